@@ -1,0 +1,18 @@
+//! Writes the JS and TypeScript bindings of a compiled wasm file: `sotto-bindgen IN.wasm OUT_DIR`.
+//! A pinned library call instead of a global tool, so that Rust and Node are all a machine needs.
+
+fn main() {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let [input, out] = args.as_slice() else {
+        eprintln!("usage: sotto-bindgen IN.wasm OUT_DIR");
+        std::process::exit(2);
+    };
+    let done = wasm_bindgen_cli_support::Bindgen::new()
+        .input_path(input)
+        .web(true)
+        .and_then(|b| b.typescript(true).omit_default_module_path(false).generate(out));
+    if let Err(e) = done {
+        eprintln!("sotto-bindgen: {e:#}");
+        std::process::exit(1);
+    }
+}
