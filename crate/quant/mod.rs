@@ -1,0 +1,130 @@
+//! Tensor types: how many weights a block holds, in how many bytes.
+//!
+//! A quantized tensor is a run of blocks. A block holds `block_len` weights as small integers
+//! that share one or more scales. The layouts are those of GGUF files (ggml's `block_*` structs).
+
+/// How a tensor's elements are stored in the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[allow(non_camel_case_types)]
+pub enum TensorType {
+    F32,
+    F16,
+    BF16,
+    Q4_0,
+    Q4_1,
+    Q5_0,
+    Q5_1,
+    Q8_0,
+    Q2_K,
+    Q3_K,
+    Q4_K,
+    Q5_K,
+    Q6_K,
+}
+
+struct Layout {
+    kind: TensorType,
+    /// The number in a GGUF tensor record.
+    id: u32,
+    name: &'static str,
+    block_len: usize,
+    block_bytes: usize,
+}
+
+macro_rules! layouts {
+    ($($kind:ident = $id:literal: $block_len:literal in $block_bytes:literal;)+) => {
+        &[$(Layout {
+            kind: TensorType::$kind,
+            id: $id,
+            name: stringify!($kind),
+            block_len: $block_len,
+            block_bytes: $block_bytes,
+        }),+]
+    };
+}
+
+/// One row a type, in the order of the enum.
+const LAYOUTS: &[Layout] = layouts! {
+    F32  =  0:   1 in   4;
+    F16  =  1:   1 in   2;
+    BF16 = 30:   1 in   2;
+    Q4_0 =  2:  32 in  18;
+    Q4_1 =  3:  32 in  20;
+    Q5_0 =  6:  32 in  22;
+    Q5_1 =  7:  32 in  24;
+    Q8_0 =  8:  32 in  34;
+    Q2_K = 10: 256 in  84;
+    Q3_K = 11: 256 in 110;
+    Q4_K = 12: 256 in 144;
+    Q5_K = 13: 256 in 176;
+    Q6_K = 14: 256 in 210;
+};
+
+impl TensorType {
+    pub const ALL: [TensorType; 13] = [
+        TensorType::F32,
+        TensorType::F16,
+        TensorType::BF16,
+        TensorType::Q4_0,
+        TensorType::Q4_1,
+        TensorType::Q5_0,
+        TensorType::Q5_1,
+        TensorType::Q8_0,
+        TensorType::Q2_K,
+        TensorType::Q3_K,
+        TensorType::Q4_K,
+        TensorType::Q5_K,
+        TensorType::Q6_K,
+    ];
+
+    /// The type with this number in a GGUF file; `None` for the many that are not supported.
+    pub fn from_ggml(id: u32) -> Option<Self> {
+        LAYOUTS.iter().find(|layout| layout.id == id).map(|layout| layout.kind)
+    }
+
+    /// The number in a GGUF file.
+    pub fn id(self) -> u32 {
+        self.layout().id
+    }
+
+    /// The name as written in ggml and in model files' names, such as `Q4_K`.
+    pub fn name(self) -> &'static str {
+        self.layout().name
+    }
+
+    /// Weights per block; 1 for floats.
+    pub fn block_len(self) -> usize {
+        self.layout().block_len
+    }
+
+    /// Bytes per block in the file.
+    pub fn block_bytes(self) -> usize {
+        self.layout().block_bytes
+    }
+
+    pub fn is_quantized(self) -> bool {
+        self.block_len() > 1
+    }
+
+    fn layout(self) -> &'static Layout {
+        &LAYOUTS[self as usize]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_is_in_the_order_of_the_enum() {
+        for (index, kind) in TensorType::ALL.into_iter().enumerate() {
+            assert_eq!(kind as usize, index);
+            assert_eq!(kind.layout().kind, kind);
+            assert_eq!(TensorType::from_ggml(kind.id()), Some(kind));
+        }
+        assert_eq!(LAYOUTS.len(), TensorType::ALL.len());
+        for unknown in [4, 5, 9, 15, 16, 31, u32::MAX] {
+            assert_eq!(TensorType::from_ggml(unknown), None);
+        }
+    }
+}
