@@ -2,6 +2,20 @@
 //!
 //! A quantized tensor is a run of blocks. A block holds `block_len` weights as small integers
 //! that share one or more scales. The layouts are those of GGUF files (ggml's `block_*` structs).
+//!
+//! - [`dequantize`]: file blocks → f32, the ground truth.
+//! - [`repack`]: file blocks → the planes that shaders read; [`plane_offsets`] says where they go.
+//! - [`load_block`], [`dequantize_packed`]: planes → f32, the mirrors of `shaders/formats`.
+
+mod dequantize;
+mod layout;
+mod packed;
+mod repack;
+
+pub use dequantize::dequantize;
+pub use layout::{BLOCK, PlaneSpec, UNIT, plane_offsets, planes};
+pub use packed::{Block, Packed, dequantize_packed, load_block, load_packed};
+pub use repack::repack;
 
 /// How a tensor's elements are stored in the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -79,7 +93,10 @@ impl TensorType {
 
     /// The type with this number in a GGUF file; `None` for the many that are not supported.
     pub fn from_ggml(id: u32) -> Option<Self> {
-        LAYOUTS.iter().find(|layout| layout.id == id).map(|layout| layout.kind)
+        LAYOUTS
+            .iter()
+            .find(|layout| layout.id == id)
+            .map(|layout| layout.kind)
     }
 
     /// The number in a GGUF file.

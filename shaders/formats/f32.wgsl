@@ -1,0 +1,19 @@
+// F32: 32 weights as they are, eight 16-byte loads.
+// CPU mirror: crate/quant/packed.rs
+const HAS_OFFSET = false;
+
+fn load_block(b: u32) -> Block {
+  let at = b * 8u;
+  return Block(
+    bitcast<vec4<f32>>(weights[at]),
+    bitcast<vec4<f32>>(weights[at + 1u]),
+    bitcast<vec4<f32>>(weights[at + 2u]),
+    bitcast<vec4<f32>>(weights[at + 3u]),
+    bitcast<vec4<f32>>(weights[at + 4u]),
+    bitcast<vec4<f32>>(weights[at + 5u]),
+    bitcast<vec4<f32>>(weights[at + 6u]),
+    bitcast<vec4<f32>>(weights[at + 7u]),
+    vec2<f32>(1.0),
+    vec2<f32>(0.0),
+  );
+}

@@ -1,0 +1,14 @@
+#import formats/unpack
+
+// Q4_1: w = d·q + m. Planes: 4-bit q · (d, m) f16 a block.
+// CPU mirror: crate/quant/packed.rs
+const HAS_OFFSET = true;
+const Q_SIGNED = false;
+
+fn load_packed(b: u32) -> Packed {
+  let v = weights[b];
+  let even = v & vec4<u32>(0x0f0f0f0fu);
+  let odd = (v >> vec4<u32>(4u)) & vec4<u32>(0x0f0f0f0fu);
+  let dm = unpack2x16float(weights_u32[plane_offset(1u) + b]);
+  return Packed(even.x, odd.x, even.y, odd.y, even.z, odd.z, even.w, odd.w, dm.xx, dm.yy);
+}

@@ -1,0 +1,17 @@
+#import formats/unpack
+#import formats/scales6
+
+// Q4_K: w = d·scale·q − dmin·min, scale and min 6 bits a block.
+// Planes: 4-bit q · for 8 blocks (d, dmin) f16 and 12 bytes of (scale, min).
+// CPU mirror: crate/quant/packed.rs
+const HAS_OFFSET = true;
+const Q_SIGNED = false;
+
+fn load_packed(b: u32) -> Packed {
+  let v = weights[b];
+  let even = v & vec4<u32>(0x0f0f0f0fu);
+  let odd = (v >> vec4<u32>(4u)) & vec4<u32>(0x0f0f0f0fu);
+  let words = weights[(plane_offset(1u) >> 2u) + (b >> 3u)];
+  let s = unpack2x16float(words.x) * scale_pair(words, b);
+  return Packed(even.x, odd.x, even.y, odd.y, even.z, odd.z, even.w, odd.w, s.xx, -s.yy);
+}
