@@ -1,0 +1,141 @@
+/**
+ * Stands in for the wasm module where a test is about the JavaScript around it: any bytes that
+ * start with the GGUF magic load; the prompt says how the reply goes.
+ */
+import type { Engine, EngineGenerateOptions, EngineLoadOptions, Generation, Loader as LoaderType, Step } from "../../www/engine.js";
+import type { Message, ModelInfo } from "../../www/protocol.js";
+
+export default async function init(): Promise<void> {}
+
+/** What happened, for tests to look at. */
+export const log = { freed: 0, cancelled: 0, disposed: 0, pushed: 0, largest: 0, running: 0, most: 0 };
+
+const fail = (code: string, message: string) => Object.assign(new Error(message), { name: "SottoError", code });
+const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+
+export const REPLY = `Sure. A **bicycle** stays up because it keeps *steering under* its own fall:
+
+1. It leans to one side.
+2. The front wheel turns that way.
+3. The wheels move back under the rider.
+
+\`\`\`python
+def balance(lean, speed):
+    return lean / max(speed, 0.1)
+\`\`\`
+
+> Faster means steadier.
+
+See [a longer text](https://example.org/bicycle) — and <b>this</b> is text, never a tag.
+`;
+
+export class Loader implements LoaderType {
+  #head = "";
+  #bytes = 0;
+  static async create(_options: EngineLoadOptions): Promise<Loader> {
+    return new Loader();
+  }
+  push(chunk: Uint8Array): void {
+    if (this.#head.length < 4) this.#head += new TextDecoder("latin1").decode(chunk.subarray(0, 4));
+    if (this.#head.length >= 4 && !this.#head.startsWith("GGUF")) throw fail("not_gguf", "The file does not start with the GGUF magic.");
+    this.#bytes += chunk.length;
+    log.pushed += chunk.length;
+    log.largest = Math.max(log.largest, chunk.length);
+  }
+  async drain(): Promise<void> {}
+  total_bytes(): number | undefined {
+    return undefined;
+  }
+  async finish(): Promise<Engine> {
+    if (this.#bytes < 8) throw fail("truncated", `The file ends after ${this.#bytes} bytes.`);
+    return new FakeEngine();
+  }
+  free(): void {
+    log.freed++;
+  }
+}
+
+class FakeEngine implements Engine {
+  info(): ModelInfo {
+    return {
+      architecture: "llama",
+      name: "Fake 135M Instruct",
+      nParams: 134_515_008,
+      nLayers: 30,
+      contextLength: 2048,
+      trainedContext: 8192,
+      vocabSize: 49_152,
+      quantization: "Q4_1",
+      chatTemplate: true,
+      backend: "webgpu",
+      adapter: { vendor: "google", architecture: "swiftshader", description: "SwiftShader", isSoftware: true, subgroups: false, f16: false },
+      memory: { gpuBytes: 150_000_000, wasmBytes: 30_000_000 },
+      eosTokens: [2],
+    };
+  }
+  tokenize(text: string): Uint32Array {
+    return Uint32Array.from(text, (c) => c.codePointAt(0)!);
+  }
+  detokenize(ids: Uint32Array): string {
+    return String.fromCodePoint(...ids);
+  }
+  generate(prompt: string | Message[], options: EngineGenerateOptions): Generation {
+    const text = typeof prompt === "string" ? prompt : prompt.at(-1)!.content;
+    if (text === "trap") throw new WebAssembly.RuntimeError("unreachable");
+    if (text.length > 2000) throw fail("prompt_too_long", "The prompt has 3000 tokens and the context holds 2048; shorten it.");
+    return new FakeGeneration(text, options.maxTokens ?? 1000);
+  }
+  async score(text: string) {
+    return { tokens: Array.from(this.tokenize(text)), nllMean: 1, perplexity: Math.E, top: [[1, 2]] as [number, number][] };
+  }
+  async bench() {
+    return { prefillTps: 1, decodeTps: 1, ttftMs: 1, dispatchesPerToken: 1 };
+  }
+  dispose(): void {
+    log.disposed++;
+  }
+  free(): void {}
+}
+
+class FakeGeneration implements Generation {
+  #words: string[];
+  #at = -1;
+  #said = "";
+  #prompt: string;
+  #max: number;
+  #delay: number;
+  constructor(prompt: string, max: number) {
+    this.#prompt = prompt;
+    this.#max = max;
+    this.#delay = prompt.startsWith("fast") ? 0 : 12;
+    this.#words = (prompt.startsWith("echo ") ? prompt.slice(5) : REPLY).match(/\s*\S+|\s+$/g)!;
+    log.most = Math.max(log.most, ++log.running);
+  }
+  async next(): Promise<Step | undefined> {
+    await sleep(this.#delay);
+    if (this.#prompt === "exit") globalThis.close();
+    if (this.#prompt === "hang") await new Promise(() => {});
+    if (this.#prompt === "lost" && this.#at === 3) throw fail("device_lost", "The GPU was lost; load the model again.");
+    if (this.#at++ < 0) return { kind: "prefill", done: 8, total: 8 };
+    const length = Math.min(this.#max, this.#words.length);
+    if (this.#at <= length) {
+      const text = this.#words[this.#at - 1]!;
+      this.#said += text;
+      return { kind: "token", text, tokens: [this.#at] };
+    }
+    return {
+      kind: "end",
+      finishReason: length < this.#words.length ? "length" : "stop",
+      text: this.#said,
+      tokens: Array.from({ length }, (_, i) => i + 1),
+      promptTokens: [1, 2, 3],
+      timings: { ttftMs: 240, prefillTps: 120, decodeTps: 31.4 },
+    };
+  }
+  cancel(): void {
+    log.cancelled++;
+  }
+  free(): void {
+    log.running--;
+  }
+}

@@ -1,0 +1,59 @@
+// Static files over HTTP with range requests, for the chat page, the headless commands and tests.
+import { createReadStream, statSync } from "node:fs";
+import { createServer } from "node:http";
+import { extname, join, normalize, sep } from "node:path";
+
+const TYPES = {
+  ".html": "text/html; charset=utf-8",
+  ".js": "text/javascript; charset=utf-8",
+  ".css": "text/css; charset=utf-8",
+  ".svg": "image/svg+xml",
+  ".json": "application/json",
+  ".wasm": "application/wasm",
+};
+
+/** Answers with the file at `path`, or the part of it that was asked for. */
+export function sendFile(request, response, path) {
+  const stat = statSync(path, { throwIfNoEntry: false });
+  if (!stat?.isFile()) return void response.writeHead(404, { "content-type": "text/plain" }).end("not found");
+  const headers = { "content-type": TYPES[extname(path)] ?? "application/octet-stream", "accept-ranges": "bytes", "cache-control": "no-cache" };
+  const range = /^bytes=(\d+)-(\d*)$/.exec(request.headers.range ?? "");
+  const from = range ? Number(range[1]) : 0;
+  const to = range?.[2] ? Math.min(Number(range[2]), stat.size - 1) : stat.size - 1;
+  if (range && from > to) return void response.writeHead(416, { "content-range": `bytes */${stat.size}` }).end();
+  response.writeHead(range ? 206 : 200, {
+    ...headers,
+    "content-length": to - from + 1,
+    ...(range && { "content-range": `bytes ${from}-${to}/${stat.size}` }),
+  });
+  if (request.method === "HEAD" || stat.size === 0) return void response.end();
+  const stream = createReadStream(path, { start: from, end: to });
+  stream.on("error", () => response.destroy());
+  response.on("close", () => stream.destroy());
+  stream.pipe(response);
+}
+
+/** The file that a URL path means below `root`; never one outside. */
+export function below(root, pathname) {
+  const path = normalize(join(root, decodeURIComponent(pathname)));
+  return path === root || path.startsWith(root + sep) ? path : undefined;
+}
+
+/** A server on this machine alone; `routes` maps path prefixes to folders, files or handlers. */
+export async function serve(routes, { headers = {}, port = 0 } = {}) {
+  const server = createServer((request, response) => {
+    const { pathname } = new URL(request.url, "http://localhost");
+    for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
+    const prefix = Object.keys(routes).find((prefix) => pathname.startsWith(prefix));
+    const route = prefix && routes[prefix];
+    if (typeof route === "function") return route(request, response, pathname);
+    const path = route && below(route, pathname.slice(prefix.length));
+    if (!path) return void response.writeHead(404).end("not found");
+    sendFile(request, response, path);
+  });
+  await new Promise((resolve, reject) => server.once("error", reject).listen(port, "127.0.0.1", resolve));
+  return {
+    url: `http://127.0.0.1:${server.address().port}`,
+    close: () => (server.closeAllConnections(), server.close()),
+  };
+}

@@ -1,0 +1,101 @@
+// What the other tools need of the machine, installed where it is missing.
+import { spawnSync } from "node:child_process";
+import { accessSync, constants, existsSync } from "node:fs";
+import { delimiter, dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+export const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
+export const TARGET = process.env.CARGO_TARGET_DIR ?? join(ROOT, "target");
+
+/** A failure that a person can do something about: printed as one line. */
+export class Stop extends Error {}
+
+/** Runs `main`; a `Stop` becomes one line on stderr and exit code 1. */
+export async function tool(main) {
+  try {
+    await main();
+  } catch (error) {
+    if (!(error instanceof Stop)) throw error;
+    console.error(`error: ${error.message}`);
+    process.exit(1);
+  }
+}
+
+/** Runs a command in the repository; output goes to stderr, so that stdout stays the tool's own. */
+export function run(command, args, { env, quiet = false, optional = false } = {}) {
+  const { status, error } = spawnSync(command, args, {
+    cwd: ROOT,
+    stdio: ["ignore", quiet ? "ignore" : 2, quiet ? "ignore" : 2],
+    env: { ...process.env, ...env },
+  });
+  if (status === 0) return true;
+  if (optional) return false;
+  if (error?.code === "ENOENT") throw new Stop(`${command} is not installed; install it and try again.`);
+  throw new Stop(`"${command} ${args.join(" ")}" failed; its output above says why.`);
+}
+
+function onPath(...names) {
+  for (const name of names) {
+    for (const folder of (process.env.PATH ?? "").split(delimiter)) {
+      try {
+        accessSync(join(folder, name), constants.X_OK);
+        return join(folder, name);
+      } catch {}
+    }
+  }
+}
+
+/** The packages of package-lock.json. Everything imported from node_modules comes after this. */
+export function ensurePackages() {
+  if (existsSync(join(ROOT, "node_modules", "vite"))) return;
+  run(process.platform === "win32" ? "npm.cmd" : "npm", ["ci", "--no-audit", "--no-fund"]);
+}
+
+export function ensureWasmTarget() {
+  if (!onPath("cargo", "cargo.exe")) throw new Stop("cargo is not installed; install Rust with rustup and try again.");
+  if (!onPath("rustup", "rustup.exe")) return; // A distribution's Rust: cargo says what is missing.
+  const { stdout } = spawnSync("rustup", ["target", "list", "--installed"], { cwd: ROOT, encoding: "utf8" });
+  if (!stdout?.includes("wasm32-unknown-unknown")) run("rustup", ["target", "add", "wasm32-unknown-unknown"]);
+}
+
+/** Installs Debian packages if this is such a machine and we may. */
+function aptInstall(...packages) {
+  if (!onPath("apt-get") || process.getuid?.() !== 0) return false;
+  const env = { DEBIAN_FRONTEND: "noninteractive" };
+  run("apt-get", ["update", "-qq"], { optional: true, env });
+  return run("apt-get", ["install", "-y", "-qq", "--no-install-recommends", ...packages], { optional: true, env });
+}
+
+const MAC_CHROME = "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome";
+
+/** Path of a Chromium or Chrome; installed by apt-get on a Debian machine without one. */
+export function ensureChromium() {
+  const find = () =>
+    process.env.CHROMIUM ?? onPath("chromium", "chromium-browser", "google-chrome", "google-chrome-stable") ?? (existsSync(MAC_CHROME) ? MAC_CHROME : undefined);
+  const path = find() ?? (aptInstall("chromium") ? find() : undefined);
+  if (!path) throw new Stop("no Chromium was found; install Chromium or Chrome, or set CHROMIUM to its path.");
+  return path;
+}
+
+/** The native tests run on any Vulkan adapter; Mesa's software one where there is none. */
+export function ensureVulkan() {
+  if (process.platform !== "linux") return;
+  const folders = ["/usr/share/vulkan/icd.d", "/etc/vulkan/icd.d"];
+  const found = process.env.VK_DRIVER_FILES || folders.some((folder) => existsSync(folder)) || aptInstall("mesa-vulkan-drivers", "libvulkan1");
+  if (!found) throw new Stop("no Vulkan driver was found; install one (Debian: mesa-vulkan-drivers).");
+}
+
+/** Arguments of a headless Chromium with WebGPU; `swiftshader` for its software adapter. */
+export function chromiumArgs(adapter) {
+  const args = [
+    "--no-sandbox",
+    "--enable-unsafe-webgpu",
+    "--enable-features=Vulkan",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+  ];
+  return adapter === "swiftshader" ? [...args, "--use-webgpu-adapter=swiftshader"] : args;
+}

@@ -1,0 +1,86 @@
+/** The chat page: connects the screens to one model. */
+import type { Model, SottoError } from "sotto";
+import { Conversation } from "./conversation.js";
+import { $, show } from "./dom.js";
+import { bytes, parameters } from "./format.js";
+import { Picker } from "./picker.js";
+import { SettingsDialog } from "./settings.js";
+
+let model: Model | undefined;
+
+/** After these the model is gone and has to be loaded again. */
+const FATAL = new Set(["device_lost", "internal", "disposed"]);
+
+const settings = new SettingsDialog();
+const conversation = new Conversation({
+  settings: () => settings.values,
+  onError: (error) => {
+    showError(error);
+    if (FATAL.has(error.code)) void abandon();
+  },
+});
+new Picker({
+  contextLength: () => settings.values.contextLength,
+  onStart: async () => {
+    await unload();
+  },
+  onLoaded: opened,
+  onError: showError,
+});
+
+$("change-model").onclick = () => void unload();
+$("error-close").onclick = hideError;
+
+function opened(loaded: Model): void {
+  model = loaded;
+  const { name, quantization, nParams, memory, adapter, chatTemplate } = loaded.info;
+  $("model-name").textContent = name;
+  const device = adapter.description || [adapter.vendor, adapter.architecture].filter(Boolean).join(" ") || "WebGPU";
+  const facts = [parameters(nParams), quantization, `${bytes(memory.gpuBytes)} on ${device}`];
+  $("model-facts").textContent = facts.filter(Boolean).join(" · ");
+  $<HTMLTextAreaElement>("prompt").placeholder = chatTemplate ? "Write a message" : "This model has no chat format: it goes on with your text";
+  const slow = "WebGPU runs in software here, so replies are slow. If there is a graphics card, turn on hardware acceleration.";
+  $("software").textContent = adapter.isSoftware ? slow : "";
+  show("software", adapter.isSoftware);
+  screen(true);
+  conversation.open(loaded);
+}
+
+async function unload(): Promise<void> {
+  hideError();
+  show("software", false);
+  screen(false);
+  await abandon();
+}
+
+/** Gives the model's memory back; what was said can still be read. */
+async function abandon(): Promise<void> {
+  const old = model;
+  model = undefined;
+  conversation.close();
+  await old?.dispose();
+}
+
+function screen(chatting: boolean): void {
+  show("picker", !chatting);
+  for (const id of ["chat", "model", "new-chat", "change-model"]) show(id, chatting);
+}
+
+function showError(error: SottoError): void {
+  $("error-text").textContent = error.message;
+  $("error").dataset.code = error.code;
+  show("error", true);
+}
+
+function hideError(): void {
+  show("error", false);
+}
+
+if (!("gpu" in navigator)) {
+  const why = isSecureContext
+    ? "This browser has no WebGPU. Use a current Chrome, Edge, Safari or Firefox, and turn on hardware acceleration."
+    : "WebGPU needs a secure page: open this one over https or on localhost.";
+  $("error-text").textContent = why;
+  $("error").dataset.code = "no_webgpu";
+  show("error", true);
+}

@@ -1,0 +1,62 @@
+/**
+ * What the wasm module exports (`crate/web.rs`), as the worker uses it.
+ * Every method may throw `{ name: "SottoError", code, message }`.
+ */
+import type { BenchOptions, BenchResult, GenerateOptions, Message, ModelInfo, ScoreResult, Timings } from "./protocol.js";
+
+export interface EngineModule {
+  Loader: { create(options: EngineLoadOptions): Promise<Loader> };
+}
+
+export interface EngineLoadOptions {
+  contextLength?: number;
+  maxBatchTokens?: number;
+  kvType?: "f16" | "f32";
+  /** The device will have the `subgroups` feature (see subgroups.ts). */
+  subgroups?: boolean;
+  f16?: boolean;
+}
+
+/** One model load: bytes go in, in order; an engine comes out. */
+export interface Loader {
+  push(chunk: Uint8Array): void;
+  /** Resolves when the GPU has taken what was pushed; awaited about every 16 MiB. */
+  drain(): Promise<void>;
+  /** The file's size by its header, once that has been read. */
+  total_bytes(): number | undefined;
+  finish(): Promise<Engine>;
+  free(): void;
+}
+
+export interface Engine {
+  info(): ModelInfo;
+  tokenize(text: string, options: { addSpecial?: boolean; parseSpecial?: boolean }): Uint32Array;
+  detokenize(ids: Uint32Array, keepSpecial?: boolean): string;
+  /** One at a time; the host queues. */
+  generate(prompt: string | Message[], options: EngineGenerateOptions): Generation;
+  score(text: string): Promise<ScoreResult>;
+  bench(options: BenchOptions): Promise<BenchResult>;
+  dispose(): void;
+  free(): void;
+}
+
+export type EngineGenerateOptions = Omit<GenerateOptions, "signal" | "onProgress">;
+
+export interface Generation {
+  next(): Promise<Step | undefined>;
+  cancel(): void;
+  free(): void;
+}
+
+export type Step =
+  | { kind: "prefill"; done: number; total: number }
+  | { kind: "token"; text: string; tokens: number[] }
+  | {
+      kind: "end";
+      finishReason: "stop" | "length" | "abort";
+      /** The whole text and all its tokens. */
+      text: string;
+      tokens: number[];
+      promptTokens: number[];
+      timings: Timings;
+    };

@@ -1,0 +1,67 @@
+/** Every failure the package reports: a stable `code` for programs, one sentence for people. */
+
+/** The codes, in the order of `crate/error.rs` (a test compares the two lists). */
+export const ERROR_CODES = [
+  "not_gguf",
+  "unsupported_version",
+  "truncated",
+  "bad_header",
+  "bad_metadata",
+  "unsupported_architecture",
+  "unsupported_tensor_type",
+  "missing_tensor",
+  "bad_shape",
+  "unsupported_tokenizer",
+  "no_template",
+  "bad_template",
+  "prompt_too_long",
+  "bad_option",
+  "no_webgpu",
+  "adapter_too_small",
+  "out_of_memory",
+  "device_lost",
+  "gpu",
+  "bad_logits",
+  "aborted",
+  "disposed",
+  "network",
+  "http",
+  "io",
+  "internal",
+] as const;
+
+export type ErrorCode = (typeof ERROR_CODES)[number];
+
+/** What is sent between the worker and the page in place of an `Error`. */
+export interface ErrorData {
+  code: ErrorCode;
+  message: string;
+}
+
+export class SottoError extends Error {
+  override readonly name = "SottoError";
+  readonly code: ErrorCode;
+
+  constructor(code: ErrorCode, message: string, options?: { cause?: unknown }) {
+    super(message, options);
+    this.code = code;
+  }
+
+  /** Whatever was thrown, as a typed error; the engine's own errors keep their code. */
+  static from(thrown: unknown, fallback: ErrorCode = "internal"): SottoError {
+    if (thrown instanceof SottoError) return thrown;
+    const { code, message } = (thrown ?? {}) as Partial<ErrorData>;
+    const text = typeof message === "string" && message !== "" ? message : String(thrown);
+    const known = ERROR_CODES.includes(code as ErrorCode);
+    return new SottoError(known ? (code as ErrorCode) : fallback, text, { cause: thrown });
+  }
+
+  toData(): ErrorData {
+    return { code: this.code, message: this.message };
+  }
+}
+
+/** The error of an `AbortSignal` that fired: its reason is kept as `cause`. */
+export function aborted(what: string, signal?: AbortSignal): SottoError {
+  return new SottoError("aborted", `${what} was stopped by the caller.`, { cause: signal?.reason });
+}

@@ -1,0 +1,193 @@
+/** The worker's side of the protocol: loads one model, then answers calls about it. */
+import type { Engine, EngineModule } from "./engine.js";
+import { SottoError, aborted } from "./errors.js";
+import { chunks, open } from "./fetch.js";
+import type { Calls, Memory, Method, Progress, ToPage, ToWorker } from "./protocol.js";
+import { offerSubgroups } from "./subgroups.js";
+
+/** Bytes given to the engine before waiting for the GPU to take them. */
+const DRAIN_EVERY = 16 << 20;
+const PROGRESS_EVERY_MS = 100;
+
+interface Context<M extends Method> {
+  signal: AbortSignal;
+  emit(event: Calls[M]["event"]): void;
+}
+
+export class Host {
+  #module: () => Promise<EngineModule>;
+  #post: (message: ToPage) => void;
+  #engine: Engine | undefined;
+  #crash: SottoError | undefined;
+  #running = new Map<number, AbortController>();
+  /** Resolves when all work queued so far on the GPU is over. */
+  #tail: Promise<unknown> = Promise.resolve();
+
+  constructor(module: () => Promise<EngineModule>, post: (message: ToPage) => void) {
+    this.#module = module;
+    this.#post = post;
+  }
+
+  async handle(message: ToWorker): Promise<void> {
+    if (message.type === "abort") this.#running.get(message.id)?.abort();
+    if (message.type !== "call") return;
+    const { id, method, args } = message;
+    const controller = new AbortController();
+    this.#running.set(id, controller);
+    try {
+      if (this.#crash) throw this.#crash;
+      const call = this.#calls[method] as (args: unknown, context: Context<Method>) => Promise<unknown>;
+      const result = await call(args, {
+        signal: controller.signal,
+        emit: (event) => this.#post({ type: "event", id, event }),
+      });
+      this.#post({ type: "done", id, result });
+    } catch (thrown) {
+      const reason = controller.signal.reason;
+      this.#post({ type: "failed", id, error: this.#typed(reason instanceof SottoError ? reason : thrown).toData() });
+    } finally {
+      this.#running.delete(id);
+    }
+  }
+
+  /** A wasm trap leaves the engine in no state to go on, so it fails every later call too. */
+  #typed(thrown: unknown): SottoError {
+    if (thrown instanceof WebAssembly.RuntimeError) {
+      this.#crash = new SottoError("internal", `The engine crashed (${thrown.message}); load the model again.`, { cause: thrown });
+      return this.#crash;
+    }
+    return SottoError.from(thrown);
+  }
+
+  get #ready(): Engine {
+    if (!this.#engine) throw new SottoError("disposed", "The model is not loaded any more; load it again.");
+    return this.#engine;
+  }
+
+  /** Runs one task at a time, first come first served; a task that is aborted while it waits leaves the queue. */
+  async #inTurn<T>(signal: AbortSignal, task: () => Promise<T>): Promise<T> {
+    const before = this.#tail;
+    let release!: () => void;
+    this.#tail = Promise.all([before, new Promise<void>((resolve) => (release = resolve))]);
+    try {
+      await new Promise<void>((resolve, reject) => {
+        signal.addEventListener("abort", () => reject(aborted("The request", signal)), { once: true });
+        before.then(() => resolve());
+      });
+      return await task();
+    } finally {
+      release();
+    }
+  }
+
+  #memory(): Memory {
+    return this.#ready.info().memory;
+  }
+
+  #calls: { [M in Method]: (args: Calls[M]["args"], context: Context<M>) => Promise<Calls[M]["result"]> } = {
+    load: async ({ source, options }, { signal, emit }) => {
+      const { Loader } = await this.#module();
+      const subgroups = options.subgroups !== false && (await offerSubgroups());
+      const report = throttle(emit);
+      const loader = await Loader.create({ ...options, subgroups });
+      let finishing = false;
+      try {
+        const opened = await open(source, signal);
+        let loaded = 0;
+        let total = opened.total;
+        let undrained = 0;
+        report({ phase: "download", loaded, total });
+        for await (const chunk of chunks(opened, signal)) {
+          loader.push(chunk);
+          loaded += chunk.length;
+          undrained += chunk.length;
+          total = loader.total_bytes() ?? total;
+          report({ phase: "download", loaded, total });
+          if (undrained >= DRAIN_EVERY) {
+            await loader.drain();
+            undrained = 0;
+          }
+        }
+        report({ phase: "download", loaded, total }, true);
+        report({ phase: "prepare", loaded, total }, true);
+        // From here on the loader belongs to finish(), whatever it returns.
+        finishing = true;
+        const engine = await loader.finish();
+        if (signal.aborted) {
+          engine.dispose();
+          throw aborted("Loading the model", signal);
+        }
+        this.#engine = engine;
+        report({ phase: "ready", loaded, total: loaded }, true);
+        return engine.info();
+      } finally {
+        if (!finishing && !this.#crash) loader.free();
+      }
+    },
+
+    generate: ({ prompt, options }, { signal, emit }) =>
+      this.#inTurn(signal, async () => {
+        const generation = this.#ready.generate(prompt, options);
+        let sent = "";
+        let count = 0;
+        try {
+          for (;;) {
+            const step = await generation.next();
+            if (signal.aborted) {
+              // Between two steps: the engine is never re-entered while it works.
+              generation.cancel();
+              throw aborted("The reply", signal);
+            }
+            if (!step) break;
+            if (step.kind === "prefill") {
+              emit({ progress: { phase: "prefill", loaded: step.done, total: step.total } });
+            } else if (step.kind === "token") {
+              sent += step.text;
+              count += step.tokens.length;
+              emit({ chunk: { text: step.text, tokens: step.tokens } });
+            } else {
+              const { finishReason, timings, promptTokens } = step;
+              const usage = { promptTokens: promptTokens.length, completionTokens: step.tokens.length };
+              const rest = step.text.startsWith(sent) ? step.text.slice(sent.length) : "";
+              emit({ chunk: { text: rest, tokens: step.tokens.slice(count), finishReason, timings, usage, promptTokens } });
+              break;
+            }
+          }
+        } finally {
+          generation.free();
+        }
+        return this.#memory();
+      }),
+
+    tokenize: async ({ text, options }) => Array.from(this.#ready.tokenize(text, options)),
+
+    detokenize: async ({ ids, keepSpecial }) => this.#ready.detokenize(Uint32Array.from(ids), keepSpecial),
+
+    score: ({ text }, { signal }) =>
+      this.#inTurn(signal, async () => ({ score: await this.#ready.score(text), memory: this.#memory() })),
+
+    bench: (options, { signal }) =>
+      this.#inTurn(signal, async () => ({ bench: await this.#ready.bench(options), memory: this.#memory() })),
+
+    dispose: async (_args, { signal }) => {
+      const disposed = new SottoError("disposed", "The model was disposed while it worked; load it again.");
+      for (const [, running] of this.#running) if (running.signal !== signal) running.abort(disposed);
+      return this.#inTurn(signal, async () => {
+        this.#engine?.dispose();
+        this.#engine = undefined;
+        return null;
+      });
+    },
+  };
+}
+
+/** Passes an event on if the last one is old enough, or if it must be seen. */
+function throttle(emit: (progress: Progress) => void): (progress: Progress, always?: boolean) => void {
+  let last = -Infinity;
+  return (progress, always = false) => {
+    const now = performance.now();
+    if (!always && now - last < PROGRESS_EVERY_MS) return;
+    last = now;
+    emit(progress);
+  };
+}

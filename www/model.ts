@@ -1,0 +1,111 @@
+/** A loaded model, as a page holds it. */
+import { Connection, type Endpoint } from "./connection.js";
+import { SottoError } from "./errors.js";
+import type {
+  BenchOptions,
+  BenchResult,
+  Chunk,
+  GenerateOptions,
+  LoadOptions,
+  Message,
+  ModelInfo,
+  ScoreResult,
+  SourceData,
+} from "./protocol.js";
+
+/** How long a worker may take to free its GPU memory before it is ended anyway. */
+const DISPOSE_MS = 2000;
+
+/** Loads a model through a worker that was already started. */
+export async function connect(worker: Endpoint, source: SourceData, options: LoadOptions): Promise<Model> {
+  const { signal, onProgress, wasmUrl, contextLength, maxBatchTokens, kvType, f16, subgroups } = options;
+  const connection = new Connection(worker, wasmUrl?.toString());
+  try {
+    const info = await connection.call(
+      "load",
+      { source, options: { contextLength, maxBatchTokens, kvType, f16, subgroups } },
+      {
+        what: "Loading the model",
+        signal,
+        onEvent: (progress) => onProgress?.(progress),
+        transfer: source.kind === "port" ? [source.port] : [],
+      },
+    );
+    return new Model(connection, info);
+  } catch (thrown) {
+    const error = SottoError.from(thrown);
+    connection.close(error);
+    throw error;
+  }
+}
+
+/** A loaded model. It lives in a worker until `dispose()`. */
+export class Model {
+  readonly info: ModelInfo;
+  #connection: Connection;
+
+  /** Use `load()`. */
+  constructor(connection: Connection, info: ModelInfo) {
+    this.#connection = connection;
+    this.info = info;
+  }
+
+  /**
+   * Streams the reply to a prompt or to chat messages. Leaving the loop stops the model; so does
+   * `options.signal`, which then throws a `SottoError` with code `aborted`. Requests at the same
+   * time wait for their turn.
+   */
+  async *generate(prompt: string | Message[], options: GenerateOptions = {}): AsyncGenerator<Chunk, void, undefined> {
+    const { signal, onProgress, ...rest } = options;
+    const events = this.#connection.stream("generate", { prompt, options: rest }, { what: "The reply", signal });
+    try {
+      for (;;) {
+        const event = await events.next();
+        if (event.done) {
+          this.info.memory = event.value;
+          return;
+        }
+        if ("chunk" in event.value) yield event.value.chunk;
+        else onProgress?.(event.value.progress);
+      }
+    } finally {
+      await events.return(this.info.memory);
+    }
+  }
+
+  /** Token ids of a text; `addSpecial` adds what the model puts around it, `parseSpecial` reads `<|…|>` as tokens. */
+  tokenize(text: string, options: { addSpecial?: boolean; parseSpecial?: boolean } = {}): Promise<number[]> {
+    return this.#connection.call("tokenize", { text, options });
+  }
+
+  detokenize(ids: ArrayLike<number>, keepSpecial = false): Promise<string> {
+    return this.#connection.call("detokenize", { ids: Array.from(ids), keepSpecial });
+  }
+
+  /** How likely the model finds a text. */
+  async score(text: string, options: { signal?: AbortSignal } = {}): Promise<ScoreResult> {
+    const { score, memory } = await this.#connection.call("score", { text }, { ...options, what: "The scoring" });
+    this.info.memory = memory;
+    return score;
+  }
+
+  /** Measures prefill and decode speed with made-up tokens. */
+  async bench(options: BenchOptions & { signal?: AbortSignal } = {}): Promise<BenchResult> {
+    const { signal, ...rest } = options;
+    const { bench, memory } = await this.#connection.call("bench", rest, { signal, what: "The measurement" });
+    this.info.memory = memory;
+    return bench;
+  }
+
+  /** Frees the model's memory and ends its worker; running calls fail with code `disposed`. */
+  async dispose(): Promise<void> {
+    if (this.#connection.closed) return;
+    const timeout = new Promise((resolve) => setTimeout(resolve, DISPOSE_MS));
+    await Promise.race([this.#connection.call("dispose", {}).catch(() => {}), timeout]);
+    this.#connection.close(new SottoError("disposed", "The model was disposed; load it again."));
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.dispose();
+  }
+}

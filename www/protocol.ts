@@ -1,0 +1,173 @@
+/** The types of the public API, and the messages between the page and its worker. */
+import type { ErrorData } from "./errors.js";
+
+/** Where a model comes from. A string or `URL` is resolved against the page. */
+export type Source = string | URL | Blob | ReadableStream<Uint8Array> | ArrayBuffer | ArrayBufferView;
+
+export interface Progress {
+  /** `download`: bytes of the file; `prepare`: the engine starts; `ready`: the last event; `prefill`: prompt tokens. */
+  phase: "download" | "prepare" | "ready" | "prefill";
+  loaded: number;
+  /** Unknown until the file's header has been read if the server sends no length. */
+  total: number | undefined;
+}
+
+export interface LoadOptions {
+  signal?: AbortSignal;
+  onProgress?: (progress: Progress) => void;
+  /** Tokens of context to reserve GPU memory for (the engine picks a modest one by default). */
+  contextLength?: number;
+  /** Prompt tokens computed at once. */
+  maxBatchTokens?: number;
+  kvType?: "f16" | "f32";
+  /** `false` keeps the kernels to f32 on an adapter with `shader-f16`. */
+  f16?: boolean;
+  /** `false` keeps the kernels off subgroup operations. */
+  subgroups?: boolean;
+  /** Extra request headers for a URL, for instance `Authorization`. */
+  headers?: Record<string, string>;
+  /** Where `worker.js` lies, if the bundler moved it. */
+  workerUrl?: string | URL;
+  /** Where `sotto_bg.wasm` lies, if the bundler moved it. */
+  wasmUrl?: string | URL;
+}
+
+export interface Message {
+  role: string;
+  content: string;
+  [key: string]: unknown;
+}
+
+export interface GenerateOptions {
+  signal?: AbortSignal;
+  /** Called while the prompt is computed, with `phase: "prefill"`. */
+  onProgress?: (progress: Progress) => void;
+  maxTokens?: number;
+  /** 0 is greedy. */
+  temperature?: number;
+  topK?: number;
+  topP?: number;
+  minP?: number;
+  repeatPenalty?: number;
+  repeatLastN?: number;
+  presencePenalty?: number;
+  frequencyPenalty?: number;
+  /** Added to the logit of a token id. */
+  logitBias?: Record<number, number>;
+  seed?: number;
+  stop?: string[];
+  stopTokens?: number[];
+  /** No chat template; special tokens in the prompt are parsed. */
+  raw?: boolean;
+}
+
+export interface Timings {
+  /** From the request to the first token. */
+  ttftMs: number;
+  prefillTps: number;
+  decodeTps: number;
+  [key: string]: number;
+}
+
+/** A piece of the reply; the last one has `finishReason` and what follows it. */
+export interface Chunk {
+  text: string;
+  tokens: number[];
+  finishReason?: "stop" | "length" | "abort";
+  timings?: Timings;
+  usage?: { promptTokens: number; completionTokens: number };
+  /** The token ids the prompt became. */
+  promptTokens?: number[];
+}
+
+export interface Memory {
+  gpuBytes: number;
+  /** The size of the wasm heap; it never shrinks, so this is its peak. */
+  wasmBytes: number;
+}
+
+export interface ModelInfo {
+  architecture: string;
+  name: string;
+  nParams?: number;
+  nLayers: number;
+  contextLength: number;
+  trainedContext: number;
+  vocabSize: number;
+  quantization: string;
+  chatTemplate: boolean;
+  backend: "webgpu";
+  adapter: {
+    vendor: string;
+    architecture: string;
+    description: string;
+    isSoftware: boolean;
+    subgroups: boolean;
+    f16: boolean;
+  };
+  memory: Memory;
+  eosTokens: number[];
+}
+
+export interface ScoreResult {
+  tokens: number[];
+  /** Mean negative log-likelihood of every token after the first. */
+  nllMean: number;
+  perplexity: number;
+  /** The ten best `[id, logit]` at the last position. */
+  top: [number, number][];
+}
+
+export interface BenchOptions {
+  promptTokens?: number;
+  genTokens?: number;
+  runs?: number;
+}
+
+export interface BenchResult {
+  prefillTps: number;
+  decodeTps: number;
+  ttftMs: number;
+  dispatchesPerToken: number;
+  [key: string]: unknown;
+}
+
+/** A source as it travels: a stream or bytes come through a port (see pump.ts). */
+export type SourceData =
+  | { kind: "url"; url: string; headers?: Record<string, string> }
+  | { kind: "blob"; blob: Blob }
+  | { kind: "port"; port: MessagePort; total?: number };
+
+/** What the page may ask; each gets one `done` or `failed`, with `event`s before it. */
+export interface Calls {
+  load: {
+    args: { source: SourceData; options: Omit<LoadOptions, "signal" | "onProgress" | "headers" | "workerUrl" | "wasmUrl"> };
+    event: Progress;
+    result: ModelInfo;
+  };
+  generate: {
+    args: { prompt: string | Message[]; options: Omit<GenerateOptions, "signal" | "onProgress"> };
+    event: { chunk: Chunk } | { progress: Progress };
+    result: Memory;
+  };
+  tokenize: { args: { text: string; options: { addSpecial?: boolean; parseSpecial?: boolean } }; event: never; result: number[] };
+  detokenize: { args: { ids: number[]; keepSpecial?: boolean }; event: never; result: string };
+  score: { args: { text: string }; event: never; result: { score: ScoreResult; memory: Memory } };
+  bench: { args: BenchOptions; event: never; result: { bench: BenchResult; memory: Memory } };
+  dispose: { args: Record<string, never>; event: never; result: null };
+}
+
+export type Method = keyof Calls;
+
+export type ToWorker =
+  | { type: "start"; wasmUrl?: string; lock?: string }
+  | { type: "call"; id: number; method: Method; args: unknown }
+  /** Stop the call `id`; it ends with `failed` and code `aborted`. */
+  | { type: "abort"; id: number };
+
+export type ToPage =
+  /** The worker runs, and holds the lock it was given (see connection.ts). */
+  | { type: "ready" }
+  | { type: "event"; id: number; event: unknown }
+  | { type: "done"; id: number; result: unknown }
+  | { type: "failed"; id: number; error: ErrorData };

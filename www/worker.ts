@@ -1,0 +1,50 @@
+/** The worker's entry: starts the wasm module and connects it to the page. */
+import type { EngineModule } from "./engine.js";
+import { SottoError } from "./errors.js";
+import { Host } from "./host.js";
+import type { ToPage, ToWorker } from "./protocol.js";
+import init, * as wasm from "./wasm/sotto.js";
+
+let wasmUrl: string | undefined;
+let starting: Promise<EngineModule> | undefined;
+
+/** Starts the wasm module on first use; a failed start is tried again by the next load. */
+function engine(): Promise<EngineModule> {
+  starting ??= start();
+  starting.catch(() => (starting = undefined));
+  return starting;
+}
+
+async function start(): Promise<EngineModule> {
+  if (!("gpu" in navigator)) {
+    const why = self.isSecureContext
+      ? "this browser has no WebGPU: update it, or turn on hardware acceleration"
+      : "WebGPU needs a secure page: open it over https or on localhost";
+    throw new SottoError("no_webgpu", `The model cannot run: ${why}.`);
+  }
+  try {
+    await init(wasmUrl === undefined ? undefined : { module_or_path: wasmUrl });
+  } catch (cause) {
+    const what = cause instanceof Error ? cause.message : String(cause);
+    const advice = "serve sotto_bg.wasm beside worker.js or pass wasmUrl, and allow 'wasm-unsafe-eval' in the page's policy";
+    throw new SottoError("internal", `The engine's wasm file did not start (${what}); ${advice}.`, { cause });
+  }
+  return wasm as unknown as EngineModule;
+}
+
+const host = new Host(engine, (message: ToPage) => self.postMessage(message));
+
+self.onmessage = ({ data }: MessageEvent<ToWorker>) => {
+  if (data.type !== "start") return void host.handle(data);
+  wasmUrl = data.wasmUrl;
+  const ready = () => self.postMessage({ type: "ready" } satisfies ToPage);
+  // The browser frees the lock when this worker ends for any reason: so the page learns of it.
+  if (data.lock && navigator.locks) {
+    void navigator.locks.request(data.lock, () => {
+      ready();
+      return new Promise(() => {});
+    });
+  } else {
+    ready();
+  }
+};
