@@ -65,3 +65,23 @@ fn planes_take_about_the_bytes_of_the_file() {
         assert!(offsets.iter().all(|offset| offset % 16 == 0) && total % 16 == 0);
     }
 }
+
+#[test]
+fn incomplete_blocks_are_left_out() {
+    for kind in TensorType::ALL {
+        let (blocks, want) = golden(kind);
+        let (size, len) = (kind.block_bytes(), kind.block_len());
+        for cut in 0..2 * size {
+            let whole = cut / size * len;
+            let mut got = vec![f32::NAN; 2 * len];
+            quant::dequantize(kind, &blocks[..cut], &mut got);
+            assert_same(kind, "cut", &got[..whole], &want[..whole]);
+            assert!(got[whole..].iter().all(|v| v.is_nan()));
+
+            let (words, offsets) = pack(kind, &blocks[..cut], 2 * len);
+            quant::dequantize_packed(kind, &words, &offsets, &mut got);
+            assert_same(kind, "cut and repacked", &got[..whole], &want[..whole]);
+            assert!(got[whole..].iter().all(|&v| v == 0.0));
+        }
+    }
+}

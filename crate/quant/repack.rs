@@ -91,8 +91,7 @@ fn repack_block(kind: TensorType, layout: &GpuLayout, b: &[u8], planes: &mut [Ve
         TensorType::Q6_K => {
             // Two blocks' scales share a word, the even block's in its upper half.
             for i in 0..4 {
-                let swapped = word(&b[192..], i).rotate_left(16);
-                scales[0].extend_from_slice(&swapped.to_le_bytes());
+                push([word(&b[192..], i).rotate_left(16)], &mut scales[0]);
             }
             scales[1].extend_from_slice(&b[208..210]);
         }
@@ -103,13 +102,17 @@ fn repack_block(kind: TensorType, layout: &GpuLayout, b: &[u8], planes: &mut [Ve
 /// Cuts `field` out of each byte and packs the words of a block closely, as `layout` says.
 fn push_field(field: Field, words: &Words, plane: &mut Vec<u8>) {
     let mask = (0xff >> (8 - field.bits)) * 0x0101_0101;
-    for group in words.chunks_exact(8 / field.bits) {
-        let mut packed = 0;
-        for (place, word) in group.iter().enumerate() {
-            packed |= (word >> field.shift & mask) << (field.bits * place);
-        }
-        plane.extend_from_slice(&packed.to_le_bytes());
+    let w = words.map(|w| w >> field.shift & mask);
+    match field.bits {
+        8 => push(w, plane),
+        4 => push([0, 2, 4, 6].map(|j| w[j] | w[j + 1] << 4), plane),
+        2 => push([0, 4].map(|j| w[j] | w[j + 1] << 2 | w[j + 2] << 4 | w[j + 3] << 6), plane),
+        _ => push([(0..8).fold(0, |bits, j| bits | w[j] << j)], plane),
     }
+}
+
+fn push<const N: usize>(words: [u32; N], plane: &mut Vec<u8>) {
+    plane.extend_from_slice(bytemuck::cast_slice(&words.map(u32::to_le)));
 }
 
 /// 16 bytes for a unit: `first`, then eight pairs of 6-bit scales as `scales6.wgsl` reads them.
@@ -122,9 +125,7 @@ fn push_pairs(first: u32, pair: impl Fn(usize) -> (u8, u8), plane: &mut Vec<u8>)
         words[2] |= (b & 15) << (4 * i);
         words[3] |= (a >> 4) << (2 * i) | (b >> 4) << (16 + 2 * i);
     }
-    for word in words {
-        plane.extend_from_slice(&word.to_le_bytes());
-    }
+    push(words, plane);
 }
 
 fn word(b: &[u8], i: usize) -> u32 {
