@@ -1,2 +1,12 @@
+//! Sotto runs large language models on WebGPU. From below to above, each module knows only those before it.
+
+pub mod batch;
+pub mod cpu;
 pub mod error;
+pub mod gpu;
+pub mod kernels;
+pub mod memory;
+pub mod params;
 pub mod quant;
+pub mod recording;
+pub mod rope;

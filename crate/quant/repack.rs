@@ -106,7 +106,10 @@ fn push_field(field: Field, words: &Words, plane: &mut Vec<u8>) {
     match field.bits {
         8 => push(w, plane),
         4 => push([0, 2, 4, 6].map(|j| w[j] | w[j + 1] << 4), plane),
-        2 => push([0, 4].map(|j| w[j] | w[j + 1] << 2 | w[j + 2] << 4 | w[j + 3] << 6), plane),
+        2 => push(
+            [0, 4].map(|j| w[j] | w[j + 1] << 2 | w[j + 2] << 4 | w[j + 3] << 6),
+            plane,
+        ),
         _ => push([(0..8).fold(0, |bits, j| bits | w[j] << j)], plane),
     }
 }

@@ -1,0 +1,93 @@
+//! The uniform struct of each kernel, byte for byte as its shader declares it. All fields are 4 bytes wide.
+
+use bytemuck::{Pod, Zeroable};
+
+/// `shaders/embed.wgsl`
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, Pod, Zeroable)]
+pub struct Embed {
+    /// Plane offsets of the weight part, in u32 words; `[0]` is 0.
+    pub planes: [u32; 4],
+    /// Blocks of 32 in a row: n_embd / 32.
+    pub k_blocks: u32,
+    /// The vocabulary id of the part's first row, and how many rows it has.
+    pub first_row: u32,
+    pub n_rows: u32,
+    pub scale: f32,
+}
+
+/// `shaders/rmsnorm.wgsl`
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, Pod, Zeroable)]
+pub struct RmsNorm {
+    /// Row length / 4.
+    pub k4: u32,
+    pub eps: f32,
+    /// 1: read row `rows[r]` instead of row r.
+    pub gather: u32,
+    /// 1: add to the output instead of overwriting it.
+    pub accumulate: u32,
+}
+
+/// `shaders/matvec.wgsl` and `shaders/matmul.wgsl`
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, Pod, Zeroable)]
+pub struct MatMul {
+    pub planes: [u32; 4],
+    /// Rows of the weight part.
+    pub n: u32,
+    /// Blocks of 32 in a row.
+    pub k_blocks: u32,
+    /// Length of an output row, and where in it this part's results go.
+    pub out_stride: u32,
+    pub column: u32,
+    pub has_bias: u32,
+    pub accumulate: u32,
+    /// Rows of the batch.
+    pub m: u32,
+    pub pad: u32,
+}
+
+/// `shaders/rope_kv.wgsl`
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, Pod, Zeroable)]
+pub struct RopeKv {
+    pub n_heads: u32,
+    pub n_kv_heads: u32,
+    pub head_dim: u32,
+    /// Rotated pairs: rope_dim / 2.
+    pub rope_half: u32,
+    pub neox: u32,
+    pub has_norm: u32,
+    pub eps: f32,
+    pub attn_scale: f32,
+}
+
+/// `shaders/attention.wgsl`
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, Pod, Zeroable)]
+pub struct Attention {
+    pub n_heads: u32,
+    pub n_kv_heads: u32,
+    pub head_dim4: u32,
+    /// Length of a row of qkv / 4.
+    pub q_stride4: u32,
+    /// Cells a row may look back over, itself included; 0: all.
+    pub window: u32,
+    /// Workgroups per KV head.
+    pub groups: u32,
+    /// softcap * tanh(score / softcap); 0: off.
+    pub softcap: f32,
+    pub pad: u32,
+}
+
+/// `shaders/glu.wgsl`
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, Pod, Zeroable)]
+pub struct Glu {
+    /// n_ff / 4.
+    pub f4: u32,
+    /// 0: SiLU, 1: GELU (tanh).
+    pub gelu: u32,
+    pub pad: [u32; 2],
+}

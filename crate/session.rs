@@ -1,0 +1,227 @@
+//! One generation: prefill in chunks, then a token at a time until something stops it.
+
+use web_time::Instant;
+
+use crate::bail;
+use crate::batch::{Batch, Row};
+use crate::engine::{Engine, Prompt};
+use crate::error::Result;
+use crate::sampler::{Sampler, SamplingParams};
+use crate::stop::StopMatcher;
+use crate::tokenizer::StreamDecoder;
+
+#[derive(Clone, Debug, Default)]
+pub struct GenerateOptions {
+    pub sampling: SamplingParams,
+    /// `None`: until the context is full.
+    pub max_tokens: Option<u32>,
+    pub stop: Vec<String>,
+    pub stop_tokens: Vec<u32>,
+    /// Go on past end-of-text tokens (for timing).
+    pub ignore_eos: bool,
+    /// Do not reuse what an earlier prompt left in the cache.
+    pub fresh: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FinishReason {
+    /// An end-of-text token, a stop token or a stop string.
+    Stop,
+    /// `max_tokens`, or the context is full.
+    Length,
+    Abort,
+}
+
+impl FinishReason {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            FinishReason::Stop => "stop",
+            FinishReason::Length => "length",
+            FinishReason::Abort => "abort",
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+pub enum Step {
+    /// Prompt tokens processed so far.
+    Prefill { done: usize, total: usize },
+    /// New tokens and the text they complete; the text may be empty while a character or stop string is undecided.
+    Token { text: String, tokens: Vec<u32> },
+    /// The last step, with the text held back until now.
+    End { reason: FinishReason, text: String },
+}
+
+/// Times in milliseconds, rates in tokens per second; 0 where nothing was measured.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Timings {
+    pub ttft_ms: f64,
+    pub prefill_ms: f64,
+    pub prefill_tps: f64,
+    pub decode_ms: f64,
+    pub decode_tps: f64,
+    /// Prompt tokens whose keys and values were still there from before.
+    pub cached_tokens: usize,
+}
+
+pub struct Generation {
+    options: GenerateOptions,
+    pub prompt: Vec<u32>,
+    pub tokens: Vec<u32>,
+    pub text: String,
+    pub timings: Timings,
+    sampler: Sampler,
+    stop: StopMatcher,
+    decoder: StreamDecoder,
+    /// Prompt tokens processed.
+    done: usize,
+    /// Logits after the last processed token.
+    logits: Vec<f32>,
+    started: Instant,
+    first_token: Option<Instant>,
+    finished: bool,
+    cancelled: bool,
+}
+
+impl Generation {
+    /// Checks options and prompt; nothing is computed yet.
+    pub fn new(engine: &mut Engine, prompt: &Prompt, options: GenerateOptions) -> Result<Self> {
+        options.sampling.validate(engine.model.config.n_vocab)?;
+        let n_vocab = engine.model.config.n_vocab;
+        if let Some(token) = options.stop_tokens.iter().find(|&&t| t >= n_vocab) {
+            bail!(BadOption, "Stop token {token} is not in the vocabulary of {n_vocab}; give a token id below that.");
+        }
+        let started = Instant::now();
+        let prompt = engine.encode(prompt)?;
+        if let Some(token) = prompt.iter().find(|&&t| t >= n_vocab) {
+            bail!(BadMetadata, "The tokenizer gave token {token}, but the model's vocabulary has {n_vocab}; the file's tokenizer does not fit its weights.");
+        }
+        // The last prompt token is always computed: its logits are wanted.
+        let shared = engine.cached.iter().zip(&prompt).take_while(|(a, b)| a == b).count();
+        let done = if options.fresh { 0 } else { shared.min(prompt.len() - 1) };
+        engine.cached.truncate(done);
+        Ok(Generation {
+            sampler: Sampler::new(options.sampling.clone(), &prompt),
+            stop: StopMatcher::new(options.stop.clone()),
+            decoder: StreamDecoder::new(),
+            options,
+            prompt,
+            tokens: Vec::new(),
+            text: String::new(),
+            timings: Timings { cached_tokens: done, ..Default::default() },
+            done,
+            logits: Vec::new(),
+            started,
+            first_token: None,
+            finished: false,
+            cancelled: false,
+        })
+    }
+
+    /// The next step ends the generation.
+    pub fn cancel(&mut self) {
+        self.cancelled = true;
+    }
+
+    /// One chunk of the prompt or one token; `None` after the end. After an error, too, there is nothing more.
+    pub async fn next(&mut self, engine: &mut Engine) -> Result<Option<Step>> {
+        if self.finished {
+            return Ok(None);
+        }
+        let step = self.step(engine).await;
+        if step.is_err() {
+            self.finished = true;
+            engine.cached.clear();
+        }
+        step.map(Some)
+    }
+
+    async fn step(&mut self, engine: &mut Engine) -> Result<Step> {
+        if self.cancelled {
+            return Ok(self.end(engine, FinishReason::Abort));
+        }
+        if self.done < self.prompt.len() {
+            return self.prefill(engine).await;
+        }
+        if self.options.max_tokens == Some(0) {
+            return Ok(self.end(engine, FinishReason::Length));
+        }
+        if let Some(&last) = self.tokens.last() {
+            let position = (self.prompt.len() + self.tokens.len() - 1) as u32;
+            if position >= engine.model.sizes.context {
+                return Ok(self.end(engine, FinishReason::Length));
+            }
+            let batch = Batch { rows: vec![Row { token: last, position, sequence: 0, logits: true }], prefill: false };
+            self.logits = engine.forward(&batch).await?;
+            engine.cached.push(last);
+        }
+        let token = self.sampler.sample(&mut self.logits)?;
+        self.sampler.accept(token);
+        self.tick();
+        let ends = !self.options.ignore_eos && engine.tokenizer.eog_ids().contains(&token);
+        if ends || self.options.stop_tokens.contains(&token) {
+            self.tokens.push(token);
+            return Ok(self.end(engine, FinishReason::Stop));
+        }
+        self.tokens.push(token);
+        let piece = self.decoder.push(&engine.tokenizer, token);
+        let (text, stopped) = self.stop.push(&piece);
+        self.text.push_str(&text);
+        if stopped {
+            self.finished = true;
+            return Ok(Step::End { reason: FinishReason::Stop, text });
+        }
+        if self.options.max_tokens.is_some_and(|most| self.tokens.len() >= most as usize) {
+            let Step::End { reason, text: rest } = self.end(engine, FinishReason::Length) else { unreachable!() };
+            return Ok(Step::End { reason, text: text + &rest });
+        }
+        Ok(Step::Token { text, tokens: vec![token] })
+    }
+
+    async fn prefill(&mut self, engine: &mut Engine) -> Result<Step> {
+        let total = self.prompt.len();
+        let end = (self.done + engine.model.sizes.max_rows as usize).min(total);
+        let rows = (self.done..end)
+            .map(|i| Row { token: self.prompt[i], position: i as u32, sequence: 0, logits: i + 1 == total })
+            .collect();
+        self.logits = engine.forward(&Batch { rows, prefill: true }).await?;
+        engine.cached.extend_from_slice(&self.prompt[self.done..end]);
+        self.done = end;
+        if end == total {
+            self.timings.prefill_ms = self.started.elapsed().as_secs_f64() * 1e3;
+            self.timings.prefill_tps = rate(total - self.timings.cached_tokens, self.timings.prefill_ms);
+        }
+        Ok(Step::Prefill { done: end, total })
+    }
+
+    /// Takes the time of a sampled token.
+    fn tick(&mut self) {
+        match self.first_token {
+            None => {
+                self.first_token = Some(Instant::now());
+                self.timings.ttft_ms = self.started.elapsed().as_secs_f64() * 1e3;
+            }
+            Some(first) => {
+                self.timings.decode_ms = first.elapsed().as_secs_f64() * 1e3;
+                self.timings.decode_tps = rate(self.tokens.len(), self.timings.decode_ms);
+            }
+        }
+    }
+
+    /// The end, with what decoder and stop matcher still held.
+    fn end(&mut self, engine: &Engine, reason: FinishReason) -> Step {
+        self.finished = true;
+        let rest = self.decoder.finish();
+        let (mut text, stopped) = self.stop.push(&rest);
+        if !stopped {
+            text.push_str(&self.stop.finish());
+        }
+        self.text.push_str(&text);
+        let _ = engine;
+        Step::End { reason, text }
+    }
+}
+
+fn rate(tokens: usize, ms: f64) -> f64 {
+    if ms > 0.0 { tokens as f64 / ms * 1e3 } else { 0.0 }
+}

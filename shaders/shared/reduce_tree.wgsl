@@ -1,0 +1,65 @@
+// Reductions over a workgroup of 64 threads without subgroups. Every thread gets the result.
+var<workgroup> reduce_scratch: array<vec4<f32>, 64>;
+
+fn workgroup_sum(value: f32, lid: u32, lanes: u32) -> f32 {
+    reduce_scratch[lid].x = value;
+    for (var step = 32u; step > 0u; step >>= 1u) {
+        workgroupBarrier();
+        if lid < step {
+            reduce_scratch[lid].x += reduce_scratch[lid + step].x;
+        }
+    }
+    workgroupBarrier();
+    let total = reduce_scratch[0].x;
+    workgroupBarrier();
+    return total;
+}
+
+fn workgroup_sum4(value: vec4<f32>, lid: u32, lanes: u32) -> vec4<f32> {
+    reduce_scratch[lid] = value;
+    for (var step = 32u; step > 0u; step >>= 1u) {
+        workgroupBarrier();
+        if lid < step {
+            reduce_scratch[lid] += reduce_scratch[lid + step];
+        }
+    }
+    workgroupBarrier();
+    let total = reduce_scratch[0];
+    workgroupBarrier();
+    return total;
+}
+
+fn workgroup_max4(value: vec4<f32>, lid: u32, lanes: u32) -> vec4<f32> {
+    reduce_scratch[lid] = value;
+    for (var step = 32u; step > 0u; step >>= 1u) {
+        workgroupBarrier();
+        if lid < step {
+            reduce_scratch[lid] = max(reduce_scratch[lid], reduce_scratch[lid + step]);
+        }
+    }
+    workgroupBarrier();
+    let total = reduce_scratch[0];
+    workgroupBarrier();
+    return total;
+}
+
+// Sums over 16 neighbouring threads; the first thread of each 16 gets the result.
+fn sum16(value: vec4<f32>, lid: u32, lanes: u32) -> vec4<f32> {
+    reduce_scratch[lid] = value;
+    workgroupBarrier();
+    var total = vec4<f32>(0.0);
+    if (lid & 15u) == 0u {
+        for (var i = 0u; i < 16u; i++) {
+            total += reduce_scratch[lid + i];
+        }
+    }
+    return total;
+}
+
+// What a reduction needs to know of its thread: nothing without subgroups.
+struct Lanes {
+    @builtin(local_invocation_id) unused: vec3<u32>,
+}
+fn lane_count(lanes: Lanes) -> u32 {
+    return 0u;
+}
