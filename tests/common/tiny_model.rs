@@ -1,0 +1,30 @@
+//! `cargo run --release --example tiny_model` lists the tiny models, `… -- NAME OUT.gguf` writes one.
+
+#[path = "tiny.rs"]
+mod tiny;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    match args.as_slice() {
+        [] => {
+            tiny::MODELS.iter().for_each(|m| println!("{}", m.name));
+            tiny::bad::FILES.iter().for_each(|f| println!("{} ({})", f.name, f.codes.join(" or ")));
+            ExitCode::SUCCESS
+        }
+        [name, out] => match tiny::build(name).or_else(|| tiny::bad::build(name)) {
+            None => fail(format!("There is no tiny model {name}; without arguments the names are listed.")),
+            Some(bytes) => match std::fs::write(out, bytes) {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(error) => fail(format!("Could not write {out}: {error}.")),
+            },
+        },
+        _ => fail("Usage: tiny_model [NAME OUT.gguf]".into()),
+    }
+}
+
+fn fail(message: String) -> ExitCode {
+    eprintln!("{message}");
+    ExitCode::FAILURE
+}
