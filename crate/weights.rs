@@ -132,14 +132,14 @@ fn elements(tensor: &TensorInfo) -> u64 {
 
 impl<'a> Planner<'a> {
     fn find(&self, role: Role, layer: u32) -> Option<&'a TensorInfo> {
-        let name = role.tensor_name(layer);
-        self.header.tensors.iter().find(|t| t.name == name)
+        let name = role.name(layer);
+        self.header.tensor(&name)
     }
 
     fn need(&self, role: Role, layer: u32) -> Result<&'a TensorInfo> {
         match self.find(role, layer) {
             Some(tensor) => Ok(tensor),
-            None => bail!(MissingTensor, "The file has no tensor '{}', which its architecture needs; it may be incomplete.", role.tensor_name(layer)),
+            None => bail!(MissingTensor, "The file has no tensor '{}', which its architecture needs; it may be incomplete.", role.name(layer)),
         }
     }
 
