@@ -50,7 +50,7 @@ pub struct ModelConfig {
     pub n_heads: u32,
     /// Divides `n_heads`.
     pub n_kv_heads: u32,
-    /// Of queries, keys and values; even.
+    /// Of queries, keys and values; a multiple of 4.
     pub head_dim: u32,
     /// Width inside the feed-forward network.
     pub n_ff: u32,
@@ -199,8 +199,8 @@ fn head_dim(keys: &Keys, n_embd: u32, n_heads: u32) -> Result<u32> {
     if value_length != head_dim {
         bail!(UnsupportedArchitecture, "heads have keys of {head_dim} and values of {value_length}; only equal lengths are supported");
     }
-    if head_dim == 0 || head_dim > MAX_HEAD_DIM || !head_dim.is_multiple_of(2) {
-        bail!(UnsupportedArchitecture, "attention heads are {head_dim} wide; even widths up to {MAX_HEAD_DIM} are supported");
+    if head_dim == 0 || head_dim > MAX_HEAD_DIM || !head_dim.is_multiple_of(4) {
+        bail!(UnsupportedArchitecture, "attention heads are {head_dim} wide; multiples of 4 up to {MAX_HEAD_DIM} are supported");
     }
     Ok(head_dim)
 }
