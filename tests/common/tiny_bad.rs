@@ -62,8 +62,8 @@ pub const FILES: &[Bad] = &[
     bad("bad-missing-tensor",     &["missing_tensor"],               Model(|f| f.tensors.retain(|t| t.name != "blk.1.ffn_up.weight"))),
     bad("bad-missing-embedding",  &["missing_tensor"],               Model(|f| f.tensors.retain(|t| t.name != "token_embd.weight"))),
     bad("bad-shape",              &["bad_shape"],                    Model(|f| f.tensor("blk.1.ffn_up.weight").shape.reverse())),
-    bad("bad-norm-shape",         &["bad_shape"],                    Model(|f| f.tensor("output_norm.weight").shape[0] = 32)),
-    bad("bad-vocabulary-size",    &["bad_shape", "bad_metadata"],    Model(|f| drop_last_token(f))),
+    bad("bad-norm-shape",         &["bad_shape"],                    Model(shorten_norm)),
+    bad("bad-vocabulary-size",    &["bad_shape", "bad_metadata"],    Model(drop_last_token)),
     bad("bad-tokenizer",          &["unsupported_tokenizer"],        Model(|f| f.set("tokenizer.ggml.model", text("clairvoyant")))),
     bad("bad-merges",             &["unsupported_tokenizer", "bad_metadata"], Model(|f| f.set("tokenizer.ggml.merges", Value::Strings(vec!["xy".into()])))),
     bad("bad-template",           &["bad_template"],                 Model(|f| f.set("tokenizer.chat_template", text("{% for x in %}{{ x")))),
@@ -97,6 +97,13 @@ fn put_u64(bytes: &mut [u8], at: usize, value: u64) {
 /// An array's element type and length, without elements.
 fn array(element: u32, len: u64) -> Vec<u8> {
     [&element.to_le_bytes()[..], &len.to_le_bytes()[..]].concat()
+}
+
+/// A sound file whose last norm has half the elements.
+fn shorten_norm(file: &mut Gguf) {
+    let norm = file.tensor("output_norm.weight");
+    norm.shape[0] /= 2;
+    norm.data.truncate(norm.data.len() / 2);
 }
 
 /// Leaves the vocabulary one token short of the embedding table.
