@@ -1,0 +1,165 @@
+import { createServer, type RequestListener, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { afterEach, expect, test } from "vitest";
+import { MAX_CHUNK, chunks, open } from "../../www/fetch.js";
+import { pump } from "../../www/pump.js";
+import type { SourceData } from "../../www/protocol.js";
+import { codeOf } from "./harness.js";
+
+let server: Server | undefined;
+afterEach(() => {
+  server?.closeAllConnections();
+  server?.close();
+});
+
+async function serve(listener: RequestListener): Promise<string> {
+  server = createServer(listener);
+  await new Promise<void>((resolve) => server!.listen(0, "127.0.0.1", resolve));
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}/model.gguf`;
+}
+
+const never = new AbortController().signal;
+
+async function read(source: SourceData, signal = never, stallMs?: number): Promise<{ total: number | undefined; sizes: number[]; bytes: Uint8Array }> {
+  const opened = await open(source, signal);
+  const parts: Uint8Array[] = [];
+  for await (const chunk of chunks(opened, signal, stallMs)) parts.push(chunk.slice());
+  return { total: opened.total, sizes: parts.map((part) => part.length), bytes: new Uint8Array(Buffer.concat(parts)) };
+}
+
+/** What a failed read says. */
+async function failure(source: SourceData, signal = never, stallMs?: number): Promise<{ code: string; message: string }> {
+  try {
+    await read(source, signal, stallMs);
+  } catch (error) {
+    return error as { code: string; message: string };
+  }
+  throw new Error("nothing was thrown");
+}
+
+const numbers = (length: number) => Uint8Array.from({ length }, (_, i) => i * 31 + (i >> 8));
+const url = (url: string): SourceData => ({ kind: "url", url });
+
+test("a URL's bytes arrive in order, with the total", async () => {
+  const data = numbers(3_000_001);
+  const address = await serve((_request, response) => response.setHeader("content-length", data.length).end(data));
+  const { total, bytes } = await read(url(address));
+  expect(total).toBe(data.length);
+  expect(Buffer.compare(bytes, data)).toBe(0);
+});
+
+test("redirects, no content-length and extra headers work", async () => {
+  const seen: unknown[] = [];
+  const address = await serve((request, response) => {
+    seen.push(request.headers.authorization);
+    if (request.url === "/model.gguf") return void response.writeHead(302, { location: "/there" }).end();
+    response.write("GGUF");
+    setTimeout(() => response.end("rest"), 20);
+  });
+  const { total, bytes } = await read({ kind: "url", url: address, headers: { authorization: "Bearer x" } });
+  expect(total).toBeUndefined();
+  expect(new TextDecoder().decode(bytes)).toBe("GGUFrest");
+  expect(seen).toEqual(["Bearer x", "Bearer x"]);
+});
+
+test.each([401, 403, 404, 410, 416, 418, 429, 500, 503])("HTTP %d is a typed error that names the status", async (status) => {
+  const address = await serve((_request, response) => response.writeHead(status).end("no"));
+  const { code, message } = await failure(url(address));
+  expect(code).toBe("http");
+  expect(message).toContain(`HTTP ${status}`);
+  expect(message).toContain(address);
+});
+
+test("a web page instead of a model is told by its content type", async () => {
+  const address = await serve((_request, response) => response.setHeader("content-type", "text/html; charset=utf-8").end("hello"));
+  expect(await failure(url(address))).toMatchObject({ code: "not_gguf", message: expect.stringContaining("is a web page") });
+});
+
+test.each([["<!DOCTYPE html><html>", "web page"], ["\ufeff \n<html lang=en>", "web page"], ["version https://git-lfs.github.com/spec/v1\noid", "Git LFS"]])(
+  "and by its first bytes: %j",
+  async (text, says) => {
+    const address = await serve((_request, response) => response.setHeader("content-type", "application/octet-stream").end(text));
+    expect(await failure(url(address))).toMatchObject({ code: "not_gguf", message: expect.stringContaining(says) });
+    expect(await failure({ kind: "blob", blob: new Blob([text]) })).toMatchObject({ code: "not_gguf" });
+  },
+);
+
+test("no server there is a network error", async () => {
+  expect(await failure(url("http://127.0.0.1:9/model.gguf"))).toMatchObject({ code: "network", message: expect.stringContaining("127.0.0.1:9") });
+});
+
+test("a cut in the middle says how much had arrived", async () => {
+  const address = await serve((_request, response) => {
+    response.setHeader("content-length", 100_000);
+    response.write(numbers(40_000));
+    setTimeout(() => response.destroy(), 50);
+  });
+  const { code, message } = await failure(url(address));
+  expect(code).toBe("network");
+  expect(message).toContain("40000 of 100000 bytes");
+});
+
+test("a server that falls silent is given up", async () => {
+  const address = await serve((_request, response) => void response.write(numbers(1000)));
+  const { code, message } = await failure(url(address), never, 100);
+  expect(code).toBe("network");
+  expect(message).toContain("after 1000 bytes");
+});
+
+test("an abort stops before, at, and after the first byte, and closes the connection", async () => {
+  expect((await failure(url("http://127.0.0.1:9/"), AbortSignal.abort())).code).toBe("aborted");
+  let closed!: () => void;
+  const gone = new Promise<void>((resolve) => (closed = resolve));
+  const address = await serve((_request, response) => {
+    response.on("close", closed);
+    response.write(numbers(1000));
+  });
+  expect((await failure(url(address), AbortSignal.timeout(60))).code).toBe("aborted");
+  await gone;
+});
+
+test("a file or blob is read in pieces of at most 4 MiB", async () => {
+  const data = numbers(9 << 20);
+  const { total, sizes, bytes } = await read({ kind: "blob", blob: new Blob([data]) });
+  expect(total).toBe(data.length);
+  expect(Math.max(...sizes)).toBeLessThanOrEqual(MAX_CHUNK);
+  expect(Buffer.compare(bytes, data)).toBe(0);
+});
+
+test("bytes come through the port in pieces, and stay with their owner", async () => {
+  const data = numbers((9 << 20) + 5);
+  const { sizes, bytes } = await read({ kind: "port", port: pump(data.subarray(3)) });
+  expect(Math.max(...sizes)).toBeLessThanOrEqual(MAX_CHUNK);
+  expect(Buffer.compare(bytes, data.subarray(3))).toBe(0);
+  expect(data.length).toBe((9 << 20) + 5);
+});
+
+test("a stream comes through the port; leaving early cancels it", async () => {
+  let pulled = 0;
+  let cancelled!: () => void;
+  const over = new Promise<void>((resolve) => (cancelled = resolve));
+  const endless = () =>
+    new ReadableStream<Uint8Array>({
+      pull: (controller) => (pulled++, controller.enqueue(numbers(1000))),
+      cancel: () => cancelled(),
+    });
+  const opened = await open({ kind: "port", port: pump(endless()) }, never);
+  let count = 0;
+  for await (const chunk of chunks(opened, never)) {
+    expect(chunk).toEqual(numbers(1000));
+    if (++count === 3) break;
+  }
+  await over;
+  // It is read as fast as it is asked for, no faster.
+  expect(pulled).toBeLessThan(10);
+});
+
+test("a stream's own failure, a locked one, and one of strings are typed", async () => {
+  const broken = new ReadableStream<Uint8Array>({ pull: (controller) => controller.error(new Error("disk on fire")) });
+  expect(await failure({ kind: "port", port: pump(broken) })).toMatchObject({ code: "io", message: expect.stringContaining("disk on fire") });
+  const locked = new ReadableStream<Uint8Array>();
+  locked.getReader();
+  expect(await codeOf(read({ kind: "port", port: pump(locked) }))).toBe("bad_option");
+  const strings = new ReadableStream({ pull: (controller) => controller.enqueue("GGUF") });
+  expect(await codeOf(read({ kind: "port", port: pump(strings) }))).toBe("bad_option");
+});

@@ -1,0 +1,44 @@
+/** A page's connection to a host in the same process, over a message channel, with the fake engine. */
+import type { Endpoint } from "../../www/connection.js";
+import type { EngineModule } from "../../www/engine.js";
+import { Host } from "../../www/host.js";
+import { connect, type Model } from "../../www/model.js";
+import type { LoadOptions, SourceData, ToPage, ToWorker } from "../../www/protocol.js";
+import * as fake from "./fake-engine.js";
+
+export function fakeWorker(module: () => Promise<EngineModule> = async () => fake): Endpoint & { terminated: boolean } {
+  const { port1, port2 } = new MessageChannel();
+  const host = new Host(module, (message: ToPage) => port2.postMessage(message));
+  port2.onmessage = ({ data }: MessageEvent<ToWorker>) => {
+    if (data.type === "start") port2.postMessage({ type: "ready" } satisfies ToPage);
+    else void host.handle(data);
+  };
+  const endpoint = {
+    terminated: false,
+    onmessage: null as Endpoint["onmessage"],
+    onerror: null,
+    postMessage: (message: ToWorker, transfer: Transferable[]) => port1.postMessage(message, transfer as never),
+    terminate() {
+      endpoint.terminated = true;
+      port1.close();
+    },
+  };
+  port1.onmessage = (event: MessageEvent<ToPage>) => endpoint.onmessage?.(event);
+  return endpoint;
+}
+
+export const GGUF = new Blob(["GGUF", new Uint8Array(60)]);
+
+export function loadFake(source: SourceData = { kind: "blob", blob: GGUF }, options: LoadOptions = {}): Promise<Model> {
+  return connect(fakeWorker(), source, options);
+}
+
+/** The code of what a promise rejects with. */
+export async function codeOf(promise: Promise<unknown>): Promise<string> {
+  try {
+    await promise;
+  } catch (error) {
+    return (error as { code?: string }).code ?? String(error);
+  }
+  return "nothing was thrown";
+}

@@ -1,0 +1,168 @@
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { load } from "../../www/index.js";
+import type { Chunk, Progress } from "../../www/protocol.js";
+import { Loader, REPLY, log } from "./fake-engine.js";
+import { GGUF, codeOf, fakeWorker, loadFake } from "./harness.js";
+import { connect, type Model } from "../../www/model.js";
+
+let model: Model | undefined;
+beforeEach(() => void Object.assign(log, { freed: 0, cancelled: 0, disposed: 0, pushed: 0, largest: 0, running: 0, most: 0 }));
+afterEach(() => model?.dispose());
+
+async function collect(chunks: AsyncIterable<Chunk>): Promise<Chunk[]> {
+  const all: Chunk[] = [];
+  for await (const chunk of chunks) all.push(chunk);
+  return all;
+}
+
+const tick = (ms = 0) => new Promise((resolve) => setTimeout(resolve, ms));
+
+test("a load reports bytes, phases and a last event", async () => {
+  const events: Progress[] = [];
+  model = await loadFake(undefined, { onProgress: (event) => events.push(event) });
+  expect(model.info.architecture).toBe("llama");
+  expect(events[0]).toEqual({ phase: "download", loaded: 0, total: 64 });
+  expect(events.map(({ phase }) => phase)).toContain("prepare");
+  expect(events.at(-1)).toEqual({ phase: "ready", loaded: 64, total: 64 });
+  expect(log.pushed).toBe(64);
+});
+
+test("a reply streams, and its last chunk has the figures", async () => {
+  model = await loadFake();
+  const chunks = await collect(model.generate("fast", { temperature: 0 }));
+  expect(chunks.map(({ text }) => text).join("")).toBe(REPLY);
+  expect(chunks.length).toBeGreaterThan(50);
+  const last = chunks.at(-1)!;
+  expect(last).toMatchObject({ finishReason: "stop", usage: { promptTokens: 3, completionTokens: chunks.length - 1 }, promptTokens: [1, 2, 3] });
+  expect(last.timings!.decodeTps).toBeGreaterThan(0);
+  expect(chunks.slice(0, -1).every((chunk) => chunk.finishReason === undefined)).toBe(true);
+  expect(log.running).toBe(0);
+});
+
+test("prefill progress is told apart from text", async () => {
+  model = await loadFake();
+  const events: Progress[] = [];
+  await collect(model.generate("fast", { maxTokens: 2, onProgress: (event) => events.push(event) }));
+  expect(events).toEqual([{ phase: "prefill", loaded: 8, total: 8 }]);
+});
+
+test("break stops the engine and frees the reply", async () => {
+  model = await loadFake();
+  for await (const { text } of model.generate("slow")) if (text) break;
+  await tick(50);
+  expect(log).toMatchObject({ cancelled: 1, running: 0 });
+  const [chunk] = await collect(model.generate("fast", { maxTokens: 1 }));
+  expect(chunk!.text).toBe("Sure.");
+});
+
+test("an AbortSignal throws at once, even while the engine hangs in a step", async () => {
+  model = await loadFake();
+  const started = performance.now();
+  expect(await codeOf(collect(model.generate("hang", { signal: AbortSignal.timeout(50) })))).toBe("aborted");
+  expect(performance.now() - started).toBeLessThan(1000);
+  expect(await codeOf(collect(model.generate("fast", { signal: AbortSignal.abort() })))).toBe("aborted");
+});
+
+test("a reason given to abort() is the error's cause", async () => {
+  model = await loadFake();
+  const reason = new Error("changed my mind");
+  await expect(collect(model.generate("x", { signal: AbortSignal.abort(reason) }))).rejects.toMatchObject({ code: "aborted", cause: reason });
+});
+
+test("replies asked for together come one after the other, in order", async () => {
+  model = await loadFake();
+  const order: string[] = [];
+  const ask = async (name: string) => {
+    await collect(model!.generate(`echo ${name}`, { maxTokens: 3 }));
+    order.push(name);
+  };
+  await Promise.all([ask("a b c"), ask("d e f"), ask("g h i")]);
+  expect(order).toEqual(["a b c", "d e f", "g h i"]);
+  expect(log.most).toBe(1);
+});
+
+test("one that is stopped while it waits leaves the queue; tokenize does not wait", async () => {
+  model = await loadFake();
+  const first = collect(model.generate("slow", { maxTokens: 20 }));
+  const waiting = codeOf(collect(model.generate("slow", { signal: AbortSignal.timeout(30) })));
+  const third = collect(model.generate("fast", { maxTokens: 1 }));
+  expect(await model.tokenize("ab")).toEqual([97, 98]);
+  expect(await model.detokenize([97, 98])).toBe("ab");
+  expect(await waiting).toBe("aborted");
+  expect((await first).at(-1)!.finishReason).toBe("length");
+  expect((await third).length).toBe(2);
+});
+
+test("score and bench answer", async () => {
+  model = await loadFake();
+  expect(await model.score("hello")).toMatchObject({ nllMean: 1, top: [[1, 2]] });
+  expect(await model.bench({ runs: 1 })).toMatchObject({ prefillTps: 1 });
+});
+
+test("the engine's typed errors keep their code and the model stays usable", async () => {
+  model = await loadFake();
+  expect(await codeOf(collect(model.generate("x".repeat(3000))))).toBe("prompt_too_long");
+  expect(await codeOf(collect(model.generate("lost")))).toBe("device_lost");
+  expect((await collect(model.generate("fast", { maxTokens: 1 }))).length).toBe(2);
+});
+
+test("a wasm trap fails this call and every later one, typed", async () => {
+  model = await loadFake();
+  await expect(collect(model.generate("trap"))).rejects.toMatchObject({ code: "internal", message: expect.stringContaining("load the model again") });
+  expect(await codeOf(collect(model.generate("fast")))).toBe("internal");
+});
+
+test("options that cannot be sent are a bad_option", async () => {
+  model = await loadFake();
+  expect(await codeOf(collect(model.generate("fast", { stop: [(() => {}) as never] })))).toBe("bad_option");
+});
+
+test("a worker that fails ends what waits for it", async () => {
+  const worker = fakeWorker();
+  model = await connect(worker, { kind: "blob", blob: GGUF }, {});
+  const waiting = codeOf(collect(model.generate("hang")));
+  await tick(30);
+  worker.onerror!({ message: "boom" } as ErrorEvent);
+  expect(await waiting).toBe("internal");
+  expect(worker.terminated).toBe(true);
+  expect(await codeOf(model.tokenize("x"))).toBe("internal");
+});
+
+test("dispose ends running replies with disposed, and the worker", async () => {
+  const worker = fakeWorker();
+  model = await connect(worker, { kind: "blob", blob: GGUF }, {});
+  const running = codeOf(collect(model.generate("slow")));
+  await tick(40);
+  await model.dispose();
+  expect(await running).toBe("disposed");
+  expect(log.disposed).toBe(1);
+  expect(worker.terminated).toBe(true);
+  expect(await codeOf(model.tokenize("x"))).toBe("disposed");
+  await model.dispose();
+});
+
+test("a failed load frees the loader and ends the worker", async () => {
+  const worker = fakeWorker();
+  expect(await codeOf(connect(worker, { kind: "blob", blob: new Blob(["GGML....."]) }, {}))).toBe("not_gguf");
+  expect(log.freed).toBe(1);
+  expect(worker.terminated).toBe(true);
+  expect(await codeOf(loadFake({ kind: "blob", blob: new Blob(["GGUF"]) }))).toBe("truncated");
+});
+
+test("a load can be stopped while it waits for the adapter", async () => {
+  const stuck = { Loader: { create: () => new Promise<Loader>(() => {}) } };
+  const worker = fakeWorker(async () => stuck);
+  expect(await codeOf(connect(worker, { kind: "blob", blob: GGUF }, { signal: AbortSignal.timeout(30) }))).toBe("aborted");
+  expect(worker.terminated).toBe(true);
+});
+
+test("an engine that does not start is a typed error", async () => {
+  const fails = async () => {
+    throw Object.assign(new Error("no WebGPU here"), { code: "no_webgpu" });
+  };
+  expect(await codeOf(connect(fakeWorker(fails), { kind: "blob", blob: GGUF }, {}))).toBe("no_webgpu");
+});
+
+test("on a server, load() says what is missing instead of crashing", async () => {
+  expect(await codeOf(load("https://example.org/model.gguf"))).toBe("no_webgpu");
+});

@@ -1,0 +1,3 @@
+export default {
+  test: { include: ["tests/web/**/*.test.ts"], pool: "threads" },
+};
