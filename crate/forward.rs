@@ -17,8 +17,8 @@ use crate::weights::{self, Layer, Matrix, Weights};
 pub struct Choice {
     /// Reductions: `tree` or `subgroup`.
     pub reduce: &'static str,
-    /// Shared weight tiles of the matrix product: `f32` or `f16`.
-    pub tile: &'static str,
+    /// How threads of the matrix product come by activations: `direct`, or through `quad` or `octet` broadcasts.
+    pub x: &'static str,
 }
 
 /// Sizes chosen at load.
@@ -70,7 +70,13 @@ struct Scratch {
 
 impl Model {
     /// Allocates weights, cache and activations; the bytes then come through the returned upload.
-    pub fn place(header: &Header, config: ModelConfig, sizes: Sizes, choice: Choice, memory: &mut dyn Memory) -> Result<(Self, Upload)> {
+    pub fn place(
+        header: &Header,
+        config: ModelConfig,
+        sizes: Sizes,
+        choice: Choice,
+        memory: &mut dyn Memory,
+    ) -> Result<(Self, Upload)> {
         let (weights, placements) = weights::place(header, &config, memory)?;
         let kv = KvCache::new(&config, sizes.kv, sizes.context, sizes.n_sequences, memory)?;
         let (rows, outputs) = (sizes.max_rows as u64, sizes.max_outputs as u64);
@@ -90,20 +96,45 @@ impl Model {
             none: floats("none", 1, 4)?,
         };
         let mut rope_tables: Vec<(f32, f32, BufferId)> = Vec::new();
-        let pairs = (rope::FINE + sizes.context / rope::FINE + 1) as u64 * config.rope_dim as u64 / 2;
+        let pairs =
+            (rope::FINE + sizes.context / rope::FINE + 1) as u64 * config.rope_dim as u64 / 2;
         for layer in &config.layers {
-            if !rope_tables.iter().any(|t| (t.0, t.1) == (layer.rope_theta, layer.rope_scale)) {
-                rope_tables.push((layer.rope_theta, layer.rope_scale, memory.alloc("rope", pairs * 8)?));
+            if !rope_tables
+                .iter()
+                .any(|t| (t.0, t.1) == (layer.rope_theta, layer.rope_scale))
+            {
+                rope_tables.push((
+                    layer.rope_theta,
+                    layer.rope_scale,
+                    memory.alloc("rope", pairs * 8)?,
+                ));
             }
         }
         let upload = Upload::new(placements, header.data_offset);
-        Ok((Model { config, sizes, choice, weights, kv, scratch, rope_tables }, upload))
+        Ok((
+            Model {
+                config,
+                sizes,
+                choice,
+                weights,
+                kv,
+                scratch,
+                rope_tables,
+            },
+            upload,
+        ))
     }
 
     /// What can only be written once the file has been read: the RoPE tables.
     pub fn finish(&self, upload: &Upload, memory: &mut dyn Memory) {
         for &(theta, scale, buffer) in &self.rope_tables {
-            let table = rope::table(self.config.rope_dim, theta, scale, &upload.host, self.sizes.context);
+            let table = rope::table(
+                self.config.rope_dim,
+                theta,
+                scale,
+                &upload.host,
+                self.sizes.context,
+            );
             memory.write(buffer, 0, bytemuck::cast_slice(&table));
         }
     }
@@ -122,7 +153,12 @@ impl Model {
     /// The forward pass of `rows` rows of which `outputs` want logits. It depends on nothing else, so it can be
     /// prepared once for a shape and replayed with other tokens and positions.
     pub fn record(&self, rows: u32, outputs: u32, prefill: bool) -> Result<Recording> {
-        let mut pass = Pass { model: self, rows, prefill, recording: Recording::default() };
+        let mut pass = Pass {
+            model: self,
+            rows,
+            prefill,
+            recording: Recording::default(),
+        };
         pass.embed()?;
         for index in 0..self.weights.layers.len() {
             pass.attention(index)?;
@@ -159,7 +195,13 @@ impl Pass<'_> {
             let k_blocks = m.config.n_embd / 32;
             self.recording.push(
                 &format!("embed.{}", format_name(part.kind)),
-                params::Embed { planes: part.planes, k_blocks, first_row: part.first_row, n_rows: part.n_rows, scale: m.config.embed_scale },
+                params::Embed {
+                    planes: part.planes,
+                    k_blocks,
+                    first_row: part.first_row,
+                    n_rows: part.n_rows,
+                    scale: m.config.embed_scale,
+                },
                 &[part.buffer, part.buffer, s.batch, s.x],
                 [k_blocks.div_ceil(64), self.rows],
             )?;
@@ -170,14 +212,26 @@ impl Pass<'_> {
     /// x += norm?( W_o attention( rope(norm?(W_qkv norm(x))) ) )
     fn attention(&mut self, index: usize) -> Result<()> {
         let (m, s) = (self.model, &self.model.scratch);
-        let (c, layer, layer_config) = (&m.config, &m.weights.layers[index], &m.config.layers[index]);
+        let (c, layer, layer_config) =
+            (&m.config, &m.weights.layers[index], &m.config.layers[index]);
         let (k_cache, v_cache) = m.kv.layers[index];
         self.norm(s.x, layer.attn_norm, s.x_norm, Store::Overwrite)?;
-        self.product(&layer.qkv, s.x_norm, layer.qkv_bias, s.qkv, Store::Overwrite, self.rows)?;
+        self.product(
+            &layer.qkv,
+            s.x_norm,
+            layer.qkv_bias,
+            s.qkv,
+            Store::Overwrite,
+            self.rows,
+        )?;
 
         let reduce = m.choice.reduce;
         let kv = m.sizes.kv.name();
-        let &(.., rope) = m.rope_tables.iter().find(|t| (t.0, t.1) == (layer_config.rope_theta, layer_config.rope_scale)).expect("a table per layer kind");
+        let &(.., rope) = m
+            .rope_tables
+            .iter()
+            .find(|t| (t.0, t.1) == (layer_config.rope_theta, layer_config.rope_scale))
+            .expect("a table per layer kind");
         self.recording.push(
             &format!("rope_kv.{reduce}.{kv}"),
             params::RopeKv {
@@ -190,7 +244,15 @@ impl Pass<'_> {
                 eps: c.norm_eps,
                 attn_scale: c.attn_scale,
             },
-            &[s.batch, layer.q_norm.unwrap_or(s.none), layer.k_norm.unwrap_or(s.none), rope, s.qkv, k_cache, v_cache],
+            &[
+                s.batch,
+                layer.q_norm.unwrap_or(s.none),
+                layer.k_norm.unwrap_or(s.none),
+                rope,
+                s.qkv,
+                k_cache,
+                v_cache,
+            ],
             [c.n_heads + 2 * c.n_kv_heads, self.rows],
         )?;
 
@@ -219,28 +281,61 @@ impl Pass<'_> {
     fn feed_forward(&mut self, layer: &Layer) -> Result<()> {
         let (m, s) = (self.model, &self.model.scratch);
         self.norm(s.x, layer.ffn_norm, s.x_norm, Store::Overwrite)?;
-        self.product(&layer.gate_up, s.x_norm, None, s.gate_up, Store::Overwrite, self.rows)?;
+        self.product(
+            &layer.gate_up,
+            s.x_norm,
+            None,
+            s.gate_up,
+            Store::Overwrite,
+            self.rows,
+        )?;
         let f4 = m.config.n_ff / 4;
         let gelu = (m.config.activation == Activation::GeluTanh) as u32;
-        self.recording.push("glu", params::Glu { f4, gelu, pad: [0; 2] }, &[s.gate_up, s.ffn], [f4.div_ceil(64), self.rows])?;
+        self.recording.push(
+            "glu",
+            params::Glu {
+                f4,
+                gelu,
+                pad: [0; 2],
+            },
+            &[s.gate_up, s.ffn],
+            [f4.div_ceil(64), self.rows],
+        )?;
         self.residual(&layer.down, s.ffn, layer.post_ffw_norm)
     }
 
     /// logits[i] = W_output norm(x[outputs[i]])
     fn logits(&mut self, outputs: u32) -> Result<()> {
         let (m, s) = (self.model, &self.model.scratch);
-        let gather = params::RmsNorm { k4: m.config.n_embd / 4, eps: m.config.norm_eps, gather: 1, accumulate: 0 };
+        let gather = params::RmsNorm {
+            k4: m.config.n_embd / 4,
+            eps: m.config.norm_eps,
+            gather: 1,
+            accumulate: 0,
+        };
         self.recording.push(
             &format!("rmsnorm.{}", m.choice.reduce),
             gather,
             &[s.x, m.weights.output_norm, s.outputs, s.x_out],
             [1, outputs],
         )?;
-        self.product(&m.weights.output, s.x_out, None, s.logits, Store::Overwrite, outputs)
+        self.product(
+            &m.weights.output,
+            s.x_out,
+            None,
+            s.logits,
+            Store::Overwrite,
+            outputs,
+        )
     }
 
     /// x += W y, or x += norm(W y) in models with a norm behind the projection.
-    fn residual(&mut self, matrix: &Matrix, y: BufferId, post_norm: Option<BufferId>) -> Result<()> {
+    fn residual(
+        &mut self,
+        matrix: &Matrix,
+        y: BufferId,
+        post_norm: Option<BufferId>,
+    ) -> Result<()> {
         let s = &self.model.scratch;
         match post_norm {
             None => self.product(matrix, y, None, s.x, Store::Add, self.rows),
@@ -253,12 +348,30 @@ impl Pass<'_> {
 
     fn norm(&mut self, x: BufferId, weight: BufferId, out: BufferId, store: Store) -> Result<()> {
         let m = self.model;
-        let params = params::RmsNorm { k4: m.config.n_embd / 4, eps: m.config.norm_eps, gather: 0, accumulate: (store == Store::Add) as u32 };
-        self.recording.push(&format!("rmsnorm.{}", m.choice.reduce), params, &[x, weight, m.scratch.outputs, out], [1, self.rows])
+        let params = params::RmsNorm {
+            k4: m.config.n_embd / 4,
+            eps: m.config.norm_eps,
+            gather: 0,
+            accumulate: (store == Store::Add) as u32,
+        };
+        self.recording.push(
+            &format!("rmsnorm.{}", m.choice.reduce),
+            params,
+            &[x, weight, m.scratch.outputs, out],
+            [1, self.rows],
+        )
     }
 
     /// out = W x (+ bias), one dispatch a part.
-    fn product(&mut self, matrix: &Matrix, x: BufferId, bias: Option<BufferId>, out: BufferId, store: Store, rows: u32) -> Result<()> {
+    fn product(
+        &mut self,
+        matrix: &Matrix,
+        x: BufferId,
+        bias: Option<BufferId>,
+        out: BufferId,
+        store: Store,
+        rows: u32,
+    ) -> Result<()> {
         let choice = self.model.choice;
         for part in &matrix.parts {
             let params = params::MatMul {
@@ -274,13 +387,28 @@ impl Pass<'_> {
             };
             let format = format_name(part.kind);
             let (variant, grid) = if self.prefill || rows > 4 {
-                // The smallest tile that holds the rows, so that few are computed for nothing.
-                let tm = [1, 4, 8].into_iter().find(|tm| 8 * tm >= rows).unwrap_or(8);
-                (format!("matmul.{format}.{}.tm{tm}", choice.tile), [part.n_rows.div_ceil(64), rows.div_ceil(8 * tm)])
+                (
+                    format!("matmul.{format}.{}", choice.x),
+                    [part.n_rows.div_ceil(256), rows.div_ceil(16)],
+                )
             } else {
-                (format!("matvec.{format}.{}", choice.reduce), [part.n_rows.div_ceil(16), rows])
+                (
+                    format!("matvec.{format}.{}", choice.reduce),
+                    [part.n_rows.div_ceil(16), rows],
+                )
             };
-            self.recording.push(&variant, params, &[part.buffer, part.buffer, x, bias.unwrap_or(self.model.scratch.none), out], grid)?;
+            self.recording.push(
+                &variant,
+                params,
+                &[
+                    part.buffer,
+                    part.buffer,
+                    x,
+                    bias.unwrap_or(self.model.scratch.none),
+                    out,
+                ],
+                grid,
+            )?;
         }
         Ok(())
     }

@@ -35,6 +35,8 @@ impl Default for GpuOptions {
 #[derive(Clone, Debug)]
 pub struct Caps {
     pub subgroups: bool,
+    /// Lanes of the smallest subgroup; 0 without subgroups.
+    pub subgroup_min: u32,
     pub f16: bool,
     /// Bytes of the largest buffer a kernel can bind.
     pub max_binding: u64,
@@ -167,6 +169,12 @@ impl Gpu {
         ];
         let caps = Caps {
             subgroups,
+            // 4 is the smallest there is, where the adapter does not say.
+            subgroup_min: if subgroups {
+                info.subgroup_min_size.max(4)
+            } else {
+                0
+            },
             f16,
             max_binding: limits
                 .max_storage_buffer_binding_size

@@ -40,13 +40,27 @@ pub struct KvCache {
 
 impl KvCache {
     /// `AdapterTooSmall` where a layer's cells exceed the largest binding.
-    pub fn new(config: &ModelConfig, kind: KvType, context: u32, n_sequences: u32, memory: &mut dyn Memory) -> Result<Self> {
+    pub fn new(
+        config: &ModelConfig,
+        kind: KvType,
+        context: u32,
+        n_sequences: u32,
+        memory: &mut dyn Memory,
+    ) -> Result<Self> {
         let cells = context as u64 * n_sequences as u64;
         let bytes = cells * config.n_kv_heads as u64 * config.head_dim as u64 * kind.bytes();
         let mut layers = Vec::with_capacity(config.n_layers as usize);
         for _ in 0..config.n_layers {
-            layers.push((memory.alloc("k cache", bytes)?, memory.alloc("v cache", bytes)?));
+            layers.push((
+                memory.alloc("k cache", bytes)?,
+                memory.alloc("v cache", bytes)?,
+            ));
         }
-        Ok(KvCache { kind, context, n_sequences, layers })
+        Ok(KvCache {
+            kind,
+            context,
+            n_sequences,
+            layers,
+        })
     }
 }

@@ -1,9 +1,9 @@
 // Matrix-matrix product for prefill:
 //   out[m][column + n] = W[n] . x[m]  (+ bias[n])      or, with accumulate,  out += ...
 // Shapes: W [N][K] (one part of a matrix), x [M][K], bias [N of the whole matrix], out [M][out_stride]; K % 32 == 0.
-// Grid: (ceil(N/64), ceil(M/(8*TM))). A workgroup makes a tile of 64 weights' rows by 8*TM batch rows; each of its
-// 64 threads holds 8 by TM of it. Per step of 32 along K, a thread dequantises one block into shared memory, where
-// rows are swizzled so that reads down a column fall into different banks.
+// Grid: (ceil(N/256), ceil(M/16)). A thread owns 4 rows of W and 16 rows of x: it dequantises each of its weights once,
+// into registers, and uses it 16 times; each activation it gets serves 4 rows. All threads want the same activations
+// at the same time, so nothing is staged in shared memory and there is no barrier.
 // Mirror: crate/cpu/matmul.rs
 struct Params {
     planes: vec4<u32>,
@@ -21,70 +21,151 @@ struct Params {
 @group(0) @binding(5) var<uniform> params: Params;
 #import shared/weights
 #import formats/{format}
-#import shared/tile_{tile}
 
-var<workgroup> w_tile: array<Tile, 512>;
-var<workgroup> x_tile: array<vec4<f32>, TM * 64>;
+#import shared/x_{x}
+
+// 16 elements along K, of a row of x or of W.
+struct V16 {
+    a: vec4<f32>, b: vec4<f32>, c: vec4<f32>, d: vec4<f32>,
+}
+
+// Half a block of two rows of x.
+struct X2 {
+    row0: V16,
+    row1: V16,
+}
+
+fn dot16(v: V16, w: V16) -> f32 {
+    return dot(v.a, w.a) + dot(v.b, w.b) + dot(v.c, w.c) + dot(v.d, w.d);
+}
+
+fn low(w: Block) -> V16 {
+    return V16(w.scale.x * w.v0 + w.offset.x, w.scale.x * w.v1 + w.offset.x, w.scale.x * w.v2 + w.offset.x, w.scale.x * w.v3 + w.offset.x);
+}
+
+fn high(w: Block) -> V16 {
+    return V16(w.scale.y * w.v4 + w.offset.y, w.scale.y * w.v5 + w.offset.y, w.scale.y * w.v6 + w.offset.y, w.scale.y * w.v7 + w.offset.y);
+}
+
+// Half a block of the thread's 4 rows of W.
+struct W4 {
+    r0: V16, r1: V16, r2: V16, r3: V16,
+}
+
+fn dots(v: V16, w: W4) -> vec4<f32> {
+    return vec4<f32>(dot16(v, w.r0), dot16(v, w.r1), dot16(v, w.r2), dot16(v, w.r3));
+}
+
+// Sums of two rows of x: a vector over the 4 rows of W for each.
+struct Sums {
+    row0: vec4<f32>,
+    row1: vec4<f32>,
+}
+
+fn add(sums: Sums, v: X2, w: W4) -> Sums {
+    return Sums(sums.row0 + dots(v.row0, w), sums.row1 + dots(v.row1, w));
+}
+
+fn store(m: u32, n: u32, y: vec4<f32>) {
+    if m >= params.m {
+        return;
+    }
+    for (var r = 0u; r < 4u; r++) {
+        let row = n + 64u * r;
+        if row < params.n {
+            let at = m * params.out_stride + params.column + row;
+            var v = y[r];
+            if params.has_bias != 0u {
+                v += bias[params.column + row];
+            }
+            if params.accumulate != 0u {
+                v += out[at];
+            }
+            out[at] = v;
+        }
+    }
+}
+
+// Where row m of x starts; rows past the end repeat the last one and are not stored.
+fn x_start(m: u32) -> u32 {
+    return min(m, params.m - 1u) * params.k_blocks * 8u;
+}
 
 @compute @workgroup_size(64)
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lid: u32) {
-    let n0 = group.x * 64u;
-    let m0 = group.y * 8u * TM;
-    let tx = lid % 8u;
-    let ty = lid / 8u;
-    // Columns past the end repeat the last one; they are not stored.
-    let w_row = min(n0 + lid, params.n - 1u) * params.k_blocks;
-    let w_at = lid * 8u;
-    let swizzle = lid & 7u;
-    var acc: array<array<f32, 8>, TM>;
+fn main(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(local_invocation_index) lid: u32,
+    caller: Caller,
+) {
+    let lane = caller_lane(caller);
+    let n = group.x * 256u + lid;
+    let m = group.y * 16u;
+    // Rows past the end repeat the last one; they are not stored.
+    let rows = min(vec4<u32>(n, n + 64u, n + 128u, n + 192u), vec4<u32>(params.n - 1u)) * params.k_blocks;
+    let x0 = x_start(m + 0u);
+    let x1 = x_start(m + 1u);
+    let x2 = x_start(m + 2u);
+    let x3 = x_start(m + 3u);
+    let x4 = x_start(m + 4u);
+    let x5 = x_start(m + 5u);
+    let x6 = x_start(m + 6u);
+    let x7 = x_start(m + 7u);
+    let x8 = x_start(m + 8u);
+    let x9 = x_start(m + 9u);
+    let x10 = x_start(m + 10u);
+    let x11 = x_start(m + 11u);
+    let x12 = x_start(m + 12u);
+    let x13 = x_start(m + 13u);
+    let x14 = x_start(m + 14u);
+    let x15 = x_start(m + 15u);
+    var sums0 = Sums(vec4<f32>(0.0), vec4<f32>(0.0));
+    var sums1 = Sums(vec4<f32>(0.0), vec4<f32>(0.0));
+    var sums2 = Sums(vec4<f32>(0.0), vec4<f32>(0.0));
+    var sums3 = Sums(vec4<f32>(0.0), vec4<f32>(0.0));
+    var sums4 = Sums(vec4<f32>(0.0), vec4<f32>(0.0));
+    var sums5 = Sums(vec4<f32>(0.0), vec4<f32>(0.0));
+    var sums6 = Sums(vec4<f32>(0.0), vec4<f32>(0.0));
+    var sums7 = Sums(vec4<f32>(0.0), vec4<f32>(0.0));
     for (var kb = 0u; kb < params.k_blocks; kb++) {
-        let w = load_block(w_row + kb);
-        w_tile[w_at + (0u ^ swizzle)] = Tile(w.scale.x * w.v0 + w.offset.x);
-        w_tile[w_at + (1u ^ swizzle)] = Tile(w.scale.x * w.v1 + w.offset.x);
-        w_tile[w_at + (2u ^ swizzle)] = Tile(w.scale.x * w.v2 + w.offset.x);
-        w_tile[w_at + (3u ^ swizzle)] = Tile(w.scale.x * w.v3 + w.offset.x);
-        w_tile[w_at + (4u ^ swizzle)] = Tile(w.scale.y * w.v4 + w.offset.y);
-        w_tile[w_at + (5u ^ swizzle)] = Tile(w.scale.y * w.v5 + w.offset.y);
-        w_tile[w_at + (6u ^ swizzle)] = Tile(w.scale.y * w.v6 + w.offset.y);
-        w_tile[w_at + (7u ^ swizzle)] = Tile(w.scale.y * w.v7 + w.offset.y);
-        for (var j = 0u; j < TM; j++) {
-            let m = ty + 8u * j;
-            var v = vec4<f32>(0.0);
-            if m0 + m < params.m {
-                v = x[((m0 + m) * params.k_blocks + kb) * 8u + tx];
-            }
-            x_tile[m * 8u + (tx ^ ty)] = v;
-        }
-        workgroupBarrier();
-        for (var k = 0u; k < 8u; k++) {
-            var wk: array<vec4<f32>, 8>;
-            for (var i = 0u; i < 8u; i++) {
-                wk[i] = vec4<f32>(w_tile[(tx + 8u * i) * 8u + (k ^ tx)]);
-            }
-            for (var j = 0u; j < TM; j++) {
-                let xk = x_tile[(ty + 8u * j) * 8u + (k ^ ty)];
-                for (var i = 0u; i < 8u; i++) {
-                    acc[j][i] += dot(wk[i], xk);
-                }
-            }
-        }
-        workgroupBarrier();
+        let w0 = load_block(rows.x + kb);
+        let w1 = load_block(rows.y + kb);
+        let w2 = load_block(rows.z + kb);
+        let w3 = load_block(rows.w + kb);
+        let first = W4(low(w0), low(w1), low(w2), low(w3));
+        let at = kb * 8u;
+        sums0 = add(sums0, x_rows(x0 + at, x1 + at, lane), first);
+        sums1 = add(sums1, x_rows(x2 + at, x3 + at, lane), first);
+        sums2 = add(sums2, x_rows(x4 + at, x5 + at, lane), first);
+        sums3 = add(sums3, x_rows(x6 + at, x7 + at, lane), first);
+        sums4 = add(sums4, x_rows(x8 + at, x9 + at, lane), first);
+        sums5 = add(sums5, x_rows(x10 + at, x11 + at, lane), first);
+        sums6 = add(sums6, x_rows(x12 + at, x13 + at, lane), first);
+        sums7 = add(sums7, x_rows(x14 + at, x15 + at, lane), first);
+        let second = W4(high(w0), high(w1), high(w2), high(w3));
+        let middle = at + 4u;
+        sums0 = add(sums0, x_rows(x0 + middle, x1 + middle, lane), second);
+        sums1 = add(sums1, x_rows(x2 + middle, x3 + middle, lane), second);
+        sums2 = add(sums2, x_rows(x4 + middle, x5 + middle, lane), second);
+        sums3 = add(sums3, x_rows(x6 + middle, x7 + middle, lane), second);
+        sums4 = add(sums4, x_rows(x8 + middle, x9 + middle, lane), second);
+        sums5 = add(sums5, x_rows(x10 + middle, x11 + middle, lane), second);
+        sums6 = add(sums6, x_rows(x12 + middle, x13 + middle, lane), second);
+        sums7 = add(sums7, x_rows(x14 + middle, x15 + middle, lane), second);
     }
-    for (var j = 0u; j < TM; j++) {
-        let m = m0 + ty + 8u * j;
-        for (var i = 0u; i < 8u; i++) {
-            let n = n0 + tx + 8u * i;
-            if m < params.m && n < params.n {
-                let at = m * params.out_stride + params.column + n;
-                var y = acc[j][i];
-                if params.has_bias != 0u {
-                    y += bias[params.column + n];
-                }
-                if params.accumulate != 0u {
-                    y += out[at];
-                }
-                out[at] = y;
-            }
-        }
-    }
+    store(m + 0u, n, sums0.row0);
+    store(m + 1u, n, sums0.row1);
+    store(m + 2u, n, sums1.row0);
+    store(m + 3u, n, sums1.row1);
+    store(m + 4u, n, sums2.row0);
+    store(m + 5u, n, sums2.row1);
+    store(m + 6u, n, sums3.row0);
+    store(m + 7u, n, sums3.row1);
+    store(m + 8u, n, sums4.row0);
+    store(m + 9u, n, sums4.row1);
+    store(m + 10u, n, sums5.row0);
+    store(m + 11u, n, sums5.row1);
+    store(m + 12u, n, sums6.row0);
+    store(m + 13u, n, sums6.row1);
+    store(m + 14u, n, sums7.row0);
+    store(m + 15u, n, sums7.row1);
 }

@@ -44,8 +44,11 @@ fn main(
         let x5 = x[at + 5u];
         let x6 = x[at + 6u];
         let x7 = x[at + 7u];
-        let ones = vec4<f32>(1.0);
-        let sums = vec2<f32>(dot(x0 + x1 + x2 + x3, ones), dot(x4 + x5 + x6 + x7, ones));
+        var sums = vec2<f32>(0.0);
+        if HAS_OFFSET {
+            let ones = vec4<f32>(1.0);
+            sums = vec2<f32>(dot(x0 + x1 + x2 + x3, ones), dot(x4 + x5 + x6 + x7, ones));
+        }
         for (var r = 0u; r < 4u; r++) {
             let w = load_block(row[r] + kb);
             let low = dot(w.v0, x0) + dot(w.v1, x1) + dot(w.v2, x2) + dot(w.v3, x3);

@@ -44,7 +44,11 @@ impl<'a> Keys<'a> {
 
     fn check_size(&self, key: &str, size: u32, most: u32) -> Result<u32> {
         if !(1..=most).contains(&size) {
-            bail!(BadMetadata, "the metadata key {:?} is {size}, not 1 to {most}; the file needs to be converted again", self.full(key));
+            bail!(
+                BadMetadata,
+                "the metadata key {:?} is {size}, not 1 to {most}; the file needs to be converted again",
+                self.full(key)
+            );
         }
         Ok(size)
     }
@@ -57,10 +61,17 @@ impl<'a> Keys<'a> {
         }
         let list = self.metadata.ints(&full)?.unwrap_or_default();
         let Some(&first) = list.first().filter(|_| list.len() == n_layers as usize) else {
-            bail!(BadMetadata, "the metadata key {full:?} has {} values for {n_layers} layers; the file needs to be converted again", list.len());
+            bail!(
+                BadMetadata,
+                "the metadata key {full:?} has {} values for {n_layers} layers; the file needs to be converted again",
+                list.len()
+            );
         };
         if list.iter().any(|&value| value != first) {
-            bail!(UnsupportedArchitecture, "the metadata key {full:?} differs between layers, which is not supported");
+            bail!(
+                UnsupportedArchitecture,
+                "the metadata key {full:?} differs between layers, which is not supported"
+            );
         }
         self.check_size(key, u32::try_from(first).unwrap_or(0), most)
     }
@@ -70,14 +81,22 @@ impl<'a> Keys<'a> {
         match self.metadata.f32(&self.full(key))? {
             None | Some(0.0) => Ok(None),
             Some(number) if number > 0.0 && number.is_finite() => Ok(Some(number)),
-            Some(number) => bail!(BadMetadata, "the metadata key {:?} is {number}, not a positive number; the file needs to be converted again", self.full(key)),
+            Some(number) => bail!(
+                BadMetadata,
+                "the metadata key {:?} is {number}, not a positive number; the file needs to be converted again",
+                self.full(key)
+            ),
         }
     }
 
     pub fn need_positive(&self, key: &str) -> Result<f32> {
         match self.positive(key)? {
             Some(number) => Ok(number),
-            None => bail!(BadMetadata, "the metadata key {:?} is missing or zero; the file needs to be converted again", self.full(key)),
+            None => bail!(
+                BadMetadata,
+                "the metadata key {:?} is missing or zero; the file needs to be converted again",
+                self.full(key)
+            ),
         }
     }
 
@@ -86,11 +105,18 @@ impl<'a> Keys<'a> {
         const KEY: &str = "attention.sliding_window_pattern";
         if let Some(Value::Bools(list)) = self.metadata.get(&self.full(KEY)) {
             if list.len() != n_layers as usize {
-                bail!(BadMetadata, "the metadata key {:?} has {} values for {n_layers} layers; the file needs to be converted again", self.full(KEY), list.len());
+                bail!(
+                    BadMetadata,
+                    "the metadata key {:?} has {} values for {n_layers} layers; the file needs to be converted again",
+                    self.full(KEY),
+                    list.len()
+                );
             }
             return Ok(list.clone());
         }
         let period = self.size_or(KEY, period, u32::MAX)?;
-        Ok((0..n_layers).map(|layer| layer % period != period - 1).collect())
+        Ok((0..n_layers)
+            .map(|layer| layer % period != period - 1)
+            .collect())
     }
 }

@@ -57,7 +57,11 @@ impl<'a> Cursor<'a> {
     /// A cursor over exactly the next `count` bytes, its `at` counted from here.
     pub fn peek(&self, count: usize) -> Option<Cursor<'a>> {
         let bytes = self.rest().get(..count)?;
-        Some(Cursor { bytes, at: 0, start: self.offset() })
+        Some(Cursor {
+            bytes,
+            at: 0,
+            start: self.offset(),
+        })
     }
 
     pub fn u32(&mut self) -> Option<u32> {
@@ -74,7 +78,11 @@ impl<'a> Cursor<'a> {
             return Ok(None);
         };
         if length > longest || length > self.room() {
-            bail!(BadHeader, "the header has a text of {length} bytes, before byte {}, which is absurd; the file is damaged", self.offset());
+            bail!(
+                BadHeader,
+                "the header has a text of {length} bytes, before byte {}, which is absurd; the file is damaged",
+                self.offset()
+            );
         }
         Ok(self.take(length as usize))
     }

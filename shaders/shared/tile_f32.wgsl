@@ -1,2 +1,0 @@
-// A weight tile in shared memory at full precision.
-alias Tile = vec4<f32>;
