@@ -8,7 +8,7 @@
 //! where a control token starts. The template moves, trims and splits message text as ever; in
 //! the rendered text the markers are taken out again, and where they stood no control token is read.
 
-use minijinja::value::Kwargs;
+use minijinja::value::{Kwargs, Serde};
 use minijinja::syntax::SyntaxConfig;
 use minijinja::{Environment, ErrorKind, Value};
 use serde::Serialize;
@@ -86,7 +86,7 @@ impl ChatTemplate {
         let now: Value = now.into_iter().collect();
         let template = self.environment.get_template("chat").map_err(bad_template("load"))?;
         template
-            .render(minijinja::context! { ..Value::from_serialize(&variables), ..now })
+            .render(minijinja::context! { ..Value::from(Serde(&variables)), ..now })
             .map_err(bad_template("render"))
     }
 
