@@ -110,7 +110,7 @@ impl Model {
                 ));
             }
         }
-        let upload = Upload::new(placements, header.data_offset);
+        let upload = Upload::new(placements);
         Ok((
             Model {
                 config,

@@ -24,17 +24,21 @@ pub struct Upload {
 }
 
 impl Upload {
-    /// `position`: the file offset of the first byte that will be pushed.
-    pub fn new(placements: Vec<Placement>, position: u64) -> Self {
+    pub fn new(placements: Vec<Placement>) -> Self {
         Upload {
             placements,
             index: 0,
             done: 0,
-            position,
+            position: 0,
             pending: Vec::new(),
             planes: Vec::new(),
             host: Vec::new(),
         }
+    }
+
+    /// The file offset of the first byte that will be pushed; 0 unless said.
+    pub fn start_at(&mut self, position: u64) {
+        self.position = position;
     }
 
     pub fn is_complete(&self) -> bool {

@@ -30,7 +30,13 @@ fn check(tokenizer: &Tokenizer, golden: &str) {
         let got = tokenizer.encode(text, options).expect("encodes");
         if got != want {
             let at = got.iter().zip(&want).take_while(|(a, b)| a == b).count();
-            let names = |ids: &[u32]| ids.iter().skip(at).take(8).map(|id| tokenizer.token_text(*id).unwrap_or("?").to_string()).collect::<Vec<_>>();
+            let names = |ids: &[u32]| {
+                ids.iter()
+                    .skip(at)
+                    .take(8)
+                    .map(|id| tokenizer.token_text(*id).unwrap_or("?").to_string())
+                    .collect::<Vec<_>>()
+            };
             wrong.push(format!("{text:.60?} {options:?}: from {at} got {:?}, want {:?}", names(&got), names(&want)));
         }
     }
