@@ -8,8 +8,8 @@
 //! where a control token starts. The template moves, trims and splits message text as ever; in
 //! the rendered text the markers are taken out again, and where they stood no control token is read.
 
-use minijinja::value::{Kwargs, Serde};
 use minijinja::syntax::SyntaxConfig;
+use minijinja::value::{Kwargs, Serde};
 use minijinja::{Environment, ErrorKind, Value};
 use serde::Serialize;
 use serde_json::{Map, Value as Json};
@@ -54,7 +54,9 @@ impl ChatTemplate {
             bail!(BadTemplate, "the chat template has {} bytes, more than {MAX_SOURCE_BYTES}", source.len());
         }
         let mut environment = Environment::new();
-        environment.set_syntax(SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build().map_err(bad_template("load"))?);
+        environment.set_syntax(
+            SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build().map_err(bad_template("load"))?,
+        );
         environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
         environment.set_fuel(Some(FUEL));
         environment.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
@@ -79,14 +81,11 @@ impl ChatTemplate {
         if let Some(tools) = &options.tools {
             variables.insert("tools".into(), tools.clone());
         }
-        let now = options.now.map(|now| {
-            let strftime = Value::from_function(move |format: String| strftime(now, &format));
-            ("strftime_now", strftime)
-        });
-        let now: Value = now.into_iter().collect();
+        let strftime = |now| Value::from_function(move |format: String| strftime(now, &format));
+        let functions = Value::from_pairs(options.now.map(|now| ("strftime_now", strftime(now))));
         let template = self.environment.get_template("chat").map_err(bad_template("load"))?;
         template
-            .render(minijinja::context! { ..Value::from(Serde(&variables)), ..now })
+            .render(minijinja::context! { ..functions, ..Value::from(Serde(&variables)) })
             .map_err(bad_template("render"))
     }
 
@@ -108,7 +107,10 @@ impl ChatTemplate {
                     let text: Option<Vec<&str>> = parts.iter().map(|part| part.get("text")?.as_str()).collect();
                     match text {
                         Some(text) => *content = Json::String(text.concat()),
-                        None => bail!(BadOption, "message {index} has parts that are not text, which this model does not take"),
+                        None => bail!(
+                            BadOption,
+                            "message {index} has parts that are not text, which this model does not take"
+                        ),
                     }
                 }
                 _ => bail!(BadOption, "the content of message {index} should be text"),
@@ -120,7 +122,12 @@ impl ChatTemplate {
 
 /// The tokens of a chat: control tokens are read where the template wrote them, never inside
 /// message text. BOS and EOS are added as the file says unless the template wrote them itself.
-pub fn encode_chat(tokenizer: &Tokenizer, template: &ChatTemplate, messages: &Json, options: &RenderOptions) -> Result<Vec<u32>> {
+pub fn encode_chat(
+    tokenizer: &Tokenizer,
+    template: &ChatTemplate,
+    messages: &Json,
+    options: &RenderOptions,
+) -> Result<Vec<u32>> {
     let marker = unused_char(messages, options);
     let mut options = options.clone();
     let mut messages = messages.clone();
@@ -247,7 +254,17 @@ impl serde_json::ser::Formatter for Spaced {
 }
 
 const MONTHS: [&str; 12] = [
-    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
     "December",
 ];
 const DAYS: [&str; 7] = ["Thursday", "Friday", "Saturday", "Sunday", "Monday", "Tuesday", "Wednesday"];

@@ -74,7 +74,10 @@ impl SamplingParams {
                 bail!(BadOption, "logitBias names token {id}, but the vocabulary has {n_vocab} tokens");
             }
             if bias.is_nan() || *bias == f32::INFINITY {
-                bail!(BadOption, "logitBias of token {id} is {bias}; it should be a number, or -Infinity to ban the token");
+                bail!(
+                    BadOption,
+                    "logitBias of token {id} is {bias}; it should be a number, or -Infinity to ban the token"
+                );
             }
         }
         Ok(())
@@ -150,7 +153,10 @@ impl Sampler {
         let mut best = f32::NEG_INFINITY;
         for (id, logit) in logits.iter().enumerate() {
             if logit.is_nan() || *logit == f32::INFINITY {
-                bail!(BadLogits, "the model's logit of token {id} is {logit}: the weights or the GPU's arithmetic are broken");
+                bail!(
+                    BadLogits,
+                    "the model's logit of token {id} is {logit}: the weights or the GPU's arithmetic are broken"
+                );
             }
             best = best.max(*logit);
         }

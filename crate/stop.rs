@@ -20,7 +20,11 @@ pub struct Passed {
 impl StopMatcher {
     /// Empty stop strings are ignored.
     pub fn new(stops: impl IntoIterator<Item = String>) -> StopMatcher {
-        StopMatcher { stops: stops.into_iter().filter(|stop| !stop.is_empty()).collect(), held: String::new(), stopped: false }
+        StopMatcher {
+            stops: stops.into_iter().filter(|stop| !stop.is_empty()).collect(),
+            held: String::new(),
+            stopped: false,
+        }
     }
 
     /// The leftmost stop string ends the reply; of several at one place, any (they cut the same).

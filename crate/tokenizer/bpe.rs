@@ -25,10 +25,16 @@ impl Bpe {
             match space.and_then(|at| Some((merge.get(..at + 1)?, merge.get(at + 2..)?))) {
                 // The crate's builder indexes past its buffer on these.
                 Some((left, right)) if left.len() + right.len() > longest => {
-                    bail!(BadMetadata, "merge {rank} of tokenizer.ggml.merges, {merge:?}, makes no token of tokenizer.ggml.tokens")
+                    bail!(
+                        BadMetadata,
+                        "merge {rank} of tokenizer.ggml.merges, {merge:?}, makes no token of tokenizer.ggml.tokens"
+                    )
                 }
                 Some((left, right)) => pairs.push((left.to_string(), right.to_string())),
-                None => bail!(BadMetadata, "merge {rank} of tokenizer.ggml.merges, {merge:?}, is not two tokens with a space between them"),
+                None => bail!(
+                    BadMetadata,
+                    "merge {rank} of tokenizer.ggml.merges, {merge:?}, is not two tokens with a space between them"
+                ),
             }
         }
         let vocab = tokens.into_iter().enumerate().map(|(id, token)| (token, id as u32));
@@ -37,9 +43,9 @@ impl Bpe {
             .ignore_merges(pre.ignore_merges)
             // The crate's cache lives in the thread and would outlast the model.
             .cache_capacity(0);
-        let model = builder
-            .build()
-            .map_err(|e| Error::new(Code::BadMetadata, format!("tokenizer.ggml.merges does not fit tokenizer.ggml.tokens: {e}")))?;
+        let model = builder.build().map_err(|e| {
+            Error::new(Code::BadMetadata, format!("tokenizer.ggml.merges does not fit tokenizer.ggml.tokens: {e}"))
+        })?;
         Ok(Bpe { model, splitter: Splitter::new(pre)? })
     }
 
@@ -50,7 +56,8 @@ impl Bpe {
             letters.clear();
             letters.extend(word.bytes().map(letter));
             let tokens = self.model.tokenize(&letters);
-            let tokens = tokens.map_err(|e| Error::new(Code::Internal, format!("byte-level BPE failed on a word: {e}")))?;
+            let tokens =
+                tokens.map_err(|e| Error::new(Code::Internal, format!("byte-level BPE failed on a word: {e}")))?;
             out.extend(tokens.iter().map(|token| token.id));
         }
         Ok(())

@@ -62,7 +62,10 @@ impl Tokenizer {
             "gpt2" => false,
             "llama" => true,
             "none" | "no_vocab" => return without_vocab(metadata),
-            _ => bail!(UnsupportedTokenizer, "the tokenizer \"{kind}\" (tokenizer.ggml.model) is not supported; \"gpt2\" and \"llama\" are"),
+            _ => bail!(
+                UnsupportedTokenizer,
+                "the tokenizer \"{kind}\" (tokenizer.ggml.model) is not supported; \"gpt2\" and \"llama\" are"
+            ),
         };
         let pre = if spm { None } else { Some(pre::find(metadata.str("tokenizer.ggml.pre")?)?) };
 
@@ -123,7 +126,9 @@ impl Tokenizer {
                         spm.encode(&self.vocab, &format!(" {text}"), &mut ids);
                     }
                     Model::Spm(spm) => spm.encode(&self.vocab, text, &mut ids),
-                    Model::None => bail!(UnsupportedTokenizer, "the file has no vocabulary: give token ids instead of text"),
+                    Model::None => {
+                        bail!(UnsupportedTokenizer, "the file has no vocabulary: give token ids instead of text")
+                    }
                 },
             }
             after_special = matches!(piece, Piece::Token(_));

@@ -119,7 +119,15 @@ impl Spm {
     }
 
     /// Queues the merge of two neighbours where their text is a token.
-    fn offer(&self, vocab: &Vocab, text: &str, symbols: &[Symbol], left: u32, right: u32, queue: &mut BinaryHeap<Merge>) {
+    fn offer(
+        &self,
+        vocab: &Vocab,
+        text: &str,
+        symbols: &[Symbol],
+        left: u32,
+        right: u32,
+        queue: &mut BinaryHeap<Merge>,
+    ) {
         let (start, end) = (symbols[left as usize].start, symbols[right as usize].end);
         if end - start > vocab.max_token_bytes() {
             return;

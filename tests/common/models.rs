@@ -1,5 +1,6 @@
 //! The two real models, from `models/` in the repository root. A test that needs one fails
 //! without it: `npm test` fetches them first.
+#![allow(dead_code)]
 
 use std::io::Read;
 use std::path::PathBuf;
