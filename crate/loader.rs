@@ -144,16 +144,7 @@ impl Loader {
         let choice = choose(&self.gpu.caps);
         let (model, upload) = Model::place(&header, config, sizes, choice, &mut self.gpu)?;
         self.gpu.check()?;
-        Ok(Tensors {
-            model,
-            upload,
-            tokenizer,
-            template,
-            name,
-            types,
-            n_params,
-            file_bytes: header.file_bytes,
-        })
+        Ok(Tensors { model, upload, tokenizer, template, name, types, n_params, file_bytes: header.file_bytes })
     }
 
     /// Waits until the device has taken what was pushed: call it every few megabytes, or memory fills up.

@@ -24,14 +24,22 @@ pub async fn score(engine: &mut Engine, text: &str) -> Result<Score> {
     let tokens = engine.encode(&Prompt::Raw(text.into()))?;
     let n_vocab = engine.model.config.n_vocab as usize;
     if tokens.iter().any(|&t| t as usize >= n_vocab) {
-        bail!(BadMetadata, "The tokenizer's ids exceed the model's {n_vocab} logits; the file's tokenizer does not fit its weights.");
+        bail!(
+            BadMetadata,
+            "The tokenizer's ids exceed the model's {n_vocab} logits; the file's tokenizer does not fit its weights."
+        );
     }
     engine.cached.clear();
     let mut nll = 0.0;
     let mut last = Vec::new();
     let step = engine.model.sizes.max_outputs as usize;
     for (chunk, start) in tokens.chunks(step).zip((0..).step_by(step)) {
-        let rows = chunk.iter().zip(start..).map(|(&token, position)| Row { token, position: position as u32, sequence: 0, logits: true });
+        let rows = chunk.iter().zip(start..).map(|(&token, position)| Row {
+            token,
+            position: position as u32,
+            sequence: 0,
+            logits: true,
+        });
         let logits = engine.forward(&Batch { rows: rows.collect(), prefill: true }).await?;
         for (row, next) in logits.chunks_exact(n_vocab).zip(&tokens[start + 1..]) {
             nll += log_sum_exp(row) - row[*next as usize] as f64;
@@ -63,12 +71,16 @@ pub struct Bench {
 pub async fn bench(engine: &mut Engine, prompt_tokens: usize, gen_tokens: usize, runs: usize) -> Result<Bench> {
     let context = engine.model.sizes.context as usize;
     if prompt_tokens == 0 || runs == 0 || prompt_tokens + gen_tokens > context {
-        bail!(BadOption, "A benchmark of {prompt_tokens} and {gen_tokens} tokens in {runs} runs does not fit the context of {context}; use at least one prompt token and run, and fewer tokens.");
+        bail!(
+            BadOption,
+            "A benchmark of {prompt_tokens} and {gen_tokens} tokens in {runs} runs does not fit the context of {context}; use at least one prompt token and run, and fewer tokens."
+        );
     }
     // Any tokens cost the same; these are spread over the vocabulary and away from the control tokens at its start.
     let n_vocab = engine.model.config.n_vocab as usize;
     let prompt: Vec<u32> = (0..prompt_tokens).map(|i| ((i * 7919 + n_vocab / 3) % n_vocab) as u32).collect();
-    let options = GenerateOptions { max_tokens: Some(gen_tokens as u32), ignore_eos: true, fresh: true, ..Default::default() };
+    let options =
+        GenerateOptions { max_tokens: Some(gen_tokens as u32), ignore_eos: true, fresh: true, ..Default::default() };
     let (mut prefill, mut decode, mut ttft) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..runs {
         let mut generation = Generation::with_tokens(engine, prompt.clone(), options.clone())?;

@@ -98,7 +98,10 @@ impl Generation {
             bail!(BadOption, "Stop token {token} is not in the vocabulary of {n_vocab}; give a token id below that.");
         }
         if let Some(token) = prompt.iter().find(|&&t| t >= n_vocab) {
-            bail!(BadMetadata, "The tokenizer gave token {token}, but the model's vocabulary has {n_vocab}; the file's tokenizer does not fit its weights.");
+            bail!(
+                BadMetadata,
+                "The tokenizer gave token {token}, but the model's vocabulary has {n_vocab}; the file's tokenizer does not fit its weights."
+            );
         }
         // The last prompt token is always computed: its logits are wanted.
         let shared = engine.cached.iter().zip(&prompt).take_while(|(a, b)| a == b).count();
