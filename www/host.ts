@@ -4,6 +4,7 @@ import { SottoError, aborted } from "./errors.js";
 import { chunks, open } from "./fetch.js";
 import type { Calls, Memory, Method, Progress, ToPage, ToWorker } from "./protocol.js";
 import { offerSubgroups } from "./subgroups.js";
+import { Turns } from "./turns.js";
 
 /** Bytes given to the engine before waiting for the GPU to take them. */
 const DRAIN_EVERY = 16 << 20;
@@ -20,8 +21,10 @@ export class Host {
   #engine: Engine | undefined;
   #crash: SottoError | undefined;
   #running = new Map<number, AbortController>();
-  /** Resolves when all work queued so far on the GPU is over. */
-  #tail: Promise<unknown> = Promise.resolve();
+  /** Whole requests: replies, scores, measurements. */
+  #requests = new Turns();
+  /** Single calls of the engine: it must not be entered while it works, but between the tokens of a reply it may. */
+  #steps = new Turns();
 
   constructor(module: () => Promise<EngineModule>, post: (message: ToPage) => void) {
     this.#module = module;
@@ -64,22 +67,6 @@ export class Host {
     return this.#engine;
   }
 
-  /** Runs one task at a time, first come first served; a task that is aborted while it waits leaves the queue. */
-  async #inTurn<T>(signal: AbortSignal, task: () => Promise<T>): Promise<T> {
-    const before = this.#tail;
-    let release!: () => void;
-    this.#tail = Promise.all([before, new Promise<void>((resolve) => (release = resolve))]);
-    try {
-      await new Promise<void>((resolve, reject) => {
-        signal.addEventListener("abort", () => reject(aborted("The request", signal)), { once: true });
-        before.then(() => resolve());
-      });
-      return await task();
-    } finally {
-      release();
-    }
-  }
-
   #memory(): Memory {
     return this.#ready.info().memory;
   }
@@ -96,7 +83,7 @@ export class Host {
         let loaded = 0;
         let total = opened.total;
         let undrained = 0;
-        report({ phase: "download", loaded, total });
+        report({ phase: "download", loaded, total }, true);
         for await (const chunk of chunks(opened, signal)) {
           loader.push(chunk);
           loaded += chunk.length;
@@ -121,20 +108,19 @@ export class Host {
         report({ phase: "ready", loaded, total: loaded }, true);
         return engine.info();
       } finally {
-        if (!finishing && !this.#crash) loader.free();
+        if (!finishing) release(loader);
       }
     },
 
     generate: ({ prompt, options }, { signal, emit }) =>
-      this.#inTurn(signal, async () => {
-        const generation = this.#ready.generate(prompt, options);
+      this.#requests.run(async () => {
+        const generation = await this.#steps.run(() => this.#ready.generate(prompt, options));
         let sent = "";
         let count = 0;
         try {
           for (;;) {
-            const step = await generation.next();
+            const step = await this.#steps.run(() => generation.next());
             if (signal.aborted) {
-              // Between two steps: the engine is never re-entered while it works.
               generation.cancel();
               throw aborted("The reply", signal);
             }
@@ -154,40 +140,59 @@ export class Host {
             }
           }
         } finally {
-          generation.free();
+          release(generation);
         }
-        return this.#memory();
-      }),
+        return this.#steps.run(() => this.#memory());
+      }, signal),
 
-    tokenize: async ({ text, options }) => Array.from(this.#ready.tokenize(text, options)),
+    tokenize: ({ text, options }) => this.#steps.run(() => Array.from(this.#ready.tokenize(text, options))),
 
-    detokenize: async ({ ids, keepSpecial }) => this.#ready.detokenize(Uint32Array.from(ids), keepSpecial),
+    detokenize: ({ ids, keepSpecial }) => this.#steps.run(() => this.#ready.detokenize(Uint32Array.from(ids), keepSpecial)),
 
-    score: ({ text }, { signal }) =>
-      this.#inTurn(signal, async () => ({ score: await this.#ready.score(text), memory: this.#memory() })),
+    score: ({ text }, { signal }) => this.#measure(signal, async (engine) => ({ score: await engine.score(text), memory: engine.info().memory })),
 
-    bench: (options, { signal }) =>
-      this.#inTurn(signal, async () => ({ bench: await this.#ready.bench(options), memory: this.#memory() })),
+    bench: (options, { signal }) => this.#measure(signal, async (engine) => ({ bench: await engine.bench(options), memory: engine.info().memory })),
 
-    dispose: async (_args, { signal }) => {
+    dispose: (_args, { signal }) => {
       const disposed = new SottoError("disposed", "The model was disposed while it worked; load it again.");
       for (const [, running] of this.#running) if (running.signal !== signal) running.abort(disposed);
-      return this.#inTurn(signal, async () => {
+      return this.#requests.run(() => {
         this.#engine?.dispose();
         this.#engine = undefined;
         return null;
       });
     },
   };
+
+  #measure<T>(signal: AbortSignal, work: (engine: Engine) => Promise<T>): Promise<T> {
+    return this.#requests.run(() => this.#steps.run(() => work(this.#ready)), signal);
+  }
 }
 
-/** Passes an event on if the last one is old enough, or if it must be seen. */
-function throttle(emit: (progress: Progress) => void): (progress: Progress, always?: boolean) => void {
-  let last = -Infinity;
-  return (progress, always = false) => {
-    const now = performance.now();
-    if (!always && now - last < PROGRESS_EVERY_MS) return;
-    last = now;
-    emit(progress);
+/** After a trap nothing of the engine can be freed any more: the error that is on its way says so. */
+function release(held: { free(): void }): void {
+  try {
+    held.free();
+  } catch (error) {
+    console.warn("sotto: memory of a failed request was not freed", error);
+  }
+}
+
+/** Passes on at most one event per interval, the latest; at once if it must be seen. */
+function throttle(emit: (progress: Progress) => void): (progress: Progress, now?: boolean) => void {
+  let latest: Progress;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const pass = () => {
+    timer = undefined;
+    emit(latest);
+  };
+  return (progress, now = false) => {
+    latest = progress;
+    if (now) {
+      clearTimeout(timer);
+      pass();
+    } else {
+      timer ??= setTimeout(pass, PROGRESS_EVERY_MS);
+    }
   };
 }

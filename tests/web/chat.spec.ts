@@ -1,0 +1,203 @@
+/** The chat page itself, on the fake engine: what a person sees and does. */
+import type { Page } from "@playwright/test";
+import { expect, test } from "./servers.js";
+
+async function openModel(page: Page, url: string): Promise<void> {
+  await page.goto(url);
+  await page.getByRole("button", { name: "Load", exact: true }).first().click();
+  await expect(page.getByLabel("Your message")).toBeFocused();
+}
+
+async function say(page: Page, text: string): Promise<void> {
+  await page.getByLabel("Your message").fill(text);
+  await page.getByRole("button", { name: "Send" }).click();
+}
+
+const reply = (page: Page) => page.locator("article.assistant").last();
+const idle = (page: Page) => expect(page.getByRole("button", { name: "Send" })).toBeVisible();
+
+test("loads the default model, chats, shows the figures, and again after a reload", async ({ page, fakeChat }) => {
+  await openModel(page, fakeChat);
+  await expect(page.locator("#model-name")).toHaveText("Fake 135M Instruct");
+  await expect(page.locator("#model-facts")).toContainText("SwiftShader");
+  await expect(page.locator("#software")).toContainText("software");
+  await say(page, "How does a bicycle stay upright?");
+  await idle(page);
+  await expect(reply(page).locator("ol > li")).toHaveCount(3);
+  await expect(reply(page).locator("pre code")).toContainText("def balance");
+  await expect(reply(page).locator(".figures")).toHaveText("31 tokens/s · first token after 240 ms · 61 tokens");
+  await expect(page.getByLabel("Your message")).toBeFocused();
+  await page.reload();
+  await openModel(page, fakeChat);
+  await say(page, "echo hello again");
+  await expect(reply(page).locator(".body")).toHaveText("hello again");
+});
+
+test("the model's output is text, whatever it writes", async ({ page, fakeChat }) => {
+  await openModel(page, fakeChat);
+  const hostile = "<img src=x onerror=document.title='hacked'> <script>document.title='hacked'</script> [x](javascript:document.title='hacked')";
+  await say(page, `echo ${hostile}`);
+  await idle(page);
+  await expect(reply(page).locator(".body")).toHaveText(hostile);
+  expect(await reply(page).locator("img, script, a").count()).toBe(0);
+  expect(await page.title()).toBe("Sotto");
+});
+
+test("stop keeps what was said, and the next message works", async ({ page, fakeChat }) => {
+  await openModel(page, fakeChat);
+  await say(page, "tell me");
+  await expect(reply(page).locator(".body")).toContainText("bicycle");
+  await page.getByRole("button", { name: "Stop" }).click();
+  await idle(page);
+  await expect(reply(page).locator(".figures")).toContainText("stopped");
+  await expect(reply(page).locator(".body")).not.toContainText("never a tag");
+  await page.getByLabel("Your message").fill("echo still here");
+  await page.keyboard.press("Enter");
+  await expect(reply(page).locator(".body")).toHaveText("still here");
+  await say(page, "once more");
+  await expect(reply(page).locator(".body")).toContainText("Sure");
+  await page.keyboard.press("Escape");
+  await expect(reply(page).locator(".figures")).toContainText("stopped");
+});
+
+test("a new chat starts empty; suggestions are one click", async ({ page, fakeChat }) => {
+  await openModel(page, fakeChat);
+  await say(page, "echo one");
+  await idle(page);
+  await page.getByRole("button", { name: "New chat" }).click();
+  await expect(page.locator("article")).toHaveCount(0);
+  await page.getByRole("button", { name: "Write a haiku" }).click();
+  await expect(page.locator("article.user")).toHaveText("Write a haiku about autumn rain.");
+  await page.getByRole("button", { name: "New chat" }).click();
+  await expect(page.locator("article")).toHaveCount(0);
+  await say(page, "echo two");
+  await expect(reply(page).locator(".body")).toHaveText("two");
+});
+
+test("settings hold for the reply and for the next visit", async ({ page, fakeChat }) => {
+  await openModel(page, fakeChat);
+  await page.getByRole("button", { name: "Settings" }).click();
+  await page.getByLabel("Longest reply, in tokens").fill("5");
+  await page.getByRole("button", { name: "Done" }).click();
+  await say(page, "talk");
+  await idle(page);
+  await expect(reply(page).locator(".figures")).toContainText("5 tokens · cut at the longest reply set");
+  await page.reload();
+  await page.getByRole("button", { name: "Settings" }).click();
+  await expect(page.getByLabel("Longest reply, in tokens")).toHaveValue("5");
+  await page.getByRole("button", { name: "Defaults" }).click();
+  await expect(page.getByLabel("Longest reply, in tokens")).toHaveValue("512");
+});
+
+test("a picked and a dropped file load; another model replaces the first", async ({ page, fakeChat }) => {
+  await page.goto(fakeChat);
+  await page.getByLabel("A file from this device").setInputFiles({ name: "my.gguf", mimeType: "", buffer: Buffer.from("GGUF and more") });
+  await expect(page.getByLabel("Your message")).toBeVisible();
+  const data = await page.evaluateHandle(() => {
+    const transfer = new DataTransfer();
+    transfer.items.add(new File(["GGUF dropped"], "dropped.gguf"));
+    return transfer;
+  });
+  await page.dispatchEvent("body", "dragenter", { dataTransfer: data });
+  await expect(page.locator("#veil")).toBeVisible();
+  await page.dispatchEvent("body", "drop", { dataTransfer: data });
+  await expect(page.locator("#veil")).toBeHidden();
+  await say(page, "echo from the dropped one");
+  await expect(reply(page).locator(".body")).toHaveText("from the dropped one");
+  await page.getByRole("button", { name: "Models" }).click();
+  await expect(page.getByRole("heading", { name: "A language model, in this tab." })).toBeVisible();
+});
+
+test.describe("what goes wrong is said in a sentence, and the page goes on", () => {
+  const cases: [path: string, code: string, says: RegExp][] = [
+    ["/missing.gguf", "http", /HTTP 404.*check the address/],
+    ["/range.gguf", "http", /HTTP 416/],
+    ["/broken.gguf", "http", /HTTP 500.*try again later/],
+    ["/page.gguf", "not_gguf", /is a web page, not a model/],
+    ["/cut.gguf", "network", /cut after 50008 of 1000000 bytes/],
+  ];
+  for (const [path, code, says] of cases) {
+    test(path, async ({ page, fakeChat, bad }) => {
+      await page.goto(fakeChat);
+      await page.getByLabel("Any GGUF model by address").fill(bad + path);
+      await page.keyboard.press("Enter");
+      const alert = page.getByRole("alert");
+      await expect(alert).toContainText(says);
+      await expect(alert).toHaveAttribute("data-code", code);
+      await page.getByRole("button", { name: "Dismiss" }).click();
+      await expect(alert).toBeHidden();
+      await openModel(page, page.url());
+    });
+  }
+
+  test("an address nobody answers", async ({ page, fakeChat }) => {
+    await page.goto(fakeChat);
+    await page.getByLabel("Any GGUF model by address").fill("http://127.0.0.1:9/x.gguf");
+    await page.keyboard.press("Enter");
+    await expect(page.getByRole("alert")).toHaveAttribute("data-code", "network");
+  });
+
+  test("a file that is no model", async ({ page, fakeChat }) => {
+    await page.goto(fakeChat);
+    await page.getByLabel("A file from this device").setInputFiles({ name: "cat.gguf", mimeType: "", buffer: Buffer.from("meow meow") });
+    await expect(page.getByRole("alert")).toHaveAttribute("data-code", "not_gguf");
+  });
+
+  test("a download can be stopped", async ({ page, fakeChat, bad }) => {
+    await page.goto(fakeChat);
+    await page.getByLabel("Any GGUF model by address").fill(`${bad}/slow.gguf`);
+    await page.keyboard.press("Enter");
+    await expect(page.locator("#loading-text")).toContainText("2.0 MB of 100 MB");
+    await page.getByRole("button", { name: "Stop" }).click();
+    await expect(page.getByRole("button", { name: "Load", exact: true }).first()).toBeFocused();
+    await expect(page.getByRole("alert")).toBeHidden();
+    await openModel(page, page.url());
+  });
+
+  test("a prompt that is too long leaves the model loaded", async ({ page, fakeChat }) => {
+    await openModel(page, fakeChat);
+    await say(page, "x".repeat(2500));
+    await expect(page.getByRole("alert")).toHaveAttribute("data-code", "prompt_too_long");
+    await say(page, "echo fine");
+    await expect(reply(page).locator(".body")).toHaveText("fine");
+  });
+
+  for (const [prompt, code] of [["lost", "device_lost"], ["trap", "internal"], ["exit", "internal"]] as const) {
+    test(`the engine ends (${prompt}): the chat stays readable, a model can be loaded again`, async ({ page, fakeChat }) => {
+      await openModel(page, fakeChat);
+      await say(page, "echo before");
+      await idle(page);
+      await say(page, prompt);
+      await expect(page.getByRole("alert")).toHaveAttribute("data-code", code);
+      await expect(page.getByRole("alert")).toContainText("load the model again");
+      await expect(page.locator("article.assistant").first()).toContainText("before");
+      await expect(page.getByLabel("Your message")).toBeHidden();
+      await page.getByRole("button", { name: "Models" }).click();
+      await openModel(page, page.url());
+      await say(page, "echo after");
+      await expect(reply(page).locator(".body")).toHaveText("after");
+    });
+  }
+
+  test("no WebGPU", async ({ page, fakeChat }) => {
+    await page.addInitScript(() => {
+      delete (Navigator.prototype as { gpu?: unknown }).gpu;
+    });
+    await page.goto(fakeChat);
+    await expect(page.getByRole("alert")).toHaveAttribute("data-code", "no_webgpu");
+  });
+});
+
+test("a phone: nothing is wider than the screen, controls are large enough to touch", async ({ browser, fakeChat }) => {
+  const context = await browser.newContext({ viewport: { width: 360, height: 740 }, hasTouch: true, isMobile: true, colorScheme: "dark" });
+  const page = await context.newPage();
+  await openModel(page, fakeChat);
+  await say(page, "hello");
+  await idle(page);
+  expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(360);
+  for (const button of await page.getByRole("button").all()) {
+    const box = await button.boundingBox();
+    if (box) expect(box.height).toBeGreaterThanOrEqual(32);
+  }
+  await context.close();
+});

@@ -1,0 +1,114 @@
+/** The package as others use it: installed in an app, under each way of serving it. */
+import type { Page } from "@playwright/test";
+import { spawnSync } from "node:child_process";
+import { cpSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { build, createServer, preview } from "vite";
+import { serve } from "../../tools/serve.mjs";
+import { ROOT } from "../../tools/setup.mjs";
+import { expect, test, tinyModel } from "./servers.js";
+
+const APP = join(ROOT, "test-results", "consumer");
+const INSTALLED = join(APP, "node_modules", "sotto");
+
+/** The app loads a tiny model and writes what came of it into the page's title. */
+const MAIN = `
+const model = await load("/model.gguf");
+let text = "";
+let count = 0;
+for await (const chunk of model.generate("the cat", { raw: true, maxTokens: 4, temperature: 0 })) {
+  text += chunk.text;
+  count += chunk.tokens.length;
+}
+const tokens = await model.tokenize("the cat");
+await model.dispose();
+document.title = \`\${model.info.architecture} \${tokens.length > 0} \${count}\`;
+`;
+const CATCH = `addEventListener("unhandledrejection", ({ reason }) => (document.title = "failed: " + reason.message));`;
+const HTML = (script: string) => `<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,"><script type="module" src="${script}"></script>`;
+
+test.beforeAll(() => {
+  rmSync(APP, { recursive: true, force: true });
+  mkdirSync(join(APP, "public"), { recursive: true });
+  cpSync(join(ROOT, "dist"), join(INSTALLED, "dist"), { recursive: true });
+  cpSync(join(ROOT, "package.json"), join(INSTALLED, "package.json"));
+  cpSync(tinyModel("llama-f32"), join(APP, "public", "model.gguf"));
+  writeFileSync(join(APP, "package.json"), JSON.stringify({ private: true, type: "module", dependencies: { sotto: "*" } }));
+  writeFileSync(join(APP, "main.js"), `import { load } from "sotto";\n${CATCH}${MAIN}`);
+  writeFileSync(join(APP, "index.html"), HTML("./main.js"));
+  writeFileSync(join(APP, "public", "static.js"), `import { load } from "/dist/index.js";\n${CATCH}${MAIN}`);
+});
+
+async function works(page: Page, url: string): Promise<void> {
+  await page.goto(url);
+  await expect.poll(() => page.title(), { timeout: 60_000 }).toMatch(/^llama true [1-4]$/);
+}
+
+const inline = { configFile: false as const, root: APP, logLevel: "warn" as const };
+
+test("Vite's dev server, unconfigured", async ({ page }) => {
+  const server = await createServer({ ...inline, server: { port: 0 } });
+  await server.listen();
+  await works(page, server.resolvedUrls!.local[0]!);
+  await server.close();
+});
+
+test("Vite's build, unconfigured", async ({ page }) => {
+  await build(inline);
+  const server = await preview({ ...inline, preview: { port: 0 } });
+  await works(page, server.resolvedUrls!.local[0]!);
+  await server.close();
+});
+
+/** `dist` and a page on a plain file server. */
+function plain(headers?: Record<string, string>) {
+  return serve(
+    {
+      "/dist/": join(INSTALLED, "dist"),
+      "/model.gguf": join(APP, "public", "model.gguf"),
+      "/static.js": join(APP, "public", "static.js"),
+      "/": (_request: unknown, response: import("node:http").ServerResponse) => response.setHeader("content-type", "text/html").end(HTML("/static.js")),
+    },
+    { headers },
+  );
+}
+
+test("plain static serving, without any header", async ({ page }) => {
+  const server = await plain();
+  await works(page, server.url);
+  expect(await page.evaluate(() => crossOriginIsolated)).toBe(false);
+  server.close();
+});
+
+test("a strict policy: no eval, no inline script, wasm-unsafe-eval alone", async ({ page }) => {
+  const policy = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; connect-src 'self'; img-src data:";
+  const server = await plain({ "content-security-policy": policy });
+  const refused: string[] = [];
+  page.on("console", (message) => message.text().includes("Content Security Policy") && refused.push(message.text()));
+  await works(page, server.url);
+  expect(refused).toEqual([]);
+  server.close();
+});
+
+test("importing it on a server touches nothing; load() says that it needs a browser", () => {
+  const script = `const { load, SottoError } = await import("sotto"); await load("x").catch((e) => console.log(e instanceof SottoError, e.code));`;
+  const { stdout, status } = spawnSync(process.execPath, ["--input-type=module", "-e", script], { cwd: APP, encoding: "utf8" });
+  expect({ stdout, status }).toEqual({ stdout: "true no_webgpu\n", status: 0 });
+});
+
+test("its types are found and complete", () => {
+  writeFileSync(
+    join(APP, "use.ts"),
+    `import { load, SottoError, type Chunk, type ErrorCode } from "sotto";
+     await using model = await load(new Blob([]), { onProgress: ({ loaded, total }) => void [loaded.toFixed(), total?.toFixed()] });
+     const last: Chunk[] = [];
+     for await (const chunk of model.generate([{ role: "user", content: "hi" }], { topK: 3 })) last.push(chunk);
+     export const code: ErrorCode = new SottoError("http", "x").code;
+     // @ts-expect-error: an option that does not exist
+     model.generate("x", { topk: 3 });`,
+  );
+  const tsc = join(ROOT, "node_modules", "typescript", "bin", "tsc");
+  const flags = ["--noEmit", "--strict", "--target", "es2022", "--module", "esnext", "--moduleResolution", "bundler", "--lib", "es2024,esnext.disposable,dom", "--types", ""];
+  const { stdout, status } = spawnSync(process.execPath, [tsc, ...flags, join(APP, "use.ts")], { cwd: APP, encoding: "utf8" });
+  expect({ stdout, status }).toEqual({ stdout: "", status: 0 });
+});

@@ -1,0 +1,239 @@
+/** The built package on tiny models, in Chromium's software adapter: the API, the page, bad files. */
+import type { Page } from "@playwright/test";
+import { spawnSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { serve } from "../../tools/serve.mjs";
+import { ROOT } from "../../tools/setup.mjs";
+import { expect, test as base, tinyModel } from "./servers.js";
+
+type Package = typeof import("../../www/index.js");
+
+/** A page with the package's exports in `sotto`; /tiny/NAME.gguf makes that model. */
+const test = base.extend<{ blank: Page }>({
+  blank: async ({ page }, use) => {
+    const server = await serve({
+      "/dist/": join(ROOT, "dist"),
+      "/tiny/": (_request: unknown, response: import("node:http").ServerResponse, path: string) =>
+        response.end(readFileSync(tinyModel(path.slice("/tiny/".length, -".gguf".length)))),
+      "/": (_request: unknown, response: import("node:http").ServerResponse) => response.setHeader("content-type", "text/html").end("<!doctype html>"),
+    });
+    await page.goto(server.url);
+    await page.evaluate(async () => {
+      const url = "/dist/index.js";
+      Object.assign(globalThis, { sotto: await import(url) });
+    });
+    await use(page);
+    server.close();
+  },
+});
+
+declare const sotto: Package;
+
+const MODELS = ["llama-f32", "llama-f16", "llama3-f32", "llama-spm-f32", "llama-mixed", "qwen2-f32", "qwen2-mixed", "gemma3-f32", "gemma3-mixed"];
+
+for (const name of MODELS) {
+  test(`${name}: loads, counts its memory, writes the same greedy text twice`, async ({ blank }) => {
+    const result = await blank.evaluate(async (name) => {
+      const model = await sotto.load(`/tiny/${name}.gguf`, { contextLength: 128 });
+      const greedy = async () => {
+        const tokens: number[] = [];
+        let text = "";
+        let last: import("../../www/index.js").Chunk | undefined;
+        for await (const chunk of model.generate("the cat and the dog", { raw: true, maxTokens: 12, temperature: 0 })) {
+          tokens.push(...chunk.tokens);
+          text += chunk.text;
+          last = chunk;
+        }
+        return { tokens, text, last };
+      };
+      const [first, second] = [await greedy(), await greedy()];
+      const back = await model.detokenize(await model.tokenize("Grüße, 世界 🙂"));
+      const { info } = model;
+      await model.dispose();
+      return { first, second, info, back };
+    }, name);
+    const { first, second, info, back } = result;
+    expect(info.architecture).toBe(name.replace(/3?-.*/, (rest) => (name.startsWith("gemma3") ? "3" : rest.slice(0, 0))));
+    expect(info.adapter.isSoftware).toBe(true);
+    expect(info.memory.wasmBytes).toBeLessThan(64e6);
+    expect(info.contextLength).toBe(128);
+    expect(first.tokens.length).toBeGreaterThan(0);
+    expect(first.tokens).toEqual(second.tokens);
+    expect(first.text).toBe(second.text);
+    expect(first.last!.usage!.completionTokens).toBe(first.tokens.length);
+    expect(["stop", "length"]).toContain(first.last!.finishReason);
+    expect(back).toContain("🙂");
+  });
+}
+
+test("every source gives the same model", async ({ blank }) => {
+  const texts = await blank.evaluate(async () => {
+    const bytes = await (await fetch("/tiny/qwen2-mixed.gguf")).arrayBuffer();
+    const trickle = () => {
+      let at = 0;
+      return new ReadableStream<Uint8Array>({
+        pull(controller) {
+          // Odd sizes: fields and blocks are cut anywhere.
+          controller.enqueue(new Uint8Array(bytes.slice(at, (at += 7919))));
+          if (at >= bytes.byteLength) controller.close();
+        },
+      });
+    };
+    const out: string[] = [];
+    for (const source of ["/tiny/qwen2-mixed.gguf", new Blob([bytes]), bytes, new Uint8Array(bytes), trickle()]) {
+      const model = await sotto.load(source, { contextLength: 128 });
+      let text = "";
+      for await (const chunk of model.generate("one two", { raw: true, maxTokens: 8, temperature: 0 })) text += chunk.text;
+      out.push(text);
+      await model.dispose();
+    }
+    return { out, kept: bytes.byteLength };
+  });
+  expect(new Set(texts.out).size).toBe(1);
+  expect(texts.kept).toBeGreaterThan(1000);
+});
+
+test("a seed repeats a reply; stop strings, stop tokens and limits end it", async ({ blank }) => {
+  const r = await blank.evaluate(async () => {
+    const model = await sotto.load("/tiny/llama-f32.gguf", { contextLength: 128 });
+    const say = async (options: import("../../www/index.js").GenerateOptions) => {
+      let text = "";
+      const tokens: number[] = [];
+      let finish: string | undefined;
+      for await (const chunk of model.generate("the cat", { raw: true, maxTokens: 16, ...options })) {
+        text += chunk.text;
+        tokens.push(...chunk.tokens);
+        finish = chunk.finishReason ?? finish;
+      }
+      return { text, tokens, finish };
+    };
+    const greedy = await say({ temperature: 0 });
+    const seeded = [await say({ seed: 7, temperature: 1 }), await say({ seed: 7, temperature: 1 }), await say({ seed: 8, temperature: 1 })];
+    const one = await say({ temperature: 0, maxTokens: 1 });
+    const biased = await say({ temperature: 0, maxTokens: 3, logitBias: { 65: 1000 } });
+    const stopToken = await say({ temperature: 0, stopTokens: [greedy.tokens[2]!] });
+    const stopText = await say({ temperature: 0, stop: [greedy.text.slice(3, 6)] });
+    await model.dispose();
+    return { greedy, seeded, one, biased, stopToken, stopText };
+  });
+  expect(r.seeded[0]).toEqual(r.seeded[1]);
+  expect(r.seeded[0]!.text).not.toBe(r.seeded[2]!.text);
+  expect(r.one.tokens).toEqual(r.greedy.tokens.slice(0, 1));
+  expect(r.one.finish).toBe("length");
+  expect(r.biased.tokens).toEqual([65, 65, 65]);
+  expect(r.stopToken.finish).toBe("stop");
+  expect(r.stopToken.tokens.length).toBeLessThanOrEqual(3);
+  expect(r.stopText.finish).toBe("stop");
+  expect(r.stopText.text).toBe(r.greedy.text.slice(0, r.greedy.text.indexOf(r.greedy.text.slice(3, 6))));
+});
+
+test("break, abort, concurrent replies and dispose leave the model usable or gone, never hanging", async ({ blank }) => {
+  const r = await blank.evaluate(async () => {
+    const model = await sotto.load("/tiny/llama-f32.gguf", { contextLength: 256 });
+    const options = { raw: true, temperature: 0, maxTokens: 100, stopTokens: [] };
+    for await (const chunk of model.generate("the cat", options)) if (chunk.tokens.length > 0) break;
+    const abort = new AbortController();
+    let code = "";
+    try {
+      for await (const chunk of model.generate("the cat", { ...options, signal: abort.signal })) if (chunk.tokens.length > 0) abort.abort();
+    } catch (error) {
+      code = (error as { code: string }).code;
+    }
+    const count = async (prompt: string) => {
+      const tokens: number[] = [];
+      for await (const chunk of model.generate(prompt, { ...options, maxTokens: 6 })) tokens.push(...chunk.tokens);
+      return tokens.join();
+    };
+    const together = await Promise.all([count("a"), count("b"), count("a"), model.tokenize("x").then(String)]);
+    const rejected = async (promise: Promise<unknown>) => promise.then(() => "fine", (error: { code: string }) => error.code);
+    const running = rejected(count("the cat"));
+    const disposing = model.dispose();
+    return { code, together, running: await running, after: await rejected(disposing.then(() => model.tokenize("x"))) };
+  });
+  expect(r.code).toBe("aborted");
+  expect(r.together[0]).toBe(r.together[2]);
+  expect(["disposed", "aborted"]).toContain(r.running);
+  expect(r.after).toBe("disposed");
+});
+
+test("prompts and options that cannot work are typed errors, and the model goes on", async ({ blank }) => {
+  const codes = await blank.evaluate(async () => {
+    const model = await sotto.load("/tiny/llama-f32.gguf", { contextLength: 64 });
+    const run = async (prompt: never, options: object) => {
+      try {
+        for await (const _ of model.generate(prompt, { raw: true, maxTokens: 2, ...options }));
+        return "fine";
+      } catch (error) {
+        return (error as { code: string }).code;
+      }
+    };
+    const out = [
+      await run("the cat ".repeat(200) as never, {}),
+      await run("x" as never, { temperature: -1 }),
+      await run("x" as never, { topP: 7 }),
+      await run("x" as never, { temperature: "hot" }),
+      await run("x" as never, { maxTokens: -3 }),
+      await run(7 as never, {}),
+      await run([{ content: "no role" }] as never, { raw: false }),
+      await run("x" as never, { maxTokens: 2 }),
+    ];
+    await model.dispose();
+    return out;
+  });
+  expect(codes.slice(0, 6)).toEqual(["prompt_too_long", "bad_option", "bad_option", "bad_option", "bad_option", "bad_option"]);
+  expect(["fine", "bad_option", "bad_template"]).toContain(codes[6]);
+  expect(codes[7]).toBe("fine");
+});
+
+test("every bad file is refused with its code, and the page goes on", async ({ blank }) => {
+  test.setTimeout(400_000);
+  const { stdout } = spawnSync("cargo", ["run", "-q", "--release", "--example", "tiny_model"], { cwd: ROOT, encoding: "utf8" });
+  const files = [...stdout.matchAll(/^(bad-\S+) \((.*)\)$/gm)].map(([, name, codes]) => ({ name: name!, codes: codes!.split(" or ") }));
+  expect(files.length).toBeGreaterThan(30);
+  for (const { name, codes } of files) {
+    const got = await blank.evaluate(async (name) => {
+      try {
+        const model = await sotto.load(`/tiny/${name}.gguf`, { contextLength: 64 });
+        try {
+          for await (const _ of model.generate([{ role: "user", content: "hi" }], { maxTokens: 2 }));
+        } finally {
+          await model.dispose();
+        }
+        return { code: "fine", message: "" };
+      } catch (error) {
+        const { code, message } = error as { code: string; message: string };
+        return { code, message };
+      }
+    }, name);
+    expect.soft(codes, `${name}: ${got.message}`).toContain(got.code);
+    expect.soft(got.message, name).toMatch(/^\S.*\S$/);
+  }
+  const fine = await blank.evaluate(async () => {
+    const model = await sotto.load("/tiny/llama-f32.gguf", { contextLength: 64 });
+    const ids = await model.tokenize("still here");
+    await model.dispose();
+    return ids.length;
+  });
+  expect(fine).toBeGreaterThan(0);
+});
+
+test("the chat page with the real package: loads a file, chats, stops, reloads", async ({ page, realChat }) => {
+  for (let visit = 0; visit < 2; visit++) {
+    await page.goto(realChat);
+    await page.getByLabel("A file from this device").setInputFiles(tinyModel("llama-f32"));
+    await expect(page.getByLabel("Your message")).toBeFocused({ timeout: 60_000 });
+    await page.getByLabel("Your message").fill("the cat and the dog");
+    await page.keyboard.press("Enter");
+    await expect(page.getByRole("button", { name: "Stop" })).toBeVisible();
+    await expect(page.locator("article.assistant .figures")).toContainText("token");
+    if (await page.getByRole("button", { name: "Stop" }).isVisible()) await page.keyboard.press("Escape");
+    await expect(page.getByRole("button", { name: "Send" })).toBeVisible();
+    await page.getByRole("button", { name: "New chat" }).click();
+    await page.getByLabel("Your message").fill("once more");
+    await page.keyboard.press("Enter");
+    await expect(page.locator("article.assistant .figures")).toContainText("token");
+    await page.keyboard.press("Escape");
+    await expect(page.getByRole("alert")).toBeHidden();
+  }
+});

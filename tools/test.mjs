@@ -1,0 +1,44 @@
+// `npm test`: every test there is, from the crate's to the browser's, after installing what this
+// machine lacks. `npm test -- unit browser` runs only the steps named.
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { MODELS, fetchModel } from "./fetch-models.mjs";
+import { ROOT, Stop, ensureChromium, ensurePackages, ensureVulkan, ensureWasmTarget, run, tool } from "./setup.mjs";
+
+const node = (script, ...args) => run(process.execPath, [join(ROOT, "node_modules", ...script.split("/")), ...args]);
+
+const STEPS = {
+  /** The real models that some tests read. */
+  models: async () => {
+    for (const name of Object.keys(MODELS)) await fetchModel(name);
+  },
+  rust: () => {
+    ensureVulkan();
+    run("cargo", ["test", "--release"]);
+  },
+  build: async () => {
+    ensureWasmTarget();
+    const { build } = await import("./build.mjs");
+    await build();
+  },
+  types: () => node("typescript/bin/tsc", "--noEmit"),
+  unit: () => node("vitest/vitest.mjs", "run"),
+  browser: () => {
+    ensureChromium();
+    if (!existsSync(join(ROOT, "dist", "sotto_bg.wasm"))) throw new Stop("the package is not built; run `npm run build` first.");
+    node("@playwright/test/cli.js", "test");
+  },
+};
+
+await tool(async () => {
+  const named = process.argv.slice(2);
+  const unknown = named.find((name) => !STEPS[name]);
+  if (unknown) throw new Stop(`there is no step "${unknown}"; the steps are ${Object.keys(STEPS).join(", ")}.`);
+  ensurePackages();
+  for (const [name, step] of Object.entries(STEPS)) {
+    if (named.length > 0 && !named.includes(name)) continue;
+    console.error(`\n== ${name}`);
+    await step();
+  }
+  console.error("\nAll tests passed.");
+});
