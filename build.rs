@@ -13,16 +13,8 @@ fn main() {
     println!("cargo:rerun-if-changed=shaders");
     println!("cargo:rerun-if-changed=build.rs");
     let mut build = Build::default();
-    for line in fs::read_to_string("shaders/permutations")
-        .expect("shaders/permutations")
-        .lines()
-    {
-        let words: Vec<&str> = line
-            .split('#')
-            .next()
-            .unwrap_or("")
-            .split_whitespace()
-            .collect();
+    for line in fs::read_to_string("shaders/permutations").expect("shaders/permutations").lines() {
+        let words: Vec<&str> = line.split('#').next().unwrap_or("").split_whitespace().collect();
         if let Some((stem, choices)) = words.split_first() {
             build.permute(stem, choices, &mut Vec::new());
         }
@@ -59,9 +51,7 @@ impl Build {
         let Some((first, rest)) = choices.split_first() else {
             return self.variant(stem, chosen);
         };
-        let (key, values) = first
-            .split_once('=')
-            .unwrap_or_else(|| panic!("permutations: '{first}' has no '='"));
+        let (key, values) = first.split_once('=').unwrap_or_else(|| panic!("permutations: '{first}' has no '='"));
         let values = if values == "*" { FORMATS } else { values };
         for value in values.split(',') {
             chosen.push((key.into(), value.into()));
@@ -85,24 +75,13 @@ impl Build {
         let mut parts = Vec::new();
         let mut requires = Vec::new();
         self.collect(&format!("{stem}.wgsl"), chosen, &mut parts, &mut requires);
-        let variant = Variant {
-            name,
-            consts,
-            parts,
-            requires,
-        };
+        let variant = Variant { name, consts, parts, requires };
         self.validate(&variant);
         self.variants.push(variant);
     }
 
     /// Appends a file after everything it imports, each file once.
-    fn collect(
-        &mut self,
-        file: &str,
-        chosen: &[(String, String)],
-        parts: &mut Vec<usize>,
-        requires: &mut Vec<String>,
-    ) {
+    fn collect(&mut self, file: &str, chosen: &[(String, String)], parts: &mut Vec<usize>, requires: &mut Vec<String>) {
         let index = self.read(file);
         if parts.contains(&index) {
             return;
@@ -125,14 +104,9 @@ impl Build {
         if let Some(&index) = self.files.get(file) {
             return index;
         }
-        let text = fs::read_to_string(Path::new("shaders").join(file)).unwrap_or_else(|e| {
-            panic!("shaders/{file}: {e} (named by an #import or by shaders/permutations)")
-        });
-        let mut source = Source {
-            body: String::new(),
-            imports: Vec::new(),
-            requires: Vec::new(),
-        };
+        let text = fs::read_to_string(Path::new("shaders").join(file))
+            .unwrap_or_else(|e| panic!("shaders/{file}: {e} (named by an #import or by shaders/permutations)"));
+        let mut source = Source { body: String::new(), imports: Vec::new(), requires: Vec::new() };
         for line in text.lines() {
             if let Some(path) = line.strip_prefix("#import ") {
                 source.imports.push(path.trim().to_string());
@@ -158,16 +132,11 @@ impl Build {
             text.push_str("enable f16;\n");
         }
         text.push_str(&variant.consts);
-        variant
-            .parts
-            .iter()
-            .for_each(|&p| text.push_str(&self.sources[p].body));
+        variant.parts.iter().for_each(|&p| text.push_str(&self.sources[p].body));
         let module = naga::front::wgsl::parse_str(&text)
             .unwrap_or_else(|e| panic!("shader {}: {}", variant.name, e.emit_to_string(&text)));
-        let mut validator = naga::valid::Validator::new(
-            naga::valid::ValidationFlags::all(),
-            naga::valid::Capabilities::all(),
-        );
+        let mut validator =
+            naga::valid::Validator::new(naga::valid::ValidationFlags::all(), naga::valid::Capabilities::all());
         if let Err(e) = validator.validate(&module) {
             panic!("shader {}: {}", variant.name, e.emit_to_string(&text));
         }

@@ -22,18 +22,11 @@ pub struct Batch {
 impl Batch {
     /// What the kernels read: (token, position, first cell of the sequence, 0) a row.
     pub fn words(&self, context: u32) -> Vec<u32> {
-        self.rows
-            .iter()
-            .flat_map(|r| [r.token, r.position, r.sequence * context, 0])
-            .collect()
+        self.rows.iter().flat_map(|r| [r.token, r.position, r.sequence * context, 0]).collect()
     }
 
     /// Indices of the rows whose logits are wanted.
     pub fn outputs(&self) -> Vec<u32> {
-        (0..)
-            .zip(&self.rows)
-            .filter(|(_, row)| row.logits)
-            .map(|(i, _)| i)
-            .collect()
+        (0..).zip(&self.rows).filter(|(_, row)| row.logits).map(|(i, _)| i).collect()
     }
 }

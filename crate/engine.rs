@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use crate::bail;
 use crate::batch::Batch;
 use crate::chat::{self, ChatTemplate, RenderOptions};
 use crate::error::{Code, Error, Result};
@@ -9,7 +10,6 @@ use crate::forward::Model;
 use crate::gpu::{Gpu, Prepared};
 use crate::memory::Memory;
 use crate::tokenizer::{EncodeOptions, Tokenizer};
-use crate::bail;
 
 /// What a generation starts from.
 #[derive(Clone, Debug)]
@@ -81,7 +81,11 @@ impl Engine {
             logits.iter_mut().for_each(|l| *l = cap * (*l / cap).tanh());
         }
         if logits.iter().any(|l| !l.is_finite()) {
-            bail!(BadLogits, "The model's output on '{}' is not a number; the file may be damaged or the driver may compute wrongly.", self.gpu.caps.adapter);
+            bail!(
+                BadLogits,
+                "The model's output on '{}' is not a number; the file may be damaged or the driver may compute wrongly.",
+                self.gpu.caps.adapter
+            );
         }
         Ok(logits)
     }
@@ -115,7 +119,9 @@ impl Engine {
     /// The prompt's token ids. `NoTemplate` for messages to a model without one; `PromptTooLong` past the context.
     pub fn encode(&self, prompt: &Prompt) -> Result<Vec<u32>> {
         let ids = match prompt {
-            Prompt::Raw(text) => self.tokenizer.encode(text, EncodeOptions { add_special: true, parse_special: true })?,
+            Prompt::Raw(text) => {
+                self.tokenizer.encode(text, EncodeOptions { add_special: true, parse_special: true })?
+            }
             Prompt::Text(text) if self.template.is_none() => {
                 self.tokenizer.encode(text, EncodeOptions { add_special: true, parse_special: false })?
             }
@@ -124,7 +130,11 @@ impl Engine {
         };
         let context = self.model.sizes.context as usize;
         if ids.len() > context {
-            bail!(PromptTooLong, "The prompt has {} tokens but the context holds {context}; shorten it or load the model with a larger contextLength.", ids.len());
+            bail!(
+                PromptTooLong,
+                "The prompt has {} tokens but the context holds {context}; shorten it or load the model with a larger contextLength.",
+                ids.len()
+            );
         }
         if ids.is_empty() {
             bail!(BadOption, "The prompt is empty; give at least one token of text.");
@@ -134,9 +144,17 @@ impl Engine {
 
     fn encode_messages(&self, messages: &serde_json::Value) -> Result<Vec<u32>> {
         let Some(source) = &self.template else {
-            return Err(Error::new(Code::NoTemplate, "This model has no chat template; give a plain text prompt instead of messages."));
+            return Err(Error::new(
+                Code::NoTemplate,
+                "This model has no chat template; give a plain text prompt instead of messages.",
+            ));
         };
         let template = ChatTemplate::new(source)?;
-        chat::encode_chat(&self.tokenizer, &template, messages, &RenderOptions { add_generation_prompt: true, ..Default::default() })
+        chat::encode_chat(
+            &self.tokenizer,
+            &template,
+            messages,
+            &RenderOptions { add_generation_prompt: true, ..Default::default() },
+        )
     }
 }

@@ -96,45 +96,20 @@ impl Model {
             none: floats("none", 1, 4)?,
         };
         let mut rope_tables: Vec<(f32, f32, BufferId)> = Vec::new();
-        let pairs =
-            (rope::FINE + sizes.context / rope::FINE + 1) as u64 * config.rope_dim as u64 / 2;
+        let pairs = (rope::FINE + sizes.context / rope::FINE + 1) as u64 * config.rope_dim as u64 / 2;
         for layer in &config.layers {
-            if !rope_tables
-                .iter()
-                .any(|t| (t.0, t.1) == (layer.rope_theta, layer.rope_scale))
-            {
-                rope_tables.push((
-                    layer.rope_theta,
-                    layer.rope_scale,
-                    memory.alloc("rope", pairs * 8)?,
-                ));
+            if !rope_tables.iter().any(|t| (t.0, t.1) == (layer.rope_theta, layer.rope_scale)) {
+                rope_tables.push((layer.rope_theta, layer.rope_scale, memory.alloc("rope", pairs * 8)?));
             }
         }
-        let upload = Upload::new(placements, header.data_offset);
-        Ok((
-            Model {
-                config,
-                sizes,
-                choice,
-                weights,
-                kv,
-                scratch,
-                rope_tables,
-            },
-            upload,
-        ))
+        let upload = Upload::new(placements);
+        Ok((Model { config, sizes, choice, weights, kv, scratch, rope_tables }, upload))
     }
 
     /// What can only be written once the file has been read: the RoPE tables.
     pub fn finish(&self, upload: &Upload, memory: &mut dyn Memory) {
         for &(theta, scale, buffer) in &self.rope_tables {
-            let table = rope::table(
-                self.config.rope_dim,
-                theta,
-                scale,
-                &upload.host,
-                self.sizes.context,
-            );
+            let table = rope::table(self.config.rope_dim, theta, scale, &upload.host, self.sizes.context);
             memory.write(buffer, 0, bytemuck::cast_slice(&table));
         }
     }
@@ -153,12 +128,7 @@ impl Model {
     /// The forward pass of `rows` rows of which `outputs` want logits. It depends on nothing else, so it can be
     /// prepared once for a shape and replayed with other tokens and positions.
     pub fn record(&self, rows: u32, outputs: u32, prefill: bool) -> Result<Recording> {
-        let mut pass = Pass {
-            model: self,
-            rows,
-            prefill,
-            recording: Recording::default(),
-        };
+        let mut pass = Pass { model: self, rows, prefill, recording: Recording::default() };
         pass.embed()?;
         for index in 0..self.weights.layers.len() {
             pass.attention(index)?;
@@ -212,18 +182,10 @@ impl Pass<'_> {
     /// x += norm?( W_o attention( rope(norm?(W_qkv norm(x))) ) )
     fn attention(&mut self, index: usize) -> Result<()> {
         let (m, s) = (self.model, &self.model.scratch);
-        let (c, layer, layer_config) =
-            (&m.config, &m.weights.layers[index], &m.config.layers[index]);
+        let (c, layer, layer_config) = (&m.config, &m.weights.layers[index], &m.config.layers[index]);
         let (k_cache, v_cache) = m.kv.layers[index];
         self.norm(s.x, layer.attn_norm, s.x_norm, Store::Overwrite)?;
-        self.product(
-            &layer.qkv,
-            s.x_norm,
-            layer.qkv_bias,
-            s.qkv,
-            Store::Overwrite,
-            self.rows,
-        )?;
+        self.product(&layer.qkv, s.x_norm, layer.qkv_bias, s.qkv, Store::Overwrite, self.rows)?;
 
         let reduce = m.choice.reduce;
         let kv = m.sizes.kv.name();
@@ -244,15 +206,7 @@ impl Pass<'_> {
                 eps: c.norm_eps,
                 attn_scale: c.attn_scale,
             },
-            &[
-                s.batch,
-                layer.q_norm.unwrap_or(s.none),
-                layer.k_norm.unwrap_or(s.none),
-                rope,
-                s.qkv,
-                k_cache,
-                v_cache,
-            ],
+            &[s.batch, layer.q_norm.unwrap_or(s.none), layer.k_norm.unwrap_or(s.none), rope, s.qkv, k_cache, v_cache],
             [c.n_heads + 2 * c.n_kv_heads, self.rows],
         )?;
 
@@ -281,23 +235,12 @@ impl Pass<'_> {
     fn feed_forward(&mut self, layer: &Layer) -> Result<()> {
         let (m, s) = (self.model, &self.model.scratch);
         self.norm(s.x, layer.ffn_norm, s.x_norm, Store::Overwrite)?;
-        self.product(
-            &layer.gate_up,
-            s.x_norm,
-            None,
-            s.gate_up,
-            Store::Overwrite,
-            self.rows,
-        )?;
+        self.product(&layer.gate_up, s.x_norm, None, s.gate_up, Store::Overwrite, self.rows)?;
         let f4 = m.config.n_ff / 4;
         let gelu = (m.config.activation == Activation::GeluTanh) as u32;
         self.recording.push(
             "glu",
-            params::Glu {
-                f4,
-                gelu,
-                pad: [0; 2],
-            },
+            params::Glu { f4, gelu, pad: [0; 2] },
             &[s.gate_up, s.ffn],
             [f4.div_ceil(64), self.rows],
         )?;
@@ -307,35 +250,18 @@ impl Pass<'_> {
     /// logits[i] = W_output norm(x[outputs[i]])
     fn logits(&mut self, outputs: u32) -> Result<()> {
         let (m, s) = (self.model, &self.model.scratch);
-        let gather = params::RmsNorm {
-            k4: m.config.n_embd / 4,
-            eps: m.config.norm_eps,
-            gather: 1,
-            accumulate: 0,
-        };
+        let gather = params::RmsNorm { k4: m.config.n_embd / 4, eps: m.config.norm_eps, gather: 1, accumulate: 0 };
         self.recording.push(
             &format!("rmsnorm.{}", m.choice.reduce),
             gather,
             &[s.x, m.weights.output_norm, s.outputs, s.x_out],
             [1, outputs],
         )?;
-        self.product(
-            &m.weights.output,
-            s.x_out,
-            None,
-            s.logits,
-            Store::Overwrite,
-            outputs,
-        )
+        self.product(&m.weights.output, s.x_out, None, s.logits, Store::Overwrite, outputs)
     }
 
     /// x += W y, or x += norm(W y) in models with a norm behind the projection.
-    fn residual(
-        &mut self,
-        matrix: &Matrix,
-        y: BufferId,
-        post_norm: Option<BufferId>,
-    ) -> Result<()> {
+    fn residual(&mut self, matrix: &Matrix, y: BufferId, post_norm: Option<BufferId>) -> Result<()> {
         let s = &self.model.scratch;
         match post_norm {
             None => self.product(matrix, y, None, s.x, Store::Add, self.rows),
@@ -387,26 +313,14 @@ impl Pass<'_> {
             };
             let format = format_name(part.kind);
             let (variant, grid) = if self.prefill || rows > 4 {
-                (
-                    format!("matmul.{format}.{}", choice.x),
-                    [part.n_rows.div_ceil(256), rows.div_ceil(16)],
-                )
+                (format!("matmul.{format}.{}", choice.x), [part.n_rows.div_ceil(256), rows.div_ceil(16)])
             } else {
-                (
-                    format!("matvec.{format}.{}", choice.reduce),
-                    [part.n_rows.div_ceil(16), rows],
-                )
+                (format!("matvec.{format}.{}", choice.reduce), [part.n_rows.div_ceil(16), rows])
             };
             self.recording.push(
                 &variant,
                 params,
-                &[
-                    part.buffer,
-                    part.buffer,
-                    x,
-                    bias.unwrap_or(self.model.scratch.none),
-                    out,
-                ],
+                &[part.buffer, part.buffer, x, bias.unwrap_or(self.model.scratch.none), out],
                 grid,
             )?;
         }

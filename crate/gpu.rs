@@ -24,10 +24,7 @@ pub struct GpuOptions {
 
 impl Default for GpuOptions {
     fn default() -> Self {
-        GpuOptions {
-            subgroups: !BROWSER,
-            f16: true,
-        }
+        GpuOptions { subgroups: !BROWSER, f16: true }
     }
 }
 
@@ -89,11 +86,8 @@ impl Gpu {
     /// `NoWebgpu` where there is none, `AdapterTooSmall` where its limits do not hold the kernels.
     pub async fn request(options: GpuOptions) -> Result<Self> {
         let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
-        descriptor.backends = if BROWSER {
-            wgpu::Backends::BROWSER_WEBGPU
-        } else {
-            wgpu::Backends::VULKAN | wgpu::Backends::METAL
-        };
+        descriptor.backends =
+            if BROWSER { wgpu::Backends::BROWSER_WEBGPU } else { wgpu::Backends::VULKAN | wgpu::Backends::METAL };
         let instance = wgpu::Instance::new(descriptor);
         let adapter = instance
             .request_adapter(&wgpu::RequestAdapterOptions {
@@ -102,8 +96,18 @@ impl Gpu {
             })
             .await
             .map_err(|e| {
-                let place = if BROWSER { "This browser offers no WebGPU adapter" } else { "There is no Vulkan or Metal adapter" };
-                Error::new(Code::NoWebgpu, format!("{place} ({}); update the browser and graphics driver, or enable hardware acceleration.", one_line(&e.to_string())))
+                let place = if BROWSER {
+                    "This browser offers no WebGPU adapter"
+                } else {
+                    "There is no Vulkan or Metal adapter"
+                };
+                Error::new(
+                    Code::NoWebgpu,
+                    format!(
+                        "{place} ({}); update the browser and graphics driver, or enable hardware acceleration.",
+                        one_line(&e.to_string())
+                    ),
+                )
             })?;
         let limits = adapter.limits();
         if limits.max_storage_buffers_per_shader_stage < 8
@@ -117,8 +121,7 @@ impl Gpu {
             );
         }
         let offered = adapter.features();
-        let subgroups =
-            options.subgroups && (BROWSER || offered.contains(wgpu::Features::SUBGROUP));
+        let subgroups = options.subgroups && (BROWSER || offered.contains(wgpu::Features::SUBGROUP));
         let f16 = options.f16 && offered.contains(wgpu::Features::SHADER_F16);
         let mut features = wgpu::Features::empty();
         // wgpu has no mapping of this feature in a browser: there the page adds it to the request.
@@ -132,7 +135,15 @@ impl Gpu {
                 ..Default::default()
             })
             .await
-            .map_err(|e| Error::new(Code::NoWebgpu, format!("The adapter refused a device ({}); reload the page or restart the browser.", one_line(&e.to_string()))))?;
+            .map_err(|e| {
+                Error::new(
+                    Code::NoWebgpu,
+                    format!(
+                        "The adapter refused a device ({}); reload the page or restart the browser.",
+                        one_line(&e.to_string())
+                    ),
+                )
+            })?;
 
         let failure = Arc::new(Mutex::new(None));
         let lost = failure.clone();
@@ -141,10 +152,7 @@ impl Gpu {
                 note(
                     &lost,
                     Code::DeviceLost,
-                    format!(
-                        "The GPU device was lost ({}); load the model again.",
-                        one_line(&message)
-                    ),
+                    format!("The GPU device was lost ({}); load the model again.", one_line(&message)),
                 );
             }
         });
@@ -152,35 +160,28 @@ impl Gpu {
         device.on_uncaptured_error(Arc::new(move |e: wgpu::Error| {
             let what = one_line(&e.to_string());
             match e {
-                wgpu::Error::OutOfMemory { .. } => {
-                    note(&failed, Code::OutOfMemory, format!("The GPU has no memory for this model ({what}); use a smaller model or context."))
-                }
-                _ => note(&failed, Code::Gpu, format!("The GPU refused a command ({what}); please report it with the adapter's name.")),
+                wgpu::Error::OutOfMemory { .. } => note(
+                    &failed,
+                    Code::OutOfMemory,
+                    format!("The GPU has no memory for this model ({what}); use a smaller model or context."),
+                ),
+                _ => note(
+                    &failed,
+                    Code::Gpu,
+                    format!("The GPU refused a command ({what}); please report it with the adapter's name."),
+                ),
             }
         }));
         let info = adapter.get_info();
         let named = format!("{} {} {}", info.name, info.driver, info.driver_info).to_lowercase();
-        let software = [
-            "swiftshader",
-            "llvmpipe",
-            "lavapipe",
-            "warp",
-            "basic render",
-        ];
+        let software = ["swiftshader", "llvmpipe", "lavapipe", "warp", "basic render"];
         let caps = Caps {
             subgroups,
             // 4 is the smallest there is, where the adapter does not say.
-            subgroup_min: if subgroups {
-                info.subgroup_min_size.max(4)
-            } else {
-                0
-            },
+            subgroup_min: if subgroups { info.subgroup_min_size.max(4) } else { 0 },
             f16,
-            max_binding: limits
-                .max_storage_buffer_binding_size
-                .min(limits.max_buffer_size),
-            is_software: info.device_type == wgpu::DeviceType::Cpu
-                || software.iter().any(|s| named.contains(s)),
+            max_binding: limits.max_storage_buffer_binding_size.min(limits.max_buffer_size),
+            is_software: info.device_type == wgpu::DeviceType::Cpu || software.iter().any(|s| named.contains(s)),
             adapter: info.name.clone(),
             driver: [info.driver, info.driver_info].join(" ").trim().to_string(),
         };
@@ -232,60 +233,40 @@ impl Gpu {
         let entry = |binding: usize, ty| wgpu::BindGroupLayoutEntry {
             binding: binding as u32,
             visibility: wgpu::ShaderStages::COMPUTE,
-            ty: wgpu::BindingType::Buffer {
-                ty,
-                has_dynamic_offset: false,
-                min_binding_size: None,
-            },
+            ty: wgpu::BindingType::Buffer { ty, has_dynamic_offset: false, min_binding_size: None },
             count: None,
         };
         let mut entries: Vec<_> = bindings
             .iter()
             .enumerate()
-            .map(|(i, &a)| {
-                entry(
-                    i,
-                    wgpu::BufferBindingType::Storage {
-                        read_only: a == Access::Read,
-                    },
-                )
-            })
+            .map(|(i, &a)| entry(i, wgpu::BufferBindingType::Storage { read_only: a == Access::Read }))
             .collect();
         entries.push(entry(bindings.len(), wgpu::BufferBindingType::Uniform));
         let layout = self
             .device
-            .create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
-                label: Some(name),
-                entries: &entries,
-            });
+            .create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label: Some(name), entries: &entries });
         let source = variant.get().source(BROWSER);
-        let module = self
-            .device
-            .create_shader_module(wgpu::ShaderModuleDescriptor {
-                label: Some(name),
-                source: wgpu::ShaderSource::Wgsl(source.into()),
-            });
-        let pipeline_layout = self
-            .device
-            .create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
-                label: Some(name),
-                bind_group_layouts: &[Some(&layout)],
-                immediate_size: 0,
-            });
-        let pipeline = self
-            .device
-            .create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
-                label: Some(name),
-                layout: Some(&pipeline_layout),
-                module: &module,
-                entry_point: Some("main"),
-                // Every kernel writes its shared memory before it reads it.
-                compilation_options: wgpu::PipelineCompilationOptions {
-                    zero_initialize_workgroup_memory: false,
-                    ..Default::default()
-                },
-                cache: None,
-            });
+        let module = self.device.create_shader_module(wgpu::ShaderModuleDescriptor {
+            label: Some(name),
+            source: wgpu::ShaderSource::Wgsl(source.into()),
+        });
+        let pipeline_layout = self.device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
+            label: Some(name),
+            bind_group_layouts: &[Some(&layout)],
+            immediate_size: 0,
+        });
+        let pipeline = self.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+            label: Some(name),
+            layout: Some(&pipeline_layout),
+            module: &module,
+            entry_point: Some("main"),
+            // Every kernel writes its shared memory before it reads it.
+            compilation_options: wgpu::PipelineCompilationOptions {
+                zero_initialize_workgroup_memory: false,
+                ..Default::default()
+            },
+            cache: None,
+        });
         self.made(2);
         let made = Arc::new(Pipeline { pipeline, layout });
         self.pipelines.borrow_mut().insert(variant.0, made.clone());
@@ -371,27 +352,19 @@ impl Gpu {
         encoder.copy_buffer_to_buffer(&self.buffers[id.0], 0, &staging, 0, size);
         self.queue.submit([encoder.finish()]);
         let (sender, receiver) = oneshot::channel();
-        staging
-            .slice(..size)
-            .map_async(wgpu::MapMode::Read, move |result| {
-                let _ = sender.send(result.is_ok());
-            });
+        staging.slice(..size).map_async(wgpu::MapMode::Read, move |result| {
+            let _ = sender.send(result.is_ok());
+        });
         self.wait();
         let mapped = receiver.await.unwrap_or(false);
         self.check()?;
         if !mapped {
-            bail!(
-                DeviceLost,
-                "The GPU device was lost while results were read back; load the model again."
-            );
+            bail!(DeviceLost, "The GPU device was lost while results were read back; load the model again.");
         }
         let view = staging.slice(..size).get_mapped_range().map_err(|e| {
             Error::new(
                 Code::Gpu,
-                format!(
-                    "A GPU buffer could not be read ({}); load the model again.",
-                    one_line(&e.to_string())
-                ),
+                format!("A GPU buffer could not be read ({}); load the model again.", one_line(&e.to_string())),
             )
         })?;
         let data = view[..bytes as usize].to_vec();
@@ -436,9 +409,7 @@ impl Memory for Gpu {
         self.buffers.push(self.buffer(
             label,
             size,
-            wgpu::BufferUsages::STORAGE
-                | wgpu::BufferUsages::COPY_DST
-                | wgpu::BufferUsages::COPY_SRC,
+            wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST | wgpu::BufferUsages::COPY_SRC,
         ));
         self.bytes += size;
         Ok(BufferId(self.buffers.len() - 1))
@@ -462,16 +433,10 @@ impl Drop for Gpu {
 
 /// Keeps the first failure: later ones follow from it.
 fn note(failure: &Mutex<Option<Error>>, code: Code, message: String) {
-    failure
-        .lock()
-        .unwrap()
-        .get_or_insert(Error::new(code, message));
+    failure.lock().unwrap().get_or_insert(Error::new(code, message));
 }
 
 /// Driver messages run over many lines; ours are one sentence.
 fn one_line(text: &str) -> String {
-    text.split_whitespace()
-        .take(40)
-        .collect::<Vec<_>>()
-        .join(" ")
+    text.split_whitespace().take(40).collect::<Vec<_>>().join(" ")
 }

@@ -23,41 +23,13 @@ pub struct Kernel {
 
 /// One row a shader.
 pub static KERNELS: &[Kernel] = &[
-    Kernel {
-        name: "attention",
-        bindings: &[Read, Read, Read, Read, Write],
-        mirror: cpu::attention::run,
-    },
-    Kernel {
-        name: "embed",
-        bindings: &[Read, Read, Read, Write],
-        mirror: cpu::embed::run,
-    },
-    Kernel {
-        name: "glu",
-        bindings: &[Read, Write],
-        mirror: cpu::glu::run,
-    },
-    Kernel {
-        name: "matmul",
-        bindings: &[Read, Read, Read, Read, Write],
-        mirror: cpu::matmul::run,
-    },
-    Kernel {
-        name: "matvec",
-        bindings: &[Read, Read, Read, Read, Write],
-        mirror: cpu::matmul::run,
-    },
-    Kernel {
-        name: "rmsnorm",
-        bindings: &[Read, Read, Read, Write],
-        mirror: cpu::rmsnorm::run,
-    },
-    Kernel {
-        name: "rope_kv",
-        bindings: &[Read, Read, Read, Read, Write, Write, Write],
-        mirror: cpu::rope_kv::run,
-    },
+    Kernel { name: "attention", bindings: &[Read, Read, Read, Read, Write], mirror: cpu::attention::run },
+    Kernel { name: "embed", bindings: &[Read, Read, Read, Write], mirror: cpu::embed::run },
+    Kernel { name: "glu", bindings: &[Read, Write], mirror: cpu::glu::run },
+    Kernel { name: "matmul", bindings: &[Read, Read, Read, Read, Write], mirror: cpu::matmul::run },
+    Kernel { name: "matvec", bindings: &[Read, Read, Read, Read, Write], mirror: cpu::matmul::run },
+    Kernel { name: "rmsnorm", bindings: &[Read, Read, Read, Write], mirror: cpu::rmsnorm::run },
+    Kernel { name: "rope_kv", bindings: &[Read, Read, Read, Read, Write, Write, Write], mirror: cpu::rope_kv::run },
 ];
 
 /// A permutation of a shader; its source is `consts` and then every part in order.
@@ -95,9 +67,7 @@ impl Variant {
             text.push_str("enable subgroups;\n");
         }
         text.push_str(self.consts);
-        self.parts
-            .iter()
-            .for_each(|&part| text.push_str(SOURCES[part]));
+        self.parts.iter().for_each(|&part| text.push_str(SOURCES[part]));
         text
     }
 }
@@ -106,10 +76,7 @@ impl Variant {
 pub fn find(variant: &str) -> Option<(&'static Kernel, VariantId)> {
     let id = VARIANTS.binary_search_by(|v| v.name.cmp(variant)).ok()?;
     let stem = variant.split('.').next()?;
-    KERNELS
-        .iter()
-        .find(|k| k.name == stem)
-        .map(|kernel| (kernel, VariantId(id)))
+    KERNELS.iter().find(|k| k.name == stem).map(|kernel| (kernel, VariantId(id)))
 }
 
 #[cfg(test)]
@@ -122,13 +89,7 @@ mod tests {
             assert_eq!(find(variant.name).expect(variant.name).1, VariantId(index));
         }
         for kernel in KERNELS {
-            assert!(
-                VARIANTS
-                    .iter()
-                    .any(|v| v.name.split('.').next() == Some(kernel.name)),
-                "{}",
-                kernel.name
-            );
+            assert!(VARIANTS.iter().any(|v| v.name.split('.').next() == Some(kernel.name)), "{}", kernel.name);
         }
         assert!(find("matvec.q9_k.tree").is_none());
     }

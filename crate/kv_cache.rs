@@ -51,16 +51,8 @@ impl KvCache {
         let bytes = cells * config.n_kv_heads as u64 * config.head_dim as u64 * kind.bytes();
         let mut layers = Vec::with_capacity(config.n_layers as usize);
         for _ in 0..config.n_layers {
-            layers.push((
-                memory.alloc("k cache", bytes)?,
-                memory.alloc("v cache", bytes)?,
-            ));
+            layers.push((memory.alloc("k cache", bytes)?, memory.alloc("v cache", bytes)?));
         }
-        Ok(KvCache {
-            kind,
-            context,
-            n_sequences,
-            layers,
-        })
+        Ok(KvCache { kind, context, n_sequences, layers })
     }
 }

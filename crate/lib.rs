@@ -1,18 +1,38 @@
-//! Sotto runs large language models on WebGPU. From below to above, each module knows only those before it.
+//! Sotto runs large language models inside a web page, on WebGPU.
+//!
+//! A tour, from below to above; a module knows only those before it:
+//! - [`error`]: the one error type. [`quant`]: tensor types, on the CPU and as planes for the GPU.
+//! - [`gguf`] parses a file's header, [`config`] makes a model's sizes of it, [`tokenizer`] and [`chat`] its text side.
+//! - [`params`], [`memory`]: what kernels get. [`cpu`]: a mirror for each kernel. [`kernels`]: the table of them.
+//! - [`recording`]: a list of dispatches. [`gpu`]: the device that replays one.
+//! - [`weights`], [`upload`]: from the file's bytes to buffers. [`rope`], [`kv_cache`], [`batch`]: the rest of a pass.
+//! - [`forward`]: the transformer. [`engine`]: what is loaded. [`loader`]: how it came there.
+//! - [`sampler`], [`stop`]: from logits to an end. [`session`]: one generation. [`measure`]: scores and timings.
+//! - `web`: the whole as JavaScript sees it.
 
 pub mod batch;
+pub mod chat;
 pub mod config;
 pub mod cpu;
+pub mod engine;
 pub mod error;
 pub mod forward;
 pub mod gguf;
 pub mod gpu;
 pub mod kernels;
 pub mod kv_cache;
+pub mod loader;
+pub mod measure;
 pub mod memory;
 pub mod params;
 pub mod quant;
 pub mod recording;
 pub mod rope;
+pub mod sampler;
+pub mod session;
+pub mod stop;
+pub mod tokenizer;
 pub mod upload;
+#[cfg(target_arch = "wasm32")]
+mod web;
 pub mod weights;

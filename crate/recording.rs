@@ -39,20 +39,10 @@ impl Recording {
             bail!(Internal, "There is no kernel variant '{variant}'.");
         };
         if buffers.len() != kernel.bindings.len() {
-            bail!(
-                Internal,
-                "Kernel '{variant}' takes {} buffers, not {}.",
-                kernel.bindings.len(),
-                buffers.len()
-            );
+            bail!(Internal, "Kernel '{variant}' takes {} buffers, not {}.", kernel.bindings.len(), buffers.len());
         }
         if grid.contains(&0) || grid.iter().any(|&g| g > MAX_GRID) {
-            bail!(
-                Internal,
-                "Kernel '{variant}' cannot run on a grid of {} by {}.",
-                grid[0],
-                grid[1]
-            );
+            bail!(Internal, "Kernel '{variant}' cannot run on a grid of {} by {}.", grid[0], grid[1]);
         }
         self.dispatches.push(Dispatch {
             kernel,

@@ -31,12 +31,7 @@ mod tests {
         let (dim, theta, position) = (8, 10_000.0f32, 777u32);
         let t = table(dim, theta, 1.0, &[], 1024);
         for i in 0..4usize {
-            let at = |step: u32| {
-                (
-                    t[2 * (step as usize * 4 + i)] as f64,
-                    t[2 * (step as usize * 4 + i) + 1] as f64,
-                )
-            };
+            let at = |step: u32| (t[2 * (step as usize * 4 + i)] as f64, t[2 * (step as usize * 4 + i) + 1] as f64);
             let ((cc, cs), (fc, fs)) = (at(FINE + position / FINE), at(position % FINE));
             let angle = position as f64 * (theta as f64).powf(-2.0 * i as f64 / 8.0);
             assert!((cc * fc - cs * fs - angle.cos()).abs() < 1e-6);

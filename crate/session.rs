@@ -7,7 +7,7 @@ use crate::batch::{Batch, Row};
 use crate::engine::{Engine, Prompt};
 use crate::error::Result;
 use crate::sampler::{Sampler, SamplingParams};
-use crate::stop::StopMatcher;
+use crate::stop::{Passed, StopMatcher};
 use crate::tokenizer::StreamDecoder;
 
 #[derive(Clone, Debug, Default)]
@@ -86,15 +86,22 @@ pub struct Generation {
 impl Generation {
     /// Checks options and prompt; nothing is computed yet.
     pub fn new(engine: &mut Engine, prompt: &Prompt, options: GenerateOptions) -> Result<Self> {
-        options.sampling.validate(engine.model.config.n_vocab)?;
+        let prompt = engine.encode(prompt)?;
+        Self::with_tokens(engine, prompt, options)
+    }
+
+    /// As [`Generation::new`], from token ids.
+    pub fn with_tokens(engine: &mut Engine, prompt: Vec<u32>, options: GenerateOptions) -> Result<Self> {
         let n_vocab = engine.model.config.n_vocab;
+        options.sampling.validate(n_vocab as usize)?;
         if let Some(token) = options.stop_tokens.iter().find(|&&t| t >= n_vocab) {
             bail!(BadOption, "Stop token {token} is not in the vocabulary of {n_vocab}; give a token id below that.");
         }
-        let started = Instant::now();
-        let prompt = engine.encode(prompt)?;
         if let Some(token) = prompt.iter().find(|&&t| t >= n_vocab) {
-            bail!(BadMetadata, "The tokenizer gave token {token}, but the model's vocabulary has {n_vocab}; the file's tokenizer does not fit its weights.");
+            bail!(
+                BadMetadata,
+                "The tokenizer gave token {token}, but the model's vocabulary has {n_vocab}; the file's tokenizer does not fit its weights."
+            );
         }
         // The last prompt token is always computed: its logits are wanted.
         let shared = engine.cached.iter().zip(&prompt).take_while(|(a, b)| a == b).count();
@@ -103,7 +110,7 @@ impl Generation {
         Ok(Generation {
             sampler: Sampler::new(options.sampling.clone(), &prompt),
             stop: StopMatcher::new(options.stop.clone()),
-            decoder: StreamDecoder::new(),
+            decoder: StreamDecoder::default(),
             options,
             prompt,
             tokens: Vec::new(),
@@ -111,7 +118,7 @@ impl Generation {
             timings: Timings { cached_tokens: done, ..Default::default() },
             done,
             logits: Vec::new(),
-            started,
+            started: Instant::now(),
             first_token: None,
             finished: false,
             cancelled: false,
@@ -138,18 +145,18 @@ impl Generation {
 
     async fn step(&mut self, engine: &mut Engine) -> Result<Step> {
         if self.cancelled {
-            return Ok(self.end(engine, FinishReason::Abort));
+            return Ok(self.end(FinishReason::Abort));
         }
         if self.done < self.prompt.len() {
             return self.prefill(engine).await;
         }
         if self.options.max_tokens == Some(0) {
-            return Ok(self.end(engine, FinishReason::Length));
+            return Ok(self.end(FinishReason::Length));
         }
         if let Some(&last) = self.tokens.last() {
             let position = (self.prompt.len() + self.tokens.len() - 1) as u32;
             if position >= engine.model.sizes.context {
-                return Ok(self.end(engine, FinishReason::Length));
+                return Ok(self.end(FinishReason::Length));
             }
             let batch = Batch { rows: vec![Row { token: last, position, sequence: 0, logits: true }], prefill: false };
             self.logits = engine.forward(&batch).await?;
@@ -161,19 +168,19 @@ impl Generation {
         let ends = !self.options.ignore_eos && engine.tokenizer.eog_ids().contains(&token);
         if ends || self.options.stop_tokens.contains(&token) {
             self.tokens.push(token);
-            return Ok(self.end(engine, FinishReason::Stop));
+            return Ok(self.end(FinishReason::Stop));
         }
         self.tokens.push(token);
         let piece = self.decoder.push(&engine.tokenizer, token);
-        let (text, stopped) = self.stop.push(&piece);
+        let Passed { text, stopped } = self.stop.push(&piece);
         self.text.push_str(&text);
         if stopped {
             self.finished = true;
             return Ok(Step::End { reason: FinishReason::Stop, text });
         }
         if self.options.max_tokens.is_some_and(|most| self.tokens.len() >= most as usize) {
-            let Step::End { reason, text: rest } = self.end(engine, FinishReason::Length) else { unreachable!() };
-            return Ok(Step::End { reason, text: text + &rest });
+            let text = text + &self.flush();
+            return Ok(Step::End { reason: FinishReason::Length, text });
         }
         Ok(Step::Token { text, tokens: vec![token] })
     }
@@ -208,17 +215,20 @@ impl Generation {
         }
     }
 
-    /// The end, with what decoder and stop matcher still held.
-    fn end(&mut self, engine: &Engine, reason: FinishReason) -> Step {
+    fn end(&mut self, reason: FinishReason) -> Step {
+        Step::End { reason, text: self.flush() }
+    }
+
+    /// Finishes, with the text that decoder and stop matcher still held back.
+    fn flush(&mut self) -> String {
         self.finished = true;
         let rest = self.decoder.finish();
-        let (mut text, stopped) = self.stop.push(&rest);
+        let Passed { mut text, stopped } = self.stop.push(&rest);
         if !stopped {
             text.push_str(&self.stop.finish());
         }
         self.text.push_str(&text);
-        let _ = engine;
-        Step::End { reason, text }
+        text
     }
 }
 

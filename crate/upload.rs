@@ -24,17 +24,13 @@ pub struct Upload {
 }
 
 impl Upload {
-    /// `position`: the file offset of the first byte that will be pushed.
-    pub fn new(placements: Vec<Placement>, position: u64) -> Self {
-        Upload {
-            placements,
-            index: 0,
-            done: 0,
-            position,
-            pending: Vec::new(),
-            planes: Vec::new(),
-            host: Vec::new(),
-        }
+    pub fn new(placements: Vec<Placement>) -> Self {
+        Upload { placements, index: 0, done: 0, position: 0, pending: Vec::new(), planes: Vec::new(), host: Vec::new() }
+    }
+
+    /// The file offset of the first byte that will be pushed; 0 unless said.
+    pub fn start_at(&mut self, position: u64) {
+        self.position = position;
     }
 
     pub fn is_complete(&self) -> bool {
@@ -58,11 +54,8 @@ impl Upload {
         while let Some(current) = self.placements.get(self.index) {
             let kind = current.kind;
             let total = current.elements / kind.block_len() as u64 * kind.block_bytes() as u64;
-            let arrived = self.done / kind.block_len() as u64 * kind.block_bytes() as u64
-                + self.pending.len() as u64;
-            let gap = (current.offset + arrived)
-                .saturating_sub(self.position)
-                .min(bytes.len() as u64);
+            let arrived = self.done / kind.block_len() as u64 * kind.block_bytes() as u64 + self.pending.len() as u64;
+            let gap = (current.offset + arrived).saturating_sub(self.position).min(bytes.len() as u64);
             self.position += gap;
             bytes = &bytes[gap as usize..];
             if bytes.is_empty() {
@@ -110,19 +103,12 @@ impl Upload {
 
     /// Whole units (or the tail) of the current placement, to where they belong.
     fn emit(&mut self, bytes: &[u8], memory: &mut dyn Memory) {
-        let Placement {
-            kind, ref target, ..
-        } = self.placements[self.index];
+        let Placement { kind, ref target, .. } = self.placements[self.index];
         let elements = (bytes.len() / kind.block_bytes() * kind.block_len()) as u64;
         match *target {
-            Target::Part {
-                buffer,
-                planes,
-                first_element,
-            } => {
+            Target::Part { buffer, planes, first_element } => {
                 let specs = quant::planes(kind);
-                self.planes
-                    .resize(specs.len().max(self.planes.len()), Vec::new());
+                self.planes.resize(specs.len().max(self.planes.len()), Vec::new());
                 self.planes.iter_mut().for_each(Vec::clear);
                 quant::repack(kind, bytes, &mut self.planes[..specs.len()]);
                 let units = (first_element + self.done) / quant::UNIT as u64;
@@ -133,17 +119,10 @@ impl Upload {
                     memory.write(buffer, offset, plane);
                 }
             }
-            Target::Floats {
-                buffer,
-                first_element,
-            } => {
+            Target::Floats { buffer, first_element } => {
                 let mut floats = vec![0.0f32; elements as usize];
                 quant::dequantize(kind, bytes, &mut floats);
-                memory.write(
-                    buffer,
-                    (first_element + self.done) * 4,
-                    bytemuck::cast_slice(&floats),
-                );
+                memory.write(buffer, (first_element + self.done) * 4, bytemuck::cast_slice(&floats));
             }
             Target::Host => {
                 self.host = vec![0.0; elements as usize];

@@ -64,16 +64,9 @@ pub struct Weights {
 #[derive(Clone, Debug)]
 pub enum Target {
     /// Elements of a part, repacked into its planes.
-    Part {
-        buffer: BufferId,
-        planes: [u32; 4],
-        first_element: u64,
-    },
+    Part { buffer: BufferId, planes: [u32; 4], first_element: u64 },
     /// The whole tensor as f32, at this element of a buffer.
-    Floats {
-        buffer: BufferId,
-        first_element: u64,
-    },
+    Floats { buffer: BufferId, first_element: u64 },
     /// The whole tensor as f32, kept for the CPU.
     Host,
 }
@@ -93,31 +86,17 @@ pub const UNIT: u64 = 2 * quant::UNIT as u64;
 const MAX_PART_ROWS: u64 = 1 << 19;
 
 /// Allocates every weight buffer and says where the file's bytes go. `AdapterTooSmall` where even one row is too large.
-pub fn place(
-    header: &Header,
-    config: &ModelConfig,
-    memory: &mut dyn Memory,
-) -> Result<(Weights, Vec<Placement>)> {
-    let mut plan = Planner {
-        header,
-        memory,
-        placements: Vec::new(),
-    };
+pub fn place(header: &Header, config: &ModelConfig, memory: &mut dyn Memory) -> Result<(Weights, Vec<Placement>)> {
+    let mut plan = Planner { header, memory, placements: Vec::new() };
     let token_embd = plan.matrix(&[plan.need(Role::TokenEmbd, 0)?])?;
     let mut layers = Vec::with_capacity(config.n_layers as usize);
     for l in 0..config.n_layers {
-        let biases: Vec<&TensorInfo> = [Role::AttnQBias, Role::AttnKBias, Role::AttnVBias]
-            .iter()
-            .filter_map(|&r| plan.find(r, l))
-            .collect();
+        let biases: Vec<&TensorInfo> =
+            [Role::AttnQBias, Role::AttnKBias, Role::AttnVBias].iter().filter_map(|&r| plan.find(r, l)).collect();
         layers.push(Layer {
             attn_norm: plan.vector(Role::AttnNorm, l)?,
             qkv: plan.stack(&[Role::AttnQ, Role::AttnK, Role::AttnV], l)?,
-            qkv_bias: if biases.is_empty() {
-                None
-            } else {
-                Some(plan.floats(&biases)?)
-            },
+            qkv_bias: if biases.is_empty() { None } else { Some(plan.floats(&biases)?) },
             q_norm: plan.optional_vector(Role::AttnQNorm, l)?,
             k_norm: plan.optional_vector(Role::AttnKNorm, l)?,
             attn_output: plan.stack(&[Role::AttnOutput], l)?,
@@ -138,15 +117,7 @@ pub fn place(
     }
     let mut placements = plan.placements;
     placements.sort_by_key(|p| p.offset);
-    Ok((
-        Weights {
-            token_embd,
-            layers,
-            output_norm,
-            output,
-        },
-        placements,
-    ))
+    Ok((Weights { token_embd, layers, output_norm, output }, placements))
 }
 
 struct Planner<'a> {
@@ -181,9 +152,7 @@ impl<'a> Planner<'a> {
     }
 
     fn optional_vector(&mut self, role: Role, layer: u32) -> Result<Option<BufferId>> {
-        self.find(role, layer)
-            .map(|tensor| self.floats(&[tensor]))
-            .transpose()
+        self.find(role, layer).map(|tensor| self.floats(&[tensor])).transpose()
     }
 
     /// Small tensors one after the other in one f32 buffer.
@@ -192,36 +161,21 @@ impl<'a> Planner<'a> {
         let buffer = self.memory.alloc(&tensors[0].name, total * 4)?;
         let mut first_element = 0;
         for tensor in tensors {
-            self.place(
-                tensor,
-                0,
-                elements(tensor),
-                Target::Floats {
-                    buffer,
-                    first_element,
-                },
-            );
+            self.place(tensor, 0, elements(tensor), Target::Floats { buffer, first_element });
             first_element += elements(tensor);
         }
         Ok(buffer)
     }
 
     fn stack(&mut self, roles: &[Role], layer: u32) -> Result<Matrix> {
-        let tensors = roles
-            .iter()
-            .map(|&r| self.need(r, layer))
-            .collect::<Result<Vec<_>>>()?;
+        let tensors = roles.iter().map(|&r| self.need(r, layer)).collect::<Result<Vec<_>>>()?;
         self.matrix(&tensors)
     }
 
     /// Stacks the tensors' rows. Neighbours of one type share a part while it fits and starts on a whole unit.
     fn matrix(&mut self, tensors: &[&'a TensorInfo]) -> Result<Matrix> {
         let k = tensors[0].shape[0];
-        let mut matrix = Matrix {
-            n: 0,
-            k: k as u32,
-            parts: Vec::new(),
-        };
+        let mut matrix = Matrix { n: 0, k: k as u32, parts: Vec::new() };
         // Runs of rows that will share a part: (tensor, its first row, rows).
         let mut runs: Vec<(&TensorInfo, u64, u64)> = Vec::new();
         for &tensor in tensors {
@@ -250,9 +204,7 @@ impl<'a> Planner<'a> {
 
     /// Rows of a part that stay under the adapter's binding limit, so many that the next part starts on a whole unit.
     fn rows_that_fit(&self, kind: TensorType, k: u64) -> Result<u64> {
-        let step = (1..=UNIT)
-            .find(|s| (s * k).is_multiple_of(UNIT))
-            .unwrap_or(UNIT);
+        let step = (1..=UNIT).find(|s| (s * k).is_multiple_of(UNIT)).unwrap_or(UNIT);
         let step_bytes = quant::plane_offsets(kind, step * k).1;
         // Planes start 16-byte aligned: leave room for that.
         let most = self.memory.max_binding().saturating_sub(64) / step_bytes * step;
@@ -275,44 +227,20 @@ impl<'a> Planner<'a> {
         let rows: u64 = runs.iter().map(|r| r.2).sum();
         let (offsets, bytes) = quant::plane_offsets(kind, rows * k);
         let mut planes = [0; 4];
-        planes
-            .iter_mut()
-            .zip(&offsets)
-            .for_each(|(p, o)| *p = (o / 4) as u32);
+        planes.iter_mut().zip(&offsets).for_each(|(p, o)| *p = (o / 4) as u32);
         let buffer = self.memory.alloc(&first.name, bytes)?;
         let mut first_element = 0;
         for (tensor, row, count) in runs.drain(..) {
-            self.place(
-                tensor,
-                row * k,
-                count * k,
-                Target::Part {
-                    buffer,
-                    planes,
-                    first_element,
-                },
-            );
+            self.place(tensor, row * k, count * k, Target::Part { buffer, planes, first_element });
             first_element += count * k;
         }
-        matrix.parts.push(Part {
-            buffer,
-            kind,
-            first_row: matrix.n,
-            n_rows: rows as u32,
-            planes,
-        });
+        matrix.parts.push(Part { buffer, kind, first_row: matrix.n, n_rows: rows as u32, planes });
         matrix.n += rows as u32;
         Ok(())
     }
 
     fn place(&mut self, tensor: &TensorInfo, skip: u64, elements: u64, target: Target) {
-        let offset = tensor.offset
-            + skip / tensor.kind.block_len() as u64 * tensor.kind.block_bytes() as u64;
-        self.placements.push(Placement {
-            kind: tensor.kind,
-            offset,
-            elements,
-            target,
-        });
+        let offset = tensor.offset + skip / tensor.kind.block_len() as u64 * tensor.kind.block_bytes() as u64;
+        self.placements.push(Placement { kind: tensor.kind, offset, elements, target });
     }
 }

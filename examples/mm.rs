@@ -2,11 +2,9 @@ use sotto::{gpu::*, memory::Memory, params::MatMul, quant::*, recording::Recordi
 fn main() {
     let mut gpu = pollster::block_on(Gpu::request(GpuOptions::default())).unwrap();
     println!("{}", gpu.caps.adapter);
-    for (kind, n, k) in [
-        (TensorType::Q4_1, 1536u32, 576u32),
-        (TensorType::Q8_0, 1536, 576),
-        (TensorType::Q4_K, 2048, 2048),
-    ] {
+    for (kind, n, k) in
+        [(TensorType::Q4_1, 1536u32, 576u32), (TensorType::Q8_0, 1536, 576), (TensorType::Q4_K, 2048, 2048)]
+    {
         let (off, total) = plane_offsets(kind, n as u64 * k as u64);
         let w = gpu.alloc("w", total).unwrap();
         let x = gpu.alloc("x", 256 * k as u64 * 4).unwrap();
@@ -19,33 +17,14 @@ fn main() {
         for m in [1u32, 64] {
             let fmt = kind.name().to_lowercase();
             let (v, grid) = if m == 1 {
-                (
-                    format!(
-                        "matvec.{fmt}.{}",
-                        std::env::var("R").unwrap_or("tree".into())
-                    ),
-                    [n.div_ceil(16), m],
-                )
+                (format!("matvec.{fmt}.{}", std::env::var("R").unwrap_or("tree".into())), [n.div_ceil(16), m])
             } else {
-                (
-                    format!("matmul.{fmt}.{}", std::env::var("X").unwrap()),
-                    [n.div_ceil(256), m.div_ceil(16)],
-                )
+                (format!("matmul.{fmt}.{}", std::env::var("X").unwrap()), [n.div_ceil(256), m.div_ceil(16)])
             };
             let mut rec = Recording::default();
             rec.push(
                 &v,
-                MatMul {
-                    planes,
-                    n,
-                    k_blocks: k / 32,
-                    out_stride: n,
-                    column: 0,
-                    has_bias: 0,
-                    accumulate: 0,
-                    m,
-                    pad: 0,
-                },
+                MatMul { planes, n, k_blocks: k / 32, out_stride: n, column: 0, has_bias: 0, accumulate: 0, m, pad: 0 },
                 &[w, w, x, none, out],
                 grid,
             )

@@ -1,12 +1,8 @@
-use sotto::{
-    batch::*, config::ModelConfig, forward::*, gguf::HeaderParser, gpu::*, kv_cache::KvType,
-    memory::Memory,
-};
+use sotto::{batch::*, config::ModelConfig, forward::*, gguf::HeaderParser, gpu::*, kv_cache::KvType, memory::Memory};
 use std::io::Read;
 fn main() {
     let args: Vec<String> = std::env::args().collect();
-    let golden: serde_json::Value =
-        serde_json::from_str(&std::fs::read_to_string(&args[2]).unwrap()).unwrap();
+    let golden: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(&args[2]).unwrap()).unwrap();
     let names: Vec<&str> = args[3].split(',').collect();
     let mut gpu = pollster::block_on(Gpu::request(GpuOptions::default())).unwrap();
     println!("{:?}", gpu.caps);
@@ -25,17 +21,8 @@ fn main() {
             if let Some((header, at)) = parser.push(bytes).unwrap() {
                 let config = ModelConfig::from_header(&header).unwrap();
                 println!("{config:?}");
-                let sizes = Sizes {
-                    context: 2048,
-                    n_sequences: 1,
-                    max_rows: 64,
-                    max_outputs: 64,
-                    kv: KvType::F16,
-                };
-                let choice = Choice {
-                    reduce: "tree",
-                    x: Box::leak(std::env::var("X").unwrap().into_boxed_str()),
-                };
+                let sizes = Sizes { context: 2048, n_sequences: 1, max_rows: 64, max_outputs: 64, kv: KvType::F16 };
+                let choice = Choice { reduce: "tree", x: Box::leak(std::env::var("X").unwrap().into_boxed_str()) };
                 let (m, mut u) = Model::place(&header, config, sizes, choice, &mut gpu).unwrap();
                 bytes = &bytes[at..];
                 u.push(bytes, &mut gpu);
@@ -55,12 +42,7 @@ fn main() {
         if !names.contains(&p["name"].as_str().unwrap()) {
             continue;
         }
-        let ids: Vec<u32> = p["token_ids"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(|x| x.as_u64().unwrap() as u32)
-            .collect();
+        let ids: Vec<u32> = p["token_ids"].as_array().unwrap().iter().map(|x| x.as_u64().unwrap() as u32).collect();
         let t = std::time::Instant::now();
         let mut nll = 0.0;
         let mut last = vec![];
@@ -68,36 +50,16 @@ fn main() {
             let rows: Vec<Row> = chunk
                 .iter()
                 .enumerate()
-                .map(|(i, &token)| Row {
-                    token,
-                    position: (ci * 64 + i) as u32,
-                    sequence: 0,
-                    logits: true,
-                })
+                .map(|(i, &token)| Row { token, position: (ci * 64 + i) as u32, sequence: 0, logits: true })
                 .collect();
-            let b = Batch {
-                rows,
-                prefill: true,
-            };
-            let rec = model
-                .record(b.rows.len() as u32, b.rows.len() as u32, true)
-                .unwrap();
+            let b = Batch { rows, prefill: true };
+            let rec = model.record(b.rows.len() as u32, b.rows.len() as u32, true).unwrap();
             let prep = gpu.prepare(&rec);
-            gpu.write(
-                model.batch_buffer(),
-                0,
-                bytemuck::cast_slice(&b.words(2048)),
-            );
-            gpu.write(
-                model.outputs_buffer(),
-                0,
-                bytemuck::cast_slice(&b.outputs()),
-            );
+            gpu.write(model.batch_buffer(), 0, bytemuck::cast_slice(&b.words(2048)));
+            gpu.write(model.outputs_buffer(), 0, bytemuck::cast_slice(&b.outputs()));
             gpu.run(&prep);
             let v = model.config.n_vocab as usize;
-            let bytes =
-                pollster::block_on(gpu.read(model.logits_buffer(), (chunk.len() * v * 4) as u64))
-                    .unwrap();
+            let bytes = pollster::block_on(gpu.read(model.logits_buffer(), (chunk.len() * v * 4) as u64)).unwrap();
             let logits: Vec<f32> = bytemuck::pod_collect_to_vec(&bytes);
             for i in 0..chunk.len() {
                 let l = &logits[i * v..(i + 1) * v];
@@ -129,32 +91,15 @@ fn main() {
         let t = std::time::Instant::now();
         for i in 0..8 {
             let b = Batch {
-                rows: vec![Row {
-                    token: ids[0],
-                    position: ids.len() as u32 + i,
-                    sequence: 0,
-                    logits: true,
-                }],
+                rows: vec![Row { token: ids[0], position: ids.len() as u32 + i, sequence: 0, logits: true }],
                 prefill: false,
             };
-            gpu.write(
-                model.batch_buffer(),
-                0,
-                bytemuck::cast_slice(&b.words(2048)),
-            );
-            gpu.write(
-                model.outputs_buffer(),
-                0,
-                bytemuck::cast_slice(&b.outputs()),
-            );
+            gpu.write(model.batch_buffer(), 0, bytemuck::cast_slice(&b.words(2048)));
+            gpu.write(model.outputs_buffer(), 0, bytemuck::cast_slice(&b.outputs()));
             gpu.run(&prep);
             pollster::block_on(gpu.read(model.logits_buffer(), 4096)).unwrap();
         }
-        println!(
-            "decode {:?}/token, {} dispatches",
-            t.elapsed() / 8,
-            prep.len()
-        );
+        println!("decode {:?}/token, {} dispatches", t.elapsed() / 8, prep.len());
         let rec = model.record(64, 0, true).unwrap();
         let prep = gpu.prepare(&rec);
         let t = std::time::Instant::now();

@@ -54,11 +54,7 @@ fn model(arch: &'static str) -> Model {
     if arch == "gemma3" {
         model.set("attention.sliding_window", value::u32(32));
     }
-    for required in ARCHITECTURES
-        .iter()
-        .filter(|row| row.name == arch)
-        .flat_map(|row| row.required)
-    {
+    for required in ARCHITECTURES.iter().filter(|row| row.name == arch).flat_map(|row| row.required) {
         model.add(*required);
     }
     model
@@ -117,10 +113,7 @@ impl Model {
     fn fails(&self, code: Code, says: &str) {
         let error = self.read().expect_err("must be refused");
         assert_eq!(error.code, code, "{error}");
-        assert!(
-            error.message.contains(says),
-            "{error} does not say {says:?}"
-        );
+        assert!(error.message.contains(says), "{error} does not say {says:?}");
     }
 }
 
@@ -142,63 +135,23 @@ fn accepted(arch: &'static str, change: impl FnOnce(&mut Model)) -> ModelConfig 
 fn llama_with_defaults() {
     let config = accepted("llama", |_| {});
     assert_eq!(config.arch, "llama");
-    assert_eq!(
-        (
-            config.n_layers,
-            config.n_embd,
-            config.n_heads,
-            config.n_kv_heads
-        ),
-        (7, 64, 4, 2)
-    );
-    assert_eq!(
-        (
-            config.head_dim,
-            config.rope_dim,
-            config.n_ff,
-            config.n_vocab
-        ),
-        (16, 16, 96, 40)
-    );
+    assert_eq!((config.n_layers, config.n_embd, config.n_heads, config.n_kv_heads), (7, 64, 4, 2));
+    assert_eq!((config.head_dim, config.rope_dim, config.n_ff, config.n_vocab), (16, 16, 96, 40));
     assert_eq!((config.q_dim(), config.kv_dim()), (64, 32));
-    assert_eq!(
-        (config.context_length, config.norm_eps, config.attn_scale),
-        (2048, 1e-5, 0.25)
-    );
-    assert_eq!(
-        (config.activation, config.embed_scale, config.rope_neox),
-        (Activation::Silu, 1.0, false)
-    );
-    assert!(
-        config.tied_output
-            && !config.qkv_bias
-            && !config.qk_norm
-            && !config.post_norms
-            && !config.rope_freqs
-    );
-    assert_eq!(
-        (config.attn_logit_softcap, config.final_logit_softcap),
-        (None, None)
-    );
+    assert_eq!((config.context_length, config.norm_eps, config.attn_scale), (2048, 1e-5, 0.25));
+    assert_eq!((config.activation, config.embed_scale, config.rope_neox), (Activation::Silu, 1.0, false));
+    assert!(config.tied_output && !config.qkv_bias && !config.qk_norm && !config.post_norms && !config.rope_freqs);
+    assert_eq!((config.attn_logit_softcap, config.final_logit_softcap), (None, None));
     assert_eq!(config.layers.len(), 7);
     for layer in &config.layers {
-        assert_eq!(
-            (layer.rope_theta, layer.rope_scale, layer.window),
-            (10_000.0, 1.0, None)
-        );
+        assert_eq!((layer.rope_theta, layer.rope_scale, layer.window), (10_000.0, 1.0, None));
     }
 }
 
 #[test]
 fn llama_with_everything() {
     let config = accepted("llama", |model| {
-        for role in [
-            Role::Output,
-            Role::RopeFreqs,
-            Role::AttnQBias,
-            Role::AttnKBias,
-            Role::AttnVBias,
-        ] {
+        for role in [Role::Output, Role::RopeFreqs, Role::AttnQBias, Role::AttnKBias, Role::AttnVBias] {
             model.add(role);
         }
         model.set("rope.freq_base", value::f32(500_000.0));
@@ -212,16 +165,9 @@ fn llama_with_everything() {
         model.set("attention.sliding_window", value::u32(8));
     });
     assert!(!config.tied_output && config.rope_freqs && config.qkv_bias);
+    assert_eq!((config.rope_scaling, config.final_logit_softcap), (4.0, Some(30.0)));
     assert_eq!(
-        (config.rope_scaling, config.final_logit_softcap),
-        (4.0, Some(30.0))
-    );
-    assert_eq!(
-        (
-            config.layers[6].rope_theta,
-            config.layers[6].rope_scale,
-            config.layers[6].window
-        ),
+        (config.layers[6].rope_theta, config.layers[6].rope_scale, config.layers[6].window),
         (500_000.0, 0.25, None)
     );
 }
@@ -232,11 +178,7 @@ fn qwen2_has_biases_and_neox() {
     assert!(config.rope_neox && config.qkv_bias && config.tied_output);
     refused(
         "qwen2",
-        |model| {
-            model
-                .tensors
-                .retain(|(name, _)| name != "blk.3.attn_k.bias")
-        },
+        |model| model.tensors.retain(|(name, _)| name != "blk.3.attn_k.bias"),
         Code::MissingTensor,
         "blk.3.attn_k.bias",
     );
@@ -247,68 +189,30 @@ fn gemma3_alternates() {
     let config = accepted("gemma3", |model| {
         model.set("rope.scaling.factor", value::f32(8.0));
     });
-    assert_eq!(
-        (config.activation, config.embed_scale, config.rope_neox),
-        (Activation::GeluTanh, 8.0, true)
-    );
+    assert_eq!((config.activation, config.embed_scale, config.rope_neox), (Activation::GeluTanh, 8.0, true));
     assert!(config.qk_norm && config.post_norms && config.tied_output);
     for (index, layer) in config.layers.iter().enumerate() {
-        let expected = if index == 5 {
-            (1_000_000.0, 0.125, None)
-        } else {
-            (10_000.0, 1.0, Some(32))
-        };
-        assert_eq!(
-            (layer.rope_theta, layer.rope_scale, layer.window),
-            expected,
-            "layer {index}"
-        );
+        let expected = if index == 5 { (1_000_000.0, 0.125, None) } else { (10_000.0, 1.0, Some(32)) };
+        assert_eq!((layer.rope_theta, layer.rope_scale, layer.window), expected, "layer {index}");
     }
 }
 
 #[test]
 fn gemma3_pattern_from_the_file() {
-    let windows = |config: ModelConfig| {
-        config
-            .layers
-            .iter()
-            .map(|layer| layer.window.is_some() as u8)
-            .collect::<Vec<_>>()
-    };
+    let windows =
+        |config: ModelConfig| config.layers.iter().map(|layer| layer.window.is_some() as u8).collect::<Vec<_>>();
     const PATTERN: &str = "attention.sliding_window_pattern";
-    assert_eq!(
-        windows(accepted("gemma3", |model| model.set(PATTERN, value::u32(3)))),
-        [1, 1, 0, 1, 1, 0, 1]
-    );
-    assert_eq!(
-        windows(accepted("gemma3", |model| model.set(PATTERN, value::u32(1)))),
-        [0; 7]
-    );
+    assert_eq!(windows(accepted("gemma3", |model| model.set(PATTERN, value::u32(3)))), [1, 1, 0, 1, 1, 0, 1]);
+    assert_eq!(windows(accepted("gemma3", |model| model.set(PATTERN, value::u32(1)))), [0; 7]);
     let list = |bools: Vec<u8>| value::list(7, bools.len() as u64, bools);
     assert_eq!(
-        windows(accepted("gemma3", |model| model
-            .set(PATTERN, list(vec![0, 1, 0, 1, 0, 1, 0])))),
+        windows(accepted("gemma3", |model| model.set(PATTERN, list(vec![0, 1, 0, 1, 0, 1, 0])))),
         [0, 1, 0, 1, 0, 1, 0]
     );
-    refused(
-        "gemma3",
-        |model| model.set(PATTERN, list(vec![1; 6])),
-        Code::BadMetadata,
-        "6 values for 7 layers",
-    );
-    refused(
-        "gemma3",
-        |model| model.set(PATTERN, value::u32(0)),
-        Code::BadMetadata,
-        PATTERN,
-    );
-    assert_eq!(
-        windows(accepted("gemma3", |model| model.unset("attention.sliding_window"))),
-        [0; 7]
-    );
-    let config = accepted("gemma3", |model| {
-        model.set("rope.freq_base_swa", value::f32(5000.0))
-    });
+    refused("gemma3", |model| model.set(PATTERN, list(vec![1; 6])), Code::BadMetadata, "6 values for 7 layers");
+    refused("gemma3", |model| model.set(PATTERN, value::u32(0)), Code::BadMetadata, PATTERN);
+    assert_eq!(windows(accepted("gemma3", |model| model.unset("attention.sliding_window"))), [0; 7]);
+    let config = accepted("gemma3", |model| model.set("rope.freq_base_swa", value::f32(5000.0)));
     assert_eq!(config.layers[0].rope_theta, 5000.0);
 }
 
@@ -321,11 +225,9 @@ fn gemma3_27b_scales_attention_by_its_width() {
     model.set("attention.value_length", value::u32(16));
     model.set("attention.head_count", value::u32(2));
     model.tensors.clear();
-    for role in Role::all().filter(|role| {
-        ARCHITECTURES[2].required.contains(role)
-            || !SPECIAL.contains(role)
-            || *role == Role::TokenEmbd
-    }) {
+    for role in Role::all()
+        .filter(|role| ARCHITECTURES[2].required.contains(role) || !SPECIAL.contains(role) || *role == Role::TokenEmbd)
+    {
         let shape = match role {
             Role::TokenEmbd => vec![64, 40],
             Role::AttnQ | Role::AttnK | Role::AttnV => vec![64, 32],
@@ -335,10 +237,7 @@ fn gemma3_27b_scales_attention_by_its_width() {
             Role::FfnDown => vec![96, 64],
             _ => vec![64],
         };
-        model.tensors.extend(
-            (0..if role.per_layer() { 62 } else { 1 })
-                .map(|layer| (role.name(layer), shape.clone())),
-        );
+        model.tensors.extend((0..if role.per_layer() { 62 } else { 1 }).map(|layer| (role.name(layer), shape.clone())));
     }
     assert_eq!(model.read().unwrap().attn_scale, 1.0 / 32f32.sqrt());
 }
@@ -352,28 +251,15 @@ fn the_vocabulary_has_the_last_word() {
         model.set("vocab_size", value::u32(39));
     });
     assert_eq!(config.n_vocab, 40);
-    assert_eq!(
-        accepted("llama", |model| model.unset("vocab_size")).n_vocab,
-        40
-    );
+    assert_eq!(accepted("llama", |model| model.unset("vocab_size")).n_vocab, 40);
     refused(
         "llama",
         |model| model.set("/tokenizer.ggml.tokens", value::texts(&tokens[1..])),
         Code::BadShape,
         "token_embd.weight",
     );
-    refused(
-        "llama",
-        |model| model.set("/tokenizer.ggml.tokens", value::texts(&[])),
-        Code::BadMetadata,
-        "0 tokens",
-    );
-    refused(
-        "llama",
-        |model| model.set("vocab_size", value::u32(41)),
-        Code::BadShape,
-        "[64, 41]",
-    );
+    refused("llama", |model| model.set("/tokenizer.ggml.tokens", value::texts(&[])), Code::BadMetadata, "0 tokens");
+    refused("llama", |model| model.set("vocab_size", value::u32(41)), Code::BadShape, "[64, 41]");
 }
 
 #[test]
@@ -396,12 +282,7 @@ fn unknown_architectures_and_features() {
         Code::UnsupportedArchitecture,
         "embedding",
     );
-    refused(
-        "llama",
-        |model| model.set("/split.count", value::scalar(2, &[3, 0])),
-        Code::BadMetadata,
-        "one of 3 parts",
-    );
+    refused("llama", |model| model.set("/split.count", value::scalar(2, &[3, 0])), Code::BadMetadata, "one of 3 parts");
     for kind in ["yarn", "longrope", "?"] {
         refused(
             "qwen2",
@@ -436,77 +317,25 @@ fn unknown_architectures_and_features() {
         model.set("expert_count", value::u32(0));
     });
     assert_eq!(unscaled.layers[0].rope_scale, 1.0);
-    assert_eq!(
-        accepted("llama", |model| model
-            .set("rope.scale_linear", value::f32(2.0)))
-        .layers[0]
-            .rope_scale,
-        0.5
-    );
+    assert_eq!(accepted("llama", |model| model.set("rope.scale_linear", value::f32(2.0))).layers[0].rope_scale, 0.5);
 }
 
 #[test]
 fn sizes_must_be_there_and_sane() {
-    let keys = [
-        "block_count",
-        "context_length",
-        "embedding_length",
-        "feed_forward_length",
-        "attention.head_count",
-    ];
+    let keys = ["block_count", "context_length", "embedding_length", "feed_forward_length", "attention.head_count"];
     for key in keys {
         refused("llama", |model| model.unset(key), Code::BadMetadata, key);
         for size in [0, u32::MAX] {
-            refused(
-                "llama",
-                |model| model.set(key, value::u32(size)),
-                Code::BadMetadata,
-                key,
-            );
+            refused("llama", |model| model.set(key, value::u32(size)), Code::BadMetadata, key);
         }
-        refused(
-            "llama",
-            |model| model.set(key, value::text("7")),
-            Code::BadMetadata,
-            "text",
-        );
+        refused("llama", |model| model.set(key, value::text("7")), Code::BadMetadata, "text");
     }
-    refused(
-        "llama",
-        |model| model.set("attention.head_count_kv", value::u32(3)),
-        Code::BadMetadata,
-        "3 key heads",
-    );
-    refused(
-        "llama",
-        |model| model.set("attention.head_count_kv", value::u32(0)),
-        Code::BadMetadata,
-        "head_count_kv",
-    );
-    refused(
-        "llama",
-        |model| model.set("attention.head_count", value::u32(6)),
-        Code::BadMetadata,
-        "6 heads",
-    );
-    refused(
-        "llama",
-        |model| model.set("rope.dimension_count", value::u32(15)),
-        Code::BadMetadata,
-        "odd",
-    );
-    refused(
-        "llama",
-        |model| model.set("rope.dimension_count", value::u32(18)),
-        Code::BadMetadata,
-        "1 to 16",
-    );
-    refused(
-        "llama",
-        |model| model.unset("attention.layer_norm_rms_epsilon"),
-        Code::BadMetadata,
-        "epsilon",
-    );
+    refused("llama", |model| model.set("attention.head_count_kv", value::u32(3)), Code::BadMetadata, "3 key heads");
+    refused("llama", |model| model.set("attention.head_count_kv", value::u32(0)), Code::BadMetadata, "head_count_kv");
+    refused("llama", |model| model.set("attention.head_count", value::u32(6)), Code::BadMetadata, "6 heads");
+    refused("llama", |model| model.set("rope.dimension_count", value::u32(15)), Code::BadMetadata, "odd");
+    refused("llama", |model| model.set("rope.dimension_count", value::u32(18)), Code::BadMetadata, "1 to 16");
+    refused("llama", |model| model.unset("attention.layer_norm_rms_epsilon"), Code::BadMetadata, "epsilon");
     for epsilon in [-1.0, 0.0, f32::NAN, f32::INFINITY] {
         refused(
             "llama",
@@ -515,45 +344,19 @@ fn sizes_must_be_there_and_sane() {
             "epsilon",
         );
     }
-    refused(
-        "llama",
-        |model| model.set("rope.freq_base", value::f32(f32::NAN)),
-        Code::BadMetadata,
-        "freq_base",
-    );
-    refused(
-        "llama",
-        |model| model.set("rope.scaling.factor", value::f32(-2.0)),
-        Code::BadMetadata,
-        "factor",
-    );
+    refused("llama", |model| model.set("rope.freq_base", value::f32(f32::NAN)), Code::BadMetadata, "freq_base");
+    refused("llama", |model| model.set("rope.scaling.factor", value::f32(-2.0)), Code::BadMetadata, "factor");
     let mut nameless = Writer::new();
     nameless.key("general.name", value::text("x"));
-    let (header, _) = HeaderParser::new()
-        .push(&nameless.header())
-        .unwrap()
-        .unwrap();
-    assert_eq!(
-        ModelConfig::from_header(&header).unwrap_err().code,
-        Code::BadMetadata
-    );
+    let (header, _) = HeaderParser::new().push(&nameless.header()).unwrap().unwrap();
+    assert_eq!(ModelConfig::from_header(&header).unwrap_err().code, Code::BadMetadata);
 }
 
 #[test]
 fn sizes_may_be_listed_by_layer() {
-    let list = |values: &[i32]| {
-        value::list(
-            5,
-            values.len() as u64,
-            values.iter().flat_map(|n| n.to_le_bytes()).collect(),
-        )
-    };
-    assert_eq!(
-        accepted("llama", |model| model
-            .set("attention.head_count_kv", list(&[2; 7])))
-        .n_kv_heads,
-        2
-    );
+    let list =
+        |values: &[i32]| value::list(5, values.len() as u64, values.iter().flat_map(|n| n.to_le_bytes()).collect());
+    assert_eq!(accepted("llama", |model| model.set("attention.head_count_kv", list(&[2; 7]))).n_kv_heads, 2);
     refused(
         "llama",
         |model| model.set("attention.head_count", list(&[4; 6])),
@@ -592,12 +395,7 @@ fn every_tensor_counts() {
         }
     }
     // Dimensions of 1 are nothing.
-    let config = accepted("llama", |model| {
-        model
-            .tensors
-            .iter_mut()
-            .for_each(|(_, shape)| shape.push(1))
-    });
+    let config = accepted("llama", |model| model.tensors.iter_mut().for_each(|(_, shape)| shape.push(1)));
     assert_eq!(config, accepted("llama", |_| {}));
 }
 
@@ -609,12 +407,7 @@ fn optional_tensors_come_in_full() {
         Code::MissingTensor,
         "blk.0.attn_q.bias",
     );
-    refused(
-        "llama",
-        |model| model.add(Role::AttnQBias),
-        Code::MissingTensor,
-        "blk.0.attn_k.bias",
-    );
+    refused("llama", |model| model.add(Role::AttnQBias), Code::MissingTensor, "blk.0.attn_k.bias");
     refused(
         "llama",
         |model| model.tensors.push(("output.weight".into(), vec![64, 41])),
@@ -632,25 +425,10 @@ fn unused_tensors_are_refused() {
         "blk.0.ffn_gate_inp.weight",
         "blk.00.attn_q.weight",
     ] {
-        refused(
-            "llama",
-            |model| model.tensors.push((name.into(), vec![32])),
-            Code::UnsupportedArchitecture,
-            name,
-        );
+        refused("llama", |model| model.tensors.push((name.into(), vec![32])), Code::UnsupportedArchitecture, name);
     }
-    refused(
-        "qwen2",
-        |model| model.add(Role::RopeFreqs),
-        Code::UnsupportedArchitecture,
-        "rope_freqs",
-    );
-    refused(
-        "llama",
-        |model| model.add(Role::AttnQNorm),
-        Code::UnsupportedArchitecture,
-        "attn_q_norm",
-    );
+    refused("qwen2", |model| model.add(Role::RopeFreqs), Code::UnsupportedArchitecture, "rope_freqs");
+    refused("llama", |model| model.add(Role::AttnQNorm), Code::UnsupportedArchitecture, "attn_q_norm");
 }
 
 #[test]
@@ -675,10 +453,7 @@ fn mutated_models_never_panic() {
     for arch in ["llama", "qwen2", "gemma3"] {
         let good = model(arch).header();
         // Past the counts, up to the tensors: metadata, most of it sizes.
-        let metadata = 24..good
-            .windows(17)
-            .position(|bytes| bytes == b"token_embd.weight")
-            .unwrap();
+        let metadata = 24..good.windows(17).position(|bytes| bytes == b"token_embd.weight").unwrap();
         for _ in 0..2_000 {
             let mut header = good.clone();
             for _ in 0..1 + random.below(3) {

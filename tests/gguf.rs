@@ -24,30 +24,10 @@ fn sample() -> Writer {
     writer.key("f64", value::scalar(12, &(-2.25f64).to_le_bytes()));
     writer.key("texts", value::texts(&["a", "", "žluťoučký 🦙", "\n"]));
     writer.key("none", value::texts(&[]));
-    writer.key(
-        "ints",
-        value::list(
-            5,
-            3,
-            [1i32, -2, 3].iter().flat_map(|n| n.to_le_bytes()).collect(),
-        ),
-    );
+    writer.key("ints", value::list(5, 3, [1i32, -2, 3].iter().flat_map(|n| n.to_le_bytes()).collect()));
     writer.key("bytes", value::list(0, 3, vec![0, 128, 255]));
-    writer.key(
-        "floats",
-        value::list(
-            6,
-            2,
-            [1.5f32, -2.5]
-                .iter()
-                .flat_map(|n| n.to_le_bytes())
-                .collect(),
-        ),
-    );
-    writer.key(
-        "doubles",
-        value::list(12, 1, 0.25f64.to_le_bytes().to_vec()),
-    );
+    writer.key("floats", value::list(6, 2, [1.5f32, -2.5].iter().flat_map(|n| n.to_le_bytes()).collect()));
+    writer.key("doubles", value::list(12, 1, 0.25f64.to_le_bytes().to_vec()));
     writer.key("bools", value::list(7, 2, vec![1, 0]));
     writer.tensor("b", &[32, 3], TensorType::Q4_0, 1024);
     writer.tensor("a", &[256], TensorType::F32, 0);
@@ -78,16 +58,9 @@ fn parse_in_steps(bytes: &[u8], step: usize) -> Result<Header, sotto::error::Err
 fn fails(bytes: &[u8], code: Code, says: &str) {
     let error = parse(bytes).expect_err("must not parse");
     assert_eq!(error.code, code, "{error}");
-    assert!(
-        error.message.contains(says),
-        "{error} does not say {says:?}"
-    );
+    assert!(error.message.contains(says), "{error} does not say {says:?}");
     for step in [1, 7] {
-        assert_eq!(
-            parse_in_steps(bytes, step).expect_err("must not parse"),
-            error,
-            "in steps of {step}"
-        );
+        assert_eq!(parse_in_steps(bytes, step).expect_err("must not parse"), error, "in steps of {step}");
     }
 }
 
@@ -112,10 +85,7 @@ fn everything_in_a_header_is_read() {
         assert_eq!(metadata.get("u64"), Some(&Value::U64(u64::MAX)));
         assert_eq!(metadata.get("i64"), Some(&Value::I64(i64::MIN)));
         assert_eq!(metadata.f32("f64").unwrap(), Some(-2.25));
-        assert_eq!(
-            metadata.strings("texts").unwrap().unwrap(),
-            ["a", "", "žluťoučký 🦙", "\n"]
-        );
+        assert_eq!(metadata.strings("texts").unwrap().unwrap(), ["a", "", "žluťoučký 🦙", "\n"]);
         assert_eq!(metadata.strings("none").unwrap().unwrap().len(), 0);
         assert_eq!(metadata.ints("ints").unwrap().unwrap(), [1, -2, 3]);
         assert_eq!(metadata.ints("bytes").unwrap().unwrap(), [0, 128, 255]);
@@ -128,17 +98,10 @@ fn everything_in_a_header_is_read() {
         assert_eq!(header.data_offset, data);
         assert_eq!(header.file_bytes, data + 1088 + 4 * 210);
         assert_eq!(header.file_bytes as usize, file.len());
-        let names: Vec<&str> = header
-            .tensors
-            .iter()
-            .map(|tensor| tensor.name.as_str())
-            .collect();
+        let names: Vec<&str> = header.tensors.iter().map(|tensor| tensor.name.as_str()).collect();
         assert_eq!(names, ["a", "b", "c"]);
         let b = header.tensor("b").unwrap();
-        assert_eq!(
-            (b.shape.as_slice(), b.kind, b.offset, b.bytes),
-            (&[32, 3][..], TensorType::Q4_0, data + 1024, 54)
-        );
+        assert_eq!((b.shape.as_slice(), b.kind, b.offset, b.bytes), (&[32, 3][..], TensorType::Q4_0, data + 1024, 54));
     }
 }
 
@@ -147,31 +110,13 @@ fn getters_name_the_key_and_what_it_holds() {
     let mut metadata = parse(&sample().file()).unwrap().metadata;
     let error = metadata.u32("texts").unwrap_err();
     assert_eq!(error.code, Code::BadMetadata);
-    assert!(
-        error.message.contains("\"texts\"") && error.message.contains("a list of texts"),
-        "{error}"
-    );
+    assert!(error.message.contains("\"texts\"") && error.message.contains("a list of texts"), "{error}");
     assert!(metadata.u32("i8").unwrap_err().message.contains("-5"));
-    assert!(
-        metadata
-            .u32("u64")
-            .unwrap_err()
-            .message
-            .contains("18446744073709551615")
-    );
-    assert!(
-        metadata
-            .need_str("absent")
-            .unwrap_err()
-            .message
-            .contains("\"absent\" is missing")
-    );
+    assert!(metadata.u32("u64").unwrap_err().message.contains("18446744073709551615"));
+    assert!(metadata.need_str("absent").unwrap_err().message.contains("\"absent\" is missing"));
     assert_eq!(metadata.f32("u8").unwrap(), Some(200.0));
     assert_eq!(metadata.u32("absent").unwrap(), None);
-    assert_eq!(
-        metadata.take_strings("ints").unwrap_err().code,
-        Code::BadMetadata
-    );
+    assert_eq!(metadata.take_strings("ints").unwrap_err().code, Code::BadMetadata);
     assert_eq!(metadata.take_strings("texts").unwrap().unwrap().len(), 4);
     assert_eq!(metadata.take_strings("texts").unwrap(), None);
 }
@@ -184,10 +129,7 @@ fn any_chunking_gives_the_same_header() {
         let header = parse_in_steps(&file, step).unwrap();
         assert_eq!(header.metadata, whole.metadata, "in steps of {step}");
         assert_eq!(header.tensors, whole.tensors);
-        assert_eq!(
-            (header.data_offset, header.file_bytes),
-            (whole.data_offset, whole.file_bytes)
-        );
+        assert_eq!((header.data_offset, header.file_bytes), (whole.data_offset, whole.file_bytes));
     }
 }
 
@@ -198,34 +140,19 @@ fn a_cut_header_says_where() {
     for cut in 0..header.len() {
         let error = parse(&header[..cut]).expect_err("a cut header must not parse");
         assert_eq!(error.code, Code::Truncated, "{error}");
-        let place = if cut == 0 {
-            "empty".to_string()
-        } else {
-            format!("at byte {cut},")
-        };
+        let place = if cut == 0 { "empty".to_string() } else { format!("at byte {cut},") };
         assert!(error.message.contains(&place), "{error}");
     }
     // Padding and data may come later: the header is complete without them.
-    assert_eq!(
-        parse(&header).unwrap().data_offset as usize,
-        header.len().next_multiple_of(32)
-    );
+    assert_eq!(parse(&header).unwrap().data_offset as usize, header.len().next_multiple_of(32));
     let error = parse(&header[..header.len() - 3]).unwrap_err();
     assert!(error.message.contains("the record of tensor 2"), "{error}");
 }
 
 #[test]
 fn other_files_are_told_apart() {
-    fails(
-        b"<!DOCTYPE html><title>404</title>",
-        Code::NotGguf,
-        "web page",
-    );
-    fails(
-        b"version https://git-lfs.github.com/spec/v1",
-        Code::NotGguf,
-        "Git LFS",
-    );
+    fails(b"<!DOCTYPE html><title>404</title>", Code::NotGguf, "web page");
+    fails(b"version https://git-lfs.github.com/spec/v1", Code::NotGguf, "Git LFS");
     fails(b"PK\x03\x04 and so on", Code::NotGguf, "zip");
     fails(b"\x00\xffab", Code::NotGguf, "\\x00\\xffab");
     fails(b"GGU", Code::Truncated, "byte 3");
@@ -235,13 +162,9 @@ fn other_files_are_told_apart() {
 
 #[test]
 fn versions_and_byte_orders() {
-    for (version, says) in [
-        (0, "big-endian"),
-        (1, "version 1"),
-        (4, "version 4"),
-        (3 << 24, "big-endian"),
-        (2 << 24, "big-endian"),
-    ] {
+    for (version, says) in
+        [(0, "big-endian"), (1, "version 1"), (4, "version 4"), (3 << 24, "big-endian"), (2 << 24, "big-endian")]
+    {
         let mut writer = sample();
         writer.version = version;
         fails(&writer.file(), Code::UnsupportedVersion, says);
@@ -250,13 +173,7 @@ fn versions_and_byte_orders() {
 
 #[test]
 fn absurd_counts_and_lengths() {
-    for (tensors, keys) in [
-        (u64::MAX, 0),
-        (1 << 21, 0),
-        (0, u64::MAX),
-        (0, 1 << 17),
-        (1 << 63, 1 << 63),
-    ] {
+    for (tensors, keys) in [(u64::MAX, 0), (1 << 21, 0), (0, u64::MAX), (0, 1 << 17), (1 << 63, 1 << 63)] {
         let mut writer = Writer::new();
         writer.counts = Some((tensors, keys));
         fails(&writer.header(), Code::BadHeader, "absurd");
@@ -308,15 +225,7 @@ fn bad_metadata_records() {
     bad("k", value::list(9, 1, vec![0; 12]), "type 9");
     bad("k", value::list(77, 1, vec![0; 12]), "type 77");
     let mut writer = Writer::new();
-    writer.raw_key(
-        &[
-            &2u64.to_le_bytes()[..],
-            b"\xff\xfe",
-            &4u32.to_le_bytes(),
-            &[0; 4],
-        ]
-        .concat(),
-    );
+    writer.raw_key(&[&2u64.to_le_bytes()[..], b"\xff\xfe", &4u32.to_le_bytes(), &[0; 4]].concat());
     fails(&writer.header(), Code::BadHeader, "not text");
     // A long key is shown shortened.
     let mut writer = Writer::new();
@@ -327,19 +236,8 @@ fn bad_metadata_records() {
 #[test]
 fn broken_utf8_in_a_value_is_replaced() {
     let mut writer = Writer::new();
-    writer.key(
-        "k",
-        value::list(8, 1, [&2u64.to_le_bytes()[..], b"a\xff"].concat()),
-    );
-    assert_eq!(
-        parse(&writer.header())
-            .unwrap()
-            .metadata
-            .strings("k")
-            .unwrap()
-            .unwrap(),
-        ["a\u{fffd}"]
-    );
+    writer.key("k", value::list(8, 1, [&2u64.to_le_bytes()[..], b"a\xff"].concat()));
+    assert_eq!(parse(&writer.header()).unwrap().metadata.strings("k").unwrap().unwrap(), ["a\u{fffd}"]);
 }
 
 #[test]
@@ -356,12 +254,7 @@ fn bad_tensor_records() {
     bad(&[32, 0], 2, "empty", Code::BadHeader);
     bad(&[u64::MAX], 0, "absurdly", Code::BadHeader);
     bad(&[1 << 32, 1 << 32], 0, "absurdly", Code::BadHeader);
-    bad(
-        &[1 << 16, 1 << 16, 1 << 16, 1 << 16],
-        1,
-        "absurdly",
-        Code::BadHeader,
-    );
+    bad(&[1 << 16, 1 << 16, 1 << 16, 1 << 16], 1, "absurdly", Code::BadHeader);
     bad(&[1 << 62], 0, "absurdly", Code::BadHeader);
     bad(&[1 << 58], 1, "outside any possible file", Code::BadHeader);
     bad(&[48], 2, "blocks of 32", Code::BadHeader);
@@ -398,14 +291,7 @@ fn the_file_says_its_alignment() {
     writer.tensor("first", &[16], TensorType::F32, 0);
     writer.tensor("second", &[16], TensorType::F32, 256);
     let header = parse(&writer.header()).unwrap();
-    assert_eq!(
-        (
-            header.data_offset,
-            header.tensors[1].offset,
-            header.file_bytes
-        ),
-        (256, 512, 576)
-    );
+    assert_eq!((header.data_offset, header.tensors[1].offset, header.file_bytes), (256, 512, 576));
     for alignment in [0, 1, 4, 24, 33, 1 << 17, u32::MAX] {
         let mut writer = Writer::new();
         writer.key("general.alignment", value::u32(alignment));
@@ -440,16 +326,7 @@ fn a_spent_parser_says_so() {
 
 #[test]
 fn mutated_headers_never_panic() {
-    const ODD: [u64; 8] = [
-        0,
-        1,
-        255,
-        1 << 31,
-        u32::MAX as u64,
-        1 << 63,
-        u64::MAX,
-        1 << 40,
-    ];
+    const ODD: [u64; 8] = [0, 1, 255, 1 << 31, u32::MAX as u64, 1 << 63, u64::MAX, 1 << 40];
     let good = sample().file();
     let mut random = Random(0x5077);
     let mut parsed = 0;
@@ -473,17 +350,8 @@ fn mutated_headers_never_panic() {
             (Ok(whole), Ok(stepped)) => {
                 parsed += 1;
                 // Debug text, since a NaN does not equal itself.
-                assert_eq!(
-                    format!("{whole:?}"),
-                    format!("{stepped:?}"),
-                    "round {round}"
-                );
-                assert!(
-                    whole
-                        .tensors
-                        .iter()
-                        .all(|tensor| tensor.offset + tensor.bytes <= whole.file_bytes)
-                );
+                assert_eq!(format!("{whole:?}"), format!("{stepped:?}"), "round {round}");
+                assert!(whole.tensors.iter().all(|tensor| tensor.offset + tensor.bytes <= whole.file_bytes));
             }
             (Err(whole), Err(stepped)) => assert_eq!(whole, stepped, "round {round}"),
             (whole, stepped) => {

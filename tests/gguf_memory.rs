@@ -67,11 +67,7 @@ fn memory_follows_the_bytes_that_came() {
             }
         }
         let (peak, _) = cost(|| drop(HeaderParser::new().push(&file)));
-        assert!(
-            peak < 32 * 1024,
-            "a file of {} bytes took {peak}",
-            file.len()
-        );
+        assert!(peak < 32 * 1024, "a file of {} bytes took {peak}", file.len());
     }
 
     // A vocabulary that comes in small pieces is not copied again with each of them.
@@ -84,20 +80,9 @@ fn memory_follows_the_bytes_that_came() {
     for step in [1, 1000, file.len()] {
         let (peak, total) = cost(|| {
             let mut parser = HeaderParser::new();
-            assert!(
-                file.chunks(step)
-                    .any(|part| parser.push(part).unwrap().is_some())
-            );
+            assert!(file.chunks(step).any(|part| parser.push(part).unwrap().is_some()));
         });
-        assert!(
-            peak < 5 * file.len(),
-            "in steps of {step}: {} bytes took {peak}",
-            file.len()
-        );
-        assert!(
-            total < 10 * file.len(),
-            "in steps of {step}: {} bytes took {total} in all",
-            file.len()
-        );
+        assert!(peak < 5 * file.len(), "in steps of {step}: {} bytes took {peak}", file.len());
+        assert!(total < 10 * file.len(), "in steps of {step}: {} bytes took {total} in all", file.len());
     }
 }

@@ -49,16 +49,9 @@ fn repacking_in_pieces_is_repacking_at_once() {
 #[test]
 fn planes_take_about_the_bytes_of_the_file() {
     for kind in TensorType::ALL {
-        let unit = quant::planes(kind)
-            .iter()
-            .map(|plane| plane.bytes_per_unit)
-            .sum::<usize>();
+        let unit = quant::planes(kind).iter().map(|plane| plane.bytes_per_unit).sum::<usize>();
         let file = quant::UNIT / kind.block_len() * kind.block_bytes();
-        assert!(
-            unit >= file && unit * 100 <= file * 102,
-            "{}: {unit} for {file}",
-            kind.name()
-        );
+        assert!(unit >= file && unit * 100 <= file * 102, "{}: {unit} for {file}", kind.name());
 
         let (offsets, total) = quant::plane_offsets(kind, 256 * 1000 + 1);
         assert!(total >= 1001 * unit as u64 && total < 1001 * unit as u64 + 64);

@@ -58,24 +58,13 @@ fn format_shaders_load_the_weights_of_the_blocks() {
         blocks = blocks.repeat(21);
         want = want.repeat(21);
         let (words, offsets) = pack(kind, &blocks, want.len());
-        let kernels: &[&str] = if kind.is_quantized() {
-            &[LOAD_BLOCK, LOAD_PACKED]
-        } else {
-            &[LOAD_BLOCK]
-        };
+        let kernels: &[&str] = if kind.is_quantized() { &[LOAD_BLOCK, LOAD_PACKED] } else { &[LOAD_BLOCK] };
         for kernel in kernels {
             let format = format!("formats/{}", kind.name().to_lowercase());
             let mut source = PRELUDE.to_string();
             import(&format, &mut Vec::new(), &mut source);
             source.push_str(kernel);
-            let got = run(
-                &device,
-                &queue,
-                &source,
-                &words,
-                &offsets,
-                want.len() / quant::BLOCK,
-            );
+            let got = run(&device, &queue, &source, &words, &offsets, want.len() / quant::BLOCK);
             assert_same(kind, "on the GPU", &got, &want);
         }
     }
@@ -120,11 +109,7 @@ fn run(
 ) -> Vec<f32> {
     use wgpu::BufferUsages as Usage;
     let init = |contents: &[u8], usage| {
-        let descriptor = wgpu::util::BufferInitDescriptor {
-            label: None,
-            contents,
-            usage,
-        };
+        let descriptor = wgpu::util::BufferInitDescriptor { label: None, contents, usage };
         device.create_buffer_init(&descriptor)
     };
     let weights = init(bytemuck::cast_slice(words), Usage::STORAGE);
@@ -187,8 +172,6 @@ fn run(
     encoder.copy_buffer_to_buffer(&out, 0, &staging, 0, out.size());
     queue.submit([encoder.finish()]);
     staging.map_async(wgpu::MapMode::Read, .., |mapped| mapped.expect("mapped"));
-    device
-        .poll(wgpu::PollType::wait_indefinitely())
-        .expect("the GPU finishes");
+    device.poll(wgpu::PollType::wait_indefinitely()).expect("the GPU finishes");
     bytemuck::pod_collect_to_vec(&staging.get_mapped_range(..).expect("mapped"))
 }

@@ -25,37 +25,17 @@ fn open(bytes: &[u8]) -> Result<ModelConfig, Error> {
 #[test]
 fn good_models_open() {
     for spec in tiny::MODELS {
-        let config =
-            open(&tiny::build(spec.name).unwrap()).unwrap_or_else(|e| panic!("{}: {e}", spec.name));
+        let config = open(&tiny::build(spec.name).unwrap()).unwrap_or_else(|e| panic!("{}: {e}", spec.name));
         let d = spec.dims;
-        let found = (
-            config.n_layers,
-            config.n_embd,
-            config.n_heads,
-            config.n_kv_heads,
-            config.head_dim,
-            config.n_ff,
-        );
-        let made = (
-            d.n_layers,
-            d.n_embd,
-            d.n_heads,
-            d.n_kv_heads,
-            d.head_dim,
-            d.n_ff,
-        );
+        let found = (config.n_layers, config.n_embd, config.n_heads, config.n_kv_heads, config.head_dim, config.n_ff);
+        let made = (d.n_layers, d.n_embd, d.n_heads, d.n_kv_heads, d.head_dim, d.n_ff);
         assert_eq!(format!("{found:?}"), format!("{made:?}"), "{}", spec.name);
         assert_eq!(config.tied_output, spec.tied, "{}", spec.name);
     }
 }
 
 /// What later stages find: the header itself is sound.
-const LATER: [&str; 4] = [
-    "unsupported_tokenizer",
-    "bad_template",
-    "no_template",
-    "bad_logits",
-];
+const LATER: [&str; 4] = ["unsupported_tokenizer", "bad_template", "no_template", "bad_logits"];
 
 #[test]
 fn bad_files_are_refused_with_their_code() {
@@ -67,12 +47,7 @@ fn bad_files_are_refused_with_their_code() {
             Ok(_) => LATER.contains(&bad.codes[0]),
         };
         if !right {
-            wrong.push(format!(
-                "{}: {:?}, not {}",
-                bad.name,
-                found.err(),
-                bad.codes.join(" or ")
-            ));
+            wrong.push(format!("{}: {:?}, not {}", bad.name, found.err(), bad.codes.join(" or ")));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));

@@ -37,18 +37,9 @@ const HASHES: &[(&str, u64)] = &[
 
 #[test]
 fn models_are_reproducible() {
-    let found: Vec<_> = tiny::MODELS
-        .iter()
-        .map(|m| (m.name, fnv1a(&tiny::build(m.name).unwrap())))
-        .collect();
-    let lines: String = found
-        .iter()
-        .map(|(name, hash)| format!("    ({name:?}, {hash:#018x}),\n"))
-        .collect();
-    assert!(
-        found == *HASHES,
-        "the files changed; they are now:\n{lines}"
-    );
+    let found: Vec<_> = tiny::MODELS.iter().map(|m| (m.name, fnv1a(&tiny::build(m.name).unwrap()))).collect();
+    let lines: String = found.iter().map(|(name, hash)| format!("    ({name:?}, {hash:#018x}),\n")).collect();
+    assert!(found == *HASHES, "the files changed; they are now:\n{lines}");
 }
 
 #[test]
@@ -56,37 +47,14 @@ fn quantized_models_hold_every_type_in_every_role() {
     let mut seen = std::collections::BTreeSet::new();
     for spec in tiny::MODELS {
         for tensor in tiny::assemble(&spec).tensors {
-            let role = tensor
-                .name
-                .trim_end_matches(".weight")
-                .rsplit('.')
-                .next()
-                .unwrap()
-                .to_string();
+            let role = tensor.name.trim_end_matches(".weight").rsplit('.').next().unwrap().to_string();
             seen.insert((role, tensor.kind_id));
         }
     }
-    let roles = [
-        "token_embd",
-        "attn_q",
-        "attn_k",
-        "attn_v",
-        "attn_output",
-        "ffn_gate",
-        "ffn_up",
-        "ffn_down",
-        "output",
-    ];
+    let roles = ["token_embd", "attn_q", "attn_k", "attn_v", "attn_output", "ffn_gate", "ffn_up", "ffn_down", "output"];
     for role in roles {
-        for kind in QUANTIZED
-            .iter()
-            .chain([&tiny::gguf::F32, &tiny::gguf::F16, &tiny::gguf::BF16])
-        {
-            assert!(
-                seen.contains(&(role.to_string(), kind.id)),
-                "no {role} is {}",
-                kind.name
-            );
+        for kind in QUANTIZED.iter().chain([&tiny::gguf::F32, &tiny::gguf::F16, &tiny::gguf::BF16]) {
+            assert!(seen.contains(&(role.to_string(), kind.id)), "no {role} is {}", kind.name);
         }
     }
 }

@@ -81,17 +81,9 @@ pub const ARCHITECTURES: &[Architecture] = &[
         rope_theta: 1_000_000.0,
         activation: Activation::GeluTanh,
         scale_embd: true,
-        sliding: Some(Sliding {
-            period: 6,
-            rope_theta: 10_000.0,
-        }),
+        sliding: Some(Sliding { period: 6, rope_theta: 10_000.0 }),
         wide_attn_scale: Some(62),
-        required: &[
-            Role::AttnQNorm,
-            Role::AttnKNorm,
-            Role::PostAttentionNorm,
-            Role::PostFfwNorm,
-        ],
+        required: &[Role::AttnQNorm, Role::AttnKNorm, Role::PostAttentionNorm, Role::PostFfwNorm],
         optional: &[&[Role::Output]],
     },
 ];

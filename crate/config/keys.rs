@@ -68,10 +68,7 @@ impl<'a> Keys<'a> {
             );
         };
         if list.iter().any(|&value| value != first) {
-            bail!(
-                UnsupportedArchitecture,
-                "the metadata key {full:?} differs between layers, which is not supported"
-            );
+            bail!(UnsupportedArchitecture, "the metadata key {full:?} differs between layers, which is not supported");
         }
         self.check_size(key, u32::try_from(first).unwrap_or(0), most)
     }
@@ -115,8 +112,6 @@ impl<'a> Keys<'a> {
             return Ok(list.clone());
         }
         let period = self.size_or(KEY, period, u32::MAX)?;
-        Ok((0..n_layers)
-            .map(|layer| layer % period != period - 1)
-            .collect())
+        Ok((0..n_layers).map(|layer| layer % period != period - 1).collect())
     }
 }

@@ -92,10 +92,7 @@ impl ModelConfig {
     /// Errors: `UnsupportedArchitecture`, `BadMetadata`, `MissingTensor`, `BadShape`.
     pub fn from_header(header: &Header) -> Result<Self> {
         let arch = architecture(header)?;
-        let keys = Keys {
-            metadata: &header.metadata,
-            arch: arch.name,
-        };
+        let keys = Keys { metadata: &header.metadata, arch: arch.name };
         refuse_unknown_features(&keys)?;
         let tensors = tensors::by_name(header);
         let has = |role: Role| tensors.contains_key(role.name(0).as_str());
@@ -125,9 +122,7 @@ impl ModelConfig {
         let context_length = keys.size("context_length", 1 << 27)?;
         let attn_scale = match keys.positive("attention.scale")? {
             Some(scale) => scale,
-            None if arch.wide_attn_scale == Some(n_layers) => {
-                ((n_embd / n_heads) as f32).sqrt().recip()
-            }
+            None if arch.wide_attn_scale == Some(n_layers) => ((n_embd / n_heads) as f32).sqrt().recip(),
             None => (head_dim as f32).sqrt().recip(),
         };
         let rope_scaling = rope_scaling(&keys)?;
@@ -146,11 +141,7 @@ impl ModelConfig {
             rope_neox: arch.rope_neox,
             rope_scaling,
             rope_freqs: has(Role::RopeFreqs),
-            embed_scale: if arch.scale_embd {
-                (n_embd as f32).sqrt()
-            } else {
-                1.0
-            },
+            embed_scale: if arch.scale_embd { (n_embd as f32).sqrt() } else { 1.0 },
             activation: arch.activation,
             attn_scale,
             tied_output: !has(Role::Output),
@@ -194,17 +185,10 @@ fn architecture(header: &Header) -> Result<&'static Architecture> {
 fn refuse_unknown_features(keys: &Keys) -> Result<()> {
     let metadata = keys.metadata;
     if let Some(parts) = metadata.u32("split.count")?.filter(|&parts| parts > 1) {
-        bail!(
-            BadMetadata,
-            "this file is one of {parts} parts of a model; join them with llama-gguf-split --merge"
-        );
+        bail!(BadMetadata, "this file is one of {parts} parts of a model; join them with llama-gguf-split --merge");
     }
     if keys.u32("expert_count")?.is_some_and(|experts| experts > 0) {
-        bail!(
-            UnsupportedArchitecture,
-            "this {} model is a mixture of experts, which is not supported",
-            keys.arch
-        );
+        bail!(UnsupportedArchitecture, "this {} model is a mixture of experts, which is not supported", keys.arch);
     }
     if keys.bool("attention.causal")? == Some(false) {
         bail!(
@@ -247,21 +231,11 @@ fn n_vocab(header: &Header, keys: &Keys) -> Result<u32> {
     if let Some(tokens) = header.metadata.strings("tokenizer.ggml.tokens")? {
         return match u32::try_from(tokens.len()) {
             Ok(count) if (1..=MAX_VOCAB).contains(&count) => Ok(count),
-            _ => bail!(
-                BadMetadata,
-                "the vocabulary has {} tokens; the file needs to be converted again",
-                tokens.len()
-            ),
+            _ => bail!(BadMetadata, "the vocabulary has {} tokens; the file needs to be converted again", tokens.len()),
         };
     }
-    let rows = header
-        .tensor(&Role::TokenEmbd.name(0))
-        .and_then(|embedding| embedding.shape.get(1).copied());
-    keys.size_or(
-        "vocab_size",
-        rows.and_then(|rows| rows.try_into().ok()).unwrap_or(1),
-        MAX_VOCAB,
-    )
+    let rows = header.tensor(&Role::TokenEmbd.name(0)).and_then(|embedding| embedding.shape.get(1).copied());
+    keys.size_or("vocab_size", rows.and_then(|rows| rows.try_into().ok()).unwrap_or(1), MAX_VOCAB)
 }
 
 /// The linear factor by which positions are divided.
@@ -275,15 +249,8 @@ fn rope_scaling(keys: &Keys) -> Result<f32> {
             crate::gguf::quoted(kind)
         );
     }
-    if keys
-        .positive("rope.scaling.attn_factor")?
-        .is_some_and(|factor| factor != 1.0)
-    {
-        bail!(
-            UnsupportedArchitecture,
-            "this {} model scales RoPE's amplitude, which is not supported",
-            keys.arch
-        );
+    if keys.positive("rope.scaling.attn_factor")?.is_some_and(|factor| factor != 1.0) {
+        bail!(UnsupportedArchitecture, "this {} model scales RoPE's amplitude, which is not supported", keys.arch);
     }
     if kind == "none" {
         return Ok(1.0);
@@ -295,33 +262,21 @@ fn rope_scaling(keys: &Keys) -> Result<f32> {
     Ok(factor.unwrap_or(1.0))
 }
 
-fn layers(
-    keys: &Keys,
-    arch: &Architecture,
-    n_layers: u32,
-    rope_scaling: f32,
-) -> Result<Vec<LayerConfig>> {
+fn layers(keys: &Keys, arch: &Architecture, n_layers: u32, rope_scaling: f32) -> Result<Vec<LayerConfig>> {
     let global = LayerConfig {
         rope_theta: keys.positive("rope.freq_base")?.unwrap_or(arch.rope_theta),
         rope_scale: 1.0 / rope_scaling,
         window: None,
     };
-    let window = keys
-        .u32("attention.sliding_window")?
-        .filter(|&window| window > 0);
+    let window = keys.u32("attention.sliding_window")?.filter(|&window| window > 0);
     let (Some(sliding), Some(window)) = (&arch.sliding, window) else {
         return Ok(vec![global; n_layers as usize]);
     };
     let local = LayerConfig {
-        rope_theta: keys
-            .positive("rope.freq_base_swa")?
-            .unwrap_or(sliding.rope_theta),
+        rope_theta: keys.positive("rope.freq_base_swa")?.unwrap_or(sliding.rope_theta),
         rope_scale: 1.0,
         window: Some(window),
     };
     let is_local = keys.sliding_pattern(sliding.period, n_layers)?;
-    Ok(is_local
-        .into_iter()
-        .map(|is_local| if is_local { local } else { global })
-        .collect())
+    Ok(is_local.into_iter().map(|is_local| if is_local { local } else { global }).collect())
 }

@@ -52,11 +52,7 @@ struct Row {
 }
 
 const fn row(role: Role, pattern: &'static str, shape: &'static [Dim]) -> Row {
-    Row {
-        role,
-        pattern,
-        shape,
-    }
+    Row { role, pattern, shape }
 }
 
 const LAYER: &str = "blk.";
@@ -113,9 +109,7 @@ impl Role {
             None => 0,
         };
         // Comparing the written name refuses other spellings of the number, such as `+1`, `01`.
-        Role::all()
-            .find(|role| role.name(layer) == name)
-            .map(|role| (role, layer))
+        Role::all().find(|role| role.name(layer) == name).map(|role| (role, layer))
     }
 
     /// The shape in GGUF order: row length, then rows.
@@ -129,11 +123,7 @@ impl Role {
             Dim::Head => config.head_dim,
             Dim::RopePairs => config.rope_dim / 2,
         };
-        self.row()
-            .shape
-            .iter()
-            .map(|dim| size(dim) as u64)
-            .collect()
+        self.row().shape.iter().map(|dim| size(dim) as u64).collect()
     }
 
     fn row(self) -> &'static Row {
@@ -160,22 +150,12 @@ mod tests {
             assert_eq!(Role::of(&role.name(layer)), Some((role, layer)));
         }
         assert_eq!(Role::AttnKNorm.name(3), "blk.3.attn_k_norm.weight");
-        for unknown in [
-            "",
-            "blk.",
-            "blk.1",
-            "blk.x.attn_q.weight",
-            "blk.+1.attn_q.weight",
-            "blk.01.attn_q.weight",
-        ] {
+        for unknown in ["", "blk.", "blk.1", "blk.x.attn_q.weight", "blk.+1.attn_q.weight", "blk.01.attn_q.weight"] {
             assert_eq!(Role::of(unknown), None, "{unknown}");
         }
-        for unknown in [
-            "blk.99999999999.attn_q.weight",
-            "blk.1.attn_output.bias",
-            "attn_q.weight",
-            "blk.{}.attn_q.weight",
-        ] {
+        for unknown in
+            ["blk.99999999999.attn_q.weight", "blk.1.attn_output.bias", "attn_q.weight", "blk.{}.attn_q.weight"]
+        {
             assert_eq!(Role::of(unknown), None, "{unknown}");
         }
     }

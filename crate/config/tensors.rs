@@ -14,11 +14,7 @@ const ROW_MULTIPLE: u64 = 32;
 pub type Tensors<'a> = HashMap<&'a str, &'a TensorInfo>;
 
 pub fn by_name(header: &Header) -> Tensors<'_> {
-    header
-        .tensors
-        .iter()
-        .map(|tensor| (tensor.name.as_str(), tensor))
-        .collect()
+    header.tensors.iter().map(|tensor| (tensor.name.as_str(), tensor)).collect()
 }
 
 /// Every needed tensor is there in its shape, optional ones in full or not at all, no others.
@@ -28,9 +24,8 @@ pub fn check(config: &ModelConfig, arch: &Architecture, tensors: &Tensors) -> Re
         known += check_role(config, role, tensors)?;
     }
     for group in arch.optional {
-        let present = |role: &Role| {
-            (0..layers(config, *role)).any(|layer| tensors.contains_key(role.name(layer).as_str()))
-        };
+        let present =
+            |role: &Role| (0..layers(config, *role)).any(|layer| tensors.contains_key(role.name(layer).as_str()));
         if group.iter().any(present) {
             for &role in *group {
                 known += check_role(config, role, tensors)?;
@@ -65,10 +60,7 @@ fn check_role(config: &ModelConfig, role: Role, tensors: &Tensors) -> Result<usi
             .iter()
             .rposition(|&length| length != 1)
             .map_or(&tensor.shape[..1], |last| &tensor.shape[..=last]);
-        let wanted = shape
-            .iter()
-            .rposition(|&length| length != 1)
-            .map_or(&shape[..1], |last| &shape[..=last]);
+        let wanted = shape.iter().rposition(|&length| length != 1).map_or(&shape[..1], |last| &shape[..=last]);
         if given != wanted {
             bail!(
                 BadShape,
@@ -90,17 +82,12 @@ fn check_role(config: &ModelConfig, role: Role, tensors: &Tensors) -> Result<usi
 /// A tensor that goes unused means a model that would run wrongly.
 fn refuse_others(config: &ModelConfig, arch: &Architecture, tensors: &Tensors) -> Result<()> {
     let known = |role: &Role| {
-        COMMON.contains(role)
-            || arch.required.contains(role)
-            || arch.optional.iter().any(|group| group.contains(role))
+        COMMON.contains(role) || arch.required.contains(role) || arch.optional.iter().any(|group| group.contains(role))
     };
     let mut others: Vec<&str> = tensors
         .keys()
         .copied()
-        .filter(|name| {
-            !Role::of(name)
-                .is_some_and(|(role, layer)| known(&role) && layer < layers(config, role))
-        })
+        .filter(|name| !Role::of(name).is_some_and(|(role, layer)| known(&role) && layer < layers(config, role)))
         .collect();
     others.sort_unstable();
     match others.first() {

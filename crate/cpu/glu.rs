@@ -14,11 +14,7 @@ pub fn run(mut args: Args) {
             let gate = gate_up[r * 2 * f + i];
             let up = gate_up[r * 2 * f + f + i];
             let g = gate as f64;
-            let z = if p.gelu != 0 {
-                (8.0 / std::f64::consts::PI).sqrt() * (g + 0.044715 * g * g * g)
-            } else {
-                g
-            };
+            let z = if p.gelu != 0 { (8.0 / std::f64::consts::PI).sqrt() * (g + 0.044715 * g * g * g) } else { g };
             out[r * f + i] = (g / (1.0 + (-z).exp())) as f32 * up;
         }
     }

@@ -13,11 +13,7 @@ pub fn run(mut args: Args) {
     for m in 0..p.m as usize {
         let x = &x[m * k..][..k];
         for n in 0..n_rows {
-            let dot: f64 = w[n * k..][..k]
-                .iter()
-                .zip(x)
-                .map(|(&a, &b)| a as f64 * b as f64)
-                .sum();
+            let dot: f64 = w[n * k..][..k].iter().zip(x).map(|(&a, &b)| a as f64 * b as f64).sum();
             let at = m * p.out_stride as usize + p.column as usize + n;
             let mut y = dot as f32;
             if p.has_bias != 0 {

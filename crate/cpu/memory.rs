@@ -19,8 +19,7 @@ impl Memory for CpuMemory {
 
     fn write(&mut self, id: BufferId, offset: u64, bytes: &[u8]) {
         let start = offset as usize;
-        bytemuck::cast_slice_mut::<u32, u8>(&mut self.buffers[id.0])[start..start + bytes.len()]
-            .copy_from_slice(bytes);
+        bytemuck::cast_slice_mut::<u32, u8>(&mut self.buffers[id.0])[start..start + bytes.len()].copy_from_slice(bytes);
     }
 
     fn max_binding(&self) -> u64 {
@@ -38,28 +37,17 @@ impl CpuMemory {
     }
 
     pub fn dispatch(&mut self, d: &Dispatch) {
-        let uses = |access| {
-            d.buffers
-                .iter()
-                .zip(d.kernel.bindings)
-                .filter(move |&(_, &a)| a == access)
-                .map(|(id, _)| *id)
-        };
+        let uses =
+            |access| d.buffers.iter().zip(d.kernel.bindings).filter(move |&(_, &a)| a == access).map(|(id, _)| *id);
         // Written buffers are taken out, so that the others can be borrowed meanwhile.
-        let mut taken: Vec<(BufferId, Vec<u32>)> = uses(Access::Write)
-            .map(|id| (id, std::mem::take(&mut self.buffers[id.0])))
-            .collect();
+        let mut taken: Vec<(BufferId, Vec<u32>)> =
+            uses(Access::Write).map(|id| (id, std::mem::take(&mut self.buffers[id.0]))).collect();
         (d.kernel.mirror)(Args {
             variant: d.variant.get().name,
             params: &d.params,
             grid: d.grid,
-            read: uses(Access::Read)
-                .map(|id| self.buffers[id.0].as_slice())
-                .collect(),
-            write: taken
-                .iter_mut()
-                .map(|(_, words)| words.as_mut_slice())
-                .collect(),
+            read: uses(Access::Read).map(|id| self.buffers[id.0].as_slice()).collect(),
+            write: taken.iter_mut().map(|(_, words)| words.as_mut_slice()).collect(),
         });
         for (id, words) in taken {
             self.buffers[id.0] = words;

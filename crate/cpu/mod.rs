@@ -41,9 +41,7 @@ impl Args<'_> {
     /// The first `count` weights of a weight kernel's part: its first buffer, in the format of its first choice.
     pub fn weights(&self, planes: [u32; 4], count: usize) -> Vec<f32> {
         let name = self.choice(0);
-        let kind = TensorType::ALL
-            .into_iter()
-            .find(|t| t.name().eq_ignore_ascii_case(name));
+        let kind = TensorType::ALL.into_iter().find(|t| t.name().eq_ignore_ascii_case(name));
         let mut out = vec![0.0; count];
         quant::dequantize_packed(
             kind.expect("a format in the variant's name"),

@@ -16,11 +16,7 @@ pub fn run(mut args: Args) {
         let scale = (1.0 / (mean + p.eps as f64).sqrt()) as f32;
         for i in 0..k {
             let y = x[i] * scale * weight[i];
-            out[r * k + i] = if p.accumulate != 0 {
-                out[r * k + i] + y
-            } else {
-                y
-            };
+            out[r * k + i] = if p.accumulate != 0 { out[r * k + i] + y } else { y };
         }
     }
 }

@@ -10,14 +10,8 @@ pub fn run(mut args: Args) {
     let f16_cache = args.choice(1) == "f16";
     let (batch, rope) = (args.read[0], floats(args.read[3]));
     let norms = [floats(args.read[1]), floats(args.read[2])];
-    let (heads, kv_heads, dim) = (
-        p.n_heads as usize,
-        p.n_kv_heads as usize,
-        p.head_dim as usize,
-    );
-    let [qkv, k_cache, v_cache] = args.write.as_mut_slice() else {
-        unreachable!("three written buffers")
-    };
+    let (heads, kv_heads, dim) = (p.n_heads as usize, p.n_kv_heads as usize, p.head_dim as usize);
+    let [qkv, k_cache, v_cache] = args.write.as_mut_slice() else { unreachable!("three written buffers") };
     let qkv = floats_mut(qkv);
     for r in 0..args.grid[1] as usize {
         let (position, first_cell) = (batch[4 * r + 1], batch[4 * r + 2]);
@@ -40,12 +34,7 @@ pub fn run(mut args: Args) {
             } else {
                 let cache = if is_v { &mut **v_cache } else { &mut **k_cache };
                 let cell = (first_cell + position) as usize;
-                store(
-                    cache,
-                    (cell * kv_heads + (h - heads) % kv_heads) * dim,
-                    head,
-                    f16_cache,
-                );
+                store(cache, (cell * kv_heads + (h - heads) % kv_heads) * dim, head, f16_cache);
             }
         }
     }
@@ -55,11 +44,7 @@ pub fn run(mut args: Args) {
 fn rotate(head: &mut [f32], rope: &[f32], position: u32, p: &RopeKv) {
     let half = p.rope_half as usize;
     for i in 0..half {
-        let (a, b) = if p.neox != 0 {
-            (i, i + half)
-        } else {
-            (2 * i, 2 * i + 1)
-        };
+        let (a, b) = if p.neox != 0 { (i, i + half) } else { (2 * i, 2 * i + 1) };
         let at = |step: usize| (rope[2 * (step * half + i)], rope[2 * (step * half + i) + 1]);
         let (coarse_cos, coarse_sin) = at(256 + position as usize / 256);
         let (fine_cos, fine_sin) = at(position as usize % 256);
@@ -75,8 +60,7 @@ fn rotate(head: &mut [f32], rope: &[f32], position: u32, p: &RopeKv) {
 fn store(cache: &mut [u32], at: usize, head: &[f32], half: bool) {
     if half {
         for (word, pair) in cache[at / 2..].iter_mut().zip(head.chunks_exact(2)) {
-            *word = f16::from_f32(pair[0]).to_bits() as u32
-                | (f16::from_f32(pair[1]).to_bits() as u32) << 16;
+            *word = f16::from_f32(pair[0]).to_bits() as u32 | (f16::from_f32(pair[1]).to_bits() as u32) << 16;
         }
     } else {
         floats_mut(cache)[at..at + head.len()].copy_from_slice(head);
@@ -85,9 +69,5 @@ fn store(cache: &mut [u32], at: usize, head: &[f32], half: bool) {
 
 /// Element `at` of a cache.
 pub(super) fn load(cache: &[u32], at: usize, half: bool) -> f32 {
-    if half {
-        f16::from_bits((cache[at / 2] >> (16 * (at % 2))) as u16).to_f32()
-    } else {
-        f32::from_bits(cache[at])
-    }
+    if half { f16::from_bits((cache[at / 2] >> (16 * (at % 2))) as u16).to_f32() } else { f32::from_bits(cache[at]) }
 }

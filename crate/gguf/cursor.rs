@@ -57,11 +57,7 @@ impl<'a> Cursor<'a> {
     /// A cursor over exactly the next `count` bytes, its `at` counted from here.
     pub fn peek(&self, count: usize) -> Option<Cursor<'a>> {
         let bytes = self.rest().get(..count)?;
-        Some(Cursor {
-            bytes,
-            at: 0,
-            start: self.offset(),
-        })
+        Some(Cursor { bytes, at: 0, start: self.offset() })
     }
 
     pub fn u32(&mut self) -> Option<u32> {

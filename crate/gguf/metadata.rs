@@ -67,15 +67,11 @@ impl Metadata {
     }
 
     pub fn u32(&self, key: &str) -> Result<Option<u32>> {
-        self.read(
-            key,
-            "a whole number from 0 to 4294967295",
-            |value| match value {
-                Value::U64(number) => u32::try_from(*number).ok(),
-                Value::I64(number) => u32::try_from(*number).ok(),
-                _ => None,
-            },
-        )
+        self.read(key, "a whole number from 0 to 4294967295", |value| match value {
+            Value::U64(number) => u32::try_from(*number).ok(),
+            Value::I64(number) => u32::try_from(*number).ok(),
+            _ => None,
+        })
     }
 
     /// Whole numbers count too.
@@ -110,14 +106,10 @@ impl Metadata {
     }
 
     pub fn floats(&self, key: &str) -> Result<Option<&[f32]>> {
-        self.read(
-            key,
-            "a list of numbers with fractions",
-            |value| match value {
-                Value::Floats(list) => Some(list.as_slice()),
-                _ => None,
-            },
-        )
+        self.read(key, "a list of numbers with fractions", |value| match value {
+            Value::Floats(list) => Some(list.as_slice()),
+            _ => None,
+        })
     }
 
     pub fn bools(&self, key: &str) -> Result<Option<&[bool]>> {
@@ -159,12 +151,7 @@ impl Metadata {
         needed(key, self.str(key)?)
     }
 
-    fn read<'a, T>(
-        &'a self,
-        key: &str,
-        want: &str,
-        pick: impl FnOnce(&'a Value) -> Option<T>,
-    ) -> Result<Option<T>> {
+    fn read<'a, T>(&'a self, key: &str, want: &str, pick: impl FnOnce(&'a Value) -> Option<T>) -> Result<Option<T>> {
         let Some(value) = self.values.get(key) else {
             return Ok(None);
         };
@@ -189,10 +176,6 @@ impl Metadata {
 fn needed<T>(key: &str, found: Option<T>) -> Result<T> {
     match found {
         Some(found) => Ok(found),
-        None => bail!(
-            BadMetadata,
-            "the metadata key {} is missing; the file needs to be converted again",
-            quoted(key)
-        ),
+        None => bail!(BadMetadata, "the metadata key {} is missing; the file needs to be converted again", quoted(key)),
     }
 }

@@ -56,20 +56,9 @@ impl Header {
     /// Puts the records in file order and checks that they tile the data section. Offsets come
     /// in relative to that section and go out relative to the file; `end` is the first byte
     /// after the last record.
-    fn new(
-        version: u32,
-        metadata: Metadata,
-        mut tensors: Vec<TensorInfo>,
-        end: u64,
-    ) -> Result<Self> {
+    fn new(version: u32, metadata: Metadata, mut tensors: Vec<TensorInfo>, end: u64) -> Result<Self> {
         if tensors.is_empty() {
-            return Ok(Header {
-                version,
-                metadata,
-                tensors,
-                data_offset: end,
-                file_bytes: end,
-            });
+            return Ok(Header { version, metadata, tensors, data_offset: end, file_bytes: end });
         }
         check_unique(&tensors)?;
         let alignment = alignment(&metadata)?;
@@ -87,10 +76,7 @@ impl Header {
                 );
             }
             if tensor.offset < next {
-                bail!(
-                    BadHeader,
-                    "the tensor {name} overlaps the one before it; the file is damaged"
-                );
+                bail!(BadHeader, "the tensor {name} overlaps the one before it; the file is damaged");
             }
             if tensor.offset > next {
                 bail!(
@@ -99,26 +85,15 @@ impl Header {
                     tensor.offset
                 );
             }
-            let end = data_offset
-                .checked_add(tensor.offset)
-                .and_then(|at| at.checked_add(tensor.bytes));
+            let end = data_offset.checked_add(tensor.offset).and_then(|at| at.checked_add(tensor.bytes));
             let Some(end) = end.filter(|&end| end <= MAX_FILE_BYTES - alignment) else {
-                bail!(
-                    BadHeader,
-                    "the tensor {name} lies outside any possible file; the file is damaged"
-                );
+                bail!(BadHeader, "the tensor {name} lies outside any possible file; the file is damaged");
             };
             tensor.offset += data_offset;
             file_bytes = end;
             next = end.next_multiple_of(alignment) - data_offset;
         }
-        Ok(Header {
-            version,
-            metadata,
-            tensors,
-            data_offset,
-            file_bytes,
-        })
+        Ok(Header { version, metadata, tensors, data_offset, file_bytes })
     }
 }
 
@@ -126,19 +101,13 @@ fn check_unique(tensors: &[TensorInfo]) -> Result<()> {
     let mut names: Vec<&str> = tensors.iter().map(|tensor| tensor.name.as_str()).collect();
     names.sort_unstable();
     if let Some(pair) = names.windows(2).find(|pair| pair[0] == pair[1]) {
-        bail!(
-            BadHeader,
-            "two tensors are called {}; the file is damaged",
-            quoted(pair[0])
-        );
+        bail!(BadHeader, "two tensors are called {}; the file is damaged", quoted(pair[0]));
     }
     Ok(())
 }
 
 fn alignment(metadata: &Metadata) -> Result<u64> {
-    let alignment = metadata
-        .u32("general.alignment")?
-        .unwrap_or(DEFAULT_ALIGNMENT);
+    let alignment = metadata.u32("general.alignment")?.unwrap_or(DEFAULT_ALIGNMENT);
     if !alignment.is_power_of_two() || !(8..=MAX_ALIGNMENT).contains(&alignment) {
         bail!(
             BadHeader,

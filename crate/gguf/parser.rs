@@ -63,10 +63,7 @@ const OTHER_TYPES: &[(u32, &str)] = &[
 /// What people often hand over in place of a model, by its first bytes.
 const OTHER_FILES: &[(&[u8], &str)] = &[
     (b"<", "a web page; use the address of the file itself"),
-    (
-        b"vers",
-        "a Git LFS pointer; use the address of the file itself",
-    ),
+    (b"vers", "a Git LFS pointer; use the address of the file itself"),
     (b"PK", "a zip archive; unpack it first"),
     (b"lmgg", "an old ggml file; convert the model to GGUF"),
     (b"tjgg", "an old ggml file; convert the model to GGUF"),
@@ -186,11 +183,7 @@ impl HeaderParser {
         if joined {
             kept.extend_from_slice(part);
         }
-        let mut cursor = Cursor {
-            bytes: if joined { &kept } else { part },
-            at: 0,
-            start: self.position,
-        };
+        let mut cursor = Cursor { bytes: if joined { &kept } else { part }, at: 0, start: self.position };
         loop {
             let element = cursor.at;
             match self.step(&mut cursor)? {
@@ -222,23 +215,14 @@ impl HeaderParser {
     /// Takes one element, or leaves the state as it was.
     fn step(&mut self, cursor: &mut Cursor) -> Result<Step> {
         if cursor.offset() > MAX_HEADER_BYTES {
-            bail!(
-                BadHeader,
-                "the header is longer than {} MiB; the file is damaged",
-                MAX_HEADER_BYTES >> 20
-            );
+            bail!(BadHeader, "the header is longer than {} MiB; the file is damaged", MAX_HEADER_BYTES >> 20);
         }
         // An error leaves the parser spent.
         match std::mem::replace(&mut self.state, State::Done) {
             State::Start => self.start(cursor),
             State::Key => self.key(cursor),
             State::Value { key, tag } => self.value(cursor, key, tag),
-            State::Array {
-                key,
-                tag,
-                left,
-                list,
-            } => self.array(cursor, key, tag, left, list),
+            State::Array { key, tag, left, list } => self.array(cursor, key, tag, left, list),
             State::Tensor => self.tensor(cursor),
             State::Done => bail!(Internal, "a spent header parser was given more bytes"),
         }
@@ -258,8 +242,7 @@ impl HeaderParser {
         };
         check_magic(fixed.bytes)?;
         fixed.at = MAGIC.len();
-        let (Some(version), Some(tensors), Some(keys)) = (fixed.u32(), fixed.u64(), fixed.u64())
-        else {
+        let (Some(version), Some(tensors), Some(keys)) = (fixed.u32(), fixed.u64(), fixed.u64()) else {
             return self.starved(State::Start);
         };
         match version {
@@ -269,10 +252,7 @@ impl HeaderParser {
                 "this is a GGUF file of version 1, versions 2 and 3 are read; convert the model again"
             ),
             _ if version & 0xffff == 0 => {
-                bail!(
-                    UnsupportedVersion,
-                    "this is a big-endian GGUF file; convert the model again as little-endian"
-                )
+                bail!(UnsupportedVersion, "this is a big-endian GGUF file; convert the model again as little-endian")
             }
             _ => bail!(
                 UnsupportedVersion,
@@ -308,39 +288,20 @@ impl HeaderParser {
             return self.starved(State::Key);
         };
         let Ok(key) = std::str::from_utf8(key) else {
-            bail!(
-                BadHeader,
-                "a metadata key is not text, before byte {}; the file is damaged",
-                cursor.offset()
-            );
+            bail!(BadHeader, "a metadata key is not text, before byte {}; the file is damaged", cursor.offset());
         };
         if key.is_empty() {
-            bail!(
-                BadHeader,
-                "a metadata key is empty, before byte {}; the file is damaged",
-                cursor.offset()
-            );
+            bail!(BadHeader, "a metadata key is empty, before byte {}; the file is damaged", cursor.offset());
         }
         if self.metadata.get(key).is_some() {
-            bail!(
-                BadHeader,
-                "the metadata key {} occurs twice; the file is damaged",
-                quoted(key)
-            );
+            bail!(BadHeader, "the metadata key {} occurs twice; the file is damaged", quoted(key));
         }
         if tag != ARRAY && value_bytes(tag).is_none() {
-            bail!(
-                BadHeader,
-                "the metadata key {} has a value of unknown type {tag}; the file is damaged",
-                quoted(key)
-            );
+            bail!(BadHeader, "the metadata key {} has a value of unknown type {tag}; the file is damaged", quoted(key));
         }
         self.charge(size_of::<Value>() + size_of::<String>() + key.len())?;
         self.keys_left -= 1;
-        self.state = State::Value {
-            key: key.to_string(),
-            tag,
-        };
+        self.state = State::Value { key: key.to_string(), tag };
         Ok(Step::On)
     }
 
@@ -364,12 +325,7 @@ impl HeaderParser {
                 );
             }
             let list = empty_list(tag);
-            self.state = State::Array {
-                key,
-                tag,
-                left,
-                list,
-            };
+            self.state = State::Array { key, tag, left, list };
             return Ok(Step::On);
         }
         let value = if tag == STRING {
@@ -395,14 +351,7 @@ impl HeaderParser {
     }
 
     /// Takes as many elements as are there.
-    fn array(
-        &mut self,
-        cursor: &mut Cursor,
-        key: String,
-        tag: u32,
-        mut left: u64,
-        mut list: Value,
-    ) -> Result<Step> {
+    fn array(&mut self, cursor: &mut Cursor, key: String, tag: u32, mut left: u64, mut list: Value) -> Result<Step> {
         if left == 0 {
             self.metadata.insert(key, list);
             return Ok(self.next_key());
@@ -428,12 +377,7 @@ impl HeaderParser {
             left -= here;
         }
         let starved = left == before;
-        self.state = State::Array {
-            key,
-            tag,
-            left,
-            list,
-        };
+        self.state = State::Array { key, tag, left, list };
         Ok(if starved { Step::Starved } else { Step::On })
     }
 
@@ -472,11 +416,7 @@ fn tensor_record(cursor: &mut Cursor) -> Result<Option<TensorInfo>> {
         return Ok(None);
     };
     let Ok(name) = std::str::from_utf8(name) else {
-        bail!(
-            BadHeader,
-            "a tensor's name is not text, before byte {}; the file is damaged",
-            cursor.offset()
-        );
+        bail!(BadHeader, "a tensor's name is not text, before byte {}; the file is damaged", cursor.offset());
     };
     let shown = quoted(name);
     let Some(dimensions) = cursor.u32() else {
@@ -497,19 +437,14 @@ fn tensor_record(cursor: &mut Cursor) -> Result<Option<TensorInfo>> {
     };
     cursor.at += rest.at;
     let Some(kind) = TensorType::from_ggml(id) else {
-        let name = OTHER_TYPES
-            .iter()
-            .find(|(other, _)| *other == id)
-            .map_or("unknown", |(_, name)| name);
+        let name = OTHER_TYPES.iter().find(|(other, _)| *other == id).map_or("unknown", |(_, name)| name);
         bail!(
             UnsupportedTensorType,
             "the tensor {shown} is of type {name} (number {id}), which is not supported; use a file of another quantization, such as Q4_K_M"
         );
     };
     let (block_len, block_bytes) = (kind.block_len() as u64, kind.block_bytes() as u64);
-    let elements = shape
-        .iter()
-        .try_fold(1u64, |product, &length| product.checked_mul(length));
+    let elements = shape.iter().try_fold(1u64, |product, &length| product.checked_mul(length));
     let bytes = elements.and_then(|elements| (elements / block_len).checked_mul(block_bytes));
     let Some(bytes) = bytes.filter(|&bytes| bytes > 0) else {
         bail!(
@@ -525,13 +460,7 @@ fn tensor_record(cursor: &mut Cursor) -> Result<Option<TensorInfo>> {
             kind.name()
         );
     }
-    Ok(Some(TensorInfo {
-        name: name.to_string(),
-        shape,
-        kind,
-        offset,
-        bytes,
-    }))
+    Ok(Some(TensorInfo { name: name.to_string(), shape, kind, offset, bytes }))
 }
 
 /// Four bytes or more must be the magic; fewer, its beginning.
@@ -540,16 +469,9 @@ fn check_magic(bytes: &[u8]) -> Result<()> {
     if MAGIC.starts_with(first) {
         return Ok(());
     }
-    match OTHER_FILES
-        .iter()
-        .find(|(begins, _)| first.starts_with(begins))
-    {
+    match OTHER_FILES.iter().find(|(begins, _)| first.starts_with(begins)) {
         Some((_, what)) => bail!(NotGguf, "this is not a GGUF file but {what}"),
-        None => bail!(
-            NotGguf,
-            "this is not a GGUF file: it starts with \"{}\", not \"GGUF\"",
-            first.escape_ascii()
-        ),
+        None => bail!(NotGguf, "this is not a GGUF file: it starts with \"{}\", not \"GGUF\"", first.escape_ascii()),
     }
 }
 
@@ -564,9 +486,7 @@ fn empty_list(tag: u32) -> Value {
 
 fn push_all<'a>(list: &mut Value, tag: u32, values: impl Iterator<Item = &'a [u8]>) {
     match list {
-        Value::Ints(list) => {
-            list.extend(values.map(|bytes| i64::try_from(integer(tag, bytes)).unwrap_or(i64::MAX)))
-        }
+        Value::Ints(list) => list.extend(values.map(|bytes| i64::try_from(integer(tag, bytes)).unwrap_or(i64::MAX))),
         Value::Floats(list) => list.extend(values.map(|bytes| float(tag, bytes) as f32)),
         Value::Bools(list) => list.extend(values.map(|bytes| bytes[0] != 0)),
         _ => {}

@@ -93,10 +93,7 @@ impl TensorType {
 
     /// The type with this number in a GGUF file; `None` for the many that are not supported.
     pub fn from_ggml(id: u32) -> Option<Self> {
-        LAYOUTS
-            .iter()
-            .find(|layout| layout.id == id)
-            .map(|layout| layout.kind)
+        LAYOUTS.iter().find(|layout| layout.id == id).map(|layout| layout.kind)
     }
 
     /// The number in a GGUF file.

@@ -70,10 +70,7 @@ pub fn load_packed(kind: TensorType, words: &[u32], offsets: &[u64], b: usize) -
         TensorType::Q6_K => {
             let s = scale_word(0, b / 2) << (16 * (b % 2));
             let d = half(1, b / 8) / 4.0;
-            (
-                [s >> 16, s >> 24].map(|s| d * f32::from(s as u8 as i8)),
-                [0.0; 2],
-            )
+            ([s >> 16, s >> 24].map(|s| d * f32::from(s as u8 as i8)), [0.0; 2])
         }
         TensorType::F32 | TensorType::F16 | TensorType::BF16 => {
             panic!("{} has no packed form", kind.name())
@@ -87,29 +84,17 @@ pub fn load_packed(kind: TensorType, words: &[u32], offsets: &[u64], b: usize) -
 /// # Panics
 /// Where the buffer has no block `b`.
 pub fn load_block(kind: TensorType, words: &[u32], offsets: &[u64], b: usize) -> Block {
-    let float = |v| Block {
-        v,
-        scale: [1.0; 2],
-        offset: [0.0; 2],
-    };
+    let float = |v| Block { v, scale: [1.0; 2], offset: [0.0; 2] };
     match kind {
-        TensorType::F32 => float(std::array::from_fn(|e| {
-            f32::from_bits(words[BLOCK * b + e])
-        })),
-        TensorType::F16 => float(std::array::from_fn(|e| {
-            halves(words[(BLOCK * b + e) / 2])[e % 2]
-        })),
+        TensorType::F32 => float(std::array::from_fn(|e| f32::from_bits(words[BLOCK * b + e]))),
+        TensorType::F16 => float(std::array::from_fn(|e| halves(words[(BLOCK * b + e) / 2])[e % 2])),
         TensorType::BF16 => float(std::array::from_fn(|e| {
             let word = words[(BLOCK * b + e) / 2];
             bf16::from_bits((word >> (16 * (e % 2))) as u16).to_f32()
         })),
         _ => {
             let Packed { q, scale, offset } = load_packed(kind, words, offsets, b);
-            Block {
-                v: q.map(f32::from),
-                scale,
-                offset,
-            }
+            Block { v: q.map(f32::from), scale, offset }
         }
     }
 }

@@ -56,8 +56,7 @@ fn repack_block(kind: TensorType, layout: &GpuLayout, b: &[u8], planes: &mut [Ve
             }
             TensorType::Q6_K => {
                 // Runs 0, 1 are the low nibbles of 64 bytes, runs 2, 3 the high ones.
-                let low = words(&b[64 * (run / 4) + 32 * (run % 2)..])
-                    .map(|w| w >> (4 * (run / 2 % 2)) & 0x0f0f_0f0f);
+                let low = words(&b[64 * (run / 4) + 32 * (run % 2)..]).map(|w| w >> (4 * (run / 2 % 2)) & 0x0f0f_0f0f);
                 shift(flip(join(low, two_bits(&b[128..], run), 4), 0x20), 2)
             }
             TensorType::F32 | TensorType::F16 | TensorType::BF16 => return,
@@ -78,11 +77,7 @@ fn repack_block(kind: TensorType, layout: &GpuLayout, b: &[u8], planes: &mut [Ve
         TensorType::Q3_K => {
             let pairs = q3_k_scales(&b[96..108]);
             let d = f16::from_le_bytes([b[108], b[109]]).to_f32();
-            push_pairs(
-                d.to_bits(),
-                |i| (pairs[2 * i], pairs[2 * i + 1]),
-                &mut scales[0],
-            );
+            push_pairs(d.to_bits(), |i| (pairs[2 * i], pairs[2 * i + 1]), &mut scales[0]);
         }
         TensorType::Q4_K | TensorType::Q5_K => {
             let pairs = q4_k_scales(&b[4..16]);
@@ -106,10 +101,7 @@ fn push_field(field: Field, words: &Words, plane: &mut Vec<u8>) {
     match field.bits {
         8 => push(w, plane),
         4 => push([0, 2, 4, 6].map(|j| w[j] | w[j + 1] << 4), plane),
-        2 => push(
-            [0, 4].map(|j| w[j] | w[j + 1] << 2 | w[j + 2] << 4 | w[j + 3] << 6),
-            plane,
-        ),
+        2 => push([0, 4].map(|j| w[j] | w[j + 1] << 2 | w[j + 2] << 4 | w[j + 3] << 6), plane),
         _ => push([(0..8).fold(0, |bits, j| bits | w[j] << j)], plane),
     }
 }
@@ -158,8 +150,7 @@ fn two_bits(b: &[u8], run: usize) -> Words {
 fn with_bits(low: Words, b: &[u8]) -> Words {
     let bits = word(b, 0);
     // The product puts copies at distance 7: bit k of the four lands at bit 8k.
-    let high =
-        std::array::from_fn(|i| (bits >> (4 * i) & 15).wrapping_mul(0x0020_4081) & 0x0101_0101);
+    let high = std::array::from_fn(|i| (bits >> (4 * i) & 15).wrapping_mul(0x0020_4081) & 0x0101_0101);
     join(low, high, 4)
 }
 

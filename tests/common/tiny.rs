@@ -64,14 +64,7 @@ pub enum Extra {
 }
 
 const fn dims(n_embd: usize, heads: (usize, usize, usize), n_ff: usize, n_layers: usize) -> Dims {
-    Dims {
-        n_embd,
-        n_heads: heads.0,
-        n_kv_heads: heads.1,
-        head_dim: heads.2,
-        n_ff,
-        n_layers,
-    }
+    Dims { n_embd, n_heads: heads.0, n_kv_heads: heads.1, head_dim: heads.2, n_ff, n_layers }
 }
 
 // Heads are (query heads, KV heads, head size). K-quants need rows of 256; the others take odd sizes on purpose.
@@ -96,15 +89,7 @@ const fn model(
     vocab: Vocab,
     extra: Extra,
 ) -> Spec {
-    Spec {
-        name,
-        arch,
-        dims,
-        types,
-        tied,
-        vocab,
-        extra,
-    }
+    Spec { name, arch, dims, types, tied, vocab, extra }
 }
 
 use Arch::*;
@@ -155,19 +140,10 @@ pub fn find(name: &str) -> Option<&'static Spec> {
 
 /// The named model before it is written, for tests that change something.
 pub fn assemble(spec: &Spec) -> Gguf {
-    let mut file = Gguf {
-        version: 3,
-        metadata: Vec::new(),
-        tensors: Vec::new(),
-    };
+    let mut file = Gguf { version: 3, metadata: Vec::new(), tensors: Vec::new() };
     write_metadata(spec, &mut file);
     let n_vocab = vocab::write(spec.vocab, &mut file);
-    Weights {
-        spec,
-        file: &mut file,
-        layer: 0,
-    }
-    .write(n_vocab);
+    Weights { spec, file: &mut file, layer: 0 }.write(n_vocab);
     file
 }
 
@@ -201,10 +177,7 @@ fn write_metadata(spec: &Spec, file: &mut Gguf) {
         }
         _ => {
             set("rope.dimension_count", Value::U32(d.head_dim as u32));
-            set(
-                "rope.freq_base",
-                Value::F32(if spec.arch == Llama { 5e3 } else { 1e4 }),
-            );
+            set("rope.freq_base", Value::F32(if spec.arch == Llama { 5e3 } else { 1e4 }));
         }
     }
     match spec.extra {
@@ -239,9 +212,7 @@ impl Weights<'_> {
         self.matrix("token_embd.weight", 0, d.n_embd, n_vocab, embedding);
         if spec.extra == RopeFreqs {
             let half = d.head_dim / 2;
-            let factors = (0..half)
-                .map(|i| 1.0 + 7.0 * i as f32 / half as f32)
-                .collect();
+            let factors = (0..half).map(|i| 1.0 + 7.0 * i as f32 / half as f32).collect();
             self.floats("rope_freqs.weight", factors);
         }
         for layer in 0..d.n_layers {
@@ -292,12 +263,7 @@ impl Weights<'_> {
 
     fn norm(&mut self, name: &str, n: usize, mean: f32) {
         let mut rng = self.rng(name);
-        self.floats(
-            name,
-            (0..n)
-                .map(|_| mean * (1.0 + 0.25 * rng.symmetric()))
-                .collect(),
-        );
+        self.floats(name, (0..n).map(|_| mean * (1.0 + 0.25 * rng.symmetric())).collect());
     }
 
     fn bias(&mut self, name: &str, n: usize) {
@@ -311,13 +277,7 @@ impl Weights<'_> {
     }
 
     fn tensor(&mut self, name: &str, shape: Vec<u64>, kind: Kind, data: Vec<u8>) {
-        self.file.tensors.push(Tensor {
-            name: name.into(),
-            shape,
-            kind_id: kind.id,
-            data,
-            offset: None,
-        });
+        self.file.tensors.push(Tensor { name: name.into(), shape, kind_id: kind.id, data, offset: None });
     }
 
     fn rng(&self, tensor: &str) -> Rng {

@@ -34,9 +34,7 @@ impl Rng {
 
 /// FNV-1a, 64 bits: seeds, and the hashes that pin the generated files.
 pub fn fnv1a(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |h, &b| {
-        (h ^ b as u64).wrapping_mul(0x0000_0100_0000_01b3)
-    })
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |h, &b| (h ^ b as u64).wrapping_mul(0x0000_0100_0000_01b3))
 }
 
 /// A tensor type: its id in the file and how to make random blocks of it.
@@ -56,15 +54,7 @@ pub struct Kind {
 }
 
 const fn float(id: u32, name: &'static str, bytes: usize) -> Kind {
-    Kind {
-        id,
-        name,
-        len: 1,
-        bytes,
-        scale_at: 0,
-        min: None,
-        deviation: 1.0,
-    }
+    Kind { id, name, len: 1, bytes, scale_at: 0, min: None, deviation: 1.0 }
 }
 
 pub const F32: Kind = float(0, "f32", 4);
@@ -87,19 +77,12 @@ pub const QUANTIZED: [Kind; 10] = [
 ];
 
 pub fn kind(name: &str) -> Option<Kind> {
-    [F32, F16, BF16]
-        .into_iter()
-        .chain(QUANTIZED)
-        .find(|k| k.name == name)
+    [F32, F16, BF16].into_iter().chain(QUANTIZED).find(|k| k.name == name)
 }
 
 /// `n` random weights of mean about 0 and the given standard deviation, as the file's bytes.
 pub fn random_weights(kind: Kind, n: usize, deviation: f32, rng: &mut Rng) -> Vec<u8> {
-    assert!(
-        n.is_multiple_of(kind.len),
-        "{n} elements are no whole blocks of {}",
-        kind.name
-    );
+    assert!(n.is_multiple_of(kind.len), "{n} elements are no whole blocks of {}", kind.name);
     let mut out = Vec::with_capacity(n / kind.len * kind.bytes);
     if kind.len == 1 {
         let width = 1.732_050_8 * deviation; // a uniform's deviation is its half width over √3
@@ -119,10 +102,7 @@ pub fn random_weights(kind: Kind, n: usize, deviation: f32, rng: &mut Rng) -> Ve
         let scale = sign * deviation / kind.deviation * (0.75 + 0.5 * rng.unit());
         put_f16(&mut out[start + kind.scale_at..], scale);
         if let Some((at, ratio)) = kind.min {
-            put_f16(
-                &mut out[start + at..],
-                scale * ratio * (0.9 + 0.2 * rng.unit()),
-            );
+            put_f16(&mut out[start + at..], scale * ratio * (0.9 + 0.2 * rng.unit()));
         }
     }
     out
@@ -188,10 +168,7 @@ impl Gguf {
     }
 
     pub fn tensor(&mut self, name: &str) -> &mut Tensor {
-        self.tensors
-            .iter_mut()
-            .find(|t| t.name == name)
-            .expect("a tensor of that name")
+        self.tensors.iter_mut().find(|t| t.name == name).expect("a tensor of that name")
     }
 
     pub fn to_bytes(&self) -> Vec<u8> {

@@ -10,15 +10,11 @@ fn main() -> ExitCode {
     match args.as_slice() {
         [] => {
             tiny::MODELS.iter().for_each(|m| println!("{}", m.name));
-            tiny::bad::FILES
-                .iter()
-                .for_each(|f| println!("{} ({})", f.name, f.codes.join(" or ")));
+            tiny::bad::FILES.iter().for_each(|f| println!("{} ({})", f.name, f.codes.join(" or ")));
             ExitCode::SUCCESS
         }
         [name, out] => match tiny::build(name).or_else(|| tiny::bad::build(name)) {
-            None => fail(format!(
-                "There is no tiny model {name}; without arguments the names are listed."
-            )),
+            None => fail(format!("There is no tiny model {name}; without arguments the names are listed.")),
             Some(bytes) => match std::fs::write(out, bytes) {
                 Ok(()) => ExitCode::SUCCESS,
                 Err(error) => fail(format!("Could not write {out}: {error}.")),

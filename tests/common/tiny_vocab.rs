@@ -39,7 +39,8 @@ const PIECES: &str = "_t he in er _a on re _s en at _the or _w _o an it is _c es
     user model ab cd abcd 世界 你好 né";
 
 /// Single letters of the SentencePiece vocabularies; whatever is missing falls back to bytes.
-const LETTERS: &str = "_eatoinsrhldcumfpgwybvkxjqzETAOINSRHLDCUMFPGWYBVKXJQZ0123456789.,;:!?'\"()[]{}<>=+-*/\\|@#$%&^`~é世界你好日本";
+const LETTERS: &str =
+    "_eatoinsrhldcumfpgwybvkxjqzETAOINSRHLDCUMFPGWYBVKXJQZ0123456789.,;:!?'\"()[]{}<>=+-*/\\|@#$%&^`~é世界你好日本";
 
 /// Puts the tokenizer's metadata into `file` and returns the number of tokens.
 pub fn write(vocab: Vocab, file: &mut Gguf) -> usize {
@@ -64,21 +65,13 @@ fn byte_letters() -> Vec<String> {
 }
 
 fn bpe(pre: &str, file: &mut Gguf) -> usize {
-    let mut tokens: Vec<String> = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
-        .map(String::from)
-        .into();
+    let mut tokens: Vec<String> = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"].map(String::from).into();
     let mut types = vec![CONTROL; tokens.len()];
     tokens.extend(byte_letters());
-    let merges: Vec<String> = MERGES
-        .split('|')
-        .map(|m| m.replace('_', "Ġ").replace('~', "Ċ"))
-        .collect();
+    let merges: Vec<String> = MERGES.split('|').map(|m| m.replace('_', "Ġ").replace('~', "Ċ")).collect();
     for merge in &merges {
         let (left, right) = merge.split_once(' ').expect("two halves");
-        assert!(
-            tokens.iter().any(|t| t == left) && tokens.iter().any(|t| t == right),
-            "{merge} merges no tokens"
-        );
+        assert!(tokens.iter().any(|t| t == left) && tokens.iter().any(|t| t == right), "{merge} merges no tokens");
         tokens.push(format!("{left}{right}"));
     }
     types.resize(tokens.len(), NORMAL);
@@ -94,29 +87,18 @@ fn bpe(pre: &str, file: &mut Gguf) -> usize {
     file.set("tokenizer.ggml.merges", Value::Strings(merges));
     file.set("tokenizer.ggml.bos_token_id", Value::U32(1));
     file.set("tokenizer.ggml.eos_token_id", Value::U32(2));
-    file.set(
-        "tokenizer.ggml.add_bos_token",
-        Value::Bool(pre == "llama-bpe"),
-    );
+    file.set("tokenizer.ggml.add_bos_token", Value::Bool(pre == "llama-bpe"));
     file.set("tokenizer.chat_template", Value::Str(CHATML.into()));
     n
 }
 
 fn spm(file: &mut Gguf, gemma: bool) -> usize {
     let special: &[(&str, i32)] = if gemma {
-        &[
-            ("<pad>", CONTROL),
-            ("<eos>", CONTROL),
-            ("<bos>", CONTROL),
-            ("<unk>", CONTROL),
-        ]
+        &[("<pad>", CONTROL), ("<eos>", CONTROL), ("<bos>", CONTROL), ("<unk>", CONTROL)]
     } else {
         &[("<unk>", UNKNOWN), ("<s>", CONTROL), ("</s>", CONTROL)]
     };
-    let mut tokens: Vec<(String, i32, f32)> = special
-        .iter()
-        .map(|&(t, kind)| (t.into(), kind, 0.0))
-        .collect();
+    let mut tokens: Vec<(String, i32, f32)> = special.iter().map(|&(t, kind)| (t.into(), kind, 0.0)).collect();
     if gemma {
         tokens.push(("<start_of_turn>".into(), CONTROL, 0.0));
         tokens.push(("<end_of_turn>".into(), CONTROL, 0.0));
@@ -132,18 +114,9 @@ fn spm(file: &mut Gguf, gemma: bool) -> usize {
     let (bos, eos, unknown) = if gemma { (2, 1, 3) } else { (1, 2, 0) };
     file.set("tokenizer.ggml.model", Value::Str("llama".into()));
     file.set("tokenizer.ggml.pre", Value::Str("default".into()));
-    file.set(
-        "tokenizer.ggml.tokens",
-        Value::Strings(tokens.iter().map(|t| t.0.clone()).collect()),
-    );
-    file.set(
-        "tokenizer.ggml.scores",
-        Value::Floats(tokens.iter().map(|t| t.2).collect()),
-    );
-    file.set(
-        "tokenizer.ggml.token_type",
-        Value::Ints(tokens.iter().map(|t| t.1).collect()),
-    );
+    file.set("tokenizer.ggml.tokens", Value::Strings(tokens.iter().map(|t| t.0.clone()).collect()));
+    file.set("tokenizer.ggml.scores", Value::Floats(tokens.iter().map(|t| t.2).collect()));
+    file.set("tokenizer.ggml.token_type", Value::Ints(tokens.iter().map(|t| t.1).collect()));
     file.set("tokenizer.ggml.bos_token_id", Value::U32(bos));
     file.set("tokenizer.ggml.eos_token_id", Value::U32(eos));
     file.set("tokenizer.ggml.unknown_token_id", Value::U32(unknown));

@@ -14,13 +14,7 @@ pub struct Writer {
 
 impl Writer {
     pub fn new() -> Self {
-        Writer {
-            version: 3,
-            counts: None,
-            keys: Vec::new(),
-            tensors: Vec::new(),
-            data_bytes: 0,
-        }
+        Writer { version: 3, counts: None, keys: Vec::new(), tensors: Vec::new(), data_bytes: 0 }
     }
 
     /// A key with its value: type and bytes, as the functions of [`value`] make them.
@@ -36,9 +30,7 @@ impl Writer {
     pub fn tensor(&mut self, name: &str, shape: &[u64], kind: TensorType, offset: u64) {
         self.tensor_record(name, shape, kind.id(), offset);
         let blocks = shape.iter().product::<u64>() / kind.block_len() as u64;
-        self.data_bytes = self
-            .data_bytes
-            .max(offset + blocks * kind.block_bytes() as u64);
+        self.data_bytes = self.data_bytes.max(offset + blocks * kind.block_bytes() as u64);
     }
 
     /// The next tensor, right behind those before it.
@@ -61,9 +53,7 @@ impl Writer {
 
     /// Up to the last tensor record, without padding.
     pub fn header(&self) -> Vec<u8> {
-        let (tensors, keys) = self
-            .counts
-            .unwrap_or((self.tensors.len() as u64, self.keys.len() as u64));
+        let (tensors, keys) = self.counts.unwrap_or((self.tensors.len() as u64, self.keys.len() as u64));
         let mut bytes = b"GGUF".to_vec();
         bytes.extend(self.version.to_le_bytes());
         bytes.extend(tensors.to_le_bytes());
@@ -76,10 +66,7 @@ impl Writer {
     /// With tensor data of zeros.
     pub fn file(&self) -> Vec<u8> {
         let mut bytes = self.header();
-        bytes.resize(
-            bytes.len().next_multiple_of(32) + self.data_bytes as usize,
-            0,
-        );
+        bytes.resize(bytes.len().next_multiple_of(32) + self.data_bytes as usize, 0);
         bytes
     }
 }
@@ -123,17 +110,10 @@ pub mod value {
     }
 
     pub fn list(tag: u32, count: u64, bytes: Vec<u8>) -> (u32, Vec<u8>) {
-        (
-            9,
-            [&tag.to_le_bytes()[..], &count.to_le_bytes(), &bytes].concat(),
-        )
+        (9, [&tag.to_le_bytes()[..], &count.to_le_bytes(), &bytes].concat())
     }
 
     pub fn texts(texts: &[&str]) -> (u32, Vec<u8>) {
-        list(
-            8,
-            texts.len() as u64,
-            texts.iter().flat_map(|text| super::text(text)).collect(),
-        )
+        list(8, texts.len() as u64, texts.iter().flat_map(|text| super::text(text)).collect())
     }
 }

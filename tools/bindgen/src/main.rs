@@ -10,11 +10,7 @@ fn main() {
     let done = wasm_bindgen_cli_support::Bindgen::new()
         .input_path(input)
         .web(true)
-        .and_then(|b| {
-            b.typescript(true)
-                .omit_default_module_path(false)
-                .generate(out)
-        });
+        .and_then(|b| b.typescript(true).omit_default_module_path(false).generate(out));
     if let Err(e) = done {
         eprintln!("sotto-bindgen: {e:#}");
         std::process::exit(1);

@@ -1,0 +1,151 @@
+//! SentencePiece-style tokenizer (`tokenizer.ggml.model` = "llama"): neighbours merge into the
+//! best-scored token of the vocabulary until none is left; what has no token becomes bytes.
+//!
+//! The crate's BPE model would need a list of 515,000 merges derived from Gemma's scores and about
+//! 80 MB, and cannot give two merges the same rank. Here the vocabulary itself is the merge list.
+
+use std::cmp::Ordering;
+use std::collections::BinaryHeap;
+
+use super::vocab::{Kind, Vocab};
+
+/// What SentencePiece writes for a space.
+const SPACE: &str = "\u{2581}";
+const NONE: u32 = u32::MAX;
+
+pub struct Spm {
+    scores: Vec<f32>,
+    /// The token of each raw byte; `NONE` where the file lacks it.
+    bytes: [u32; 256],
+    unknown: Option<u32>,
+}
+
+/// One run of characters, linked to its neighbours. Empty once it was merged into its left one.
+struct Symbol {
+    start: usize,
+    end: usize,
+    previous: u32,
+    next: u32,
+}
+
+/// Two neighbours whose text is a token. Higher scores first, then the leftmost.
+struct Merge {
+    score: f32,
+    left: u32,
+    right: u32,
+    bytes: usize,
+}
+
+impl Ord for Merge {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.score.total_cmp(&other.score).then(other.left.cmp(&self.left))
+    }
+}
+
+impl PartialOrd for Merge {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Merge {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for Merge {}
+
+impl Spm {
+    /// `scores` is as long as the vocabulary.
+    pub fn new(vocab: &Vocab, scores: Vec<f32>, unknown: Option<u32>) -> Spm {
+        let mut bytes = [NONE; 256];
+        for (byte, slot) in bytes.iter_mut().enumerate() {
+            let raw = [byte as u8];
+            let token = vocab.id(&format!("<0x{byte:02X}>"));
+            let token = token.or_else(|| vocab.id(std::str::from_utf8(&raw).ok()?));
+            *slot = token.unwrap_or(NONE);
+        }
+        Spm { scores, bytes, unknown }
+    }
+
+    /// Appends the tokens of `text`, which holds no special tokens.
+    pub fn encode(&self, vocab: &Vocab, text: &str, out: &mut Vec<u32>) {
+        let text = text.replace(' ', SPACE);
+        let mut symbols: Vec<Symbol> = Vec::with_capacity(text.len());
+        for (start, char) in text.char_indices() {
+            let at = symbols.len() as u32;
+            symbols.push(Symbol { start, end: start + char.len_utf8(), previous: at.wrapping_sub(1), next: at + 1 });
+        }
+        if let Some(last) = symbols.last_mut() {
+            last.next = NONE;
+        }
+
+        let mut queue = BinaryHeap::new();
+        for right in 1..symbols.len() as u32 {
+            self.offer(vocab, &text, &symbols, right - 1, right, &mut queue);
+        }
+        while let Some(Merge { left, right, bytes, .. }) = queue.pop() {
+            let (a, b) = (&symbols[left as usize], &symbols[right as usize]);
+            let gone = a.start == a.end || b.start == b.end;
+            if gone || b.end - a.start != bytes {
+                continue;
+            }
+            let (end, next) = (b.end, b.next);
+            symbols[right as usize].start = end;
+            let merged = &mut symbols[left as usize];
+            merged.end = end;
+            merged.next = next;
+            let previous = merged.previous;
+            if next != NONE {
+                symbols[next as usize].previous = left;
+                self.offer(vocab, &text, &symbols, left, next, &mut queue);
+            }
+            if previous != NONE {
+                self.offer(vocab, &text, &symbols, previous, left, &mut queue);
+            }
+        }
+
+        for symbol in symbols.iter().filter(|s| s.start < s.end) {
+            let piece = &text[symbol.start..symbol.end];
+            match self.token(vocab, piece) {
+                Some(id) => out.push(id),
+                None => {
+                    let ids = piece.bytes().map(|b| self.bytes[b as usize]);
+                    out.extend(ids.filter_map(|id| if id == NONE { self.unknown } else { Some(id) }));
+                }
+            }
+        }
+    }
+
+    /// Queues the merge of two neighbours where their text is a token.
+    fn offer(
+        &self,
+        vocab: &Vocab,
+        text: &str,
+        symbols: &[Symbol],
+        left: u32,
+        right: u32,
+        queue: &mut BinaryHeap<Merge>,
+    ) {
+        let (start, end) = (symbols[left as usize].start, symbols[right as usize].end);
+        if end - start > vocab.max_token_bytes() {
+            return;
+        }
+        if let Some(id) = self.token(vocab, &text[start..end]) {
+            queue.push(Merge { score: self.scores[id as usize], left, right, bytes: end - start });
+        }
+    }
+
+    /// The token of an ordinary text. Control and byte tokens are out of a user's reach.
+    fn token(&self, vocab: &Vocab, text: &str) -> Option<u32> {
+        let id = vocab.id(text)?;
+        let kind = vocab.kind(id)?;
+        (!kind.is_special() && kind != Kind::Byte).then_some(id)
+    }
+}
+
+/// The bytes of an ordinary token's text.
+pub fn token_bytes(text: &str) -> Vec<u8> {
+    text.replace(SPACE, " ").into_bytes()
+}
