@@ -17,7 +17,8 @@ pub fn run(mut args: Args) {
         let (position, first_cell) = (batch[4 * r + 1], batch[4 * r + 2]);
         for h in 0..heads + 2 * kv_heads {
             let from = (r * (heads + 2 * kv_heads) + h) * dim;
-            let head = &mut qkv[from..from + dim];
+            // Only queries go back: keys and values in qkv stay as they were.
+            let mut head = qkv[from..from + dim].to_vec();
             let is_v = h >= heads + kv_heads;
             let is_q = h < heads;
             if !is_v {
@@ -27,14 +28,15 @@ pub fn run(mut args: Args) {
                     let norm = norms[if is_q { 0 } else { 1 }];
                     head.iter_mut().zip(norm).for_each(|(v, w)| *v *= scale * w);
                 }
-                rotate(head, rope, position, &p);
+                rotate(&mut head, rope, position, &p);
             }
             if is_q {
-                head.iter_mut().for_each(|v| *v *= p.attn_scale);
+                let scaled = head.iter().map(|v| v * p.attn_scale);
+                qkv[from..].iter_mut().zip(scaled).for_each(|(to, v)| *to = v);
             } else {
                 let cache = if is_v { &mut **v_cache } else { &mut **k_cache };
                 let cell = (first_cell + position) as usize;
-                store(cache, (cell * kv_heads + (h - heads) % kv_heads) * dim, head, f16_cache);
+                store(cache, (cell * kv_heads + (h - heads) % kv_heads) * dim, &head, f16_cache);
             }
         }
     }

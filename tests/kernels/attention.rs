@@ -1,0 +1,116 @@
+use sotto::params::Attention;
+
+use crate::REDUCES;
+use crate::gpu::{Case, Data, Rig};
+use crate::random::{Random, poison};
+
+/// exp turns a score's rounding into a relative error of the weight, so the floor is above that of the products.
+const CEILING: f64 = 3e-12;
+
+struct Shape {
+    n_heads: u32,
+    n_kv_heads: u32,
+    head_dim: u32,
+    window: u32,
+    softcap: f32,
+    /// (position, first cell) a row.
+    rows: &'static [(u32, u32)],
+}
+
+const fn shape(
+    n_heads: u32,
+    n_kv_heads: u32,
+    head_dim: u32,
+    window: u32,
+    softcap: f32,
+    rows: &'static [(u32, u32)],
+) -> Shape {
+    Shape { n_heads, n_kv_heads, head_dim, window, softcap, rows }
+}
+
+/// With 1 to 4 query heads a workgroup; some KV heads have queries for one workgroup and a part of another.
+/// Tiles are of 256 cells: contexts end below, at and above one and several.
+const SHAPES: [Shape; 16] = [
+    shape(1, 1, 32, 0, 0.0, &[(0, 0)]),
+    shape(3, 3, 64, 0, 0.0, &[(5, 0), (255, 0), (256, 0)]),
+    shape(2, 2, 128, 7, 0.0, &[(3, 20), (6, 20), (7, 20), (300, 40)]),
+    shape(1, 1, 256, 0, 30.0, &[(600, 1)]),
+    shape(6, 3, 64, 0, 0.0, &[(0, 9), (64, 9)]),
+    shape(2, 1, 80, 256, 0.0, &[(254, 0), (255, 0), (256, 0), (800, 3)]),
+    shape(4, 2, 32, 1, 2.0, &[(0, 0), (1, 0), (511, 0)]),
+    shape(9, 3, 64, 0, 0.0, &[(31, 0), (0, 600), (512, 0)]),
+    shape(5, 1, 128, 0, 0.0, &[(260, 0)]),
+    shape(10, 2, 80, 300, 50.0, &[(299, 7), (700, 7)]),
+    shape(3, 1, 256, 512, 0.0, &[(511, 0), (512, 0), (513, 0)]),
+    shape(4, 1, 256, 0, 0.0, &[(0, 0), (1, 0), (1030, 0)]),
+    shape(7, 1, 64, 0, 0.0, &[(100, 0), (257, 300)]),
+    shape(14, 2, 64, 33, 0.0, &[(31, 0), (32, 0), (33, 0), (1000, 0)]),
+    shape(8, 2, 32, 2000, 1.5, &[(767, 0), (768, 0)]),
+    shape(16, 4, 128, 0, 0.0, &[(17, 5)]),
+];
+
+pub fn run(rig: &mut Rig) {
+    for reduce in REDUCES {
+        for kv in ["f16", "f32"] {
+            let mut random = Random::new(6);
+            for s in &SHAPES {
+                let per_kv = s.n_heads / s.n_kv_heads;
+                let groups = per_kv.div_ceil(4);
+                let stride = (s.n_heads + 2 * s.n_kv_heads) * s.head_dim;
+                // Only queries are read here; the keys and values beside them are poison.
+                let mut qkv = poison(s.rows.len() * stride as usize);
+                for row in qkv.chunks_exact_mut(stride as usize) {
+                    let size = 6.0 / (s.head_dim as f32).sqrt();
+                    row[..(s.n_heads * s.head_dim) as usize]
+                        .iter_mut()
+                        .for_each(|w| *w = (size * random.unit()).to_bits());
+                }
+                let (k, v) = (cache(&mut random, s, kv), cache(&mut random, s, kv));
+                rig.run(Case {
+                    variant: format!("attention.{reduce}.{kv}.qh{}", per_kv.div_ceil(groups)),
+                    what: format!(
+                        "{}:{} heads of {}, window {}, softcap {}, at {:?}",
+                        s.n_heads, s.n_kv_heads, s.head_dim, s.window, s.softcap, s.rows
+                    ),
+                    params: Attention {
+                        n_heads: s.n_heads,
+                        n_kv_heads: s.n_kv_heads,
+                        head_dim4: s.head_dim / 4,
+                        q_stride4: stride / 4,
+                        window: s.window,
+                        groups,
+                        softcap: s.softcap,
+                        pad: 0,
+                    },
+                    buffers: vec![
+                        Data::In(s.rows.iter().flat_map(|&(p, c)| [u32::MAX, p, c, 0]).collect()),
+                        Data::In(qkv),
+                        Data::In(k),
+                        Data::In(v),
+                        Data::Out(poison(s.rows.len() * (s.n_heads * s.head_dim) as usize)),
+                    ],
+                    grid: [s.n_kv_heads * groups, s.rows.len() as u32],
+                    ceiling: CEILING,
+                });
+            }
+        }
+    }
+}
+
+/// Numbers in the cells that a row may see, poison in all others.
+fn cache(random: &mut Random, s: &Shape, kv: &str) -> Vec<u32> {
+    let width = (s.n_kv_heads * s.head_dim) as usize;
+    let cells = s.rows.iter().map(|(p, c)| p + c + 1).max().unwrap_or(0) as usize + 3;
+    let per_word = if kv == "f16" { 2 } else { 1 };
+    let mut words = poison(cells * width / per_word);
+    for &(position, first_cell) in s.rows {
+        let window = if s.window == 0 { position + 1 } else { s.window.min(position + 1) };
+        let from = (first_cell + position + 1 - window) as usize * width / per_word;
+        let to = (first_cell + position + 1) as usize * width / per_word;
+        for word in &mut words[from..to] {
+            let pair = [random.unit(), random.unit()].map(|v| half::f16::from_f32(2.0 * v).to_bits() as u32);
+            *word = if kv == "f16" { pair[0] | pair[1] << 16 } else { (2.0 * random.unit()).to_bits() };
+        }
+    }
+    words
+}

@@ -1,0 +1,31 @@
+//! Every kernel variant on this machine's adapter against its CPU mirror, and the mirrors against arithmetic written
+//! another way.
+
+mod attention;
+mod embed;
+mod glu;
+#[path = "../common/gpu.rs"]
+mod gpu;
+mod matmul;
+mod mirrors;
+mod random;
+mod recording;
+mod rmsnorm;
+mod rope_kv;
+
+/// Kernels in f32 differ from their mirror, which sums in f64, by roundings alone.
+const F32: f64 = 1e-12;
+
+const REDUCES: [&str; 2] = ["tree", "subgroup"];
+
+#[test]
+fn every_variant_does_as_its_mirror() {
+    let mut rig = gpu::Rig::new();
+    rmsnorm::run(&mut rig);
+    glu::run(&mut rig);
+    embed::run(&mut rig);
+    rope_kv::run(&mut rig);
+    attention::run(&mut rig);
+    matmul::run(&mut rig);
+    rig.finish();
+}

@@ -1,0 +1,91 @@
+//! Seeded inputs: the same on every machine.
+
+use sotto::quant::{self, TensorType};
+
+/// SplitMix64 (Steele, Lea & Flood 2014).
+pub struct Random(u64);
+
+impl Random {
+    pub fn new(seed: u64) -> Self {
+        Random(seed)
+    }
+
+    pub fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// From -1 to 1.
+    pub fn unit(&mut self) -> f32 {
+        (self.next() >> 40) as f32 / (1u32 << 23) as f32 - 1.0
+    }
+
+    pub fn floats(&mut self, count: usize, scale: f32) -> Vec<f32> {
+        (0..count).map(|_| self.unit() * scale).collect()
+    }
+
+    /// Blocks of a file: every bit random but the scales, which are numbers of a model's size.
+    pub fn blocks(&mut self, kind: TensorType, elements: usize) -> Vec<u8> {
+        let count = elements.div_ceil(kind.block_len());
+        let mut bytes: Vec<u8> = (0..count * kind.block_bytes()).map(|_| self.next() as u8).collect();
+        let (scales, at): (&[usize], f32) = match kind {
+            TensorType::F32 => {
+                let values = self.floats(count, 0.5);
+                return bytemuck::cast_slice(&values).to_vec();
+            }
+            TensorType::F16 => {
+                let values = self.floats(count, 0.5).into_iter();
+                return values.flat_map(|v| half::f16::from_f32(v).to_le_bytes()).collect();
+            }
+            TensorType::BF16 => {
+                let values = self.floats(count, 0.5).into_iter();
+                return values.flat_map(|v| half::bf16::from_f32(v).to_le_bytes()).collect();
+            }
+            TensorType::Q4_0 | TensorType::Q5_0 => (&[0], 0.03),
+            TensorType::Q8_0 => (&[0], 0.004),
+            TensorType::Q4_1 | TensorType::Q5_1 => (&[0, 2], 0.03),
+            TensorType::Q2_K => (&[80, 82], 0.01),
+            TensorType::Q3_K => (&[108], 0.004),
+            TensorType::Q4_K | TensorType::Q5_K => (&[0, 2], 0.0008),
+            TensorType::Q6_K => (&[208], 0.0002),
+        };
+        for block in bytes.chunks_exact_mut(kind.block_bytes()) {
+            for &offset in scales {
+                let scale = half::f16::from_f32(at * (1.0 + 0.5 * self.unit()));
+                block[offset..offset + 2].copy_from_slice(&scale.to_le_bytes());
+            }
+        }
+        bytes
+    }
+}
+
+/// A weight part as the loader lays it out, with room for `slack` more weights between its planes.
+pub struct Part {
+    /// The file's blocks.
+    pub blocks: Vec<u8>,
+    pub words: Vec<u32>,
+    pub planes: [u32; 4],
+}
+
+pub fn part(random: &mut Random, kind: TensorType, elements: usize, slack: usize) -> Part {
+    // Whole units, so that the last one has no padding of a kind that a kernel could rely on.
+    let blocks = random.blocks(kind, elements.next_multiple_of(quant::UNIT));
+    let mut packed = vec![Vec::new(); quant::planes(kind).len()];
+    quant::repack(kind, &blocks, &mut packed);
+    let (offsets, total) = quant::plane_offsets(kind, (elements + slack) as u64);
+    let mut bytes = vec![0u8; total as usize];
+    let mut planes = [0; 4];
+    for (i, (plane, &offset)) in packed.iter().zip(&offsets).enumerate() {
+        bytes[offset as usize..][..plane.len()].copy_from_slice(plane);
+        planes[i] = (offset / 4) as u32;
+    }
+    Part { blocks, words: bytemuck::pod_collect_to_vec(&bytes), planes }
+}
+
+/// What an output holds before anything writes it.
+pub fn poison(count: usize) -> Vec<u32> {
+    vec![crate::gpu::POISON; count]
+}
