@@ -150,17 +150,14 @@ impl Sampler {
     ///
     /// Errors: `BadLogits` for NaN, +inf, or nothing but -inf.
     pub fn sample(&mut self, logits: &mut [f32]) -> Result<u32> {
-        let mut best = f32::NEG_INFINITY;
-        for (id, logit) in logits.iter().enumerate() {
-            if logit.is_nan() || *logit == f32::INFINITY {
-                bail!(
-                    BadLogits,
-                    "the model's logit of token {id} is {logit}: the weights or the GPU's arithmetic are broken"
-                );
-            }
-            best = best.max(*logit);
+        if let Some(id) = logits.iter().position(|logit| logit.is_nan() || *logit == f32::INFINITY) {
+            let logit = logits[id];
+            bail!(
+                BadLogits,
+                "the model's logit of token {id} is {logit}: the weights or the GPU's arithmetic are broken"
+            );
         }
-        if best == f32::NEG_INFINITY {
+        if logits.iter().all(|logit| *logit == f32::NEG_INFINITY) {
             bail!(BadLogits, "the model gives no token a finite logit");
         }
         self.adjust(logits);
@@ -189,23 +186,30 @@ impl Sampler {
     /// Narrows the choice: leaves the candidates, best first.
     fn cut(&mut self, logits: &[f32]) -> Result<()> {
         let best = logits[argmax(logits)? as usize];
+        let weight = |logit: f32| f64::from((logit - best).exp());
+        let floor = if self.params.min_p > 0.0 { best + self.params.min_p.ln() } else { f32::MIN };
         let candidates = &mut self.candidates;
-        candidates.clear();
-        let every = logits.iter().enumerate().map(|(id, logit)| Candidate { id: id as u32, logit: *logit });
-        candidates.extend(every.filter(|candidate| candidate.logit > f32::NEG_INFINITY));
-        if self.params.top_k > 0 {
-            keep_best(candidates, self.params.top_k as usize);
+        let k = self.params.top_k as usize;
+        if k > 0 {
+            best_k(logits, k, candidates);
+        } else {
+            // What min-p drops is the tail of the order: it need not be sorted for top-p.
+            candidates.clear();
+            candidates.extend(with_ids(logits).filter(|candidate| candidate.logit >= floor));
         }
         if self.params.top_p < 1.0 {
-            let weight = |candidate: &Candidate| f64::from(candidate.logit - best).exp();
-            let wanted = candidates.iter().map(weight).sum::<f64>() * f64::from(self.params.top_p);
+            let total: f64 = match k {
+                0 => logits.iter().map(|logit| weight(*logit)).sum(),
+                _ => candidates.iter().map(|candidate| weight(candidate.logit)).sum(),
+            };
+            let wanted = total * f64::from(self.params.top_p);
             // A few hundred of the 100,000s usually suffice: sort more only while they do not.
             let mut sorted = 256;
             let kept = loop {
                 sort_best(candidates, sorted);
                 let mut sum = 0.0;
                 let reached = candidates.iter().take(sorted).position(|candidate| {
-                    sum += weight(candidate);
+                    sum += weight(candidate.logit);
                     sum >= wanted
                 });
                 match reached {
@@ -216,10 +220,7 @@ impl Sampler {
             };
             candidates.truncate(kept);
         }
-        if self.params.min_p > 0.0 {
-            let floor = best + self.params.min_p.ln();
-            candidates.retain(|candidate| candidate.logit >= floor);
-        }
+        candidates.retain(|candidate| candidate.logit >= floor);
         candidates.sort_unstable_by(by_logit);
         Ok(())
     }
@@ -254,11 +255,27 @@ fn argmax(logits: &[f32]) -> Result<u32> {
     Ok(best.0 as u32)
 }
 
-/// Keeps the `k` best, in any order.
-fn keep_best(candidates: &mut Vec<Candidate>, k: usize) {
-    if k < candidates.len() {
-        candidates.select_nth_unstable_by(k - 1, by_logit);
-        candidates.truncate(k);
+fn with_ids(logits: &[f32]) -> impl Iterator<Item = Candidate> + '_ {
+    logits.iter().enumerate().map(|(id, logit)| Candidate { id: id as u32, logit: *logit })
+}
+
+/// The `k` best, in any order: one pass that collects what beats the worst of the best so far.
+fn best_k(logits: &[f32], k: usize, best: &mut Vec<Candidate>) {
+    let mut worst = f32::NEG_INFINITY;
+    best.clear();
+    for candidate in with_ids(logits).filter(|candidate| candidate.logit > f32::NEG_INFINITY) {
+        if candidate.logit > worst {
+            best.push(candidate);
+            if best.len() >= k.saturating_mul(4).max(64) {
+                best.select_nth_unstable_by(k - 1, by_logit);
+                best.truncate(k);
+                worst = best[k - 1].logit;
+            }
+        }
+    }
+    if best.len() > k {
+        best.select_nth_unstable_by(k - 1, by_logit);
+        best.truncate(k);
     }
 }
 
@@ -396,6 +413,22 @@ mod tests {
         assert_eq!(allowed(SamplingParams { top_p: 0.0, ..base.clone() }), [false, true, false, false]);
         assert_eq!(allowed(SamplingParams { min_p: 0.4, ..base.clone() }), [false, true, false, true]);
         assert_eq!(allowed(base), [true; 4]);
+    }
+
+    #[test]
+    fn the_k_best_are_those_of_a_full_sort() {
+        let mut random = Pcg32::new(5, 54);
+        // Few distinct values: ties at the border go to the lower ids.
+        let logits: Vec<f32> = (0..5_000).map(|_| (random.next() % 97) as f32).collect();
+        let mut sorted: Vec<Candidate> = with_ids(&logits).collect();
+        sorted.sort_by(by_logit);
+        for k in [1, 2, 15, 16, 17, 40, 4_999, 5_000, 6_000] {
+            let mut best = Vec::new();
+            best_k(&logits, k, &mut best);
+            best.sort_by(by_logit);
+            let ids = |list: &[Candidate]| list.iter().map(|c| c.id).collect::<Vec<_>>();
+            assert_eq!(ids(&best), ids(&sorted[..k.min(5_000)]), "k = {k}");
+        }
     }
 
     #[test]
