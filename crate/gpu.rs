@@ -15,16 +15,39 @@ use crate::recording::Recording;
 const BROWSER: bool = cfg!(target_arch = "wasm32");
 
 /// Which adapter features may be used; what the adapter lacks is off whatever is asked.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct GpuOptions {
     /// In a browser also: whether the page made the device with the `subgroups` feature.
     pub subgroups: bool,
     pub f16: bool,
+    /// How the browser describes the adapter, of which wgpu passes on only part.
+    pub adapter: Option<AdapterName>,
 }
+
+/// `GPUAdapterInfo`; natively the driver, nothing, and the adapter's name.
+#[derive(Clone, Debug, Default)]
+pub struct AdapterName {
+    pub vendor: String,
+    pub architecture: String,
+    pub description: String,
+    pub is_fallback: bool,
+}
+
+impl std::fmt::Display for AdapterName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.description.is_empty() {
+            return f.write_str(format!("{} {}", self.vendor, self.architecture).trim());
+        }
+        f.write_str(&self.description)
+    }
+}
+
+/// What software adapters call themselves.
+const SOFTWARE: [&str; 5] = ["swiftshader", "llvmpipe", "lavapipe", "warp", "basic render"];
 
 impl Default for GpuOptions {
     fn default() -> Self {
-        GpuOptions { subgroups: !BROWSER, f16: true }
+        GpuOptions { subgroups: !BROWSER, f16: true, adapter: None }
     }
 }
 
@@ -39,9 +62,7 @@ pub struct Caps {
     pub max_binding: u64,
     /// A software adapter: right results, slowly.
     pub is_software: bool,
-    /// As the adapter names itself.
-    pub adapter: String,
-    pub driver: String,
+    pub adapter: AdapterName,
 }
 
 pub struct Gpu {
@@ -173,17 +194,21 @@ impl Gpu {
             }
         }));
         let info = adapter.get_info();
-        let named = format!("{} {} {}", info.name, info.driver, info.driver_info).to_lowercase();
-        let software = ["swiftshader", "llvmpipe", "lavapipe", "warp", "basic render"];
+        let name = options.adapter.unwrap_or_else(|| AdapterName {
+            vendor: [info.driver.as_str(), &info.driver_info].join(" ").trim().to_string(),
+            architecture: String::new(),
+            description: info.name.clone(),
+            is_fallback: info.device_type == wgpu::DeviceType::Cpu,
+        });
+        let words = format!("{} {} {}", name.vendor, name.architecture, name.description).to_lowercase();
         let caps = Caps {
             subgroups,
             // 4 is the smallest there is, where the adapter does not say.
             subgroup_min: if subgroups { info.subgroup_min_size.max(4) } else { 0 },
             f16,
             max_binding: limits.max_storage_buffer_binding_size.min(limits.max_buffer_size),
-            is_software: info.device_type == wgpu::DeviceType::Cpu || software.iter().any(|s| named.contains(s)),
-            adapter: info.name.clone(),
-            driver: [info.driver, info.driver_info].join(" ").trim().to_string(),
+            is_software: name.is_fallback || SOFTWARE.iter().any(|s| words.contains(s)),
+            adapter: name,
         };
         Ok(Gpu {
             caps,

@@ -65,7 +65,7 @@ struct Tensors {
 impl Loader {
     /// Asks for a device first: without one there is no use in fetching anything.
     pub async fn new(options: LoadOptions) -> Result<Self> {
-        let gpu = Gpu::request(options.gpu).await?;
+        let gpu = Gpu::request(options.gpu.clone()).await?;
         Ok(Loader { options, gpu, state: State::Header(Box::default()), received: 0 })
     }
 

@@ -10,7 +10,7 @@ use wasm_bindgen::prelude::*;
 
 use crate::engine::{self, Prompt};
 use crate::error::{Code, Error, Result};
-use crate::gpu::GpuOptions;
+use crate::gpu::{AdapterName, GpuOptions};
 use crate::kv_cache::KvType;
 use crate::loader;
 use crate::measure;
@@ -65,6 +65,16 @@ struct LoadOptions {
     kv_type: Option<String>,
     subgroups: Option<bool>,
     f16: Option<bool>,
+    adapter: Option<AdapterInfo>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+struct AdapterInfo {
+    vendor: String,
+    architecture: String,
+    description: String,
+    is_fallback: bool,
 }
 
 impl LoadOptions {
@@ -74,7 +84,13 @@ impl LoadOptions {
             Some("f32") => KvType::F32,
             Some(other) => crate::bail!(BadOption, "kvType is '{other}'; give 'f16' or 'f32'."),
         };
-        let gpu = GpuOptions { subgroups: self.subgroups.unwrap_or(false), f16: self.f16.unwrap_or(true) };
+        let adapter = self.adapter.map(|a| AdapterName {
+            vendor: a.vendor,
+            architecture: a.architecture,
+            description: a.description,
+            is_fallback: a.is_fallback,
+        });
+        let gpu = GpuOptions { subgroups: self.subgroups.unwrap_or(false), f16: self.f16.unwrap_or(true), adapter };
         Ok(loader::LoadOptions { gpu, context: self.context_length, max_rows: self.max_batch_tokens, kv })
     }
 }
@@ -343,9 +359,9 @@ fn info(engine: &engine::Engine) -> impl Serialize + use<> {
         chat_template: engine.template.is_some(),
         backend: "webgpu",
         adapter: Adapter {
-            vendor: caps.driver.clone(),
-            architecture: String::new(),
-            description: caps.adapter.clone(),
+            vendor: caps.adapter.vendor.clone(),
+            architecture: caps.adapter.architecture.clone(),
+            description: caps.adapter.description.clone(),
             is_software: caps.is_software,
             subgroups: caps.subgroups,
             f16: caps.f16,

@@ -12,8 +12,9 @@ export interface EngineLoadOptions {
   contextLength?: number;
   maxBatchTokens?: number;
   kvType?: "f16" | "f32";
-  /** The device will have the `subgroups` feature (see subgroups.ts). */
+  /** The device will have the `subgroups` feature (see adapter.ts). */
   subgroups?: boolean;
+  adapter?: { vendor: string; architecture: string; description: string; isFallback: boolean };
   f16?: boolean;
 }
 

@@ -3,7 +3,7 @@ import type { Engine, EngineModule } from "./engine.js";
 import { SottoError, aborted } from "./errors.js";
 import { chunks, open } from "./fetch.js";
 import type { Calls, Memory, Method, Progress, ToPage, ToWorker } from "./protocol.js";
-import { offerSubgroups } from "./subgroups.js";
+import { describeAdapter } from "./adapter.js";
 import { Turns } from "./turns.js";
 
 /** Bytes given to the engine before waiting for the GPU to take them. */
@@ -74,9 +74,10 @@ export class Host {
   #calls: { [M in Method]: (args: Calls[M]["args"], context: Context<M>) => Promise<Calls[M]["result"]> } = {
     load: async ({ source, options }, { signal, emit }) => {
       const { Loader } = await this.#module();
-      const subgroups = options.subgroups !== false && (await offerSubgroups());
+      const described = await describeAdapter();
+      const subgroups = options.subgroups !== false && described.subgroups;
       const report = throttle(emit);
-      const loader = await Loader.create({ ...options, subgroups });
+      const loader = await Loader.create({ ...options, ...described, subgroups });
       let finishing = false;
       try {
         const opened = await open(source, signal);

@@ -70,7 +70,7 @@ impl Rig {
         });
         say(&format!(
             "kernels: on {} ({}), subgroups from {} lanes, f16 {}",
-            gpu.caps.adapter, gpu.caps.driver, gpu.caps.subgroup_min, gpu.caps.f16
+            gpu.caps.adapter, gpu.caps.adapter.vendor, gpu.caps.subgroup_min, gpu.caps.f16
         ));
         Rig {
             gpu,
@@ -193,7 +193,7 @@ impl Rig {
         }
         say(&format!("kernels: {} of {} variants ran on {}", self.floors.len(), VARIANTS.len(), self.gpu.caps.adapter));
         // These two are known: a feature that gets lost on the way must not pass as "cannot".
-        let name = self.gpu.caps.adapter.to_lowercase();
+        let name = self.gpu.caps.adapter.to_string().to_lowercase();
         if name.contains("llvmpipe") && !self.skipped.is_empty() {
             self.failures.push("lavapipe has subgroups and f16: nothing may be left out".into());
         }

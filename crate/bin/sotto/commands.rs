@@ -239,7 +239,7 @@ async fn generate(args: Generate) -> Result<()> {
             }
         }
         let t = generation.timings;
-        let adapter = &engine.gpu.caps.adapter;
+        let adapter = engine.gpu.caps.adapter.to_string();
         if args.model.json {
             let result = json!({
                 "prompt_tokens": generation.prompt,
@@ -304,7 +304,7 @@ async fn bench(args: Bench) -> Result<()> {
         "wasm_peak_bytes": null,
         "gpu_bytes": engine.gpu.bytes(),
         "backend": "native",
-        "adapter": engine.gpu.caps.adapter,
+        "adapter": engine.gpu.caps.adapter.to_string(),
     });
     if args.model.json {
         println!("{result}");

@@ -1,0 +1,34 @@
+/**
+ * What wgpu's web backend does not do for the engine: it knows no subgroups feature, so that it neither asks the
+ * device for it nor reports it, and it passes on only part of the adapter's name. So the worker adds the feature to
+ * the request, and tells the engine what adapter it is on. Without subgroups the engine runs its other kernels.
+ */
+import type { EngineLoadOptions } from "./engine.js";
+
+interface Adapter {
+  readonly features: { has(name: string): boolean };
+  requestDevice(descriptor?: GPUDeviceDescriptor): Promise<GPUDevice>;
+}
+
+const WRAPPED = Symbol.for("sotto.subgroups");
+
+/** Describes the default adapter; with `subgroups`, every device asked for from now on has them where it can. */
+export async function describeAdapter(): Promise<Pick<EngineLoadOptions, "subgroups" | "adapter">> {
+  const found = await navigator.gpu?.requestAdapter({ powerPreference: "high-performance" });
+  // The engine asks again and says what is missing.
+  if (!found) return { subgroups: false };
+  const { vendor, architecture, description, isFallbackAdapter } = found.info;
+  const adapter = { vendor, architecture, description, isFallback: isFallbackAdapter };
+  if (!found.features.has("subgroups")) return { subgroups: false, adapter };
+  const prototype = GPUAdapter.prototype as Adapter & { [WRAPPED]?: true };
+  if (!prototype[WRAPPED]) {
+    const requestDevice = prototype.requestDevice;
+    prototype.requestDevice = function (this: Adapter, descriptor: GPUDeviceDescriptor = {}) {
+      const features = new Set<GPUFeatureName>(descriptor.requiredFeatures);
+      if (this.features.has("subgroups")) features.add("subgroups");
+      return requestDevice.call(this, { ...descriptor, requiredFeatures: [...features] });
+    };
+    prototype[WRAPPED] = true;
+  }
+  return { subgroups: true, adapter };
+}
