@@ -118,6 +118,17 @@ impl Engine {
 
     /// The prompt's token ids. `NoTemplate` for messages to a model without one; `PromptTooLong` past the context.
     pub fn encode(&self, prompt: &Prompt) -> Result<Vec<u32>> {
+        let context = self.model.sizes.context as usize;
+        let bytes = match prompt {
+            Prompt::Raw(text) | Prompt::Text(text) => text.len(),
+            Prompt::Messages(_) => 0,
+        };
+        if self.tokenizer.fewest_tokens(bytes) > context {
+            bail!(
+                PromptTooLong,
+                "The prompt has {bytes} bytes but the context holds {context} tokens; shorten it or load the model with a larger contextLength."
+            );
+        }
         let ids = match prompt {
             Prompt::Raw(text) => {
                 self.tokenizer.encode(text, EncodeOptions { add_special: true, parse_special: true })?
@@ -128,7 +139,6 @@ impl Engine {
             Prompt::Text(text) => self.encode_messages(&serde_json::json!([{ "role": "user", "content": text }]))?,
             Prompt::Messages(messages) => self.encode_messages(messages)?,
         };
-        let context = self.model.sizes.context as usize;
         if ids.len() > context {
             bail!(
                 PromptTooLong,

@@ -325,10 +325,18 @@ fn long_and_hostile_texts_take_bounded_time() {
             let start = std::time::Instant::now();
             let ids = tokenizer.encode(text, RAW).unwrap();
             assert!(start.elapsed().as_secs() < 20, "{model}: {:?}… took {:?}", &text[..8], start.elapsed());
+            assert!(tokenizer.fewest_tokens(text.len()) <= ids.len());
             let bos = usize::from(tokenizer.adds_bos());
             assert_eq!(tokenizer.decode(&ids[bos..], true), *text);
         }
     }
+}
+
+#[test]
+fn a_text_without_end_is_refused_at_once() {
+    let tokenizer = load_tiny("gemma3-f32");
+    let error = tokenizer.encode(&"a".repeat(100 << 20), TEXT).unwrap_err();
+    assert_eq!(error.code, Code::PromptTooLong);
 }
 
 #[test]

@@ -22,6 +22,9 @@ use crate::bail;
 use crate::error::Result;
 use crate::gguf::{Metadata, Value};
 
+/// Longer texts are refused: no context holds them, and merging takes some 40 bytes a character.
+pub const MAX_TEXT_BYTES: usize = 16 << 20;
+
 /// How a text is to be read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct EncodeOptions {
@@ -88,7 +91,7 @@ impl Tokenizer {
         let eos = id("eos", spm.then_some(2))?;
         let unknown = id("unknown", spm.then_some(0))?;
         let ends = [eos, id("eot", None)?, id("eom", None)?];
-        let add_bos = pre.map_or(true, |pre| pre.add_bos);
+        let add_bos = pre.is_none_or(|pre| pre.add_bos);
         let add_bos = metadata.bool("tokenizer.ggml.add_bos_token")?.unwrap_or(add_bos);
         let add_eos = metadata.bool("tokenizer.ggml.add_eos_token")?.unwrap_or(false);
         let add_space_prefix = metadata.bool("tokenizer.ggml.add_space_prefix")?.unwrap_or(true) && spm;
@@ -107,7 +110,13 @@ impl Tokenizer {
         Ok(Tokenizer { vocab, special, model, n_vocab, bos, eos, eog, add_bos, add_eos, add_space_prefix })
     }
 
-    /// The ids of a text.
+    /// A text of so many bytes has at least this many tokens: tells a hopeless prompt without
+    /// reading it.
+    pub fn fewest_tokens(&self, text_bytes: usize) -> usize {
+        text_bytes / self.vocab.max_token_bytes().max(1)
+    }
+
+    /// The ids of a text. `PromptTooLong` past [`MAX_TEXT_BYTES`].
     pub fn encode(&self, text: &str, options: EncodeOptions) -> Result<Vec<u32>> {
         self.encode_guarded(text, options, &[])
     }
@@ -115,6 +124,9 @@ impl Tokenizer {
     /// As [`encode`](Self::encode); no control token starts at a byte offset in `guarded`
     /// (ascending), so that text from elsewhere can stand between a template's control tokens.
     pub fn encode_guarded(&self, text: &str, options: EncodeOptions, guarded: &[usize]) -> Result<Vec<u32>> {
+        if text.len() > MAX_TEXT_BYTES {
+            bail!(PromptTooLong, "the text has {} bytes; at most {MAX_TEXT_BYTES} are tokenized at once", text.len());
+        }
         let mut ids = Vec::with_capacity(text.len() / 4 + 2);
         let mut after_special = true;
         for piece in self.special.split(&self.vocab, text, options.parse_special, guarded) {

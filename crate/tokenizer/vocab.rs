@@ -1,7 +1,8 @@
 //! The vocabulary: token texts in one string, their kinds, and the way back from a text to its id.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::{Hash, Hasher};
 
+use ahash::AHasher;
 use hashbrown::HashTable;
 
 use crate::bail;
@@ -121,7 +122,7 @@ impl Vocab {
 }
 
 fn hash(text: &str) -> u64 {
-    let mut hasher = DefaultHasher::new();
+    let mut hasher = AHasher::default();
     text.hash(&mut hasher);
     hasher.finish()
 }
