@@ -51,7 +51,7 @@ impl ChatTemplate {
     /// Errors: `BadTemplate` where the source does not parse.
     pub fn new(source: &str) -> Result<ChatTemplate> {
         if source.len() > MAX_SOURCE_BYTES {
-            bail!(BadTemplate, "the chat template has {} bytes, more than {MAX_SOURCE_BYTES}", source.len());
+            bail!(BadTemplate, "The chat template has {} bytes, more than {MAX_SOURCE_BYTES}", source.len());
         }
         let mut environment = Environment::new();
         environment.set_syntax(
@@ -92,12 +92,12 @@ impl ChatTemplate {
     /// Checks the form of the messages; joins text parts where the template wants plain text.
     fn prepare(&self, messages: &Json) -> Result<Json> {
         let Some(list) = messages.as_array().filter(|list| !list.is_empty()) else {
-            bail!(BadOption, "messages should be a list of at least one {{role, content}}");
+            bail!(BadOption, "Messages should be a list of at least one {{role, content}}");
         };
         let mut prepared = list.clone();
         for (index, message) in prepared.iter_mut().enumerate() {
             if !message.get("role").is_some_and(Json::is_string) {
-                bail!(BadOption, "message {index} has no role: each message is {{role, content}}");
+                bail!(BadOption, "Message {index} has no role: each message is {{role, content}}");
             }
             let Some(content) = message.get_mut("content") else { continue };
             match content {
@@ -109,11 +109,11 @@ impl ChatTemplate {
                         Some(text) => *content = Json::String(text.concat()),
                         None => bail!(
                             BadOption,
-                            "message {index} has parts that are not text, which this model does not take"
+                            "Message {index} has parts that are not text, which this model does not take"
                         ),
                     }
                 }
-                _ => bail!(BadOption, "the content of message {index} should be text"),
+                _ => bail!(BadOption, "The content of message {index} should be text"),
             }
         }
         Ok(Json::Array(prepared))
@@ -194,7 +194,7 @@ fn bad_template(step: &'static str) -> impl Fn(minijinja::Error) -> Error {
     move |error| {
         let line = error.line().map(|line| format!(" at line {line}")).unwrap_or_default();
         let detail = error.detail().map_or_else(|| error.kind().to_string(), str::to_string);
-        Error::new(Code::BadTemplate, format!("the model's chat template does not {step}{line}: {detail}"))
+        Error::new(Code::BadTemplate, format!("The model's chat template does not {step}{line}: {detail}"))
     }
 }
 

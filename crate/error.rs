@@ -119,8 +119,13 @@ pub struct Error {
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
+    /// The message becomes a sentence: it gets its full stop here.
     pub fn new(code: Code, message: impl Into<String>) -> Self {
-        Error { code, message: message.into() }
+        let mut message = message.into();
+        if !message.ends_with(['.', '!', '?']) {
+            message.push('.');
+        }
+        Error { code, message }
     }
 }
 

@@ -154,11 +154,11 @@ impl Sampler {
             let logit = logits[id];
             bail!(
                 BadLogits,
-                "the model's logit of token {id} is {logit}: the weights or the GPU's arithmetic are broken"
+                "The model's logit of token {id} is {logit}: the weights or the GPU's arithmetic are broken"
             );
         }
         if logits.iter().all(|logit| *logit == f32::NEG_INFINITY) {
-            bail!(BadLogits, "the model gives no token a finite logit");
+            bail!(BadLogits, "The model gives no token a finite logit");
         }
         self.adjust(logits);
         if self.params.temperature <= 0.0 {

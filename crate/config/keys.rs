@@ -46,7 +46,7 @@ impl<'a> Keys<'a> {
         if !(1..=most).contains(&size) {
             bail!(
                 BadMetadata,
-                "the metadata key {:?} is {size}, not 1 to {most}; the file needs to be converted again",
+                "The metadata key {:?} is {size}, not 1 to {most}; the file needs to be converted again",
                 self.full(key)
             );
         }
@@ -63,12 +63,12 @@ impl<'a> Keys<'a> {
         let Some(&first) = list.first().filter(|_| list.len() == n_layers as usize) else {
             bail!(
                 BadMetadata,
-                "the metadata key {full:?} has {} values for {n_layers} layers; the file needs to be converted again",
+                "The metadata key {full:?} has {} values for {n_layers} layers; the file needs to be converted again",
                 list.len()
             );
         };
         if list.iter().any(|&value| value != first) {
-            bail!(UnsupportedArchitecture, "the metadata key {full:?} differs between layers, which is not supported");
+            bail!(UnsupportedArchitecture, "The metadata key {full:?} differs between layers, which is not supported");
         }
         self.check_size(key, u32::try_from(first).unwrap_or(0), most)
     }
@@ -80,7 +80,7 @@ impl<'a> Keys<'a> {
             Some(number) if number > 0.0 && number.is_finite() => Ok(Some(number)),
             Some(number) => bail!(
                 BadMetadata,
-                "the metadata key {:?} is {number}, not a positive number; the file needs to be converted again",
+                "The metadata key {:?} is {number}, not a positive number; the file needs to be converted again",
                 self.full(key)
             ),
         }
@@ -91,7 +91,7 @@ impl<'a> Keys<'a> {
             Some(number) => Ok(number),
             None => bail!(
                 BadMetadata,
-                "the metadata key {:?} is missing or zero; the file needs to be converted again",
+                "The metadata key {:?} is missing or zero; the file needs to be converted again",
                 self.full(key)
             ),
         }
@@ -104,7 +104,7 @@ impl<'a> Keys<'a> {
             if list.len() != n_layers as usize {
                 bail!(
                     BadMetadata,
-                    "the metadata key {:?} has {} values for {n_layers} layers; the file needs to be converted again",
+                    "The metadata key {:?} has {} values for {n_layers} layers; the file needs to be converted again",
                     self.full(KEY),
                     list.len()
                 );

@@ -115,7 +115,7 @@ impl ModelConfig {
         if !rope_dim.is_multiple_of(2) {
             bail!(
                 BadMetadata,
-                "the metadata key \"{}.rope.dimension_count\" is {rope_dim}, which is odd; the file needs to be converted again",
+                "The metadata key \"{}.rope.dimension_count\" is {rope_dim}, which is odd; the file needs to be converted again",
                 arch.name
             );
         }
@@ -185,15 +185,15 @@ fn architecture(header: &Header) -> Result<&'static Architecture> {
 fn refuse_unknown_features(keys: &Keys) -> Result<()> {
     let metadata = keys.metadata;
     if let Some(parts) = metadata.u32("split.count")?.filter(|&parts| parts > 1) {
-        bail!(BadMetadata, "this file is one of {parts} parts of a model; join them with llama-gguf-split --merge");
+        bail!(BadMetadata, "This file is one of {parts} parts of a model; join them with llama-gguf-split --merge");
     }
     if keys.u32("expert_count")?.is_some_and(|experts| experts > 0) {
-        bail!(UnsupportedArchitecture, "this {} model is a mixture of experts, which is not supported", keys.arch);
+        bail!(UnsupportedArchitecture, "This {} model is a mixture of experts, which is not supported", keys.arch);
     }
     if keys.bool("attention.causal")? == Some(false) {
         bail!(
             UnsupportedArchitecture,
-            "this {} model attends to later tokens too (an embedding model), which is not supported",
+            "This {} model attends to later tokens too (an embedding model), which is not supported",
             keys.arch
         );
     }
@@ -206,7 +206,7 @@ fn head_dim(keys: &Keys, n_embd: u32, n_heads: u32) -> Result<u32> {
         None if n_embd.is_multiple_of(n_heads) => n_embd / n_heads,
         None => bail!(
             BadMetadata,
-            "an embedding of {n_embd} does not divide into {n_heads} heads; the file needs to be converted again"
+            "An embedding of {n_embd} does not divide into {n_heads} heads; the file needs to be converted again"
         ),
     };
     let value_length = keys.u32("attention.value_length")?.unwrap_or(head_dim);
@@ -231,7 +231,7 @@ fn n_vocab(header: &Header, keys: &Keys) -> Result<u32> {
     if let Some(tokens) = header.metadata.strings("tokenizer.ggml.tokens")? {
         return match u32::try_from(tokens.len()) {
             Ok(count) if (1..=MAX_VOCAB).contains(&count) => Ok(count),
-            _ => bail!(BadMetadata, "the vocabulary has {} tokens; the file needs to be converted again", tokens.len()),
+            _ => bail!(BadMetadata, "The vocabulary has {} tokens; the file needs to be converted again", tokens.len()),
         };
     }
     let rows = header.tensor(&Role::TokenEmbd.name(0)).and_then(|embedding| embedding.shape.get(1).copied());
@@ -244,13 +244,13 @@ fn rope_scaling(keys: &Keys) -> Result<f32> {
     if kind != "linear" && kind != "none" {
         bail!(
             UnsupportedArchitecture,
-            "this {} model scales RoPE by {}, which is not supported",
+            "This {} model scales RoPE by {}, which is not supported",
             keys.arch,
             crate::gguf::quoted(kind)
         );
     }
     if keys.positive("rope.scaling.attn_factor")?.is_some_and(|factor| factor != 1.0) {
-        bail!(UnsupportedArchitecture, "this {} model scales RoPE's amplitude, which is not supported", keys.arch);
+        bail!(UnsupportedArchitecture, "This {} model scales RoPE's amplitude, which is not supported", keys.arch);
     }
     if kind == "none" {
         return Ok(1.0);

@@ -50,7 +50,7 @@ fn check_role(config: &ModelConfig, role: Role, tensors: &Tensors) -> Result<usi
         let Some(tensor) = tensors.get(name.as_str()) else {
             bail!(
                 MissingTensor,
-                "the {} model has no tensor {name}; the file is incomplete or of another kind",
+                "The {} model has no tensor {name}; the file is incomplete or of another kind",
                 config.arch
             );
         };
@@ -64,14 +64,14 @@ fn check_role(config: &ModelConfig, role: Role, tensors: &Tensors) -> Result<usi
         if given != wanted {
             bail!(
                 BadShape,
-                "the tensor {name} has the shape {:?}, the model's sizes ask for {shape:?}; the file needs to be converted again",
+                "The tensor {name} has the shape {:?}, the model's sizes ask for {shape:?}; the file needs to be converted again",
                 tensor.shape
             );
         }
         if role.is_matrix() && !shape[0].is_multiple_of(ROW_MULTIPLE) {
             bail!(
                 BadShape,
-                "the tensor {name} has rows of {}, only multiples of {ROW_MULTIPLE} are supported",
+                "The tensor {name} has rows of {}, only multiples of {ROW_MULTIPLE} are supported",
                 shape[0]
             );
         }
@@ -93,7 +93,7 @@ fn refuse_others(config: &ModelConfig, arch: &Architecture, tensors: &Tensors) -
     match others.first() {
         Some(name) => bail!(
             UnsupportedArchitecture,
-            "this {} model has a tensor {} that is not supported",
+            "This {} model has a tensor {} that is not supported",
             config.arch,
             quoted(name)
         ),

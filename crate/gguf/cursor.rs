@@ -76,7 +76,7 @@ impl<'a> Cursor<'a> {
         if length > longest || length > self.room() {
             bail!(
                 BadHeader,
-                "the header has a text of {length} bytes, before byte {}, which is absurd; the file is damaged",
+                "The header has a text of {length} bytes, before byte {}, which is absurd; the file is damaged",
                 self.offset()
             );
         }

@@ -165,7 +165,7 @@ impl Metadata {
                 };
                 bail!(
                     BadMetadata,
-                    "the metadata key {} should hold {want}, not {kind}; the file needs to be converted again",
+                    "The metadata key {} should hold {want}, not {kind}; the file needs to be converted again",
                     quoted(key)
                 )
             }
@@ -176,6 +176,6 @@ impl Metadata {
 fn needed<T>(key: &str, found: Option<T>) -> Result<T> {
     match found {
         Some(found) => Ok(found),
-        None => bail!(BadMetadata, "the metadata key {} is missing; the file needs to be converted again", quoted(key)),
+        None => bail!(BadMetadata, "The metadata key {} is missing; the file needs to be converted again", quoted(key)),
     }
 }

@@ -71,23 +71,23 @@ impl Header {
             if !tensor.offset.is_multiple_of(alignment) {
                 bail!(
                     BadHeader,
-                    "the tensor {name} starts at {}, which is no multiple of {alignment}; the file is damaged",
+                    "The tensor {name} starts at {}, which is no multiple of {alignment}; the file is damaged",
                     tensor.offset
                 );
             }
             if tensor.offset < next {
-                bail!(BadHeader, "the tensor {name} overlaps the one before it; the file is damaged");
+                bail!(BadHeader, "The tensor {name} overlaps the one before it; the file is damaged");
             }
             if tensor.offset > next {
                 bail!(
                     BadHeader,
-                    "the tensor {name} starts at {} of the data, not at {next} where the one before it ends; the file is damaged",
+                    "The tensor {name} starts at {} of the data, not at {next} where the one before it ends; the file is damaged",
                     tensor.offset
                 );
             }
             let end = data_offset.checked_add(tensor.offset).and_then(|at| at.checked_add(tensor.bytes));
             let Some(end) = end.filter(|&end| end <= MAX_FILE_BYTES - alignment) else {
-                bail!(BadHeader, "the tensor {name} lies outside any possible file; the file is damaged");
+                bail!(BadHeader, "The tensor {name} lies outside any possible file; the file is damaged");
             };
             tensor.offset += data_offset;
             file_bytes = end;
@@ -101,7 +101,7 @@ fn check_unique(tensors: &[TensorInfo]) -> Result<()> {
     let mut names: Vec<&str> = tensors.iter().map(|tensor| tensor.name.as_str()).collect();
     names.sort_unstable();
     if let Some(pair) = names.windows(2).find(|pair| pair[0] == pair[1]) {
-        bail!(BadHeader, "two tensors are called {}; the file is damaged", quoted(pair[0]));
+        bail!(BadHeader, "Two tensors are called {}; the file is damaged", quoted(pair[0]));
     }
     Ok(())
 }
@@ -111,7 +111,7 @@ fn alignment(metadata: &Metadata) -> Result<u64> {
     if !alignment.is_power_of_two() || !(8..=MAX_ALIGNMENT).contains(&alignment) {
         bail!(
             BadHeader,
-            "the alignment of tensor data is {alignment}, not a power of two from 8 to {MAX_ALIGNMENT}; the file is damaged"
+            "The alignment of tensor data is {alignment}, not a power of two from 8 to {MAX_ALIGNMENT}; the file is damaged"
         );
     }
     Ok(alignment as u64)

@@ -215,7 +215,7 @@ impl HeaderParser {
     /// Takes one element, or leaves the state as it was.
     fn step(&mut self, cursor: &mut Cursor) -> Result<Step> {
         if cursor.offset() > MAX_HEADER_BYTES {
-            bail!(BadHeader, "the header is longer than {} MiB; the file is damaged", MAX_HEADER_BYTES >> 20);
+            bail!(BadHeader, "The header is longer than {} MiB; the file is damaged", MAX_HEADER_BYTES >> 20);
         }
         // An error leaves the parser spent.
         match std::mem::replace(&mut self.state, State::Done) {
@@ -224,7 +224,7 @@ impl HeaderParser {
             State::Value { key, tag } => self.value(cursor, key, tag),
             State::Array { key, tag, left, list } => self.array(cursor, key, tag, left, list),
             State::Tensor => self.tensor(cursor),
-            State::Done => bail!(Internal, "a spent header parser was given more bytes"),
+            State::Done => bail!(Internal, "A spent header parser was given more bytes"),
         }
     }
 
@@ -249,20 +249,20 @@ impl HeaderParser {
             2 | 3 => self.version = version,
             1 => bail!(
                 UnsupportedVersion,
-                "this is a GGUF file of version 1, versions 2 and 3 are read; convert the model again"
+                "This is a GGUF file of version 1, versions 2 and 3 are read; convert the model again"
             ),
             _ if version & 0xffff == 0 => {
-                bail!(UnsupportedVersion, "this is a big-endian GGUF file; convert the model again as little-endian")
+                bail!(UnsupportedVersion, "This is a big-endian GGUF file; convert the model again as little-endian")
             }
             _ => bail!(
                 UnsupportedVersion,
-                "this is a GGUF file of version {version}, versions 2 and 3 are read; convert the model again"
+                "This is a GGUF file of version {version}, versions 2 and 3 are read; convert the model again"
             ),
         }
         if tensors > MAX_TENSORS || keys > MAX_KEYS {
             bail!(
                 BadHeader,
-                "the header promises {tensors} tensors and {keys} metadata keys, which is absurd; the file is damaged"
+                "The header promises {tensors} tensors and {keys} metadata keys, which is absurd; the file is damaged"
             );
         }
         self.tensors_left = tensors;
@@ -288,16 +288,16 @@ impl HeaderParser {
             return self.starved(State::Key);
         };
         let Ok(key) = std::str::from_utf8(key) else {
-            bail!(BadHeader, "a metadata key is not text, before byte {}; the file is damaged", cursor.offset());
+            bail!(BadHeader, "A metadata key is not text, before byte {}; the file is damaged", cursor.offset());
         };
         if key.is_empty() {
-            bail!(BadHeader, "a metadata key is empty, before byte {}; the file is damaged", cursor.offset());
+            bail!(BadHeader, "A metadata key is empty, before byte {}; the file is damaged", cursor.offset());
         }
         if self.metadata.get(key).is_some() {
-            bail!(BadHeader, "the metadata key {} occurs twice; the file is damaged", quoted(key));
+            bail!(BadHeader, "The metadata key {} occurs twice; the file is damaged", quoted(key));
         }
         if tag != ARRAY && value_bytes(tag).is_none() {
-            bail!(BadHeader, "the metadata key {} has a value of unknown type {tag}; the file is damaged", quoted(key));
+            bail!(BadHeader, "The metadata key {} has a value of unknown type {tag}; the file is damaged", quoted(key));
         }
         self.charge(size_of::<Value>() + size_of::<String>() + key.len())?;
         self.keys_left -= 1;
@@ -313,14 +313,14 @@ impl HeaderParser {
             let Some(bytes) = value_bytes(tag) else {
                 bail!(
                     BadHeader,
-                    "the metadata key {} is a list of type {tag}, which is none that may be listed; the file is damaged",
+                    "The metadata key {} is a list of type {tag}, which is none that may be listed; the file is damaged",
                     quoted(&key)
                 );
             };
             if left > cursor.room() / bytes as u64 {
                 bail!(
                     BadHeader,
-                    "the metadata key {} promises {left} values, which is absurd; the file is damaged",
+                    "The metadata key {} promises {left} values, which is absurd; the file is damaged",
                     quoted(&key)
                 );
             }
@@ -402,7 +402,7 @@ impl HeaderParser {
         if self.decoded > MAX_DECODED_BYTES {
             bail!(
                 BadHeader,
-                "the header takes more than {} MiB of memory; the file is damaged",
+                "The header takes more than {} MiB of memory; the file is damaged",
                 MAX_DECODED_BYTES >> 20
             );
         }
@@ -416,7 +416,7 @@ fn tensor_record(cursor: &mut Cursor) -> Result<Option<TensorInfo>> {
         return Ok(None);
     };
     let Ok(name) = std::str::from_utf8(name) else {
-        bail!(BadHeader, "a tensor's name is not text, before byte {}; the file is damaged", cursor.offset());
+        bail!(BadHeader, "A tensor's name is not text, before byte {}; the file is damaged", cursor.offset());
     };
     let shown = quoted(name);
     let Some(dimensions) = cursor.u32() else {
@@ -425,7 +425,7 @@ fn tensor_record(cursor: &mut Cursor) -> Result<Option<TensorInfo>> {
     if !(1..=MAX_DIMENSIONS).contains(&dimensions) {
         bail!(
             BadHeader,
-            "the tensor {shown} has {dimensions} dimensions, not 1 to {MAX_DIMENSIONS}; the file is damaged"
+            "The tensor {shown} has {dimensions} dimensions, not 1 to {MAX_DIMENSIONS}; the file is damaged"
         );
     }
     let Some(mut rest) = cursor.peek(dimensions as usize * 8 + 12) else {
@@ -440,7 +440,7 @@ fn tensor_record(cursor: &mut Cursor) -> Result<Option<TensorInfo>> {
         let name = OTHER_TYPES.iter().find(|(other, _)| *other == id).map_or("unknown", |(_, name)| name);
         bail!(
             UnsupportedTensorType,
-            "the tensor {shown} is of type {name} (number {id}), which is not supported; use a file of another quantization, such as Q4_K_M"
+            "The tensor {shown} is of type {name} (number {id}), which is not supported; use a file of another quantization, such as Q4_K_M"
         );
     };
     let (block_len, block_bytes) = (kind.block_len() as u64, kind.block_bytes() as u64);
@@ -449,13 +449,13 @@ fn tensor_record(cursor: &mut Cursor) -> Result<Option<TensorInfo>> {
     let Some(bytes) = bytes.filter(|&bytes| bytes > 0) else {
         bail!(
             BadHeader,
-            "the tensor {shown} has the shape {shape:?}, which is empty or absurdly large; the file is damaged"
+            "The tensor {shown} has the shape {shape:?}, which is empty or absurdly large; the file is damaged"
         );
     };
     if !shape[0].is_multiple_of(block_len) {
         bail!(
             BadHeader,
-            "the tensor {shown} has rows of {}, which {} cannot hold in blocks of {block_len}; the file is damaged",
+            "The tensor {shown} has rows of {}, which {} cannot hold in blocks of {block_len}; the file is damaged",
             shape[0],
             kind.name()
         );
@@ -470,8 +470,8 @@ fn check_magic(bytes: &[u8]) -> Result<()> {
         return Ok(());
     }
     match OTHER_FILES.iter().find(|(begins, _)| first.starts_with(begins)) {
-        Some((_, what)) => bail!(NotGguf, "this is not a GGUF file but {what}"),
-        None => bail!(NotGguf, "this is not a GGUF file: it starts with \"{}\", not \"GGUF\"", first.escape_ascii()),
+        Some((_, what)) => bail!(NotGguf, "This is not a GGUF file but {what}"),
+        None => bail!(NotGguf, "This is not a GGUF file: it starts with \"{}\", not \"GGUF\"", first.escape_ascii()),
     }
 }
 

@@ -67,7 +67,7 @@ impl Tokenizer {
             "none" | "no_vocab" => return without_vocab(metadata),
             _ => bail!(
                 UnsupportedTokenizer,
-                "the tokenizer \"{kind}\" (tokenizer.ggml.model) is not supported; \"gpt2\" and \"llama\" are"
+                "The tokenizer \"{kind}\" (tokenizer.ggml.model) is not supported; \"gpt2\" and \"llama\" are"
             ),
         };
         let pre = if spm { None } else { Some(pre::find(metadata.str("tokenizer.ggml.pre")?)?) };
@@ -125,7 +125,7 @@ impl Tokenizer {
     /// (ascending), so that text from elsewhere can stand between a template's control tokens.
     pub fn encode_guarded(&self, text: &str, options: EncodeOptions, guarded: &[usize]) -> Result<Vec<u32>> {
         if text.len() > MAX_TEXT_BYTES {
-            bail!(PromptTooLong, "the text has {} bytes; at most {MAX_TEXT_BYTES} are tokenized at once", text.len());
+            bail!(PromptTooLong, "The text has {} bytes; at most {MAX_TEXT_BYTES} are tokenized at once", text.len());
         }
         let mut ids = Vec::with_capacity(text.len() / 4 + 2);
         let mut after_special = true;
@@ -139,7 +139,7 @@ impl Tokenizer {
                     }
                     Model::Spm(spm) => spm.encode(&self.vocab, text, &mut ids),
                     Model::None => {
-                        bail!(UnsupportedTokenizer, "the file has no vocabulary: give token ids instead of text")
+                        bail!(UnsupportedTokenizer, "The file has no vocabulary: give token ids instead of text")
                     }
                 },
             }

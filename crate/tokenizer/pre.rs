@@ -101,7 +101,7 @@ pub fn find(name: Option<&str>) -> Result<&'static Pre> {
     let name = name.unwrap_or("default");
     match FAMILIES.iter().find(|family| family.names.contains(&name)) {
         Some(family) => Ok(family),
-        None => bail!(UnsupportedTokenizer, "the pre-tokenizer \"{name}\" (tokenizer.ggml.pre) is not supported"),
+        None => bail!(UnsupportedTokenizer, "The pre-tokenizer \"{name}\" (tokenizer.ggml.pre) is not supported"),
     }
 }
 
@@ -112,7 +112,7 @@ impl Splitter {
     pub fn new(pre: &Pre) -> Result<Splitter> {
         let compile = |pattern: &&str| {
             Regex::new(pattern)
-                .map_err(|e| Error::new(Code::Internal, format!("the pre-tokenizer pattern {pattern} is broken: {e}")))
+                .map_err(|e| Error::new(Code::Internal, format!("The pre-tokenizer pattern {pattern} is broken: {e}")))
         };
         pre.patterns.iter().map(compile).collect::<Result<_>>().map(Splitter)
     }
@@ -127,7 +127,7 @@ impl Splitter {
                 let mut start = 0;
                 for found in pattern.find_iter(word) {
                     let found =
-                        found.map_err(|e| Error::new(Code::BadOption, format!("the text cannot be tokenized: {e}")))?;
+                        found.map_err(|e| Error::new(Code::BadOption, format!("The text cannot be tokenized: {e}")))?;
                     cut.extend([&word[start..found.start()], found.as_str()]);
                     start = found.end();
                 }
