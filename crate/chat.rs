@@ -12,7 +12,7 @@ use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Kwargs, Serde};
 use minijinja::{Environment, ErrorKind, Value};
 use serde::Serialize;
-use serde_json::{Map, Value as Json};
+use serde_json::{Map, Value as Json, json};
 
 use crate::bail;
 use crate::error::{Code, Error, Result};
@@ -21,12 +21,23 @@ use crate::tokenizer::{EncodeOptions, Tokenizer};
 
 /// Steps a template may take: about a second of work. A long chat takes some ten thousand.
 const FUEL: u64 = 5_000_000;
+const PROBE_FUEL: u64 = 500_000;
 const MAX_SOURCE_BYTES: usize = 1 << 20;
+/// A text that no template writes by itself.
+const PROBE: &str = "\u{f0f00}probe";
 
 pub struct ChatTemplate {
     environment: Environment<'static>,
-    /// Whether the template reads `content` as a list of parts too.
-    takes_parts: bool,
+    content: Content,
+}
+
+/// The form of a message's `content` that a template reads.
+#[derive(Clone, Copy, PartialEq)]
+enum Content {
+    Text,
+    /// A list of `{type, text}`.
+    Parts,
+    Both,
 }
 
 /// What a template may ask for beside the messages.
@@ -58,15 +69,29 @@ impl ChatTemplate {
             SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build().map_err(bad_template("load"))?,
         );
         environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
-        environment.set_fuel(Some(FUEL));
         environment.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
         environment.add_filter("tojson", tojson);
         environment.add_function("raise_exception", |message: String| -> Result<Value, minijinja::Error> {
             Err(minijinja::Error::new(ErrorKind::InvalidOperation, message))
         });
         environment.add_template_owned("chat", without_generation_tags(source)).map_err(bad_template("parse"))?;
-        let takes_parts = source.contains("type");
-        Ok(ChatTemplate { environment, takes_parts })
+        let mut template = ChatTemplate { environment, content: Content::Both };
+        template.environment.set_fuel(Some(PROBE_FUEL));
+        template.content =
+            match (template.shows(PROBE.into()), template.shows(json!([{"type": "text", "text": PROBE}]))) {
+                (_, false) => Content::Text,
+                (false, true) => Content::Parts,
+                (true, true) => Content::Both,
+            };
+        template.environment.set_fuel(Some(FUEL));
+        Ok(template)
+    }
+
+    /// Whether the probe comes out of the template as text (not quoted, as within a printed list).
+    fn shows(&self, content: Json) -> bool {
+        let options = RenderOptions { add_generation_prompt: true, ..RenderOptions::default() };
+        let text = self.render(&json!([{"role": "user", "content": content}]), &options).unwrap_or_default();
+        text.split_once(PROBE).is_some_and(|(before, _)| !before.ends_with(['"', '\'']))
     }
 
     /// The text of a chat. `messages`: a list of `{role, content, …}` as in OpenAI's API.
@@ -89,7 +114,7 @@ impl ChatTemplate {
             .map_err(bad_template("render"))
     }
 
-    /// Checks the form of the messages; joins text parts where the template wants plain text.
+    /// Checks the form of the messages and gives each content the form that the template reads.
     fn prepare(&self, messages: &Json) -> Result<Json> {
         let Some(list) = messages.as_array().filter(|list| !list.is_empty()) else {
             bail!(BadOption, "Messages should be a list of at least one {{role, content}}");
@@ -101,8 +126,11 @@ impl ChatTemplate {
             }
             let Some(content) = message.get_mut("content") else { continue };
             match content {
+                Json::String(text) if self.content == Content::Parts => {
+                    *content = json!([{"type": "text", "text": text}]);
+                }
                 Json::String(_) | Json::Null => {}
-                Json::Array(_) if self.takes_parts => {}
+                Json::Array(_) if self.content != Content::Text => {}
                 Json::Array(parts) => {
                     let text: Option<Vec<&str>> = parts.iter().map(|part| part.get("text")?.as_str()).collect();
                     match text {
@@ -217,7 +245,7 @@ fn without_generation_tags(source: &str) -> String {
     out + rest
 }
 
-/// `json.dumps(value, ensure_ascii=False, indent=indent)`.
+/// `json.dumps(value, ensure_ascii=ensure_ascii, indent=indent)`; Hugging Face's default is False.
 fn tojson(value: Value, indent: Option<usize>, named: Kwargs) -> Result<Value, minijinja::Error> {
     let indent = match indent {
         Some(indent) => Some(indent),
@@ -233,7 +261,21 @@ fn tojson(value: Value, indent: Option<usize>, named: Kwargs) -> Result<Value, m
         None => value.serialize(&mut serde_json::Serializer::with_formatter(&mut out, Spaced)),
     };
     written.map_err(|e| minijinja::Error::new(ErrorKind::BadSerialization, e.to_string()))?;
-    Ok(Value::from(String::from_utf8_lossy(&out).into_owned()))
+    let json = String::from_utf8_lossy(&out).into_owned();
+    let ascii = named.get::<Option<bool>>("ensure_ascii")?.unwrap_or(false);
+    Ok(Value::from(if ascii { escaped(&json) } else { json }))
+}
+
+/// Characters past ASCII as `\uXXXX`.
+fn escaped(json: &str) -> String {
+    let mut out = String::with_capacity(json.len());
+    for unit in json.encode_utf16() {
+        match u8::try_from(unit) {
+            Ok(ascii) if ascii.is_ascii() => out.push(char::from(ascii)),
+            _ => out += &format!("\\u{unit:04x}"),
+        }
+    }
+    out
 }
 
 /// Python's default separators: ", " and ": ".

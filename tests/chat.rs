@@ -169,6 +169,7 @@ fn tools_are_written_as_python_writes_json() {
         "{\n  \"b\": [\n    1,\n    2.5\n  ],\n  \"a\": \"<é'>\"\n}"
     );
     assert_eq!(render("{{ {} | tojson(ensure_ascii=False) }}", &user("x"), &options), "{}");
+    assert_eq!(render("{{ 'é🙂' | tojson(ensure_ascii=True) }}", &user("x"), &options), r#""\u00e9\ud83d\ude42""#);
 }
 
 #[test]
@@ -216,6 +217,21 @@ fn bad_messages_are_named() {
     }
     let parts = json!([{"role": "user", "content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]}]);
     assert!(template.render(&parts, &reply()).unwrap().contains("user\nab<|im_end|>"));
+}
+
+#[test]
+fn content_takes_the_form_that_the_template_reads() {
+    let parts = json!([{"role": "user", "content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]}]);
+    let plain = user("ab");
+    for source in [
+        "{{ messages[0].content }}",
+        "{% for part in messages[0].content %}{{ part.text }}{% endfor %}",
+        "{% if messages[0].content is string %}{{ messages[0].content }}{% else %}{% for part in messages[0].content %}{{ part['text'] }}{% endfor %}{% endif %}",
+        "{{ messages[0].content + '' }}{# type #}",
+    ] {
+        assert_eq!(render(source, &parts, &reply()), "ab", "{source}");
+        assert_eq!(render(source, &plain, &reply()), "ab", "{source}");
+    }
 }
 
 #[test]
