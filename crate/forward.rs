@@ -19,6 +19,8 @@ pub struct Choice {
     pub reduce: &'static str,
     /// How threads of the matrix product come by activations: `direct`, or through `quad` or `octet` broadcasts.
     pub x: &'static str,
+    /// How the cache's numbers are read and written: `pack16` or `f16` for the same f16 bytes, or `f32`.
+    pub kv: &'static str,
 }
 
 /// Sizes chosen at load.
@@ -188,7 +190,7 @@ impl Pass<'_> {
         self.product(&layer.qkv, s.x_norm, layer.qkv_bias, s.qkv, Store::Overwrite, self.rows)?;
 
         let reduce = m.choice.reduce;
-        let kv = m.sizes.kv.name();
+        let kv = m.choice.kv;
         let &(.., rope) = m
             .rope_tables
             .iter()

@@ -13,13 +13,6 @@ pub enum KvType {
 }
 
 impl KvType {
-    pub fn name(self) -> &'static str {
-        match self {
-            KvType::F16 => "f16",
-            KvType::F32 => "f32",
-        }
-    }
-
     fn bytes(self) -> u64 {
         match self {
             KvType::F16 => 2,

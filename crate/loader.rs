@@ -141,7 +141,7 @@ impl Loader {
             max_outputs: MAX_OUTPUTS.min(rows),
             kv: self.options.kv,
         };
-        let choice = choose(&self.gpu.caps);
+        let choice = choose(&self.gpu.caps, self.options.kv);
         let (model, upload) = Model::place(&header, config, sizes, choice, &mut self.gpu)?;
         self.gpu.check()?;
         Ok(Tensors { model, upload, tokenizer, template, name, types, n_params, file_bytes: header.file_bytes })
@@ -173,12 +173,17 @@ impl Loader {
 
 /// The kernel variants for an adapter. Loads are slow on software adapters, which have no load that all lanes share:
 /// there activations are broadcast instead.
-fn choose(caps: &Caps) -> Choice {
+fn choose(caps: &Caps, kv: KvType) -> Choice {
     let x = match caps.subgroup_min {
         _ if !caps.is_software => "direct",
         0..4 => "direct",
         4..8 => "quad",
         _ => "octet",
     };
-    Choice { reduce: if caps.subgroups { "subgroup" } else { "tree" }, x }
+    let kv = match kv {
+        KvType::F32 => "f32",
+        KvType::F16 if caps.f16 => "f16",
+        KvType::F16 => "pack16",
+    };
+    Choice { reduce: if caps.subgroups { "subgroup" } else { "tree" }, x, kv }
 }

@@ -6,7 +6,7 @@ use crate::params::Attention;
 /// read: batch, qkv, k_cache, v_cache; write: out.
 pub fn run(mut args: Args) {
     let p: Attention = args.params();
-    let half = args.choice(1) == "f16";
+    let half = args.choice(1) != "f32";
     let (heads, kv_heads, dim) = (p.n_heads as usize, p.n_kv_heads as usize, p.head_dim4 as usize * 4);
     let (batch, qkv, k_cache, v_cache) = (args.read[0], floats(args.read[1]), args.read[2], args.read[3]);
     let out = floats_mut(args.write[0]);

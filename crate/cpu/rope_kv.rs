@@ -7,7 +7,7 @@ use half::f16;
 /// read: batch, q_norm, k_norm, rope table; write: qkv, k_cache, v_cache.
 pub fn run(mut args: Args) {
     let p: RopeKv = args.params();
-    let f16_cache = args.choice(1) == "f16";
+    let f16_cache = args.choice(1) != "f32";
     let (batch, rope) = (args.read[0], floats(args.read[3]));
     let norms = [floats(args.read[1]), floats(args.read[2])];
     let (heads, kv_heads, dim) = (p.n_heads as usize, p.n_kv_heads as usize, p.head_dim as usize);
@@ -60,9 +60,11 @@ fn rotate(head: &mut [f32], rope: &[f32], position: u32, p: &RopeKv) {
 
 /// Writes a head to element `at` of a cache, as f32 or as pairs of f16.
 fn store(cache: &mut [u32], at: usize, head: &[f32], half: bool) {
+    // What f16 cannot hold becomes its largest number.
+    let bits = |v: f32| f16::from_f32(v.clamp(-65504.0, 65504.0)).to_bits() as u32;
     if half {
         for (word, pair) in cache[at / 2..].iter_mut().zip(head.chunks_exact(2)) {
-            *word = f16::from_f32(pair[0]).to_bits() as u32 | (f16::from_f32(pair[1]).to_bits() as u32) << 16;
+            *word = bits(pair[0]) | bits(pair[1]) << 16;
         }
     } else {
         floats_mut(cache)[at..at + head.len()].copy_from_slice(head);

@@ -51,7 +51,7 @@ const SHAPES: [Shape; 16] = [
 
 pub fn run(rig: &mut Rig) {
     for reduce in REDUCES {
-        for kv in ["f16", "f32"] {
+        for kv in ["pack16", "f16", "f32"] {
             let mut random = Random::new(6);
             for s in &SHAPES {
                 let per_kv = s.n_heads / s.n_kv_heads;
@@ -101,7 +101,7 @@ pub fn run(rig: &mut Rig) {
 fn cache(random: &mut Random, s: &Shape, kv: &str) -> Vec<u32> {
     let width = (s.n_kv_heads * s.head_dim) as usize;
     let cells = s.rows.iter().map(|(p, c)| p + c + 1).max().unwrap_or(0) as usize + 3;
-    let per_word = if kv == "f16" { 2 } else { 1 };
+    let per_word = if kv != "f32" { 2 } else { 1 };
     let mut words = poison(cells * width / per_word);
     for &(position, first_cell) in s.rows {
         let window = if s.window == 0 { position + 1 } else { s.window.min(position + 1) };
@@ -109,7 +109,7 @@ fn cache(random: &mut Random, s: &Shape, kv: &str) -> Vec<u32> {
         let to = (first_cell + position + 1) as usize * width / per_word;
         for word in &mut words[from..to] {
             let pair = [random.unit(), random.unit()].map(|v| half::f16::from_f32(2.0 * v).to_bits() as u32);
-            *word = if kv == "f16" { pair[0] | pair[1] << 16 } else { (2.0 * random.unit()).to_bits() };
+            *word = if kv != "f32" { pair[0] | pair[1] << 16 } else { (2.0 * random.unit()).to_bits() };
         }
     }
     words

@@ -257,7 +257,7 @@ fn caches_hold_f16_pairs() {
     let qkv = bits(&[0.0, 0.0, 0.0, 0.0, 1.0, -2.0, 0.5, 65504.0, 1.0 + 1.0 / 2048.0, 3.0, 1e-8, -0.0]);
     let cache = [0; 4];
     let inputs: [&[u32]; 7] = [&[0, 0, 0, 0], &[], &[], &bits(&table), &qkv, &cache, &cache];
-    let out = mirror("rope_kv.tree.f16", params, &inputs, [3, 1]);
+    let out = mirror("rope_kv.tree.pack16", params, &inputs, [3, 1]);
     assert_eq!(out[5][..2], [0xc000_3c00, 0x7bff_3800]);
     // Halfway goes to even; what is too small goes to zero.
     assert_eq!(out[6][..2], [0x4200_3c00, 0x8000_0000]);

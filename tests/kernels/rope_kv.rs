@@ -117,7 +117,7 @@ const SHAPES: [Shape; 7] = [
 pub fn run(rig: &mut Rig) {
     let context = 1280;
     for reduce in REDUCES {
-        for kv in ["f16", "f32"] {
+        for kv in ["pack16", "f16", "f32"] {
             let mut random = Random::new(5);
             for s in &SHAPES {
                 let heads = s.n_heads + 2 * s.n_kv_heads;
@@ -126,8 +126,8 @@ pub fn run(rig: &mut Rig) {
                 let factors = if s.neox == 0 && !s.norm { factors } else { Vec::new() };
                 let table = rope::table(2 * s.rope_half, s.theta, s.scale, &factors, context);
                 let cells = s.rows.iter().map(|(p, c)| p + c + 1).max().unwrap_or(0) + 2;
-                let words = (cells * s.n_kv_heads * s.head_dim) as usize / if kv == "f16" { 2 } else { 1 };
-                let cache = || if kv == "f16" { Data::OutF16(poison(words)) } else { Data::Out(poison(words)) };
+                let words = (cells * s.n_kv_heads * s.head_dim) as usize / if kv != "f32" { 2 } else { 1 };
+                let cache = || if kv != "f32" { Data::OutF16(poison(words)) } else { Data::Out(poison(words)) };
                 let norm = |random: &mut Random| {
                     Data::In(if s.norm { floats(&random.floats(s.head_dim as usize, 2.0)) } else { poison(4) })
                 };
@@ -157,7 +157,7 @@ pub fn run(rig: &mut Rig) {
                         cache(),
                     ],
                     grid: [heads, s.rows.len() as u32],
-                    ceiling: if kv == "f16" { F16_CACHE } else { F32 },
+                    ceiling: if kv != "f32" { F16_CACHE } else { F32 },
                 });
             }
         }
