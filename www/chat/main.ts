@@ -36,7 +36,8 @@ function opened(loaded: Model): void {
   const { name, quantization, nParams, memory, adapter, chatTemplate } = loaded.info;
   $("model-name").textContent = name;
   const device = adapter.description || [adapter.vendor, adapter.architecture].filter(Boolean).join(" ") || "WebGPU";
-  const facts = [parameters(nParams), quantization, `${bytes(memory.gpuBytes)} on ${device}`];
+  // The type of most of the weights comes first.
+  const facts = [parameters(nParams), quantization.split(", ")[0], `${bytes(memory.gpuBytes)} on ${device}`];
   $("model-facts").textContent = facts.filter(Boolean).join(" · ");
   $<HTMLTextAreaElement>("prompt").placeholder = chatTemplate ? "Write a message" : "This model has no chat format: it goes on with your text";
   const slow = "WebGPU runs in software here, so replies are slow. If there is a graphics card, turn on hardware acceleration.";
