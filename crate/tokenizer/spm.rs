@@ -1,8 +1,9 @@
 //! SentencePiece-style tokenizer (`tokenizer.ggml.model` = "llama"): neighbours merge into the
 //! best-scored token of the vocabulary until none is left; what has no token becomes bytes.
 //!
-//! The crate's BPE model would need a list of 515,000 merges derived from Gemma's scores and about
-//! 80 MB, and cannot give two merges the same rank. Here the vocabulary itself is the merge list.
+//! The crate's BPE model would need 515,000 merges derived from Gemma's scores, each as two strings,
+//! and cannot give two merges the same rank. Here the vocabulary itself is the merge list: Gemma's
+//! takes 5 MB and 0.2 s in wasm.
 
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
