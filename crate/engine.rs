@@ -164,7 +164,13 @@ impl Engine {
             &self.tokenizer,
             &template,
             messages,
-            &RenderOptions { add_generation_prompt: true, ..Default::default() },
+            &RenderOptions { add_generation_prompt: true, now: Some(unix_time()), ..Default::default() },
         )
     }
+}
+
+/// Seconds since 1970, for templates that tell the model the date.
+fn unix_time() -> i64 {
+    let now = web_time::SystemTime::now().duration_since(web_time::UNIX_EPOCH);
+    now.map_or(0, |since| since.as_secs() as i64)
 }
