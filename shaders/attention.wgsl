@@ -30,11 +30,7 @@ var<workgroup> p_tile: array<vec4<f32>, TILE>;
 var<workgroup> partials: array<vec4<f32>, QH * 64u>;
 
 @compute @workgroup_size(64)
-fn main(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(local_invocation_index) lid: u32,
-    lanes: Lanes,
-) {
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lid: u32) {
     let row = batch[group.y];
     let dim4 = params.head_dim4;
     let kv_head = group.x / params.groups;
@@ -83,7 +79,7 @@ fn main(
             p_tile[c] = score;
             tile_top = max(tile_top, score);
         }
-        let new_top = max(top, workgroup_max4(tile_top, lid, lane_count(lanes)));
+        let new_top = max(top, workgroup_max4(tile_top, lid));
         let shrink = exp(top - new_top);
         top = new_top;
         weight *= shrink;
@@ -107,7 +103,7 @@ fn main(
         }
         workgroupBarrier();
     }
-    let total = workgroup_sum4(weight, lid, lane_count(lanes));
+    let total = workgroup_sum4(weight, lid);
     for (var h = 0u; h < QH; h++) {
         partials[h * 64u + lid] = acc[h];
     }

@@ -23,11 +23,7 @@ struct Params {
 #import shared/reduce_{reduce}
 
 @compute @workgroup_size(64)
-fn main(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(local_invocation_index) lid: u32,
-    lanes: Lanes,
-) {
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lid: u32) {
     let first = group.x * 16u + (lid / 16u) * 4u;
     // Rows past the end repeat the last one, so that every thread stays in step; they are not stored.
     let last = params.n - 1u;
@@ -56,7 +52,7 @@ fn main(
             acc[r] += dot(w.scale, vec2<f32>(low, high)) + dot(w.offset, sums);
         }
     }
-    let total = sum16(acc, lid, lane_count(lanes));
+    let total = sum16(acc, lid);
     if lid % 16u == 0u {
         for (var r = 0u; r < 4u; r++) {
             let n = first + r;

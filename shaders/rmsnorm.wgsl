@@ -16,11 +16,7 @@ struct Params {
 #import shared/reduce_{reduce}
 
 @compute @workgroup_size(64)
-fn main(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(local_invocation_index) lid: u32,
-    lanes: Lanes,
-) {
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lid: u32) {
     var src = group.y;
     if params.gather != 0u {
         src = rows[group.y];
@@ -32,7 +28,7 @@ fn main(
         let v = x[start + i];
         squares += v * v;
     }
-    let total = workgroup_sum(squares.x + squares.y + squares.z + squares.w, lid, lane_count(lanes));
+    let total = workgroup_sum(squares.x + squares.y + squares.z + squares.w, lid);
     let scale = inverseSqrt(total / f32(params.k4 * 4u) + params.eps);
     for (var i = lid; i < params.k4; i += 64u) {
         let y = x[start + i] * scale * weight[i];

@@ -29,11 +29,7 @@ struct Params {
 var<workgroup> head: array<f32, 256>;
 
 @compute @workgroup_size(64)
-fn main(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(local_invocation_index) lid: u32,
-    lanes: Lanes,
-) {
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lid: u32) {
     let row = batch[group.y];
     let h = group.x;
     let dim = params.head_dim;
@@ -47,9 +43,8 @@ fn main(
         head[i] = v;
         squares += v * v;
     }
-    let total = workgroup_sum(squares, lid, lane_count(lanes));
     if params.has_norm != 0u && !is_v {
-        let scale = inverseSqrt(total / f32(dim) + params.eps);
+        let scale = inverseSqrt(workgroup_sum(squares, lid) / f32(dim) + params.eps);
         for (var i = lid; i < dim; i += 64u) {
             head[i] *= scale * select(k_norm[i], q_norm[i], is_q);
         }

@@ -1,7 +1,7 @@
 // Reductions over a workgroup of 64 threads without subgroups. Every thread gets the result.
 var<workgroup> reduce_scratch: array<vec4<f32>, 64>;
 
-fn workgroup_sum(value: f32, lid: u32, lanes: u32) -> f32 {
+fn workgroup_sum(value: f32, lid: u32) -> f32 {
     reduce_scratch[lid].x = value;
     for (var step = 32u; step > 0u; step >>= 1u) {
         workgroupBarrier();
@@ -15,7 +15,7 @@ fn workgroup_sum(value: f32, lid: u32, lanes: u32) -> f32 {
     return total;
 }
 
-fn workgroup_sum4(value: vec4<f32>, lid: u32, lanes: u32) -> vec4<f32> {
+fn workgroup_sum4(value: vec4<f32>, lid: u32) -> vec4<f32> {
     reduce_scratch[lid] = value;
     for (var step = 32u; step > 0u; step >>= 1u) {
         workgroupBarrier();
@@ -29,7 +29,7 @@ fn workgroup_sum4(value: vec4<f32>, lid: u32, lanes: u32) -> vec4<f32> {
     return total;
 }
 
-fn workgroup_max4(value: vec4<f32>, lid: u32, lanes: u32) -> vec4<f32> {
+fn workgroup_max4(value: vec4<f32>, lid: u32) -> vec4<f32> {
     reduce_scratch[lid] = value;
     for (var step = 32u; step > 0u; step >>= 1u) {
         workgroupBarrier();
@@ -44,7 +44,7 @@ fn workgroup_max4(value: vec4<f32>, lid: u32, lanes: u32) -> vec4<f32> {
 }
 
 // Sums over 16 neighbouring threads; the first thread of each 16 gets the result.
-fn sum16(value: vec4<f32>, lid: u32, lanes: u32) -> vec4<f32> {
+fn sum16(value: vec4<f32>, lid: u32) -> vec4<f32> {
     reduce_scratch[lid] = value;
     workgroupBarrier();
     var total = vec4<f32>(0.0);
@@ -54,12 +54,4 @@ fn sum16(value: vec4<f32>, lid: u32, lanes: u32) -> vec4<f32> {
         }
     }
     return total;
-}
-
-// What a reduction needs to know of its thread: nothing without subgroups.
-struct Lanes {
-    @builtin(local_invocation_id) unused: vec3<u32>,
-}
-fn lane_count(lanes: Lanes) -> u32 {
-    return 0u;
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::io::Write;
 
 use sotto::cpu::CpuMemory;
-use sotto::gpu::{Gpu, GpuOptions};
+use sotto::gpu::{Caps, Gpu, GpuOptions};
 use sotto::kernels::{Access, VARIANTS, Variant};
 use sotto::memory::{BufferId, Memory};
 use sotto::recording::Recording;
@@ -96,7 +96,7 @@ impl Rig {
         None
     }
 
-    /// Runs a case on both sides. A difference is kept for [`Rig::finish`], so that one run tells of all.
+    /// Runs a case on both sides. A difference is kept for the report, so that one run tells of all.
     pub fn run<P: bytemuck::Pod>(&mut self, case: Case<P>) {
         let (kernel, id) =
             sotto::kernels::find(&case.variant).unwrap_or_else(|| panic!("there is no variant '{}'", case.variant));
@@ -176,7 +176,33 @@ impl Rig {
         id
     }
 
-    /// Prints what ran and how exact it was; fails on any difference, and on any variant that had no case.
+    /// What was found, without the adapter.
+    pub fn report(self) -> Report {
+        Report { caps: self.gpu.caps.clone(), floors: self.floors, skipped: self.skipped, failures: self.failures }
+    }
+}
+
+/// What ran on one adapter, how exact it was, and what was wrong.
+pub struct Report {
+    caps: Caps,
+    floors: BTreeMap<&'static str, Floor>,
+    skipped: BTreeMap<&'static str, &'static str>,
+    failures: Vec<String>,
+}
+
+impl Report {
+    /// Adds what another rig ran on the same adapter; no variant may be in both.
+    pub fn merge(&mut self, other: Report) {
+        assert_eq!(self.caps.adapter.to_string(), other.caps.adapter.to_string());
+        for name in other.floors.keys() {
+            assert!(!self.floors.contains_key(name), "{name} ran twice");
+        }
+        self.floors.extend(other.floors);
+        self.skipped.extend(other.skipped);
+        self.failures.extend(other.failures);
+    }
+
+    /// Prints it; fails on any difference, and on any variant that had no case.
     pub fn finish(mut self) {
         println!("error    ceiling  cases  variant (worst case)");
         for (name, f) in &self.floors {
@@ -191,13 +217,13 @@ impl Rig {
                 self.failures.push(format!("{} has no case here: write one", variant.name));
             }
         }
-        say(&format!("kernels: {} of {} variants ran on {}", self.floors.len(), VARIANTS.len(), self.gpu.caps.adapter));
+        say(&format!("kernels: {} of {} variants ran on {}", self.floors.len(), VARIANTS.len(), self.caps.adapter));
         // These two are known: a feature that gets lost on the way must not pass as "cannot".
-        let name = self.gpu.caps.adapter.to_string().to_lowercase();
+        let name = self.caps.adapter.to_string().to_lowercase();
         if name.contains("llvmpipe") && !self.skipped.is_empty() {
-            self.failures.push("lavapipe has subgroups and f16: nothing may be left out".into());
+            self.failures.push("lavapipe has subgroups of 8 and f16: nothing may be left out".into());
         }
-        if name.contains("swiftshader") && !self.gpu.caps.subgroups {
+        if name.contains("swiftshader") && !self.caps.subgroups {
             self.failures.push("SwiftShader has subgroups: they may not be left out".into());
         }
         let shown = self.failures.len().min(40);

@@ -41,9 +41,9 @@ const SHAPES: [Shape; 12] = [
     shape(520, 64, 15, false, false, 0, 520, 0),
 ];
 
-pub fn run(rig: &mut Rig) {
+pub fn run(rig: &mut Rig, kinds: &[TensorType]) {
     let mut random = Random::new(4);
-    for kind in TensorType::ALL {
+    for &kind in kinds {
         let format = kind.name().to_lowercase();
         for shape in &SHAPES {
             let part = part(&mut random, kind, (shape.n * shape.k) as usize, shape.slack);
