@@ -54,7 +54,7 @@ for (const name of MODELS) {
       return { first, second, info, back };
     }, name);
     const { first, second, info, back } = result;
-    expect(info.architecture).toBe(name.replace(/3?-.*/, (rest) => (name.startsWith("gemma3") ? "3" : rest.slice(0, 0))));
+    expect(name.startsWith(info.architecture)).toBe(true);
     expect(info.adapter.isSoftware).toBe(true);
     expect(info.memory.wasmBytes).toBeLessThan(64e6);
     expect(info.contextLength).toBe(128);
@@ -68,8 +68,9 @@ for (const name of MODELS) {
 }
 
 test("every source gives the same model", async ({ blank }) => {
+  test.setTimeout(240_000);
   const texts = await blank.evaluate(async () => {
-    const bytes = await (await fetch("/tiny/qwen2-mixed.gguf")).arrayBuffer();
+    const bytes = await (await fetch("/tiny/qwen2-f32.gguf")).arrayBuffer();
     const trickle = () => {
       let at = 0;
       return new ReadableStream<Uint8Array>({
@@ -81,7 +82,7 @@ test("every source gives the same model", async ({ blank }) => {
       });
     };
     const out: string[] = [];
-    for (const source of ["/tiny/qwen2-mixed.gguf", new Blob([bytes]), bytes, new Uint8Array(bytes), trickle()]) {
+    for (const source of ["/tiny/qwen2-f32.gguf", new Blob([bytes]), bytes, new Uint8Array(bytes), trickle()]) {
       const model = await sotto.load(source, { contextLength: 128 });
       let text = "";
       for await (const chunk of model.generate("one two", { raw: true, maxTokens: 8, temperature: 0 })) text += chunk.text;
@@ -109,23 +110,24 @@ test("a seed repeats a reply; stop strings, stop tokens and limits end it", asyn
       return { text, tokens, finish };
     };
     const greedy = await say({ temperature: 0 });
-    const seeded = [await say({ seed: 7, temperature: 1 }), await say({ seed: 7, temperature: 1 }), await say({ seed: 8, temperature: 1 })];
+    const warm = { temperature: 2, topK: 0, topP: 1, minP: 0 };
+    const seeded = [await say({ seed: 7, ...warm }), await say({ seed: 7, ...warm }), await say({ seed: 8, ...warm })];
     const one = await say({ temperature: 0, maxTokens: 1 });
     const biased = await say({ temperature: 0, maxTokens: 3, logitBias: { 65: 1000 } });
     const stopToken = await say({ temperature: 0, stopTokens: [greedy.tokens[2]!] });
-    const stopText = await say({ temperature: 0, stop: [greedy.text.slice(3, 6)] });
+    const stopText = await say({ temperature: 0, stop: [greedy.text.slice(1, 3)] });
     await model.dispose();
     return { greedy, seeded, one, biased, stopToken, stopText };
   });
   expect(r.seeded[0]).toEqual(r.seeded[1]);
-  expect(r.seeded[0]!.text).not.toBe(r.seeded[2]!.text);
+  expect(r.seeded[0]!.tokens).not.toEqual(r.seeded[2]!.tokens);
   expect(r.one.tokens).toEqual(r.greedy.tokens.slice(0, 1));
   expect(r.one.finish).toBe("length");
   expect(r.biased.tokens).toEqual([65, 65, 65]);
   expect(r.stopToken.finish).toBe("stop");
   expect(r.stopToken.tokens.length).toBeLessThanOrEqual(3);
   expect(r.stopText.finish).toBe("stop");
-  expect(r.stopText.text).toBe(r.greedy.text.slice(0, r.greedy.text.indexOf(r.greedy.text.slice(3, 6))));
+  expect(r.stopText.text).toBe(r.greedy.text.slice(0, r.greedy.text.indexOf(r.greedy.text.slice(1, 3))));
 });
 
 test("break, abort, concurrent replies and dispose leave the model usable or gone, never hanging", async ({ blank }) => {

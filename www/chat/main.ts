@@ -20,7 +20,7 @@ const conversation = new Conversation({
   },
 });
 new Picker({
-  contextLength: () => settings.values.contextLength,
+  contextLength: () => settings.values.contextLength || undefined,
   onStart: async () => {
     await unload();
   },

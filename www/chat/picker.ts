@@ -7,7 +7,7 @@ import { transfer } from "./format.js";
 export const DEFAULT_MODEL = "models/SmolLM2-135M-Instruct.Q4_1.gguf";
 
 interface Hooks {
-  contextLength(): number;
+  contextLength(): number | undefined;
   /** Before a load: the last model's memory is given back first. */
   onStart(): Promise<void>;
   onLoaded(model: Model): void;

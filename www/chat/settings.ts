@@ -4,11 +4,12 @@ import { $ } from "./dom.js";
 export interface Settings {
   temperature: number;
   maxTokens: number;
+  /** 0: what the engine picks for the model. */
   contextLength: number;
   system: string;
 }
 
-const DEFAULTS: Settings = { temperature: 0.7, maxTokens: 512, contextLength: 2048, system: "" };
+const DEFAULTS: Settings = { temperature: 0.7, maxTokens: 512, contextLength: 0, system: "" };
 const KEY = "sotto-settings";
 
 export class SettingsDialog {
@@ -53,7 +54,7 @@ export class SettingsDialog {
     this.values = {
       temperature: this.#temperature.valueAsNumber,
       maxTokens: maxTokens >= 1 && this.#maxTokens.validity.valid ? maxTokens : DEFAULTS.maxTokens,
-      contextLength: Number(this.#context.value) || DEFAULTS.contextLength,
+      contextLength: Number(this.#context.value),
       system: this.#system.value,
     };
     $("temperature-value").textContent = this.values.temperature.toFixed(1);
