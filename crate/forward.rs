@@ -19,6 +19,8 @@ pub struct Choice {
     pub reduce: &'static str,
     /// How threads of the matrix product come by activations: `direct`, or through `quad` or `octet` broadcasts.
     pub x: &'static str,
+    /// How attention's threads work together: as `reduce`, or `quad`, which broadcasts queries too.
+    pub lanes: &'static str,
     /// How the cache's numbers are read and written: `pack16` or `f16` for the same f16 bytes, or `f32`.
     pub kv: &'static str,
 }
@@ -216,7 +218,7 @@ impl Pass<'_> {
         let per_kv = c.n_heads / c.n_kv_heads;
         let groups = per_kv.div_ceil(4);
         self.recording.push(
-            &format!("attention.{reduce}.{kv}.qh{}", per_kv.div_ceil(groups)),
+            &format!("attention.{}.{kv}.qh{}", m.choice.lanes, per_kv.div_ceil(groups)),
             params::Attention {
                 n_heads: c.n_heads,
                 n_kv_heads: c.n_kv_heads,

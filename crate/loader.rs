@@ -182,8 +182,11 @@ fn choose(caps: &Caps, kv: KvType) -> Choice {
     };
     let kv = match kv {
         KvType::F32 => "f32",
-        KvType::F16 if caps.f16 => "f16",
+        // A software adapter loads a word at a time: two numbers are better than one.
+        KvType::F16 if caps.f16 && !caps.is_software => "f16",
         KvType::F16 => "pack16",
     };
-    Choice { reduce: if caps.subgroups { "subgroup" } else { "tree" }, x, kv }
+    let reduce = if caps.subgroups { "subgroup" } else { "tree" };
+    let lanes = if caps.subgroups && caps.is_software { "quad" } else { reduce };
+    Choice { reduce, x, lanes, kv }
 }

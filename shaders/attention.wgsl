@@ -21,16 +21,22 @@ struct Params {
 @group(0) @binding(4) var<storage, read_write> out: array<vec4<f32>>;
 @group(0) @binding(5) var<uniform> params: Params;
 #import shared/kv_{kv}
-#import shared/reduce_{reduce}
+#import shared/q_{lanes}
+
+struct Q4 {
+    a: vec4<f32>, b: vec4<f32>, c: vec4<f32>, d: vec4<f32>,
+}
 
 const TILE: u32 = 256u;
 const LOWEST: f32 = -3.0e38;
+// Rows of queries start on a multiple of 4 vectors; the gap is zero.
 var<workgroup> q_tile: array<vec4<f32>, QH * 64u>;
 var<workgroup> p_tile: array<vec4<f32>, TILE>;
 var<workgroup> partials: array<vec4<f32>, QH * 64u>;
 
 @compute @workgroup_size(64)
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lid: u32) {
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lid: u32, thread: QThread) {
+    let lane = q_lane(thread);
     let row = batch[group.y];
     let dim4 = params.head_dim4;
     let kv_head = group.x / params.groups;
@@ -38,10 +44,12 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let head0 = kv_head * per_kv + (group.x % params.groups) * QH;
     let n_heads = min(QH, (kv_head + 1u) * per_kv - head0);
 
-    for (var i = lid; i < QH * dim4; i += 64u) {
+    let q_row = (dim4 + 3u) & 124u;
+    for (var i = lid; i < QH * q_row; i += 64u) {
+        let h = i / q_row;
         var q = vec4<f32>(0.0);
-        if i / dim4 < n_heads {
-            q = qkv[group.y * params.q_stride4 + head0 * dim4 + i];
+        if h < n_heads && i % q_row < dim4 {
+            q = qkv[group.y * params.q_stride4 + (head0 + h) * dim4 + i % q_row];
         }
         q_tile[i] = q;
     }
@@ -64,20 +72,28 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     for (var tile = begin; tile < end; tile += TILE) {
         let count = min(TILE, end - tile);
         var tile_top = vec4<f32>(LOWEST);
-        for (var c = lid; c < count; c += 64u) {
+        for (var first = 0u; first < count; first += 64u) {
+            // Threads past the end repeat the last cell, so that all stay in step; it is not stored.
+            let c = min(first + lid, count - 1u);
             let at = base + (tile + c) * stride;
             var score = vec4<f32>(0.0);
-            for (var i = 0u; i < dim4; i++) {
-                let k = kv_unpack(k_cache[at + i]);
+            for (var i = 0u; i < dim4; i += 4u) {
+                let k0 = kv_unpack(k_cache[at + i]);
+                let k1 = kv_unpack(k_cache[at + min(i + 1u, dim4 - 1u)]);
+                let k2 = kv_unpack(k_cache[at + min(i + 2u, dim4 - 1u)]);
+                let k3 = kv_unpack(k_cache[at + min(i + 3u, dim4 - 1u)]);
                 for (var h = 0u; h < QH; h++) {
-                    score[h] += dot(k, q_tile[h * dim4 + i]);
+                    let q = q4(h * q_row + i, lane);
+                    score[h] += dot(k0, q.a) + dot(k1, q.b) + dot(k2, q.c) + dot(k3, q.d);
                 }
             }
             if params.softcap > 0.0 {
                 score = params.softcap * tanh(clamp(score / params.softcap, vec4<f32>(-15.0), vec4<f32>(15.0)));
             }
-            p_tile[c] = score;
-            tile_top = max(tile_top, score);
+            if first + lid < count {
+                p_tile[c] = score;
+                tile_top = max(tile_top, score);
+            }
         }
         let new_top = max(top, workgroup_max4(tile_top, lid));
         let shrink = exp(top - new_top);

@@ -50,7 +50,7 @@ const SHAPES: [Shape; 16] = [
 ];
 
 pub fn run(rig: &mut Rig) {
-    for reduce in REDUCES {
+    for lanes in ["tree", "subgroup", "quad"] {
         for kv in ["pack16", "f16", "f32"] {
             let mut random = Random::new(6);
             for s in &SHAPES {
@@ -67,7 +67,7 @@ pub fn run(rig: &mut Rig) {
                 }
                 let (k, v) = (cache(&mut random, s, kv), cache(&mut random, s, kv));
                 rig.run(Case {
-                    variant: format!("attention.{reduce}.{kv}.qh{}", per_kv.div_ceil(groups)),
+                    variant: format!("attention.{lanes}.{kv}.qh{}", per_kv.div_ceil(groups)),
                     what: format!(
                         "{}:{} heads of {}, window {}, softcap {}, at {:?}",
                         s.n_heads, s.n_kv_heads, s.head_dim, s.window, s.softcap, s.rows
