@@ -31,10 +31,10 @@ new Picker({
 $("change-model").onclick = () => void unload();
 $("error-close").onclick = hideError;
 
-function opened(loaded: Model): void {
+function opened(loaded: Model, title?: string): void {
   model = loaded;
   const { name, quantization, nParams, memory, adapter, chatTemplate } = loaded.info;
-  $("model-name").textContent = name;
+  $("model-name").textContent = title ?? name;
   const device = adapter.description || [adapter.vendor, adapter.architecture].filter(Boolean).join(" ") || "WebGPU";
   // The type of most of the weights comes first.
   const facts = [parameters(nParams), quantization.split(", ")[0], `${bytes(memory.gpuBytes)} on ${device}`];

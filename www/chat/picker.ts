@@ -4,13 +4,15 @@ import { $, show } from "./dom.js";
 import { transfer } from "./format.js";
 
 /** `npm start` serves it from here after checking its SHA-256. */
-export const DEFAULT_MODEL = "models/SmolLM2-135M-Instruct.Q4_1.gguf";
+const DEFAULT_MODEL = "models/SmolLM2-135M-Instruct.Q4_1.gguf";
+const DEFAULT_TITLE = "SmolLM2 135M Instruct";
 
 interface Hooks {
   contextLength(): number | undefined;
   /** Before a load: the last model's memory is given back first. */
   onStart(): Promise<void>;
-  onLoaded(model: Model): void;
+  /** `title` where the page knows a better name than the file. */
+  onLoaded(model: Model, title?: string): void;
   onError(error: SottoError): void;
 }
 
@@ -20,7 +22,7 @@ export class Picker {
 
   constructor(hooks: Hooks) {
     this.#hooks = hooks;
-    $("load-default").onclick = () => void this.#load(new URL(DEFAULT_MODEL, document.baseURI), "SmolLM2 135M Instruct");
+    $("load-default").onclick = () => void this.#load(new URL(DEFAULT_MODEL, document.baseURI), DEFAULT_TITLE, DEFAULT_TITLE);
     $("url-form").onsubmit = (event) => {
       event.preventDefault();
       const url = $<HTMLInputElement>("url").value.trim();
@@ -56,7 +58,7 @@ export class Picker {
     void this.#load(file, file.name);
   }
 
-  async #load(source: Source, name: string): Promise<void> {
+  async #load(source: Source, name: string, title?: string): Promise<void> {
     this.#running?.abort();
     const running = (this.#running = new AbortController());
     await this.#hooks.onStart();
@@ -72,7 +74,7 @@ export class Picker {
       if (running.signal.aborted) return void model.dispose();
       this.#running = undefined;
       this.#showChoices();
-      this.#hooks.onLoaded(model);
+      this.#hooks.onLoaded(model, title);
     } catch (thrown) {
       // A load that another one replaced says nothing.
       if (this.#running !== running) return;

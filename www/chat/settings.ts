@@ -9,7 +9,7 @@ export interface Settings {
   system: string;
 }
 
-const DEFAULTS: Settings = { temperature: 0.7, maxTokens: 512, contextLength: 0, system: "" };
+const DEFAULTS: Settings = { temperature: 0.4, maxTokens: 512, contextLength: 0, system: "" };
 const KEY = "sotto-settings";
 
 export class SettingsDialog {
