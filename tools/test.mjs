@@ -7,14 +7,25 @@ import { ROOT, Stop, ensureChromium, ensurePackages, ensureVulkan, ensureWasmTar
 
 const node = (script, ...args) => run(process.execPath, [join(ROOT, "node_modules", ...script.split("/")), ...args]);
 
+/** Where distributions put the driver that Chromium ships. */
+const DRIVERS = ["/usr/lib/chromium/vk_swiftshader_icd.json", "/opt/google/chrome/vk_swiftshader_icd.json"];
+
 const STEPS = {
   /** The real models that some tests read. */
   models: async () => {
     for (const name of Object.keys(MODELS)) await fetchModel(name);
   },
+  /** The crate on the first Vulkan adapter there is; its kernel cases are kept for the browser. */
   rust: () => {
     ensureVulkan();
-    run("cargo", ["test", "--release"]);
+    run("cargo", ["test", "--release"], { env: { SOTTO_KERNEL_CASES: join(ROOT, "target", "kernel-cases") } });
+  },
+  /** The kernels once more on Chromium's software adapter: 4 lanes, no f16. */
+  swiftshader: () => {
+    ensureChromium();
+    const driver = DRIVERS.find((path) => existsSync(path));
+    if (!driver) return console.error(`skipped: this Chromium brings no Vulkan driver at ${DRIVERS.join(" or ")}.`);
+    run("cargo", ["test", "--release", "--test", "kernels", "--test", "quant_gpu"], { env: { VK_DRIVER_FILES: driver } });
   },
   build: async () => {
     ensureWasmTarget();

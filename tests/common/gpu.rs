@@ -5,6 +5,8 @@
 use std::collections::BTreeMap;
 use std::io::Write;
 
+use crate::export::{Binding, Exporter};
+
 use sotto::cpu::CpuMemory;
 use sotto::gpu::{Caps, Gpu, GpuOptions};
 use sotto::kernels::{Access, VARIANTS, Variant};
@@ -60,6 +62,7 @@ pub struct Rig {
     floors: BTreeMap<&'static str, Floor>,
     skipped: BTreeMap<&'static str, &'static str>,
     failures: Vec<String>,
+    exporter: Option<Exporter>,
 }
 
 impl Rig {
@@ -79,6 +82,7 @@ impl Rig {
             floors: BTreeMap::new(),
             skipped: BTreeMap::new(),
             failures: Vec::new(),
+            exporter: Exporter::from_env(),
         }
     }
 
@@ -116,6 +120,7 @@ impl Rig {
         let mut recording = Recording::default();
         recording.push(variant.name, case.params, &buffers, case.grid).expect("a well-formed case");
         self.cpu.run(&recording);
+        self.export(&case, variant, &buffers);
         self.gpu.run(&self.gpu.prepare(&recording));
 
         for (binding, data) in case.buffers.iter().enumerate() {
@@ -157,6 +162,27 @@ impl Rig {
         }
     }
 
+    /// Keeps the case for a browser, with what the mirror made of it.
+    fn export<P: bytemuck::Pod>(&mut self, case: &Case<P>, variant: &'static Variant, buffers: &[BufferId]) {
+        let Some(exporter) = self.exporter.as_mut().filter(|exporter| exporter.wants(variant)) else { return };
+        let mut bindings: Vec<Binding> = Vec::new();
+        for (data, id) in case.buffers.iter().zip(buffers) {
+            let padded = |words: &[u32]| [words, &[POISON; TAIL]].concat();
+            let after = |words: &[u32]| Some(self.cpu.read(*id)[..words.len() + TAIL].to_vec());
+            bindings.push(match data {
+                Data::In(words) => Binding { before: padded(words), after: None, f16: false },
+                Data::Again => {
+                    let before = bindings.last().expect("a binding before").before.clone();
+                    Binding { before, after: None, f16: false }
+                }
+                Data::Out(words) => Binding { before: padded(words), after: after(words), f16: false },
+                Data::OutF16(words) => Binding { before: padded(words), after: after(words), f16: true },
+            });
+        }
+        let params = bytemuck::bytes_of(&case.params);
+        exporter.add(variant, &case.what, params, case.grid, case.ceiling, &bindings);
+    }
+
     /// The binding's buffer on both sides, holding `words` and then poison.
     fn fill(&mut self, binding: usize, words: &[u32]) -> BufferId {
         let mut content = words.to_vec();
@@ -176,8 +202,11 @@ impl Rig {
         id
     }
 
-    /// What was found, without the adapter.
-    pub fn report(self) -> Report {
+    /// What was found, without the adapter; `name` is that of the exported cases.
+    pub fn report(self, name: &str) -> Report {
+        if let Some(exporter) = self.exporter {
+            exporter.finish(name);
+        }
         Report { caps: self.gpu.caps.clone(), floors: self.floors, skipped: self.skipped, failures: self.failures }
     }
 }

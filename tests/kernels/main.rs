@@ -3,6 +3,8 @@
 
 mod attention;
 mod embed;
+#[path = "../common/export.rs"]
+mod export;
 mod glu;
 #[path = "../common/gpu.rs"]
 mod gpu;
@@ -27,7 +29,7 @@ fn every_variant_does_as_its_mirror() {
     let second = std::thread::spawn(|| {
         let mut rig = gpu::Rig::new();
         matmul::run(&mut rig, others);
-        rig.report()
+        rig.report("some-products")
     });
     let mut rig = gpu::Rig::new();
     rmsnorm::run(&mut rig);
@@ -36,7 +38,7 @@ fn every_variant_does_as_its_mirror() {
     rope_kv::run(&mut rig);
     attention::run(&mut rig);
     matmul::run(&mut rig, some);
-    let mut report = rig.report();
+    let mut report = rig.report("cases");
     report.merge(second.join().expect("the second device's tests"));
     report.finish();
 }
