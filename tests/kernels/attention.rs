@@ -1,6 +1,5 @@
 use sotto::params::Attention;
 
-use crate::REDUCES;
 use crate::gpu::{Case, Data, Rig};
 use crate::random::{Random, poison};
 
