@@ -139,6 +139,13 @@ impl Engine {
             Prompt::Text(text) => self.encode_messages(&serde_json::json!([{ "role": "user", "content": text }]))?,
             Prompt::Messages(messages) => self.encode_messages(messages)?,
         };
+        self.check_length(&ids)?;
+        Ok(ids)
+    }
+
+    /// `PromptTooLong` past the context, `BadOption` for no tokens at all.
+    pub(crate) fn check_length(&self, ids: &[u32]) -> Result<()> {
+        let context = self.model.sizes.context as usize;
         if ids.len() > context {
             bail!(
                 PromptTooLong,
@@ -149,7 +156,7 @@ impl Engine {
         if ids.is_empty() {
             bail!(BadOption, "The prompt is empty; give at least one token of text.");
         }
-        Ok(ids)
+        Ok(())
     }
 
     fn encode_messages(&self, messages: &serde_json::Value) -> Result<Vec<u32>> {

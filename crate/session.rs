@@ -92,6 +92,7 @@ impl Generation {
 
     /// As [`Generation::new`], from token ids.
     pub fn with_tokens(engine: &mut Engine, prompt: Vec<u32>, options: GenerateOptions) -> Result<Self> {
+        engine.check_length(&prompt)?;
         let n_vocab = engine.model.config.n_vocab;
         options.sampling.validate(n_vocab as usize)?;
         if let Some(token) = options.stop_tokens.iter().find(|&&t| t >= n_vocab) {
