@@ -1,0 +1,206 @@
+//! A model laid out twice, on this machine's adapter and on the CPU mirrors, from the same bytes: the pair runs a
+//! batch on either side, or on both at once to name the first dispatch that differs.
+#![allow(dead_code)]
+
+use std::fmt;
+
+use pollster::block_on;
+use sotto::batch::Batch;
+use sotto::config::ModelConfig;
+use sotto::cpu::CpuMemory;
+use sotto::error::Result;
+use sotto::forward::{Choice, Model, Sizes};
+use sotto::gguf::HeaderParser;
+use sotto::gpu::{Gpu, GpuOptions};
+use sotto::kernels::Access;
+use sotto::kv_cache::KvType;
+use sotto::memory::{BufferId, Memory};
+use sotto::recording::{Dispatch, Recording};
+
+/// Both memories behind one set of buffer numbers.
+pub struct Both {
+    pub gpu: Gpu,
+    pub cpu: CpuMemory,
+    /// Label and bytes of each buffer.
+    pub buffers: Vec<(String, u64)>,
+    /// What is told as the adapter's largest binding.
+    max_binding: u64,
+}
+
+impl Memory for Both {
+    fn alloc(&mut self, label: &str, bytes: u64) -> Result<BufferId> {
+        let id = self.gpu.alloc(label, bytes)?;
+        assert_eq!(id, self.cpu.alloc(label, bytes)?);
+        self.buffers.push((label.into(), bytes.next_multiple_of(16).max(16)));
+        Ok(id)
+    }
+
+    fn write(&mut self, id: BufferId, offset: u64, bytes: &[u8]) {
+        self.gpu.write(id, offset, bytes);
+        self.cpu.write(id, offset, bytes);
+    }
+
+    fn max_binding(&self) -> u64 {
+        self.max_binding
+    }
+}
+
+/// How a model is laid out.
+#[derive(Clone, Copy)]
+pub struct Layout {
+    pub n_sequences: u32,
+    pub choice: Choice,
+    /// Weights are cut into parts that stay below this; `u64::MAX` leaves it to the adapter.
+    pub max_binding: u64,
+}
+
+impl Default for Layout {
+    fn default() -> Self {
+        Layout { n_sequences: 1, choice: PLAIN, max_binding: u64::MAX }
+    }
+}
+
+/// Kernels that every adapter runs, and the exact cache.
+pub const PLAIN: Choice = Choice { reduce: "tree", x: "direct", lanes: "tree", kv: "f32" };
+
+/// Rows of the largest batch, and rows that may want logits.
+pub const ROWS: u32 = 64;
+
+pub struct Twin {
+    pub both: Both,
+    pub model: Model,
+}
+
+impl Twin {
+    pub fn new(file: &[u8], layout: Layout) -> Self {
+        let gpu = block_on(Gpu::request(GpuOptions::default())).expect("an adapter");
+        let max_binding = layout.max_binding.min(gpu.caps.max_binding);
+        let mut both = Both { gpu, cpu: CpuMemory::default(), buffers: Vec::new(), max_binding };
+        let (header, used) = HeaderParser::new().push(file).expect("a sound header").expect("a whole header");
+        let config = ModelConfig::from_header(&header).expect("a sound model");
+        let kv = if layout.choice.kv == "f32" { KvType::F32 } else { KvType::F16 };
+        let n_sequences = layout.n_sequences;
+        let sizes = Sizes { context: 256, n_sequences, max_rows: ROWS, max_outputs: ROWS, kv };
+        let (model, mut upload) = Model::place(&header, config, sizes, layout.choice, &mut both).expect("a layout");
+        upload.start_at(used as u64);
+        upload.push(&file[used..], &mut both);
+        upload.finish(header.file_bytes).expect("every byte");
+        model.finish(&upload, &mut both);
+        Twin { both, model }
+    }
+
+    fn record(&mut self, batch: &Batch) -> (Recording, usize) {
+        let outputs = batch.outputs();
+        self.both.write(self.model.batch_buffer(), 0, bytemuck::cast_slice(&batch.words(self.model.sizes.context)));
+        self.both.write(self.model.outputs_buffer(), 0, bytemuck::cast_slice(&outputs));
+        let recording = self.model.record(batch.rows.len() as u32, outputs.len() as u32, batch.prefill);
+        (recording.expect("a recording"), outputs.len() * self.model.config.n_vocab as usize)
+    }
+
+    /// The logits by the adapter: [rows that want logits][n_vocab].
+    pub fn forward(&mut self, batch: &Batch) -> Vec<f32> {
+        let (recording, n) = self.record(batch);
+        self.both.gpu.run(&self.both.gpu.prepare(&recording));
+        let bytes = block_on(self.both.gpu.read(self.model.logits_buffer(), n as u64 * 4)).expect("logits");
+        self.capped(bytemuck::pod_collect_to_vec(&bytes))
+    }
+
+    /// The logits by the mirrors.
+    pub fn mirrored(&mut self, batch: &Batch) -> Vec<f32> {
+        let (recording, n) = self.record(batch);
+        self.both.cpu.run(&recording);
+        self.capped(bytemuck::cast_slice(&self.both.cpu.read(self.model.logits_buffer())[..n]).to_vec())
+    }
+
+    fn capped(&self, mut logits: Vec<f32>) -> Vec<f32> {
+        if let Some(cap) = self.model.config.final_logit_softcap {
+            logits.iter_mut().for_each(|l| *l = cap * (*l / cap).tanh());
+        }
+        logits
+    }
+
+    /// Runs the batch dispatch by dispatch on both sides, each from the adapter's results of the ones before.
+    pub fn first_difference(&mut self, batch: &Batch) -> Option<Difference> {
+        let (recording, _) = self.record(batch);
+        // What earlier batches left differs in its last bits.
+        for dispatch in &recording.dispatches {
+            written(dispatch).for_each(|(_, id)| drop(self.copy_to_mirrors(id)));
+        }
+        recording.dispatches.iter().enumerate().find_map(|(index, d)| self.compare(index, d))
+    }
+
+    fn compare(&mut self, index: usize, dispatch: &Dispatch) -> Option<Difference> {
+        let alone = Recording { dispatches: vec![dispatch.clone()] };
+        self.both.gpu.run(&self.both.gpu.prepare(&alone));
+        self.both.cpu.dispatch(dispatch);
+        let variant = dispatch.variant.get().name;
+        let mut worst: Option<Difference> = None;
+        for (binding, id) in written(dispatch) {
+            let half = dispatch.kernel.name == "rope_kv" && binding >= 5 && !variant.ends_with("f32");
+            let want = values(bytemuck::cast_slice(self.both.cpu.read(id)), half);
+            let have = values(&self.copy_to_mirrors(id), half);
+            let label = &self.both.buffers[id.0].0;
+            let scale = want.iter().fold(f32::MIN_POSITIVE, |a, &w| a.max(w.abs()));
+            let ceiling = if half { HALF_CEILING } else { CEILING };
+            for (element, (&want, &got)) in want.iter().zip(&have).enumerate() {
+                let error = if want.to_bits() == got.to_bits() { 0.0 } else { (got - want).abs() / scale };
+                // A NaN on one side only is the worst of all.
+                let error = if error.is_nan() { f32::INFINITY } else { error };
+                if error > ceiling && worst.as_ref().is_none_or(|w| error > w.error) {
+                    worst = Some(Difference { index, variant, buffer: label.clone(), element, want, got, error });
+                }
+            }
+        }
+        worst
+    }
+
+    /// Gives the mirrors the adapter's content of a buffer, which is returned.
+    fn copy_to_mirrors(&mut self, id: BufferId) -> Vec<u8> {
+        let bytes = block_on(self.both.gpu.read(id, self.both.buffers[id.0].1)).expect("a readback");
+        self.both.cpu.write(id, 0, &bytes);
+        bytes
+    }
+}
+
+/// (binding, buffer) of what a dispatch writes.
+fn written(dispatch: &Dispatch) -> impl Iterator<Item = (usize, BufferId)> + '_ {
+    let uses = dispatch.buffers.iter().zip(dispatch.kernel.bindings).enumerate();
+    uses.filter(|(_, (_, access))| **access == Access::Write).map(|(binding, (&id, _))| (binding, id))
+}
+
+/// The largest error of an element, over the largest value in its buffer: what sums in another order make, and what
+/// a neighbouring f16 makes.
+const CEILING: f32 = 1e-5;
+const HALF_CEILING: f32 = 1e-3;
+
+fn values(bytes: &[u8], half: bool) -> Vec<f32> {
+    if half {
+        let bits = bytes.chunks_exact(2).map(|b| u16::from_le_bytes([b[0], b[1]]));
+        bits.map(|b| half::f16::from_bits(b).to_f32()).collect()
+    } else {
+        bytemuck::pod_collect_to_vec(bytes)
+    }
+}
+
+/// A dispatch that wrote something else on the adapter than its mirror did, and its worst element.
+#[derive(Debug)]
+pub struct Difference {
+    pub index: usize,
+    pub variant: &'static str,
+    pub buffer: String,
+    pub element: usize,
+    pub want: f32,
+    pub got: f32,
+    pub error: f32,
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Difference { index, variant, buffer, element, want, got, error } = self;
+        write!(
+            f,
+            "dispatch {index}, {variant}, writes {got} to element {element} of '{buffer}' and its mirror {want}: \
+             {error:.1e} of the buffer's largest value"
+        )
+    }
+}

@@ -1,0 +1,285 @@
+//! The tiny models, whole: what they compute against the goldens, and that no way of running them changes it.
+
+#[path = "common/run.rs"]
+mod run;
+#[path = "common/tiny.rs"]
+mod tiny;
+#[path = "common/twin.rs"]
+mod twin;
+
+use pollster::block_on;
+use run::{TinyGolden, argmax, decode, golden, largest_difference, load, log_sum_exp, prefill, rows};
+use sotto::batch::{Batch, Row};
+use sotto::forward::Choice;
+use sotto::gpu::{Gpu, GpuOptions};
+use sotto::kv_cache::KvType;
+use sotto::loader::LoadOptions;
+use sotto::memory::{BufferId, Memory};
+use sotto::session::{GenerateOptions, Generation};
+use twin::{Layout, PLAIN, Twin};
+
+/// Models that between them have every architecture, type and kind of layer.
+const VARIED: [&str; 4] = ["llama-mixed", "qwen2-mixed", "gemma3-mixed", "llama3-f32"];
+
+fn file(name: &str) -> Vec<u8> {
+    tiny::build(name).expect("a tiny model")
+}
+
+fn options(kv: KvType, max_rows: u32) -> LoadOptions {
+    LoadOptions { kv, max_rows: Some(max_rows), ..Default::default() }
+}
+
+fn tiny_golden(name: &str) -> TinyGolden {
+    golden(&format!("tiny_{name}.json"))
+}
+
+/// 120 tokens: more than a tile of the attention kernel, many windows, uneven chunks.
+fn long_prompt(name: &str) -> Vec<u32> {
+    let prompt = tiny_golden(name).prompt;
+    let mut long = prompt.clone();
+    long.extend(prompt.iter().rev());
+    long.extend(&prompt);
+    long
+}
+
+/// Largest error of a logit. Logits spread over ±10, so the first is f32's rounding (1.3e-5 on lavapipe), the second
+/// that of a cache of f16 (1.9e-2).
+const CEILING_F32: f32 = 5e-5;
+const CEILING_F16: f32 = 4e-2;
+
+#[test]
+fn every_tiny_model_computes_its_golden() {
+    let mut failures = Vec::new();
+    for spec in tiny::MODELS {
+        for (kv, ceiling) in [(KvType::F32, CEILING_F32), (KvType::F16, CEILING_F16)] {
+            match compare(spec.name, kv, ceiling) {
+                Ok(floor) => println!("{:20} {} {floor:.1e}", spec.name, kv_name(kv)),
+                Err(what) => failures.push(format!("{} with an {} cache: {what}", spec.name, kv_name(kv))),
+            }
+        }
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+fn kv_name(kv: KvType) -> &'static str {
+    if kv == KvType::F32 { "f32" } else { "pack16" }
+}
+
+/// The largest error of a logit, or what is wrong.
+fn compare(name: &str, kv: KvType, ceiling: f32) -> Result<f32, String> {
+    let want = tiny_golden(name);
+    let mut engine = load(&file(name), options(kv, 16)).map_err(|e| e.to_string())?;
+    let logits = prefill(&mut engine, &want.prompt, 0, 16);
+    let n_vocab = engine.model.config.n_vocab as usize;
+    let row = |position: usize| &logits[position * n_vocab..][..n_vocab];
+    let mut floor = 0f32;
+    for (&position, want) in &want.logits {
+        floor = floor.max(largest_difference(row(position), want));
+    }
+    for (position, (&sum, &best)) in want.logsumexp.iter().zip(&want.argmax).enumerate() {
+        floor = floor.max((log_sum_exp(row(position)) - sum).abs() as f32);
+        // A golden argmax may only lose to a logit that is as good.
+        let lead = row(position)[argmax(row(position)) as usize] - row(position)[best as usize];
+        floor = floor.max(lead / 2.0);
+    }
+    if floor > ceiling {
+        return Err(format!("a logit is off by {floor:.1e}, more than {ceiling:.0e}; {}", explain(name, kv)));
+    }
+    if kv == KvType::F32 {
+        // One token at a time takes other kernels.
+        let error = largest_difference(&logits, &decode(&mut engine, &want.prompt));
+        if error > ceiling {
+            return Err(format!("decoding differs from prefill by {error:.1e}; {}", explain(name, kv)));
+        }
+    }
+    let options = GenerateOptions { max_tokens: Some(16), ignore_eos: true, ..Default::default() };
+    let mut generation = Generation::with_tokens(&mut engine, want.prompt.clone(), options).expect("a generation");
+    while block_on(generation.next(&mut engine)).map_err(|e| e.to_string())?.is_some() {}
+    for (i, (&got, &id)) in generation.tokens.iter().zip(&want.greedy).enumerate() {
+        if got != id {
+            let gap = want.greedy_gaps[i];
+            if gap > 4.0 * ceiling {
+                return Err(format!("greedy token {i} is {got}, not {id}, by a gap of {gap}; {}", explain(name, kv)));
+            }
+            break;
+        }
+    }
+    Ok(floor)
+}
+
+/// Where a wrong result comes from: the first dispatch that its mirror contradicts.
+fn explain(name: &str, kv: KvType) -> String {
+    let mut twin = Twin::new(&file(name), Layout { choice: Choice { kv: kv_name(kv), ..PLAIN }, ..Default::default() });
+    let prompt = tiny_golden(name).prompt;
+    let whole = Batch { rows: rows(&prompt, 0, 0, |_| true), prefill: true };
+    let next = Batch { rows: rows(&prompt[..1], prompt.len() as u32, 0, |_| true), prefill: false };
+    match twin.first_difference(&whole).or_else(|| twin.first_difference(&next)) {
+        Some(difference) => difference.to_string(),
+        None => "every dispatch agrees with its mirror, so look at how they are recorded and weights laid out".into(),
+    }
+}
+
+#[test]
+fn every_dispatch_agrees_with_its_mirror() {
+    for name in VARIED {
+        let mut twin =
+            Twin::new(&file(name), Layout { choice: Choice { kv: "pack16", ..PLAIN }, ..Default::default() });
+        let batch = Batch { rows: rows(&tiny_golden(name).prompt, 0, 0, |p| p % 13 == 0), prefill: true };
+        let difference = twin.first_difference(&batch);
+        assert!(difference.is_none(), "{name}: {}", difference.unwrap());
+    }
+}
+
+#[test]
+fn the_mirrors_alone_compute_the_goldens() {
+    for name in ["llama-f32", "llama3-f32", "qwen2-f16", "gemma3-softcap-f32", "gemma3-mixed"] {
+        let golden = tiny_golden(name);
+        let mut twin = Twin::new(&file(name), Layout::default());
+        let batch =
+            Batch { rows: rows(&golden.prompt, 0, 0, |p| golden.logits.contains_key(&(p as usize))), prefill: true };
+        let want: Vec<f32> = golden.logits.into_values().flatten().collect();
+        let error = largest_difference(&twin.mirrored(&batch), &want);
+        assert!(error < CEILING_F32, "{name}: {error:.1e}");
+    }
+}
+
+#[test]
+fn the_first_dispatch_that_differs_is_named() {
+    let prompt = tiny_golden("llama-f32").prompt;
+    let batch = Batch { rows: rows(&prompt, 0, 0, |p| p == 39), prefill: true };
+    for (label, variant) in [
+        ("token_embd.weight", "embed.f32"),
+        ("blk.1.ffn_down.weight", "matmul.f32.direct"),
+        ("output_norm.weight", "rmsnorm.tree"),
+    ] {
+        let mut twin = Twin::new(&file("llama-f32"), Layout::default());
+        assert!(twin.first_difference(&batch).is_none());
+        let id = BufferId(twin.both.buffers.iter().position(|b| b.0 == label).expect(label));
+        // Row 96 of the embedding is the prompt's first token.
+        let at = if label == "token_embd.weight" { 96 * 64 } else { 0 };
+        twin.both.gpu.write(id, at * 4, bytemuck::bytes_of(&7f32));
+        let found = twin.first_difference(&batch).expect("a difference");
+        let (recording, buffer) = (twin.model.record(40, 1, true).unwrap(), found.index);
+        let reads = |index: usize| recording.dispatches[index].buffers.contains(&id);
+        assert!(found.variant == variant && reads(buffer) && !(0..buffer).any(reads), "{label}: {found}");
+        assert!(found.to_string().contains(variant) && found.error > 1e-3, "{found}");
+    }
+}
+
+#[test]
+fn chunks_of_any_size_give_the_same_bits() {
+    for name in VARIED {
+        let prompt = long_prompt(name);
+        let mut engine = load(&file(name), options(KvType::F16, 64)).expect("a model");
+        // Whole chunks without logits but the last, as a generation prefills.
+        let mut last = Vec::new();
+        for (piece, start) in prompt.chunks(64).zip((0..).step_by(64)) {
+            let batch = Batch { rows: rows(piece, start, 0, |p| p == 119), prefill: true };
+            last = block_on(engine.forward(&batch)).expect("logits");
+        }
+        let expected = prefill(&mut engine, &prompt, 0, 16);
+        assert!(expected.ends_with(&last), "{name}: 64 rows at once differ from 16");
+        for chunk in [7, 2, 1] {
+            assert!(prefill(&mut engine, &prompt, 0, chunk) == expected, "{name}: chunks of {chunk} change the logits");
+        }
+        // A model laid out for small batches.
+        let mut engine = load(&file(name), options(KvType::F16, 3)).expect("a model");
+        assert!(prefill(&mut engine, &prompt, 0, 3) == expected, "{name}: maxBatchTokens 3 changes the logits");
+    }
+}
+
+#[test]
+fn without_subgroups_the_result_is_alike() {
+    for name in ["gemma3-mixed", "qwen2-f32"] {
+        let prompt = long_prompt(name);
+        let mut engine = load(&file(name), options(KvType::F32, 16)).expect("a model");
+        let with = prefill(&mut engine, &prompt, 0, 16);
+        let gpu = GpuOptions { subgroups: false, f16: false, ..Default::default() };
+        let mut engine = load(&file(name), LoadOptions { gpu, ..options(KvType::F32, 16) }).expect("a model");
+        assert!(!engine.gpu.caps.subgroups);
+        let error = largest_difference(&with, &prefill(&mut engine, &prompt, 0, 16));
+        assert!(error < CEILING_F32, "{name}: {error:.1e}");
+    }
+}
+
+/// Kernels that this adapter runs, from the plainest to the most involved, with the exact cache.
+fn choices() -> Vec<Choice> {
+    let lanes = block_on(Gpu::request(GpuOptions::default())).expect("an adapter").caps.subgroup_min;
+    let all = [
+        (0, PLAIN),
+        (1, Choice { reduce: "subgroup", lanes: "subgroup", ..PLAIN }),
+        (4, Choice { reduce: "subgroup", lanes: "quad", x: "quad", ..PLAIN }),
+        (8, Choice { reduce: "subgroup", lanes: "quad", x: "octet", ..PLAIN }),
+    ];
+    all.into_iter().filter(|c| c.0 <= lanes).map(|c| c.1).collect()
+}
+
+#[test]
+fn every_choice_of_kernels_computes_alike() {
+    let prompt = tiny_golden("gemma3-mixed").prompt;
+    let batch = Batch { rows: rows(&prompt, 0, 0, |_| true), prefill: true };
+    let runs = choices().into_iter().map(|choice| {
+        let mut twin = Twin::new(&file("gemma3-mixed"), Layout { choice, ..Default::default() });
+        assert!(twin.first_difference(&batch).is_none_or(|d| panic!("{choice:?}: {d}")));
+        (choice, twin.forward(&batch))
+    });
+    let mut first: Option<Vec<f32>> = None;
+    for (choice, logits) in runs {
+        let error = largest_difference(first.get_or_insert_with(|| logits.clone()), &logits);
+        assert!(error < CEILING_F32, "{choice:?}: {error:.1e}");
+    }
+}
+
+#[test]
+fn two_sequences_in_a_batch_are_as_each_alone() {
+    for name in ["llama-mixed", "gemma3-mixed"] {
+        let prompt = tiny_golden(name).prompt;
+        let other: Vec<u32> = prompt.iter().rev().take(23).copied().collect();
+        // The plainest kernels and the most involved.
+        for choice in [choices()[0], choices()[choices().len() - 1]] {
+            let mut twin = Twin::new(&file(name), Layout { choice, n_sequences: 2, ..Default::default() });
+            let mut alone = |tokens: &[u32]| {
+                run_and_decode(&mut twin, &[rows(tokens, 0, 0, |p| p > 20)], &[(tokens[0], tokens.len() as u32, 0)])
+            };
+            let (first, second) = (alone(&prompt), alone(&other));
+            let both = [rows(&prompt, 0, 1, |p| p > 20), rows(&other, 0, 0, |p| p > 20)];
+            let next = [(prompt[0], 40, 1), (other[0], 23, 0)];
+            let (prefilled, decoded) = run_and_decode(&mut twin, &both, &next);
+            assert!(prefilled == [first.0, second.0].concat(), "{name} {choice:?}: prefill differs");
+            assert!(decoded == [first.1, second.1].concat(), "{name} {choice:?}: decoding differs");
+        }
+    }
+}
+
+/// Prefills the sequences in one batch, their rows taken in turns, then decodes one (token, position, sequence) of
+/// each; the logits of both, sequence by sequence.
+fn run_and_decode(twin: &mut Twin, sequences: &[Vec<Row>], next: &[(u32, u32, u32)]) -> (Vec<f32>, Vec<f32>) {
+    let mut mixed: Vec<Row> = Vec::new();
+    let most = sequences.iter().map(Vec::len).max().unwrap_or(0);
+    (0..most).for_each(|i| mixed.extend(sequences.iter().filter_map(|s| s.get(i))));
+    let n_vocab = twin.model.config.n_vocab as usize;
+    let logits = twin.forward(&Batch { rows: mixed.clone(), prefill: true });
+    let wanted: Vec<&Row> = mixed.iter().filter(|r| r.logits).collect();
+    let of = |sequence: u32| {
+        let pairs = wanted.iter().zip(logits.chunks(n_vocab));
+        pairs.filter(|(r, _)| r.sequence == sequence).flat_map(|(_, l)| l.to_vec()).collect::<Vec<f32>>()
+    };
+    let prefilled = sequences.iter().flat_map(|s| of(s[0].sequence)).collect();
+    let decode = next.iter().map(|&(token, position, sequence)| Row { token, position, sequence, logits: true });
+    (prefilled, twin.forward(&Batch { rows: decode.collect(), prefill: false }))
+}
+
+#[test]
+fn matrices_in_many_parts_change_nothing() {
+    for name in VARIED {
+        let prompt = tiny_golden(name).prompt;
+        let batch = Batch { rows: rows(&prompt, 0, 0, |_| true), prefill: true };
+        let next = Batch { rows: rows(&prompt[..1], 40, 0, |_| true), prefill: false };
+        let mut whole = Twin::new(&file(name), Layout::default());
+        let mut parts = Twin::new(&file(name), Layout { max_binding: 40_000, ..Default::default() });
+        let count = |twin: &Twin| twin.both.buffers.iter().filter(|b| b.0 == "token_embd.weight").count();
+        assert!(count(&whole) == 1 && count(&parts) >= 2, "{name}: {} parts", count(&parts));
+        assert!(whole.forward(&batch) == parts.forward(&batch), "{name}: prefill differs");
+        assert!(whole.forward(&next) == parts.forward(&next), "{name}: decoding differs");
+    }
+}
