@@ -1,0 +1,105 @@
+//! Files that are not what they should be, through the loader: refused with a code, never a panic, and whatever
+//! happened before, a sound file loads afterwards.
+
+#[path = "common/run.rs"]
+mod run;
+#[path = "common/tiny.rs"]
+mod tiny;
+
+use pollster::block_on;
+use run::load;
+use sotto::engine::{Engine, Prompt};
+use sotto::error::{Code, Error, Result};
+use sotto::gguf::HeaderParser;
+use sotto::loader::{LoadOptions, Loader};
+use sotto::session::{GenerateOptions, Generation, Step};
+
+fn generate(engine: &mut Engine, prompt: &Prompt) -> Result<Vec<u32>> {
+    let options = GenerateOptions { max_tokens: Some(4), ignore_eos: true, ..Default::default() };
+    let mut generation = Generation::new(engine, prompt, options)?;
+    while let Some(step) = block_on(generation.next(engine))? {
+        if matches!(step, Step::End { .. }) {
+            break;
+        }
+    }
+    assert!(block_on(generation.next(engine))?.is_none());
+    Ok(generation.tokens)
+}
+
+/// Loads the file and says something to it, with messages as a chat does.
+fn chat(file: &[u8]) -> Result<Vec<u32>> {
+    let mut engine = load(file, LoadOptions::default())?;
+    generate(&mut engine, &Prompt::Messages(serde_json::json!([{ "role": "user", "content": "hello" }])))
+}
+
+#[test]
+fn every_bad_file_is_refused_with_its_code() {
+    let mut wrong = Vec::new();
+    for bad in tiny::bad::FILES {
+        match chat(&tiny::bad::build(bad.name).unwrap()) {
+            Ok(_) => wrong.push(format!("{} was accepted", bad.name)),
+            Err(e) if !bad.codes.contains(&e.code.as_str()) => wrong.push(format!("{}: {e}", bad.name)),
+            Err(e) => assert!(e.message.len() > 20 && e.message.ends_with('.'), "{}: {e}", bad.name),
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert_eq!(chat(&tiny::build("llama-f32").unwrap()).map(|t| t.len()), Ok(4));
+}
+
+#[test]
+fn a_file_cut_anywhere_is_truncated() {
+    let file = tiny::build("llama-q4_k").unwrap();
+    let header = HeaderParser::new().push(&file).unwrap().expect("a whole header").0;
+    // What lies behind the last tensor is padding.
+    let end = header.file_bytes as usize;
+    let cuts = (0..40).chain((40..end).step_by(end / 40)).chain([end - 1]);
+    for cut in cuts {
+        let error = load(&file[..cut], LoadOptions::default()).err();
+        assert_eq!(error.map(|e| e.code), Some(Code::Truncated), "cut at {cut}");
+    }
+}
+
+#[test]
+fn bytes_after_the_last_tensor_do_no_harm() {
+    let mut file = tiny::build("llama-f32").unwrap();
+    let expected = chat(&file);
+    file.extend([0xa5; 100_001]);
+    assert_eq!(chat(&file), expected);
+}
+
+/// Random bytes from a third of the file on: whatever weights they make, there are logits or an error.
+#[test]
+fn garbage_for_weights_never_panics() {
+    for name in ["llama-f32", "llama-q4_0", "llama-q6_k", "gemma3-mixed"] {
+        let mut file = tiny::build(name).unwrap();
+        let start = file.len() / 3;
+        let mut rng = tiny::gguf::Rng::named(name);
+        file[start..].iter_mut().for_each(|b| *b = rng.next() as u8);
+        match chat(&file) {
+            Ok(_) => {}
+            Err(e) => assert!([Code::BadLogits, Code::BadHeader, Code::BadMetadata].contains(&e.code), "{name}: {e}"),
+        }
+    }
+}
+
+#[test]
+fn weights_that_are_not_numbers_are_told_and_leave_the_engine_standing() {
+    let mut engine = load(&tiny::bad::build("bad-weights-nan").unwrap(), LoadOptions::default()).expect("a model");
+    for _ in 0..2 {
+        let error = generate(&mut engine, &Prompt::Raw("hello".into())).unwrap_err();
+        assert_eq!(error.code, Code::BadLogits);
+    }
+    let error = block_on(sotto::measure::score(&mut engine, "hello there")).unwrap_err();
+    assert_eq!(error.code, Code::BadLogits);
+    // Text can still be turned into tokens.
+    assert!(engine.encode(&Prompt::Raw("hello".into())).is_ok());
+}
+
+#[test]
+fn a_loader_that_failed_says_so() {
+    let mut loader = block_on(Loader::new(LoadOptions::default())).expect("a device");
+    assert_eq!(loader.push(b"<!doctype html>").unwrap_err().code, Code::NotGguf);
+    assert_eq!(loader.push(b"more").unwrap_err().code, Code::Internal);
+    let error: Error = block_on(loader.finish()).err().expect("an error");
+    assert_eq!(error.code, Code::Internal);
+}
