@@ -240,12 +240,9 @@ impl Report {
         for (name, reason) in &self.skipped {
             say(&format!("kernels: {name} did not run: {reason}"));
         }
-        for variant in VARIANTS {
-            let known = self.floors.contains_key(variant.name) || self.skipped.contains_key(variant.name);
-            if !known {
-                self.failures.push(format!("{} has no case here: write one", variant.name));
-            }
-        }
+        let known: Vec<&str> = self.floors.keys().chain(self.skipped.keys()).copied().collect();
+        let missing = missing(&known);
+        self.failures.extend(missing.iter().map(|name| format!("{name} has no case here: write one")));
         say(&format!("kernels: {} of {} variants ran on {}", self.floors.len(), VARIANTS.len(), self.caps.adapter));
         // These two are known: a feature that gets lost on the way must not pass as "cannot".
         let name = self.caps.adapter.to_string().to_lowercase();
@@ -258,6 +255,18 @@ impl Report {
         let shown = self.failures.len().min(40);
         assert!(self.failures.is_empty(), "{} failures:\n{}", self.failures.len(), self.failures[..shown].join("\n"));
     }
+}
+
+/// The variants that are not among these.
+fn missing(known: &[&str]) -> Vec<&'static str> {
+    VARIANTS.iter().map(|variant| variant.name).filter(|name| !known.contains(name)).collect()
+}
+
+#[test]
+fn a_variant_without_a_case_is_noticed() {
+    let all: Vec<&str> = VARIANTS.iter().map(|variant| variant.name).collect();
+    assert!(missing(&all).is_empty());
+    assert_eq!(missing(&all[1..]), [all[0]]);
 }
 
 /// To the terminal even where the test passes: which adapter, and what it left out, belongs in every log.

@@ -29,7 +29,7 @@ const fn shape(
 
 /// With 1 to 4 query heads a workgroup; some KV heads have queries for one workgroup and a part of another.
 /// Tiles are of 256 cells: contexts end below, at and above one and several.
-const SHAPES: [Shape; 16] = [
+const SHAPES: [Shape; 20] = [
     shape(1, 1, 32, 0, 0.0, &[(0, 0)]),
     shape(3, 3, 64, 0, 0.0, &[(5, 0), (255, 0), (256, 0)]),
     shape(2, 2, 128, 7, 0.0, &[(3, 20), (6, 20), (7, 20), (300, 40)]),
@@ -46,6 +46,11 @@ const SHAPES: [Shape; 16] = [
     shape(14, 2, 64, 33, 0.0, &[(31, 0), (32, 0), (33, 0), (1000, 0)]),
     shape(8, 2, 32, 2000, 1.5, &[(767, 0), (768, 0)]),
     shape(16, 4, 128, 0, 0.0, &[(17, 5)]),
+    // Heads that are no multiple of 16.
+    shape(2, 2, 4, 0, 0.0, &[(70, 0)]),
+    shape(4, 2, 8, 3, 0.0, &[(300, 0), (1, 310)]),
+    shape(3, 1, 72, 0, 0.0, &[(65, 2), (257, 70)]),
+    shape(8, 2, 100, 0, 20.0, &[(63, 0), (2, 0)]),
 ];
 
 pub fn run(rig: &mut Rig) {

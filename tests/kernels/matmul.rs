@@ -33,10 +33,10 @@ const SHAPES: [Shape; 12] = [
     shape(63, 640, 3, true, true, 1, 64, 1),
     shape(65, 96, 7, true, false, 0, 65, 0),
     shape(16, 544, 9, false, true, 7, 23, 0),
-    shape(64, 512, 8, false, false, 5, 70, 700),
+    shape(64, 512, 4, false, false, 5, 70, 700),
     shape(130, 64, 33, true, true, 2, 140, 0),
     shape(17, 640, 65, false, false, 0, 17, 0),
-    shape(70, 32, 64, true, false, 10, 80, 0),
+    shape(70, 32, 16, true, false, 10, 80, 0),
     shape(257, 96, 17, true, true, 3, 270, 0),
     shape(520, 64, 15, false, false, 0, 520, 0),
 ];

@@ -22,7 +22,7 @@ struct Shape {
     rows: &'static [(u32, u32)],
 }
 
-const SHAPES: [Shape; 7] = [
+const SHAPES: [Shape; 9] = [
     // One head each, one row, at the start.
     Shape {
         n_heads: 1,
@@ -111,6 +111,31 @@ const SHAPES: [Shape; 7] = [
         scale: 1.0,
         attn_scale: 0.0884,
         rows: &[(1100, 0), (1, 1200), (0, 1210), (1023, 0), (1024, 0), (9, 1200), (511, 0)],
+    },
+    // Heads that are no multiple of 16.
+    Shape {
+        n_heads: 2,
+        n_kv_heads: 1,
+        head_dim: 100,
+        rope_half: 50,
+        neox: 1,
+        norm: true,
+        theta: 1e4,
+        scale: 1.0,
+        attn_scale: 0.1,
+        rows: &[(600, 0), (601, 0)],
+    },
+    Shape {
+        n_heads: 2,
+        n_kv_heads: 2,
+        head_dim: 4,
+        rope_half: 1,
+        neox: 0,
+        norm: false,
+        theta: 1e4,
+        scale: 1.0,
+        attn_scale: 0.5,
+        rows: &[(1, 7), (2, 7)],
     },
 ];
 
