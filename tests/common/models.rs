@@ -1,5 +1,5 @@
 //! The two real models, from `models/` in the repository root. A test that needs one fails
-//! without it: `npm test` fetches them first.
+//! without it: `node tools/fetch-models.mjs` fetches both.
 #![allow(dead_code)]
 
 use std::io::Read;
@@ -12,7 +12,7 @@ pub const GEMMA: &str = "gemma-3-270m-q4_k_m.gguf";
 
 pub fn path(file: &str) -> PathBuf {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("models").join(file);
-    assert!(path.exists(), "{} is missing: `npm test` fetches the models", path.display());
+    assert!(path.exists(), "{} is missing; run `node tools/fetch-models.mjs`, which fetches it.", path.display());
     path
 }
 
