@@ -14,11 +14,12 @@ const WRAPPED = Symbol.for("sotto.subgroups");
 
 /** Describes the default adapter; with `subgroups`, every device asked for from now on has them where it can. */
 export async function describeAdapter(): Promise<Pick<EngineLoadOptions, "subgroups" | "adapter">> {
-  const found = await navigator.gpu?.requestAdapter({ powerPreference: "high-performance" });
+  const gpu = typeof navigator === "undefined" ? undefined : navigator.gpu;
+  const found = await gpu?.requestAdapter({ powerPreference: "high-performance" });
   // The engine asks again and says what is missing.
   if (!found) return { subgroups: false };
-  const { vendor, architecture, description, isFallbackAdapter } = found.info;
-  const adapter = { vendor, architecture, description, isFallback: isFallbackAdapter };
+  const { vendor = "", architecture = "", description = "", isFallbackAdapter }: Partial<GPUAdapterInfo> = found.info ?? {};
+  const adapter = { vendor, architecture, description, isFallback: isFallbackAdapter === true };
   if (!found.features.has("subgroups")) return { subgroups: false, adapter };
   const prototype = GPUAdapter.prototype as Adapter & { [WRAPPED]?: true };
   if (!prototype[WRAPPED]) {
