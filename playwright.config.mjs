@@ -6,7 +6,7 @@ export default {
   outputDir: "test-results/playwright",
   // The software adapter takes a whole core, and its first shaders are slow to compile.
   workers: 1,
-  timeout: 120_000,
+  timeout: 300_000,
   expect: { timeout: 20_000 },
   forbidOnly: !!process.env.CI,
   reporter: [["list"]],
