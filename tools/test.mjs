@@ -7,6 +7,9 @@ import { ROOT, Stop, ensureChromium, ensurePackages, ensureVulkan, ensureWasmTar
 
 const node = (script, ...args) => run(process.execPath, [join(ROOT, "node_modules", ...script.split("/")), ...args]);
 
+/** Mesa's software driver, which has every feature that a kernel asks for. */
+const LAVAPIPE = `/usr/share/vulkan/icd.d/lvp_icd.${{ x64: "x86_64", arm64: "aarch64" }[process.arch]}.json`;
+
 /** Where distributions put the driver that Chromium ships. */
 const DRIVERS = ["/usr/lib/chromium/vk_swiftshader_icd.json", "/opt/google/chrome/vk_swiftshader_icd.json"];
 
@@ -15,10 +18,12 @@ const STEPS = {
   models: async () => {
     for (const name of Object.keys(MODELS)) await fetchModel(name);
   },
-  /** The crate on the first Vulkan adapter there is; its kernel cases are kept for the browser. */
+  /** The crate on Mesa's software adapter, or on what VK_DRIVER_FILES names or is there; its kernel cases are kept for the browser. */
   rust: () => {
     ensureVulkan();
-    run("cargo", ["test", "--release"], { env: { SOTTO_KERNEL_CASES: join(ROOT, "target", "kernel-cases") } });
+    const driver = process.env.VK_DRIVER_FILES ?? (existsSync(LAVAPIPE) ? LAVAPIPE : undefined);
+    const env = { SOTTO_KERNEL_CASES: join(ROOT, "target", "kernel-cases"), ...(driver && { VK_DRIVER_FILES: driver }) };
+    run("cargo", ["test", "--release"], { env });
   },
   /** The kernels once more on Chromium's software adapter: 4 lanes, no f16. */
   swiftshader: () => {

@@ -6,16 +6,13 @@ use std::fs;
 use std::path::PathBuf;
 
 use serde_json::{Value, json};
-use sotto::kernels::Variant;
-
-/// Cases kept of a variant: enough for an odd shape and another one.
-const PER_VARIANT: usize = 2;
+use sotto::kernels::{VARIANTS, Variant};
 
 pub struct Exporter {
     dir: PathBuf,
     index: Vec<Value>,
     words: Vec<u32>,
-    kept: BTreeMap<&'static str, usize>,
+    seen: BTreeMap<&'static str, usize>,
 }
 
 /// A storage buffer of a case: what it holds before and, if it is written, what it must hold after.
@@ -30,11 +27,16 @@ impl Exporter {
     /// `None` unless the environment asks for it.
     pub fn from_env() -> Option<Self> {
         let dir = PathBuf::from(std::env::var_os("SOTTO_KERNEL_CASES")?);
-        Some(Exporter { dir, index: Vec::new(), words: Vec::new(), kept: BTreeMap::new() })
+        Some(Exporter { dir, index: Vec::new(), words: Vec::new(), seen: BTreeMap::new() })
     }
 
-    pub fn wants(&self, variant: &Variant) -> bool {
-        self.kept.get(variant.name).is_none_or(|&count| count < PER_VARIANT)
+    /// Counts a case, and says whether to keep it: of a variant's cases those numbered 0, 1, 3, 6, 10, 15, …, so that
+    /// a browser gets shapes from all of a list, odd ones among them, in a part of the time.
+    pub fn wants(&mut self, variant: &Variant) -> bool {
+        let seen = self.seen.entry(variant.name).or_default();
+        let number = *seen;
+        *seen += 1;
+        (0..=number).any(|n| n * (n + 1) / 2 == number)
     }
 
     pub fn add(
@@ -46,7 +48,6 @@ impl Exporter {
         ceiling: f64,
         bindings: &[Binding],
     ) {
-        *self.kept.entry(variant.name).or_default() += 1;
         let bindings: Vec<Value> = bindings
             .iter()
             .map(|b| json!({ "before": self.put(&b.before), "after": b.after.as_ref().map(|words| self.put(words)), "f16": b.f16 }))
@@ -68,8 +69,9 @@ impl Exporter {
     /// Several rigs may write to one folder: each has a name.
     pub fn finish(self, name: &str) {
         fs::create_dir_all(&self.dir).expect("the folder for the cases");
-        fs::write(self.dir.join(format!("{name}.json")), Value::Array(self.index).to_string())
-            .expect("the cases' index");
+        let variants: Vec<&str> = VARIANTS.iter().map(|variant| variant.name).collect();
+        let index = json!({ "variants": variants, "cases": self.index });
+        fs::write(self.dir.join(format!("{name}.json")), index.to_string()).expect("the cases' index");
         fs::write(self.dir.join(format!("{name}.bin")), bytemuck::cast_slice(&self.words)).expect("the cases' words");
     }
 }

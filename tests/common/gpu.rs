@@ -105,10 +105,6 @@ impl Rig {
         let (kernel, id) =
             sotto::kernels::find(&case.variant).unwrap_or_else(|| panic!("there is no variant '{}'", case.variant));
         let variant = id.get();
-        if let Some(reason) = self.lacks(variant) {
-            self.skipped.insert(variant.name, reason);
-            return;
-        }
         let mut buffers: Vec<BufferId> = Vec::new();
         for (binding, data) in case.buffers.iter().enumerate() {
             let id = match data {
@@ -121,6 +117,11 @@ impl Rig {
         recording.push(variant.name, case.params, &buffers, case.grid).expect("a well-formed case");
         self.cpu.run(&recording);
         self.export(&case, variant, &buffers);
+        // Exported all the same: a browser's adapter may be able to.
+        if let Some(reason) = self.lacks(variant) {
+            self.skipped.insert(variant.name, reason);
+            return;
+        }
         self.gpu.run(&self.gpu.prepare(&recording));
 
         for (binding, data) in case.buffers.iter().enumerate() {
@@ -164,7 +165,10 @@ impl Rig {
 
     /// Keeps the case for a browser, with what the mirror made of it.
     fn export<P: bytemuck::Pod>(&mut self, case: &Case<P>, variant: &'static Variant, buffers: &[BufferId]) {
-        let Some(exporter) = self.exporter.as_mut().filter(|exporter| exporter.wants(variant)) else { return };
+        let Some(exporter) = &mut self.exporter else { return };
+        if !exporter.wants(variant) {
+            return;
+        }
         let mut bindings: Vec<Binding> = Vec::new();
         for (data, id) in case.buffers.iter().zip(buffers) {
             let padded = |words: &[u32]| [words, &[POISON; TAIL]].concat();
