@@ -1,0 +1,152 @@
+//! The two real models against an independent forward pass: ids, mean NLL, the best logits, and every greedy token.
+//! Prompts and continuations come to about 2000 tokens a model, each computed once.
+
+#[path = "common/models.rs"]
+mod models;
+#[path = "common/run.rs"]
+mod run;
+
+use std::io::Read;
+
+use pollster::block_on;
+use run::{argmax, golden, rows};
+use sotto::batch::Batch;
+use sotto::engine::{Engine, Prompt};
+use sotto::loader::{LoadOptions, Loader};
+use sotto::measure::{self, Score};
+use sotto::session::{GenerateOptions, Generation};
+
+/// `tests/golden/prompts.json` and, with what must come of it, `tests/golden/MODEL.json`.
+#[derive(serde::Deserialize)]
+struct Golden {
+    name: String,
+    text: String,
+    token_ids: Vec<u32>,
+    mean_nll: f64,
+    top10: Vec<(u32, f32)>,
+    greedy_ids: Vec<u32>,
+    /// Between the two best logits; null where unknown.
+    greedy_gaps: Vec<Option<f32>>,
+}
+
+#[derive(serde::Deserialize)]
+struct Named {
+    name: String,
+    text: String,
+}
+
+/// Of the mean NLL, relative; of a logit; of the gap below which two tokens are as good as one another.
+const NLL: f64 = 0.002;
+const LOGIT: f32 = 0.05;
+const GAP: f32 = 0.05;
+/// Prompts whose continuation is also decoded, and how far.
+const DECODED: [&str; 2] = ["english", "code"];
+const DECODE_TOKENS: u32 = 8;
+
+fn load(file: &str) -> Engine {
+    let path = models::path(file);
+    let mut reader = std::fs::File::open(path).expect("the model opens");
+    let mut loader = block_on(Loader::new(LoadOptions::default())).expect("a device");
+    let mut piece = vec![0; 1 << 20];
+    for count in 1.. {
+        let read = reader.read(&mut piece).expect("the model reads");
+        if read == 0 {
+            break;
+        }
+        loader.push(&piece[..read]).expect("a sound model");
+        if count % 16 == 0 {
+            block_on(loader.drain()).expect("a sound device");
+        }
+    }
+    block_on(loader.finish()).expect("a whole model")
+}
+
+/// Scores every golden text, then feeds the golden continuation after it. All that is wrong, not only the first.
+fn check(file: &str, golden_file: &str) {
+    let goldens: Vec<Golden> = golden(golden_file);
+    for prompt in golden::<Vec<Named>>("prompts.json") {
+        let found = goldens.iter().find(|g| g.name == prompt.name).expect("a golden for every prompt");
+        assert_eq!(found.text, prompt.text, "{}", prompt.name);
+    }
+    let mut engine = load(file);
+    let mut wrong = Vec::new();
+    for want in &goldens {
+        let score = block_on(measure::score(&mut engine, &want.text)).expect("a score");
+        if score.tokens != want.token_ids {
+            wrong.push(format!("{}: its ids are {:?}, not {:?}", want.name, score.tokens, want.token_ids));
+            continue;
+        }
+        let nll = (score.nll_mean / want.mean_nll - 1.0).abs();
+        if nll > NLL {
+            wrong.push(format!("{}: mean NLL is {}, not {}", want.name, score.nll_mean, want.mean_nll));
+        }
+        let mut logit = 0f32;
+        for &(id, value) in &want.top10 {
+            match score.top.iter().find(|t| t.0 == id) {
+                Some(found) => logit = logit.max((found.1 - value).abs()),
+                // The tenth may have changed places with the eleventh.
+                None => logit = logit.max(value - score.top[9].1),
+            }
+        }
+        if logit > LOGIT {
+            wrong.push(format!("{}: a best logit is off by {logit}: {:?}, not {:?}", want.name, score.top, want.top10));
+        }
+        let ties = continuation(&mut engine, want, &score, &mut wrong);
+        println!("{:14} NLL off by {:.4}%, a logit by {logit:.4}, ties {ties:?}", want.name, nll * 100.0);
+    }
+    for want in goldens.iter().filter(|g| DECODED.contains(&g.name.as_str())) {
+        wrong.extend(decoded(&mut engine, want));
+    }
+    assert!(wrong.is_empty(), "{golden_file}:\n{}", wrong.join("\n"));
+}
+
+/// Feeds the golden continuation behind the prompt, whose keys and values scoring has left in the cache. Returns the
+/// gaps at which another token won by less than [`GAP`]; anything else is wrong.
+fn continuation(engine: &mut Engine, want: &Golden, score: &Score, wrong: &mut Vec<String>) -> Vec<f32> {
+    let n_vocab = engine.model.config.n_vocab as usize;
+    // (best token, by how much) after the prompt and after each golden token but the last.
+    let [best, second, ..] = score.top[..] else { panic!("ten best logits") };
+    let mut found = vec![(best.0, best.1 - second.1)];
+    let fed = &want.greedy_ids[..want.greedy_ids.len() - 1];
+    for (chunk, start) in fed.chunks(16).zip((want.token_ids.len() as u32..).step_by(16)) {
+        let batch = Batch { rows: rows(chunk, start, 0, |_| true), prefill: true };
+        let logits = block_on(engine.forward(&batch)).expect("logits");
+        let index = found.len();
+        found.extend(logits.chunks(n_vocab).zip(index..).map(|(row, i)| {
+            let best = argmax(row);
+            (best, row[best as usize] - row[want.greedy_ids[i] as usize])
+        }));
+    }
+    let mut ties = Vec::new();
+    for (i, (&(id, lead), &golden)) in found.iter().zip(&want.greedy_ids).enumerate() {
+        if id != golden {
+            let gap = want.greedy_gaps[i].unwrap_or(lead);
+            if gap >= GAP {
+                wrong.push(format!("{}: greedy token {i} is {id}, not {golden}, by a gap of {gap}", want.name));
+            }
+            ties.push(gap);
+        }
+    }
+    ties
+}
+
+/// Decodes a few tokens as a user would.
+fn decoded(engine: &mut Engine, want: &Golden) -> Option<String> {
+    let options = GenerateOptions { max_tokens: Some(DECODE_TOKENS), ignore_eos: true, ..Default::default() };
+    let mut generation = Generation::new(engine, &Prompt::Raw(want.text.clone()), options).expect("a generation");
+    while block_on(generation.next(engine)).expect("a step").is_some() {}
+    let differs = generation.tokens.iter().zip(&want.greedy_ids).position(|(a, b)| a != b)?;
+    let gap = want.greedy_gaps[differs];
+    let clear = gap.is_none_or(|gap| gap >= GAP);
+    clear.then(|| format!("{}: decoded token {differs} differs by a gap of {gap:?}", want.name))
+}
+
+#[test]
+fn smollm2_computes_its_goldens() {
+    check(models::SMOLLM2, "smollm2-135m.json");
+}
+
+#[test]
+fn gemma3_computes_its_goldens() {
+    check(models::GEMMA, "gemma3-270m.json");
+}
