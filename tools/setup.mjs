@@ -1,6 +1,6 @@
 // What the other tools need of the machine, installed where it is missing.
 import { spawnSync } from "node:child_process";
-import { accessSync, constants, existsSync } from "node:fs";
+import { accessSync, constants, existsSync, readdirSync } from "node:fs";
 import { delimiter, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -81,7 +81,9 @@ export function ensureChromium() {
 export function ensureVulkan() {
   if (process.platform !== "linux") return;
   const folders = ["/usr/share/vulkan/icd.d", "/etc/vulkan/icd.d"];
-  const found = process.env.VK_DRIVER_FILES || folders.some((folder) => existsSync(folder)) || aptInstall("mesa-vulkan-drivers", "libvulkan1");
+  // The loader's package makes the folders, empty.
+  const driver = folders.some((folder) => existsSync(folder) && readdirSync(folder).some((name) => name.endsWith(".json")));
+  const found = process.env.VK_DRIVER_FILES || driver || aptInstall("mesa-vulkan-drivers", "libvulkan1");
   if (!found) throw new Stop("no Vulkan driver was found; install one (Debian: mesa-vulkan-drivers).");
 }
 
