@@ -171,8 +171,8 @@ impl Loader {
     }
 }
 
-/// The kernel variants for an adapter. Loads are slow on software adapters, which have no load that all lanes share:
-/// there activations are broadcast instead.
+/// The kernel variants for an adapter. On software adapters each lane pays for a load, even one that all lanes share,
+/// and a barrier costs more: there activations are broadcast and no row is shared.
 fn choose(caps: &Caps, kv: KvType) -> Choice {
     let x = match caps.subgroup_min {
         _ if !caps.is_software => "direct",
@@ -188,5 +188,6 @@ fn choose(caps: &Caps, kv: KvType) -> Choice {
     };
     let reduce = if caps.subgroups { "subgroup" } else { "tree" };
     let lanes = if caps.subgroups && caps.is_software { "quad" } else { reduce };
-    Choice { reduce, x, lanes, kv }
+    let matvec = if caps.is_software { "matvec_rows" } else { "matvec" };
+    Choice { reduce, x, matvec, lanes, kv }
 }

@@ -1,4 +1,4 @@
-//! Mirror of `shaders/matvec.wgsl` and `shaders/matmul.wgsl`: one product, two ways to share the work.
+//! Mirror of `shaders/matmul.wgsl`.
 
 use super::{Args, floats, floats_mut};
 use crate::params::MatMul;

@@ -1,11 +1,11 @@
-//! Both products: `matvec` and `matmul` have one mirror.
+//! The matrix-matrix product.
 
 use sotto::params::MatMul;
 use sotto::quant::TensorType;
 
+use crate::F32;
 use crate::gpu::{Case, Data, Rig, floats};
 use crate::random::{Random, part, poison};
-use crate::{F32, REDUCES};
 
 /// A product of [n][k] by [m][k].
 struct Shape {
@@ -25,7 +25,7 @@ const fn shape(n: u32, k: u32, m: u32, bias: bool, accumulate: bool, column: u32
     Shape { n, k, m, bias, accumulate, column, stride, slack }
 }
 
-/// Every size below, at and above what a workgroup of either kernel covers, alone and with the others.
+/// Every size below, at and above what a workgroup covers, alone and with the others.
 const SHAPES: [Shape; 12] = [
     shape(1, 32, 5, false, false, 0, 1, 0),
     shape(5, 96, 1, true, false, 3, 11, 300),
@@ -50,9 +50,9 @@ pub fn run(rig: &mut Rig, kinds: &[TensorType]) {
             let x = floats(&random.floats((shape.m * shape.k) as usize, 1.0));
             let bias = if shape.bias { floats(&random.floats(shape.stride as usize, 4.0)) } else { poison(4) };
             let out = out(&mut random, shape);
-            let mut case = |variant: String, grid| {
+            for sharing in ["direct", "quad", "octet"] {
                 rig.run(Case {
-                    variant,
+                    variant: format!("matmul.{format}.{sharing}"),
                     what: format!(
                         "{} by {} for {} rows, bias {}, accumulate {}",
                         shape.n, shape.k, shape.m, shape.bias, shape.accumulate
@@ -75,15 +75,9 @@ pub fn run(rig: &mut Rig, kinds: &[TensorType]) {
                         Data::In(bias.clone()),
                         Data::Out(out.clone()),
                     ],
-                    grid,
+                    grid: [shape.n.div_ceil(256), shape.m.div_ceil(16)],
                     ceiling: F32,
                 });
-            };
-            for reduce in REDUCES {
-                case(format!("matvec.{format}.{reduce}"), [shape.n.div_ceil(16), shape.m]);
-            }
-            for x in ["direct", "quad", "octet"] {
-                case(format!("matmul.{format}.{x}"), [shape.n.div_ceil(256), shape.m.div_ceil(16)]);
             }
         }
     }
