@@ -37,7 +37,7 @@ const SHAPES: [Shape; 14] = [
     // A part without cells.
     Shape { n_heads: 2, n_kv_heads: 1, head_dim: 4, rope_half: 2, neox: 0, norm: false, window: 0, softcap: 0.0, splits: 4, rows: &[(0, 5)] },
     // Three: SmolLM2's heads.
-    Shape { n_heads: 9, n_kv_heads: 3, head_dim: 64, rope_half: 32, neox: 0, norm: false, window: 0, softcap: 0.0, splits: 1, rows: &[(31, 0), (0, 600), (512, 0)] },
+    Shape { n_heads: 9, n_kv_heads: 3, head_dim: 64, rope_half: 32, neox: 0, norm: false, window: 0, softcap: 0.0, splits: 1, rows: &[(31, 620), (0, 600), (512, 0)] },
     Shape { n_heads: 9, n_kv_heads: 3, head_dim: 64, rope_half: 32, neox: 0, norm: false, window: 0, softcap: 0.0, splits: 16, rows: &[(1030, 0)] },
     Shape { n_heads: 5, n_kv_heads: 1, head_dim: 128, rope_half: 64, neox: 1, norm: false, window: 0, softcap: 0.0, splits: 2, rows: &[(260, 0)] },
     // Four: Gemma 3's, then more than one workgroup a KV head.
