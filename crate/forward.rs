@@ -17,12 +17,45 @@ use crate::weights::{self, Layer, Matrix, Weights};
 pub struct Choice {
     /// Reductions: `tree` or `subgroup`.
     pub reduce: &'static str,
-    /// How threads of the matrix product come by activations: `direct`, or through `quad` or `octet` broadcasts.
+    /// How threads of the matrix product come by activations: `direct`, or through `quad` or `octet` broadcasts; or
+    /// `tile`, which stages them and the weights in shared memory.
     pub x: &'static str,
     /// How attention's threads work together: as `reduce`, or `quad`, which broadcasts queries too.
     pub lanes: &'static str,
+    /// Whether attention in prefill takes many rows at a time, staged in shared memory.
+    pub tile_attention: bool,
     /// How the cache's numbers are read and written: `pack16` or `f16` for the same f16 bytes, or `f32`.
     pub kv: &'static str,
+}
+
+impl Choice {
+    /// The variant and the grid of a product of n rows of weights by `rows` rows of activations.
+    fn matmul(&self, format: &str, n: u32, rows: u32) -> (String, [u32; 2]) {
+        if self.x != "tile" {
+            return (format!("matmul.{format}.{}", self.x), [n.div_ceil(256), rows.div_ceil(16)]);
+        }
+        // Both tiles compute the same; few rows would leave most of the larger one idle.
+        let tile = if rows <= 32 { 32 } else { 64 };
+        (format!("matmul_tile.{format}.rows{tile}"), [rows.div_ceil(tile), n.div_ceil(64)])
+    }
+
+    /// The variant of attention with `per_kv` query heads for each KV head, the workgroups per KV head, and those along
+    /// the rows. Query heads are spread evenly over as few workgroups as hold them.
+    fn attention(&self, per_kv: u32, head_dim: u32, rows: u32, prefill: bool) -> (String, u32, u32) {
+        if !(self.tile_attention && prefill) {
+            let groups = per_kv.div_ceil(4);
+            return (format!("attention.{}.{}.qh{}", self.lanes, self.kv, per_kv.div_ceil(groups)), groups, rows);
+        }
+        // The largest head_dim of a variant, and the queries that it takes at a time.
+        let (dim, queries) = match head_dim {
+            ..=64 => (64, 64),
+            65..=128 => (128, 64),
+            _ => (256, 32),
+        };
+        let groups = per_kv.div_ceil(queries);
+        let rows_each = queries / per_kv.div_ceil(groups);
+        (format!("attention_tile.dim{dim}.{}", self.kv), groups, rows.div_ceil(rows_each))
+    }
 }
 
 /// Sizes chosen at load.
@@ -214,11 +247,10 @@ impl Pass<'_> {
             [c.n_heads + 2 * c.n_kv_heads, self.rows],
         )?;
 
-        // Query heads of one KV head are spread evenly over as few workgroups of at most 4 as hold them.
         let per_kv = c.n_heads / c.n_kv_heads;
-        let groups = per_kv.div_ceil(4);
+        let (variant, groups, grid_y) = m.choice.attention(per_kv, c.head_dim, self.rows, self.prefill);
         self.recording.push(
-            &format!("attention.{}.{kv}.qh{}", m.choice.lanes, per_kv.div_ceil(groups)),
+            &variant,
             params::Attention {
                 n_heads: c.n_heads,
                 n_kv_heads: c.n_kv_heads,
@@ -227,10 +259,10 @@ impl Pass<'_> {
                 window: layer_config.window.unwrap_or(0),
                 groups,
                 softcap: c.attn_logit_softcap.unwrap_or(0.0),
-                pad: 0,
+                rows: self.rows,
             },
             &[s.batch, s.qkv, k_cache, v_cache, s.attn],
-            [c.n_kv_heads * groups, self.rows],
+            [c.n_kv_heads * groups, grid_y],
         )?;
         self.residual(&layer.attn_output, s.attn, layer.post_attention_norm)
     }
@@ -317,7 +349,7 @@ impl Pass<'_> {
             };
             let format = format_name(part.kind);
             let (variant, grid) = if self.prefill || rows > 4 {
-                (format!("matmul.{format}.{}", choice.x), [part.n_rows.div_ceil(256), rows.div_ceil(16)])
+                choice.matmul(&format, part.n_rows, rows)
             } else {
                 (format!("matvec.{format}.{}", choice.reduce), [part.n_rows.div_ceil(16), rows])
             };

@@ -24,9 +24,11 @@ pub struct Kernel {
 /// One row a shader.
 pub static KERNELS: &[Kernel] = &[
     Kernel { name: "attention", bindings: &[Read, Read, Read, Read, Write], mirror: cpu::attention::run },
+    Kernel { name: "attention_tile", bindings: &[Read, Read, Read, Read, Write], mirror: cpu::attention::run },
     Kernel { name: "embed", bindings: &[Read, Read, Read, Write], mirror: cpu::embed::run },
     Kernel { name: "glu", bindings: &[Read, Write], mirror: cpu::glu::run },
     Kernel { name: "matmul", bindings: &[Read, Read, Read, Read, Write], mirror: cpu::matmul::run },
+    Kernel { name: "matmul_tile", bindings: &[Read, Read, Read, Read, Write], mirror: cpu::matmul::run },
     Kernel { name: "matvec", bindings: &[Read, Read, Read, Read, Write], mirror: cpu::matmul::run },
     Kernel { name: "rmsnorm", bindings: &[Read, Read, Read, Write], mirror: cpu::rmsnorm::run },
     Kernel { name: "rope_kv", bindings: &[Read, Read, Read, Read, Write, Write, Write], mirror: cpu::rope_kv::run },

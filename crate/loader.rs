@@ -175,7 +175,7 @@ impl Loader {
 /// there activations are broadcast instead.
 fn choose(caps: &Caps, kv: KvType) -> Choice {
     let x = match caps.subgroup_min {
-        _ if !caps.is_software => "direct",
+        _ if !caps.is_software => "tile",
         0..4 => "direct",
         4..8 => "quad",
         _ => "octet",
@@ -188,5 +188,5 @@ fn choose(caps: &Caps, kv: KvType) -> Choice {
     };
     let reduce = if caps.subgroups { "subgroup" } else { "tree" };
     let lanes = if caps.subgroups && caps.is_software { "quad" } else { reduce };
-    Choice { reduce, x, lanes, kv }
+    Choice { reduce, x, lanes, tile_attention: !caps.is_software, kv }
 }

@@ -1,4 +1,5 @@
-//! Mirror of `shaders/matvec.wgsl` and `shaders/matmul.wgsl`: one product, two ways to share the work.
+//! Mirror of `shaders/matvec.wgsl`, `shaders/matmul.wgsl` and `shaders/matmul_tile.wgsl`: one product, three ways to
+//! share the work.
 
 use super::{Args, floats, floats_mut};
 use crate::params::MatMul;

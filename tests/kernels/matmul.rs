@@ -82,6 +82,9 @@ pub fn run(rig: &mut Rig, kinds: &[TensorType]) {
             for reduce in REDUCES {
                 case(format!("matvec.{format}.{reduce}"), [shape.n.div_ceil(16), shape.m]);
             }
+            for rows in [32, 64] {
+                case(format!("matmul_tile.{format}.rows{rows}"), [shape.m.div_ceil(rows), shape.n.div_ceil(64)]);
+            }
             for x in ["direct", "quad", "octet"] {
                 case(format!("matmul.{format}.{x}"), [shape.n.div_ceil(256), shape.m.div_ceil(16)]);
             }
