@@ -1,6 +1,7 @@
 //! The transformer, written down as dispatches: embed, then per layer attention and feed-forward, then logits.
 //! Activations are f32, row-major, [rows of the batch][width].
 
+use crate::choice::{Choice, Product, Tuning, Way};
 use crate::config::{Activation, ModelConfig};
 use crate::error::Result;
 use crate::gguf::Header;
@@ -11,21 +12,6 @@ use crate::recording::Recording;
 use crate::rope;
 use crate::upload::Upload;
 use crate::weights::{self, Layer, Matrix, Weights};
-
-/// Which permutation of each kernel the adapter runs (see `shaders/permutations`).
-#[derive(Clone, Copy, Debug)]
-pub struct Choice {
-    /// Reductions: `tree` or `subgroup`.
-    pub reduce: &'static str,
-    /// How threads of the matrix product come by activations: `direct`, or through `quad` or `octet` broadcasts.
-    pub x: &'static str,
-    /// Which matrix-vector kernel: `matvec`, whose threads share a row, or `matvec_rows`, whose threads own theirs.
-    pub matvec: &'static str,
-    /// How attention's threads work together: as `reduce`, or `quad`, which broadcasts queries too.
-    pub lanes: &'static str,
-    /// How the cache's numbers are read and written: `pack16` or `f16` for the same f16 bytes, or `f32`.
-    pub kv: &'static str,
-}
 
 /// Stretches that a long context is cut into, for a token of its own: as many workgroups share a KV head's cells.
 const SPLITS: u32 = 16;
@@ -74,6 +60,8 @@ pub struct Model {
     pub config: ModelConfig,
     pub sizes: Sizes,
     pub choice: Choice,
+    /// What has been measured, which goes before `choice`.
+    pub tuning: Tuning,
     weights: Weights,
     kv: KvCache,
     scratch: Scratch,
@@ -142,7 +130,7 @@ impl Model {
             }
         }
         let upload = Upload::new(placements);
-        Ok((Model { config, sizes, choice, weights, kv, scratch, rope_tables }, upload))
+        Ok((Model { config, sizes, choice, tuning: Tuning::default(), weights, kv, scratch, rope_tables }, upload))
     }
 
     /// What can only be written once the file has been read: the RoPE tables.
@@ -151,6 +139,10 @@ impl Model {
             let table = rope::table(self.config.rope_dim, theta, scale, &upload.host, self.sizes.context);
             memory.write(buffer, 0, bytemuck::cast_slice(&table));
         }
+    }
+
+    fn way(&self, product: Product) -> Way {
+        self.tuning.get(&product).unwrap_or_else(|| self.choice.way(&product))
     }
 
     pub fn batch_buffer(&self) -> BufferId {
@@ -209,7 +201,7 @@ impl Pass<'_> {
         for part in &m.weights.token_embd.parts {
             let k_blocks = m.config.n_embd / 32;
             self.recording.push(
-                &format!("embed.{}", format_name(part.kind)),
+                &format!("embed.{}", part.kind.name().to_lowercase()),
                 params::Embed {
                     planes: part.planes,
                     k_blocks,
@@ -237,14 +229,6 @@ impl Pass<'_> {
         self.residual(&layer.attn_output, s.attn, layer.post_attention_norm)
     }
 
-    /// Queries that share keys and values, spread evenly over as few workgroups of at most 4 heads as hold them:
-    /// (workgroups per KV head, heads of each).
-    fn head_groups(&self) -> (u32, u32) {
-        let per_kv = self.model.config.n_heads / self.model.config.n_kv_heads;
-        let groups = per_kv.div_ceil(4);
-        (groups, per_kv.div_ceil(groups))
-    }
-
     fn rope_table(&self, index: usize) -> BufferId {
         let layer = &self.model.config.layers[index];
         let mut tables = self.model.rope_tables.iter();
@@ -256,14 +240,14 @@ impl Pass<'_> {
         let (m, s) = (self.model, &self.model.scratch);
         let (c, layer, layer_config) = (&m.config, &m.weights.layers[index], &m.config.layers[index]);
         let (k_cache, v_cache) = m.kv.layers[index];
-        let (groups, heads) = self.head_groups();
+        let (variant, groups) = m.choice.decode_attention(c.n_heads / c.n_kv_heads);
         // A window of a tile or two gains nothing by being cut up.
         let split = self.shape.split && layer_config.window.is_none_or(|w| w > SPLIT_FROM);
         let splits = if split { SPLITS } else { 1 };
         let (q_norm, k_norm) = (layer.q_norm.unwrap_or(s.none), layer.k_norm.unwrap_or(s.none));
         let out = if split { s.attn_parts } else { s.attn };
         self.recording.push(
-            &format!("decode_attention.{}.{}.qh{heads}", m.choice.lanes, m.choice.kv),
+            &variant,
             params::DecodeAttention {
                 n_heads: c.n_heads,
                 n_kv_heads: c.n_kv_heads,
@@ -310,9 +294,10 @@ impl Pass<'_> {
             &[s.batch, q_norm, k_norm, self.rope_table(index), s.qkv, k_cache, v_cache],
             [c.n_heads + 2 * c.n_kv_heads, self.rows],
         )?;
-        let (groups, heads) = self.head_groups();
+        let (variant, groups, grid_y) =
+            m.choice.attention(c.n_heads / c.n_kv_heads, c.head_dim, self.rows, self.shape.prefill);
         self.recording.push(
-            &format!("attention.{}.{kv}.qh{heads}", m.choice.lanes),
+            &variant,
             params::Attention {
                 n_heads: c.n_heads,
                 n_kv_heads: c.n_kv_heads,
@@ -321,10 +306,10 @@ impl Pass<'_> {
                 window: layer_config.window.unwrap_or(0),
                 groups,
                 softcap: c.attn_logit_softcap.unwrap_or(0.0),
-                pad: 0,
+                rows: self.rows,
             },
             &[s.batch, s.qkv, k_cache, v_cache, s.attn],
-            [c.n_kv_heads * groups, self.rows],
+            [c.n_kv_heads * groups, grid_y],
         )
     }
 
@@ -402,14 +387,12 @@ impl Pass<'_> {
     /// out = W x by the matrix-vector kernel, one dispatch a part.
     fn matvec(&mut self, matrix: &Matrix, x: BufferId, fused: Fused, out: BufferId, rows: u32) -> Result<()> {
         let (m, s) = (self.model, &self.model.scratch);
-        let k_blocks = matrix.k / 32;
-        // Few rows leave a GPU idle: more threads share each, where a row is long enough for them.
-        let lanes = if m.choice.matvec == "matvec" && k_blocks >= 64 && matrix.n < 16384 { 64 } else { 16 };
         for part in &matrix.parts {
+            let way = m.way(Product { kind: part.kind, n: part.n_rows, k: matrix.k, rows, fused: true });
             let params = params::MatVec {
                 planes: part.planes,
                 n: part.n_rows,
-                k_blocks,
+                k_blocks: matrix.k / 32,
                 out_stride: if fused.glu { matrix.n / 2 } else { matrix.n },
                 column: part.first_row,
                 has_bias: fused.bias.is_some() as u32,
@@ -418,16 +401,11 @@ impl Pass<'_> {
                 has_norm: fused.norm.is_some() as u32,
                 eps: m.config.norm_eps,
                 glu: if fused.glu { 1 + self.is_gelu() } else { 0 },
-                lanes,
+                lanes: way.lanes,
                 pad: 0,
             };
-            let format = format_name(part.kind);
-            let (variant, rows_each) = match m.choice.matvec {
-                "matvec" => (format!("matvec.{format}.{}", m.choice.reduce), 256 / lanes),
-                rows => (format!("{rows}.{format}.{}", m.choice.x), 64),
-            };
             self.recording.push(
-                &variant,
+                &way.variant(part.kind),
                 params,
                 &[
                     part.buffer,
@@ -438,7 +416,7 @@ impl Pass<'_> {
                     s.outputs,
                     out,
                 ],
-                [part.n_rows.div_ceil(rows_each), rows],
+                way.grid(part.n_rows, rows),
             )?;
         }
         Ok(())
@@ -459,17 +437,14 @@ impl Pass<'_> {
                 m: rows,
                 pad: 0,
             };
+            let way = m.way(Product { kind: part.kind, n: part.n_rows, k: matrix.k, rows, fused: false });
             self.recording.push(
-                &format!("matmul.{}.{}", format_name(part.kind), m.choice.x),
+                &way.variant(part.kind),
                 params,
                 &[part.buffer, part.buffer, x, fused.bias.unwrap_or(m.scratch.none), out],
-                [part.n_rows.div_ceil(256), rows.div_ceil(16)],
+                way.grid(part.n_rows, rows),
             )?;
         }
         Ok(())
     }
-}
-
-fn format_name(kind: crate::quant::TensorType) -> String {
-    kind.name().to_lowercase()
 }

@@ -29,7 +29,7 @@ pub struct RmsNorm {
     pub accumulate: u32,
 }
 
-/// `shaders/matmul.wgsl`
+/// `shaders/matmul.wgsl` and `shaders/matmul_tile.wgsl`
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, Pod, Zeroable)]
 pub struct MatMul {
@@ -122,7 +122,7 @@ pub struct RopeKv {
     pub attn_scale: f32,
 }
 
-/// `shaders/attention.wgsl`
+/// `shaders/attention.wgsl` and `shaders/attention_tile.wgsl`
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, Pod, Zeroable)]
 pub struct Attention {
@@ -137,7 +137,8 @@ pub struct Attention {
     pub groups: u32,
     /// softcap * tanh(score / softcap); 0: off.
     pub softcap: f32,
-    pub pad: u32,
+    /// Rows of the batch.
+    pub rows: u32,
 }
 
 /// `shaders/glu.wgsl`

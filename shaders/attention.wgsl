@@ -13,6 +13,7 @@ struct Params {
     window: u32,
     groups: u32,
     softcap: f32,
+    rows: u32,
 }
 @group(0) @binding(0) var<storage, read> batch: array<vec4<u32>>;
 @group(0) @binding(1) var<storage, read> qkv: array<vec4<f32>>;

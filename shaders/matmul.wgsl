@@ -1,4 +1,4 @@
-// Matrix-matrix product for prefill:
+// Matrix-matrix product for prefill on software adapters (GPUs take matmul_tile.wgsl):
 //   out[m][column + n] = W[n] . x[m]  (+ bias[n])      or, with accumulate,  out += ...
 // Shapes: W [N][K] (one part of a matrix), x [M][K], bias [N of the whole matrix], out [M][out_stride]; K % 32 == 0.
 // Grid: (ceil(N/256), ceil(M/16)). A thread owns 4 rows of W and 16 rows of x: it dequantises each of its weights once,

@@ -10,7 +10,8 @@ mod twin;
 use pollster::block_on;
 use run::{TinyGolden, argmax, decode, golden, largest_difference, load, log_sum_exp, prefill, rows};
 use sotto::batch::{Batch, Row};
-use sotto::forward::{Choice, Shape};
+use sotto::choice::Choice;
+use sotto::forward::Shape;
 use sotto::gpu::{Gpu, GpuOptions};
 use sotto::kv_cache::KvType;
 use sotto::loader::LoadOptions;
@@ -208,7 +209,29 @@ fn without_subgroups_the_result_is_alike() {
     }
 }
 
-/// Kernels that this adapter runs, from the plainest to the most involved, with the exact cache.
+/// What a GPU prefills with.
+const TILES: Choice = Choice { x: "tile", tile_attention: true, ..PLAIN };
+
+#[test]
+fn tiles_give_the_same_bits_whatever_the_chunk() {
+    for name in VARIED {
+        let prompt = long_prompt(name);
+        let choice = Choice { kv: "pack16", ..TILES };
+        let mut twin = Twin::new(&file(name), Layout { choice, ..Default::default() });
+        let mut prefill = |chunk: usize| -> Vec<f32> {
+            let pieces = prompt.chunks(chunk).zip((0..).step_by(chunk));
+            let batch = |(piece, start): (&[u32], u32)| Batch { rows: rows(piece, start, 0, |_| true), prefill: true };
+            pieces.flat_map(|piece| twin.forward(&batch(piece))).collect()
+        };
+        let expected = prefill(64);
+        // The logits of one row alone take a kernel of their own.
+        for chunk in [33, 8, 2] {
+            assert!(prefill(chunk) == expected, "{name}: chunks of {chunk} change the logits");
+        }
+    }
+}
+
+/// Kernels that this adapter runs, from the plainest to the most involved, with the exact cache; then the tiles.
 fn choices() -> Vec<Choice> {
     let lanes = block_on(Gpu::request(GpuOptions::default())).expect("an adapter").caps.subgroup_min;
     let all = [
@@ -217,6 +240,7 @@ fn choices() -> Vec<Choice> {
         (0, Choice { matvec: "matvec_rows", ..PLAIN }),
         (4, Choice { reduce: "subgroup", lanes: "quad", x: "quad", matvec: "matvec_rows", ..PLAIN }),
         (8, Choice { reduce: "subgroup", lanes: "quad", x: "octet", matvec: "matvec_rows", ..PLAIN }),
+        (0, TILES),
     ];
     all.into_iter().filter(|c| c.0 <= lanes).map(|c| c.1).collect()
 }
@@ -250,8 +274,9 @@ fn two_sequences_in_a_batch_are_as_each_alone() {
     for name in ["llama-mixed", "gemma3-mixed"] {
         let prompt = tiny_golden(name).prompt;
         let other: Vec<u32> = prompt.iter().rev().take(23).copied().collect();
-        // The plainest kernels and the most involved.
-        for choice in [choices()[0], choices()[choices().len() - 1]] {
+        // The plainest kernels, the most involved, and the tiles.
+        let choices = choices();
+        for choice in [choices[0], choices[choices.len() - 2], TILES] {
             let mut twin = Twin::new(&file(name), Layout { choice, n_sequences: 2, ..Default::default() });
             let mut alone = |tokens: &[u32]| {
                 run_and_decode(&mut twin, &[rows(tokens, 0, 0, |p| p > 20)], &[(tokens[0], tokens.len() as u32, 0)])

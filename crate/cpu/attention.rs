@@ -1,4 +1,4 @@
-//! Mirror of `shaders/attention.wgsl`: softmax over all visible cells at once.
+//! Mirror of `shaders/attention.wgsl` and `shaders/attention_tile.wgsl`: softmax over all visible cells at once.
 
 use super::{Args, floats, floats_mut, rope_kv::load};
 use crate::params::Attention;
@@ -17,7 +17,7 @@ pub fn run(mut args: Args) {
         softcap: p.softcap as f64,
     };
     let out = floats_mut(args.write[0]);
-    for r in 0..args.grid[1] as usize {
+    for r in 0..p.rows as usize {
         let (position, first_cell) = (batch[4 * r + 1] as usize, batch[4 * r + 2] as usize);
         let begin = if p.window == 0 { 0 } else { (position + 1).saturating_sub(p.window as usize) };
         for h in 0..heads {

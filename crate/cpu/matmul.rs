@@ -1,4 +1,4 @@
-//! Mirror of `shaders/matmul.wgsl`.
+//! Mirror of `shaders/matmul.wgsl` and `shaders/matmul_tile.wgsl`: one product, two ways to share the work.
 
 use super::{Args, floats, floats_mut};
 use crate::params::MatMul;

@@ -21,7 +21,7 @@ pub use repack::repack;
 pub use widen::{common, widen};
 
 /// How a tensor's elements are stored in the file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[allow(non_camel_case_types)]
 pub enum TensorType {
     F32,

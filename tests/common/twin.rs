@@ -6,10 +6,11 @@ use std::fmt;
 
 use pollster::block_on;
 use sotto::batch::Batch;
+use sotto::choice::Choice;
 use sotto::config::ModelConfig;
 use sotto::cpu::CpuMemory;
 use sotto::error::Result;
-use sotto::forward::{Choice, Model, Shape, Sizes};
+use sotto::forward::{Model, Shape, Sizes};
 use sotto::gguf::HeaderParser;
 use sotto::gpu::{Gpu, GpuOptions};
 use sotto::kernels::Access;
@@ -61,7 +62,8 @@ impl Default for Layout {
 }
 
 /// Kernels that every adapter runs, and the exact cache.
-pub const PLAIN: Choice = Choice { reduce: "tree", x: "direct", matvec: "matvec", lanes: "tree", kv: "f32" };
+pub const PLAIN: Choice =
+    Choice { reduce: "tree", x: "direct", matvec: "matvec", lanes: "tree", tile_attention: false, kv: "f32" };
 
 /// Rows of the largest batch, and rows that may want logits.
 pub const ROWS: u32 = 64;

@@ -53,51 +53,117 @@ const SHAPES: [Shape; 20] = [
     shape(8, 2, 100, 0, 20.0, &[(63, 0), (2, 0)]),
 ];
 
+/// Rows at consecutive positions of a sequence.
+const fn consecutive<const N: usize>(position: u32, first_cell: u32) -> [(u32, u32); N] {
+    let mut rows = [(0, first_cell); N];
+    let mut i = 0;
+    while i < N {
+        rows[i].0 = position + i as u32;
+        i += 1;
+    }
+    rows
+}
+
+/// Whole prompts and parts of them, for the tiles: of 32 cells, and of so many rows as have 64 or 32 queries.
+const PROMPTS: [Shape; 8] = [
+    shape(3, 1, 64, 0, 0.0, &consecutive::<43>(0, 5)),
+    shape(4, 2, 32, 20, 0.0, &consecutive::<70>(95, 0)),
+    shape(7, 1, 64, 0, 30.0, &consecutive::<19>(25, 0)),
+    shape(2, 2, 128, 1, 0.0, &consecutive::<66>(0, 0)),
+    shape(5, 1, 80, 64, 0.0, &consecutive::<13>(500, 7)),
+    shape(4, 1, 256, 33, 0.0, &consecutive::<17>(120, 0)),
+    // Heads for more than one workgroup.
+    shape(66, 1, 8, 0, 0.0, &consecutive::<3>(40, 0)),
+    // Runs of two sequences, a gap in one, and rows taken in turns.
+    shape(
+        4,
+        2,
+        64,
+        40,
+        0.0,
+        &[
+            (98, 0),
+            (99, 0),
+            (100, 0),
+            (0, 200),
+            (1, 200),
+            (2, 200),
+            (33, 300),
+            (34, 300),
+            (70, 300),
+            (3, 200),
+            (101, 0),
+            (4, 200),
+            (102, 0),
+            (5, 200),
+            (64, 400),
+            (63, 400),
+            (65, 400),
+            (66, 400),
+            (67, 400),
+        ],
+    ),
+];
+
 pub fn run(rig: &mut Rig) {
-    for lanes in ["tree", "subgroup", "quad"] {
-        for kv in ["pack16", "f16", "f32"] {
+    for kv in ["pack16", "f16", "f32"] {
+        for lanes in ["tree", "subgroup", "quad"] {
             let mut random = Random::new(6);
             for s in &SHAPES {
                 let per_kv = s.n_heads / s.n_kv_heads;
                 let groups = per_kv.div_ceil(4);
-                let stride = (s.n_heads + 2 * s.n_kv_heads) * s.head_dim;
-                // Only queries are read here; the keys and values beside them are poison.
-                let mut qkv = poison(s.rows.len() * stride as usize);
-                for row in qkv.chunks_exact_mut(stride as usize) {
-                    let size = 6.0 / (s.head_dim as f32).sqrt();
-                    row[..(s.n_heads * s.head_dim) as usize]
-                        .iter_mut()
-                        .for_each(|w| *w = (size * random.unit()).to_bits());
-                }
-                let (k, v) = (cache(&mut random, s, kv), cache(&mut random, s, kv));
-                rig.run(Case {
-                    variant: format!("attention.{lanes}.{kv}.qh{}", per_kv.div_ceil(groups)),
-                    what: format!(
-                        "{}:{} heads of {}, window {}, softcap {}, at {:?}",
-                        s.n_heads, s.n_kv_heads, s.head_dim, s.window, s.softcap, s.rows
-                    ),
-                    params: Attention {
-                        n_heads: s.n_heads,
-                        n_kv_heads: s.n_kv_heads,
-                        head_dim4: s.head_dim / 4,
-                        q_stride4: stride / 4,
-                        window: s.window,
-                        groups,
-                        softcap: s.softcap,
-                        pad: 0,
-                    },
-                    buffers: vec![
-                        Data::In(s.rows.iter().flat_map(|&(p, c)| [u32::MAX, p, c, 0]).collect()),
-                        Data::In(qkv),
-                        Data::In(k),
-                        Data::In(v),
-                        Data::Out(poison(s.rows.len() * (s.n_heads * s.head_dim) as usize)),
-                    ],
-                    grid: [s.n_kv_heads * groups, s.rows.len() as u32],
-                    ceiling: CEILING,
-                });
+                let variant = format!("attention.{lanes}.{kv}.qh{}", per_kv.div_ceil(groups));
+                rig.run(case(&mut random, s, kv, variant, groups, s.rows.len() as u32));
             }
         }
+        let mut random = Random::new(7);
+        for s in SHAPES.iter().chain(&PROMPTS) {
+            // The smallest variant that holds the heads, and the queries of its workgroups.
+            let dim = s.head_dim.next_power_of_two().max(64);
+            let queries = if dim == 256 { 32 } else { 64 };
+            let per_kv = s.n_heads / s.n_kv_heads;
+            let groups = per_kv.div_ceil(queries);
+            let rows = queries / per_kv.div_ceil(groups);
+            let variant = format!("attention_tile.dim{dim}.{kv}");
+            rig.run(case(&mut random, s, kv, variant, groups, (s.rows.len() as u32).div_ceil(rows)));
+        }
+    }
+}
+
+fn case(random: &mut Random, s: &Shape, kv: &str, variant: String, groups: u32, grid_y: u32) -> Case<Attention> {
+    let stride = (s.n_heads + 2 * s.n_kv_heads) * s.head_dim;
+    // Only queries are read here; the keys and values beside them are poison.
+    let mut qkv = poison(s.rows.len() * stride as usize);
+    for row in qkv.chunks_exact_mut(stride as usize) {
+        let size = 6.0 / (s.head_dim as f32).sqrt();
+        row[..(s.n_heads * s.head_dim) as usize].iter_mut().for_each(|w| *w = (size * random.unit()).to_bits());
+    }
+    let (k, v) = (cache(random, s, kv), cache(random, s, kv));
+    Case {
+        variant,
+        what: format!(
+            "{}:{} heads of {}, window {}, softcap {}, at {:?}",
+            s.n_heads, s.n_kv_heads, s.head_dim, s.window, s.softcap, s.rows
+        ),
+        params: Attention {
+            n_heads: s.n_heads,
+            n_kv_heads: s.n_kv_heads,
+            head_dim4: s.head_dim / 4,
+            q_stride4: stride / 4,
+            window: s.window,
+            groups,
+            softcap: s.softcap,
+            rows: s.rows.len() as u32,
+        },
+        buffers: vec![
+            Data::In(s.rows.iter().flat_map(|&(p, c)| [u32::MAX, p, c, 0]).collect()),
+            Data::In(qkv),
+            Data::In(k),
+            Data::In(v),
+            Data::Out(poison(s.rows.len() * (s.n_heads * s.head_dim) as usize)),
+        ],
+        grid: [s.n_kv_heads * groups, grid_y],
+        ceiling: CEILING,
     }
 }
 

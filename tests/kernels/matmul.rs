@@ -50,9 +50,9 @@ pub fn run(rig: &mut Rig, kinds: &[TensorType]) {
             let x = floats(&random.floats((shape.m * shape.k) as usize, 1.0));
             let bias = if shape.bias { floats(&random.floats(shape.stride as usize, 4.0)) } else { poison(4) };
             let out = out(&mut random, shape);
-            for sharing in ["direct", "quad", "octet"] {
+            let mut case = |variant: String, grid| {
                 rig.run(Case {
-                    variant: format!("matmul.{format}.{sharing}"),
+                    variant,
                     what: format!(
                         "{} by {} for {} rows, bias {}, accumulate {}",
                         shape.n, shape.k, shape.m, shape.bias, shape.accumulate
@@ -75,9 +75,15 @@ pub fn run(rig: &mut Rig, kinds: &[TensorType]) {
                         Data::In(bias.clone()),
                         Data::Out(out.clone()),
                     ],
-                    grid: [shape.n.div_ceil(256), shape.m.div_ceil(16)],
+                    grid,
                     ceiling: F32,
                 });
+            };
+            for rows in [32, 64] {
+                case(format!("matmul_tile.{format}.rows{rows}"), [shape.m.div_ceil(rows), shape.n.div_ceil(64)]);
+            }
+            for x in ["direct", "quad", "octet"] {
+                case(format!("matmul.{format}.{x}"), [shape.n.div_ceil(256), shape.m.div_ceil(16)]);
             }
         }
     }

@@ -231,7 +231,7 @@ fn attention_of_one_row_is_rope_and_attention_however_it_is_split() {
         window: 15,
         groups: 1,
         softcap: 3.0,
-        pad: 0,
+        rows: 1,
     };
     let inputs: [&[u32]; 5] = [&batch, &turned[4], &turned[5], &turned[6], &vec![0; heads * dim]];
     let want = mirror("attention.tree.f32.qh2", plain, &inputs, [2, 1]);
@@ -385,8 +385,16 @@ fn caches_hold_f16_pairs() {
 #[test]
 fn attention_by_hand() {
     // One head of 4, cells from 1 on: equal scores average the values.
-    let params =
-        Attention { n_heads: 1, n_kv_heads: 1, head_dim4: 1, q_stride4: 3, window: 0, groups: 1, softcap: 0.0, pad: 0 };
+    let params = Attention {
+        n_heads: 1,
+        n_kv_heads: 1,
+        head_dim4: 1,
+        q_stride4: 3,
+        window: 0,
+        groups: 1,
+        softcap: 0.0,
+        rows: 1,
+    };
     let nan = f32::NAN;
     let values = [nan, nan, nan, nan, 1.0, 2.0, 3.0, 4.0, 3.0, 2.0, 1.0, 0.0, 8.0, 8.0, 8.0, 8.0];
     let keys = [nan, nan, nan, nan, 1.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 1.0, 0.0, 1.0, 0.0];
@@ -410,8 +418,16 @@ fn attention_by_hand() {
 #[test]
 fn query_heads_share_their_kv_head() {
     // 4 query heads on 2 KV heads, all weight on one cell: the value's first element says which head it was.
-    let params =
-        Attention { n_heads: 4, n_kv_heads: 2, head_dim4: 1, q_stride4: 8, window: 0, groups: 1, softcap: 0.0, pad: 0 };
+    let params = Attention {
+        n_heads: 4,
+        n_kv_heads: 2,
+        head_dim4: 1,
+        q_stride4: 8,
+        window: 0,
+        groups: 1,
+        softcap: 0.0,
+        rows: 1,
+    };
     let qkv = bits(&[0.0; 32]);
     let values = bits(&[7.0, 0.0, 0.0, 1.0, 9.0, 0.0, 0.0, 2.0]);
     let inputs: [&[u32]; 5] = [&[0, 0, 0, 0], &qkv, &bits(&[1.0; 8]), &values, &[0; 16]];
@@ -438,7 +454,7 @@ fn attention_in_f64() {
             window,
             groups: 1,
             softcap,
-            pad: 0,
+            rows: rows.len() as u32,
         };
         let mut want = Vec::new();
         for (r, &(position, first)) in rows.iter().enumerate() {

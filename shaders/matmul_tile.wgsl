@@ -1,0 +1,139 @@
+// Matrix-matrix product for prefill, by tiles staged in shared memory:
+//   out[m][column + n] = W[n] . x[m]  (+ bias[n])      or, with accumulate,  out += ...
+// Shapes: W [N][K] (one part of a matrix), x [M][K], bias [N of the whole matrix], out [M][out_stride]; K % 32 == 0.
+// Grid: (ceil(M/ROWS), ceil(N/64)): neighbours share their rows of W. A workgroup makes 64 (N) by ROWS (M) results, a
+// block of 32 along K at a time: 64 threads dequantise a row's block each, 64 fetch x (the same ones where ROWS is 32),
+// and then a thread multiplies 8 rows of W by 4 of x, in registers: 12 shared loads of 16 bytes for 128 products.
+// A result is one sum in the order of K, whatever ROWS is and wherever in a tile it lies.
+// Mirror: crate/cpu/matmul.rs
+struct Params {
+    planes: vec4<u32>,
+    n: u32,
+    k_blocks: u32,
+    out_stride: u32,
+    column: u32,
+    has_bias: u32,
+    accumulate: u32,
+    m: u32,
+}
+@group(0) @binding(2) var<storage, read> x: array<vec4<f32>>;
+@group(0) @binding(3) var<storage, read> bias: array<f32>;
+@group(0) @binding(4) var<storage, read_write> out: array<f32>;
+@group(0) @binding(5) var<uniform> params: Params;
+#import shared/weights
+#import formats/{format}
+
+const THREADS: u32 = 2u * ROWS;
+// Rows of x apart that a thread has: it takes every SPREADth.
+const SPREAD: u32 = ROWS / 4u;
+
+// Row r of W is at [r / 8][8 * (r % 8)], row r of x at [r / SPREAD][8 * (r % SPREAD)]: the outer index is a constant
+// where the products are made, so that one inner index (and one bounds check) serves all of a thread's rows.
+// Within a row the 8 vectors are permuted (see `slot`), or all rows would begin in the same bank.
+var<workgroup> w_tile: array<array<vec4<f32>, 64>, 8>;
+var<workgroup> x_tile: array<array<vec4<f32>, 8u * SPREAD>, 4>;
+
+fn slot(row: u32, k4: u32) -> u32 {
+    return row * 8u + (k4 ^ (row & 7u));
+}
+
+// Dequantises block `b` into row `r` of the tile.
+fn stage_w(r: u32, b: u32) {
+    let w = load_block(b);
+    let i = r / 8u;
+    let row = r % 8u;
+    w_tile[i][slot(row, 0u)] = w.scale.x * w.v0 + w.offset.x;
+    w_tile[i][slot(row, 1u)] = w.scale.x * w.v1 + w.offset.x;
+    w_tile[i][slot(row, 2u)] = w.scale.x * w.v2 + w.offset.x;
+    w_tile[i][slot(row, 3u)] = w.scale.x * w.v3 + w.offset.x;
+    w_tile[i][slot(row, 4u)] = w.scale.y * w.v4 + w.offset.y;
+    w_tile[i][slot(row, 5u)] = w.scale.y * w.v5 + w.offset.y;
+    w_tile[i][slot(row, 6u)] = w.scale.y * w.v6 + w.offset.y;
+    w_tile[i][slot(row, 7u)] = w.scale.y * w.v7 + w.offset.y;
+}
+
+// Eight neighbouring threads fetch the 128 bytes of a row of x.
+fn stage_x(thread: u32, m: u32, kb: u32) {
+    let k4 = thread % 8u;
+    for (var r = thread / 8u; r < ROWS; r += 8u) {
+        let row = min(m + r, params.m - 1u);
+        x_tile[r / SPREAD][slot(r % SPREAD, k4)] = x[(row * params.k_blocks + kb) * 8u + k4];
+    }
+}
+
+// 4 rows of x at 4 steps of K: a vector over the rows for each step.
+struct X4 {
+    k0: vec4<f32>, k1: vec4<f32>, k2: vec4<f32>, k3: vec4<f32>,
+}
+
+fn by_step(a: vec4<f32>, b: vec4<f32>, c: vec4<f32>, d: vec4<f32>) -> X4 {
+    return X4(
+        vec4<f32>(a.x, b.x, c.x, d.x),
+        vec4<f32>(a.y, b.y, c.y, d.y),
+        vec4<f32>(a.z, b.z, c.z, d.z),
+        vec4<f32>(a.w, b.w, c.w, d.w),
+    );
+}
+
+// One fused multiply-add for each product.
+fn add(sums: vec4<f32>, w: vec4<f32>, v: X4) -> vec4<f32> {
+    return sums + w.x * v.k0 + w.y * v.k1 + w.z * v.k2 + w.w * v.k3;
+}
+
+@compute @workgroup_size(THREADS)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lid: u32) {
+    let m = group.x * ROWS;
+    let n = group.y * 64u;
+    // Rows past the end repeat the last one; they are not stored.
+    let block0 = min(n + (lid & 63u), params.n - 1u) * params.k_blocks;
+    let w_row = lid % 8u;
+    let x_row = lid / 8u;
+    var sums0 = vec4<f32>(0.0);
+    var sums1 = vec4<f32>(0.0);
+    var sums2 = vec4<f32>(0.0);
+    var sums3 = vec4<f32>(0.0);
+    var sums4 = vec4<f32>(0.0);
+    var sums5 = vec4<f32>(0.0);
+    var sums6 = vec4<f32>(0.0);
+    var sums7 = vec4<f32>(0.0);
+    for (var kb = 0u; kb < params.k_blocks; kb++) {
+        if lid < 64u {
+            stage_w(lid, block0 + kb);
+        }
+        if lid >= THREADS - 64u {
+            stage_x(lid & 63u, m, kb);
+        }
+        workgroupBarrier();
+        for (var k4 = 0u; k4 < 8u; k4++) {
+            let xi = slot(x_row, k4);
+            let wi = slot(w_row, k4);
+            let v = by_step(x_tile[0][xi], x_tile[1][xi], x_tile[2][xi], x_tile[3][xi]);
+            sums0 = add(sums0, w_tile[0][wi], v);
+            sums1 = add(sums1, w_tile[1][wi], v);
+            sums2 = add(sums2, w_tile[2][wi], v);
+            sums3 = add(sums3, w_tile[3][wi], v);
+            sums4 = add(sums4, w_tile[4][wi], v);
+            sums5 = add(sums5, w_tile[5][wi], v);
+            sums6 = add(sums6, w_tile[6][wi], v);
+            sums7 = add(sums7, w_tile[7][wi], v);
+        }
+        workgroupBarrier();
+    }
+    // A loop, not 32 copies of the branches: it is compiled once.
+    var sums = array<vec4<f32>, 8>(sums0, sums1, sums2, sums3, sums4, sums5, sums6, sums7);
+    for (var i = 0u; i < 32u; i++) {
+        let row = n + w_row + 8u * (i % 8u);
+        let column = m + x_row + SPREAD * (i / 8u);
+        if row < params.n && column < params.m {
+            let at = column * params.out_stride + params.column + row;
+            var y = sums[i % 8u][i / 8u];
+            if params.has_bias != 0u {
+                y += bias[params.column + row];
+            }
+            if params.accumulate != 0u {
+                y += out[at];
+            }
+            out[at] = y;
+        }
+    }
+}
