@@ -124,6 +124,10 @@ impl Model {
     pub fn outputs_buffer(&self) -> BufferId {
         self.scratch.outputs
     }
+    /// Keys and values per layer.
+    pub fn kv_buffers(&self) -> &[(BufferId, BufferId)] {
+        &self.kv.layers
+    }
     /// [outputs][n_vocab]
     pub fn logits_buffer(&self) -> BufferId {
         self.scratch.logits

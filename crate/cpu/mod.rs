@@ -8,6 +8,7 @@ pub mod matmul;
 mod memory;
 pub mod rmsnorm;
 pub mod rope_kv;
+pub mod sample;
 
 pub use memory::CpuMemory;
 
