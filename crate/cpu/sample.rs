@@ -117,9 +117,10 @@ pub fn gather(mut args: Args) {
     let (mut p_first, mut p_last) = (NONE, 0);
     if options.top_p < 1.0 {
         let (least, most) = if k_bin == NONE { (total, total) } else { (k_before, before[k_bin as usize + 1]) };
-        let bin_with = |wanted| before[1..].partition_point(|sum| sum.1 < wanted) as u32;
-        p_first = bin_with(wanted_mass(least.1, options.top_p));
-        p_last = bin_with(wanted_mass(most.1, options.top_p));
+        // There is none where all are banned.
+        let bin_with = |wanted| before[1..].iter().position(|sum| sum.1 >= wanted).map(|b| b as u32);
+        p_first = bin_with(wanted_mass(least.1, options.top_p)).unwrap_or(NONE);
+        p_last = bin_with(wanted_mass(most.1, options.top_p)).unwrap_or(0);
     }
     let p_before = before.get(p_first as usize).filter(|_| p_first != NONE).map_or(0, |sum| sum.1);
     let mut best = vec![(0, NONE); groups];

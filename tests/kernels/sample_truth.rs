@@ -141,8 +141,8 @@ fn follows(tokens: &[u32], probabilities: &[f64], what: &str) {
         assert!(rest.0 <= 20.0, "{what}: {} draws of tokens that are expected {:.1} times", rest.0, rest.1);
     }
     // Mean and deviation of the statistic are df and sqrt(2 df); the seeds are fixed, so this cannot flicker.
-    let df: f64 = cells - 1.0;
-    assert!(chi2 <= df + 5.0 * (2.0 * df).sqrt(), "{what}: chi-square {chi2:.1} with {df} degrees of freedom");
+    let df = f64::max(cells - 1.0, 0.0);
+    assert!(chi2 <= 1.0 + df + 5.0 * (2.0 * df).sqrt(), "{what}: chi-square {chi2:.1} with {df} degrees of freedom");
 }
 
 fn peaked(random: &mut Random, count: usize) -> Vec<f32> {
@@ -188,13 +188,14 @@ fn draws_follow_the_probabilities() {
     let (mut gpu, mut cpu) = (gpu(), CpuMemory::default());
     for (what, logits, softcap, params) in &cases {
         let expected = probabilities(params, &adjusted(params, logits, *softcap, &[]));
-        let on_gpu = Fixed::new(&mut gpu, logits, *softcap).tokens(params, &[], 4000);
-        follows(&on_gpu, &expected, what);
-        let on_cpu = Fixed::new(&mut cpu, logits, *softcap).tokens(params, &[], 1000);
+        // Software adapters take a millisecond a draw: the mirrors draw often enough to see small deviations.
+        let on_cpu = Fixed::new(&mut cpu, logits, *softcap).tokens(params, &[], 6000);
         follows(&on_cpu, &expected, what);
+        let on_gpu = Fixed::new(&mut gpu, logits, *softcap).tokens(params, &[], 500);
+        follows(&on_gpu, &expected, what);
         // The last bit of a logarithm may decide a draw, but rarely.
         let same = on_gpu.iter().zip(&on_cpu).filter(|(a, b)| a == b).count();
-        assert!(same >= 990, "{what}: {same} of 1000 draws agree");
+        assert!(same >= 495, "{what}: {same} of 500 draws agree");
     }
 }
 
@@ -205,13 +206,13 @@ fn seeds_are_independent_and_repeatable() {
     let mut fixed = Fixed::new(&mut gpu, &logits, None);
     let mut run = |seed: u64, times| fixed.tokens(&with(|p| p.seed = seed), &[], times);
     // Both halves of the seed count.
-    let seeds = (0..500).chain((1..500).map(|high| high << 32));
+    let seeds = (0..200).chain((1..200).map(|high| high << 32));
     let firsts: Vec<u32> = seeds.map(|seed| run(seed, 1)[0]).collect();
     follows(&firsts, &[0.4, 0.3, 0.2, 0.1], "the first of each seed");
-    assert_eq!(run(5, 100), run(5, 100));
-    assert_ne!(run(5, 100), run(6, 100));
+    assert_eq!(run(5, 50), run(5, 50));
+    assert_ne!(run(5, 50), run(6, 50));
     // Pairs of steps, as if of 16 tokens.
-    let long = run(9, 7000);
+    let long = run(9, 2000);
     let pairs: Vec<u32> = long.chunks_exact(2).map(|pair| pair[0] * 4 + pair[1]).collect();
     let p = [0.4, 0.3, 0.2, 0.1];
     let products: Vec<f64> = (0..16).map(|i| p[i / 4] * p[i % 4]).collect();
