@@ -10,16 +10,16 @@ fn bin_of(distance: f32) -> u32 {
     return clamp(bitcast<u32>(distance) >> 17u, 7744u, 7744u + BINS - 1u) - 7744u;
 }
 
-// 2^31 e^-distance, to about 2^-15 of itself: 2^-f by its Taylor series in 16-bit fixed point.
+// 2^31 e^-distance, to 1e-4 of itself: its power of two, times 2^-f by a polynomial in 16-bit fixed point.
 fn mass_of(distance: f32) -> u32 {
     if distance >= 22.0 {
         return 0u;
     }
     let q = u32(distance * 94548.61);
     let f = q & 0xffffu;
-    var t = 630u - ((87u * f) >> 16u);
-    t = 3638u - ((t * f) >> 16u);
-    t = 15743u - ((t * f) >> 16u);
+    var t = 628u - ((79u * f) >> 16u);
+    t = 3630u - ((t * f) >> 16u);
+    t = 15738u - ((t * f) >> 16u);
     t = 45426u - ((t * f) >> 16u);
     t = 65536u - ((t * f) >> 16u);
     return (t << 15u) >> (q >> 16u);
