@@ -2,7 +2,6 @@
 //! on the GPU, and leaves its result in a ring. The CPU reads a few steps behind, and makes nothing new on the way.
 
 use crate::bail;
-use crate::cpu::sample::{ALL_BANNED, BAD_LOGITS, STOPPED};
 use crate::error::{Code, Error, Result};
 use crate::forward::Model;
 use crate::gpu::{Gpu, Prepared, Ring};
@@ -68,9 +67,9 @@ impl Decoder {
     pub async fn next(&mut self, gpu: &Gpu) -> Result<Sampled> {
         let state: SampleState = bytemuck::pod_read_unaligned(&gpu.result(&mut self.ring).await?);
         match state.status {
-            BAD_LOGITS => Err(bad_logits(gpu)),
-            ALL_BANNED => bail!(BadOption, "logitBias bans every token that the model could choose"),
-            status => Ok(Sampled { token: state.token, stops: status == STOPPED }),
+            SampleState::BAD_LOGITS => Err(bad_logits(gpu)),
+            SampleState::ALL_BANNED => bail!(BadOption, "logitBias bans every token that the model could choose"),
+            status => Ok(Sampled { token: state.token, stops: status == SampleState::STOPPED }),
         }
     }
 

@@ -105,6 +105,14 @@ pub struct Sample {
     pub context: u32,
 }
 
+impl Sample {
+    /// Distances from the best logit that are told apart.
+    pub const BINS: usize = 1024;
+    /// Words before the ids in the buffer of listed tokens, and before the drawn tokens in theirs.
+    pub const LIST_WORDS: usize = 2;
+    pub const CUT_WORDS: usize = 10;
+}
+
 /// A generation's sampling options, as they lie in a buffer: see `Options` in `shaders/shared/sample.wgsl`.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, Pod, Zeroable)]
@@ -135,4 +143,16 @@ pub struct SampleState {
     pub done: u32,
     pub first_cell: u32,
     pub pad: [u32; 2],
+}
+
+/// What [`SampleState::status`] says: all but `GOING` end the generation.
+impl SampleState {
+    pub const GOING: u32 = 0;
+    /// The token is one of those that end it.
+    pub const STOPPED: u32 = 1;
+    /// As many tokens as the limit says.
+    pub const FULL: u32 = 2;
+    /// A logit is not a number.
+    pub const BAD_LOGITS: u32 = 3;
+    pub const ALL_BANNED: u32 = 4;
 }

@@ -6,7 +6,6 @@
 //! recordings never change.
 
 use crate::bail;
-use crate::cpu::sample::{BINS, CUT_WORDS, LIST_WORDS};
 use crate::error::Result;
 use crate::memory::{BufferId, Memory};
 use crate::params::{Sample, SampleOptions, SampleState};
@@ -151,7 +150,7 @@ pub struct Sampler {
     state: BufferId,
     /// (bias, count in the window) per token.
     adjust: BufferId,
-    /// The logits as biases and penalties change them; f32 lowest for banned tokens.
+    /// The logits as softcap, biases and penalties change them.
     values: BufferId,
     partials: BufferId,
     bins: BufferId,
@@ -169,9 +168,9 @@ impl Sampler {
             adjust: words("logit adjustments", 2 * n)?,
             values: words("adjusted logits", n)?,
             partials: words("best tokens", scan_groups(shape.n_vocab) as u64)?,
-            bins: words("bins", 3 * BINS as u64)?,
-            list: words("listed tokens", LIST_WORDS as u64 + n)?,
-            draws: words("drawn tokens", CUT_WORDS as u64 + bin_groups(shape.n_vocab) as u64)?,
+            bins: words("bins", 3 * Sample::BINS as u64)?,
+            list: words("listed tokens", Sample::LIST_WORDS as u64 + n)?,
+            draws: words("drawn tokens", Sample::CUT_WORDS as u64 + bin_groups(shape.n_vocab) as u64)?,
             shape,
         })
     }

@@ -6,20 +6,13 @@ use std::cmp::Reverse;
 use super::{Args, floats};
 use crate::params::{Sample, SampleOptions, SampleState};
 
-pub const NONE: u32 = u32::MAX;
-pub const BAD: u32 = u32::MAX - 1;
+const NONE: u32 = u32::MAX;
+const BAD: u32 = u32::MAX - 1;
 /// The value of a banned token.
-pub const BANNED: f32 = -3e38;
-pub const BINS: usize = 1024;
-/// Words before the ids in `list` and in `draws`.
-pub const LIST_WORDS: usize = 2;
-pub const CUT_WORDS: usize = 10;
-
-const GOING: u32 = 0;
-pub const STOPPED: u32 = 1;
-pub const FULL: u32 = 2;
-pub const BAD_LOGITS: u32 = 3;
-pub const ALL_BANNED: u32 = 4;
+const BANNED: f32 = -3e38;
+const BINS: usize = Sample::BINS;
+const LIST_WORDS: usize = Sample::LIST_WORDS;
+const CUT_WORDS: usize = Sample::CUT_WORDS;
 
 /// read: logits, options, adjust; write: values, partials, bins.
 pub fn scan(mut args: Args) {
@@ -198,7 +191,7 @@ fn feed(id: u32, p: &Sample, options_words: &[u32], write: &mut [&mut [u32]]) {
     }
     head.token = id;
     if id >= p.n_vocab {
-        (head.status, head.done) = (if id == BAD { BAD_LOGITS } else { ALL_BANNED }, 1);
+        (head.status, head.done) = (if id == BAD { SampleState::BAD_LOGITS } else { SampleState::ALL_BANNED }, 1);
         return;
     }
     if options.last_n > 0 {
@@ -212,11 +205,11 @@ fn feed(id: u32, p: &Sample, options_words: &[u32], write: &mut [&mut [u32]]) {
     head.n = n + 1;
     let stops = &options_words[size_of::<SampleOptions>() / 4..];
     head.status = match stops[id as usize / 32] >> (id % 32) & 1 {
-        1 => STOPPED,
-        _ if n + 1 >= options.limit => FULL,
-        _ => GOING,
+        1 => SampleState::STOPPED,
+        _ if n + 1 >= options.limit => SampleState::FULL,
+        _ => SampleState::GOING,
     };
-    head.done = (head.status != GOING) as u32;
+    head.done = (head.status != SampleState::GOING) as u32;
     if n < p.context {
         batch[..4].copy_from_slice(&[id, n, head.first_cell, 0]);
     }

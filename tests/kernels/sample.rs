@@ -2,7 +2,6 @@
 
 use bytemuck::{bytes_of, cast_slice};
 use sotto::cpu::CpuMemory;
-use sotto::cpu::sample::LIST_WORDS;
 use sotto::kernels::Access;
 use sotto::memory::{BufferId, Memory};
 use sotto::params::{Sample, SampleState};
@@ -60,17 +59,17 @@ impl Choice {
                     ("sample_scan", 3) if variant.ends_with('1') => Data::Out(poison(sizes[id.0])),
                     ("sample_scan", 3 | 5) => Data::OutWords(poison(sizes[id.0])),
                     ("sample_scan", 4) | ("sample_gather", 5) => Data::OutWords(poison(sizes[id.0])),
-                    ("sample_bins", 4) => Data::OutWords(poison(LIST_WORDS)),
+                    ("sample_bins", 4) => Data::OutWords(poison(Sample::LIST_WORDS)),
                     ("sample_gather", 4) => {
                         let mut list = content(id);
-                        list[LIST_WORDS..].copy_from_slice(&poison(sizes[id.0] - LIST_WORDS));
+                        list[Sample::LIST_WORDS..].copy_from_slice(&poison(sizes[id.0] - Sample::LIST_WORDS));
                         Data::OutList(list)
                     }
                     // Workgroups list their tokens in any order.
                     ("sample_pick", 2) => {
                         let mut list = content(id);
-                        let end = LIST_WORDS + list[0] as usize;
-                        list[LIST_WORDS..end].reverse();
+                        let end = Sample::LIST_WORDS + list[0] as usize;
+                        list[Sample::LIST_WORDS..end].reverse();
                         Data::In(list)
                     }
                     _ if dispatch.kernel.bindings[binding] == Access::Read => Data::In(content(id)),
@@ -146,6 +145,10 @@ pub fn run(rig: &mut Rig) {
                 ..Choice::new(format!("{count} tokens, penalties"), logits(), params)
             });
         }
+    }
+    // The largest there is: more than a workgroup's share in every kernel.
+    for params in [greedy.clone(), SamplingParams { top_k: 0, ..chat(6) }] {
+        choices.push(Choice::new("262144 tokens", peaked(&mut random, 262_144), params));
     }
     // Ties, all of them or at the border.
     for count in [65, 3000] {
