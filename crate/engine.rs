@@ -5,10 +5,12 @@ use std::collections::HashMap;
 use crate::bail;
 use crate::batch::Batch;
 use crate::chat::{self, ChatTemplate, RenderOptions};
+use crate::decode::{self, Decoder, Sampled};
 use crate::error::{Code, Error, Result};
 use crate::forward::{Model, Shape};
 use crate::gpu::{Gpu, Prepared};
 use crate::memory::Memory;
+use crate::sampler::{Limits, SamplingParams};
 use crate::tokenizer::{EncodeOptions, Tokenizer};
 
 /// What a generation starts from.
@@ -34,15 +36,26 @@ pub struct Engine {
     pub n_params: u64,
     /// Tokens whose keys and values lie in sequence 0, for the next prompt that starts alike.
     pub(crate) cached: Vec<u32>,
+    /// How often the cache has changed hands: a generation goes on only while it is the last to have taken it.
+    pub(crate) turn: u64,
     prepared: HashMap<Shape, Prepared>,
+    decoder: Decoder,
 }
 
 /// Prepared shapes kept; ends of prompts come in many lengths.
 const KEPT_SHAPES: usize = 16;
 
 impl Engine {
-    pub(crate) fn new(gpu: Gpu, model: Model, tokenizer: Tokenizer, template: Option<String>) -> Self {
-        Engine {
+    /// Tokens are decoded at most `depth` at a time.
+    pub(crate) fn new(
+        mut gpu: Gpu,
+        model: Model,
+        tokenizer: Tokenizer,
+        template: Option<String>,
+        depth: usize,
+    ) -> Result<Self> {
+        let decoder = Decoder::new(&mut gpu, &model, depth)?;
+        Ok(Engine {
             gpu,
             model,
             tokenizer,
@@ -51,41 +64,91 @@ impl Engine {
             types: Vec::new(),
             n_params: 0,
             cached: Vec::new(),
+            turn: 0,
             prepared: HashMap::new(),
-        }
+            decoder,
+        })
     }
 
-    /// Runs a batch; returns [rows that want logits][n_vocab], empty if none do.
+    /// Runs a batch; returns [rows that want logits][n_vocab], empty if none do. Generations end by it.
     /// `BadLogits` where the result is not a number; `DeviceLost` and the like where the device failed.
     pub async fn forward(&mut self, batch: &Batch) -> Result<Vec<f32>> {
-        let outputs = batch.outputs();
-        let last = batch.rows.iter().map(|row| row.position).max().unwrap_or(0);
-        let shape = Shape::new(batch.rows.len() as u32, outputs.len() as u32, batch.prefill, last);
-        self.prepare(shape)?;
-        let (batch_buffer, outputs_buffer) = (self.model.batch_buffer(), self.model.outputs_buffer());
-        self.gpu.write(batch_buffer, 0, bytemuck::cast_slice(&batch.words(self.model.sizes.context)));
-        if !outputs.is_empty() {
-            self.gpu.write(outputs_buffer, 0, bytemuck::cast_slice(&outputs));
-        }
+        self.take_turn();
+        let shape = self.load(batch)?;
         self.gpu.run(&self.prepared[&shape]);
-        if outputs.is_empty() {
+        if shape.outputs == 0 {
             self.gpu.idle().await?;
             return Ok(Vec::new());
         }
-        let n = outputs.len() * self.model.config.n_vocab as usize;
-        let bytes = self.gpu.read(self.model.logits_buffer(), n as u64 * 4).await?;
+        let n = shape.outputs as u64 * self.model.config.n_vocab as u64;
+        let bytes = self.gpu.read(self.model.logits_buffer(), n * 4).await?;
         let mut logits: Vec<f32> = bytemuck::pod_collect_to_vec(&bytes);
         if let Some(cap) = self.model.config.final_logit_softcap {
             logits.iter_mut().for_each(|l| *l = cap * (*l / cap).tanh());
         }
         if logits.iter().any(|l| !l.is_finite()) {
-            bail!(
-                BadLogits,
-                "The model's output on '{}' is not a number; the file may be damaged or the driver may compute wrongly.",
-                self.gpu.caps.adapter
-            );
+            return Err(decode::bad_logits(&self.gpu));
         }
         Ok(logits)
+    }
+
+    /// Ends the generation under way, if there is one: the cache is the caller's.
+    pub(crate) fn take_turn(&mut self) -> u64 {
+        self.decoder.stop();
+        self.turn += 1;
+        self.turn
+    }
+
+    /// Ends the generation under way: its steps beyond the last token that was read are forgotten.
+    pub(crate) fn stop(&mut self) {
+        self.decoder.stop();
+    }
+
+    /// Runs rows of a prompt that want no logits.
+    pub(crate) async fn prefill(&mut self, batch: &Batch) -> Result<()> {
+        let shape = self.load(batch)?;
+        self.gpu.run(&self.prepared[&shape]);
+        self.gpu.idle().await
+    }
+
+    /// Runs the last rows of a prompt and samples the token after them; [`Engine::next_token`] gives it.
+    pub(crate) fn prefill_and_sample(
+        &mut self,
+        batch: &Batch,
+        sampling: &SamplingParams,
+        prompt: &[u32],
+        limits: &Limits,
+    ) -> Result<()> {
+        self.prepare_decode()?;
+        self.decoder.start(&mut self.gpu, sampling, prompt, limits);
+        let shape = self.load(batch)?;
+        self.decoder.submit(&self.gpu, &self.prepared[&shape])?;
+        // From here on the batch is the one row that sampling writes.
+        self.gpu.write(self.model.outputs_buffer(), 0, bytemuck::bytes_of(&0u32));
+        Ok(())
+    }
+
+    /// The next token of the generation; later ones are submitted meanwhile.
+    pub(crate) async fn next_token(&mut self) -> Result<Sampled> {
+        while self.decoder.takes_more() {
+            let shape = Shape::decode(self.decoder.position());
+            self.decoder.submit(&self.gpu, &self.prepared[&shape])?;
+        }
+        self.decoder.next(&self.gpu).await
+    }
+
+    /// Prepares the batch's shape and writes its rows.
+    fn load(&mut self, batch: &Batch) -> Result<Shape> {
+        let outputs = batch.outputs();
+        let last = batch.rows.iter().map(|row| row.position).max().unwrap_or(0);
+        let shape = Shape::new(batch.rows.len() as u32, outputs.len() as u32, batch.prefill, last);
+        self.prepare(shape)?;
+        let words = batch.words(self.model.sizes.context);
+        self.gpu.write(self.model.batch_buffer(), 0, bytemuck::cast_slice(&words));
+        if !outputs.is_empty() {
+            self.gpu.write(self.model.outputs_buffer(), 0, bytemuck::cast_slice(&outputs));
+        }
+        Ok(shape)
     }
 
     fn prepare(&mut self, shape: Shape) -> Result<()> {
@@ -104,16 +167,22 @@ impl Engine {
     /// Compiles what the first prompt and token will need.
     pub(crate) fn warm_up(&mut self) -> Result<()> {
         let rows = self.model.sizes.max_rows;
-        self.prepare(Shape::new(1, 1, false, 0))?;
+        self.prepare_decode()?;
         self.prepare(Shape::new(rows, 0, true, 0))?;
         self.prepare(Shape::new(rows, 1, true, 0))
     }
 
-    /// Dispatches of a decoded token.
+    /// Makes every shape of a decoded token ready, so that nothing is made between two of them.
+    fn prepare_decode(&mut self) -> Result<()> {
+        self.prepare(Shape::decode(0))?;
+        self.prepare(Shape::decode(self.model.sizes.context - 1))
+    }
+
+    /// Dispatches of a greedily decoded token, its sampling included.
     pub fn dispatches_per_token(&mut self) -> Result<usize> {
-        let shape = Shape::new(1, 1, false, 0);
+        let shape = Shape::decode(0);
         self.prepare(shape)?;
-        Ok(self.prepared[&shape].len())
+        Ok(self.prepared[&shape].len() + self.decoder.greedy_dispatches())
     }
 
     /// The prompt's token ids. `NoTemplate` for messages to a model without one; `PromptTooLong` past the context.

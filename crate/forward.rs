@@ -37,6 +37,11 @@ impl Shape {
         Shape { rows, outputs, prefill, split: rows == 1 && !prefill && position >= SPLIT_FROM }
     }
 
+    /// For one token after others.
+    pub fn decode(position: u32) -> Self {
+        Shape::new(1, 1, false, position)
+    }
+
     /// Whether a layer's steps are fused, as they are where the products are matrix-vector ones.
     fn is_fused(self) -> bool {
         !self.prefill && self.rows < MATMUL_ROWS
@@ -150,6 +155,10 @@ impl Model {
     }
     pub fn outputs_buffer(&self) -> BufferId {
         self.scratch.outputs
+    }
+    /// Keys and values per layer.
+    pub fn kv_buffers(&self) -> &[(BufferId, BufferId)] {
+        &self.kv.layers
     }
     /// [outputs][n_vocab]
     pub fn logits_buffer(&self) -> BufferId {

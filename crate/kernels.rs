@@ -39,6 +39,11 @@ pub static KERNELS: &[Kernel] = &[
     Kernel { name: "matvec_rows", bindings: &[Read, Read, Read, Read, Read, Read, Write], mirror: cpu::matvec::run },
     Kernel { name: "rmsnorm", bindings: &[Read, Read, Read, Write], mirror: cpu::rmsnorm::run },
     Kernel { name: "rope_kv", bindings: &[Read, Read, Read, Read, Write, Write, Write], mirror: cpu::rope_kv::run },
+    Kernel { name: "sample_bins", bindings: &[Read, Read, Read, Write, Write], mirror: cpu::sample::bins },
+    Kernel { name: "sample_gather", bindings: &[Read, Read, Read, Read, Write, Write], mirror: cpu::sample::gather },
+    Kernel { name: "sample_pick", bindings: &[Read, Read, Read, Read, Write, Write, Write], mirror: cpu::sample::pick },
+    Kernel { name: "sample_scan", bindings: &[Read, Read, Read, Write, Write, Write], mirror: cpu::sample::scan },
+    Kernel { name: "sample_take", bindings: &[Read, Read, Read, Write, Write, Write], mirror: cpu::sample::take },
 ];
 
 /// A permutation of a shader; its source is `consts` and then every part in order.

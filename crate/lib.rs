@@ -6,8 +6,10 @@
 //! - [`params`], [`memory`]: what kernels get. [`cpu`]: a mirror for each kernel. [`kernels`]: the table of them.
 //! - [`recording`]: a list of dispatches. [`gpu`]: the device that replays one.
 //! - [`weights`], [`upload`]: from the file's bytes to buffers. [`rope`], [`kv_cache`], [`batch`]: the rest of a pass.
-//! - [`choice`]: which variant of a kernel runs. [`forward`]: the transformer. [`engine`]: what is loaded. [`loader`]: how it came there.
-//! - [`sampler`], [`stop`]: from logits to an end. [`session`]: one generation. [`measure`]: scores and timings.
+//! - [`choice`]: which variant of a kernel runs. [`forward`]: the transformer.
+//! - [`sampler`]: from logits to a token. [`decode`]: the loop of both, on the GPU.
+//! - [`engine`]: what is loaded. [`loader`]: how it came there.
+//! - [`stop`]: where a text ends. [`session`]: one generation. [`measure`]: scores and timings.
 //! - `web`: the whole as JavaScript sees it.
 
 pub mod batch;
@@ -15,6 +17,7 @@ pub mod chat;
 pub mod choice;
 pub mod config;
 pub mod cpu;
+pub mod decode;
 pub mod engine;
 pub mod error;
 pub mod forward;

@@ -22,12 +22,14 @@ pub struct LoadOptions {
     pub context: Option<u32>,
     /// Rows of the largest batch; `None`: by the adapter.
     pub max_rows: Option<u32>,
+    /// Tokens that are decoded at a time, the one that is read included; `None`: by the adapter.
+    pub depth: Option<usize>,
     pub kv: KvType,
 }
 
 impl Default for LoadOptions {
     fn default() -> Self {
-        LoadOptions { gpu: GpuOptions::default(), context: None, max_rows: None, kv: KvType::F16 }
+        LoadOptions { gpu: GpuOptions::default(), context: None, max_rows: None, depth: None, kv: KvType::F16 }
     }
 }
 
@@ -162,7 +164,9 @@ impl Loader {
         };
         tensors.upload.finish(tensors.file_bytes)?;
         tensors.model.finish(&tensors.upload, &mut self.gpu);
-        let mut engine = Engine::new(self.gpu, tensors.model, tensors.tokenizer, tensors.template);
+        // A software adapter gains nothing by going ahead, and would finish in vain what a stop makes needless.
+        let depth = self.options.depth.unwrap_or(if self.gpu.caps.is_software { 1 } else { 3 });
+        let mut engine = Engine::new(self.gpu, tensors.model, tensors.tokenizer, tensors.template, depth.max(1))?;
         engine.name = tensors.name;
         engine.types = tensors.types;
         engine.n_params = tensors.n_params;

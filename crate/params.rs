@@ -151,3 +151,68 @@ pub struct Glu {
     pub gelu: u32,
     pub pad: [u32; 2],
 }
+
+/// `shaders/sample_*.wgsl`
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, Pod, Zeroable)]
+pub struct Sample {
+    pub n_vocab: u32,
+    /// Workgroups of the kernel before, each of which left one token.
+    pub n_groups: u32,
+    /// softcap * tanh(logit / softcap); 0: off.
+    pub softcap: f32,
+    /// Cells of the sequence.
+    pub context: u32,
+}
+
+impl Sample {
+    /// Distances from the best logit that are told apart.
+    pub const BINS: usize = 1024;
+    /// Words before the ids in the buffer of listed tokens, and before the drawn tokens in theirs.
+    pub const LIST_WORDS: usize = 2;
+    pub const CUT_WORDS: usize = 10;
+}
+
+/// A generation's sampling options, as they lie in a buffer: see `Options` in `shaders/shared/sample.wgsl`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, Pod, Zeroable)]
+pub struct SampleOptions {
+    pub inv_temperature: f32,
+    pub top_k: u32,
+    pub top_p: f32,
+    pub reach: f32,
+    pub repeat_penalty: f32,
+    pub inv_repeat_penalty: f32,
+    pub presence_penalty: f32,
+    pub frequency_penalty: f32,
+    pub last_n: u32,
+    pub adjusts: u32,
+    pub seed: [u32; 2],
+    pub limit: u32,
+    pub pad: [u32; 3],
+}
+
+/// The head of a generation's state: see `State` in `shaders/shared/sample.wgsl`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Pod, Zeroable)]
+pub struct SampleState {
+    pub token: u32,
+    pub status: u32,
+    pub step: u32,
+    pub n: u32,
+    pub done: u32,
+    pub first_cell: u32,
+    pub pad: [u32; 2],
+}
+
+/// What [`SampleState::status`] says: all but `GOING` end the generation.
+impl SampleState {
+    pub const GOING: u32 = 0;
+    /// The token is one of those that end it.
+    pub const STOPPED: u32 = 1;
+    /// As many tokens as the limit says.
+    pub const FULL: u32 = 2;
+    /// A logit is not a number.
+    pub const BAD_LOGITS: u32 = 3;
+    pub const ALL_BANNED: u32 = 4;
+}

@@ -1,12 +1,13 @@
-//! One generation: prefill in chunks, then a token at a time until something stops it.
+//! One generation: prefill in chunks, then token after token from the resident loop until something stops it.
 
 use web_time::Instant;
 
 use crate::bail;
 use crate::batch::{Batch, Row};
+use crate::decode::Sampled;
 use crate::engine::{Engine, Prompt};
 use crate::error::Result;
-use crate::sampler::{Sampler, SamplingParams};
+use crate::sampler::{Limits, SamplingParams};
 use crate::stop::{Passed, StopMatcher};
 use crate::tokenizer::StreamDecoder;
 
@@ -70,13 +71,16 @@ pub struct Generation {
     pub tokens: Vec<u32>,
     pub text: String,
     pub timings: Timings,
-    sampler: Sampler,
     stop: StopMatcher,
     decoder: StreamDecoder,
     /// Prompt tokens processed.
     done: usize,
-    /// Logits after the last processed token.
-    logits: Vec<f32>,
+    /// The engine's turn that is this generation's.
+    turn: u64,
+    /// The most tokens that the options and the context allow.
+    most: usize,
+    /// Sampled, and not yet a step.
+    next: Option<Sampled>,
     started: Instant,
     first_token: Option<Instant>,
     finished: bool,
@@ -108,17 +112,20 @@ impl Generation {
         let shared = engine.cached.iter().zip(&prompt).take_while(|(a, b)| a == b).count();
         let done = if options.fresh { 0 } else { shared.min(prompt.len() - 1) };
         engine.cached.truncate(done);
+        // The last token needs no cell: nothing comes after it.
+        let room = engine.model.sizes.context as usize - prompt.len() + 1;
         Ok(Generation {
-            sampler: Sampler::new(options.sampling.clone(), &prompt),
             stop: StopMatcher::new(options.stop.clone()),
             decoder: StreamDecoder::default(),
+            most: options.max_tokens.map_or(room, |most| room.min(most as usize)),
             options,
             prompt,
             tokens: Vec::new(),
             text: String::new(),
             timings: Timings { cached_tokens: done, ..Default::default() },
             done,
-            logits: Vec::new(),
+            turn: engine.take_turn(),
+            next: None,
             started: Instant::now(),
             first_token: None,
             finished: false,
@@ -132,14 +139,25 @@ impl Generation {
     }
 
     /// One chunk of the prompt or one token; `None` after the end. After an error, too, there is nothing more.
+    /// `Disposed` where something else has been computed on the engine since this generation was made.
     pub async fn next(&mut self, engine: &mut Engine) -> Result<Option<Step>> {
         if self.finished {
             return Ok(None);
+        }
+        if self.turn != engine.turn {
+            self.finished = true;
+            bail!(
+                Disposed,
+                "This generation was ended by a later one on the same model; let one end before the next starts."
+            );
         }
         let step = self.step(engine).await;
         if step.is_err() {
             self.finished = true;
             engine.cached.clear();
+        }
+        if self.finished {
+            engine.stop();
         }
         step.map(Some)
     }
@@ -151,27 +169,21 @@ impl Generation {
         if self.done < self.prompt.len() {
             return self.prefill(engine).await;
         }
-        if self.options.max_tokens == Some(0) {
+        if self.tokens.len() >= self.most {
             return Ok(self.end(FinishReason::Length));
         }
-        if let Some(&last) = self.tokens.last() {
-            let position = (self.prompt.len() + self.tokens.len() - 1) as u32;
-            if position >= engine.model.sizes.context {
-                return Ok(self.end(FinishReason::Length));
-            }
-            let batch = Batch { rows: vec![Row { token: last, position, sequence: 0, logits: true }], prefill: false };
-            self.logits = engine.forward(&batch).await?;
-            engine.cached.push(last);
-        }
-        let token = self.sampler.sample(&mut self.logits)?;
-        self.sampler.accept(token);
+        let Sampled { token, stops } = match self.next.take() {
+            Some(first) => first,
+            None => engine.next_token().await?,
+        };
+        // It came of the token before, whose keys and values are therefore in the cache. Those of tokens that were
+        // submitted after it may be there too: they count only once they are read.
+        engine.cached.extend(self.tokens.last());
         self.tick();
-        let ends = !self.options.ignore_eos && engine.tokenizer.eog_ids().contains(&token);
-        if ends || self.options.stop_tokens.contains(&token) {
-            self.tokens.push(token);
+        self.tokens.push(token);
+        if stops {
             return Ok(self.end(FinishReason::Stop));
         }
-        self.tokens.push(token);
         let piece = self.decoder.push(&engine.tokenizer, token);
         let Passed { text, stopped } = self.stop.push(&piece);
         self.text.push_str(&text);
@@ -189,10 +201,25 @@ impl Generation {
     async fn prefill(&mut self, engine: &mut Engine) -> Result<Step> {
         let total = self.prompt.len();
         let end = (self.done + engine.model.sizes.max_rows as usize).min(total);
+        let samples = end == total && self.most > 0;
         let rows = (self.done..end)
-            .map(|i| Row { token: self.prompt[i], position: i as u32, sequence: 0, logits: i + 1 == total })
+            .map(|i| Row { token: self.prompt[i], position: i as u32, sequence: 0, logits: samples && i + 1 == total })
             .collect();
-        self.logits = engine.forward(&Batch { rows, prefill: true }).await?;
+        let batch = Batch { rows, prefill: true };
+        if samples {
+            let mut stops = self.options.stop_tokens.clone();
+            if !self.options.ignore_eos {
+                // A tokenizer may know ids beyond the model's logits: those are never sampled.
+                let known = engine.tokenizer.eog_ids().iter().filter(|&&id| id < engine.model.config.n_vocab);
+                stops.extend(known);
+            }
+            let limits = Limits { first_cell: 0, stops, limit: (total + self.most) as u32 };
+            engine.prefill_and_sample(&batch, &self.options.sampling, &self.prompt, &limits)?;
+            // Waited for here, so that the times of prefill and decode are each their own.
+            self.next = Some(engine.next_token().await?);
+        } else {
+            engine.prefill(&batch).await?;
+        }
         engine.cached.extend_from_slice(&self.prompt[self.done..end]);
         self.done = end;
         if end == total {

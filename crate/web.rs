@@ -91,7 +91,13 @@ impl LoadOptions {
             is_fallback: a.is_fallback,
         });
         let gpu = GpuOptions { subgroups: self.subgroups.unwrap_or(false), f16: self.f16.unwrap_or(true), adapter };
-        Ok(loader::LoadOptions { gpu, context: self.context_length, max_rows: self.max_batch_tokens, kv })
+        Ok(loader::LoadOptions {
+            gpu,
+            context: self.context_length,
+            max_rows: self.max_batch_tokens,
+            kv,
+            ..Default::default()
+        })
     }
 }
 

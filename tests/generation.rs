@@ -7,16 +7,29 @@ mod tiny;
 
 use pollster::block_on;
 use run::{TinyGolden, golden, load};
+use sotto::batch::Batch;
 use sotto::engine::{Engine, Prompt};
 use sotto::error::Code;
 use sotto::kv_cache::KvType;
 use sotto::loader::LoadOptions;
+use sotto::memory::Memory;
 use sotto::sampler::SamplingParams;
 use sotto::session::{FinishReason, GenerateOptions, Generation, Step};
 
 fn engine(context: u32) -> Engine {
-    let options = LoadOptions { context: Some(context), max_rows: Some(16), kv: KvType::F32, ..Default::default() };
-    load(&tiny::build("llama-f32").unwrap(), options).expect("a model")
+    deep_engine("llama-f32", context, 3)
+}
+
+/// An engine that decodes `depth` tokens at a time.
+fn deep_engine(name: &str, context: u32, depth: usize) -> Engine {
+    let options = LoadOptions {
+        context: Some(context),
+        max_rows: Some(16),
+        depth: Some(depth),
+        kv: KvType::F32,
+        ..Default::default()
+    };
+    load(&tiny::build(name).unwrap(), options).expect("a model")
 }
 
 fn prompt() -> Vec<u32> {
@@ -113,6 +126,174 @@ fn a_seed_says_everything() {
     assert_ne!(run(&mut engine, &prompt(), options(8)).tokens, first.tokens);
     // Nor does another load change it.
     assert_eq!(run(&mut self::engine(128), &prompt(), options(7)).tokens, first.tokens);
+}
+
+#[test]
+fn the_loop_takes_the_best_of_what_forward_gives() {
+    for name in ["llama-f32", "gemma3-softcap-f32", "qwen2-mixed"] {
+        let prompt = golden::<TinyGolden>(&format!("tiny_{name}.json")).prompt;
+        let mut engine = deep_engine(name, 256, 4);
+        let tokens = run(&mut engine, &prompt, greedy(20)).tokens;
+        let mut logits = run::prefill(&mut engine, &prompt, 0, 16).split_off((prompt.len() - 1) * vocab(&engine));
+        for (&token, position) in tokens.iter().zip(prompt.len() as u32..) {
+            assert_eq!(token, run::argmax(&logits), "{name}, position {position}");
+            let rows = run::rows(&[token], position, 0, |_| true);
+            logits = block_on(engine.forward(&Batch { rows, prefill: false })).expect("logits");
+        }
+    }
+}
+
+fn vocab(engine: &Engine) -> usize {
+    engine.model.config.n_vocab as usize
+}
+
+/// Options of every kind of choice.
+fn choices() -> [SamplingParams; 4] {
+    let penalised =
+        SamplingParams { repeat_penalty: 1.3, presence_penalty: 0.5, repeat_last_n: 9, ..Default::default() };
+    [
+        SamplingParams::default(),
+        SamplingParams { seed: 3, ..SamplingParams::chat() },
+        SamplingParams { temperature: 1.5, top_k: 30, seed: 4, ..penalised.clone() },
+        penalised,
+    ]
+}
+
+#[test]
+fn going_ahead_changes_nothing() {
+    let mut engines = [1, 2, 4].map(|depth| deep_engine("llama-f32", 256, depth));
+    for sampling in choices() {
+        let options = GenerateOptions { sampling, fresh: false, ..greedy(12) };
+        let [one, two, four] = &mut engines;
+        let first = run(one, &prompt(), options.clone());
+        for engine in [two, four] {
+            let whole = run(engine, &prompt(), options.clone());
+            assert_eq!((&whole.tokens, whole.reason), (&first.tokens, first.reason));
+            // Ends in the middle: by a token, by a text, by the caller. What was computed beyond is forgotten.
+            let at = 6;
+            let stop_at = first.tokens.iter().position(|t| *t == first.tokens[at]).unwrap();
+            let stops = GenerateOptions { stop_tokens: vec![first.tokens[at]], ..options.clone() };
+            let stopped = run(engine, &prompt(), stops);
+            assert_eq!((&stopped.tokens[..], stopped.reason), (&first.tokens[..=stop_at], FinishReason::Stop));
+            let next = [prompt(), stopped.tokens, vec![11, 12, 13]].concat();
+            follow_on(engine, one, &next, 40 + stop_at, &options);
+
+            let text: String = first.text.chars().skip(4).take(2).collect();
+            let stopped = run(engine, &prompt(), GenerateOptions { stop: vec![text], ..options.clone() });
+            assert_eq!(stopped.reason, FinishReason::Stop);
+            assert!(stopped.tokens.len() < 12 && first.tokens.starts_with(&stopped.tokens));
+            let next = [prompt(), stopped.tokens.clone(), vec![14]].concat();
+            follow_on(engine, one, &next, 40 + stopped.tokens.len() - 1, &options);
+
+            let mut generation = Generation::with_tokens(engine, prompt(), options.clone()).unwrap();
+            while generation.tokens.len() < 5 {
+                block_on(generation.next(engine)).unwrap();
+            }
+            generation.cancel();
+            let end = block_on(generation.next(engine)).unwrap();
+            assert!(matches!(end, Some(Step::End { reason: FinishReason::Abort, .. })), "{end:?}");
+            assert_eq!(generation.tokens, first.tokens[..5]);
+            let next = [prompt(), generation.tokens, vec![15, 16]].concat();
+            follow_on(engine, one, &next, 44, &options);
+        }
+    }
+}
+
+/// Goes on after an end with a longer prompt: as much as there is of it is reused, and changes nothing.
+#[track_caller]
+fn follow_on(engine: &mut Engine, other: &mut Engine, prompt: &[u32], cached: usize, options: &GenerateOptions) {
+    let reused = run(engine, prompt, options.clone());
+    assert_eq!(reused.cached, cached);
+    let fresh = run(other, prompt, GenerateOptions { fresh: true, ..options.clone() });
+    assert_eq!(reused.tokens, fresh.tokens);
+}
+
+#[test]
+fn decoding_makes_no_objects() {
+    for depth in [1, 3] {
+        let mut engine = deep_engine("llama-f32", 256, depth);
+        for sampling in choices() {
+            let options = GenerateOptions { sampling, ..greedy(30) };
+            let mut generation = Generation::with_tokens(&mut engine, prompt(), options).unwrap();
+            while generation.tokens.is_empty() {
+                block_on(generation.next(&mut engine)).unwrap();
+            }
+            let made = engine.gpu.objects_made.get();
+            while block_on(generation.next(&mut engine)).unwrap().is_some() {}
+            assert_eq!(generation.tokens.len(), 30);
+            assert_eq!(engine.gpu.objects_made.get(), made);
+        }
+    }
+}
+
+#[test]
+fn a_greedy_choice_takes_two_dispatches() {
+    let mut engine = engine(64);
+    let forward = engine.model.record(sotto::forward::Shape::decode(0)).unwrap().dispatches.len();
+    assert_eq!(engine.dispatches_per_token().unwrap(), forward + 2);
+}
+
+#[test]
+fn a_later_generation_ends_an_earlier_one() {
+    let mut engine = engine(256);
+    let expected = run(&mut engine, &prompt(), greedy(8)).tokens;
+    let mut early = Generation::with_tokens(&mut engine, prompt(), greedy(8)).unwrap();
+    (0..5).for_each(|_| drop(block_on(early.next(&mut engine)).unwrap()));
+    let kept = GenerateOptions { fresh: false, ..greedy(8) };
+    let mut late = Generation::with_tokens(&mut engine, prompt(), kept.clone()).unwrap();
+    let error = block_on(early.next(&mut engine)).expect_err("its cache is another's");
+    assert_eq!(error.code, Code::Disposed);
+    assert!(block_on(early.next(&mut engine)).unwrap().is_none());
+    while block_on(late.next(&mut engine)).unwrap().is_some() {}
+    assert_eq!(late.tokens, expected);
+    assert_eq!(run(&mut engine, &prompt(), kept).tokens, expected);
+}
+
+#[test]
+fn logits_that_are_not_numbers_are_an_error() {
+    for sampling in choices() {
+        let mut engine = engine(256);
+        let mut generation =
+            Generation::with_tokens(&mut engine, prompt(), GenerateOptions { sampling, ..greedy(8) }).unwrap();
+        while generation.tokens.len() < 2 {
+            block_on(generation.next(&mut engine)).unwrap();
+        }
+        // The key of the first cell: every later token looks at it.
+        let cell = [f32::NAN; 4];
+        let (keys, _) = engine.model.kv_buffers()[0];
+        engine.gpu.write(keys, 0, bytemuck::cast_slice(&cell));
+        let mut codes = Vec::new();
+        loop {
+            match block_on(generation.next(&mut engine)) {
+                Ok(Some(_)) => continue,
+                Ok(None) => break,
+                Err(error) => codes.push((error.code, error.message)),
+            }
+        }
+        assert_eq!(codes.len(), 1, "{codes:?}");
+        assert_eq!(codes[0].0, Code::BadLogits);
+        assert!(codes[0].1.contains("is not a number"));
+        assert!(generation.tokens.len() < 8 && generation.tokens.iter().all(|&t| (t as usize) < vocab(&engine)));
+    }
+}
+
+#[test]
+fn banning_everything_is_an_error() {
+    let mut engine = engine(64);
+    for temperature in [0.0, 1.0] {
+        let logit_bias = (0..vocab(&engine) as u32).map(|id| (id, f32::NEG_INFINITY)).collect();
+        let sampling = SamplingParams { logit_bias, temperature, ..Default::default() };
+        let options = GenerateOptions { sampling, ..greedy(3) };
+        let mut generation = Generation::with_tokens(&mut engine, prompt(), options).unwrap();
+        let error = loop {
+            match block_on(generation.next(&mut engine)) {
+                Ok(step) => assert!(matches!(step, Some(Step::Prefill { .. })), "{step:?}"),
+                Err(error) => break error,
+            }
+        };
+        assert_eq!(error.code, Code::BadOption, "{error}");
+        assert!(block_on(generation.next(&mut engine)).unwrap().is_none());
+    }
 }
 
 #[test]

@@ -11,6 +11,7 @@ pub mod matvec;
 mod memory;
 pub mod rmsnorm;
 pub mod rope_kv;
+pub mod sample;
 
 pub use memory::CpuMemory;
 

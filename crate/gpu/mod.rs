@@ -12,6 +12,10 @@ use crate::kernels::{Access, VariantId};
 use crate::memory::{BufferId, Memory};
 use crate::recording::Recording;
 
+mod ring;
+
+pub use ring::Ring;
+
 const BROWSER: bool = cfg!(target_arch = "wasm32");
 
 /// Which adapter features may be used; what the adapter lacks is off whatever is asked.
@@ -415,6 +419,13 @@ impl Gpu {
     fn wait(&self) {
         if !BROWSER {
             let _ = self.device.poll(wgpu::PollType::wait_indefinitely());
+        }
+    }
+
+    /// As [`Gpu::wait`], for no more than this submission.
+    fn wait_for(&self, submission: wgpu::SubmissionIndex) {
+        if !BROWSER {
+            let _ = self.device.poll(wgpu::PollType::Wait { submission_index: Some(submission), timeout: None });
         }
     }
 }

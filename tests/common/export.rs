@@ -19,8 +19,8 @@ pub struct Exporter {
 pub struct Binding {
     pub before: Vec<u32>,
     pub after: Option<Vec<u32>>,
-    /// The written words are pairs of f16.
-    pub f16: bool,
+    /// What is written: `f32`, `f16` in pairs, `words`, or a `list` in any order.
+    pub kind: &'static str,
 }
 
 impl Exporter {
@@ -50,7 +50,7 @@ impl Exporter {
     ) {
         let bindings: Vec<Value> = bindings
             .iter()
-            .map(|b| json!({ "before": self.put(&b.before), "after": b.after.as_ref().map(|words| self.put(words)), "f16": b.f16 }))
+            .map(|b| json!({ "before": self.put(&b.before), "after": b.after.as_ref().map(|words| self.put(words)), "kind": b.kind }))
             .collect();
         let params = self.put(&bytemuck::pod_collect_to_vec::<u8, u32>(params));
         self.index.push(json!({

@@ -28,6 +28,34 @@ pub enum Data {
     Out(Vec<u32>),
     /// Written, pairs of f16.
     OutF16(Vec<u32>),
+    /// Written, integers: every word must be the mirror's.
+    OutWords(Vec<u32>),
+    /// Written, integers: a count, another word, and then so many words in any order.
+    OutList(Vec<u32>),
+}
+
+impl Data {
+    /// What the buffer holds before, and how to compare it afterwards if it is written.
+    fn content(&self) -> Option<(&[u32], Option<Compare>)> {
+        match self {
+            Data::Again => None,
+            Data::In(words) => Some((words, None)),
+            Data::Out(words) => Some((words, Some(compare_f32))),
+            Data::OutF16(words) => Some((words, Some(compare_f16))),
+            Data::OutWords(words) => Some((words, Some(compare_words))),
+            Data::OutList(words) => Some((words, Some(compare_list))),
+        }
+    }
+
+    /// The name that exported cases give to the comparison.
+    fn kind(&self) -> &'static str {
+        match self {
+            Data::In(_) | Data::Again | Data::Out(_) => "f32",
+            Data::OutF16(_) => "f16",
+            Data::OutWords(_) => "words",
+            Data::OutList(_) => "list",
+        }
+    }
 }
 
 pub fn floats(values: &[f32]) -> Vec<u32> {
@@ -107,9 +135,9 @@ impl Rig {
         let variant = id.get();
         let mut buffers: Vec<BufferId> = Vec::new();
         for (binding, data) in case.buffers.iter().enumerate() {
-            let id = match data {
-                Data::In(words) | Data::Out(words) | Data::OutF16(words) => self.fill(binding, words),
-                Data::Again => *buffers.last().expect("a binding before"),
+            let id = match data.content() {
+                Some((words, _)) => self.fill(binding, words),
+                None => *buffers.last().expect("a binding before"),
             };
             buffers.push(id);
         }
@@ -125,13 +153,9 @@ impl Rig {
         self.gpu.run(&self.gpu.prepare(&recording));
 
         for (binding, data) in case.buffers.iter().enumerate() {
-            let (words, compare): (_, Compare) = match data {
-                Data::In(_) | Data::Again => continue,
-                Data::Out(words) => (words, compare_f32),
-                Data::OutF16(words) => (words, compare_f16),
-            };
+            let Some((words, Some(compare))) = data.content() else { continue };
             assert_eq!(kernel.bindings[binding], Access::Write);
-            let mut before = words.clone();
+            let mut before = words.to_vec();
             before.resize(words.len() + TAIL, POISON);
             let bytes = pollster::block_on(self.gpu.read(buffers[binding], before.len() as u64 * 4))
                 .unwrap_or_else(|e| panic!("{} ({}): {e}", case.variant, case.what));
@@ -173,14 +197,14 @@ impl Rig {
         for (data, id) in case.buffers.iter().zip(buffers) {
             let padded = |words: &[u32]| [words, &[POISON; TAIL]].concat();
             let after = |words: &[u32]| Some(self.cpu.read(*id)[..words.len() + TAIL].to_vec());
-            bindings.push(match data {
-                Data::In(words) => Binding { before: padded(words), after: None, f16: false },
-                Data::Again => {
-                    let before = bindings.last().expect("a binding before").before.clone();
-                    Binding { before, after: None, f16: false }
+            bindings.push(match data.content() {
+                Some((words, compare)) => {
+                    Binding { before: padded(words), after: compare.and_then(|_| after(words)), kind: data.kind() }
                 }
-                Data::Out(words) => Binding { before: padded(words), after: after(words), f16: false },
-                Data::OutF16(words) => Binding { before: padded(words), after: after(words), f16: true },
+                None => {
+                    let before = bindings.last().expect("a binding before").before.clone();
+                    Binding { before, after: None, kind: data.kind() }
+                }
             });
         }
         let params = bytemuck::bytes_of(&case.params);
@@ -301,6 +325,23 @@ pub fn compare_f16(before: &[u32], want: &[u32], got: &[u32]) -> Result<f64, Str
     }))
 }
 
+pub fn compare_words(_: &[u32], want: &[u32], got: &[u32]) -> Result<f64, String> {
+    match want.iter().zip(got).position(|(w, g)| w != g) {
+        Some(i) => Err(format!("word {i} is {:#x}, not {:#x}", got[i], want[i])),
+        None => Ok(0.0),
+    }
+}
+
+pub fn compare_list(before: &[u32], want: &[u32], got: &[u32]) -> Result<f64, String> {
+    let end = 2 + want[0] as usize;
+    let sorted = |words: &[u32]| {
+        let mut sorted = words.to_vec();
+        sorted[2..end].sort_unstable();
+        sorted
+    };
+    compare_words(before, &sorted(want), &sorted(got))
+}
+
 struct Element {
     /// The mirror left poison here.
     untouched: bool,
@@ -347,4 +388,9 @@ fn the_comparison_sees_what_it_must() {
     assert!(compare_f16(&[p], &[p], &[0]).is_err());
     assert!(compare_f16(&[p], &[0x3c00_3c00], &[p]).is_err());
     assert_eq!(compare_f16(&[p], &[0x3c00_3c00], &[0x3c00_3c00]), Ok(0.0));
+    // Lists: in any order, but all of it, and nothing behind.
+    assert_eq!(compare_list(&[p; 5], &[2, 9, 4, 5, p], &[2, 9, 5, 4, p]), Ok(0.0));
+    assert!(compare_list(&[p; 5], &[2, 9, 4, 5, p], &[2, 9, 5, 5, p]).is_err());
+    assert!(compare_list(&[p; 5], &[2, 9, 4, 5, p], &[2, 9, 4, 5, 6]).is_err());
+    assert!(compare_list(&[p; 5], &[2, 9, 4, 5, p], &[1, 9, 4, 5, p]).is_err());
 }

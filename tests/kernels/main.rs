@@ -16,6 +16,8 @@ mod random;
 mod recording;
 mod rmsnorm;
 mod rope_kv;
+mod sample;
+mod sample_truth;
 
 use sotto::quant::TensorType;
 
@@ -39,6 +41,7 @@ fn every_variant_does_as_its_mirror() {
     glu::run(&mut rig);
     embed::run(&mut rig);
     rope_kv::run(&mut rig);
+    sample::run(&mut rig);
     attention::run(&mut rig);
     decode_attention::run(&mut rig);
     matmul::run(&mut rig, some);

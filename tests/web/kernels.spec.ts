@@ -20,7 +20,8 @@ interface Case {
   params: [number, number];
   grid: [number, number];
   ceiling: number;
-  bindings: { before: [number, number]; after: [number, number] | null; f16: boolean }[];
+  /** `kind`: f32, f16 in pairs, words that must be equal, or a list: a count, a word, so many words in any order. */
+  bindings: { before: [number, number]; after: [number, number] | null; kind: "f32" | "f16" | "words" | "list" }[];
 }
 
 interface Report {
@@ -91,11 +92,11 @@ async function runCases(name: string): Promise<Report> {
     pass.setBindGroup(0, group);
     pass.dispatchWorkgroups(...c.grid);
     pass.end();
-    const outputs = c.bindings.flatMap(({ after, f16, before }, binding) => {
+    const outputs = c.bindings.flatMap(({ after, kind, before }, binding) => {
       if (!after) return [];
       const read = device.createBuffer({ size: after[1] * 4, usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST });
       encoder.copyBufferToBuffer(storage[binding]!, 0, read, 0, after[1] * 4);
-      return [{ binding, read, want: part(after), before: part(before), f16 }];
+      return [{ binding, read, want: part(after), before: part(before), kind }];
     });
     device.queue.submit([encoder.finish()]);
     const invalid = await device.popErrorScope();
@@ -103,9 +104,18 @@ async function runCases(name: string): Promise<Report> {
       report.failures.push(`${label}: ${invalid.message}`);
       continue;
     }
-    for (const { binding, read, want, before, f16 } of outputs) {
+    for (const { binding, read, want, before, kind } of outputs) {
       await read.mapAsync(GPUMapMode.READ);
       const got = new Uint32Array(read.getMappedRange()).slice();
+      if (kind === "words" || kind === "list") {
+        const [wanted, found] = [want.slice(), got.slice()];
+        if (kind === "list") [wanted, found].forEach((list) => list.subarray(2, 2 + want[0]!).sort());
+        const at = wanted.findIndex((word, i) => word !== found[i]);
+        if (at >= 0) report.failures.push(`${label}, binding ${binding}: word ${at} is ${found[at]}, not ${wanted[at]}`);
+        read.destroy();
+        continue;
+      }
+      const f16 = kind === "f16";
       const [wantValues, gotValues] = [floats(want, f16), floats(got, f16)];
       const each = f16 ? 2 : 1;
       let [error, norm] = [0, 0];

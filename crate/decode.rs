@@ -1,0 +1,106 @@
+//! The resident loop: each step of a generation is submitted behind the one before, samples its token and feeds it back
+//! on the GPU, and leaves its result in a ring. The CPU reads a few steps behind, and makes nothing new on the way.
+
+use crate::bail;
+use crate::error::{Code, Error, Result};
+use crate::forward::Model;
+use crate::gpu::{Gpu, Prepared, Ring};
+use crate::params::SampleState;
+use crate::sampler::{Limits, Mode, Sampler, SamplingParams, Shape};
+
+/// A token that the GPU sampled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sampled {
+    pub token: u32,
+    /// It is one of the tokens that end the generation.
+    pub stops: bool,
+}
+
+pub struct Decoder {
+    sampler: Sampler,
+    /// One a [`Mode`], in its order.
+    samplings: Vec<Prepared>,
+    ring: Ring,
+    mode: Mode,
+    /// Steps that may still be submitted.
+    left: u32,
+    /// Where the row of the next step stands: behind the prompt and what was sampled so far.
+    position: u32,
+}
+
+impl Decoder {
+    /// At most `depth` steps are under way at a time.
+    pub fn new(gpu: &mut Gpu, model: &Model, depth: usize) -> Result<Self> {
+        let shape = Shape {
+            n_vocab: model.config.n_vocab,
+            context: model.sizes.context,
+            softcap: model.config.final_logit_softcap,
+            logits: model.logits_buffer(),
+            batch: model.batch_buffer(),
+        };
+        let sampler = Sampler::place(shape, gpu)?;
+        let samplings =
+            Mode::ALL.into_iter().map(|mode| Ok(gpu.prepare(&sampler.record(mode)?))).collect::<Result<Vec<_>>>()?;
+        let ring = gpu.ring(depth, size_of::<SampleState>() as u64);
+        Ok(Decoder { sampler, samplings, ring, mode: Mode::Greedy, left: 0, position: 0 })
+    }
+
+    /// Begins a generation after these tokens; steps of another that are under way are forgotten.
+    pub fn start(&mut self, gpu: &mut Gpu, params: &SamplingParams, prompt: &[u32], limits: &Limits) {
+        self.stop();
+        self.mode = params.mode();
+        self.left = limits.limit.saturating_sub(prompt.len() as u32);
+        // The first step is the prompt's own last row.
+        self.position = prompt.len() as u32 - 1;
+        self.sampler.start(params, prompt, limits, gpu);
+    }
+
+    /// Whether another step may be submitted now.
+    pub fn takes_more(&self) -> bool {
+        self.left > 0 && !self.ring.is_full()
+    }
+
+    /// The position of the next step's row.
+    pub fn position(&self) -> u32 {
+        self.position
+    }
+
+    /// Submits a step: a forward pass whose first logits are the next token's, and the sampling of it.
+    pub fn submit(&mut self, gpu: &Gpu, forward: &Prepared) -> Result<()> {
+        self.left = self.left.saturating_sub(1);
+        self.position += 1;
+        gpu.run_into(&mut self.ring, &[forward, &self.samplings[self.mode as usize]], self.sampler.state_buffer())
+    }
+
+    /// The token of the oldest step under way. `BadLogits` where its logits are not numbers, `BadOption` where biases
+    /// ban every token, `DeviceLost` and the like where the device failed.
+    pub async fn next(&mut self, gpu: &Gpu) -> Result<Sampled> {
+        let state: SampleState = bytemuck::pod_read_unaligned(&gpu.result(&mut self.ring).await?);
+        match state.status {
+            SampleState::BAD_LOGITS => Err(bad_logits(gpu)),
+            SampleState::ALL_BANNED => bail!(BadOption, "logitBias bans every token that the model could choose"),
+            status => Ok(Sampled { token: state.token, stops: status == SampleState::STOPPED }),
+        }
+    }
+
+    /// Ends the generation: nothing more is submitted, and what is under way is forgotten.
+    pub fn stop(&mut self) {
+        self.left = 0;
+        self.ring.clear();
+    }
+
+    /// Dispatches of a greedy choice.
+    pub fn greedy_dispatches(&self) -> usize {
+        self.samplings[Mode::Greedy as usize].len()
+    }
+}
+
+pub fn bad_logits(gpu: &Gpu) -> Error {
+    Error::new(
+        Code::BadLogits,
+        format!(
+            "The model's output on '{}' is not a number; the file may be damaged or the driver may compute wrongly.",
+            gpu.caps.adapter
+        ),
+    )
+}

@@ -1,0 +1,81 @@
+// What the sampling kernels share: options and state of a generation, and how logits are ordered and weighed.
+struct Params {
+    n_vocab: u32,
+    // Words of `partials` or `draws` that the kernel before wrote.
+    n_groups: u32,
+    softcap: f32,
+    context: u32,
+}
+// Written once a generation (crate/sampler.rs).
+struct Options {
+    inv_temperature: f32,
+    top_k: u32,
+    top_p: f32,
+    // min-p as a distance from the best logit: -ln(min_p).
+    reach: f32,
+    repeat_penalty: f32,
+    inv_repeat_penalty: f32,
+    presence_penalty: f32,
+    frequency_penalty: f32,
+    // Length of the penalties' window; 0: no penalties.
+    last_n: u32,
+    // 1: `adjust` holds biases or counts.
+    adjusts: u32,
+    seed: vec2<u32>,
+    // Tokens, the prompt's included, after which the generation is over.
+    limit: u32,
+    pad0: u32,
+    pad1: u32,
+    pad2: u32,
+    // A bit a token: it ends the generation.
+    stops: array<u32>,
+}
+struct State {
+    // The result of the last step, which is copied out.
+    token: u32,
+    status: u32,
+    // Tokens sampled, and tokens in all: the position of the next.
+    step: u32,
+    n: u32,
+    done: u32,
+    first_cell: u32,
+    pad: vec2<u32>,
+    // Token by position, kept while there are penalties.
+    history: array<u32>,
+}
+
+// In place of a token: nothing may be chosen, and a logit is not a number.
+const NONE: u32 = 0xffffffffu;
+const BAD: u32 = 0xfffffffeu;
+// The value of a banned token; finite ones are far above.
+const BANNED: f32 = -3.0e38;
+
+// Orders as the floats do; 0 for banned tokens only.
+fn key_of(bits: u32) -> u32 {
+    if bitcast<f32>(bits) <= BANNED {
+        return 0u;
+    }
+    let b = select(bits, 0u, bits == 0x80000000u);
+    return select(b | 0x80000000u, ~b, (b >> 31u) == 1u);
+}
+
+var<workgroup> best_scratch: array<vec2<u32>, 64>;
+
+// The (key, id) with the largest key of all 64 threads, the lower id where keys are equal. Every thread gets it.
+fn workgroup_best(own: vec2<u32>, lid: u32) -> vec2<u32> {
+    best_scratch[lid] = own;
+    for (var step = 32u; step > 0u; step >>= 1u) {
+        workgroupBarrier();
+        if lid < step {
+            best_scratch[lid] = better(best_scratch[lid], best_scratch[lid + step]);
+        }
+    }
+    workgroupBarrier();
+    let best = best_scratch[0];
+    workgroupBarrier();
+    return best;
+}
+
+fn better(a: vec2<u32>, b: vec2<u32>) -> vec2<u32> {
+    return select(b, a, a.x > b.x || (a.x == b.x && a.y < b.y));
+}

@@ -1,0 +1,203 @@
+//! The sampling kernels against their mirrors, one by one: each gets what the mirrors of the ones before left.
+
+use bytemuck::{bytes_of, cast_slice};
+use sotto::cpu::CpuMemory;
+use sotto::kernels::Access;
+use sotto::memory::{BufferId, Memory};
+use sotto::params::{Sample, SampleState};
+use sotto::sampler::{Limits, Sampler, SamplingParams, Shape};
+
+use crate::F32;
+use crate::gpu::{Case, Data, Rig};
+use crate::random::{Random, poison};
+
+/// A choice to make.
+struct Choice {
+    what: String,
+    logits: Vec<f32>,
+    softcap: Option<f32>,
+    params: SamplingParams,
+    prompt: Vec<u32>,
+    stops: Vec<u32>,
+    limit: u32,
+    done: bool,
+}
+
+const CONTEXT: u32 = 100;
+
+impl Choice {
+    fn new(what: impl Into<String>, logits: Vec<f32>, params: SamplingParams) -> Self {
+        let stops = vec![0, logits.len() as u32 - 1];
+        let (what, limit) = (what.into(), CONTEXT + 1);
+        Choice { what, logits, softcap: None, params, prompt: vec![0; 7], stops, limit, done: false }
+    }
+
+    /// Runs the mirrors kernel by kernel; before each, the rig runs that kernel alone on both sides.
+    fn check(&self, rig: &mut Rig) {
+        let n_vocab = self.logits.len() as u32;
+        let mut memory = CpuMemory::default();
+        let logits = memory.alloc("logits", n_vocab as u64 * 4).unwrap();
+        let batch = memory.alloc("batch", 16).unwrap();
+        let shape = Shape { n_vocab, context: CONTEXT, softcap: self.softcap, logits, batch };
+        let mut labelled = Labelled { memory, sizes: vec![n_vocab as usize, 4] };
+        let sampler = Sampler::place(shape, &mut labelled).unwrap();
+        let Labelled { mut memory, sizes } = labelled;
+        memory.write(logits, 0, cast_slice(&self.logits));
+        let limits = Limits { first_cell: 300, stops: self.stops.clone(), limit: self.limit };
+        sampler.start(&self.params, &self.prompt, &limits, &mut memory);
+        if self.done {
+            let n = self.prompt.len() as u32;
+            let state = SampleState { token: 3, status: 1, step: 2, n, done: 1, first_cell: 300, pad: [0; 2] };
+            memory.write(sampler.state_buffer(), 0, bytes_of(&state));
+        }
+        let recording = sampler.record(self.params.mode()).unwrap();
+        for dispatch in &recording.dispatches {
+            let variant = dispatch.variant.get().name;
+            let content = |id: BufferId| memory.read(id)[..sizes[id.0]].to_vec();
+            let buffers =
+                dispatch.buffers.iter().enumerate().map(|(binding, &id)| match (dispatch.kernel.name, binding) {
+                    ("sample_scan", 3) if variant.ends_with('1') => Data::Out(poison(sizes[id.0])),
+                    ("sample_scan", 3 | 5) => Data::OutWords(poison(sizes[id.0])),
+                    ("sample_scan", 4) | ("sample_gather", 5) => Data::OutWords(poison(sizes[id.0])),
+                    ("sample_bins", 4) => Data::OutWords(poison(Sample::LIST_WORDS)),
+                    ("sample_gather", 4) => {
+                        let mut list = content(id);
+                        list[Sample::LIST_WORDS..].copy_from_slice(&poison(sizes[id.0] - Sample::LIST_WORDS));
+                        Data::OutList(list)
+                    }
+                    // Workgroups list their tokens in any order.
+                    ("sample_pick", 2) => {
+                        let mut list = content(id);
+                        let end = Sample::LIST_WORDS + list[0] as usize;
+                        list[Sample::LIST_WORDS..end].reverse();
+                        Data::In(list)
+                    }
+                    _ if dispatch.kernel.bindings[binding] == Access::Read => Data::In(content(id)),
+                    _ => Data::OutWords(content(id)),
+                });
+            rig.run(Case {
+                variant: variant.into(),
+                what: self.what.clone(),
+                params: bytemuck::pod_read_unaligned::<Sample>(&dispatch.params),
+                buffers: buffers.collect(),
+                grid: [dispatch.grid[0], dispatch.grid[1]],
+                ceiling: F32,
+            });
+            memory.dispatch(dispatch);
+        }
+    }
+}
+
+/// Remembers how many words were asked for.
+struct Labelled {
+    memory: CpuMemory,
+    sizes: Vec<usize>,
+}
+
+impl Memory for Labelled {
+    fn alloc(&mut self, label: &str, bytes: u64) -> sotto::error::Result<BufferId> {
+        self.sizes.push(bytes as usize / 4);
+        self.memory.alloc(label, bytes)
+    }
+    fn write(&mut self, id: BufferId, offset: u64, bytes: &[u8]) {
+        self.memory.write(id, offset, bytes);
+    }
+    fn max_binding(&self) -> u64 {
+        self.memory.max_binding()
+    }
+}
+
+/// Like a model's: most far below a few.
+fn peaked(random: &mut Random, count: usize) -> Vec<f32> {
+    (0..count).map(|_| 4.0 * (random.unit() + random.unit() + random.unit() + random.unit())).collect()
+}
+
+pub fn run(rig: &mut Rig) {
+    let mut random = Random::new(11);
+    let greedy = SamplingParams::default();
+    let draw = |seed| SamplingParams { temperature: 1.0, seed, ..SamplingParams::default() };
+    let chat = |seed| SamplingParams { seed, ..SamplingParams::chat() };
+    let mut choices = Vec::new();
+    for count in [1, 2, 63, 64, 65, 499, 1025, 5003, 70_001] {
+        let mut logits = || peaked(&mut random, count);
+        choices.push(Choice::new(format!("{count} tokens"), logits(), greedy.clone()));
+        choices.push(Choice::new(format!("{count} tokens, drawn"), logits(), draw(1 << 40)));
+        choices.push(Choice::new(format!("{count} tokens, chat"), logits(), chat(5)));
+        for (top_k, top_p, min_p) in
+            [(1, 1.0, 0.0), (40, 1.0, 0.0), (700, 0.5, 0.0), (u32::MAX, 0.9, 0.01), (0, 0.95, 0.0)]
+        {
+            let params = SamplingParams { top_k, top_p, min_p, seed: top_k as u64, ..draw(0) };
+            choices.push(Choice::new(format!("{count} tokens, k {top_k}, p {top_p}, min {min_p}"), logits(), params));
+        }
+        let bias = vec![(count as u32 - 1, 2.5), (count as u32 / 2, -1.0)];
+        let penalised = SamplingParams {
+            repeat_penalty: 1.3,
+            presence_penalty: 0.4,
+            frequency_penalty: 0.2,
+            repeat_last_n: 5,
+            logit_bias: bias,
+            ..greedy.clone()
+        };
+        let prompt: Vec<u32> = (0..9).map(|i| i * i % count as u32).collect();
+        for params in [penalised.clone(), SamplingParams { temperature: 0.7, top_k: 50, ..penalised }] {
+            choices.push(Choice {
+                prompt: prompt.clone(),
+                ..Choice::new(format!("{count} tokens, penalties"), logits(), params)
+            });
+        }
+    }
+    // The largest there is: more than a workgroup's share in every kernel.
+    for params in [greedy.clone(), SamplingParams { top_k: 0, ..chat(6) }] {
+        choices.push(Choice::new("262144 tokens", peaked(&mut random, 262_144), params));
+    }
+    // Ties, all of them or at the border.
+    for count in [65, 3000] {
+        for (top_k, top_p) in [(0, 1.0), (7, 1.0), (0, 0.5), (64, 0.5), (7, 0.0)] {
+            let params = SamplingParams { top_k, top_p, ..draw(9) };
+            let what = format!("{count} equal tokens, k {top_k}, p {top_p}");
+            choices.push(Choice::new(what, vec![-2.5; count], params.clone()));
+            let steps = (0..count).map(|i| (i * 31 % 7) as f32 * 0.25).collect();
+            choices.push(Choice::new(format!("{count} tokens of 7 logits, k {top_k}, p {top_p}"), steps, params));
+        }
+    }
+    choices.push(Choice::new("zeros of both signs", vec![-0.0, 0.0, -0.0, -1.0], greedy.clone()));
+    // Far apart, and one far ahead of all.
+    for size in [1e4, 1e30] {
+        let logits = random.floats(2000, size);
+        for params in [greedy.clone(), draw(3), SamplingParams { top_k: 100, top_p: 0.999, ..draw(4) }] {
+            choices.push(Choice::new(format!("logits to {size}"), logits.clone(), params));
+        }
+        let cool = SamplingParams { temperature: 1e-6, ..draw(5) };
+        choices.push(Choice::new(format!("logits to {size}, cool"), logits, cool));
+    }
+    // Bans: of some, of all.
+    let ban = |ids: std::ops::Range<u32>| ids.map(|id| (id, f32::NEG_INFINITY)).collect::<Vec<_>>();
+    for params in [greedy.clone(), draw(1), SamplingParams { top_k: 5, top_p: 0.9, ..draw(2) }] {
+        for banned in [0..90, 1..100, 0..100] {
+            let params = SamplingParams { logit_bias: ban(banned.clone()), ..params.clone() };
+            choices.push(Choice::new(format!("{banned:?} of 100 banned"), peaked(&mut random, 100), params));
+        }
+    }
+    // Logits that are not numbers.
+    for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+        for params in [greedy.clone(), chat(1), SamplingParams { logit_bias: ban(3..4), ..greedy.clone() }] {
+            let mut logits = peaked(&mut random, 777);
+            logits[700] = bad;
+            choices.push(Choice::new(format!("a logit is {bad}"), logits, params));
+        }
+    }
+    for params in [SamplingParams { logit_bias: vec![(1, 0.5)], ..greedy.clone() }, chat(8)] {
+        let logits = random.floats(600, 90.0);
+        choices.push(Choice { softcap: Some(30.0), ..Choice::new("softcap", logits, params) });
+    }
+    // What ends a generation, and that nothing happens after it.
+    for params in [greedy, chat(2)] {
+        let choice = |what| Choice::new(what, vec![1.0, 9.0, 30.0, 2.0], params.clone());
+        choices.push(Choice { stops: vec![2], ..choice("a stop token") });
+        choices.push(Choice { limit: 8, ..choice("the last token") });
+        choices.push(Choice { prompt: vec![1; CONTEXT as usize], ..choice("a full context") });
+        choices.push(Choice { prompt: vec![1; CONTEXT as usize + 1], ..choice("past the context") });
+        choices.push(Choice { done: true, ..choice("after the end") });
+    }
+    choices.iter().for_each(|choice| choice.check(rig));
+}
