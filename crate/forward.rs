@@ -129,6 +129,10 @@ impl Model {
         self.scratch.logits
     }
 
+    pub fn kv(&self) -> &KvCache {
+        &self.kv
+    }
+
     /// The forward pass of `rows` rows of which `outputs` want logits. It depends on nothing else, so it can be
     /// prepared once for a shape and replayed with other tokens and positions.
     pub fn record(&self, rows: u32, outputs: u32, prefill: bool) -> Result<Recording> {

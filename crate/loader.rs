@@ -129,8 +129,7 @@ impl Loader {
         let mut types: Vec<_> = types.into_iter().collect();
         types.sort_by_key(|&(name, bytes)| (std::cmp::Reverse(bytes), name));
 
-        // A software adapter takes long over a batch: keep them short, so that a stop is prompt.
-        let rows = self.options.max_rows.unwrap_or(if self.gpu.caps.is_software { 64 } else { 256 });
+        let rows = self.options.max_rows.unwrap_or(default_rows(&self.gpu.caps));
         if rows == 0 || rows > 4096 {
             bail!(BadOption, "maxBatchTokens is {rows}; it should be from 1 to 4096.");
         }
@@ -171,9 +170,14 @@ impl Loader {
     }
 }
 
+/// A software adapter takes long over a batch: keep them short, so that a stop is prompt.
+pub fn default_rows(caps: &Caps) -> u32 {
+    if caps.is_software { 64 } else { 256 }
+}
+
 /// The kernel variants for an adapter. Loads are slow on software adapters, which have no load that all lanes share:
 /// there activations are broadcast instead.
-fn choose(caps: &Caps, kv: KvType) -> Choice {
+pub fn choose(caps: &Caps, kv: KvType) -> Choice {
     let x = match caps.subgroup_min {
         _ if !caps.is_software => "direct",
         0..4 => "direct",
