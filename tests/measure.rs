@@ -12,6 +12,7 @@ use sotto::error::Code;
 use sotto::kv_cache::KvType;
 use sotto::loader::LoadOptions;
 use sotto::measure::{BenchOptions, PassTime, bench, profile, total};
+use sotto::memory::Memory;
 
 fn engine(name: &str) -> Engine {
     let options = LoadOptions { context: Some(128), max_rows: Some(16), kv: KvType::F16, ..Default::default() };
@@ -70,6 +71,28 @@ fn a_benchmark_reports_each_length_and_refuses_what_does_not_fit() {
     for (prompt_tokens, runs) in [(vec![], 1), (vec![0], 1), (vec![5], 0), (vec![5, 126], 1), (vec![usize::MAX], 1)] {
         let options = BenchOptions { prompt_tokens, runs, ..options.clone() };
         assert_eq!(block_on(bench(&mut engine, &options)).unwrap_err().code, Code::BadOption);
+    }
+}
+
+#[test]
+fn a_timed_recording_computes_what_an_untimed_one_does() {
+    let mut engine = engine("llama-f32");
+    let prepared = engine.gpu.prepare(&engine.model.record(1, 1, false).unwrap());
+    let n = u64::from(engine.model.config.n_vocab) * 4;
+    let timestamps = engine.gpu.caps.timestamps;
+    let mut logits = |token: u32, timed: bool| {
+        engine.gpu.write(engine.model.batch_buffer(), 0, bytemuck::cast_slice(&[token, 0, 0, 0]));
+        engine.gpu.write(engine.model.outputs_buffer(), 0, &[0; 4]);
+        match timed {
+            true => assert_eq!(block_on(engine.gpu.time(&prepared)).unwrap().len(), prepared.len()),
+            false => engine.gpu.run(&prepared),
+        }
+        block_on(engine.gpu.read(engine.model.logits_buffer(), n)).unwrap()
+    };
+    let untimed = [logits(7, false), logits(9, false)];
+    assert_ne!(untimed[0], untimed[1]);
+    if timestamps {
+        assert_eq!([logits(7, true), logits(9, true)], untimed);
     }
 }
 

@@ -1,0 +1,55 @@
+//! Whole forward passes, one after the other as in a generation: decode steps, and prompts.
+
+use pollster::block_on;
+use sotto::error::Result;
+
+use crate::clock;
+use crate::limits::Limits;
+use crate::report::Row;
+use crate::subject::Subject;
+
+/// One token after `context` others. Its limit: the bytes it must read, as fast as memory is copied.
+pub fn decode(subject: &mut Subject, context: u32, limits: Limits) -> Result<Row> {
+    let recording = subject.model.record(1, 1, false)?;
+    let prepared = subject.gpu.prepare(&recording);
+    subject.write_batch(1, context, false);
+    let us = clock::run(&subject.gpu, &prepared)? * subject.bytes_scale(&recording, context);
+    let bytes = subject.pass_bytes(&recording, 1, context);
+    Ok(Row {
+        name: format!("a token after {context}"),
+        context,
+        tokens_per_s: Some(1e6 / us),
+        ..row(subject, "decode", Row::timed(us, bytes, 0.0, limits.read_us(bytes)))
+    })
+}
+
+/// A prompt in chunks. Its limit: the operations of its products, as fast as numbers are multiplied and added.
+pub fn prefill(subject: &mut Subject, tokens: u32, limits: Limits) -> Result<Row> {
+    let most = subject.model.sizes.max_rows;
+    let mut chunks = Vec::new();
+    for start in (0..tokens).step_by(most as usize) {
+        let rows = most.min(tokens - start);
+        let outputs = u32::from(start + rows == tokens);
+        chunks.push((start, rows, subject.gpu.prepare(&subject.model.record(rows, outputs, true)?)));
+    }
+    let us = clock::repeat(subject.gpu.caps.is_software, |count| {
+        for _ in 0..count {
+            for (start, rows, prepared) in &chunks {
+                subject.write_batch(*rows, *start, true);
+                subject.gpu.run(prepared);
+            }
+        }
+        block_on(subject.gpu.idle())
+    })?;
+    let us = us * subject.flops_scale(tokens);
+    let flops = subject.prefill_flops(tokens);
+    Ok(Row {
+        name: format!("a prompt of {tokens}"),
+        tokens_per_s: Some(f64::from(tokens) * 1e6 / us),
+        ..row(subject, "prefill", Row::timed(us, 0.0, flops, limits.compute_us(flops)))
+    })
+}
+
+fn row(subject: &Subject, what: &str, figures: Row) -> Row {
+    Row { model: subject.shape.name, quant: subject.quant.clone(), what: what.into(), calls: 1, ..figures }
+}
