@@ -31,7 +31,7 @@ use subject::Subject;
 
 /// Times every kernel, decode steps and prompts of well-known models, against this GPU's memory and arithmetic.
 #[derive(Parser)]
-#[command(name = "cargo bench --")]
+#[command(bin_name = "cargo bench --")]
 struct Args {
     /// A model of --list; may be given several times [default: all]
     #[arg(long, value_name = "NAME", value_parser = SHAPES.iter().map(|s| s.name).collect::<Vec<_>>())]
@@ -57,6 +57,9 @@ struct Args {
     /// Force kernel variants, as in x=direct,reduce=tree,lanes=tree,kv=pack16
     #[arg(long, value_name = "NAME=VALUE", value_delimiter = ',')]
     choice: Vec<String>,
+    /// Time kernels by repeating them, even where the GPU has a clock
+    #[arg(long)]
+    wall: bool,
     /// Where the results go as JSON [default: bench/results/<adapter>-<date>.json; none for a software adapter]
     #[arg(long, value_name = "FILE.json")]
     out: Option<PathBuf>,
@@ -101,7 +104,7 @@ fn list() -> Result<()> {
 }
 
 fn run(args: &Args) -> Result<()> {
-    let mut gpu = block_on(Gpu::request(GpuOptions::default()))?;
+    let mut gpu = device(args)?;
     let caps = gpu.caps.clone();
     if caps.is_software && (args.model.is_empty() || args.layers.is_none()) {
         bail!(
@@ -152,6 +155,12 @@ fn run(args: &Args) -> Result<()> {
     Ok(())
 }
 
+fn device(args: &Args) -> Result<Gpu> {
+    let mut gpu = block_on(Gpu::request(GpuOptions::default()))?;
+    gpu.caps.timestamps &= !args.wall;
+    Ok(gpu)
+}
+
 fn measure(
     args: &Args,
     shape: &'static Shape,
@@ -162,7 +171,7 @@ fn measure(
 ) -> Result<()> {
     let wants = |part| args.only.is_empty() || args.only.contains(&part);
     // A device for each model: its memory is free again after.
-    let gpu = block_on(Gpu::request(GpuOptions::default()))?;
+    let gpu = device(args)?;
     let rows = args.batch.unwrap_or(loader::default_rows(&gpu.caps));
     let longest = args.context.iter().map(|c| c + 1).chain(args.prompt.iter().copied()).max();
     let kv = if choice.kv == "f32" { KvType::F32 } else { KvType::F16 };

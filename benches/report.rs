@@ -60,7 +60,11 @@ impl Row {
 
     pub fn line(&self) -> String {
         let tokens = self.tokens_per_s.map_or(String::new(), |t| format!("{t:.2}"));
-        let number = |x: f64| if x > 0.0 { format!("{x:.3}") } else { "-".into() };
+        let number = |x: f64| match x {
+            0.0 => "-".into(),
+            small if small < 0.01 => format!("{small:.1e}"),
+            _ => format!("{x:.3}"),
+        };
         let limit = if self.of_limit > 0.0 { format!("{:.1}%", self.of_limit * 100.0) } else { "-".into() };
         format!(
             "{:13} {:7} {:11} {:44} {:>6} {:>5} {:>11.1} {:>9} {:>9} {:>10} {:>8}",

@@ -66,20 +66,15 @@ impl Subject {
         reads.weights as f64 * weights + reads.kv as f64 * layers
     }
 
-    /// What a measured decode step times for all layers, by the bytes that each reads.
-    pub fn bytes_scale(&self, recording: &Recording, position: u32) -> f64 {
-        let here = measure::total(&self.gpu, &self.model, recording, position..position + 1);
-        self.pass_bytes(recording, 1, position) / (here.weights + here.kv) as f64
+    /// All of the model's layers in terms of those that are there, by the bytes of their weights; 1 if all are there.
+    pub fn layers_scale(&self) -> f64 {
+        let layers = |header| factors(header).filter(|f| !f.1).map(|(tensor, _)| tensor.bytes as f64).sum::<f64>();
+        layers(&self.whole) / layers(&self.header)
     }
 
     /// Operations of the products of a prompt whose last row wants logits, with all layers.
     pub fn prefill_flops(&self, tokens: u32) -> f64 {
         products(&self.whole, tokens)
-    }
-
-    /// What a measured prefill times for all layers, by the operations that each does.
-    pub fn flops_scale(&self, tokens: u32) -> f64 {
-        products(&self.whole, tokens) / products(&self.header, tokens)
     }
 
     /// The tensor that a dispatch multiplies by: its name without the layer, and its rows and columns in this part.
