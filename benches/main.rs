@@ -25,7 +25,7 @@ use sotto::kv_cache::KvType;
 use sotto::loader;
 
 use limits::Limits;
-use report::{Report, Row, Skipped};
+use report::{Report, Row, Skipped, number};
 use shapes::{QUANTS, SHAPES, Shape};
 use subject::Subject;
 
@@ -124,9 +124,9 @@ fn run(args: &Args) -> Result<()> {
         if caps.timestamps { "the GPU's clock" } else { "wall time of repetitions" }
     );
     println!(
-        "limits: copy {:.1} GB/s, f32 FMA {:.2} TFLOP/s\n\n{}",
-        limits.copy_gbps,
-        limits.fma_tflops,
+        "limits: copy {} GB/s, f32 FMA {} TFLOP/s\n\n{}",
+        number(limits.copy_gbps),
+        number(limits.fma_tflops),
         Row::heading()
     );
 

@@ -60,11 +60,6 @@ impl Row {
 
     pub fn line(&self) -> String {
         let tokens = self.tokens_per_s.map_or(String::new(), |t| format!("{t:.2}"));
-        let number = |x: f64| match x {
-            0.0 => "-".into(),
-            small if small < 0.01 => format!("{small:.1e}"),
-            _ => format!("{x:.3}"),
-        };
         let limit = if self.of_limit > 0.0 { format!("{:.1}%", self.of_limit * 100.0) } else { "-".into() };
         format!(
             "{:13} {:7} {:11} {:44} {:>6} {:>5} {:>11.1} {:>9} {:>9} {:>10} {:>8}",
@@ -80,6 +75,15 @@ impl Row {
             tokens,
             limit
         )
+    }
+}
+
+/// Three digits, of small numbers two.
+pub fn number(x: f64) -> String {
+    match x {
+        0.0 => "-".into(),
+        small if small < 0.01 => format!("{small:.1e}"),
+        _ => format!("{x:.3}"),
     }
 }
 
