@@ -221,15 +221,20 @@ async function bench({ call, reload, info, loadMs }, { options, profile, json })
   if (json) return console.log(JSON.stringify(result));
   const { lengths = [], profile: passes = {}, ...single } = result;
   for (const [name, value] of Object.entries(single)) console.log(`${name.padEnd(22)} ${round(value)}`);
-  if (lengths.length) console.table(lengths.map((row) => mapValues(row, round)));
+  if (lengths.length) console.table(lengths.map(rounded));
   for (const [name, { kernels, ...pass }] of Object.entries(passes)) {
     console.log(`\n${name}: ${Object.entries(pass).map(([key, value]) => `${key} ${round(value)}`).join(", ")}`);
-    console.table(kernels.map((row) => mapValues(row, round)));
+    console.table(kernels.map(rounded));
   }
 }
 
-const round = (value) => (typeof value === "number" ? +value.toPrecision(5) : value);
-const mapValues = (object, change) => Object.fromEntries(Object.entries(object).map(([key, value]) => [key, change(value)]));
+function round(value) {
+  return typeof value === "number" ? (Number.isInteger(value) ? value : +value.toPrecision(5)) : value;
+}
+
+function rounded(row) {
+  return Object.fromEntries(Object.entries(row).map(([key, value]) => [key, round(value)]));
+}
 
 /** One JSON value: an array for a batch, else the one result. */
 function print(inputs, results) {

@@ -82,6 +82,9 @@ test("bench: several prompt lengths, and every kernel where the adapter can time
     const { lengths, prefill_tps } = json(where, args) as { lengths: { prompt_tokens: number; prefill_tps: number }[]; prefill_tps: number };
     expect(lengths.map(({ prompt_tokens }) => prompt_tokens)).toEqual([8, 40]);
     expect(lengths[0]!.prefill_tps).toBe(prefill_tps);
+    const plain = sotto(where, args);
+    expect(plain.status, plain.stderr).toBe(0);
+    for (const name of ["decode_tps", "encode_us", "weight_bytes_per_token"]) expect(plain.stdout).toMatch(new RegExp(`^${name} +[0-9]`, "m"));
     const { status, stdout, stderr } = sotto(where, [...args, "--profile", "--json"]);
     if (status !== 0) {
       expect({ status, stdout }).toEqual({ status: 1, stdout: "" });
