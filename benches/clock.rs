@@ -64,6 +64,19 @@ pub fn run(gpu: &Gpu, prepared: &Prepared) -> Result<f64> {
     })
 }
 
+/// Median microseconds that the CPU takes to encode and submit a recording.
+pub fn encode(gpu: &Gpu, prepared: &Prepared) -> Result<f64> {
+    let mut samples = Vec::new();
+    let started = Instant::now();
+    while samples.len() < 10 * SAMPLES && (samples.is_empty() || started.elapsed() < BUDGET) {
+        let sample = Instant::now();
+        gpu.run(prepared);
+        samples.push(sample.elapsed().as_secs_f64() * 1e6);
+        block_on(gpu.idle())?;
+    }
+    Ok(median(samples))
+}
+
 /// As [`run`], of a single dispatch, by the GPU's clock if it has one.
 pub fn kernel(gpu: &Gpu, prepared: &Prepared) -> Result<f64> {
     let wall_us = run(gpu, prepared)?;

@@ -56,17 +56,38 @@ fn pass(
             Some((tensor, n, k)) => format!("{} {tensor} {n}x{k}", dispatch.variant.get().name),
             None => dispatch.variant.get().name.to_string(),
         };
-        let least_us = limits.read_us(bytes).max(limits.compute_us(flops));
         let row = Row {
             model: subject.shape.name,
             quant: subject.quant.clone(),
-            what: if prefill { format!("kernel@{rows}") } else { "kernel".into() },
+            what: what(rows, prefill),
             name,
             context: position,
             calls,
-            ..Row::timed(us, bytes, flops, least_us)
+            ..timed(us, bytes, flops, limits)
         };
         emit(row, reads.kv > 0);
     }
+    let reads = sotto::measure::total(&subject.gpu, &subject.model, &recording, position..position + rows);
+    let bytes = (reads.weights + reads.kv) as f64;
+    let flops = recording.dispatches.iter().map(|d| subject.flops(d, rows, position)).sum();
+    let all = Row {
+        model: subject.shape.name,
+        quant: subject.quant.clone(),
+        what: what(rows, prefill),
+        name: format!("all {} dispatches of {} layers", times.len(), subject.model.config.n_layers),
+        context: position,
+        calls: 1,
+        ..timed(times.iter().sum(), bytes, flops, limits)
+    };
+    emit(all, true);
     Ok(())
+}
+
+fn what(rows: u32, prefill: bool) -> String {
+    if prefill { format!("kernel@{rows}") } else { "kernel".into() }
+}
+
+/// A kernel can be no faster than the slower of its reading and its computing.
+fn timed(us: f64, bytes: f64, flops: f64, limits: Limits) -> Row {
+    Row::timed(us, bytes, flops, limits.read_us(bytes).max(limits.compute_us(flops)))
 }

@@ -15,10 +15,13 @@ pub fn decode(subject: &mut Subject, context: u32, limits: Limits) -> Result<Row
         subject.write_batch(1, context, false);
         clock::run(&subject.gpu, &prepared)
     })?;
-    let bytes = subject.pass_bytes(&subject.model.record(1, 1, false)?, 1, context);
+    let recording = subject.model.record(1, 1, false)?;
+    let bytes = subject.pass_bytes(&recording, 1, context);
+    let encode_us = clock::encode(&subject.gpu, &subject.gpu.prepare(&recording))?;
     Ok(Row {
-        name: format!("a token after {context}"),
+        name: format!("a token after {context}, {encode_us:.0} µs to encode"),
         context,
+        encode_us: Some(encode_us),
         tokens_per_s: Some(1e6 / us),
         ..row(subject, "decode", Row::timed(us, bytes, 0.0, limits.read_us(bytes)))
     })

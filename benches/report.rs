@@ -29,6 +29,8 @@ pub struct Row {
     pub gbps: f64,
     pub tflops: f64,
     pub tokens_per_s: Option<f64>,
+    /// CPU time to encode and submit a decode step, of the layers that are there.
+    pub encode_us: Option<f64>,
     /// The least time that `Limits` allow, by the time it took.
     pub of_limit: f64,
 }

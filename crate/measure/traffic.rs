@@ -8,7 +8,6 @@ use crate::forward::Model;
 use crate::gpu::Gpu;
 use crate::kernels::Access;
 use crate::memory::BufferId;
-use crate::params;
 use crate::recording::{Dispatch, Recording};
 
 /// Bytes, each counted once however often a kernel loads it.
@@ -33,10 +32,10 @@ pub fn reads(gpu: &Gpu, model: &Model, dispatch: &Dispatch, positions: Range<u32
             let all = u64::from(model.kv().context) * u64::from(model.kv().n_sequences);
             reads.kv += bytes * u64::from(cells) / all;
         } else if Role::of(gpu.label(id)).is_some() {
-            reads.weights += match embedding_rows(dispatch) {
-                Some(rows) => bytes * positions.len() as u64 / u64::from(rows.max(1)),
-                None => bytes,
-            };
+            // Of the embedding each token looks up one row, wherever it is cut into parts.
+            let is_lookup = dispatch.kernel.name == "embed";
+            let rows = positions.len() as u64;
+            reads.weights += if is_lookup { bytes * rows / u64::from(model.config.n_vocab) } else { bytes };
         }
     }
     reads
@@ -59,11 +58,4 @@ fn visible_cells(model: &Model, id: BufferId, positions: &Range<u32>) -> Option<
         None => 0,
     };
     Some(positions.end - first)
-}
-
-/// Rows of the table where a dispatch looks up one a token instead of reading them all.
-fn embedding_rows(dispatch: &Dispatch) -> Option<u32> {
-    let size = size_of::<params::Embed>();
-    (dispatch.kernel.name == "embed")
-        .then(|| bytemuck::pod_read_unaligned::<params::Embed>(&dispatch.params[..size]).n_rows)
 }
