@@ -165,6 +165,10 @@ impl Model {
         self.scratch.logits
     }
 
+    pub fn kv(&self) -> &KvCache {
+        &self.kv
+    }
+
     /// The forward pass of a batch of this shape. It depends on nothing else, so it can be prepared once for a shape
     /// and replayed with other tokens and positions.
     pub fn record(&self, shape: Shape) -> Result<Recording> {

@@ -132,8 +132,7 @@ impl Loader {
         let mut types: Vec<_> = types.into_iter().collect();
         types.sort_by_key(|&(name, bytes)| (std::cmp::Reverse(bytes), name));
 
-        // A software adapter takes long over a batch: keep them short, so that a stop is prompt.
-        let rows = self.options.max_rows.unwrap_or(if self.gpu.caps.is_software { 64 } else { 256 });
+        let rows = self.options.max_rows.unwrap_or(default_rows(&self.gpu.caps));
         if rows == 0 || rows > 4096 {
             bail!(BadOption, "maxBatchTokens is {rows}; it should be from 1 to 4096.");
         }
@@ -174,4 +173,9 @@ impl Loader {
         engine.gpu.idle().await?;
         Ok(engine)
     }
+}
+
+/// A software adapter takes long over a batch: keep them short, so that a stop is prompt.
+pub fn default_rows(caps: &Caps) -> u32 {
+    if caps.is_software { 64 } else { 256 }
 }

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use wasm_bindgen::prelude::*;
 
 use crate::engine::{self, Prompt};
@@ -41,6 +42,23 @@ fn to_js<T: Serialize>(value: &T) -> JsResult<JsValue> {
     value
         .serialize(&serializer)
         .map_err(|e| thrown(Error::new(Code::Internal, format!("A result could not be passed on ({e})."))))
+}
+
+/// The same value with the names of its members as JavaScript writes them.
+fn camel_case(value: Value) -> Value {
+    match value {
+        Value::Array(items) => items.into_iter().map(camel_case).collect(),
+        Value::Object(members) => {
+            members.into_iter().map(|(name, value)| (camel_name(&name), camel_case(value))).collect()
+        }
+        other => other,
+    }
+}
+
+fn camel_name(name: &str) -> String {
+    let mut words = name.split('_');
+    let first = words.next().unwrap_or_default().to_string();
+    words.fold(first, |all, word| all + &word[..1].to_uppercase() + &word[1..])
 }
 
 /// An options object; `undefined` is all defaults. Unknown and mistyped members are `BadOption`.
@@ -177,9 +195,26 @@ struct TokenizeOptions {
 #[derive(Deserialize, Default)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 struct BenchOptions {
-    prompt_tokens: Option<usize>,
+    prompt_tokens: Option<Lengths>,
     gen_tokens: Option<usize>,
     runs: Option<usize>,
+    profile: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Lengths {
+    One(usize),
+    Several(Vec<usize>),
+}
+
+impl Lengths {
+    fn into_list(self) -> Vec<usize> {
+        match self {
+            Lengths::One(length) => vec![length],
+            Lengths::Several(list) => list,
+        }
+    }
 }
 
 #[derive(Deserialize, Default)]
@@ -280,36 +315,21 @@ impl Engine {
     pub async fn score(&self, text: String) -> JsResult<JsValue> {
         let mut held = Held::new(&self.0).map_err(thrown)?;
         let score = measure::score(held.engine(), &text).await.map_err(thrown)?;
-        #[derive(Serialize)]
-        #[serde(rename_all = "camelCase")]
-        struct Out {
-            tokens: Vec<u32>,
-            nll_mean: f64,
-            perplexity: f64,
-            top: Vec<(u32, f32)>,
-        }
-        to_js(&Out { tokens: score.tokens, nll_mean: score.nll_mean, perplexity: score.perplexity, top: score.top })
+        to_js(&camel_case(serde_json::json!(score)))
     }
 
     pub async fn bench(&self, value: JsValue) -> JsResult<JsValue> {
         let o: BenchOptions = options(value).map_err(thrown)?;
         let mut held = Held::new(&self.0).map_err(thrown)?;
-        let (prompt, tokens, runs) = (o.prompt_tokens.unwrap_or(256), o.gen_tokens.unwrap_or(64), o.runs.unwrap_or(3));
-        let bench = measure::bench(held.engine(), prompt, tokens, runs).await.map_err(thrown)?;
-        #[derive(Serialize)]
-        #[serde(rename_all = "camelCase")]
-        struct Out {
-            prefill_tps: f64,
-            decode_tps: f64,
-            ttft_ms: f64,
-            dispatches_per_token: usize,
-        }
-        to_js(&Out {
-            prefill_tps: bench.prefill_tps,
-            decode_tps: bench.decode_tps,
-            ttft_ms: bench.ttft_ms,
-            dispatches_per_token: bench.dispatches_per_token,
-        })
+        let defaults = measure::BenchOptions::default();
+        let o = measure::BenchOptions {
+            prompt_tokens: o.prompt_tokens.map_or(defaults.prompt_tokens, Lengths::into_list),
+            gen_tokens: o.gen_tokens.unwrap_or(defaults.gen_tokens),
+            runs: o.runs.unwrap_or(defaults.runs),
+            profile: o.profile,
+        };
+        let bench = measure::bench(held.engine(), &o).await.map_err(thrown)?;
+        to_js(&camel_case(serde_json::json!(bench)))
     }
 
     /// Frees the model's GPU memory; generations that still run end with `Disposed`.

@@ -25,9 +25,10 @@ const COMMANDS = {
     run: score,
   },
   bench: {
-    usage: "bench --model FILE_OR_URL [--prompt-tokens 256] [--gen-tokens 64] [--runs 3] [--context-length N] [--json]",
-    flags: MODEL,
-    numbers: ["prompt-tokens", "gen-tokens", "runs"],
+    usage: "bench --model FILE_OR_URL [--prompt-tokens 256[,N]…] [--gen-tokens 64] [--runs 3] [--profile] [--context-length N] [--json]",
+    flags: { ...MODEL, "prompt-tokens": { ...text, default: "256" }, profile: flag },
+    numbers: ["gen-tokens", "runs"],
+    lists: ["prompt-tokens"],
     run: bench,
   },
 };
@@ -45,7 +46,7 @@ await tool(async () => {
 });
 
 /** Flags by name; numbers as numbers, under their JavaScript names in `options`. */
-function readFlags({ flags, numbers, usage }, args) {
+function readFlags({ flags, numbers, lists = [], usage }, args) {
   let values;
   try {
     const options = { ...flags, ...Object.fromEntries(numbers.map((number) => [number, text])) };
@@ -58,12 +59,17 @@ function readFlags({ flags, numbers, usage }, args) {
   values.options = {};
   for (const name of [...numbers, "context-length"]) {
     if (values[name] === undefined) continue;
-    const number = Number(values[name]);
-    if (values[name].trim() === "" || !Number.isFinite(number)) throw new Stop(`--${name} needs a number, not "${values[name]}".`);
-    values[name] = number;
-    if (numbers.includes(name)) values.options[camel(name)] = number;
+    values[name] = number(name, values[name]);
+    if (numbers.includes(name)) values.options[camel(name)] = values[name];
   }
+  for (const name of lists) values.options[camel(name)] = values[name].split(",").map((item) => number(name, item));
   return values;
+}
+
+function number(name, text) {
+  const value = Number(text);
+  if (text.trim() === "" || !Number.isFinite(value)) throw new Stop(`--${name} needs a number, not "${text}".`);
+  return value;
 }
 
 /** The texts to work on, each with its name in a batch. */
@@ -114,7 +120,7 @@ async function inBrowser(values, work) {
   let browser;
   try {
     let page;
-    ({ browser, page } = await launchBrowser(server.url));
+    ({ browser, page } = await launchBrowser(server.url, { exactTimes: values.profile }));
     await page.exposeFunction("write", (piece) => void process.stdout.write(piece));
     const source = isUrl ? values.model : `${server.url}/model/${encodeURIComponent(basename(path))}`;
     const call = async (action, argument) => {
@@ -124,8 +130,9 @@ async function inBrowser(values, work) {
       if (result.error) throw new Stop(`${result.error.message.replaceAll(source, values.model)} (${result.error.code})`);
       return result.value;
     };
-    const { info, loadMs } = await call("load", { source, contextLength: values["context-length"] });
-    await work({ call, info, loadMs });
+    const load = () => call("load", { source, contextLength: values["context-length"] });
+    const { info, loadMs } = await load();
+    await work({ call, reload: async () => (await load()).loadMs, info, loadMs });
   } finally {
     await browser?.close();
     server.close();
@@ -138,6 +145,7 @@ async function inPage({ action, argument }) {
     if (action === "load") {
       const { load } = await import("/dist/index.js");
       const { source, contextLength } = argument;
+      await globalThis.model?.dispose();
       const started = performance.now();
       globalThis.model = await load(source, { contextLength });
       return { value: { info: globalThis.model.info, loadMs: performance.now() - started } };
@@ -193,20 +201,39 @@ async function score({ call }, { json }, inputs) {
   if (json) print(inputs, results);
 }
 
-async function bench({ call, info, loadMs }, { options, json }) {
-  const measured = await call("bench", { promptTokens: 256, genTokens: 64, runs: 3, ...options });
+async function bench({ call, reload, info, loadMs }, { options, profile, json }) {
+  const { memory: peak, ...measured } = await call("bench", { genTokens: 64, runs: 3, ...options, profile });
+  const { prefill_tps, decode_tps, ttft_ms, dispatches_per_token, ...more } = snakeCase(measured);
   const result = {
-    prefill_tps: measured.prefillTps,
-    decode_tps: measured.decodeTps,
+    prefill_tps,
+    decode_tps,
     load_ms: loadMs,
-    ttft_ms: measured.ttftMs,
-    dispatches_per_token: measured.dispatchesPerToken,
-    ...memory(measured),
+    ttft_ms,
+    dispatches_per_token,
+    ...memory({ memory: peak }),
     backend: info.backend,
     adapter: adapter(info),
+    // Once more from the same address, with what the browser's HTTP cache has kept of it.
+    second_load_ms: await reload(),
+    host_peak_bytes: peak.wasmBytes,
+    ...more,
   };
   if (json) return console.log(JSON.stringify(result));
-  for (const [name, value] of Object.entries(result)) console.log(`${name.padEnd(20)} ${typeof value === "number" ? +value.toFixed(2) : value}`);
+  const { lengths = [], profile: passes = {}, ...single } = result;
+  for (const [name, value] of Object.entries(single)) console.log(`${name.padEnd(22)} ${round(value)}`);
+  if (lengths.length) console.table(lengths.map(rounded));
+  for (const [name, { kernels, ...pass }] of Object.entries(passes)) {
+    console.log(`\n${name}: ${Object.entries(pass).map(([key, value]) => `${key} ${round(value)}`).join(", ")}`);
+    console.table(kernels.map(rounded));
+  }
+}
+
+function round(value) {
+  return typeof value === "number" ? (Number.isInteger(value) ? value : +value.toPrecision(5)) : value;
+}
+
+function rounded(row) {
+  return Object.fromEntries(Object.entries(row).map(([key, value]) => [key, round(value)]));
 }
 
 /** One JSON value: an array for a batch, else the one result. */
@@ -224,4 +251,11 @@ function adapter({ adapter: { description, vendor, architecture } }) {
 
 function camel(name) {
   return name.replace(/-(\w)/g, (_, letter) => letter.toUpperCase());
+}
+
+/** The engine's names as the commands' JSON writes them. */
+function snakeCase(value) {
+  if (Array.isArray(value)) return value.map(snakeCase);
+  if (value === null || typeof value !== "object") return value;
+  return Object.fromEntries(Object.entries(value).map(([name, member]) => [name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`), snakeCase(member)]));
 }

@@ -119,17 +119,42 @@ export interface ScoreResult {
 }
 
 export interface BenchOptions {
-  promptTokens?: number;
+  /** One length, or several to compare. */
+  promptTokens?: number | number[];
   genTokens?: number;
   runs?: number;
+  /** Time every kernel too; `bad_option` where the adapter or browser cannot. */
+  profile?: boolean;
 }
 
+/** Medians over the runs. What depends on a prompt is that of the first length. */
 export interface BenchResult {
   prefillTps: number;
   decodeTps: number;
   ttftMs: number;
   dispatchesPerToken: number;
-  [key: string]: unknown;
+  /** Bytes that the first token after the prompt reads, at the least, and the memory speed that decoding reaches. */
+  weightBytesPerToken: number;
+  kvBytesPerToken: number;
+  decodeGbps: number;
+  /** CPU time to encode and submit one token's dispatches. */
+  encodeUs: number;
+  /** Every length, if more than one was asked for. */
+  lengths?: { promptTokens: number; prefillTps: number; decodeTps: number; ttftMs: number }[];
+  /** One decoded token, and one chunk of a prompt. */
+  profile?: { decode: PassTime; prefill: PassTime };
+}
+
+export interface PassTime {
+  /** Tokens in the pass, and the position of the first. */
+  rows: number;
+  position: number;
+  /** All dispatches in one pass, from submission to done. */
+  wallUs: number;
+  /** The sum of the kernels, each in a pass of its own. */
+  kernelsUs: number;
+  /** The longest first. */
+  kernels: { name: string; calls: number; us: number; share: number; weightBytes: number; kvBytes: number; gbps: number }[];
 }
 
 /** A source as it travels: a stream or bytes come through a port (see pump.ts). */

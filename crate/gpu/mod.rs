@@ -1,5 +1,8 @@
 //! The WebGPU device: what it can do, its buffers, and recordings made ready to replay.
 
+mod foreign;
+mod timestamps;
+
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -62,6 +65,8 @@ pub struct Caps {
     /// Lanes of the smallest subgroup; 0 without subgroups.
     pub subgroup_min: u32,
     pub f16: bool,
+    /// Dispatches can be timed one by one ([`Gpu::time`]).
+    pub timestamps: bool,
     /// Bytes of the largest buffer a kernel can bind.
     pub max_binding: u64,
     /// A software adapter: right results, slowly.
@@ -74,6 +79,8 @@ pub struct Gpu {
     device: wgpu::Device,
     queue: wgpu::Queue,
     buffers: Vec<wgpu::Buffer>,
+    /// What each buffer was called when it was allocated.
+    labels: Vec<String>,
     bytes: u64,
     pipelines: RefCell<HashMap<usize, Arc<Pipeline>>>,
     /// The reason, once the device is lost or has failed: everything later reports it.
@@ -152,6 +159,8 @@ impl Gpu {
         // wgpu has no mapping of this feature in a browser: there the page adds it to the request.
         features.set(wgpu::Features::SUBGROUP, subgroups && !BROWSER);
         features.set(wgpu::Features::SHADER_F16, f16);
+        let timestamps = offered.contains(wgpu::Features::TIMESTAMP_QUERY);
+        features.set(wgpu::Features::TIMESTAMP_QUERY, timestamps);
         let (device, queue) = adapter
             .request_device(&wgpu::DeviceDescriptor {
                 label: Some("sotto"),
@@ -210,6 +219,7 @@ impl Gpu {
             // 4 is the smallest there is, where the adapter does not say.
             subgroup_min: if subgroups { info.subgroup_min_size.max(4) } else { 0 },
             f16,
+            timestamps,
             max_binding: limits.max_storage_buffer_binding_size.min(limits.max_buffer_size),
             is_software: name.is_fallback || SOFTWARE.iter().any(|s| words.contains(s)),
             adapter: name,
@@ -219,6 +229,7 @@ impl Gpu {
             device,
             queue,
             buffers: Vec::new(),
+            labels: Vec::new(),
             bytes: 0,
             pipelines: RefCell::default(),
             failure,
@@ -230,6 +241,15 @@ impl Gpu {
     /// Bytes of all buffers so far.
     pub fn bytes(&self) -> u64 {
         self.bytes
+    }
+
+    /// What a buffer was called when it was allocated; a buffer of weights by the first tensor in it.
+    pub fn label(&self, id: BufferId) -> &str {
+        &self.labels[id.0]
+    }
+
+    pub fn buffer_bytes(&self, id: BufferId) -> u64 {
+        self.buffers[id.0].size()
     }
 
     fn buffer(&self, label: &str, size: u64, usage: wgpu::BufferUsages) -> wgpu::Buffer {
@@ -258,7 +278,12 @@ impl Gpu {
         if let Some(found) = self.pipelines.borrow().get(&variant.0) {
             return found.clone();
         }
-        let name = variant.get().name;
+        let made = Arc::new(self.compile(variant.get().name, variant.get().source(BROWSER), bindings));
+        self.pipelines.borrow_mut().insert(variant.0, made.clone());
+        made
+    }
+
+    fn compile(&self, name: &str, source: String, bindings: &[Access]) -> Pipeline {
         let entry = |binding: usize, ty| wgpu::BindGroupLayoutEntry {
             binding: binding as u32,
             visibility: wgpu::ShaderStages::COMPUTE,
@@ -274,7 +299,6 @@ impl Gpu {
         let layout = self
             .device
             .create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label: Some(name), entries: &entries });
-        let source = variant.get().source(BROWSER);
         let module = self.device.create_shader_module(wgpu::ShaderModuleDescriptor {
             label: Some(name),
             source: wgpu::ShaderSource::Wgsl(source.into()),
@@ -297,9 +321,7 @@ impl Gpu {
             cache: None,
         });
         self.made(2);
-        let made = Arc::new(Pipeline { pipeline, layout });
-        self.pipelines.borrow_mut().insert(variant.0, made.clone());
-        made
+        Pipeline { pipeline, layout }
     }
 
     /// Makes the pipelines, one buffer of all uniform structs, and the bind groups.
@@ -367,6 +389,10 @@ impl Gpu {
 
     /// The first `bytes` of a buffer, after everything submitted so far.
     pub async fn read(&self, id: BufferId, bytes: u64) -> Result<Vec<u8>> {
+        self.read_buffer(&self.buffers[id.0], bytes).await
+    }
+
+    async fn read_buffer(&self, buffer: &wgpu::Buffer, bytes: u64) -> Result<Vec<u8>> {
         self.check()?;
         let size = bytes.next_multiple_of(4);
         let staging = match self.staging.borrow_mut().take() {
@@ -378,7 +404,7 @@ impl Gpu {
             ),
         };
         let mut encoder = self.device.create_command_encoder(&Default::default());
-        encoder.copy_buffer_to_buffer(&self.buffers[id.0], 0, &staging, 0, size);
+        encoder.copy_buffer_to_buffer(buffer, 0, &staging, 0, size);
         self.queue.submit([encoder.finish()]);
         let (sender, receiver) = oneshot::channel();
         staging.slice(..size).map_async(wgpu::MapMode::Read, move |result| {
@@ -447,6 +473,7 @@ impl Memory for Gpu {
             size,
             wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST | wgpu::BufferUsages::COPY_SRC,
         ));
+        self.labels.push(label.to_string());
         self.bytes += size;
         Ok(BufferId(self.buffers.len() - 1))
     }

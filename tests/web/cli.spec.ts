@@ -70,10 +70,45 @@ test("bench: the same fields as the native one", () => {
   const args = ["bench", "--model", tinyModel("llama-f32"), "--prompt-tokens", "32", "--gen-tokens", "8", "--runs", "1"];
   const [web, native] = [json("web", args), json("native", args)] as Record<string, unknown>[];
   expect(Object.keys(web!)).toEqual(Object.keys(native!));
-  for (const name of ["prefill_tps", "decode_tps", "load_ms", "ttft_ms", "dispatches_per_token", "wasm_peak_bytes", "gpu_bytes"]) {
-    expect(web![name], name).toBeGreaterThan(0);
+  const measured = ["prefill_tps", "decode_tps", "load_ms", "ttft_ms", "gpu_bytes", "host_peak_bytes", "encode_us", "decode_gbps"];
+  for (const name of [...measured, "wasm_peak_bytes", "second_load_ms"]) expect(web![name], name).toBeGreaterThan(0);
+  for (const name of measured) expect(native![name], name).toBeGreaterThan(0);
+  for (const name of ["dispatches_per_token", "weight_bytes_per_token", "kv_bytes_per_token"]) expect(web![name], name).toBe(native![name]);
+});
+
+test("bench: several prompt lengths, and every kernel where the adapter can time them", () => {
+  const args = ["bench", "--model", tinyModel("llama-f32"), "--prompt-tokens", "8,40", "--gen-tokens", "2", "--runs", "1"];
+  for (const where of ["web", "native"] as const) {
+    const { lengths, prefill_tps } = json(where, args) as { lengths: { prompt_tokens: number; prefill_tps: number }[]; prefill_tps: number };
+    expect(lengths.map(({ prompt_tokens }) => prompt_tokens)).toEqual([8, 40]);
+    expect(lengths[0]!.prefill_tps).toBe(prefill_tps);
+    const plain = sotto(where, args);
+    expect(plain.status, plain.stderr).toBe(0);
+    for (const name of ["decode_tps", "encode_us", "weight_bytes_per_token"]) expect(plain.stdout).toMatch(new RegExp(`^${name} +[0-9]`, "m"));
+    const { status, stdout, stderr } = sotto(where, [...args, "--profile", "--json"]);
+    if (status !== 0) {
+      expect({ status, stdout }).toEqual({ status: 1, stdout: "" });
+      expect(stderr).toMatch(/timestamps.*\(bad_option\)/);
+      continue;
+    }
+    const { profile, dispatches_per_token } = JSON.parse(stdout) as { profile: Record<"decode" | "prefill", Pass>; dispatches_per_token: number };
+    expect(sum(profile.decode, "calls")).toBe(dispatches_per_token);
+    for (const pass of [profile.decode, profile.prefill]) {
+      expect(pass.kernels_us).toBeGreaterThan(0);
+      expect(sum(pass, "us")).toBeCloseTo(pass.kernels_us, 3);
+      expect(sum(pass, "share")).toBeCloseTo(1, 6);
+    }
   }
 });
+
+interface Pass {
+  kernels_us: number;
+  kernels: { calls: number; us: number; share: number }[];
+}
+
+function sum({ kernels }: Pass, member: "calls" | "us" | "share"): number {
+  return kernels.reduce((sum, kernel) => sum + kernel[member], 0);
+}
 
 test("failures: exit code 1, one clear line, nothing on stdout", () => {
   const model = tinyModel("llama-f32");
@@ -84,6 +119,8 @@ test("failures: exit code 1, one clear line, nothing on stdout", () => {
     [["score", "--model", model, "--text-file", join(FOLDER, "none.txt")], /cannot read/],
     [["generate", "--model", model, "--prompt", "x", "--temperature", "-1"], /bad_option/],
     [["generate", "--model", model, "--prompt", "x", "--top-k", "many"], /needs a number/],
+    [["bench", "--model", model, "--prompt-tokens", "8,x"], /needs a number/],
+    [["bench", "--model", model, "--prompt-tokens", "8,100000"], /bad_option/],
     [["generate", "--model", model], /one of --prompt/],
     [["generate", "--modle", model], /Unknown option/],
     [["dance"], /usage/],

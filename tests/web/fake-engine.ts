@@ -89,7 +89,7 @@ class FakeEngine implements Engine {
     return { tokens: Array.from(this.tokenize(text)), nllMean: 1, perplexity: Math.E, top: [[1, 2]] as [number, number][] };
   }
   async bench() {
-    return { prefillTps: 1, decodeTps: 1, ttftMs: 1, dispatchesPerToken: 1 };
+    return { prefillTps: 1, decodeTps: 1, ttftMs: 1, dispatchesPerToken: 1, weightBytesPerToken: 1, kvBytesPerToken: 1, decodeGbps: 1, encodeUs: 1 };
   }
   dispose(): void {
     log.disposed++;

@@ -15,7 +15,7 @@ use sotto::measure;
 use sotto::sampler::SamplingParams;
 use sotto::session::{GenerateOptions, Generation, Step};
 
-use crate::source;
+use crate::{bench, source};
 
 /// Runs GGUF language models on the GPU.
 #[derive(Parser)]
@@ -32,11 +32,11 @@ enum Command {
     /// Tells how well the model predicts a text
     Score(Score),
     /// Times prefill and decode
-    Bench(Bench),
+    Bench(bench::Bench),
 }
 
 #[derive(Args)]
-struct Model {
+pub struct Model {
     /// A GGUF file or its URL
     #[arg(long)]
     model: String,
@@ -51,7 +51,7 @@ struct Model {
     no_subgroups: bool,
     /// Print one JSON value
     #[arg(long)]
-    json: bool,
+    pub json: bool,
 }
 
 #[derive(Args)]
@@ -115,18 +115,6 @@ struct Score {
     input: TextInput,
 }
 
-#[derive(Args)]
-struct Bench {
-    #[command(flatten)]
-    model: Model,
-    #[arg(long, default_value_t = 256)]
-    prompt_tokens: usize,
-    #[arg(long, default_value_t = 64)]
-    gen_tokens: usize,
-    #[arg(long, default_value_t = 3)]
-    runs: usize,
-}
-
 pub fn run() -> Result<()> {
     let cli = Cli::try_parse().unwrap_or_else(|e| {
         // clap's own text is many lines; the first says what is wrong.
@@ -141,13 +129,13 @@ pub fn run() -> Result<()> {
         match cli.command {
             Command::Generate(args) => generate(args).await,
             Command::Score(args) => score(args).await,
-            Command::Bench(args) => bench(args).await,
+            Command::Bench(args) => bench::run(args).await,
         }
     })
 }
 
 /// The loaded engine and the milliseconds that took.
-async fn load(model: &Model) -> Result<(Engine, f64)> {
+pub async fn load(model: &Model) -> Result<(Engine, f64)> {
     let mut options = LoadOptions { context: model.context_length, ..Default::default() };
     options.kv = if model.kv_type == "f32" { KvType::F32 } else { KvType::F16 };
     options.gpu.subgroups = !model.no_subgroups;
@@ -288,30 +276,6 @@ async fn score(args: Score) -> Result<()> {
     }
     if args.model.json {
         print(results, batch);
-    }
-    Ok(())
-}
-
-async fn bench(args: Bench) -> Result<()> {
-    let (mut engine, load_ms) = load(&args.model).await?;
-    let bench = measure::bench(&mut engine, args.prompt_tokens, args.gen_tokens, args.runs).await?;
-    let result = json!({
-        "prefill_tps": bench.prefill_tps,
-        "decode_tps": bench.decode_tps,
-        "load_ms": load_ms,
-        "ttft_ms": bench.ttft_ms,
-        "dispatches_per_token": bench.dispatches_per_token,
-        "wasm_peak_bytes": null,
-        "gpu_bytes": engine.gpu.bytes(),
-        "backend": "native",
-        "adapter": engine.gpu.caps.adapter.to_string(),
-    });
-    if args.model.json {
-        println!("{result}");
-    } else {
-        for (name, value) in result.as_object().into_iter().flatten() {
-            println!("{name:20} {value}");
-        }
     }
     Ok(())
 }

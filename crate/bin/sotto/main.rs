@@ -2,6 +2,8 @@
 //! flags and prints the same JSON, from the built package in a browser.
 
 #[cfg(not(target_arch = "wasm32"))]
+mod bench;
+#[cfg(not(target_arch = "wasm32"))]
 mod commands;
 #[cfg(not(target_arch = "wasm32"))]
 mod source;

@@ -1,4 +1,4 @@
-//! Scores a text and times the engine: what the commands and the benchmark report.
+//! How likely a model finds a text.
 
 use serde::Serialize;
 
@@ -6,7 +6,6 @@ use crate::bail;
 use crate::batch::{Batch, Row};
 use crate::engine::{Engine, Prompt};
 use crate::error::Result;
-use crate::session::{GenerateOptions, Generation, Step};
 
 /// How well the model predicts a text.
 #[derive(Clone, Debug, Serialize)]
@@ -56,52 +55,4 @@ pub async fn score(engine: &mut Engine, text: &str) -> Result<Score> {
 fn log_sum_exp(logits: &[f32]) -> f64 {
     let top = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max) as f64;
     top + logits.iter().map(|&l| (l as f64 - top).exp()).sum::<f64>().ln()
-}
-
-/// Medians over the runs.
-#[derive(Clone, Debug, Serialize)]
-pub struct Bench {
-    pub prefill_tps: f64,
-    pub decode_tps: f64,
-    pub ttft_ms: f64,
-    pub dispatches_per_token: usize,
-}
-
-/// Times `runs` greedy generations of `gen_tokens` after a made-up prompt of `prompt_tokens`.
-pub async fn bench(engine: &mut Engine, prompt_tokens: usize, gen_tokens: usize, runs: usize) -> Result<Bench> {
-    let context = engine.model.sizes.context as usize;
-    if prompt_tokens == 0 || runs == 0 || prompt_tokens + gen_tokens > context {
-        bail!(
-            BadOption,
-            "A benchmark of {prompt_tokens} and {gen_tokens} tokens in {runs} runs does not fit the context of {context}; use at least one prompt token and run, and fewer tokens."
-        );
-    }
-    // Any tokens cost the same; these are spread over the vocabulary and away from the control tokens at its start.
-    let n_vocab = engine.model.config.n_vocab as usize;
-    let prompt: Vec<u32> = (0..prompt_tokens).map(|i| ((i * 7919 + n_vocab / 3) % n_vocab) as u32).collect();
-    let options =
-        GenerateOptions { max_tokens: Some(gen_tokens as u32), ignore_eos: true, fresh: true, ..Default::default() };
-    let (mut prefill, mut decode, mut ttft) = (Vec::new(), Vec::new(), Vec::new());
-    for _ in 0..runs {
-        let mut generation = Generation::with_tokens(engine, prompt.clone(), options.clone())?;
-        while let Some(step) = generation.next(engine).await? {
-            if matches!(step, Step::End { .. }) {
-                break;
-            }
-        }
-        prefill.push(generation.timings.prefill_tps);
-        decode.push(generation.timings.decode_tps);
-        ttft.push(generation.timings.ttft_ms);
-    }
-    Ok(Bench {
-        prefill_tps: median(prefill),
-        decode_tps: median(decode),
-        ttft_ms: median(ttft),
-        dispatches_per_token: engine.dispatches_per_token()?,
-    })
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
 }

@@ -1,0 +1,226 @@
+//! `cargo bench`: how near Sotto's kernels and passes come to what this machine's GPU can do.
+//!
+//! No model file is read: models of known shapes are laid out as a load does it, with random weights, and their
+//! recordings are replayed. So kernels and layouts may change without a change here.
+
+mod clock;
+mod kernels;
+mod limits;
+mod passes;
+mod report;
+mod shapes;
+mod subject;
+mod synthetic;
+
+use std::path::PathBuf;
+
+use clap::{Parser, ValueEnum};
+use pollster::block_on;
+use sotto::bail;
+use sotto::choice::Choice;
+use sotto::config::ModelConfig;
+use sotto::error::Result;
+use sotto::forward::Sizes;
+use sotto::gpu::{Gpu, GpuOptions};
+use sotto::kv_cache::KvType;
+use sotto::loader;
+
+use limits::Limits;
+use report::{Report, Row, Skipped, number};
+use shapes::{QUANTS, SHAPES, Shape};
+use subject::Subject;
+
+/// Times every kernel, decode steps and prompts of well-known models, against this GPU's memory and arithmetic.
+#[derive(Parser)]
+#[command(bin_name = "cargo bench --")]
+struct Args {
+    /// A model of --list; may be given several times [default: all]
+    #[arg(long, value_name = "NAME", value_parser = SHAPES.iter().map(|s| s.name).collect::<Vec<_>>())]
+    model: Vec<String>,
+    /// A quantization; may be given several times [default: all]
+    #[arg(long, value_parser = QUANTS)]
+    quant: Vec<String>,
+    /// Measure only these; may be given several times
+    #[arg(long)]
+    only: Vec<Part>,
+    /// Keep so many layers at most and scale the passes to all: for adapters with little memory
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+    layers: Option<u32>,
+    /// Tokens in the cache before a decode step
+    #[arg(long, value_delimiter = ',', default_values_t = [0, 2048, 8192], value_parser = clap::value_parser!(u32).range(..131_072))]
+    context: Vec<u32>,
+    /// Tokens of a prompt
+    #[arg(long, value_delimiter = ',', default_values_t = [128, 512, 2048], value_parser = clap::value_parser!(u32).range(1..131_072))]
+    prompt: Vec<u32>,
+    /// Rows of a prompt computed at once [default: the loader's for this adapter]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=4096))]
+    batch: Option<u32>,
+    /// Force kernel variants, as in x=direct,reduce=tree,lanes=tree,kv=pack16
+    #[arg(long, value_name = "NAME=VALUE", value_delimiter = ',')]
+    choice: Vec<String>,
+    /// Time kernels by repeating them, even where the GPU has a clock
+    #[arg(long)]
+    wall: bool,
+    /// Where the results go as JSON [default: bench/results/<adapter>-<date>.json; none for a software adapter]
+    #[arg(long, value_name = "FILE.json")]
+    out: Option<PathBuf>,
+    /// List the models, their files' sizes and their tensor types
+    #[arg(long)]
+    list: bool,
+    /// cargo passes this
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+enum Part {
+    Kernels,
+    Decode,
+    Prefill,
+}
+
+fn main() {
+    let args = Args::parse();
+    let done = if args.list { list() } else { run(&args) };
+    if let Err(error) = done {
+        eprintln!("bench: {error}");
+        std::process::exit(1);
+    }
+}
+
+fn list() -> Result<()> {
+    println!("{:13} {:7} {:>6} {:>10}  types", "model", "quant", "layers", "MB");
+    for shape in SHAPES {
+        for quant in QUANTS {
+            let header = synthetic::header(shape, quant, shape.n_layers)?;
+            ModelConfig::from_header(&header)?;
+            let mut types: Vec<&str> = header.tensors.iter().map(|t| t.kind.name()).collect();
+            types.sort_unstable();
+            types.dedup();
+            let mb = header.file_bytes as f64 / 1e6;
+            println!("{:13} {quant:7} {:>6} {mb:>10.0}  {}", shape.name, shape.n_layers, types.join(" "));
+        }
+    }
+    Ok(())
+}
+
+fn run(args: &Args) -> Result<()> {
+    let mut gpu = device(args)?;
+    let caps = gpu.caps.clone();
+    if caps.is_software && (args.model.is_empty() || args.layers.is_none()) {
+        bail!(
+            BadOption,
+            "The adapter '{}' is software and would take hours; give --model and --layers, such as --model Qwen3-0.6B --layers 1.",
+            caps.adapter
+        );
+    }
+    let choice = choice(Choice::of(&caps, KvType::F16), &args.choice)?;
+    let limits = limits::measure(&mut gpu)?;
+    let mut report = Report::new(&gpu, limits, args.choice.clone(), args.layers);
+    drop(gpu);
+    println!(
+        "{} ({}), kernels timed by {}; {choice:?}",
+        report.adapter,
+        report.driver,
+        if caps.timestamps { "the GPU's clock" } else { "wall time of repetitions" }
+    );
+    println!(
+        "limits: copy {} GB/s, f32 FMA {} TFLOP/s\n\n{}",
+        number(limits.copy_gbps),
+        number(limits.fma_tflops),
+        Row::heading()
+    );
+
+    let named = |names: &[String], name: &str| names.is_empty() || names.iter().any(|n| n == name);
+    for shape in SHAPES.iter().filter(|s| named(&args.model, s.name)) {
+        for quant in QUANTS.into_iter().filter(|q| named(&args.quant, q)) {
+            let mut emit = |row: Row| {
+                println!("{}", row.line());
+                report.rows.push(row);
+            };
+            // A model may be too large for this adapter; the others need not be.
+            if let Err(error) = measure(args, shape, quant, choice, limits, &mut emit) {
+                println!("{:13} {quant:7} not measured: {error}", shape.name);
+                report.skipped.push(Skipped { model: shape.name, quant: quant.into(), why: error.to_string() });
+            }
+        }
+    }
+    if report.rows.is_empty() {
+        bail!(Gpu, "Nothing could be measured on '{}'; see the reasons above.", caps.adapter);
+    }
+    let default = (!caps.is_software).then(|| report.default_path());
+    if let Some(path) = args.out.clone().or(default) {
+        report.write(&path)?;
+        println!("\nwritten to {}", path.display());
+    }
+    Ok(())
+}
+
+fn device(args: &Args) -> Result<Gpu> {
+    let mut gpu = block_on(Gpu::request(GpuOptions::default()))?;
+    gpu.caps.timestamps &= !args.wall;
+    Ok(gpu)
+}
+
+fn measure(
+    args: &Args,
+    shape: &'static Shape,
+    quant: &str,
+    choice: Choice,
+    limits: Limits,
+    emit: &mut dyn FnMut(Row),
+) -> Result<()> {
+    let wants = |part| args.only.is_empty() || args.only.contains(&part);
+    // A device for each model: its memory is free again after.
+    let gpu = device(args)?;
+    let rows = args.batch.unwrap_or(loader::default_rows(&gpu.caps));
+    let longest = args.context.iter().map(|c| c + 1).chain(args.prompt.iter().copied()).max();
+    let kv = if choice.kv == "f32" { KvType::F32 } else { KvType::F16 };
+    let context = longest.unwrap_or(1).max(rows);
+    let sizes = Sizes { context, n_sequences: 1, max_rows: rows, max_outputs: 1, kv };
+    let layers = args.layers.unwrap_or(u32::MAX).min(shape.n_layers);
+    let mut subject = Subject::new(shape, quant, layers, sizes, choice, gpu)?;
+    if wants(Part::Kernels) {
+        kernels::decode(&mut subject, &args.context, limits, emit)?;
+        kernels::prefill(&mut subject, limits, emit)?;
+    }
+    if wants(Part::Decode) {
+        for &context in &args.context {
+            emit(passes::decode(&mut subject, context, limits)?);
+        }
+    }
+    if wants(Part::Prefill) {
+        for &tokens in &args.prompt {
+            emit(passes::prefill(&mut subject, tokens, limits)?);
+        }
+    }
+    Ok(())
+}
+
+/// What can be forced, and to what.
+const FORCED: [(&str, &[&str]); 5] = [
+    ("reduce", &["tree", "subgroup"]),
+    ("x", &["direct", "quad", "octet", "tile"]),
+    ("matvec", &["matvec", "matvec_rows"]),
+    ("lanes", &["tree", "subgroup", "quad"]),
+    ("kv", &["pack16", "f16", "f32"]),
+];
+
+/// The adapter's choice with some of it forced. `BadOption` for what is no choice.
+fn choice(mut choice: Choice, forced: &[String]) -> Result<Choice> {
+    for item in forced {
+        let (name, value) = item.split_once('=').unwrap_or((item, ""));
+        let values = FORCED.iter().find(|f| f.0 == name).map_or(&[][..], |f| f.1);
+        let Some(&value) = values.iter().find(|v| **v == value) else {
+            bail!(BadOption, "There is no kernel choice '{item}'; give one of {FORCED:?}, as in reduce=tree.")
+        };
+        match name {
+            "reduce" => choice.reduce = value,
+            "x" => (choice.x, choice.tile_attention) = (value, value == "tile"),
+            "matvec" => choice.matvec = value,
+            "lanes" => choice.lanes = value,
+            _ => choice.kv = value,
+        }
+    }
+    Ok(choice)
+}

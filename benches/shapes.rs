@@ -1,0 +1,72 @@
+//! The sizes of well-known models, and which tensor types their common quantizations have.
+
+use sotto::config::Role;
+use sotto::quant::TensorType::{self, *};
+
+/// From each model's `config.json` on Hugging Face, under the names of GGUF.
+pub struct Shape {
+    pub name: &'static str,
+    /// The architecture that the model is built as.
+    pub arch: &'static str,
+    pub n_layers: u32,
+    pub n_embd: u32,
+    pub n_ff: u32,
+    pub n_heads: u32,
+    pub n_kv_heads: u32,
+    pub head_dim: u32,
+    pub n_vocab: u32,
+    /// The embedding is the output matrix too.
+    pub tied: bool,
+    /// Of Gemma's local layers; 0: none.
+    pub window: u32,
+}
+
+/// Qwen3 is built as `llama` with its own head size: what is missing is the norm of each head of Q and K, which is
+/// done inside the RoPE kernel. Gemma 3 4B without its images, with the vocabulary that its GGUF files have.
+#[rustfmt::skip]
+pub const SHAPES: &[Shape] = &[
+    // Qwen/Qwen3-0.6B
+    Shape { name: "Qwen3-0.6B",   arch: "llama",  n_layers: 28, n_embd: 1024, n_ff: 3072,  n_heads: 16, n_kv_heads: 8, head_dim: 128, n_vocab: 151_936, tied: true,  window: 0 },
+    // meta-llama/Llama-3.2-1B
+    Shape { name: "Llama-3.2-1B", arch: "llama",  n_layers: 16, n_embd: 2048, n_ff: 8192,  n_heads: 32, n_kv_heads: 8, head_dim: 64,  n_vocab: 128_256, tied: true,  window: 0 },
+    // meta-llama/Llama-3.2-3B
+    Shape { name: "Llama-3.2-3B", arch: "llama",  n_layers: 28, n_embd: 3072, n_ff: 8192,  n_heads: 24, n_kv_heads: 8, head_dim: 128, n_vocab: 128_256, tied: true,  window: 0 },
+    // meta-llama/Llama-3.1-8B
+    Shape { name: "Llama-3.1-8B", arch: "llama",  n_layers: 32, n_embd: 4096, n_ff: 14_336, n_heads: 32, n_kv_heads: 8, head_dim: 128, n_vocab: 128_256, tied: false, window: 0 },
+    // google/gemma-3-1b-pt
+    Shape { name: "Gemma-3-1B",   arch: "gemma3", n_layers: 26, n_embd: 1152, n_ff: 6912,  n_heads: 4,  n_kv_heads: 1, head_dim: 256, n_vocab: 262_144, tied: true,  window: 512 },
+    // google/gemma-3-4b-pt
+    Shape { name: "Gemma-3-4B",   arch: "gemma3", n_layers: 34, n_embd: 2560, n_ff: 10_240, n_heads: 8,  n_kv_heads: 4, head_dim: 256, n_vocab: 262_144, tied: true,  window: 1024 },
+];
+
+/// Names of quantizations, as in files' names.
+pub const QUANTS: [&str; 3] = ["Q4_K_M", "Q8_0", "Q4_0"];
+
+impl Shape {
+    /// The type that llama.cpp's quantizer gives a tensor whose rows are `k` long.
+    pub fn kind(&self, quant: &str, role: Role, layer: u32, k: u64) -> TensorType {
+        if !role.is_matrix() {
+            return F32;
+        }
+        let is_output = role == Role::Output || (role == Role::TokenEmbd && self.tied);
+        let kind = match quant {
+            "Q8_0" => Q8_0,
+            _ if is_output => Q6_K,
+            "Q4_0" => Q4_0,
+            _ if matches!(role, Role::AttnV | Role::FfnDown) && more_bits(layer, self.n_layers) => Q6_K,
+            _ => Q4_K,
+        };
+        // Rows that are no multiple of a K-quant's block take the next type with blocks of 32.
+        match kind {
+            _ if k.is_multiple_of(kind.block_len() as u64) => kind,
+            Q4_K => Q5_0,
+            _ => Q8_0,
+        }
+    }
+}
+
+/// Layers in which Q4_K_M spends more on V and the down projection: the first and last eighth, and every third between.
+fn more_bits(layer: u32, n_layers: u32) -> bool {
+    let eighth = n_layers / 8;
+    layer < eighth || layer >= 7 * n_layers / 8 || (layer - eighth) % 3 == 2
+}

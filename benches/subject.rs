@@ -1,0 +1,137 @@
+//! A model on a device of its own, and what its passes must read and compute at the least.
+
+use sotto::batch::{Batch, Row};
+use sotto::choice::Choice;
+use sotto::config::Role;
+use sotto::error::Result;
+use sotto::forward::{Model, Sizes};
+use sotto::gguf::{Header, TensorInfo};
+use sotto::gpu::Gpu;
+use sotto::measure::{self, Reads};
+use sotto::memory::Memory;
+use sotto::quant;
+use sotto::recording::{Dispatch, Recording};
+
+use crate::shapes::Shape;
+use crate::synthetic;
+
+pub struct Subject {
+    pub shape: &'static Shape,
+    pub quant: String,
+    pub gpu: Gpu,
+    pub model: Model,
+    header: Header,
+    /// The same with all of the model's layers.
+    whole: Header,
+}
+
+impl Subject {
+    pub fn new(
+        shape: &'static Shape,
+        quant: &str,
+        layers: u32,
+        sizes: Sizes,
+        choice: Choice,
+        mut gpu: Gpu,
+    ) -> Result<Self> {
+        let header = synthetic::header(shape, quant, layers)?;
+        let model = synthetic::place(&header, sizes, choice, &mut gpu)?;
+        let whole = synthetic::header(shape, quant, shape.n_layers)?;
+        Ok(Subject { shape, quant: quant.into(), gpu, model, header, whole })
+    }
+
+    /// Tells the next pass its rows: tokens at positions from `position` on.
+    pub fn write_batch(&mut self, rows: u32, position: u32, prefill: bool) {
+        let n_vocab = u64::from(self.model.config.n_vocab);
+        let row = |position: u32| Row {
+            token: (u64::from(position) * 7919 % n_vocab) as u32,
+            position,
+            sequence: 0,
+            logits: false,
+        };
+        let batch = Batch { rows: (position..position + rows).map(row).collect(), prefill };
+        let words = batch.words(self.model.sizes.context);
+        self.gpu.write(self.model.batch_buffer(), 0, bytemuck::cast_slice(&words));
+        self.gpu.write(self.model.outputs_buffer(), 0, bytemuck::bytes_of(&(rows - 1)));
+    }
+
+    pub fn reads(&self, dispatch: &Dispatch, rows: u32, position: u32) -> Reads {
+        measure::reads(&self.gpu, &self.model, dispatch, position..position + rows)
+    }
+
+    /// What a pass reads, scaled from the layers that are there to all.
+    pub fn pass_bytes(&self, recording: &Recording, rows: u32, position: u32) -> f64 {
+        let reads = measure::total(&self.gpu, &self.model, recording, position..position + rows);
+        let layers = f64::from(self.shape.n_layers) / f64::from(self.model.config.n_layers);
+        let weights = product_bytes(&self.whole) / product_bytes(&self.header);
+        reads.weights as f64 * weights + reads.kv as f64 * layers
+    }
+
+    /// All of the model's layers in terms of those that are there, by the bytes of their weights; 1 if all are there.
+    pub fn layers_scale(&self) -> f64 {
+        let layers = |header| factors(header).filter(|f| !f.1).map(|(tensor, _)| tensor.bytes as f64).sum::<f64>();
+        layers(&self.whole) / layers(&self.header)
+    }
+
+    /// Operations of the products of a prompt whose last row wants logits, with all layers.
+    pub fn prefill_flops(&self, tokens: u32) -> f64 {
+        products(&self.whole, tokens)
+    }
+
+    /// The tensor that a dispatch multiplies by: its name without the layer, and its rows and columns in this part.
+    pub fn weight(&self, dispatch: &Dispatch) -> Option<(String, u64, u64)> {
+        let (tensor, bytes) = dispatch.buffers.iter().find_map(|&id| {
+            let tensor = self.header.tensor(self.gpu.label(id))?;
+            Role::of(&tensor.name)
+                .is_some_and(|(role, _)| role.is_matrix())
+                .then(|| (tensor, self.gpu.buffer_bytes(id)))
+        })?;
+        const MANY: u64 = 1 << 20;
+        let bytes_of_many = quant::plane_offsets(tensor.kind, MANY).1;
+        let k = tensor.shape[0];
+        let name = tensor.name.trim_start_matches("blk.").trim_start_matches(|c: char| c.is_ascii_digit());
+        let name = name.trim_start_matches('.').trim_end_matches(".weight");
+        Some((name.to_string(), bytes * MANY / bytes_of_many / k, k))
+    }
+
+    /// Operations of a dispatch: two a weight and row, and in attention four a channel of each cell that a head sees.
+    pub fn flops(&self, dispatch: &Dispatch, rows: u32, position: u32) -> f64 {
+        if dispatch.kernel.name == "embed" {
+            return 0.0;
+        }
+        if let Some((name, n, k)) = self.weight(dispatch) {
+            let is_output = name == "output" || name == "token_embd";
+            return 2.0 * (n * k) as f64 * f64::from(if is_output { 1 } else { rows });
+        }
+        let config = &self.model.config;
+        let layer = self.model.kv().layers.iter().position(|(k, _)| dispatch.buffers.contains(k));
+        match layer {
+            Some(layer) if self.reads(dispatch, rows, position).kv > 0 => {
+                let window = config.layers[layer].window.unwrap_or(u32::MAX);
+                let cells: f64 = (position..position + rows).map(|p| f64::from((p + 1).min(window))).sum();
+                4.0 * f64::from(config.q_dim()) * cells
+            }
+            _ => 0.0,
+        }
+    }
+}
+
+/// Bytes of the tensors that every token is multiplied by.
+fn product_bytes(header: &Header) -> f64 {
+    factors(header).map(|(tensor, _)| tensor.bytes as f64).sum()
+}
+
+fn products(header: &Header, tokens: u32) -> f64 {
+    let rows = |is_output| f64::from(if is_output { 1 } else { tokens });
+    factors(header).map(|(t, is_output)| 2.0 * t.shape.iter().product::<u64>() as f64 * rows(is_output)).sum()
+}
+
+/// The matrices, and whether each makes the logits; an embedding only where it is the output too.
+fn factors(header: &Header) -> impl Iterator<Item = (&TensorInfo, bool)> {
+    let tied = header.tensor(&Role::Output.name(0)).is_none();
+    header.tensors.iter().filter_map(move |tensor| match Role::of(&tensor.name)?.0 {
+        Role::Output => Some((tensor, true)),
+        Role::TokenEmbd => tied.then_some((tensor, true)),
+        role => role.is_matrix().then_some((tensor, false)),
+    })
+}

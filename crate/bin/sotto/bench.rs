@@ -1,0 +1,92 @@
+//! `sotto bench`: speeds, costs and, with `--profile`, where the time goes.
+
+use clap::Args;
+use serde_json::{Value, json};
+use sotto::error::Result;
+use sotto::measure::{self, BenchOptions, PassTime};
+
+use crate::commands::{Model, load};
+
+#[derive(Args)]
+pub struct Bench {
+    #[command(flatten)]
+    model: Model,
+    /// Prompt lengths: one, or several as 32,256,1024
+    #[arg(long, default_value = "256", value_delimiter = ',')]
+    prompt_tokens: Vec<usize>,
+    #[arg(long, default_value_t = 64)]
+    gen_tokens: usize,
+    #[arg(long, default_value_t = 3)]
+    runs: usize,
+    /// Time every kernel of a decoded token and of a prompt's chunk
+    #[arg(long)]
+    profile: bool,
+}
+
+pub async fn run(args: Bench) -> Result<()> {
+    let options = BenchOptions {
+        prompt_tokens: args.prompt_tokens,
+        gen_tokens: args.gen_tokens,
+        runs: args.runs,
+        profile: args.profile,
+    };
+    let (mut engine, load_ms) = load(&args.model).await?;
+    let bench = measure::bench(&mut engine, &options).await?;
+    let mut result = json!({
+        "prefill_tps": bench.prefill_tps,
+        "decode_tps": bench.decode_tps,
+        "load_ms": load_ms,
+        "ttft_ms": bench.ttft_ms,
+        "dispatches_per_token": bench.dispatches_per_token,
+        "wasm_peak_bytes": null,
+        "gpu_bytes": engine.gpu.bytes(),
+        "backend": "native",
+        "adapter": engine.gpu.caps.adapter.to_string(),
+        "second_load_ms": null,
+        "host_peak_bytes": host_peak_bytes(),
+    });
+    // What is there already keeps its place; the rest follows.
+    if let (Some(members), Ok(Value::Object(more))) = (result.as_object_mut(), serde_json::to_value(&bench)) {
+        members.extend(more);
+    }
+    if args.model.json {
+        println!("{result}");
+        return Ok(());
+    }
+    for (name, value) in result.as_object().into_iter().flatten().filter(|(name, _)| *name != "profile") {
+        match value {
+            Value::Array(lengths) => lengths.iter().for_each(|length| println!("{:22} {length}", "")),
+            _ => println!("{name:22} {value}"),
+        }
+    }
+    for (what, pass) in bench.profile.iter().flat_map(|p| [("decode", &p.decode), ("prefill", &p.prefill)]) {
+        print_pass(what, pass);
+    }
+    Ok(())
+}
+
+fn print_pass(what: &str, pass: &PassTime) {
+    println!(
+        "\n{what}: {} token(s) from position {}, {:.0} µs in one pass, {:.0} µs as the sum of",
+        pass.rows, pass.position, pass.wall_us, pass.kernels_us
+    );
+    println!("{:32} {:>6} {:>12} {:>7} {:>14} {:>10}", "kernel", "calls", "µs", "share", "weight bytes", "GB/s");
+    for k in &pass.kernels {
+        println!(
+            "{:32} {:>6} {:>12.1} {:>6.1}% {:>14} {:>10.2}",
+            k.name,
+            k.calls,
+            k.us,
+            k.share * 100.0,
+            k.weight_bytes,
+            k.gbps
+        );
+    }
+}
+
+/// The most memory that this process has held, where the system says so (Linux).
+fn host_peak_bytes() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    Some(line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()? * 1024)
+}

@@ -1,0 +1,122 @@
+//! What a benchmark reports on tiny models: costs that follow from the model, times that add up.
+
+#[path = "common/run.rs"]
+mod run;
+#[path = "common/tiny.rs"]
+mod tiny;
+
+use pollster::block_on;
+use run::load;
+use sotto::engine::Engine;
+use sotto::error::Code;
+use sotto::kv_cache::KvType;
+use sotto::loader::LoadOptions;
+use sotto::measure::{BenchOptions, PassTime, bench, profile, total};
+use sotto::memory::Memory;
+
+fn engine(name: &str) -> Engine {
+    let options = LoadOptions { context: Some(128), max_rows: Some(16), kv: KvType::F16, ..Default::default() };
+    load(&tiny::build(name).unwrap(), options).expect("a model")
+}
+
+/// Weight and cache bytes of one token at a position.
+fn token(engine: &Engine, position: u32) -> (u64, u64) {
+    let recording = engine.model.record(sotto::forward::Shape::decode(0)).unwrap();
+    let reads = total(&engine.gpu, &engine.model, &recording, position..position + 1);
+    (reads.weights, reads.kv)
+}
+
+#[test]
+fn a_token_reads_every_weight_once_and_one_row_of_the_embedding() {
+    for name in ["llama-f32", "gemma3-mixed"] {
+        let engine = engine(name);
+        let c = &engine.model.config;
+        let file: u64 = engine.types.iter().map(|t| t.1).sum();
+        let (weights, _) = token(&engine, 0);
+        // In both files every tensor is read: a tied embedding as the output. Planes are within 2 % of the file's
+        // size, and buffers are filled up to 16 bytes.
+        let extra = if c.tied_output { 0 } else { c.n_vocab as u64 * c.n_embd as u64 * 4 };
+        let expected = (file - extra) as f64;
+        assert!((weights as f64 / expected - 1.0).abs() < 0.05, "{name}: {weights} of {expected}");
+    }
+}
+
+#[test]
+fn a_token_reads_the_cache_up_to_itself_or_its_window() {
+    let llama = engine("llama-f32");
+    let c = &llama.model.config;
+    let cell = u64::from(c.n_layers * c.kv_dim()) * 2 * 2;
+    assert_eq!(token(&llama, 0).1, cell);
+    assert_eq!(token(&llama, 99).1, 100 * cell);
+
+    let gemma = engine("gemma3-mixed");
+    let c = &gemma.model.config;
+    let cells: u64 = c.layers.iter().map(|l| u64::from(l.window.unwrap_or(100).min(100))).sum();
+    assert!(cells < u64::from(100 * c.n_layers), "a window below 100");
+    assert_eq!(token(&gemma, 99).1, cells * u64::from(c.kv_dim()) * 2 * 2);
+}
+
+#[test]
+fn a_benchmark_reports_each_length_and_refuses_what_does_not_fit() {
+    let mut engine = engine("llama-f32");
+    let options = BenchOptions { prompt_tokens: vec![5, 40], gen_tokens: 3, runs: 1, profile: false };
+    let several = block_on(bench(&mut engine, &options)).unwrap();
+    assert_eq!(several.lengths.iter().map(|l| l.prompt_tokens).collect::<Vec<_>>(), [5, 40]);
+    assert_eq!(several.lengths[0].prefill_tps, several.prefill_tps);
+    assert_eq!((several.weight_bytes_per_token, several.kv_bytes_per_token), token(&engine, 5));
+    assert!(several.encode_us > 0.0 && several.decode_tps > 0.0 && several.profile.is_none());
+
+    let one = block_on(bench(&mut engine, &BenchOptions { prompt_tokens: vec![5], ..options.clone() })).unwrap();
+    assert!(one.lengths.is_empty());
+    for (prompt_tokens, runs) in [(vec![], 1), (vec![0], 1), (vec![5], 0), (vec![5, 126], 1), (vec![usize::MAX], 1)] {
+        let options = BenchOptions { prompt_tokens, runs, ..options.clone() };
+        assert_eq!(block_on(bench(&mut engine, &options)).unwrap_err().code, Code::BadOption);
+    }
+}
+
+#[test]
+fn a_timed_recording_computes_what_an_untimed_one_does() {
+    let mut engine = engine("llama-f32");
+    let prepared = engine.gpu.prepare(&engine.model.record(sotto::forward::Shape::decode(0)).unwrap());
+    let n = u64::from(engine.model.config.n_vocab) * 4;
+    let timestamps = engine.gpu.caps.timestamps;
+    let mut logits = |token: u32, timed: bool| {
+        engine.gpu.write(engine.model.batch_buffer(), 0, bytemuck::cast_slice(&[token, 0, 0, 0]));
+        engine.gpu.write(engine.model.outputs_buffer(), 0, &[0; 4]);
+        match timed {
+            true => assert_eq!(block_on(engine.gpu.time(&prepared)).unwrap().len(), prepared.len()),
+            false => engine.gpu.run(&prepared),
+        }
+        block_on(engine.gpu.read(engine.model.logits_buffer(), n)).unwrap()
+    };
+    let untimed = [logits(7, false), logits(9, false)];
+    assert_ne!(untimed[0], untimed[1]);
+    if timestamps {
+        assert_eq!([logits(7, true), logits(9, true)], untimed);
+    }
+}
+
+#[test]
+fn a_profile_has_every_dispatch_and_adds_up() {
+    let mut engine = engine("llama-f32");
+    if !engine.gpu.caps.timestamps {
+        let options = BenchOptions { prompt_tokens: vec![5], gen_tokens: 3, runs: 1, profile: true };
+        assert_eq!(block_on(bench(&mut engine, &options)).unwrap_err().code, Code::BadOption);
+        return println!("{} has no timestamps", engine.gpu.caps.adapter);
+    }
+    let profile = block_on(profile(&mut engine, 20, 2)).unwrap();
+    let sum = |pass: &PassTime, of: fn(&sotto::measure::KernelTime) -> f64| pass.kernels.iter().map(of).sum::<f64>();
+    // The forward pass; sampling is behind it.
+    let dispatches = engine.model.record(sotto::forward::Shape::decode(20)).unwrap().dispatches.len();
+    assert_eq!(sum(&profile.decode, |k| k.calls as f64), dispatches as f64);
+    let (weights, kv) = token(&engine, 20);
+    assert_eq!(sum(&profile.decode, |k| k.weight_bytes as f64), weights as f64);
+    assert_eq!(sum(&profile.decode, |k| k.kv_bytes as f64), kv as f64);
+    for pass in [&profile.decode, &profile.prefill] {
+        assert!(pass.wall_us > 0.0 && pass.kernels_us > 0.0);
+        assert!((sum(pass, |k| k.us) / pass.kernels_us - 1.0).abs() < 1e-9);
+        assert!((sum(pass, |k| k.share) - 1.0).abs() < 1e-9);
+        assert!(pass.kernels.windows(2).all(|two| two[0].us >= two[1].us));
+    }
+    assert_eq!((profile.decode.rows, profile.decode.position, profile.prefill.rows), (1, 20, 16));
+}
