@@ -3,7 +3,7 @@
 use pollster::block_on;
 use sotto::bail;
 use sotto::choice::Choice;
-use sotto::config::{ARCHITECTURES, ModelConfig, Role};
+use sotto::config::{ARCHITECTURES, COMMON, ModelConfig, Role};
 use sotto::error::Result;
 use sotto::forward::{Model, Sizes};
 use sotto::gguf::{Header, Metadata, TensorInfo, Value};
@@ -52,21 +52,8 @@ fn roles(shape: &Shape) -> Result<Vec<Role>> {
     let Some(arch) = ARCHITECTURES.iter().find(|arch| arch.name == shape.arch) else {
         bail!(Internal, "The shape {} names the architecture '{}', which is not there.", shape.name, shape.arch);
     };
-    let common = [
-        Role::TokenEmbd,
-        Role::OutputNorm,
-        Role::AttnNorm,
-        Role::AttnQ,
-        Role::AttnK,
-        Role::AttnV,
-        Role::AttnOutput,
-        Role::FfnNorm,
-        Role::FfnGate,
-        Role::FfnUp,
-        Role::FfnDown,
-    ];
     let output = (!shape.tied).then_some(Role::Output);
-    Ok(common.into_iter().chain(output).chain(arch.required.iter().copied()).collect())
+    Ok(COMMON.iter().copied().chain(output).chain(arch.required.iter().copied()).collect())
 }
 
 /// In GGUF order: the length of a row first.

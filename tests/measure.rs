@@ -100,8 +100,6 @@ fn a_timed_recording_computes_what_an_untimed_one_does() {
 fn a_profile_has_every_dispatch_and_adds_up() {
     let mut engine = engine("llama-f32");
     if !engine.gpu.caps.timestamps {
-        let options = BenchOptions { prompt_tokens: vec![5], gen_tokens: 3, runs: 1, profile: true };
-        assert_eq!(block_on(bench(&mut engine, &options)).unwrap_err().code, Code::BadOption);
         return println!("{} has no timestamps", engine.gpu.caps.adapter);
     }
     let profile = block_on(profile(&mut engine, 20, 2)).unwrap();
@@ -119,4 +117,19 @@ fn a_profile_has_every_dispatch_and_adds_up() {
         assert!(pass.kernels.windows(2).all(|two| two[0].us >= two[1].us));
     }
     assert_eq!((profile.decode.rows, profile.decode.position, profile.prefill.rows), (1, 20, 16));
+}
+
+#[test]
+fn without_timestamps_a_profile_is_refused_before_anything_runs() {
+    let mut engine = engine("llama-f32");
+    engine.gpu.caps.timestamps = false;
+    let options = BenchOptions { prompt_tokens: vec![5], gen_tokens: 3, runs: 1, profile: true };
+    for error in [
+        block_on(bench(&mut engine, &options)).unwrap_err(),
+        block_on(profile(&mut engine, 5, 1)).unwrap_err(),
+        block_on(engine.gpu.time(&engine.gpu.prepare(&engine.model.record(1, 1, false).unwrap()))).unwrap_err(),
+    ] {
+        assert_eq!(error.code, Code::BadOption);
+        assert!(error.message.contains("timestamps"), "{error}");
+    }
 }

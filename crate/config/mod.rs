@@ -8,7 +8,7 @@ mod keys;
 mod roles;
 mod tensors;
 
-pub use architectures::{ARCHITECTURES, Architecture, Sliding};
+pub use architectures::{ARCHITECTURES, Architecture, COMMON, Sliding};
 pub use roles::Role;
 
 use crate::bail;

@@ -53,16 +53,23 @@ pub async fn run(args: Bench) -> Result<()> {
         println!("{result}");
         return Ok(());
     }
-    for (name, value) in result.as_object().into_iter().flatten().filter(|(name, _)| *name != "profile") {
-        match value {
-            Value::Array(lengths) => lengths.iter().for_each(|length| println!("{:22} {length}", "")),
-            _ => println!("{name:22} {value}"),
-        }
+    for (name, value) in result.as_object().into_iter().flatten().filter(|(_, value)| !is_table(value)) {
+        println!("{name:22} {value}");
+    }
+    for l in &bench.lengths {
+        println!(
+            "{:>6} prompt tokens: prefill {:.2}/s, decode {:.2}/s, first token after {:.0} ms",
+            l.prompt_tokens, l.prefill_tps, l.decode_tps, l.ttft_ms
+        );
     }
     for (what, pass) in bench.profile.iter().flat_map(|p| [("decode", &p.decode), ("prefill", &p.prefill)]) {
         print_pass(what, pass);
     }
     Ok(())
+}
+
+fn is_table(value: &Value) -> bool {
+    value.is_array() || value.is_object()
 }
 
 fn print_pass(what: &str, pass: &PassTime) {
