@@ -367,3 +367,40 @@ impl Pass<'_> {
 fn format_name(kind: crate::quant::TensorType) -> String {
     kind.name().to_lowercase()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernels::find;
+
+    const TILES: Choice = Choice { reduce: "tree", x: "tile", lanes: "tree", tile_attention: true, kv: "f16" };
+
+    #[test]
+    fn attention_has_a_workgroup_for_every_head_and_row() {
+        for (per_kv, head_dim, prefill) in
+            (1..=130).flat_map(|h| [4, 64, 68, 128, 132, 256].map(|d| [(h, d, true), (h, d, false)])).flatten()
+        {
+            let (variant, groups, grid_y) = TILES.attention(per_kv, head_dim, 200, prefill);
+            assert!(find(&variant).is_some(), "{variant}");
+            let heads = per_kv.div_ceil(groups);
+            assert!((groups - 1) * heads < per_kv, "{per_kv} heads leave one of {groups} groups empty");
+            // Queries of a workgroup, by the shader.
+            let queries = match (prefill, head_dim) {
+                (false, _) => heads,
+                (true, ..=128) => 64,
+                (true, _) => 32,
+            };
+            assert!(heads <= queries && grid_y * (queries / heads) >= 200, "{per_kv} heads of {head_dim}");
+        }
+    }
+
+    #[test]
+    fn products_have_a_tile_for_every_row() {
+        for rows in [1, 5, 32, 33, 64, 65, 256] {
+            let (variant, grid) = TILES.matmul("q4_0", 65, rows);
+            assert!(find(&variant).is_some(), "{variant}");
+            let tile: u32 = variant.rsplit("rows").next().unwrap().parse().unwrap();
+            assert!(grid[0] * tile >= rows && (grid[0] - 1) * tile < rows && grid[1] == 2, "{variant}: {grid:?}");
+        }
+    }
+}

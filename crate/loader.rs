@@ -171,8 +171,8 @@ impl Loader {
     }
 }
 
-/// The kernel variants for an adapter. Loads are slow on software adapters, which have no load that all lanes share:
-/// there activations are broadcast instead.
+/// The kernel variants for an adapter. GPUs prefill by tiles in shared memory. On software adapters barriers and loads
+/// are slow, and no load is shared by all lanes: there activations are broadcast instead.
 fn choose(caps: &Caps, kv: KvType) -> Choice {
     let x = match caps.subgroup_min {
         _ if !caps.is_software => "tile",
