@@ -6,7 +6,7 @@ use crate::bail;
 use crate::batch::Batch;
 use crate::chat::{self, ChatTemplate, RenderOptions};
 use crate::error::{Code, Error, Result};
-use crate::forward::Model;
+use crate::forward::{Model, Shape};
 use crate::gpu::{Gpu, Prepared};
 use crate::memory::Memory;
 use crate::tokenizer::{EncodeOptions, Tokenizer};
@@ -37,9 +37,6 @@ pub struct Engine {
     prepared: HashMap<Shape, Prepared>,
 }
 
-/// What a recording depends on: (rows, rows that want logits, prefill).
-type Shape = (u32, u32, bool);
-
 /// Prepared shapes kept; ends of prompts come in many lengths.
 const KEPT_SHAPES: usize = 16;
 
@@ -62,7 +59,8 @@ impl Engine {
     /// `BadLogits` where the result is not a number; `DeviceLost` and the like where the device failed.
     pub async fn forward(&mut self, batch: &Batch) -> Result<Vec<f32>> {
         let outputs = batch.outputs();
-        let shape = (batch.rows.len() as u32, outputs.len() as u32, batch.prefill);
+        let last = batch.rows.iter().map(|row| row.position).max().unwrap_or(0);
+        let shape = Shape::new(batch.rows.len() as u32, outputs.len() as u32, batch.prefill, last);
         self.prepare(shape)?;
         let (batch_buffer, outputs_buffer) = (self.model.batch_buffer(), self.model.outputs_buffer());
         self.gpu.write(batch_buffer, 0, bytemuck::cast_slice(&batch.words(self.model.sizes.context)));
@@ -95,9 +93,9 @@ impl Engine {
             if self.prepared.len() >= KEPT_SHAPES {
                 // Decoding one token and whole chunks stay; odd ends of prompts go.
                 let full = self.model.sizes.max_rows;
-                self.prepared.retain(|s, _| s.0 == 1 || s.0 == full);
+                self.prepared.retain(|s, _| s.rows == 1 || s.rows == full);
             }
-            let recording = self.model.record(shape.0, shape.1, shape.2)?;
+            let recording = self.model.record(shape)?;
             self.prepared.insert(shape, self.gpu.prepare(&recording));
         }
         Ok(())
@@ -105,15 +103,17 @@ impl Engine {
 
     /// Compiles what the first prompt and token will need.
     pub(crate) fn warm_up(&mut self) -> Result<()> {
-        self.prepare((1, 1, false))?;
-        self.prepare((self.model.sizes.max_rows, 0, true))?;
-        self.prepare((self.model.sizes.max_rows, 1, true))
+        let rows = self.model.sizes.max_rows;
+        self.prepare(Shape::new(1, 1, false, 0))?;
+        self.prepare(Shape::new(rows, 0, true, 0))?;
+        self.prepare(Shape::new(rows, 1, true, 0))
     }
 
     /// Dispatches of a decoded token.
     pub fn dispatches_per_token(&mut self) -> Result<usize> {
-        self.prepare((1, 1, false))?;
-        Ok(self.prepared[&(1, 1, false)].len())
+        let shape = Shape::new(1, 1, false, 0);
+        self.prepare(shape)?;
+        Ok(self.prepared[&shape].len())
     }
 
     /// The prompt's token ids. `NoTemplate` for messages to a model without one; `PromptTooLong` past the context.

@@ -1,6 +1,7 @@
 //! The transformer, written down as dispatches: embed, then per layer attention and feed-forward, then logits.
 //! Activations are f32, row-major, [rows of the batch][width].
 
+use crate::choice::{Choice, Product, Tuning, Way};
 use crate::config::{Activation, ModelConfig};
 use crate::error::Result;
 use crate::gguf::Header;
@@ -12,49 +13,33 @@ use crate::rope;
 use crate::upload::Upload;
 use crate::weights::{self, Layer, Matrix, Weights};
 
-/// Which permutation of each kernel the adapter runs (see `shaders/permutations`).
-#[derive(Clone, Copy, Debug)]
-pub struct Choice {
-    /// Reductions: `tree` or `subgroup`.
-    pub reduce: &'static str,
-    /// How threads of the matrix product come by activations: `direct`, or through `quad` or `octet` broadcasts; or
-    /// `tile`, which stages them and the weights in shared memory.
-    pub x: &'static str,
-    /// How attention's threads work together: as `reduce`, or `quad`, which broadcasts queries too.
-    pub lanes: &'static str,
-    /// Whether attention in prefill takes many rows at a time, staged in shared memory.
-    pub tile_attention: bool,
-    /// How the cache's numbers are read and written: `pack16` or `f16` for the same f16 bytes, or `f32`.
-    pub kv: &'static str,
+/// Stretches that a long context is cut into, for a token of its own: as many workgroups share a KV head's cells.
+const SPLITS: u32 = 16;
+/// Positions from which on that is worth a dispatch more.
+const SPLIT_FROM: u32 = 512;
+/// Rows from which on the matrix-matrix product is the faster one.
+const MATMUL_ROWS: u32 = 5;
+
+/// What a recording depends on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Shape {
+    pub rows: u32,
+    /// Rows that want logits.
+    pub outputs: u32,
+    pub prefill: bool,
+    /// The row's attention is split: only for one row that is not prefill.
+    pub split: bool,
 }
 
-impl Choice {
-    /// The variant and the grid of a product of n rows of weights by `rows` rows of activations.
-    fn matmul(&self, format: &str, n: u32, rows: u32) -> (String, [u32; 2]) {
-        if self.x != "tile" {
-            return (format!("matmul.{format}.{}", self.x), [n.div_ceil(256), rows.div_ceil(16)]);
-        }
-        // Both tiles compute the same; few rows would leave most of the larger one idle.
-        let tile = if rows <= 32 { 32 } else { 64 };
-        (format!("matmul_tile.{format}.rows{tile}"), [rows.div_ceil(tile), n.div_ceil(64)])
+impl Shape {
+    /// For a batch of these rows, the last of which is at `position`.
+    pub fn new(rows: u32, outputs: u32, prefill: bool, position: u32) -> Self {
+        Shape { rows, outputs, prefill, split: rows == 1 && !prefill && position >= SPLIT_FROM }
     }
 
-    /// The variant of attention with `per_kv` query heads for each KV head, the workgroups per KV head, and those along
-    /// the rows. Query heads are spread evenly over as few workgroups as hold them.
-    fn attention(&self, per_kv: u32, head_dim: u32, rows: u32, prefill: bool) -> (String, u32, u32) {
-        if !(self.tile_attention && prefill) {
-            let groups = per_kv.div_ceil(4);
-            return (format!("attention.{}.{}.qh{}", self.lanes, self.kv, per_kv.div_ceil(groups)), groups, rows);
-        }
-        // The largest head_dim of a variant, and the queries that it takes at a time.
-        let (dim, queries) = match head_dim {
-            ..=64 => (64, 64),
-            65..=128 => (128, 64),
-            _ => (256, 32),
-        };
-        let groups = per_kv.div_ceil(queries);
-        let rows_each = queries / per_kv.div_ceil(groups);
-        (format!("attention_tile.dim{dim}.{}", self.kv), groups, rows.div_ceil(rows_each))
+    /// Whether a layer's steps are fused, as they are where the products are matrix-vector ones.
+    fn is_fused(self) -> bool {
+        !self.prefill && self.rows < MATMUL_ROWS
     }
 }
 
@@ -75,6 +60,8 @@ pub struct Model {
     pub config: ModelConfig,
     pub sizes: Sizes,
     pub choice: Choice,
+    /// What has been measured, which goes before `choice`.
+    pub tuning: Tuning,
     weights: Weights,
     kv: KvCache,
     scratch: Scratch,
@@ -95,6 +82,8 @@ struct Scratch {
     qkv: BufferId,
     /// [rows][n_heads * head_dim]
     attn: BufferId,
+    /// [n_heads][SPLITS][head_dim + 4]: one row's attention in parts.
+    attn_parts: BufferId,
     /// [rows][2 n_ff], then [rows][n_ff]
     gate_up: BufferId,
     ffn: BufferId,
@@ -126,6 +115,7 @@ impl Model {
             x_norm: floats("x_norm", rows, config.n_embd as u64)?,
             qkv: floats("qkv", rows, weights.layers[0].qkv.n as u64)?,
             attn: floats("attn", rows, heads)?,
+            attn_parts: floats("attn_parts", config.n_heads as u64 * SPLITS as u64, config.head_dim as u64 + 4)?,
             gate_up: floats("gate_up", rows, 2 * config.n_ff as u64)?,
             ffn: floats("ffn", rows, config.n_ff as u64)?,
             x_out: floats("x_out", outputs, config.n_embd as u64)?,
@@ -140,7 +130,7 @@ impl Model {
             }
         }
         let upload = Upload::new(placements);
-        Ok((Model { config, sizes, choice, weights, kv, scratch, rope_tables }, upload))
+        Ok((Model { config, sizes, choice, tuning: Tuning::default(), weights, kv, scratch, rope_tables }, upload))
     }
 
     /// What can only be written once the file has been read: the RoPE tables.
@@ -149,6 +139,10 @@ impl Model {
             let table = rope::table(self.config.rope_dim, theta, scale, &upload.host, self.sizes.context);
             memory.write(buffer, 0, bytemuck::cast_slice(&table));
         }
+    }
+
+    fn way(&self, product: Product) -> Way {
+        self.tuning.get(&product).unwrap_or_else(|| self.choice.way(&product))
     }
 
     pub fn batch_buffer(&self) -> BufferId {
@@ -162,17 +156,17 @@ impl Model {
         self.scratch.logits
     }
 
-    /// The forward pass of `rows` rows of which `outputs` want logits. It depends on nothing else, so it can be
-    /// prepared once for a shape and replayed with other tokens and positions.
-    pub fn record(&self, rows: u32, outputs: u32, prefill: bool) -> Result<Recording> {
-        let mut pass = Pass { model: self, rows, prefill, recording: Recording::default() };
+    /// The forward pass of a batch of this shape. It depends on nothing else, so it can be prepared once for a shape
+    /// and replayed with other tokens and positions.
+    pub fn record(&self, shape: Shape) -> Result<Recording> {
+        let mut pass = Pass { model: self, shape, rows: shape.rows, recording: Recording::default() };
         pass.embed()?;
         for index in 0..self.weights.layers.len() {
             pass.attention(index)?;
             pass.feed_forward(&self.weights.layers[index])?;
         }
-        if outputs > 0 {
-            pass.logits(outputs)?;
+        if shape.outputs > 0 {
+            pass.logits(shape.outputs)?;
         }
         Ok(pass.recording)
     }
@@ -181,17 +175,23 @@ impl Model {
 /// A recording being written for one batch shape.
 struct Pass<'a> {
     model: &'a Model,
+    shape: Shape,
     rows: u32,
-    prefill: bool,
     recording: Recording,
 }
 
-/// What a product does with its result.
-#[derive(Clone, Copy, PartialEq)]
-enum Store {
-    Overwrite,
+/// What a product does besides multiplying.
+#[derive(Clone, Copy, Default)]
+struct Fused {
+    bias: Option<BufferId>,
     /// Add to what is there: the residual connection.
-    Add,
+    add: bool,
+    /// RMSNorm of the input, by this weight.
+    norm: Option<BufferId>,
+    /// Read the rows of the input that want logits.
+    gather: bool,
+    /// The first half of the results gate the second.
+    glu: bool,
 }
 
 impl Pass<'_> {
@@ -201,7 +201,7 @@ impl Pass<'_> {
         for part in &m.weights.token_embd.parts {
             let k_blocks = m.config.n_embd / 32;
             self.recording.push(
-                &format!("embed.{}", format_name(part.kind)),
+                &format!("embed.{}", part.kind.name().to_lowercase()),
                 params::Embed {
                     planes: part.planes,
                     k_blocks,
@@ -219,20 +219,68 @@ impl Pass<'_> {
     /// x += norm?( W_o attention( rope(norm?(W_qkv norm(x))) ) )
     fn attention(&mut self, index: usize) -> Result<()> {
         let (m, s) = (self.model, &self.model.scratch);
+        let layer = &m.weights.layers[index];
+        self.normed_product(&layer.qkv, layer.attn_norm, Fused { bias: layer.qkv_bias, ..Fused::default() }, s.qkv)?;
+        if self.rows == 1 && self.shape.is_fused() {
+            self.attend_one(index)?;
+        } else {
+            self.attend_many(index)?;
+        }
+        self.residual(&layer.attn_output, s.attn, layer.post_attention_norm)
+    }
+
+    fn rope_table(&self, index: usize) -> BufferId {
+        let layer = &self.model.config.layers[index];
+        let mut tables = self.model.rope_tables.iter();
+        tables.find(|t| (t.0, t.1) == (layer.rope_theta, layer.rope_scale)).expect("a table per layer kind").2
+    }
+
+    /// One row by itself: everything in a dispatch, or two where the context is long.
+    fn attend_one(&mut self, index: usize) -> Result<()> {
+        let (m, s) = (self.model, &self.model.scratch);
         let (c, layer, layer_config) = (&m.config, &m.weights.layers[index], &m.config.layers[index]);
         let (k_cache, v_cache) = m.kv.layers[index];
-        self.norm(s.x, layer.attn_norm, s.x_norm, Store::Overwrite)?;
-        self.product(&layer.qkv, s.x_norm, layer.qkv_bias, s.qkv, Store::Overwrite, self.rows)?;
-
-        let reduce = m.choice.reduce;
-        let kv = m.choice.kv;
-        let &(.., rope) = m
-            .rope_tables
-            .iter()
-            .find(|t| (t.0, t.1) == (layer_config.rope_theta, layer_config.rope_scale))
-            .expect("a table per layer kind");
+        let (variant, groups) = m.choice.decode_attention(c.n_heads / c.n_kv_heads);
+        // A window of a tile or two gains nothing by being cut up.
+        let split = self.shape.split && layer_config.window.is_none_or(|w| w > SPLIT_FROM);
+        let splits = if split { SPLITS } else { 1 };
+        let (q_norm, k_norm) = (layer.q_norm.unwrap_or(s.none), layer.k_norm.unwrap_or(s.none));
+        let out = if split { s.attn_parts } else { s.attn };
         self.recording.push(
-            &format!("rope_kv.{reduce}.{kv}"),
+            &variant,
+            params::DecodeAttention {
+                n_heads: c.n_heads,
+                n_kv_heads: c.n_kv_heads,
+                head_dim4: c.head_dim / 4,
+                rope_half: c.rope_dim / 2,
+                neox: c.rope_neox as u32,
+                has_norm: layer.q_norm.is_some() as u32,
+                eps: c.norm_eps,
+                attn_scale: c.attn_scale,
+                window: layer_config.window.unwrap_or(0),
+                groups,
+                softcap: c.attn_logit_softcap.unwrap_or(0.0),
+                splits,
+            },
+            &[s.batch, s.qkv, q_norm, k_norm, self.rope_table(index), k_cache, v_cache, out],
+            [c.n_kv_heads * groups, splits],
+        )?;
+        if split {
+            let combine = params::AttentionCombine { dim4: c.head_dim / 4, splits, pad: [0; 2] };
+            self.recording.push("attention_combine", combine, &[s.attn_parts, s.attn], [c.n_heads, 1])?;
+        }
+        Ok(())
+    }
+
+    /// Rows that may see each other: all keys and values are written before any is read.
+    fn attend_many(&mut self, index: usize) -> Result<()> {
+        let (m, s) = (self.model, &self.model.scratch);
+        let (c, layer, layer_config) = (&m.config, &m.weights.layers[index], &m.config.layers[index]);
+        let (k_cache, v_cache) = m.kv.layers[index];
+        let kv = m.choice.kv;
+        let (q_norm, k_norm) = (layer.q_norm.unwrap_or(s.none), layer.k_norm.unwrap_or(s.none));
+        self.recording.push(
+            &format!("rope_kv.{}.{kv}", m.choice.reduce),
             params::RopeKv {
                 n_heads: c.n_heads,
                 n_kv_heads: c.n_kv_heads,
@@ -243,12 +291,11 @@ impl Pass<'_> {
                 eps: c.norm_eps,
                 attn_scale: c.attn_scale,
             },
-            &[s.batch, layer.q_norm.unwrap_or(s.none), layer.k_norm.unwrap_or(s.none), rope, s.qkv, k_cache, v_cache],
+            &[s.batch, q_norm, k_norm, self.rope_table(index), s.qkv, k_cache, v_cache],
             [c.n_heads + 2 * c.n_kv_heads, self.rows],
         )?;
-
-        let per_kv = c.n_heads / c.n_kv_heads;
-        let (variant, groups, grid_y) = m.choice.attention(per_kv, c.head_dim, self.rows, self.prefill);
+        let (variant, groups, grid_y) =
+            m.choice.attention(c.n_heads / c.n_kv_heads, c.head_dim, self.rows, self.shape.prefill);
         self.recording.push(
             &variant,
             params::Attention {
@@ -263,78 +310,121 @@ impl Pass<'_> {
             },
             &[s.batch, s.qkv, k_cache, v_cache, s.attn],
             [c.n_kv_heads * groups, grid_y],
-        )?;
-        self.residual(&layer.attn_output, s.attn, layer.post_attention_norm)
+        )
     }
 
     /// x += norm?( W_down ( act(W_gate norm(x)) * W_up norm(x) ) )
     fn feed_forward(&mut self, layer: &Layer) -> Result<()> {
         let (m, s) = (self.model, &self.model.scratch);
-        self.norm(s.x, layer.ffn_norm, s.x_norm, Store::Overwrite)?;
-        self.product(&layer.gate_up, s.x_norm, None, s.gate_up, Store::Overwrite, self.rows)?;
-        let f4 = m.config.n_ff / 4;
-        let gelu = (m.config.activation == Activation::GeluTanh) as u32;
-        self.recording.push(
-            "glu",
-            params::Glu { f4, gelu, pad: [0; 2] },
-            &[s.gate_up, s.ffn],
-            [f4.div_ceil(64), self.rows],
-        )?;
+        if self.shape.is_fused() && layer.gate_up.parts.len() == 1 {
+            self.normed_product(&layer.gate_up, layer.ffn_norm, Fused { glu: true, ..Fused::default() }, s.ffn)?;
+        } else {
+            self.normed_product(&layer.gate_up, layer.ffn_norm, Fused::default(), s.gate_up)?;
+            let f4 = m.config.n_ff / 4;
+            let glu = params::Glu { f4, gelu: self.is_gelu(), pad: [0; 2] };
+            self.recording.push("glu", glu, &[s.gate_up, s.ffn], [f4.div_ceil(64), self.rows])?;
+        }
         self.residual(&layer.down, s.ffn, layer.post_ffw_norm)
+    }
+
+    fn is_gelu(&self) -> u32 {
+        (self.model.config.activation == Activation::GeluTanh) as u32
     }
 
     /// logits[i] = W_output norm(x[outputs[i]])
     fn logits(&mut self, outputs: u32) -> Result<()> {
         let (m, s) = (self.model, &self.model.scratch);
-        let gather = params::RmsNorm { k4: m.config.n_embd / 4, eps: m.config.norm_eps, gather: 1, accumulate: 0 };
-        self.recording.push(
-            &format!("rmsnorm.{}", m.choice.reduce),
-            gather,
-            &[s.x, m.weights.output_norm, s.outputs, s.x_out],
-            [1, outputs],
-        )?;
-        self.product(&m.weights.output, s.x_out, None, s.logits, Store::Overwrite, outputs)
+        if outputs == 1 {
+            // However the row came about: a prompt's last row is one row.
+            let fused = Fused { norm: Some(m.weights.output_norm), gather: true, ..Fused::default() };
+            return self.matvec(&m.weights.output, s.x, fused, s.logits, 1);
+        }
+        self.norm(s.x, m.weights.output_norm, s.x_out, params::RmsNorm { gather: 1, ..Default::default() }, outputs)?;
+        self.matmul(&m.weights.output, s.x_out, Fused::default(), s.logits, outputs)
     }
 
     /// x += W y, or x += norm(W y) in models with a norm behind the projection.
     fn residual(&mut self, matrix: &Matrix, y: BufferId, post_norm: Option<BufferId>) -> Result<()> {
         let s = &self.model.scratch;
         match post_norm {
-            None => self.product(matrix, y, None, s.x, Store::Add, self.rows),
+            None => self.product(matrix, y, Fused { add: true, ..Fused::default() }, s.x),
             Some(weight) => {
-                self.product(matrix, y, None, s.x_norm, Store::Overwrite, self.rows)?;
-                self.norm(s.x_norm, weight, s.x, Store::Add)
+                self.product(matrix, y, Fused::default(), s.x_norm)?;
+                let add = params::RmsNorm { accumulate: 1, ..Default::default() };
+                self.norm(s.x_norm, weight, s.x, add, self.rows)
             }
         }
     }
 
-    fn norm(&mut self, x: BufferId, weight: BufferId, out: BufferId, store: Store) -> Result<()> {
+    /// RMSNorm of `rows` rows; `how` says whether they are gathered or added.
+    fn norm(&mut self, x: BufferId, weight: BufferId, out: BufferId, how: params::RmsNorm, rows: u32) -> Result<()> {
         let m = self.model;
-        let params = params::RmsNorm {
-            k4: m.config.n_embd / 4,
-            eps: m.config.norm_eps,
-            gather: 0,
-            accumulate: (store == Store::Add) as u32,
-        };
         self.recording.push(
             &format!("rmsnorm.{}", m.choice.reduce),
-            params,
+            params::RmsNorm { k4: m.config.n_embd / 4, eps: m.config.norm_eps, ..how },
             &[x, weight, m.scratch.outputs, out],
-            [1, self.rows],
+            [1, rows],
         )
     }
 
-    /// out = W x (+ bias), one dispatch a part.
-    fn product(
-        &mut self,
-        matrix: &Matrix,
-        x: BufferId,
-        bias: Option<BufferId>,
-        out: BufferId,
-        store: Store,
-        rows: u32,
-    ) -> Result<()> {
-        let choice = self.model.choice;
+    /// out = W norm(x): in one dispatch where products are fused.
+    fn normed_product(&mut self, matrix: &Matrix, weight: BufferId, fused: Fused, out: BufferId) -> Result<()> {
+        let s = &self.model.scratch;
+        if self.shape.is_fused() {
+            return self.product(matrix, s.x, Fused { norm: Some(weight), ..fused }, out);
+        }
+        self.norm(s.x, weight, s.x_norm, params::RmsNorm::default(), self.rows)?;
+        self.product(matrix, s.x_norm, fused, out)
+    }
+
+    fn product(&mut self, matrix: &Matrix, x: BufferId, fused: Fused, out: BufferId) -> Result<()> {
+        if self.shape.is_fused() {
+            return self.matvec(matrix, x, fused, out, self.rows);
+        }
+        self.matmul(matrix, x, fused, out, self.rows)
+    }
+
+    /// out = W x by the matrix-vector kernel, one dispatch a part.
+    fn matvec(&mut self, matrix: &Matrix, x: BufferId, fused: Fused, out: BufferId, rows: u32) -> Result<()> {
+        let (m, s) = (self.model, &self.model.scratch);
+        for part in &matrix.parts {
+            let way = m.way(Product { kind: part.kind, n: part.n_rows, k: matrix.k, rows, fused: true });
+            let params = params::MatVec {
+                planes: part.planes,
+                n: part.n_rows,
+                k_blocks: matrix.k / 32,
+                out_stride: if fused.glu { matrix.n / 2 } else { matrix.n },
+                column: part.first_row,
+                has_bias: fused.bias.is_some() as u32,
+                accumulate: fused.add as u32,
+                gather: fused.gather as u32,
+                has_norm: fused.norm.is_some() as u32,
+                eps: m.config.norm_eps,
+                glu: if fused.glu { 1 + self.is_gelu() } else { 0 },
+                lanes: way.lanes,
+                pad: 0,
+            };
+            self.recording.push(
+                &way.variant(part.kind),
+                params,
+                &[
+                    part.buffer,
+                    part.buffer,
+                    x,
+                    fused.bias.unwrap_or(s.none),
+                    fused.norm.unwrap_or(s.none),
+                    s.outputs,
+                    out,
+                ],
+                way.grid(part.n_rows, rows),
+            )?;
+        }
+        Ok(())
+    }
+
+    /// out = W x by the matrix-matrix kernel, one dispatch a part.
+    fn matmul(&mut self, matrix: &Matrix, x: BufferId, fused: Fused, out: BufferId, rows: u32) -> Result<()> {
+        let m = self.model;
         for part in &matrix.parts {
             let params = params::MatMul {
                 planes: part.planes,
@@ -342,65 +432,19 @@ impl Pass<'_> {
                 k_blocks: matrix.k / 32,
                 out_stride: matrix.n,
                 column: part.first_row,
-                has_bias: bias.is_some() as u32,
-                accumulate: (store == Store::Add) as u32,
+                has_bias: fused.bias.is_some() as u32,
+                accumulate: fused.add as u32,
                 m: rows,
                 pad: 0,
             };
-            let format = format_name(part.kind);
-            let (variant, grid) = if self.prefill || rows > 4 {
-                choice.matmul(&format, part.n_rows, rows)
-            } else {
-                (format!("matvec.{format}.{}", choice.reduce), [part.n_rows.div_ceil(16), rows])
-            };
+            let way = m.way(Product { kind: part.kind, n: part.n_rows, k: matrix.k, rows, fused: false });
             self.recording.push(
-                &variant,
+                &way.variant(part.kind),
                 params,
-                &[part.buffer, part.buffer, x, bias.unwrap_or(self.model.scratch.none), out],
-                grid,
+                &[part.buffer, part.buffer, x, fused.bias.unwrap_or(m.scratch.none), out],
+                way.grid(part.n_rows, rows),
             )?;
         }
         Ok(())
-    }
-}
-
-fn format_name(kind: crate::quant::TensorType) -> String {
-    kind.name().to_lowercase()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::kernels::find;
-
-    const TILES: Choice = Choice { reduce: "tree", x: "tile", lanes: "tree", tile_attention: true, kv: "f16" };
-
-    #[test]
-    fn attention_has_a_workgroup_for_every_head_and_row() {
-        for (per_kv, head_dim, prefill) in
-            (1..=130).flat_map(|h| [4, 64, 68, 128, 132, 256].map(|d| [(h, d, true), (h, d, false)])).flatten()
-        {
-            let (variant, groups, grid_y) = TILES.attention(per_kv, head_dim, 200, prefill);
-            assert!(find(&variant).is_some(), "{variant}");
-            let heads = per_kv.div_ceil(groups);
-            assert!((groups - 1) * heads < per_kv, "{per_kv} heads leave one of {groups} groups empty");
-            // Queries of a workgroup, by the shader.
-            let queries = match (prefill, head_dim) {
-                (false, _) => heads,
-                (true, ..=128) => 64,
-                (true, _) => 32,
-            };
-            assert!(heads <= queries && grid_y * (queries / heads) >= 200, "{per_kv} heads of {head_dim}");
-        }
-    }
-
-    #[test]
-    fn products_have_a_tile_for_every_row() {
-        for rows in [1, 5, 32, 33, 64, 65, 256] {
-            let (variant, grid) = TILES.matmul("q4_0", 65, rows);
-            assert!(find(&variant).is_some(), "{variant}");
-            let tile: u32 = variant.rsplit("rows").next().unwrap().parse().unwrap();
-            assert!(grid[0] * tile >= rows && (grid[0] - 1) * tile < rows && grid[1] == 2, "{variant}: {grid:?}");
-        }
     }
 }

@@ -24,12 +24,19 @@ pub struct Kernel {
 /// One row a shader.
 pub static KERNELS: &[Kernel] = &[
     Kernel { name: "attention", bindings: &[Read, Read, Read, Read, Write], mirror: cpu::attention::run },
+    Kernel { name: "attention_combine", bindings: &[Read, Write], mirror: cpu::attention_combine::run },
     Kernel { name: "attention_tile", bindings: &[Read, Read, Read, Read, Write], mirror: cpu::attention::run },
+    Kernel {
+        name: "decode_attention",
+        bindings: &[Read, Read, Read, Read, Read, Write, Write, Write],
+        mirror: cpu::decode_attention::run,
+    },
     Kernel { name: "embed", bindings: &[Read, Read, Read, Write], mirror: cpu::embed::run },
     Kernel { name: "glu", bindings: &[Read, Write], mirror: cpu::glu::run },
     Kernel { name: "matmul", bindings: &[Read, Read, Read, Read, Write], mirror: cpu::matmul::run },
     Kernel { name: "matmul_tile", bindings: &[Read, Read, Read, Read, Write], mirror: cpu::matmul::run },
-    Kernel { name: "matvec", bindings: &[Read, Read, Read, Read, Write], mirror: cpu::matmul::run },
+    Kernel { name: "matvec", bindings: &[Read, Read, Read, Read, Read, Read, Write], mirror: cpu::matvec::run },
+    Kernel { name: "matvec_rows", bindings: &[Read, Read, Read, Read, Read, Read, Write], mirror: cpu::matvec::run },
     Kernel { name: "rmsnorm", bindings: &[Read, Read, Read, Write], mirror: cpu::rmsnorm::run },
     Kernel { name: "rope_kv", bindings: &[Read, Read, Read, Read, Write, Write, Write], mirror: cpu::rope_kv::run },
 ];

@@ -6,12 +6,13 @@
 //! - [`params`], [`memory`]: what kernels get. [`cpu`]: a mirror for each kernel. [`kernels`]: the table of them.
 //! - [`recording`]: a list of dispatches. [`gpu`]: the device that replays one.
 //! - [`weights`], [`upload`]: from the file's bytes to buffers. [`rope`], [`kv_cache`], [`batch`]: the rest of a pass.
-//! - [`forward`]: the transformer. [`engine`]: what is loaded. [`loader`]: how it came there.
+//! - [`choice`]: which variant of a kernel runs. [`forward`]: the transformer. [`engine`]: what is loaded. [`loader`]: how it came there.
 //! - [`sampler`], [`stop`]: from logits to an end. [`session`]: one generation. [`measure`]: scores and timings.
 //! - `web`: the whole as JavaScript sees it.
 
 pub mod batch;
 pub mod chat;
+pub mod choice;
 pub mod config;
 pub mod cpu;
 pub mod engine;

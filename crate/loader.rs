@@ -4,10 +4,11 @@
 use std::collections::HashMap;
 
 use crate::bail;
+use crate::choice::Choice;
 use crate::config::ModelConfig;
 use crate::engine::Engine;
 use crate::error::Result;
-use crate::forward::{Choice, Model, Sizes};
+use crate::forward::{Model, Sizes};
 use crate::gguf::{Header, HeaderParser};
 use crate::gpu::{Caps, Gpu, GpuOptions};
 use crate::kv_cache::KvType;
@@ -141,7 +142,7 @@ impl Loader {
             max_outputs: MAX_OUTPUTS.min(rows),
             kv: self.options.kv,
         };
-        let choice = choose(&self.gpu.caps, self.options.kv);
+        let choice = Choice::of(&self.gpu.caps, self.options.kv);
         let (model, upload) = Model::place(&header, config, sizes, choice, &mut self.gpu)?;
         self.gpu.check()?;
         Ok(Tensors { model, upload, tokenizer, template, name, types, n_params, file_bytes: header.file_bytes })
@@ -169,24 +170,4 @@ impl Loader {
         engine.gpu.idle().await?;
         Ok(engine)
     }
-}
-
-/// The kernel variants for an adapter. GPUs prefill by tiles in shared memory. On software adapters barriers and loads
-/// are slow, and no load is shared by all lanes: there activations are broadcast instead.
-fn choose(caps: &Caps, kv: KvType) -> Choice {
-    let x = match caps.subgroup_min {
-        _ if !caps.is_software => "tile",
-        0..4 => "direct",
-        4..8 => "quad",
-        _ => "octet",
-    };
-    let kv = match kv {
-        KvType::F32 => "f32",
-        // A software adapter loads a word at a time: two numbers are better than one.
-        KvType::F16 if caps.f16 && !caps.is_software => "f16",
-        KvType::F16 => "pack16",
-    };
-    let reduce = if caps.subgroups { "subgroup" } else { "tree" };
-    let lanes = if caps.subgroups && caps.is_software { "quad" } else { reduce };
-    Choice { reduce, x, lanes, tile_attention: !caps.is_software, kv }
 }

@@ -29,7 +29,7 @@ pub struct RmsNorm {
     pub accumulate: u32,
 }
 
-/// `shaders/matvec.wgsl`, `shaders/matmul.wgsl` and `shaders/matmul_tile.wgsl`
+/// `shaders/matmul.wgsl` and `shaders/matmul_tile.wgsl`
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, Pod, Zeroable)]
 pub struct MatMul {
@@ -46,6 +46,65 @@ pub struct MatMul {
     /// Rows of the batch.
     pub m: u32,
     pub pad: u32,
+}
+
+/// `shaders/matvec.wgsl` and `shaders/matvec_rows.wgsl`
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, Pod, Zeroable)]
+pub struct MatVec {
+    pub planes: [u32; 4],
+    /// Rows of the weight part.
+    pub n: u32,
+    /// Blocks of 32 in a row.
+    pub k_blocks: u32,
+    /// Length of an output row, and where in it this part's results go.
+    pub out_stride: u32,
+    pub column: u32,
+    pub has_bias: u32,
+    pub accumulate: u32,
+    /// 1: read row `rows[r]` of x instead of row r.
+    pub gather: u32,
+    /// 1: x goes through RMSNorm first, with `eps`.
+    pub has_norm: u32,
+    pub eps: f32,
+    /// 0: none; 1: SiLU, 2: GELU (tanh) of the first half of the rows, times the second half.
+    pub glu: u32,
+    /// Threads that share a row, 16 or 64; `matvec_rows` does not read it.
+    pub lanes: u32,
+    pub pad: u32,
+}
+
+/// `shaders/decode_attention.wgsl`
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, Pod, Zeroable)]
+pub struct DecodeAttention {
+    pub n_heads: u32,
+    pub n_kv_heads: u32,
+    pub head_dim4: u32,
+    /// Rotated pairs: rope_dim / 2.
+    pub rope_half: u32,
+    pub neox: u32,
+    pub has_norm: u32,
+    pub eps: f32,
+    pub attn_scale: f32,
+    /// Cells a row may look back over, itself included; 0: all.
+    pub window: u32,
+    /// Workgroups per KV head and split.
+    pub groups: u32,
+    /// softcap * tanh(score / softcap); 0: off.
+    pub softcap: f32,
+    /// Stretches that the cells are cut into; 1: the result is whole.
+    pub splits: u32,
+}
+
+/// `shaders/attention_combine.wgsl`
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, Pod, Zeroable)]
+pub struct AttentionCombine {
+    /// head_dim / 4.
+    pub dim4: u32,
+    pub splits: u32,
+    pub pad: [u32; 2],
 }
 
 /// `shaders/rope_kv.wgsl`

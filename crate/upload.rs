@@ -1,6 +1,8 @@
 //! Streams the file's tensor bytes into buffers. Bytes arrive in order, in pieces of any size; at most one repack unit
 //! is kept over from piece to piece, so the file is never whole in memory.
 
+use std::borrow::Cow;
+
 use crate::bail;
 use crate::error::Result;
 use crate::memory::Memory;
@@ -106,11 +108,12 @@ impl Upload {
         let Placement { kind, ref target, .. } = self.placements[self.index];
         let elements = (bytes.len() / kind.block_bytes() * kind.block_len()) as u64;
         match *target {
-            Target::Part { buffer, planes, first_element } => {
-                let specs = quant::planes(kind);
+            Target::Part { buffer, kind: stored, planes, first_element } => {
+                let specs = quant::planes(stored);
                 self.planes.resize(specs.len().max(self.planes.len()), Vec::new());
                 self.planes.iter_mut().for_each(Vec::clear);
-                quant::repack(kind, bytes, &mut self.planes[..specs.len()]);
+                let wide = if stored == kind { Cow::Borrowed(bytes) } else { quant::widen(kind, stored, bytes).into() };
+                quant::repack(stored, &wide, &mut self.planes[..specs.len()]);
                 let units = (first_element + self.done) / quant::UNIT as u64;
                 for (i, spec) in specs.iter().enumerate() {
                     let offset = planes[i] as u64 * 4 + units * spec.bytes_per_unit as u64;

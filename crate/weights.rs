@@ -63,8 +63,8 @@ pub struct Weights {
 /// Where a run of a tensor's elements goes.
 #[derive(Clone, Debug)]
 pub enum Target {
-    /// Elements of a part, repacked into its planes.
-    Part { buffer: BufferId, planes: [u32; 4], first_element: u64 },
+    /// Elements of a part, stored as its type and repacked into its planes.
+    Part { buffer: BufferId, kind: TensorType, planes: [u32; 4], first_element: u64 },
     /// The whole tensor as f32, at this element of a buffer.
     Floats { buffer: BufferId, first_element: u64 },
     /// The whole tensor as f32, kept for the CPU.
@@ -172,21 +172,25 @@ impl<'a> Planner<'a> {
         self.matrix(&tensors)
     }
 
-    /// Stacks the tensors' rows. Neighbours of one type share a part while it fits and starts on a whole unit.
+    /// Stacks the tensors' rows. Neighbours of one type share a part while it fits and starts on a whole unit; where
+    /// one type holds them all exactly, that is theirs: a dispatch less is worth the bytes.
     fn matrix(&mut self, tensors: &[&'a TensorInfo]) -> Result<Matrix> {
         let k = tensors[0].shape[0];
+        let first = Some(tensors[0].kind);
+        let common = tensors.iter().fold(first, |kind, t| kind.and_then(|kind| quant::common(kind, t.kind)));
+        let kind_of = |tensor: &TensorInfo| common.unwrap_or(tensor.kind);
         let mut matrix = Matrix { n: 0, k: k as u32, parts: Vec::new() };
         // Runs of rows that will share a part: (tensor, its first row, rows).
         let mut runs: Vec<(&TensorInfo, u64, u64)> = Vec::new();
         for &tensor in tensors {
             let rows = tensor.shape.get(1).copied().unwrap_or(1);
-            let most = self.rows_that_fit(tensor.kind, k)?;
+            let most = self.rows_that_fit(kind_of(tensor), k)?;
             let held: u64 = runs.iter().map(|r| r.2).sum();
-            let joins = runs.last().is_some_and(|(t, ..)| t.kind == tensor.kind)
+            let joins = runs.last().is_some_and(|(t, ..)| kind_of(t) == kind_of(tensor))
                 && held + rows <= most
                 && (held * k).is_multiple_of(UNIT);
             if !joins {
-                self.part(&mut matrix, &mut runs)?;
+                self.part(&mut matrix, &mut runs, common)?;
             }
             let mut first = 0;
             while first < rows {
@@ -194,11 +198,11 @@ impl<'a> Planner<'a> {
                 runs.push((tensor, first, take));
                 first += take;
                 if first < rows {
-                    self.part(&mut matrix, &mut runs)?;
+                    self.part(&mut matrix, &mut runs, common)?;
                 }
             }
         }
-        self.part(&mut matrix, &mut runs)?;
+        self.part(&mut matrix, &mut runs, common)?;
         Ok(matrix)
     }
 
@@ -219,11 +223,16 @@ impl<'a> Planner<'a> {
     }
 
     /// Allocates a part for the runs collected so far, and empties them.
-    fn part(&mut self, matrix: &mut Matrix, runs: &mut Vec<(&TensorInfo, u64, u64)>) -> Result<()> {
+    fn part(
+        &mut self,
+        matrix: &mut Matrix,
+        runs: &mut Vec<(&TensorInfo, u64, u64)>,
+        common: Option<TensorType>,
+    ) -> Result<()> {
         let Some(&(first, ..)) = runs.first() else {
             return Ok(());
         };
-        let (k, kind) = (matrix.k as u64, first.kind);
+        let (k, kind) = (matrix.k as u64, common.unwrap_or(first.kind));
         let rows: u64 = runs.iter().map(|r| r.2).sum();
         let (offsets, bytes) = quant::plane_offsets(kind, rows * k);
         let mut planes = [0; 4];
@@ -231,7 +240,7 @@ impl<'a> Planner<'a> {
         let buffer = self.memory.alloc(&first.name, bytes)?;
         let mut first_element = 0;
         for (tensor, row, count) in runs.drain(..) {
-            self.place(tensor, row * k, count * k, Target::Part { buffer, planes, first_element });
+            self.place(tensor, row * k, count * k, Target::Part { buffer, kind, planes, first_element });
             first_element += count * k;
         }
         matrix.parts.push(Part { buffer, kind, first_row: matrix.n, n_rows: rows as u32, planes });

@@ -1,45 +1,48 @@
-// Matrix-vector product for decode and batches of a few rows:
-//   out[r][column + n] = W[n] . x[r]  (+ bias[n])      or, with accumulate,  out += ...
-// Shapes: W [N][K] (one part of a matrix), x [R][K], bias [N of the whole matrix], out [R][out_stride]; K % 32 == 0.
-// Grid: (ceil(N/16), R). 16 threads share a group of 4 rows and stride over their blocks of 32 weights:
+// Matrix-vector product for decode and batches of a few rows, with what surrounds it in a layer:
+//   y[n] = W[n] . x[r]          with a norm (Zhang & Sennrich 2019), of x * norm * rsqrt(mean(x^2) + eps) in place of x
+//   out[r][column + n] = y[n] (+ bias[n]);   with accumulate, out += ...;   with a gate (Shazeer 2020),
+//   out[r][column + n] = act(y[n]) * y[N/2 + n]
+// Shapes: W [N][K] (one part of a matrix), x [*][K] (row rows[r] with gather, else r), norm [K],
+// bias [N of the whole matrix], out [R][out_stride]; K % 32 == 0.
+// Grid: (ceil(N / (256/lanes)), R). `lanes` (16 or 64) threads share 4 rows and stride over their blocks of 32 weights:
 // neighbouring threads load neighbouring 16 bytes, and x is read once for the 4 rows.
-// Mirror: crate/cpu/matmul.rs
-struct Params {
-    planes: vec4<u32>,
-    n: u32,
-    k_blocks: u32,
-    out_stride: u32,
-    column: u32,
-    has_bias: u32,
-    accumulate: u32,
-    m: u32,
-}
-@group(0) @binding(2) var<storage, read> x: array<vec4<f32>>;
-@group(0) @binding(3) var<storage, read> bias: array<f32>;
-@group(0) @binding(4) var<storage, read_write> out: array<f32>;
-@group(0) @binding(5) var<uniform> params: Params;
-#import shared/weights
+// Mirror: crate/cpu/matvec.rs
+#import shared/matvec
 #import formats/{format}
 #import shared/reduce_{reduce}
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lid: u32) {
-    let first = group.x * 16u + (lid / 16u) * 4u;
-    // Rows past the end repeat the last one, so that every thread stays in step; they are not stored.
-    let last = params.n - 1u;
-    let row = min(vec4<u32>(first, first + 1u, first + 2u, first + 3u), vec4<u32>(last)) * params.k_blocks;
-    let x_row = group.y * params.k_blocks;
+    // A thread's four rows make four results, or two with their gates.
+    let slot = group.x * (64u / params.lanes) + lid / params.lanes;
+    let first = slot * select(4u, 2u, params.glu != 0u);
+    let row = row_starts(first, 1u);
+    let begin = x_start(group.y);
     var acc = vec4<f32>(0.0);
-    for (var kb = lid % 16u; kb < params.k_blocks; kb += 16u) {
-        let at = (x_row + kb) * 8u;
-        let x0 = x[at];
-        let x1 = x[at + 1u];
-        let x2 = x[at + 2u];
-        let x3 = x[at + 3u];
-        let x4 = x[at + 4u];
-        let x5 = x[at + 5u];
-        let x6 = x[at + 6u];
-        let x7 = x[at + 7u];
+    var squares = 0.0;
+    for (var kb = lid % params.lanes; kb < params.k_blocks; kb += params.lanes) {
+        let at = begin + kb * 8u;
+        var x0 = x[at];
+        var x1 = x[at + 1u];
+        var x2 = x[at + 2u];
+        var x3 = x[at + 3u];
+        var x4 = x[at + 4u];
+        var x5 = x[at + 5u];
+        var x6 = x[at + 6u];
+        var x7 = x[at + 7u];
+        if params.has_norm != 0u {
+            squares += dot(x0, x0) + dot(x1, x1) + dot(x2, x2) + dot(x3, x3) +
+                dot(x4, x4) + dot(x5, x5) + dot(x6, x6) + dot(x7, x7);
+            let w = kb * 8u;
+            x0 *= norm[w];
+            x1 *= norm[w + 1u];
+            x2 *= norm[w + 2u];
+            x3 *= norm[w + 3u];
+            x4 *= norm[w + 4u];
+            x5 *= norm[w + 5u];
+            x6 *= norm[w + 6u];
+            x7 *= norm[w + 7u];
+        }
         var sums = vec2<f32>(0.0);
         if HAS_OFFSET {
             let ones = vec4<f32>(1.0);
@@ -52,21 +55,16 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
             acc[r] += dot(w.scale, vec2<f32>(low, high)) + dot(w.offset, sums);
         }
     }
-    let total = sum16(acc, lid);
-    if lid % 16u == 0u {
-        for (var r = 0u; r < 4u; r++) {
-            let n = first + r;
-            if n < params.n {
-                let at = group.y * params.out_stride + params.column + n;
-                var y = total[r];
-                if params.has_bias != 0u {
-                    y += bias[params.column + n];
-                }
-                if params.accumulate != 0u {
-                    y += out[at];
-                }
-                out[at] = y;
-            }
-        }
+    var total: vec4<f32>;
+    if params.lanes == 64u {
+        total = workgroup_sum4(acc, lid);
+        squares = workgroup_sum(squares, lid);
+    } else {
+        total = sum16(acc, lid);
+        workgroupBarrier();
+        squares = sum16(vec4<f32>(squares, 0.0, 0.0, 0.0), lid).x;
+    }
+    if lid % params.lanes == 0u {
+        store(group.y, first, 1u, total, squares);
     }
 }

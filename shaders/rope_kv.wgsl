@@ -1,8 +1,7 @@
 // What happens between the QKV projection and attention, for one head of one row:
 //   q: (RMSNorm) -> RoPE -> * attn_scale, in place;   k: (RMSNorm) -> RoPE -> cache;   v -> cache
-// RoPE (Su et al. 2021) rotates the first 2*rope_half elements, as pairs (i, i+half) with neox, else (2i, 2i+1).
-// cos and sin come from a table made in double precision on the CPU, since WGSL promises 2^-11 and only near zero:
-// angle(position) = coarse[position / 256] + fine[position % 256], each a (cos, sin) per pair.
+// RoPE (Su et al. 2021) rotates the first 2*rope_half elements, as pairs (i, i+half) with neox, else (2i, 2i+1),
+// by the angles of shared/rope_angle.wgsl.
 // Shapes: qkv [R][(n_heads + 2*n_kv_heads) * head_dim], norms [head_dim], cache [cells][n_kv_heads][head_dim].
 // Grid: (n_heads + 2*n_kv_heads, R), a workgroup a head.  head_dim % 4 == 0, <= 256.  Mirror: crate/cpu/rope_kv.rs
 struct Params {
@@ -24,6 +23,7 @@ struct Params {
 @group(0) @binding(6) var<storage, read_write> v_cache: array<Kv4>;
 @group(0) @binding(7) var<uniform> params: Params;
 #import shared/kv_{kv}
+#import shared/rope_angle
 #import shared/reduce_{reduce}
 
 var<workgroup> head: array<f32, 256>;
@@ -52,19 +52,14 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     workgroupBarrier();
     if !is_v {
         let half = params.rope_half;
-        let coarse = (256u + row.y / 256u) * half;
-        let fine = (row.y % 256u) * half;
         for (var i = lid; i < half; i += 64u) {
             let a = select(2u * i, i, params.neox != 0u);
             let b = select(2u * i + 1u, i + half, params.neox != 0u);
-            let c = rope[coarse + i];
-            let f = rope[fine + i];
-            let cos = c.x * f.x - c.y * f.y;
-            let sin = c.y * f.x + c.x * f.y;
+            let turn = rope_angle(row.y, i, half);
             let u = head[a];
             let v = head[b];
-            head[a] = u * cos - v * sin;
-            head[b] = u * sin + v * cos;
+            head[a] = u * turn.x - v * turn.y;
+            head[b] = u * turn.y + v * turn.x;
         }
     }
     workgroupBarrier();

@@ -10,7 +10,8 @@ mod twin;
 use pollster::block_on;
 use run::{TinyGolden, argmax, decode, golden, largest_difference, load, log_sum_exp, prefill, rows};
 use sotto::batch::{Batch, Row};
-use sotto::forward::Choice;
+use sotto::choice::Choice;
+use sotto::forward::Shape;
 use sotto::gpu::{Gpu, GpuOptions};
 use sotto::kv_cache::KvType;
 use sotto::loader::LoadOptions;
@@ -150,7 +151,7 @@ fn the_first_dispatch_that_differs_is_named() {
     for (label, variant) in [
         ("token_embd.weight", "embed.f32"),
         ("blk.1.ffn_down.weight", "matmul.f32.direct"),
-        ("output_norm.weight", "rmsnorm.tree"),
+        ("output_norm.weight", "matvec.f32.tree"),
     ] {
         let mut twin = Twin::new(&file("llama-f32"), Layout::default());
         assert!(twin.first_difference(&batch).is_none());
@@ -159,7 +160,7 @@ fn the_first_dispatch_that_differs_is_named() {
         let at = if label == "token_embd.weight" { 96 * 64 } else { 0 };
         twin.both.gpu.write(id, at * 4, bytemuck::bytes_of(&7f32));
         let found = twin.first_difference(&batch).expect("a difference");
-        let (recording, buffer) = (twin.model.record(40, 1, true).unwrap(), found.index);
+        let (recording, buffer) = (twin.model.record(Shape::new(40, 1, true, 39)).unwrap(), found.index);
         let reads = |index: usize| recording.dispatches[index].buffers.contains(&id);
         assert!(found.variant == variant && reads(buffer) && !(0..buffer).any(reads), "{label}: {found}");
         assert!(found.to_string().contains(variant) && found.error > 1e-3, "{found}");
@@ -178,10 +179,16 @@ fn chunks_of_any_size_give_the_same_bits() {
             last = block_on(engine.forward(&batch)).expect("logits");
         }
         let expected = prefill(&mut engine, &prompt, 0, 16);
-        assert!(expected.ends_with(&last), "{name}: 64 rows at once differ from 16");
-        for chunk in [7, 2, 1] {
-            assert!(prefill(&mut engine, &prompt, 0, chunk) == expected, "{name}: chunks of {chunk} change the logits");
+        // The logits of one row take a kernel of their own: their last bits may differ.
+        let error = largest_difference(&last, &expected[expected.len() - last.len()..]);
+        assert!(error < CEILING_F32, "{name}: 64 rows at once differ from 16 by {error:.1e}");
+        for chunk in [7, 2] {
+            let got = prefill(&mut engine, &prompt, 0, chunk);
+            let whole = expected.len() - last.len();
+            assert!(got[..whole] == expected[..whole], "{name}: chunks of {chunk} change the logits");
         }
+        let error = largest_difference(&prefill(&mut engine, &prompt, 0, 1), &expected);
+        assert!(error < CEILING_F32, "{name}: chunks of 1 change the logits by {error:.1e}");
         // A model laid out for small batches.
         let mut engine = load(&file(name), options(KvType::F16, 3)).expect("a model");
         assert!(prefill(&mut engine, &prompt, 0, 3) == expected, "{name}: maxBatchTokens 3 changes the logits");
@@ -217,7 +224,8 @@ fn tiles_give_the_same_bits_whatever_the_chunk() {
             pieces.flat_map(|piece| twin.forward(&batch(piece))).collect()
         };
         let expected = prefill(64);
-        for chunk in [33, 7] {
+        // Eights, not sevens: the logits of one row alone take a kernel of their own.
+        for chunk in [33, 8] {
             assert!(prefill(chunk) == expected, "{name}: chunks of {chunk} change the logits");
         }
     }
@@ -229,8 +237,9 @@ fn choices() -> Vec<Choice> {
     let all = [
         (0, PLAIN),
         (1, Choice { reduce: "subgroup", lanes: "subgroup", ..PLAIN }),
-        (4, Choice { reduce: "subgroup", lanes: "quad", x: "quad", ..PLAIN }),
-        (8, Choice { reduce: "subgroup", lanes: "quad", x: "octet", ..PLAIN }),
+        (0, Choice { matvec: "matvec_rows", ..PLAIN }),
+        (4, Choice { reduce: "subgroup", lanes: "quad", x: "quad", matvec: "matvec_rows", ..PLAIN }),
+        (8, Choice { reduce: "subgroup", lanes: "quad", x: "octet", matvec: "matvec_rows", ..PLAIN }),
         (0, TILES),
     ];
     all.into_iter().filter(|c| c.0 <= lanes).map(|c| c.1).collect()
@@ -243,7 +252,15 @@ fn every_choice_of_kernels_computes_alike() {
     let runs = choices().into_iter().map(|choice| {
         let mut twin = Twin::new(&file("gemma3-mixed"), Layout { choice, ..Default::default() });
         assert!(twin.first_difference(&batch).is_none_or(|d| panic!("{choice:?}: {d}")));
-        (choice, twin.forward(&batch))
+        let mut logits = twin.forward(&batch);
+        // A token of its own takes other kernels, and its attention may be split.
+        let next = Batch { rows: rows(&prompt[..1], prompt.len() as u32, 0, |_| true), prefill: false };
+        for split in [false, true] {
+            twin.split = split;
+            assert!(twin.first_difference(&next).is_none_or(|d| panic!("{choice:?}, split {split}: {d}")));
+            logits.extend(twin.forward(&next));
+        }
+        (choice, logits)
     });
     let mut first: Option<Vec<f32>> = None;
     for (choice, logits) in runs {
@@ -269,7 +286,9 @@ fn two_sequences_in_a_batch_are_as_each_alone() {
             let next = [(prompt[0], 40, 1), (other[0], 23, 0)];
             let (prefilled, decoded) = run_and_decode(&mut twin, &both, &next);
             assert!(prefilled == [first.0, second.0].concat(), "{name} {choice:?}: prefill differs");
-            assert!(decoded == [first.1, second.1].concat(), "{name} {choice:?}: decoding differs");
+            // A row of its own takes another attention kernel: last bits may differ.
+            let error = largest_difference(&decoded, &[first.1, second.1].concat());
+            assert!(error < CEILING_F32, "{name} {choice:?}: decoding differs by {error:.1e}");
         }
     }
 }

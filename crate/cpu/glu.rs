@@ -13,9 +13,13 @@ pub fn run(mut args: Args) {
         for i in 0..f {
             let gate = gate_up[r * 2 * f + i];
             let up = gate_up[r * 2 * f + f + i];
-            let g = gate as f64;
-            let z = if p.gelu != 0 { (8.0 / std::f64::consts::PI).sqrt() * (g + 0.044715 * g * g * g) } else { g };
-            out[r * f + i] = (g / (1.0 + (-z).exp())) as f32 * up;
+            out[r * f + i] = activate(gate as f64, p.gelu != 0) as f32 * up;
         }
     }
+}
+
+/// SiLU, or GELU in its tanh form.
+pub(super) fn activate(g: f64, gelu: bool) -> f64 {
+    let z = if gelu { (8.0 / std::f64::consts::PI).sqrt() * (g + 0.044715 * g * g * g) } else { g };
+    g / (1.0 + (-z).exp())
 }

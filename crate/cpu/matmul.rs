@@ -1,5 +1,4 @@
-//! Mirror of `shaders/matvec.wgsl`, `shaders/matmul.wgsl` and `shaders/matmul_tile.wgsl`: one product, three ways to
-//! share the work.
+//! Mirror of `shaders/matmul.wgsl` and `shaders/matmul_tile.wgsl`: one product, two ways to share the work.
 
 use super::{Args, floats, floats_mut};
 use crate::params::MatMul;

@@ -2,9 +2,12 @@
 //! against. `CpuMemory` runs a whole recording on them.
 
 pub mod attention;
+pub mod attention_combine;
+pub mod decode_attention;
 pub mod embed;
 pub mod glu;
 pub mod matmul;
+pub mod matvec;
 mod memory;
 pub mod rmsnorm;
 pub mod rope_kv;

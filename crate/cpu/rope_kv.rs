@@ -22,12 +22,7 @@ pub fn run(mut args: Args) {
             let is_v = h >= heads + kv_heads;
             let is_q = h < heads;
             if !is_v {
-                if p.has_norm != 0 {
-                    let mean = head.iter().map(|&v| v as f64 * v as f64).sum::<f64>() / dim as f64;
-                    let scale = (1.0 / (mean + p.eps as f64).sqrt()) as f32;
-                    let norm = norms[if is_q { 0 } else { 1 }];
-                    head.iter_mut().zip(norm).for_each(|(v, w)| *v *= scale * w);
-                }
+                norm(&mut head, norms[if is_q { 0 } else { 1 }], &p);
                 rotate(&mut head, rope, position, &p);
             }
             if is_q {
@@ -42,8 +37,17 @@ pub fn run(mut args: Args) {
     }
 }
 
+/// RMSNorm of one head, where the model has one.
+pub(super) fn norm(head: &mut [f32], weight: &[f32], p: &RopeKv) {
+    if p.has_norm != 0 {
+        let mean = head.iter().map(|&v| v as f64 * v as f64).sum::<f64>() / head.len() as f64;
+        let scale = (1.0 / (mean + p.eps as f64).sqrt()) as f32;
+        head.iter_mut().zip(weight).for_each(|(v, w)| *v *= scale * w);
+    }
+}
+
 /// RoPE on one head, with the table's coarse and fine angles added.
-fn rotate(head: &mut [f32], rope: &[f32], position: u32, p: &RopeKv) {
+pub(super) fn rotate(head: &mut [f32], rope: &[f32], position: u32, p: &RopeKv) {
     let half = p.rope_half as usize;
     for i in 0..half {
         let (a, b) = if p.neox != 0 { (i, i + half) } else { (2 * i, 2 * i + 1) };
@@ -59,7 +63,7 @@ fn rotate(head: &mut [f32], rope: &[f32], position: u32, p: &RopeKv) {
 }
 
 /// Writes a head to element `at` of a cache, as f32 or as pairs of f16.
-fn store(cache: &mut [u32], at: usize, head: &[f32], half: bool) {
+pub(super) fn store(cache: &mut [u32], at: usize, head: &[f32], half: bool) {
     // What f16 cannot hold becomes its largest number.
     let bits = |v: f32| f16::from_f32(v.clamp(-65504.0, 65504.0)).to_bits() as u32;
     if half {

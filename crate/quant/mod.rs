@@ -5,20 +5,23 @@
 //!
 //! - [`dequantize`]: file blocks → f32, the ground truth.
 //! - [`repack`]: file blocks → the planes that shaders read; [`plane_offsets`] says where they go.
+//! - [`widen`]: file blocks → those of a type that holds the same numbers.
 //! - [`load_block`], [`dequantize_packed`]: planes → f32, the mirrors of `shaders/formats`.
 
 mod dequantize;
 mod layout;
 mod packed;
 mod repack;
+mod widen;
 
 pub use dequantize::dequantize;
 pub use layout::{BLOCK, PlaneSpec, UNIT, plane_offsets, planes};
 pub use packed::{Block, Packed, dequantize_packed, load_block, load_packed};
 pub use repack::repack;
+pub use widen::{common, widen};
 
 /// How a tensor's elements are stored in the file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[allow(non_camel_case_types)]
 pub enum TensorType {
     F32,

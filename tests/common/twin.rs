@@ -6,10 +6,11 @@ use std::fmt;
 
 use pollster::block_on;
 use sotto::batch::Batch;
+use sotto::choice::Choice;
 use sotto::config::ModelConfig;
 use sotto::cpu::CpuMemory;
 use sotto::error::Result;
-use sotto::forward::{Choice, Model, Sizes};
+use sotto::forward::{Model, Shape, Sizes};
 use sotto::gguf::HeaderParser;
 use sotto::gpu::{Gpu, GpuOptions};
 use sotto::kernels::Access;
@@ -61,7 +62,8 @@ impl Default for Layout {
 }
 
 /// Kernels that every adapter runs, and the exact cache.
-pub const PLAIN: Choice = Choice { reduce: "tree", x: "direct", lanes: "tree", tile_attention: false, kv: "f32" };
+pub const PLAIN: Choice =
+    Choice { reduce: "tree", x: "direct", matvec: "matvec", lanes: "tree", tile_attention: false, kv: "f32" };
 
 /// Rows of the largest batch, and rows that may want logits.
 pub const ROWS: u32 = 64;
@@ -69,6 +71,8 @@ pub const ROWS: u32 = 64;
 pub struct Twin {
     pub both: Both,
     pub model: Model,
+    /// Splits the attention of a single row at any position.
+    pub split: bool,
 }
 
 impl Twin {
@@ -86,14 +90,16 @@ impl Twin {
         upload.push(&file[used..], &mut both);
         upload.finish(header.file_bytes).expect("every byte");
         model.finish(&upload, &mut both);
-        Twin { both, model }
+        Twin { both, model, split: false }
     }
 
     fn record(&mut self, batch: &Batch) -> (Recording, usize) {
         let outputs = batch.outputs();
         self.both.write(self.model.batch_buffer(), 0, bytemuck::cast_slice(&batch.words(self.model.sizes.context)));
         self.both.write(self.model.outputs_buffer(), 0, bytemuck::cast_slice(&outputs));
-        let recording = self.model.record(batch.rows.len() as u32, outputs.len() as u32, batch.prefill);
+        let last = batch.rows.iter().map(|row| row.position).max().unwrap_or(0);
+        let shape = Shape::new(batch.rows.len() as u32, outputs.len() as u32, batch.prefill, last);
+        let recording = self.model.record(Shape { split: shape.split || self.split && batch.rows.len() == 1, ..shape });
         (recording.expect("a recording"), outputs.len() * self.model.config.n_vocab as usize)
     }
 

@@ -2,6 +2,7 @@
 //! another way.
 
 mod attention;
+mod decode_attention;
 mod embed;
 #[path = "../common/export.rs"]
 mod export;
@@ -9,6 +10,7 @@ mod glu;
 #[path = "../common/gpu.rs"]
 mod gpu;
 mod matmul;
+mod matvec;
 mod mirrors;
 mod random;
 mod recording;
@@ -29,6 +31,7 @@ fn every_variant_does_as_its_mirror() {
     let second = std::thread::spawn(|| {
         let mut rig = gpu::Rig::new();
         matmul::run(&mut rig, others);
+        matvec::run(&mut rig, others);
         rig.report("some-products")
     });
     let mut rig = gpu::Rig::new();
@@ -37,7 +40,9 @@ fn every_variant_does_as_its_mirror() {
     embed::run(&mut rig);
     rope_kv::run(&mut rig);
     attention::run(&mut rig);
+    decode_attention::run(&mut rig);
     matmul::run(&mut rig, some);
+    matvec::run(&mut rig, some);
     let mut report = rig.report("cases");
     report.merge(second.join().expect("the second device's tests"));
     report.finish();

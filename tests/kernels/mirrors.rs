@@ -3,7 +3,7 @@
 
 use sotto::cpu::CpuMemory;
 use sotto::memory::{BufferId, Memory};
-use sotto::params::{Attention, Embed, Glu, MatMul, RmsNorm, RopeKv};
+use sotto::params::{Attention, AttentionCombine, DecodeAttention, Embed, Glu, MatMul, MatVec, RmsNorm, RopeKv};
 use sotto::quant::{self, TensorType};
 use sotto::recording::Recording;
 use sotto::rope;
@@ -139,11 +139,130 @@ fn products_are_those_of_the_file() {
             let inputs: [&[u32]; 5] =
                 [&part.words, &part.words, &bits(&x), &bits(&bias), &bits(&vec![0.5; m * stride])];
             let format = kind.name().to_lowercase();
-            for variant in [format!("matvec.{format}.tree"), format!("matmul.{format}.direct")] {
-                let out = mirror(&variant, params, &inputs, [1, m as u32]);
-                close(float(&out[4]), &want, 1e-5);
-            }
+            let out = mirror(&format!("matmul.{format}.direct"), params, &inputs, [1, m as u32]);
+            close(float(&out[4]), &want, 1e-5);
+            let params = MatVec {
+                planes: part.planes,
+                n: n as u32,
+                k_blocks: k as u32 / 32,
+                out_stride: stride as u32,
+                column: column as u32,
+                has_bias,
+                accumulate,
+                ..MatVec::default()
+            };
+            let [w, again, x, bias, out] = inputs;
+            let inputs = [w, again, x, bias, &[0; 4], &[0; 4], out];
+            let out = mirror(&format!("matvec.{format}.tree"), params, &inputs, [1, m as u32]);
+            close(float(&out[6]), &want, 1e-5);
         }
+    }
+}
+
+#[test]
+fn a_fused_product_is_its_steps_one_by_one() {
+    let mut random = Random::new(18);
+    let (f, k) = (7, 64);
+    let part = part(&mut random, TensorType::Q4_K, 2 * f * k, 0);
+    let (x, norm) = (bits(&random.floats(3 * k, 2.0)), bits(&random.floats(k, 2.0)));
+    let rows = [2u32, 0];
+    let normed = RmsNorm { k4: k as u32 / 4, eps: 0.5, gather: 1, accumulate: 0 };
+    let normed = mirror("rmsnorm.tree", normed, &[&x, &norm, &rows, &vec![0; 2 * k]], [1, 2]);
+    let (planes, n, k_blocks) = (part.planes, 2 * f as u32, k as u32 / 32);
+    let product = MatMul { planes, n, k_blocks, out_stride: n, m: 2, ..MatMul::default() };
+    let inputs: [&[u32]; 5] = [&part.words, &part.words, &normed[3], &[0; 4], &vec![0; 4 * f]];
+    let product = mirror("matmul.q4_k.direct", product, &inputs, [1, 2]);
+    let product = float(&product[4]);
+    for glu in [1, 2] {
+        let params = MatVec {
+            planes,
+            n,
+            k_blocks,
+            out_stride: f as u32,
+            gather: 1,
+            has_norm: 1,
+            eps: 0.5,
+            glu,
+            ..MatVec::default()
+        };
+        let inputs: [&[u32]; 7] = [&part.words, &part.words, &x, &[0; 4], &norm, &rows, &vec![0; 2 * f]];
+        let fused = mirror("matvec.q4_k.tree", params, &inputs, [1, 2]);
+        let want: Vec<f64> = (0..2 * f)
+            .map(|i| {
+                let row = i / f * 2 * f;
+                let (g, up) = (product[row + i % f] as f64, product[row + f + i % f] as f64);
+                let inner = (2.0 / std::f64::consts::PI).sqrt() * (g + 0.044715 * g.powi(3));
+                up * g * if glu == 1 { 1.0 / (1.0 + (-g).exp()) } else { 0.5 * (1.0 + inner.tanh()) }
+            })
+            .collect();
+        close(float(&fused[6]), &want, 1e-5);
+    }
+}
+
+#[test]
+fn attention_of_one_row_is_rope_and_attention_however_it_is_split() {
+    let mut random = Random::new(19);
+    let (heads, kv_heads, dim, position, first_cell) = (4, 2, 8, 21, 3);
+    let qkv = bits(&random.floats((heads + 2 * kv_heads) * dim, 2.0));
+    let (q_norm, k_norm) = (bits(&random.floats(dim, 2.0)), bits(&random.floats(dim, 2.0)));
+    let table = bits(&rope::table(dim as u32, 1e4, 1.0, &[], 256));
+    let cache = |random: &mut Random| bits(&random.floats(30 * kv_heads * dim, 1.0));
+    let (k_cache, v_cache) = (cache(&mut random), cache(&mut random));
+    let batch = [0, position, first_cell, 0];
+    let (n_heads, n_kv_heads) = (heads as u32, kv_heads as u32);
+    let turn = RopeKv {
+        n_heads,
+        n_kv_heads,
+        head_dim: dim as u32,
+        rope_half: dim as u32 / 2,
+        neox: 1,
+        has_norm: 1,
+        eps: 0.1,
+        attn_scale: 0.5,
+    };
+    let turned = [&batch[..], &q_norm, &k_norm, &table, &qkv, &k_cache, &v_cache];
+    let turned = mirror("rope_kv.tree.f32", turn, &turned, [8, 1]);
+    let dim4 = dim as u32 / 4;
+    let plain = Attention {
+        n_heads,
+        n_kv_heads,
+        head_dim4: dim4,
+        q_stride4: 8 * dim4,
+        window: 15,
+        groups: 1,
+        softcap: 3.0,
+        rows: 1,
+    };
+    let inputs: [&[u32]; 5] = [&batch, &turned[4], &turned[5], &turned[6], &vec![0; heads * dim]];
+    let want = mirror("attention.tree.f32.qh2", plain, &inputs, [2, 1]);
+    let want: Vec<f64> = float(&want[4]).iter().map(|&v| v as f64).collect();
+    for splits in [1, 2, 4, 16] {
+        let params = DecodeAttention {
+            n_heads,
+            n_kv_heads,
+            head_dim4: dim4,
+            rope_half: dim as u32 / 2,
+            neox: 1,
+            has_norm: 1,
+            eps: 0.1,
+            attn_scale: 0.5,
+            window: 15,
+            groups: 1,
+            softcap: 3.0,
+            splits,
+        };
+        let size = if splits == 1 { heads * dim } else { heads * splits as usize * (dim + 4) };
+        let out = vec![0; size];
+        let inputs: [&[u32]; 8] = [&batch, &qkv, &q_norm, &k_norm, &table, &k_cache, &v_cache, &out];
+        let got = mirror("decode_attention.tree.f32.qh2", params, &inputs, [2, splits]);
+        assert!(got[5] == turned[5] && got[6] == turned[6], "{splits} parts: another cache");
+        let mut whole = got[7].clone();
+        if splits > 1 {
+            let combine = AttentionCombine { dim4, splits, pad: [0; 2] };
+            whole =
+                mirror("attention_combine", combine, &[&whole, &vec![0; heads * dim]], [heads as u32, 1])[1].clone();
+        }
+        close(float(&whole), &want, 1e-5);
     }
 }
 

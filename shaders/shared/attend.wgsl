@@ -1,0 +1,101 @@
+#import shared/q_{lanes}
+// One row's attention for up to QH query heads of one KV head, by a workgroup of 64 threads: online softmax over tiles
+// of 256 cells. A thread scores whole cells, then owns 4 elements of the output.
+struct Q4 {
+    a: vec4<f32>, b: vec4<f32>, c: vec4<f32>, d: vec4<f32>,
+}
+
+const TILE: u32 = 256u;
+const LOWEST: f32 = -3.0e38;
+// The queries; each head starts on a multiple of 4 vectors, and the gap is zero. Later the threads' partial outputs.
+var<workgroup> q_tile: array<vec4<f32>, QH * 64u>;
+var<workgroup> p_tile: array<vec4<f32>, TILE>;
+
+// What the cells add up to, a component a head: the largest score, and the sum of exp(score - largest).
+// The weighted values themselves are in q_tile, for `attended`.
+struct Attended {
+    top: vec4<f32>,
+    total: vec4<f32>,
+}
+
+// From where one head's queries are to the next's, in vectors.
+fn q_row(dim4: u32) -> u32 {
+    return (dim4 + 3u) & 124u;
+}
+
+// Cells begin..end whose first cell's vectors start at `base`, `stride` from one to the next. The queries are in place.
+fn attend(begin: u32, end: u32, base: u32, stride: u32, dim4: u32, softcap: f32, lane: u32, lid: u32) -> Attended {
+    // 64 threads cover the head's dim4 vectors `parts` times over; each takes every parts-th cell.
+    let parts = 64u / dim4;
+    let part = lid / dim4;
+    let d4 = lid % dim4;
+    let q_stride = q_row(dim4);
+    var acc: array<vec4<f32>, QH>;
+    var top = vec4<f32>(LOWEST);
+    var weight = vec4<f32>(0.0);
+    for (var tile = begin; tile < end; tile += TILE) {
+        let count = min(TILE, end - tile);
+        var tile_top = vec4<f32>(LOWEST);
+        for (var first = 0u; first < count; first += 64u) {
+            // Threads past the end repeat the last cell, so that all stay in step; it is not stored.
+            let c = min(first + lid, count - 1u);
+            let at = base + (tile + c) * stride;
+            var score = vec4<f32>(0.0);
+            for (var i = 0u; i < dim4; i += 4u) {
+                let k0 = kv_unpack(k_cache[at + i]);
+                let k1 = kv_unpack(k_cache[at + min(i + 1u, dim4 - 1u)]);
+                let k2 = kv_unpack(k_cache[at + min(i + 2u, dim4 - 1u)]);
+                let k3 = kv_unpack(k_cache[at + min(i + 3u, dim4 - 1u)]);
+                for (var h = 0u; h < QH; h++) {
+                    let q = q4(h * q_stride + i, lane);
+                    score[h] += dot(k0, q.a) + dot(k1, q.b) + dot(k2, q.c) + dot(k3, q.d);
+                }
+            }
+            if softcap > 0.0 {
+                score = softcap * tanh(clamp(score / softcap, vec4<f32>(-15.0), vec4<f32>(15.0)));
+            }
+            if first + lid < count {
+                p_tile[c] = score;
+                tile_top = max(tile_top, score);
+            }
+        }
+        let new_top = max(top, workgroup_max4(tile_top, lid));
+        let shrink = exp(top - new_top);
+        top = new_top;
+        weight *= shrink;
+        for (var c = lid; c < count; c += 64u) {
+            let p = exp(p_tile[c] - top);
+            p_tile[c] = p;
+            weight += p;
+        }
+        workgroupBarrier();
+        if part < parts {
+            for (var h = 0u; h < QH; h++) {
+                acc[h] *= shrink[h];
+            }
+            for (var c = part; c < count; c += parts) {
+                let v = kv_unpack(v_cache[base + (tile + c) * stride + d4]);
+                let p = p_tile[c];
+                for (var h = 0u; h < QH; h++) {
+                    acc[h] += p[h] * v;
+                }
+            }
+        }
+        workgroupBarrier();
+    }
+    let total = workgroup_sum4(weight, lid);
+    for (var h = 0u; h < QH; h++) {
+        q_tile[h * 64u + lid] = acc[h];
+    }
+    workgroupBarrier();
+    return Attended(top, total);
+}
+
+// Vector d4 of head h's weighted values, summed over the threads.
+fn attended(h: u32, d4: u32, dim4: u32) -> vec4<f32> {
+    var y = vec4<f32>(0.0);
+    for (var p = 0u; p < 64u / dim4; p++) {
+        y += q_tile[h * 64u + p * dim4 + d4];
+    }
+    return y;
+}

@@ -1,0 +1,72 @@
+#import shared/activation
+#import shared/weights
+// What the matrix-vector kernels share: their bindings, which rows a thread sums, and what becomes of the sums.
+struct Params {
+    planes: vec4<u32>,
+    n: u32,
+    k_blocks: u32,
+    out_stride: u32,
+    column: u32,
+    has_bias: u32,
+    accumulate: u32,
+    gather: u32,
+    has_norm: u32,
+    eps: f32,
+    glu: u32,
+    lanes: u32,
+}
+@group(0) @binding(2) var<storage, read> x: array<vec4<f32>>;
+@group(0) @binding(3) var<storage, read> bias: array<f32>;
+@group(0) @binding(4) var<storage, read> norm: array<vec4<f32>>;
+@group(0) @binding(5) var<storage, read> rows: array<u32>;
+@group(0) @binding(6) var<storage, read_write> out: array<f32>;
+@group(0) @binding(7) var<uniform> params: Params;
+
+// Where row r of x starts.
+fn x_start(r: u32) -> u32 {
+    var row = r;
+    if params.gather != 0u {
+        row = rows[r];
+    }
+    return row * params.k_blocks * 8u;
+}
+
+// The first blocks of the four rows of W behind results `first`, `first + step`, …: four results, or with a gate two
+// and their gates. Rows past the end repeat the last one, so that every thread stays in step; they are not stored.
+fn row_starts(first: u32, step: u32) -> vec4<u32> {
+    var row = min(vec4<u32>(first, first + step, first + 2u * step, first + 3u * step), vec4<u32>(params.n - 1u));
+    if params.glu != 0u {
+        let half = params.n / 2u;
+        row = min(vec4<u32>(first, first + step, first, first + step), vec4<u32>(half - 1u)) + vec4<u32>(0u, 0u, half, half);
+    }
+    return row * params.k_blocks;
+}
+
+// The sums of the rows of `row_starts`, and the sum of squares of x, to row r of the output.
+fn store(r: u32, first: u32, step: u32, sums: vec4<f32>, squares: f32) {
+    var y = sums;
+    if params.has_norm != 0u {
+        y *= inverseSqrt(squares / f32(params.k_blocks * 32u) + params.eps);
+    }
+    var count = 4u;
+    var end = params.n;
+    if params.glu != 0u {
+        y = activate(y, params.glu == 2u) * y.zwzw;
+        count = 2u;
+        end = params.n / 2u;
+    }
+    for (var i = 0u; i < count; i++) {
+        let n = first + i * step;
+        if n < end {
+            let at = r * params.out_stride + params.column + n;
+            var v = y[i];
+            if params.has_bias != 0u {
+                v += bias[params.column + n];
+            }
+            if params.accumulate != 0u {
+                v += out[at];
+            }
+            out[at] = v;
+        }
+    }
+}

@@ -1,0 +1,17 @@
+#import shared/share
+// Every thread loads everything.
+struct Caller {
+    @builtin(local_invocation_id) unused: vec3<u32>,
+}
+fn caller_lane(caller: Caller) -> u32 {
+    return 0u;
+}
+fn x_block(start: u32, i: u32, lane: u32) -> X32 {
+    return X32(
+        x_vector(start, i), x_vector(start, i + 1u), x_vector(start, i + 2u), x_vector(start, i + 3u),
+        x_vector(start, i + 4u), x_vector(start, i + 5u), x_vector(start, i + 6u), x_vector(start, i + 7u),
+    );
+}
+fn sum_of_squares() -> f32 {
+    return squares;
+}

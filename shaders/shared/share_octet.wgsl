@@ -1,0 +1,21 @@
+#requires subgroups
+#import shared/share
+// Eight lanes load an eighth each and broadcast it to their subgroup, which must have eight lanes.
+struct Caller {
+    @builtin(subgroup_invocation_id) lane: u32,
+}
+fn caller_lane(caller: Caller) -> u32 {
+    return caller.lane;
+}
+fn x_block(start: u32, i: u32, lane: u32) -> X32 {
+    let v = x_vector(start, i + (lane & 7u));
+    return X32(
+        subgroupBroadcast(v, 0u), subgroupBroadcast(v, 1u), subgroupBroadcast(v, 2u), subgroupBroadcast(v, 3u),
+        subgroupBroadcast(v, 4u), subgroupBroadcast(v, 5u), subgroupBroadcast(v, 6u), subgroupBroadcast(v, 7u),
+    );
+}
+fn sum_of_squares() -> f32 {
+    let pair = squares + subgroupShuffleXor(squares, 1u);
+    let four = pair + subgroupShuffleXor(pair, 2u);
+    return four + subgroupShuffleXor(four, 4u);
+}

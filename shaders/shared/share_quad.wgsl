@@ -1,0 +1,21 @@
+#requires subgroups
+#import shared/share
+// Four lanes load a quarter each and broadcast it to their subgroup.
+struct Caller {
+    @builtin(subgroup_invocation_id) lane: u32,
+}
+fn caller_lane(caller: Caller) -> u32 {
+    return caller.lane;
+}
+fn x_block(start: u32, i: u32, lane: u32) -> X32 {
+    let a = x_vector(start, i + (lane & 3u));
+    let b = x_vector(start, i + 4u + (lane & 3u));
+    return X32(
+        subgroupBroadcast(a, 0u), subgroupBroadcast(a, 1u), subgroupBroadcast(a, 2u), subgroupBroadcast(a, 3u),
+        subgroupBroadcast(b, 0u), subgroupBroadcast(b, 1u), subgroupBroadcast(b, 2u), subgroupBroadcast(b, 3u),
+    );
+}
+fn sum_of_squares() -> f32 {
+    let pair = squares + subgroupShuffleXor(squares, 1u);
+    return pair + subgroupShuffleXor(pair, 2u);
+}

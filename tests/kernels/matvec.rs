@@ -1,0 +1,139 @@
+//! The matrix-vector product and what is fused with it; both kernels have one mirror.
+
+use sotto::params::MatVec;
+use sotto::quant::TensorType;
+
+use crate::gpu::{Case, Data, Rig, floats};
+use crate::random::{Random, part, poison};
+use crate::{F32, REDUCES};
+
+/// A gate's exp turns a sum's rounding into a relative error of the result.
+const GATED: f64 = 1e-11;
+
+/// What a product does besides multiplying.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Fused {
+    Plain,
+    Bias,
+    /// Adds to the output.
+    Add,
+    /// Norm of the input, and a bias.
+    Norm,
+    /// Norm of gathered rows.
+    Gather,
+    /// Norm, and SiLU or GELU of half of the rows.
+    Silu,
+    Gelu,
+}
+use Fused::*;
+
+/// [n][k] by [m][k], into columns from `column` of an output row of `stride`.
+struct Shape {
+    n: u32,
+    k: u32,
+    m: u32,
+    fused: Fused,
+    column: u32,
+    stride: u32,
+    /// Weights that the buffer has room for beyond those used.
+    slack: usize,
+}
+
+const fn shape(n: u32, k: u32, m: u32, fused: Fused, column: u32, stride: u32, slack: usize) -> Shape {
+    Shape { n, k, m, fused, column, stride, slack }
+}
+
+/// Every size below, at and above what a workgroup of any kernel covers, alone and with the others.
+const SHAPES: [Shape; 13] = [
+    shape(1, 32, 3, Plain, 0, 1, 0),
+    shape(5, 96, 1, Bias, 3, 11, 300),
+    shape(17, 576, 2, Add, 0, 20, 0),
+    shape(63, 640, 3, Norm, 1, 64, 1),
+    shape(16, 544, 2, Gather, 7, 23, 0),
+    shape(64, 512, 4, Add, 5, 70, 700),
+    shape(130, 64, 2, Norm, 2, 140, 0),
+    shape(68, 2080, 1, Gather, 0, 68, 0),
+    shape(6, 32, 2, Silu, 0, 3, 0),
+    shape(10, 96, 2, Gelu, 0, 5, 0),
+    shape(66, 64, 3, Silu, 0, 33, 9),
+    shape(130, 2048, 1, Gelu, 0, 65, 0),
+    shape(128, 32, 1, Silu, 0, 64, 0),
+];
+
+pub fn run(rig: &mut Rig, kinds: &[TensorType]) {
+    let mut random = Random::new(14);
+    for &kind in kinds {
+        let format = kind.name().to_lowercase();
+        for shape in &SHAPES {
+            let part = part(&mut random, kind, (shape.n * shape.k) as usize, shape.slack);
+            let has_norm = !matches!(shape.fused, Plain | Bias | Add);
+            let has_bias = matches!(shape.fused, Bias | Norm);
+            let gather = shape.fused == Gather;
+            // Gathered rows are the odd ones, from the last; the even ones are poison.
+            let mut x = Vec::new();
+            for row in 0..shape.m * if gather { 2 } else { 1 } {
+                let values = floats(&random.floats(shape.k as usize, 1.0));
+                x.extend(if gather && row % 2 == 0 { poison(shape.k as usize) } else { values });
+            }
+            let rows = if gather { (0..shape.m).rev().map(|r| 2 * r + 1).collect() } else { poison(4) };
+            let floats_or_poison = |random: &mut Random, wanted: bool, count: u32| {
+                if wanted { floats(&random.floats(count as usize, 2.0)) } else { poison(4) }
+            };
+            let bias = floats_or_poison(&mut random, has_bias, shape.stride);
+            let norm = floats_or_poison(&mut random, has_norm, shape.k);
+            let out = out(&mut random, shape);
+            let mut case = |variant: String, lanes: u32, rows_each: u32| {
+                rig.run(Case {
+                    variant,
+                    what: format!("{} by {} for {} rows, {:?}, {lanes} lanes", shape.n, shape.k, shape.m, shape.fused),
+                    params: MatVec {
+                        planes: part.planes,
+                        n: shape.n,
+                        k_blocks: shape.k / 32,
+                        out_stride: shape.stride,
+                        column: shape.column,
+                        has_bias: has_bias as u32,
+                        accumulate: (shape.fused == Add) as u32,
+                        gather: gather as u32,
+                        has_norm: has_norm as u32,
+                        eps: 0.03,
+                        glu: [Silu, Gelu].iter().position(|&f| f == shape.fused).map_or(0, |i| i as u32 + 1),
+                        lanes,
+                        pad: 0,
+                    },
+                    buffers: vec![
+                        Data::In(part.words.clone()),
+                        Data::Again,
+                        Data::In(x.clone()),
+                        Data::In(bias.clone()),
+                        Data::In(norm.clone()),
+                        Data::In(rows.clone()),
+                        Data::Out(out.clone()),
+                    ],
+                    grid: [shape.n.div_ceil(rows_each), shape.m],
+                    ceiling: if matches!(shape.fused, Silu | Gelu) { GATED } else { F32 },
+                });
+            };
+            for reduce in REDUCES {
+                for lanes in [16, 64] {
+                    case(format!("matvec.{format}.{reduce}"), lanes, 256 / lanes);
+                }
+            }
+            for x in ["direct", "quad", "octet"] {
+                case(format!("matvec_rows.{format}.{x}"), 0, 64);
+            }
+        }
+    }
+}
+
+/// Poison, but for what the product adds to.
+fn out(random: &mut Random, shape: &Shape) -> Vec<u32> {
+    let mut out = poison((shape.m * shape.stride) as usize);
+    if shape.fused == Add {
+        for row in out.chunks_exact_mut(shape.stride as usize) {
+            let part = &mut row[shape.column as usize..][..shape.n as usize];
+            part.iter_mut().for_each(|w| *w = (3.0 * random.unit()).to_bits());
+        }
+    }
+    out
+}
