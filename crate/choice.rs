@@ -69,6 +69,7 @@ const PLAIN: &[Way] = &[
     way("matmul", "octet", 0, 8),
     way("matmul_tile", "rows32", 0, 0),
     way("matmul_tile", "rows64", 0, 0),
+    way("matmul_tile", "rows128", 0, 0),
 ];
 
 impl Product {
@@ -90,7 +91,8 @@ impl Way {
             ("matvec", _) => [n.div_ceil(256 / self.lanes), rows],
             ("matvec_rows", _) => [n.div_ceil(64), rows],
             ("matmul_tile", "rows32") => [rows.div_ceil(32), n.div_ceil(64)],
-            ("matmul_tile", _) => [rows.div_ceil(64), n.div_ceil(64)],
+            ("matmul_tile", "rows64") => [rows.div_ceil(64), n.div_ceil(64)],
+            ("matmul_tile", _) => [rows.div_ceil(128), n.div_ceil(64)],
             _ => [n.div_ceil(256), rows.div_ceil(16)],
         }
     }
@@ -233,6 +235,38 @@ mod tests {
         assert_eq!(read(0).get(&plain), Some(PLAIN[4]));
         let strange = ["", "q4_k 1x1 rows 1 = matvec", "q9 1x1 rows 1 = matmul direct 0", "q4_k 9 rows 1 = a b c"];
         assert!(Tuning::parse(strange, 32).is_empty());
+    }
+
+    #[test]
+    fn attention_has_a_workgroup_for_every_head_and_row() {
+        let choice =
+            Choice { reduce: "tree", x: "tile", matvec: "matvec", lanes: "tree", tile_attention: true, kv: "f16" };
+        for (per_kv, head_dim, prefill) in
+            (1..=130).flat_map(|h| [4, 64, 68, 128, 132, 256].map(|d| [(h, d, true), (h, d, false)])).flatten()
+        {
+            let (variant, groups, grid_y) = choice.attention(per_kv, head_dim, 200, prefill);
+            assert!(crate::kernels::find(&variant).is_some(), "{variant}");
+            let heads = per_kv.div_ceil(groups);
+            assert!((groups - 1) * heads < per_kv, "{per_kv} heads leave one of {groups} groups empty");
+            // Queries of a workgroup, by the shader.
+            let queries = match (prefill, head_dim) {
+                (false, _) => heads,
+                (true, ..=128) => 64,
+                (true, _) => 32,
+            };
+            assert!(heads <= queries && grid_y * (queries / heads) >= 200, "{per_kv} heads of {head_dim}");
+        }
+    }
+
+    #[test]
+    fn a_tile_for_every_row() {
+        for way in PLAIN.iter().filter(|way| way.kernel == "matmul_tile") {
+            let tile: u32 = way.option.trim_start_matches("rows").parse().unwrap();
+            for rows in [1, 5, 32, 33, 64, 65, 128, 129, 256] {
+                let [x, y] = way.grid(65, rows);
+                assert!(x * tile >= rows && (x - 1) * tile < rows && y == 2, "{way:?} for {rows} rows: {x} by {y}");
+            }
+        }
     }
 
     #[test]

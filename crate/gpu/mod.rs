@@ -144,7 +144,7 @@ impl Gpu {
         let limits = adapter.limits();
         if limits.max_storage_buffers_per_shader_stage < 8
             || limits.max_compute_workgroup_storage_size < 16_384
-            || limits.max_compute_invocations_per_workgroup < 64
+            || limits.max_compute_invocations_per_workgroup < 128
         {
             bail!(
                 AdapterTooSmall,

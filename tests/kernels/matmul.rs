@@ -26,7 +26,7 @@ const fn shape(n: u32, k: u32, m: u32, bias: bool, accumulate: bool, column: u32
 }
 
 /// Every size below, at and above what a workgroup covers, alone and with the others.
-const SHAPES: [Shape; 12] = [
+const SHAPES: [Shape; 13] = [
     shape(1, 32, 5, false, false, 0, 1, 0),
     shape(5, 96, 1, true, false, 3, 11, 300),
     shape(17, 576, 2, false, true, 0, 20, 0),
@@ -39,6 +39,7 @@ const SHAPES: [Shape; 12] = [
     shape(70, 32, 16, true, false, 10, 80, 0),
     shape(257, 96, 17, true, true, 3, 270, 0),
     shape(520, 64, 15, false, false, 0, 520, 0),
+    shape(66, 64, 131, true, true, 2, 140, 0),
 ];
 
 pub fn run(rig: &mut Rig, kinds: &[TensorType]) {
@@ -79,7 +80,7 @@ pub fn run(rig: &mut Rig, kinds: &[TensorType]) {
                     ceiling: F32,
                 });
             };
-            for rows in [32, 64] {
+            for rows in [32, 64, 128] {
                 case(format!("matmul_tile.{format}.rows{rows}"), [shape.m.div_ceil(rows), shape.n.div_ceil(64)]);
             }
             for x in ["direct", "quad", "octet"] {
