@@ -12,6 +12,7 @@ use crate::gpu::{Gpu, Prepared};
 use crate::memory::Memory;
 use crate::sampler::{Limits, SamplingParams};
 use crate::tokenizer::{EncodeOptions, Tokenizer};
+use crate::tune;
 
 /// What a generation starts from.
 #[derive(Clone, Debug)]
@@ -170,6 +171,13 @@ impl Engine {
         self.prepare_decode()?;
         self.prepare(Shape::new(rows, 0, true, 0))?;
         self.prepare(Shape::new(rows, 1, true, 0))
+    }
+
+    /// Measures the products that no measurement is known of, and takes the fastest kernels from here on.
+    pub(crate) async fn tune(&mut self) -> Result<()> {
+        tune::tune(&self.gpu, &mut self.model, tune::BUDGET).await?;
+        self.prepared.clear();
+        self.warm_up()
     }
 
     /// Makes every shape of a decoded token ready, so that nothing is made between two of them.

@@ -146,10 +146,6 @@ impl Model {
         }
     }
 
-    fn way(&self, product: Product) -> Way {
-        self.tuning.get(&product).unwrap_or_else(|| self.choice.way(&product))
-    }
-
     pub fn batch_buffer(&self) -> BufferId {
         self.scratch.batch
     }
@@ -172,7 +168,13 @@ impl Model {
     /// The forward pass of a batch of this shape. It depends on nothing else, so it can be prepared once for a shape
     /// and replayed with other tokens and positions.
     pub fn record(&self, shape: Shape) -> Result<Recording> {
-        let mut pass = Pass { model: self, shape, rows: shape.rows, recording: Recording::default() };
+        Ok(self.record_products(shape)?.0)
+    }
+
+    /// The same, and which products its dispatches (by index) compute.
+    pub fn record_products(&self, shape: Shape) -> Result<(Recording, Vec<(Product, usize)>)> {
+        let (recording, products) = (Recording::default(), Vec::new());
+        let mut pass = Pass { model: self, shape, rows: shape.rows, recording, products };
         pass.embed()?;
         for index in 0..self.weights.layers.len() {
             pass.attention(index)?;
@@ -181,7 +183,7 @@ impl Model {
         if shape.outputs > 0 {
             pass.logits(shape.outputs)?;
         }
-        Ok(pass.recording)
+        Ok((pass.recording, pass.products))
     }
 }
 
@@ -191,6 +193,7 @@ struct Pass<'a> {
     shape: Shape,
     rows: u32,
     recording: Recording,
+    products: Vec<(Product, usize)>,
 }
 
 /// What a product does besides multiplying.
@@ -397,11 +400,17 @@ impl Pass<'_> {
         self.matmul(matrix, x, fused, out, self.rows)
     }
 
+    /// The way to the product that is about to be recorded.
+    fn way(&mut self, product: Product) -> Way {
+        self.products.push((product, self.recording.dispatches.len()));
+        self.model.tuning.get(&product).unwrap_or_else(|| self.model.choice.way(&product))
+    }
+
     /// out = W x by the matrix-vector kernel, one dispatch a part.
     fn matvec(&mut self, matrix: &Matrix, x: BufferId, fused: Fused, out: BufferId, rows: u32) -> Result<()> {
         let (m, s) = (self.model, &self.model.scratch);
         for part in &matrix.parts {
-            let way = m.way(Product { kind: part.kind, n: part.n_rows, k: matrix.k, rows, fused: true });
+            let way = self.way(Product { kind: part.kind, n: part.n_rows, k: matrix.k, rows, fused: true });
             let params = params::MatVec {
                 planes: part.planes,
                 n: part.n_rows,
@@ -450,7 +459,7 @@ impl Pass<'_> {
                 m: rows,
                 pad: 0,
             };
-            let way = m.way(Product { kind: part.kind, n: part.n_rows, k: matrix.k, rows, fused: false });
+            let way = self.way(Product { kind: part.kind, n: part.n_rows, k: matrix.k, rows, fused: false });
             self.recording.push(
                 &way.variant(part.kind),
                 params,

@@ -8,7 +8,7 @@
 //! - [`weights`], [`upload`]: from the file's bytes to buffers. [`rope`], [`kv_cache`], [`batch`]: the rest of a pass.
 //! - [`choice`]: which variant of a kernel runs. [`forward`]: the transformer.
 //! - [`sampler`]: from logits to a token. [`decode`]: the loop of both, on the GPU.
-//! - [`engine`]: what is loaded. [`loader`]: how it came there.
+//! - [`tune`]: the fastest kernels, by measurement. [`engine`]: what is loaded. [`loader`]: how it came there.
 //! - [`stop`]: where a text ends. [`session`]: one generation. [`measure`]: scores and timings.
 //! - `web`: the whole as JavaScript sees it.
 
@@ -36,6 +36,7 @@ pub mod sampler;
 pub mod session;
 pub mod stop;
 pub mod tokenizer;
+pub mod tune;
 pub mod upload;
 #[cfg(target_arch = "wasm32")]
 mod web;

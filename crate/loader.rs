@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use crate::bail;
-use crate::choice::Choice;
+use crate::choice::{Choice, Tuning};
 use crate::config::ModelConfig;
 use crate::engine::Engine;
 use crate::error::Result;
@@ -25,11 +25,23 @@ pub struct LoadOptions {
     /// Tokens that are decoded at a time, the one that is read included; `None`: by the adapter.
     pub depth: Option<usize>,
     pub kv: KvType,
+    /// Whether the kernels of unknown products are measured; `None`: on a real GPU.
+    pub tune: Option<bool>,
+    /// What was measured before on this adapter (`Tuning::lines`).
+    pub tuning: Vec<String>,
 }
 
 impl Default for LoadOptions {
     fn default() -> Self {
-        LoadOptions { gpu: GpuOptions::default(), context: None, max_rows: None, depth: None, kv: KvType::F16 }
+        LoadOptions {
+            gpu: GpuOptions::default(),
+            context: None,
+            max_rows: None,
+            depth: None,
+            kv: KvType::F16,
+            tune: None,
+            tuning: Vec::new(),
+        }
     }
 }
 
@@ -40,28 +52,23 @@ const MAX_OUTPUTS: u32 = 16;
 
 pub struct Loader {
     options: LoadOptions,
-    gpu: Gpu,
+    caps: Caps,
     state: State,
     /// Bytes pushed so far.
     received: u64,
 }
 
 enum State {
-    Header(Box<HeaderParser>),
-    /// The header is in; tensors are arriving.
+    Header(Box<(HeaderParser, Gpu)>),
+    /// The header is in, and all but the weights is there; they are arriving.
     Tensors(Box<Tensors>),
     /// An error has been returned: there is nothing to go on with.
     Failed,
 }
 
 struct Tensors {
-    model: Model,
+    engine: Engine,
     upload: Upload,
-    tokenizer: Tokenizer,
-    template: Option<String>,
-    name: String,
-    types: Vec<(&'static str, u64)>,
-    n_params: u64,
     file_bytes: u64,
 }
 
@@ -69,11 +76,12 @@ impl Loader {
     /// Asks for a device first: without one there is no use in fetching anything.
     pub async fn new(options: LoadOptions) -> Result<Self> {
         let gpu = Gpu::request(options.gpu.clone()).await?;
-        Ok(Loader { options, gpu, state: State::Header(Box::default()), received: 0 })
+        let caps = gpu.caps.clone();
+        Ok(Loader { options, caps, state: State::Header(Box::new((HeaderParser::default(), gpu))), received: 0 })
     }
 
     pub fn caps(&self) -> &Caps {
-        &self.gpu.caps
+        &self.caps
     }
 
     /// The file's size by its header, once that is known.
@@ -89,16 +97,16 @@ impl Loader {
         match std::mem::replace(&mut self.state, State::Failed) {
             State::Failed => bail!(Internal, "This load has failed already; start a new one."),
             State::Tensors(mut tensors) => {
-                tensors.upload.push(bytes, &mut self.gpu);
+                tensors.upload.push(bytes, &mut tensors.engine.gpu);
                 self.state = State::Tensors(tensors);
             }
-            State::Header(mut parser) => match parser.push(bytes)? {
-                None => self.state = State::Header(parser),
+            State::Header(mut parsing) => match parsing.0.push(bytes)? {
+                None => self.state = State::Header(parsing),
                 Some((header, used)) => {
-                    let mut tensors = self.open(header)?;
+                    let mut tensors = self.open(header, parsing.1)?;
                     // Padding before the first tensor may still be to come.
                     tensors.upload.start_at(self.received + used as u64);
-                    tensors.upload.push(&bytes[used..], &mut self.gpu);
+                    tensors.upload.push(&bytes[used..], &mut tensors.engine.gpu);
                     self.state = State::Tensors(Box::new(tensors));
                 }
             },
@@ -108,7 +116,7 @@ impl Loader {
     }
 
     /// Everything the header decides.
-    fn open(&mut self, mut header: Header) -> Result<Tensors> {
+    fn open(&self, mut header: Header, mut gpu: Gpu) -> Result<Tensors> {
         let config = ModelConfig::from_header(&header)?;
         let context = match self.options.context {
             None => config.context_length.min(DEFAULT_CONTEXT),
@@ -132,7 +140,7 @@ impl Loader {
         let mut types: Vec<_> = types.into_iter().collect();
         types.sort_by_key(|&(name, bytes)| (std::cmp::Reverse(bytes), name));
 
-        let rows = self.options.max_rows.unwrap_or(default_rows(&self.gpu.caps));
+        let rows = self.options.max_rows.unwrap_or(default_rows(&gpu.caps));
         if rows == 0 || rows > 4096 {
             bail!(BadOption, "maxBatchTokens is {rows}; it should be from 1 to 4096.");
         }
@@ -143,34 +151,42 @@ impl Loader {
             max_outputs: MAX_OUTPUTS.min(rows),
             kv: self.options.kv,
         };
-        let choice = Choice::of(&self.gpu.caps, self.options.kv);
-        let (model, upload) = Model::place(&header, config, sizes, choice, &mut self.gpu)?;
-        self.gpu.check()?;
-        Ok(Tensors { model, upload, tokenizer, template, name, types, n_params, file_bytes: header.file_bytes })
+        let choice = Choice::of(&gpu.caps, self.options.kv);
+        let (mut model, upload) = Model::place(&header, config, sizes, choice, &mut gpu)?;
+        gpu.check()?;
+        model.tuning = Tuning::parse(self.options.tuning.iter().map(String::as_str), gpu.caps.subgroup_min);
+        // A software adapter gains nothing by going ahead, and would finish in vain what a stop makes needless.
+        let depth = self.options.depth.unwrap_or(if gpu.caps.is_software { 1 } else { 3 });
+        let mut engine = Engine::new(gpu, model, tokenizer, template, depth.max(1))?;
+        engine.name = name;
+        engine.types = types;
+        engine.n_params = n_params;
+        // Kernels are compiled while the weights are on their way.
+        engine.warm_up()?;
+        Ok(Tensors { engine, upload, file_bytes: header.file_bytes })
     }
 
     /// Waits until the device has taken what was pushed: call it every few megabytes, or memory fills up.
     pub async fn drain(&mut self) -> Result<()> {
-        self.gpu.idle().await
+        match &self.state {
+            State::Tensors(tensors) => tensors.engine.gpu.idle().await,
+            State::Header(_) | State::Failed => Ok(()),
+        }
     }
 
     /// The end of the file. `Truncated` if bytes are missing.
-    pub async fn finish(mut self) -> Result<Engine> {
-        let tensors = match self.state {
-            State::Header(parser) => return Err(parser.finish()),
+    pub async fn finish(self) -> Result<Engine> {
+        let Tensors { mut engine, upload, file_bytes } = match self.state {
+            State::Header(parsing) => return Err(parsing.0.finish()),
             State::Failed => bail!(Internal, "This load has failed already; start a new one."),
             State::Tensors(tensors) => *tensors,
         };
-        tensors.upload.finish(tensors.file_bytes)?;
-        tensors.model.finish(&tensors.upload, &mut self.gpu);
-        // A software adapter gains nothing by going ahead, and would finish in vain what a stop makes needless.
-        let depth = self.options.depth.unwrap_or(if self.gpu.caps.is_software { 1 } else { 3 });
-        let mut engine = Engine::new(self.gpu, tensors.model, tensors.tokenizer, tensors.template, depth.max(1))?;
-        engine.name = tensors.name;
-        engine.types = tensors.types;
-        engine.n_params = tensors.n_params;
-        engine.warm_up()?;
+        upload.finish(file_bytes)?;
+        engine.model.finish(&upload, &mut engine.gpu);
         engine.gpu.idle().await?;
+        if self.options.tune.unwrap_or(!engine.gpu.caps.is_software) {
+            engine.tune().await?;
+        }
         Ok(engine)
     }
 }

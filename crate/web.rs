@@ -84,6 +84,8 @@ struct LoadOptions {
     subgroups: Option<bool>,
     f16: Option<bool>,
     adapter: Option<AdapterInfo>,
+    tune: Option<bool>,
+    tuning: Vec<String>,
 }
 
 #[derive(Deserialize, Default)]
@@ -114,6 +116,8 @@ impl LoadOptions {
             context: self.context_length,
             max_rows: self.max_batch_tokens,
             kv,
+            tune: self.tune,
+            tuning: self.tuning,
             ..Default::default()
         })
     }
@@ -355,6 +359,7 @@ fn info(engine: &engine::Engine) -> impl Serialize + use<> {
         adapter: Adapter,
         memory: Memory,
         eos_tokens: Vec<u32>,
+        tuning: Vec<String>,
     }
     #[derive(Serialize)]
     #[serde(rename_all = "camelCase")]
@@ -394,6 +399,7 @@ fn info(engine: &engine::Engine) -> impl Serialize + use<> {
         },
         memory: Memory { gpu_bytes: engine.gpu.bytes() as f64, wasm_bytes: wasm_bytes() },
         eos_tokens: engine.tokenizer.eog_ids().to_vec(),
+        tuning: engine.model.tuning.lines(),
     }
 }
 

@@ -127,7 +127,8 @@ fn without_timestamps_a_profile_is_refused_before_anything_runs() {
     for error in [
         block_on(bench(&mut engine, &options)).unwrap_err(),
         block_on(profile(&mut engine, 5, 1)).unwrap_err(),
-        block_on(engine.gpu.time(&engine.gpu.prepare(&engine.model.record(sotto::forward::Shape::decode(0)).unwrap()))).unwrap_err(),
+        block_on(engine.gpu.time(&engine.gpu.prepare(&engine.model.record(sotto::forward::Shape::decode(0)).unwrap())))
+            .unwrap_err(),
     ] {
         assert_eq!(error.code, Code::BadOption);
         assert!(error.message.contains("timestamps"), "{error}");

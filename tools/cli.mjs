@@ -7,25 +7,25 @@ import { ROOT, Stop, ensurePackages, tool } from "./setup.mjs";
 
 const text = { type: "string" };
 const flag = { type: "boolean", default: false };
-const MODEL = { model: text, "context-length": text, json: flag, help: { ...flag, short: "h" } };
+const MODEL = { model: text, "context-length": text, tune: text, json: flag, help: { ...flag, short: "h" } };
 
 const COMMANDS = {
   generate: {
-    usage: "generate --model FILE_OR_URL (--prompt TEXT | --prompt-file F | --batch F.json) [--raw] [--max-tokens N] [--temperature T] [--top-k N] [--top-p P] [--min-p P] [--repeat-penalty R] [--seed S] [--stop TEXT]… [--context-length N] [--json]",
+    usage: "generate --model FILE_OR_URL (--prompt TEXT | --prompt-file F | --batch F.json) [--raw] [--max-tokens N] [--temperature T] [--top-k N] [--top-p P] [--min-p P] [--repeat-penalty R] [--seed S] [--stop TEXT]… [--context-length N] [--tune on|off] [--json]",
     flags: { ...MODEL, prompt: text, "prompt-file": text, batch: text, raw: flag, stop: { ...text, multiple: true } },
     numbers: ["max-tokens", "temperature", "top-k", "top-p", "min-p", "repeat-penalty", "seed"],
     input: ["prompt", "prompt-file"],
     run: generate,
   },
   score: {
-    usage: "score --model FILE_OR_URL (--text TEXT | --text-file F | --batch F.json) [--context-length N] [--json]",
+    usage: "score --model FILE_OR_URL (--text TEXT | --text-file F | --batch F.json) [--context-length N] [--tune on|off] [--json]",
     flags: { ...MODEL, text, "text-file": text, batch: text },
     numbers: [],
     input: ["text", "text-file"],
     run: score,
   },
   bench: {
-    usage: "bench --model FILE_OR_URL [--prompt-tokens 256[,N]…] [--gen-tokens 64] [--runs 3] [--profile] [--context-length N] [--json]",
+    usage: "bench --model FILE_OR_URL [--prompt-tokens 256[,N]…] [--gen-tokens 64] [--runs 3] [--profile] [--context-length N] [--tune on|off] [--json]",
     flags: { ...MODEL, "prompt-tokens": { ...text, default: "256" }, profile: flag },
     numbers: ["gen-tokens", "runs"],
     lists: ["prompt-tokens"],
@@ -39,6 +39,7 @@ await tool(async () => {
   if (!command) throw new Stop(`usage: ${Object.values(COMMANDS).map(({ usage }) => usage).join(" | ")}`);
   const values = readFlags(command, args);
   if (values.help) return console.log(`usage: ${command.usage}`);
+  if (values.tune && !["on", "off"].includes(values.tune)) throw new Stop(`--tune is "on" or "off", not "${values.tune}".`);
   if (!values.model) throw new Stop(`--model is missing; usage: ${command.usage}`);
   const inputs = command.input ? readInputs(command, values) : [];
   await ensureBuilt();
@@ -130,7 +131,7 @@ async function inBrowser(values, work) {
       if (result.error) throw new Stop(`${result.error.message.replaceAll(source, values.model)} (${result.error.code})`);
       return result.value;
     };
-    const load = () => call("load", { source, contextLength: values["context-length"] });
+    const load = () => call("load", { source, contextLength: values["context-length"], tune: values.tune && values.tune === "on" });
     const { info, loadMs } = await load();
     await work({ call, reload: async () => (await load()).loadMs, info, loadMs });
   } finally {
@@ -144,10 +145,10 @@ async function inPage({ action, argument }) {
   try {
     if (action === "load") {
       const { load } = await import("/dist/index.js");
-      const { source, contextLength } = argument;
+      const { source, contextLength, tune } = argument;
       await globalThis.model?.dispose();
       const started = performance.now();
-      globalThis.model = await load(source, { contextLength });
+      globalThis.model = await load(source, { contextLength, tune });
       return { value: { info: globalThis.model.info, loadMs: performance.now() - started } };
     }
     const { model } = globalThis;
@@ -213,14 +214,16 @@ async function bench({ call, reload, info, loadMs }, { options, profile, json })
     ...memory({ memory: peak }),
     backend: info.backend,
     adapter: adapter(info),
+    tuning: info.tuning,
     // Once more from the same address, with what the browser's HTTP cache has kept of it.
     second_load_ms: await reload(),
     host_peak_bytes: peak.wasmBytes,
     ...more,
   };
   if (json) return console.log(JSON.stringify(result));
-  const { lengths = [], profile: passes = {}, ...single } = result;
+  const { lengths = [], profile: passes = {}, tuning, ...single } = result;
   for (const [name, value] of Object.entries(single)) console.log(`${name.padEnd(22)} ${round(value)}`);
+  for (const line of tuning) console.log(`${"tuned".padEnd(22)} ${line}`);
   if (lengths.length) console.table(lengths.map(rounded));
   for (const [name, { kernels, ...pass }] of Object.entries(passes)) {
     console.log(`\n${name}: ${Object.entries(pass).map(([key, value]) => `${key} ${round(value)}`).join(", ")}`);

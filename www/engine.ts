@@ -16,6 +16,9 @@ export interface EngineLoadOptions {
   subgroups?: boolean;
   adapter?: { vendor: string; architecture: string; description: string; isFallback: boolean };
   f16?: boolean;
+  tune?: boolean;
+  /** What was measured before on this adapter. */
+  tuning?: string[];
 }
 
 /** One model load: bytes go in, in order; an engine comes out. */

@@ -4,6 +4,7 @@ import { SottoError, aborted } from "./errors.js";
 import { chunks, open } from "./fetch.js";
 import type { Calls, Memory, Method, Progress, ToPage, ToWorker } from "./protocol.js";
 import { describeAdapter } from "./adapter.js";
+import { readTuning, writeTuning } from "./tuning.js";
 import { Turns } from "./turns.js";
 
 /** Bytes given to the engine before waiting for the GPU to take them. */
@@ -77,7 +78,8 @@ export class Host {
       const described = await describeAdapter();
       const subgroups = options.subgroups !== false && described.subgroups;
       const report = throttle(emit);
-      const loader = await Loader.create({ ...options, ...described, subgroups });
+      const tuning = await readTuning(described.adapter);
+      const loader = await Loader.create({ ...options, ...described, subgroups, tuning });
       let finishing = false;
       try {
         const opened = await open(source, signal);
@@ -106,8 +108,10 @@ export class Host {
           throw aborted("Loading the model", signal);
         }
         this.#engine = engine;
+        const info = engine.info();
+        if (info.tuning.some((line) => !tuning.includes(line))) await writeTuning(described.adapter, info.tuning);
         report({ phase: "ready", loaded, total: loaded }, true);
-        return engine.info();
+        return info;
       } finally {
         if (!finishing) release(loader);
       }

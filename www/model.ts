@@ -18,12 +18,12 @@ const DISPOSE_MS = 2000;
 
 /** Loads a model through a worker that was already started. */
 export async function connect(worker: Endpoint, source: SourceData, options: LoadOptions): Promise<Model> {
-  const { signal, onProgress, wasmUrl, contextLength, maxBatchTokens, kvType, f16, subgroups } = options;
+  const { signal, onProgress, wasmUrl, contextLength, maxBatchTokens, kvType, f16, subgroups, tune } = options;
   const connection = new Connection(worker, wasmUrl?.toString());
   try {
     const info = await connection.call(
       "load",
-      { source, options: { contextLength, maxBatchTokens, kvType, f16, subgroups } },
+      { source, options: { contextLength, maxBatchTokens, kvType, f16, subgroups, tune } },
       {
         what: "Loading the model",
         signal,

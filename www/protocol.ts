@@ -24,6 +24,8 @@ export interface LoadOptions {
   f16?: boolean;
   /** `false` keeps the kernels off subgroup operations. */
   subgroups?: boolean;
+  /** Whether kernels are measured, for up to 1.5 s, where the adapter and model are new (by default on a real GPU). */
+  tune?: boolean;
   /** Extra request headers for a URL, for instance `Authorization`. */
   headers?: Record<string, string>;
   /** Where `worker.js` lies, if the bundler moved it. */
@@ -107,6 +109,8 @@ export interface ModelInfo {
   };
   memory: Memory;
   eosTokens: number[];
+  /** The kernels that measurement chose, one line a matrix product; empty where none was made. */
+  tuning: string[];
 }
 
 export interface ScoreResult {

@@ -71,6 +71,7 @@ class FakeEngine implements Engine {
       adapter: { vendor: "google", architecture: "swiftshader", description: "SwiftShader", isSoftware: true, subgroups: false, f16: false },
       memory: { gpuBytes: 150_000_000, wasmBytes: 30_000_000 },
       eosTokens: [2],
+      tuning: [],
     };
   }
   tokenize(text: string): Uint32Array {

@@ -42,6 +42,7 @@ pub async fn run(args: Bench) -> Result<()> {
         "gpu_bytes": engine.gpu.bytes(),
         "backend": "native",
         "adapter": engine.gpu.caps.adapter.to_string(),
+        "tuning": engine.model.tuning.lines(),
         "second_load_ms": null,
         "host_peak_bytes": host_peak_bytes(),
     });
@@ -56,6 +57,7 @@ pub async fn run(args: Bench) -> Result<()> {
     for (name, value) in result.as_object().into_iter().flatten().filter(|(_, value)| !is_table(value)) {
         println!("{name:22} {value}");
     }
+    engine.model.tuning.lines().iter().for_each(|line| println!("{:22} {line}", "tuned"));
     for l in &bench.lengths {
         println!(
             "{:>6} prompt tokens: prefill {:.2}/s, decode {:.2}/s, first token after {:.0} ms",

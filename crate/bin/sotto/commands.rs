@@ -49,6 +49,9 @@ pub struct Model {
     /// Keep to kernels without subgroup operations
     #[arg(long)]
     no_subgroups: bool,
+    /// Measure the kernels: on or off; by default on a real GPU
+    #[arg(long, value_parser = ["on", "off"])]
+    tune: Option<String>,
     /// Print one JSON value
     #[arg(long)]
     pub json: bool,
@@ -139,6 +142,7 @@ pub async fn load(model: &Model) -> Result<(Engine, f64)> {
     let mut options = LoadOptions { context: model.context_length, ..Default::default() };
     options.kv = if model.kv_type == "f32" { KvType::F32 } else { KvType::F16 };
     options.gpu.subgroups = !model.no_subgroups;
+    options.tune = model.tune.as_ref().map(|tune| tune == "on");
     let started = Instant::now();
     let engine = source::load(&model.model, options).await?;
     Ok((engine, started.elapsed().as_secs_f64() * 1e3))

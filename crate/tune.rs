@@ -1,0 +1,102 @@
+//! Measures the ways to a model's products on the adapter, with the model's own weights, and keeps the fastest of each.
+
+use std::time::Duration;
+
+use web_time::Instant;
+
+use crate::choice::{Product, Way};
+use crate::error::Result;
+use crate::forward::{Model, Shape};
+use crate::gpu::{Gpu, Prepared};
+use crate::recording::Recording;
+
+/// How long all of it may take. What is not measured by then goes by `Choice`, and is measured the next time.
+pub const BUDGET: Duration = Duration::from_millis(1500);
+/// What one sample should take, so that submitting and waiting count for little, and how many are taken.
+const SAMPLE: Duration = Duration::from_millis(4);
+const SAMPLES: usize = 3;
+/// Runs of a sample at most.
+const MOST_RUNS: u32 = 64;
+
+/// Measures every product of a decoded token and of a whole chunk of a prompt that `model.tuning` does not know.
+/// Activations are overwritten; the cache is not touched. Fails as the device does.
+pub async fn tune(gpu: &Gpu, model: &mut Model, budget: Duration) -> Result<()> {
+    let started = Instant::now();
+    for shape in [Shape::decode(0), Shape::new(model.sizes.max_rows, 0, true, 0)] {
+        for product in unknown(model, shape)? {
+            // None wins against a rival that was not run.
+            if fastest(gpu, model, shape, product, started + budget).await?.is_none() {
+                model.tuning.forget(&product);
+                return Ok(());
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The products of a shape that no way is known to, the most work first.
+fn unknown(model: &Model, shape: Shape) -> Result<Vec<Product>> {
+    let mut all: Vec<(Product, u64)> = Vec::new();
+    for (product, _) in model.record_products(shape)?.1 {
+        if model.tuning.get(&product).is_some() {
+            continue;
+        }
+        let work = u64::from(product.n) * u64::from(product.k);
+        match all.iter_mut().find(|(p, _)| *p == product) {
+            Some((_, sum)) => *sum += work,
+            None => all.push((product, work)),
+        }
+    }
+    all.sort_by_key(|&(product, work)| (std::cmp::Reverse(work), product));
+    Ok(all.into_iter().map(|(product, _)| product).collect())
+}
+
+/// Tries every way and leaves the fastest in `model.tuning`; `None` if the time ran out.
+async fn fastest(
+    gpu: &Gpu,
+    model: &mut Model,
+    shape: Shape,
+    product: Product,
+    deadline: Instant,
+) -> Result<Option<Way>> {
+    let mut best: Option<(Way, Duration)> = None;
+    for way in product.ways(gpu.caps.subgroup_min) {
+        model.tuning.set(product, way);
+        let (recording, products) = model.record_products(shape)?;
+        let of_it = products.into_iter().filter(|(p, _)| *p == product);
+        let dispatches = of_it.map(|(_, index)| recording.dispatches[index].clone()).collect();
+        let prepared = gpu.prepare(&Recording { dispatches });
+        let Some(took) = time(gpu, &prepared, deadline).await? else { return Ok(None) };
+        if best.is_none_or(|(_, least)| took < least) {
+            best = Some((way, took));
+        }
+    }
+    if let Some((way, _)) = best {
+        model.tuning.set(product, way);
+    }
+    Ok(best.map(|(way, _)| way))
+}
+
+/// The least time of one run of these dispatches; `None` past the deadline.
+async fn time(gpu: &Gpu, prepared: &Prepared, deadline: Instant) -> Result<Option<Duration>> {
+    // The first run compiles, and shows how many make a sample.
+    gpu.run(prepared);
+    gpu.idle().await?;
+    let once = run(gpu, prepared, 1).await?;
+    let count = (SAMPLE.as_secs_f64() / once.as_secs_f64().max(1e-6)).ceil().min(f64::from(MOST_RUNS)) as u32;
+    let mut least = once;
+    for _ in 0..if count > 1 { SAMPLES } else { 1 } {
+        if Instant::now() > deadline {
+            return Ok(None);
+        }
+        least = least.min(run(gpu, prepared, count).await? / count);
+    }
+    Ok(Some(least))
+}
+
+async fn run(gpu: &Gpu, prepared: &Prepared, count: u32) -> Result<Duration> {
+    let started = Instant::now();
+    (0..count).for_each(|_| gpu.run(prepared));
+    gpu.idle().await?;
+    Ok(started.elapsed())
+}
