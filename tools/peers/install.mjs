@@ -30,19 +30,22 @@ function python() {
   return path;
 }
 
-/** The folder below .models/ with the model's graphs and weights; a new script or file makes them again. */
-export function ensureGraph(model) {
+/**
+ * The folder below .models/ with the model's graphs and weights; a new script or file makes them
+ * again. `bits8`: every matrix in 8 bits, for check.mjs.
+ */
+export function ensureGraph(model, { bits8 = false } = {}) {
   const script = join(HERE, "gguf_to_onnx.py");
   const { size, mtimeMs } = statSync(model);
   const key = createHash("sha256").update(readFileSync(script)).update(`${size} ${mtimeMs}`).digest("hex").slice(0, 12);
-  const name = `${basename(model)}-${key}`;
+  const name = `${basename(model)}-${key}${bits8 ? "-check" : ""}`;
   const folder = join(HERE, ".models", name);
   if (existsSync(folder)) return name;
   console.error(`Writing ${basename(model)} as an ONNX graph, once…`);
   mkdirSync(join(HERE, ".models"), { recursive: true });
   const part = `${folder}.part`;
   rmSync(part, { recursive: true, force: true });
-  run(python(), [script, model, part]);
+  run(python(), [script, model, part, ...(bits8 ? ["--bits8"] : [])]);
   renameSync(part, folder);
   return name;
 }
