@@ -8,10 +8,11 @@ f32 activations, `MatMulNBits` in blocks of 32, `GroupQueryAttention` over a cac
 with RoPE inside, logits of the last token only.
 
 Bit widths are the file's own where MatMulNBits has them: 4-bit types as 4 bits, others as 8. Q4_0,
-Q5_0 and Q8_0 are taken over exactly. Types with an offset (Q4_1, Q4_K) need a zero point, which the
-provider takes as an integer only, so those are rounded again, to the scale of least squared error;
-Q5_1, Q5_K and Q6_K likewise, to 8 bits. `--bits8` makes every matrix 8 bits wide, which leaves
-nearly no error: a check of the graph against references, not for timing.
+Q5_0 and Q8_0 are taken over exactly. The rest is rounded again, to the scale of least squared error
+among a few, without zero points: the provider takes none that would be exact for Q4_1 and Q4_K, and
+its fused kernels take none at all. So those weights have other values, at the same width and speed.
+`--bits8` makes every matrix 8 bits wide, which leaves nearly no error: a check of the graph against
+references, not for timing.
 """
 
 import json
@@ -35,37 +36,32 @@ def bits_of(kind):
 
 
 def pack4(q):
-    """[N, n] of 0..15 to [N, ceil(n / 2)]: the first of a pair in the low half."""
-    if q.shape[1] % 2:
-        q = np.pad(q, ((0, 0), (0, 1)))
+    """[N, K] of 0..15 to [N, K / 2]: the first of a pair in the low half."""
     return (q[:, 0::2] | q[:, 1::2] << 4).astype(np.uint8)
 
 
-def symmetric(weights, scale, bits):
-    """Quants around the default zero point (8 or 128) for blocks [N, K/32, 32]."""
+def quantise(blocks, scale, bits):
+    """Blocks [N, K/32, 32] as integers around the default zero point, 8 or 128."""
     middle = 1 << (bits - 1)
     inverse = np.divide(1, scale, out=np.zeros_like(scale), where=scale != 0)
-    return np.clip(np.rint(weights * inverse[..., None]) + middle, 0, 2 * middle - 1).astype(np.uint8)
+    return np.clip(np.rint(blocks * inverse[..., None]) + middle, 0, 2 * middle - 1).astype(np.uint8)
 
 
-def asymmetric(weights, bits):
-    """Quants, scales and integer zero points with the least squared error of a few scales."""
-    top = (1 << bits) - 1
-    low, high = np.minimum(weights.min(-1), 0), np.maximum(weights.max(-1), 0)
-    best = None
-    for shrink in (1.0, 0.97, 0.94, 0.9, 0.85):
-        scale = np.maximum((high - low) * np.float32(shrink / top), np.float32(1e-12))
-        zero = np.clip(np.rint(-low * np.float32(shrink) / scale), 0, top)
-        q = np.clip(np.rint(weights / scale[..., None]) + zero[..., None], 0, top)
-        error = (((q - zero[..., None]) * scale[..., None] - weights) ** 2).sum(-1)
-        if best is None:
-            best = [error, q, scale, zero]
-            continue
-        better = error < best[0]
-        for i, new in enumerate((error, q, scale, zero)):
-            best[i] = np.where(better[..., None] if new.ndim == 3 else better, new, best[i])
-    _, q, scale, zero = best
-    return q.astype(np.uint8), scale.astype(np.float32), zero.astype(np.uint8)
+def dequantise(q, scale, bits):
+    return (q.astype(np.float32) - (1 << (bits - 1))) * scale[..., None]
+
+
+def best_scale(blocks, bits):
+    """Of a few scales for each block, that of the least squared error. Negative ones use the extra step below zero."""
+    low, high = blocks.min(-1), blocks.max(-1)
+    extreme = np.where(-low > high, low, high)
+    best, best_error = None, None
+    for steps in (-128, -127) if bits == 8 else (-8, -8.5, -9, -7.5, -7, 7.5):
+        scale = (extreme / np.float32(steps)).astype(np.float32)
+        error = ((dequantise(quantise(blocks, scale, bits), scale, bits) - blocks) ** 2).sum(-1)
+        better = True if best is None else error < best_error
+        best, best_error = (scale, error) if best is None else (np.where(better, scale, best), np.where(better, error, best_error))
+    return best
 
 
 class Graph:
@@ -95,28 +91,20 @@ class Graph:
         return outputs[0]
 
     def matrix(self, name, weights, kind, raw, bits8):
-        """Initializers of a quantised [N, K] matrix: names (quants, scales, zero points or ""), bits."""
+        """Initializers of a quantised [N, K] matrix: names of quants and scales, bits."""
         n, k = weights.shape
         bits = 8 if bits8 else bits_of(kind)
         blocks = weights.reshape(n, k // BLOCK, BLOCK)
-        zero = None
         if EXACT.get(kind) == bits:
             scale = raw.reshape(n, k // BLOCK, -1)[..., :2].copy().view(np.float16)[..., 0].astype(np.float32)
-            q = symmetric(blocks, scale, bits)
-        elif bits == 8:
-            scale = np.abs(blocks).max(-1) / np.float32(127)
-            q = symmetric(blocks, scale, bits)
         else:
-            q, scale, zero = asymmetric(blocks, bits)
-        back = (q.astype(np.float32) - (zero[..., None].astype(np.float32) if zero is not None else 1 << (bits - 1))) * scale[..., None]
-        error, norm = float(((back - blocks) ** 2).sum(dtype=np.float64)), float((blocks**2).sum(dtype=np.float64))
+            scale = best_scale(blocks, bits)
+        q = quantise(blocks, scale, bits)
+        error = float(((dequantise(q, scale, bits) - blocks) ** 2).sum(dtype=np.float64))
         sums = self.report.setdefault(f"{kind} as {bits} bits", [0.0, 0.0])
-        sums[0], sums[1] = sums[0] + error, sums[1] + norm
-        q = q.reshape(n, k)
-        data = pack4(q) if bits == 4 else q
-        names = [self.constant(f"{name}.q", data.reshape(n, k // BLOCK, BLOCK * bits // 8)), self.constant(f"{name}.scales", scale)]
-        names.append(self.constant(f"{name}.zeros", pack4(zero) if bits == 4 else zero) if zero is not None else "")
-        return names, bits
+        sums[0], sums[1] = sums[0] + error, sums[1] + float((blocks**2).sum(dtype=np.float64))
+        data = pack4(q.reshape(n, k)) if bits == 4 else q
+        return self.constant(f"{name}.q", data.reshape(n, k // BLOCK, BLOCK * bits // 8)), self.constant(f"{name}.scales", scale), bits
 
 
 def main(path, folder, bits8):
@@ -151,13 +139,11 @@ def main(path, folder, bits8):
         weights, raw = floats(name), tensor.data
         if arch == "llama" and name.endswith(("attn_q.weight", "attn_k.weight")):
             weights, raw = half_split(weights), half_split(raw.reshape(weights.shape[0], -1))
-        (q, scales, zeros), bits = g.matrix(name, weights, tensor.tensor_type.name, raw, bits8)
-        return matmul(x, q, scales, zeros, bits, weights.shape, out)
+        return matmul(x, *g.matrix(name, weights, tensor.tensor_type.name, raw, bits8), weights.shape, out)
 
-    def matmul(x, q, scales, zeros, bits, shape, out=None):
-        inputs = [x, q, scales] + ([zeros] if zeros else [])
+    def matmul(x, q, scales, bits, shape, out=None):
         n, k = shape
-        return g.node("MatMulNBits", inputs, out, MS, K=k, N=n, bits=bits, block_size=BLOCK)
+        return g.node("MatMulNBits", [x, q, scales], out, MS, K=k, N=n, bits=bits, block_size=BLOCK)
 
     def norm(x, name):
         return g.node("SimplifiedLayerNormalization", [x, g.constant(name, floats(name))], axis=-1, epsilon=eps, stash_type=1)
@@ -181,7 +167,7 @@ def main(path, folder, bits8):
 
     embedding = tensors["token_embd.weight"]
     vocab = floats("token_embd.weight").shape[0]
-    (q, scales, zeros), bits = g.matrix("token_embd.weight", floats("token_embd.weight"), embedding.tensor_type.name, embedding.data, bits8)
+    q, scales, bits = g.matrix("token_embd.weight", floats("token_embd.weight"), embedding.tensor_type.name, embedding.data, bits8)
     if bits != 8:
         sys.exit("only embeddings that become 8 bits have a graph here")
     # The head's bytes once more, in the shape that this operator wants.
@@ -225,7 +211,7 @@ def main(path, folder, bits8):
     if "output.weight" in tensors:
         project(h, "output.weight", ["logits"])
     else:
-        matmul(h, q, scales, zeros, bits, (vocab, d), ["logits"])
+        matmul(h, q, scales, bits, (vocab, d), ["logits"])
     g.file.close()
 
     value = helper.make_tensor_value_info

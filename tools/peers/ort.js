@@ -14,6 +14,8 @@ export async function loadGraph({ folder, graph, context, log = "warning" }) {
     executionProviders: ["webgpu"],
     externalData: [{ path: "weights.bin", data: `${folder}/weights.bin` }],
     preferredOutputLocation: Object.fromEntries(caches.map((name) => [`present_${name}`, "gpu-buffer"])),
+    // That fusion comes first and takes away the pattern of a better one, SiLU and both products in one kernel.
+    extra: { optimization: { disable_specified_optimizers: "QuickGeluFusion" } },
     logSeverityLevel: { verbose: 0, warning: 2 }[log],
   });
   const device = await ort.env.webgpu.device;
