@@ -55,12 +55,13 @@ def best_scale(blocks, bits):
     """Of a few scales for each block, that of the least squared error. Negative ones use the extra step below zero."""
     low, high = blocks.min(-1), blocks.max(-1)
     extreme = np.where(-low > high, low, high)
-    best, best_error = None, None
+    best, least = None, None
     for steps in (-128, -127) if bits == 8 else (-8, -8.5, -9, -7.5, -7, 7.5):
         scale = (extreme / np.float32(steps)).astype(np.float32)
         error = ((dequantise(quantise(blocks, scale, bits), scale, bits) - blocks) ** 2).sum(-1)
-        better = True if best is None else error < best_error
-        best, best_error = (scale, error) if best is None else (np.where(better, scale, best), np.where(better, error, best_error))
+        if best is None:
+            best, least = scale, error
+        best, least = np.where(error < least, scale, best), np.minimum(error, least)
     return best
 
 
