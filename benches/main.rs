@@ -198,10 +198,11 @@ fn measure(
 }
 
 /// What can be forced, and to what.
-const FORCED: [(&str, &[&str]); 5] = [
+const FORCED: [(&str, &[&str]); 6] = [
     ("reduce", &["tree", "subgroup"]),
     ("x", &["direct", "quad", "octet", "tile"]),
     ("matvec", &["matvec", "matvec_rows"]),
+    ("attention", &["attention", "attention_rows", "attention_tile"]),
     ("lanes", &["tree", "subgroup", "quad"]),
     ("kv", &["pack16", "f16", "f32"]),
 ];
@@ -216,7 +217,8 @@ fn choice(mut choice: Choice, forced: &[String]) -> Result<Choice> {
         };
         match name {
             "reduce" => choice.reduce = value,
-            "x" => (choice.x, choice.tile_attention) = (value, value == "tile"),
+            "x" => choice.x = value,
+            "attention" => choice.attention = value,
             "matvec" => choice.matvec = value,
             "lanes" => choice.lanes = value,
             _ => choice.kv = value,

@@ -18,10 +18,19 @@ pub struct Choice {
     pub matvec: &'static str,
     /// How attention's threads work together: as `reduce`, or `quad`, which broadcasts queries too.
     pub lanes: &'static str,
-    /// Whether attention in prefill takes many rows at a time, staged in shared memory.
-    pub tile_attention: bool,
+    /// Which attention kernel prefills: `attention`, a workgroup a row; `attention_tile`, many rows at a time, staged in
+    /// shared memory; or `attention_rows`, whose threads own theirs.
+    pub attention: &'static str,
     /// How the cache's numbers are read and written: `pack16` or `f16` for the same f16 bytes, or `f32`.
     pub kv: &'static str,
+}
+
+/// The heads of a layer.
+#[derive(Clone, Copy, Debug)]
+pub struct Heads {
+    pub n_heads: u32,
+    pub n_kv_heads: u32,
+    pub head_dim: u32,
 }
 
 /// A matrix product, as far as the speed of its kernels goes.
@@ -167,7 +176,8 @@ impl Choice {
         let reduce = if caps.subgroups { "subgroup" } else { "tree" };
         let lanes = if caps.subgroups && caps.is_software { "quad" } else { reduce };
         let matvec = if caps.is_software { "matvec_rows" } else { "matvec" };
-        Choice { reduce, x, matvec, lanes, tile_attention: !caps.is_software, kv }
+        let attention = if caps.is_software { "attention_rows" } else { "attention_tile" };
+        Choice { reduce, x, matvec, lanes, attention, kv }
     }
 
     /// The way to a product of which nothing is known.
@@ -185,22 +195,39 @@ impl Choice {
         ways.find(matches).expect("a way of every name")
     }
 
-    /// The variant of attention with `per_kv` query heads for each KV head, the workgroups per KV head, and those along
-    /// the rows. Query heads are spread evenly over as few workgroups as hold them.
-    pub fn attention(&self, per_kv: u32, head_dim: u32, rows: u32, prefill: bool) -> (String, u32, u32) {
-        if !(self.tile_attention && prefill) {
-            let (groups, heads) = head_groups(per_kv);
-            return (format!("attention.{}.{}.qh{heads}", self.lanes, self.kv), groups, rows);
+    /// The variant of attention, the workgroups per KV head (where that is a parameter), and the grid. Query heads are
+    /// spread evenly over as few workgroups as hold them.
+    pub fn attention(&self, heads: Heads, rows: u32, prefill: bool) -> (String, u32, [u32; 2]) {
+        let per_kv = heads.n_heads / heads.n_kv_heads;
+        // The largest head_dim of a variant.
+        let dim = [64, 128, 256].into_iter().find(|dim| heads.head_dim <= *dim).unwrap_or(256);
+        match self.attention {
+            "attention_rows" if prefill => {
+                (format!("attention_rows.dim{dim}.{}", self.kv), 1, [rows.div_ceil(16), heads.n_heads])
+            }
+            "attention_tile" if prefill => {
+                // The queries that the variant takes at a time.
+                let queries = if dim == 256 { 32 } else { 64 };
+                let groups = per_kv.div_ceil(queries);
+                let rows_each = queries / per_kv.div_ceil(groups);
+                let grid = [heads.n_kv_heads * groups, rows.div_ceil(rows_each)];
+                (format!("attention_tile.dim{dim}.{}", self.kv), groups, grid)
+            }
+            _ => {
+                let (groups, each) = head_groups(per_kv);
+                (format!("attention.{}.{}.qh{each}", self.lanes, self.kv), groups, [heads.n_kv_heads * groups, rows])
+            }
         }
-        // The largest head_dim of a variant, and the queries that it takes at a time.
-        let (dim, queries) = match head_dim {
-            ..=64 => (64, 64),
-            65..=128 => (128, 64),
-            _ => (256, 32),
-        };
-        let groups = per_kv.div_ceil(queries);
-        let rows_each = queries / per_kv.div_ceil(groups);
-        (format!("attention_tile.dim{dim}.{}", self.kv), groups, rows.div_ceil(rows_each))
+    }
+
+    /// The variant of what precedes attention, and the grid; `pairs` of elements turn.
+    pub fn rope_kv(&self, heads: Heads, pairs: u32, rows: u32, prefill: bool) -> (String, [u32; 2]) {
+        let all = heads.n_heads + 2 * heads.n_kv_heads;
+        // Threads that own a head turn whole vectors.
+        if self.attention == "attention_rows" && prefill && pairs.is_multiple_of(4) {
+            return (format!("rope_kv_rows.{}", self.kv), [rows.div_ceil(16), all]);
+        }
+        (format!("rope_kv.{}.{}", self.reduce, self.kv), [all, rows])
     }
 
     /// The variant of a single row's attention, and the workgroups per KV head.
@@ -239,22 +266,29 @@ mod tests {
 
     #[test]
     fn attention_has_a_workgroup_for_every_head_and_row() {
-        let choice =
-            Choice { reduce: "tree", x: "tile", matvec: "matvec", lanes: "tree", tile_attention: true, kv: "f16" };
-        for (per_kv, head_dim, prefill) in
-            (1..=130).flat_map(|h| [4, 64, 68, 128, 132, 256].map(|d| [(h, d, true), (h, d, false)])).flatten()
-        {
-            let (variant, groups, grid_y) = choice.attention(per_kv, head_dim, 200, prefill);
-            assert!(crate::kernels::find(&variant).is_some(), "{variant}");
-            let heads = per_kv.div_ceil(groups);
-            assert!((groups - 1) * heads < per_kv, "{per_kv} heads leave one of {groups} groups empty");
-            // Queries of a workgroup, by the shader.
-            let queries = match (prefill, head_dim) {
-                (false, _) => heads,
-                (true, ..=128) => 64,
-                (true, _) => 32,
-            };
-            assert!(heads <= queries && grid_y * (queries / heads) >= 200, "{per_kv} heads of {head_dim}");
+        for attention in ["attention", "attention_tile", "attention_rows"] {
+            let choice = Choice { reduce: "tree", x: "tile", matvec: "matvec", lanes: "tree", attention, kv: "f16" };
+            for (per_kv, head_dim, prefill) in
+                (1..=130).flat_map(|h| [4, 64, 68, 128, 132, 256].map(|d| [(h, d, true), (h, d, false)])).flatten()
+            {
+                let heads = Heads { n_heads: 2 * per_kv, n_kv_heads: 2, head_dim };
+                let (variant, groups, [x, y]) = choice.attention(heads, 200, prefill);
+                assert!(crate::kernels::find(&variant).is_some(), "{variant}");
+                if variant.starts_with("attention_rows") {
+                    assert!(16 * x >= 200 && y == 2 * per_kv);
+                    continue;
+                }
+                assert_eq!(x, 2 * groups);
+                let each = per_kv.div_ceil(groups);
+                assert!((groups - 1) * each < per_kv, "{per_kv} heads leave one of {groups} groups empty");
+                // Queries of a workgroup, by the shader.
+                let queries = match (variant.starts_with("attention_tile"), head_dim) {
+                    (false, _) => each,
+                    (true, ..=128) => 64,
+                    (true, _) => 32,
+                };
+                assert!(each <= queries && y * (queries / each) >= 200, "{per_kv} heads of {head_dim}");
+            }
         }
     }
 

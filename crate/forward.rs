@@ -1,7 +1,7 @@
 //! The transformer, written down as dispatches: embed, then per layer attention and feed-forward, then logits.
 //! Activations are f32, row-major, [rows of the batch][width].
 
-use crate::choice::{Choice, Product, Tuning, Way};
+use crate::choice::{Choice, Heads, Product, Tuning, Way};
 use crate::config::{Activation, ModelConfig};
 use crate::error::Result;
 use crate::gguf::Header;
@@ -293,10 +293,12 @@ impl Pass<'_> {
         let (m, s) = (self.model, &self.model.scratch);
         let (c, layer, layer_config) = (&m.config, &m.weights.layers[index], &m.config.layers[index]);
         let (k_cache, v_cache) = m.kv.layers[index];
-        let kv = m.choice.kv;
         let (q_norm, k_norm) = (layer.q_norm.unwrap_or(s.none), layer.k_norm.unwrap_or(s.none));
+        let heads = Heads { n_heads: c.n_heads, n_kv_heads: c.n_kv_heads, head_dim: c.head_dim };
+        let prefill = self.shape.prefill;
+        let (variant, grid) = m.choice.rope_kv(heads, c.rope_dim / 2, self.rows, prefill);
         self.recording.push(
-            &format!("rope_kv.{}.{kv}", m.choice.reduce),
+            &variant,
             params::RopeKv {
                 n_heads: c.n_heads,
                 n_kv_heads: c.n_kv_heads,
@@ -306,12 +308,13 @@ impl Pass<'_> {
                 has_norm: layer.q_norm.is_some() as u32,
                 eps: c.norm_eps,
                 attn_scale: c.attn_scale,
+                rows: self.rows,
+                pad: [0; 3],
             },
             &[s.batch, q_norm, k_norm, self.rope_table(index), s.qkv, k_cache, v_cache],
-            [c.n_heads + 2 * c.n_kv_heads, self.rows],
+            grid,
         )?;
-        let (variant, groups, grid_y) =
-            m.choice.attention(c.n_heads / c.n_kv_heads, c.head_dim, self.rows, self.shape.prefill);
+        let (variant, groups, grid) = m.choice.attention(heads, self.rows, prefill);
         self.recording.push(
             &variant,
             params::Attention {
@@ -325,7 +328,7 @@ impl Pass<'_> {
                 rows: self.rows,
             },
             &[s.batch, s.qkv, k_cache, v_cache, s.attn],
-            [c.n_kv_heads * groups, grid_y],
+            grid,
         )
     }
 

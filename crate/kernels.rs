@@ -25,6 +25,7 @@ pub struct Kernel {
 pub static KERNELS: &[Kernel] = &[
     Kernel { name: "attention", bindings: &[Read, Read, Read, Read, Write], mirror: cpu::attention::run },
     Kernel { name: "attention_combine", bindings: &[Read, Write], mirror: cpu::attention_combine::run },
+    Kernel { name: "attention_rows", bindings: &[Read, Read, Read, Read, Write], mirror: cpu::attention::run },
     Kernel { name: "attention_tile", bindings: &[Read, Read, Read, Read, Write], mirror: cpu::attention::run },
     Kernel {
         name: "decode_attention",
@@ -39,6 +40,11 @@ pub static KERNELS: &[Kernel] = &[
     Kernel { name: "matvec_rows", bindings: &[Read, Read, Read, Read, Read, Read, Write], mirror: cpu::matvec::run },
     Kernel { name: "rmsnorm", bindings: &[Read, Read, Read, Write], mirror: cpu::rmsnorm::run },
     Kernel { name: "rope_kv", bindings: &[Read, Read, Read, Read, Write, Write, Write], mirror: cpu::rope_kv::run },
+    Kernel {
+        name: "rope_kv_rows",
+        bindings: &[Read, Read, Read, Read, Write, Write, Write],
+        mirror: cpu::rope_kv::run,
+    },
     Kernel { name: "sample_bins", bindings: &[Read, Read, Read, Write, Write], mirror: cpu::sample::bins },
     Kernel { name: "sample_gather", bindings: &[Read, Read, Read, Read, Write, Write], mirror: cpu::sample::gather },
     Kernel { name: "sample_pick", bindings: &[Read, Read, Read, Read, Write, Write, Write], mirror: cpu::sample::pick },

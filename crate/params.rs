@@ -107,7 +107,7 @@ pub struct AttentionCombine {
     pub pad: [u32; 2],
 }
 
-/// `shaders/rope_kv.wgsl`
+/// `shaders/rope_kv.wgsl` and `shaders/rope_kv_rows.wgsl`
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, Pod, Zeroable)]
 pub struct RopeKv {
@@ -120,6 +120,9 @@ pub struct RopeKv {
     pub has_norm: u32,
     pub eps: f32,
     pub attn_scale: f32,
+    /// Rows of the batch.
+    pub rows: u32,
+    pub pad: [u32; 3],
 }
 
 /// `shaders/attention.wgsl` and `shaders/attention_tile.wgsl`

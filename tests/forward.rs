@@ -210,7 +210,7 @@ fn without_subgroups_the_result_is_alike() {
 }
 
 /// What a GPU prefills with.
-const TILES: Choice = Choice { x: "tile", tile_attention: true, ..PLAIN };
+const TILES: Choice = Choice { x: "tile", attention: "attention_tile", ..PLAIN };
 
 #[test]
 fn tiles_give_the_same_bits_whatever_the_chunk() {
@@ -237,9 +237,19 @@ fn choices() -> Vec<Choice> {
     let all = [
         (0, PLAIN),
         (1, Choice { reduce: "subgroup", lanes: "subgroup", ..PLAIN }),
-        (0, Choice { matvec: "matvec_rows", ..PLAIN }),
+        (0, Choice { matvec: "matvec_rows", attention: "attention_rows", ..PLAIN }),
         (4, Choice { reduce: "subgroup", lanes: "quad", x: "quad", matvec: "matvec_rows", ..PLAIN }),
-        (8, Choice { reduce: "subgroup", lanes: "quad", x: "octet", matvec: "matvec_rows", ..PLAIN }),
+        (
+            8,
+            Choice {
+                reduce: "subgroup",
+                lanes: "quad",
+                x: "octet",
+                matvec: "matvec_rows",
+                attention: "attention_rows",
+                ..PLAIN
+            },
+        ),
         (0, TILES),
     ];
     all.into_iter().filter(|c| c.0 <= lanes).map(|c| c.1).collect()

@@ -1,4 +1,4 @@
-//! Mirror of `shaders/attention.wgsl` and `shaders/attention_tile.wgsl`: softmax over all visible cells at once.
+//! Mirror of `shaders/attention.wgsl`, `shaders/attention_rows.wgsl` and `shaders/attention_tile.wgsl`: softmax over all visible cells at once.
 
 use super::{Args, floats, floats_mut, rope_kv::load};
 use crate::params::Attention;

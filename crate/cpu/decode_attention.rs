@@ -24,6 +24,7 @@ pub fn run(mut args: Args) {
         has_norm: p.has_norm,
         eps: p.eps,
         attn_scale: p.attn_scale,
+        ..RopeKv::default()
     };
     let splits = p.splits as usize;
     let [k_cache, v_cache, out] = args.write.as_mut_slice() else { unreachable!("three written buffers") };

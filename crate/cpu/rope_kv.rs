@@ -1,4 +1,4 @@
-//! Mirror of `shaders/rope_kv.wgsl`.
+//! Mirror of `shaders/rope_kv.wgsl` and `shaders/rope_kv_rows.wgsl`.
 
 use super::{Args, floats, floats_mut};
 use crate::params::RopeKv;
@@ -7,13 +7,13 @@ use half::f16;
 /// read: batch, q_norm, k_norm, rope table; write: qkv, k_cache, v_cache.
 pub fn run(mut args: Args) {
     let p: RopeKv = args.params();
-    let f16_cache = args.choice(1) != "f32";
+    let f16_cache = !args.variant.ends_with(".f32");
     let (batch, rope) = (args.read[0], floats(args.read[3]));
     let norms = [floats(args.read[1]), floats(args.read[2])];
     let (heads, kv_heads, dim) = (p.n_heads as usize, p.n_kv_heads as usize, p.head_dim as usize);
     let [qkv, k_cache, v_cache] = args.write.as_mut_slice() else { unreachable!("three written buffers") };
     let qkv = floats_mut(qkv);
-    for r in 0..args.grid[1] as usize {
+    for r in 0..p.rows as usize {
         let (position, first_cell) = (batch[4 * r + 1], batch[4 * r + 2]);
         for h in 0..heads + 2 * kv_heads {
             let from = (r * (heads + 2 * kv_heads) + h) * dim;

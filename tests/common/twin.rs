@@ -63,7 +63,7 @@ impl Default for Layout {
 
 /// Kernels that every adapter runs, and the exact cache.
 pub const PLAIN: Choice =
-    Choice { reduce: "tree", x: "direct", matvec: "matvec", lanes: "tree", tile_attention: false, kv: "f32" };
+    Choice { reduce: "tree", x: "direct", matvec: "matvec", lanes: "tree", attention: "attention", kv: "f32" };
 
 /// Rows of the largest batch, and rows that may want logits.
 pub const ROWS: u32 = 64;

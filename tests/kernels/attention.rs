@@ -126,6 +126,8 @@ pub fn run(rig: &mut Rig) {
             let rows = queries / per_kv.div_ceil(groups);
             let variant = format!("attention_tile.dim{dim}.{kv}");
             rig.run(case(&mut random, s, kv, variant, groups, (s.rows.len() as u32).div_ceil(rows)));
+            let grid = [(s.rows.len() as u32).div_ceil(16), s.n_heads];
+            rig.run(Case { grid, ..case(&mut random, s, kv, format!("attention_rows.dim{dim}.{kv}"), 1, 0) });
         }
     }
 }

@@ -219,6 +219,8 @@ fn attention_of_one_row_is_rope_and_attention_however_it_is_split() {
         has_norm: 1,
         eps: 0.1,
         attn_scale: 0.5,
+        rows: 1,
+        ..RopeKv::default()
     };
     let turned = [&batch[..], &q_norm, &k_norm, &table, &qkv, &k_cache, &v_cache];
     let turned = mirror("rope_kv.tree.f32", turn, &turned, [8, 1]);
@@ -290,6 +292,8 @@ fn rope_by_hand() {
         has_norm: 0,
         eps: 0.0,
         attn_scale: 0.5,
+        rows: 1,
+        ..RopeKv::default()
     };
     let qkv = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0, 11.0, 12.0];
     for position in [0u32, 1, 300, 1000] {
@@ -326,6 +330,8 @@ fn rope_norms_first_and_turns_a_part() {
         has_norm: 1,
         eps: 0.0,
         attn_scale: 1.0,
+        rows: 1,
+        ..RopeKv::default()
     };
     let [q, k, v] = rope_row(params, 5, &[2.0; 12], &[1.0, 0.0, 3.0, 4.0], &table);
     let (sin, cos) = 5f64.sin_cos();
@@ -346,6 +352,8 @@ fn scores_after_rope_depend_on_distance_alone() {
         has_norm: 0,
         eps: 0.0,
         attn_scale: 1.0,
+        rows: 1,
+        ..RopeKv::default()
     };
     let row = [0.3, -0.8, 0.5, 0.9, -0.2, 0.7, 0.4, -0.6, 0.0, 0.0, 0.0, 0.0];
     let score = |p: u32, c: u32| -> f32 {
@@ -372,6 +380,8 @@ fn caches_hold_f16_pairs() {
         has_norm: 0,
         eps: 0.0,
         attn_scale: 1.0,
+        rows: 1,
+        ..RopeKv::default()
     };
     let qkv = bits(&[0.0, 0.0, 0.0, 0.0, 1.0, -2.0, 0.5, 65504.0, 1.0 + 1.0 / 2048.0, 3.0, 1e-8, -0.0]);
     let cache = [0; 4];

@@ -1,9 +1,9 @@
 use sotto::params::RopeKv;
 use sotto::rope;
 
+use crate::F32;
 use crate::gpu::{Case, Data, Rig, floats};
 use crate::random::{Random, poison};
-use crate::{F32, REDUCES};
 
 /// Stored keys and values rounded to f16 on both sides: they differ only where f32 roundings fall to either side.
 const F16_CACHE: f64 = 1e-9;
@@ -141,10 +141,15 @@ const SHAPES: [Shape; 9] = [
 
 pub fn run(rig: &mut Rig) {
     let context = 1280;
-    for reduce in REDUCES {
+    for way in ["rope_kv.tree", "rope_kv.subgroup", "rope_kv_rows"] {
         for kv in ["pack16", "f16", "f32"] {
             let mut random = Random::new(5);
             for s in &SHAPES {
+                // Threads that own a head turn whole vectors.
+                let rows_kernel = way == "rope_kv_rows";
+                if rows_kernel && s.rope_half % 4 != 0 {
+                    continue;
+                }
                 let heads = s.n_heads + 2 * s.n_kv_heads;
                 let factors: Vec<f32> = (0..s.rope_half).map(|i| 1.0 + (i % 5) as f32).collect();
                 // The factors of `rope_freqs` come with the neither normed nor paired models.
@@ -162,7 +167,7 @@ pub fn run(rig: &mut Rig) {
                     *qkv.last_mut().expect("a value") = -1e6;
                 }
                 rig.run(Case {
-                    variant: format!("rope_kv.{reduce}.{kv}"),
+                    variant: format!("{way}.{kv}"),
                     what: format!(
                         "{}:{} heads of {}, {} pairs, neox {}, norm {}, at {:?}",
                         s.n_heads, s.n_kv_heads, s.head_dim, s.rope_half, s.neox, s.norm, s.rows[0]
@@ -176,6 +181,8 @@ pub fn run(rig: &mut Rig) {
                         has_norm: s.norm as u32,
                         eps: 1e-3,
                         attn_scale: s.attn_scale,
+                        rows: s.rows.len() as u32,
+                        pad: [0; 3],
                     },
                     buffers: vec![
                         Data::In(s.rows.iter().flat_map(|&(p, c)| [u32::MAX, p, c, 0]).collect()),
@@ -186,7 +193,11 @@ pub fn run(rig: &mut Rig) {
                         cache(),
                         cache(),
                     ],
-                    grid: [heads, s.rows.len() as u32],
+                    grid: if rows_kernel {
+                        [s.rows.len().div_ceil(16) as u32, heads]
+                    } else {
+                        [heads, s.rows.len() as u32]
+                    },
                     ceiling: if kv != "f32" { F16_CACHE } else { F32 },
                 });
             }
