@@ -102,7 +102,7 @@ impl Way {
             ("matmul_tile", "rows32") => [rows.div_ceil(32), n.div_ceil(64)],
             ("matmul_tile", "rows64") => [rows.div_ceil(64), n.div_ceil(64)],
             ("matmul_tile", _) => [rows.div_ceil(128), n.div_ceil(64)],
-            _ => [n.div_ceil(256), rows.div_ceil(16)],
+            _ => [n.div_ceil(128), rows.div_ceil(16)],
         }
     }
 }

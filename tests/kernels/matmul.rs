@@ -84,7 +84,7 @@ pub fn run(rig: &mut Rig, kinds: &[TensorType]) {
                 case(format!("matmul_tile.{format}.rows{rows}"), [shape.m.div_ceil(rows), shape.n.div_ceil(64)]);
             }
             for x in ["direct", "quad", "octet"] {
-                case(format!("matmul.{format}.{x}"), [shape.n.div_ceil(256), shape.m.div_ceil(16)]);
+                case(format!("matmul.{format}.{x}"), [shape.n.div_ceil(128), shape.m.div_ceil(16)]);
             }
         }
     }
