@@ -60,7 +60,9 @@ async fn fastest(
     deadline: Instant,
 ) -> Result<Option<Way>> {
     let mut best: Option<(Way, Duration)> = None;
-    for way in product.ways(gpu.caps.subgroup_min) {
+    // Ways of one kernel sum in one order: how a prompt is cut must not change what is computed of it.
+    let kernel = model.choice.way(&product).kernel;
+    for way in product.ways(gpu.caps.subgroup_min).filter(|way| product.fused || way.kernel == kernel) {
         model.tuning.set(product, way);
         let (recording, products) = model.record_products(shape)?;
         let of_it = products.into_iter().filter(|(p, _)| *p == product);
