@@ -92,7 +92,8 @@ test("bench: several prompt lengths, and every kernel where the adapter can time
       continue;
     }
     const { profile, dispatches_per_token } = JSON.parse(stdout) as { profile: Record<"decode" | "prefill", Pass>; dispatches_per_token: number };
-    expect(sum(profile.decode, "calls")).toBe(dispatches_per_token);
+    // The forward pass; the two dispatches of a greedy choice are behind it.
+    expect(sum(profile.decode, "calls")).toBe(dispatches_per_token - 2);
     for (const pass of [profile.decode, profile.prefill]) {
       expect(pass.kernels_us).toBeGreaterThan(0);
       expect(sum(pass, "us")).toBeCloseTo(pass.kernels_us, 3);
