@@ -1,6 +1,8 @@
 //! The WebGPU device: what it can do, its buffers, and recordings made ready to replay.
 
+mod adapter;
 mod foreign;
+mod ring;
 mod timestamps;
 
 use std::cell::{Cell, RefCell};
@@ -15,64 +17,10 @@ use crate::kernels::{Access, VariantId};
 use crate::memory::{BufferId, Memory};
 use crate::recording::Recording;
 
-mod ring;
-
+pub use adapter::{AdapterName, Caps, GpuOptions};
 pub use ring::Ring;
 
 const BROWSER: bool = cfg!(target_arch = "wasm32");
-
-/// Which adapter features may be used; what the adapter lacks is off whatever is asked.
-#[derive(Clone, Debug)]
-pub struct GpuOptions {
-    /// In a browser also: whether the page made the device with the `subgroups` feature.
-    pub subgroups: bool,
-    pub f16: bool,
-    /// How the browser describes the adapter, of which wgpu passes on only part.
-    pub adapter: Option<AdapterName>,
-}
-
-/// `GPUAdapterInfo`; natively the driver, nothing, and the adapter's name.
-#[derive(Clone, Debug, Default)]
-pub struct AdapterName {
-    pub vendor: String,
-    pub architecture: String,
-    pub description: String,
-    pub is_fallback: bool,
-}
-
-impl std::fmt::Display for AdapterName {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        if self.description.is_empty() {
-            return f.write_str(format!("{} {}", self.vendor, self.architecture).trim());
-        }
-        f.write_str(&self.description)
-    }
-}
-
-/// What software adapters call themselves.
-const SOFTWARE: [&str; 5] = ["swiftshader", "llvmpipe", "lavapipe", "warp", "basic render"];
-
-impl Default for GpuOptions {
-    fn default() -> Self {
-        GpuOptions { subgroups: !BROWSER, f16: true, adapter: None }
-    }
-}
-
-/// What the device can do.
-#[derive(Clone, Debug)]
-pub struct Caps {
-    pub subgroups: bool,
-    /// Lanes of the smallest subgroup; 0 without subgroups.
-    pub subgroup_min: u32,
-    pub f16: bool,
-    /// Dispatches can be timed one by one ([`Gpu::time`]).
-    pub timestamps: bool,
-    /// Bytes of the largest buffer a kernel can bind.
-    pub max_binding: u64,
-    /// A software adapter: right results, slowly.
-    pub is_software: bool,
-    pub adapter: AdapterName,
-}
 
 pub struct Gpu {
     pub caps: Caps,
@@ -213,7 +161,6 @@ impl Gpu {
             description: info.name.clone(),
             is_fallback: info.device_type == wgpu::DeviceType::Cpu,
         });
-        let words = format!("{} {} {}", name.vendor, name.architecture, name.description).to_lowercase();
         let caps = Caps {
             subgroups,
             // 4 is the smallest there is, where the adapter does not say.
@@ -221,7 +168,7 @@ impl Gpu {
             f16,
             timestamps,
             max_binding: limits.max_storage_buffer_binding_size.min(limits.max_buffer_size),
-            is_software: name.is_fallback || SOFTWARE.iter().any(|s| words.contains(s)),
+            is_software: name.is_software(),
             adapter: name,
         };
         Ok(Gpu {
