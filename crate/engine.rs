@@ -175,9 +175,11 @@ impl Engine {
 
     /// Measures the products that no measurement is known of, and takes the fastest kernels from here on.
     pub(crate) async fn tune(&mut self) -> Result<()> {
-        tune::tune(&self.gpu, &mut self.model, tune::BUDGET).await?;
-        self.prepared.clear();
-        self.warm_up()
+        if tune::tune(&self.gpu, &mut self.model, tune::BUDGET).await? {
+            self.prepared.clear();
+            self.warm_up()?;
+        }
+        Ok(())
     }
 
     /// Makes every shape of a decoded token ready, so that nothing is made between two of them.

@@ -19,19 +19,21 @@ const SAMPLES: usize = 3;
 const MOST_RUNS: u32 = 64;
 
 /// Measures every product of a decoded token and of a whole chunk of a prompt that `model.tuning` does not know.
-/// Activations are overwritten; the cache is not touched. Fails as the device does.
-pub async fn tune(gpu: &Gpu, model: &mut Model, budget: Duration) -> Result<()> {
+/// Activations are overwritten; the cache is not touched. Says whether it learnt of any. Fails as the device does.
+pub async fn tune(gpu: &Gpu, model: &mut Model, budget: Duration) -> Result<bool> {
     let started = Instant::now();
+    let mut learnt = false;
     for shape in [Shape::decode(0), Shape::new(model.sizes.max_rows, 0, true, 0)] {
         for product in unknown(model, shape)? {
             // None wins against a rival that was not run.
             if fastest(gpu, model, shape, product, started + budget).await?.is_none() {
                 model.tuning.forget(&product);
-                return Ok(());
+                return Ok(learnt);
             }
+            learnt = true;
         }
     }
-    Ok(())
+    Ok(learnt)
 }
 
 /// The products of a shape that no way is known to, the most work first.
