@@ -3,7 +3,8 @@
 //! A tour, from below to above; a module knows only those before it:
 //! - [`error`]: the one error type. [`quant`]: tensor types, on the CPU and as planes for the GPU.
 //! - [`gguf`] parses a file's header, [`config`] makes a model's sizes of it, [`tokenizer`] and [`chat`] its text side.
-//! - [`params`], [`memory`]: what kernels get. [`cpu`]: a mirror for each kernel. [`kernels`]: the table of them.
+//! - [`params`], [`memory`]: what kernels get. [`cpu`]: a mirror for each kernel. [`simd`]: the hot ones for the
+//!   CPU backend. [`kernels`]: the table of them.
 //! - [`recording`]: a list of dispatches. [`gpu`]: the device that replays one.
 //! - [`weights`], [`upload`]: from the file's bytes to buffers. [`rope`], [`kv_cache`], [`batch`]: the rest of a pass.
 //! - [`choice`]: which variant of a kernel runs. [`forward`]: the transformer.
@@ -34,6 +35,7 @@ pub mod recording;
 pub mod rope;
 pub mod sampler;
 pub mod session;
+pub mod simd;
 pub mod stop;
 pub mod tokenizer;
 pub mod tune;
