@@ -97,29 +97,46 @@ impl Activation for i8 {
 
 /// Rows of activations as integers.
 pub struct Quantized<'a, A> {
-    /// [rows][blocks * 32]
-    pub q: &'a [A],
-    /// [rows][blocks]: d, whole.
-    pub d: &'a [f32],
-    /// [rows][blocks * each]: the sum of the q of each stretch of columns that shares a weight's scale, and d times it.
-    pub sums: &'a [i32],
-    pub totals: &'a [f32],
-    pub blocks: usize,
-    /// Stretches of a block.
-    pub each: usize,
+    q: &'a [[A; BLOCK]],
+    blocks: &'a [Block],
+    per_row: usize,
+}
+
+/// What goes with the integers of a block.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Block {
+    /// Whole.
+    pub d: f32,
+    /// The sum of the q of each stretch of columns that shares a weight's scale, and d times it; one stretch or two.
+    pub sums: [i32; 2],
+    pub totals: [f32; 2],
+}
+
+/// One row of them.
+#[derive(Clone, Copy)]
+pub struct Row<'a, A> {
+    pub q: &'a [[A; BLOCK]],
+    pub blocks: &'a [Block],
+}
+
+impl<'a, A> Quantized<'a, A> {
+    #[inline(always)]
+    pub fn row(&self, r: usize) -> Row<'a, A> {
+        let range = r * self.per_row..(r + 1) * self.per_row;
+        Row { q: &self.q[range.clone()], blocks: &self.blocks[range] }
+    }
 }
 
 /// Where they lie.
 #[derive(Default)]
 pub struct Store<A> {
-    q: Vec<A>,
-    d: Vec<f32>,
-    sums: Vec<i32>,
-    totals: Vec<f32>,
+    q: Vec<[A; BLOCK]>,
+    blocks: Vec<Block>,
 }
 
 impl<A: Activation> Store<A> {
-    /// Takes `rows` rows of `blocks` blocks, each of which `row` writes into a piece of `floats`.
+    /// Takes `rows` rows of `blocks` blocks, each of which `row` writes into a piece of `floats`; `each` stretches of
+    /// a block share a scale.
     pub fn fill<'a>(
         &'a mut self,
         rows: usize,
@@ -129,27 +146,23 @@ impl<A: Activation> Store<A> {
         row: impl Fn(usize, &mut [f32]),
     ) -> Quantized<'a, A> {
         let x = sized(floats, blocks * BLOCK);
-        let q = sized(&mut self.q, rows * blocks * BLOCK);
-        let d = sized(&mut self.d, rows * blocks);
-        let sums = sized(&mut self.sums, rows * blocks * each);
-        let totals = sized(&mut self.totals, rows * blocks * each);
-        for r in 0..rows {
+        let q = sized(&mut self.q, rows * blocks);
+        let all = sized(&mut self.blocks, rows * blocks);
+        for (r, (q, all)) in q.chunks_exact_mut(blocks).zip(all.chunks_exact_mut(blocks)).enumerate() {
             row(r, x);
-            for (b, x) in x.as_chunks::<BLOCK>().0.iter().enumerate() {
-                let b = r * blocks + b;
-                let stretch = each * b..each * (b + 1);
-                let q = q[BLOCK * b..].first_chunk_mut().expect("a block");
-                d[b] = quantize(x, q, &mut sums[stretch.clone()]);
-                stretch.for_each(|i| totals[i] = d[b] * sums[i] as f32);
+            for ((x, q), block) in x.as_chunks::<BLOCK>().0.iter().zip(q).zip(all) {
+                let stretch = BLOCK / each;
+                block.d = quantize(x, q, &mut block.sums, stretch);
+                block.totals = block.sums.map(|sum| block.d * sum as f32);
             }
         }
-        Quantized { q, d, sums, totals, blocks, each }
+        Quantized { q, blocks: all, per_row: blocks }
     }
 }
 
 /// Numbers that are none make d none: the products of the block are then none either.
 #[inline(always)]
-fn quantize<A: Activation>(x: &[f32; BLOCK], q: &mut [A; BLOCK], sums: &mut [i32]) -> f32 {
+fn quantize<A: Activation>(x: &[f32; BLOCK], q: &mut [A; BLOCK], sums: &mut [i32; 2], stretch: usize) -> f32 {
     let x: &[f32x4; 8] = &cast(*x);
     let all = x.iter().fold(f32x4::ZERO, |sum, v| sum + *v * f32x4::ZERO);
     let most = x.iter().fold(f32x4::ZERO, |most, v| most.fast_max(v.abs())).to_array();
@@ -160,7 +173,7 @@ fn quantize<A: Activation>(x: &[f32; BLOCK], q: &mut [A; BLOCK], sums: &mut [i32
     for (q, &v) in q.iter_mut().zip(&rounded) {
         *q = A::from_i32(v);
     }
-    let stretch = BLOCK / sums.len();
+    *sums = [0; 2];
     sums.iter_mut().zip(rounded.chunks_exact(stretch)).for_each(|(sum, q)| *sum = q.iter().sum());
     most / A::MOST
 }

@@ -2,7 +2,8 @@
 
 use std::ops::Range;
 
-use super::formats::{Format, Part, Scales, codes, form, with_format};
+use super::formats::{Format, Part, Scales, form, with_format};
+use super::products::unpack;
 use super::quads::{ROWS, SPAN};
 use super::{Job, Kernel, Scratch, floats};
 use crate::params::Embed;
@@ -26,7 +27,7 @@ fn run(job: &Job, pieces: Range<usize>, scratch: &mut Scratch) {
         }
         let out = job.floats_mut(3, r * k..(r + 1) * k);
         if kind.is_quantized() {
-            with_format!(kind, F => unpack::<F>(&part, row, out));
+            with_format!(kind, F => read::<F>(&part, row, out));
         } else {
             out.copy_from_slice(floats::rows(&part, row / ROWS, &mut scratch.weights)[row % ROWS]);
         }
@@ -34,7 +35,7 @@ fn run(job: &Job, pieces: Range<usize>, scratch: &mut Scratch) {
     }
 }
 
-fn unpack<F: Format>(part: &Part, row: usize, out: &mut [f32]) {
+fn read<F: Format>(part: &Part, row: usize, out: &mut [f32]) {
     let (quad, lane) = (part.quad(row / ROWS), row % ROWS);
     let form = form(part.kind);
     let mut scales = Scales::default();
@@ -42,7 +43,7 @@ fn unpack<F: Format>(part: &Part, row: usize, out: &mut [f32]) {
         if b % SPAN == 0 {
             F::scales(&quad, b, SPAN.min(part.blocks - b), &mut scales);
         }
-        for (j, code) in codes::<F>(&quad, b).into_iter().enumerate() {
+        for (j, code) in unpack::<F>(&quad, b).into_iter().enumerate() {
             let at = (b % SPAN) * form.each + j * form.each / 8;
             let scale = scales.scale[at].to_array()[lane];
             let offset = if form.bias == 0 { scales.offset[at].to_array()[lane] } else { 0.0 };

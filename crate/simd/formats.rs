@@ -107,19 +107,34 @@ pub trait Format {
     fn scales(quad: &Quad, first: usize, count: usize, to: &mut Scales);
 }
 
-/// The integers of a block: vector j has columns 4j..4j+4 of each row.
+/// The stored integers of a block of four rows.
+#[derive(Clone, Copy)]
+pub struct Packed<'a> {
+    low: &'a [u32],
+    high: &'a [u32],
+}
+
+/// Plane by plane, what block `b` has.
 #[inline(always)]
-pub fn codes<F: Format>(quad: &Quad, block: usize) -> [u8x16; 8] {
-    let mut codes = [u8x16::ZERO; 8];
-    for (plane, &(bits, at)) in F::FORM.fields.iter().enumerate() {
-        let words = &quad.0[plane][block * bits as usize * ROWS..][..bits as usize * ROWS];
-        for (j, code) in codes.iter_mut().enumerate() {
-            let (index, from) = (j as u32 * bits / 8, j as u32 * bits % 8);
-            let bits = field(vector(words, index as usize), bits, from, at);
-            *code = if plane == 0 { bits } else { *code | bits };
-        }
+pub fn packed<'a, F: Format>(quad: &Quad<'a>, b: usize) -> Packed<'a> {
+    let words = |plane: usize| match F::FORM.fields.get(plane) {
+        Some(&(bits, _)) => &quad.0[plane][b * bits as usize * ROWS..][..bits as usize * ROWS],
+        None => &[],
+    };
+    Packed { low: words(0), high: words(1) }
+}
+
+impl Packed<'_> {
+    /// Vector `j` of 8 has columns 4j..4j+4 of each row.
+    #[inline(always)]
+    pub fn codes<F: Format>(&self, j: usize) -> u8x16 {
+        let of = |words: &[u32], (bits, to): (u32, u32)| {
+            let at = j as u32 * bits;
+            field(vector(words, at as usize / 8), bits, at % 8, to)
+        };
+        let low = of(self.low, F::FORM.fields[0]);
+        if F::FORM.fields.len() > 1 { low | of(self.high, F::FORM.fields[1]) } else { low }
     }
-    codes
 }
 
 #[inline(always)]

@@ -58,11 +58,11 @@ fn quantized<F: Format, A: Activation>(
         unpacked.fill::<F>(&part.quad(quad), part.blocks);
         let whole = rows / TILE * TILE;
         for r in (0..whole).step_by(TILE) {
-            let tile = unpacked.rows::<F, A, TILE>(x, r);
+            let tile = unpacked.rows::<F, A, TILE>(std::array::from_fn(|i| x.row(r + i)));
             tile.into_iter().enumerate().for_each(|(i, y)| store(job, p, quad, r + i, y));
         }
         for r in whole..rows {
-            let [y] = unpacked.rows::<F, A, 1>(x, r);
+            let [y] = unpacked.rows::<F, A, 1>([x.row(r)]);
             store(job, p, quad, r, y);
         }
     }

@@ -46,7 +46,7 @@ fn run(job: &Job, pieces: Range<usize>, scratch: &mut Scratch) {
 }
 
 fn quantized<F: Format, A: Activation>(job: &Job, p: &MatVec, part: &Part, x: &Quantized<A>, pieces: Range<usize>) {
-    store(job, p, pieces, |quad, r| products::row::<F, A>(&part.quad(quad), x, r));
+    store(job, p, pieces, |quad, r| products::row::<F, A>(&part.quad(quad), x.row(r)));
 }
 
 /// Row `r` of the batch, gathered and normalised.
