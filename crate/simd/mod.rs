@@ -3,6 +3,8 @@
 //!
 //! Weight matrices are read in the arrangement of `quads`, which a matrix is brought into once it has been loaded.
 
+pub mod half;
+
 use std::ops::Range;
 
 use crate::quant::TensorType;
