@@ -28,7 +28,6 @@ impl Kernel {
         Kernel { name, bindings, mirror, simd: None }
     }
 
-    #[allow(dead_code)]
     const fn on_cpu(mut self, simd: &'static simd::Kernel) -> Self {
         self.simd = Some(simd);
         self
@@ -42,11 +41,11 @@ pub static KERNELS: &[Kernel] = &[
     Kernel::new("attention_rows", &[Read, Read, Read, Read, Write], cpu::attention::run),
     Kernel::new("attention_tile", &[Read, Read, Read, Read, Write], cpu::attention::run),
     Kernel::new("decode_attention", &[Read, Read, Read, Read, Read, Write, Write, Write], cpu::decode_attention::run),
-    Kernel::new("embed", &[Read, Read, Read, Write], cpu::embed::run),
+    Kernel::new("embed", &[Read, Read, Read, Write], cpu::embed::run).on_cpu(&simd::embed::KERNEL),
     Kernel::new("glu", &[Read, Write], cpu::glu::run),
-    Kernel::new("matmul", &[Read, Read, Read, Read, Write], cpu::matmul::run),
+    Kernel::new("matmul", &[Read, Read, Read, Read, Write], cpu::matmul::run).on_cpu(&simd::matmul::KERNEL),
     Kernel::new("matmul_tile", &[Read, Read, Read, Read, Write], cpu::matmul::run),
-    Kernel::new("matvec", &[Read, Read, Read, Read, Read, Read, Write], cpu::matvec::run),
+    Kernel::new("matvec", &[Read, Read, Read, Read, Read, Read, Write], cpu::matvec::run).on_cpu(&simd::matvec::KERNEL),
     Kernel::new("matvec_rows", &[Read, Read, Read, Read, Read, Read, Write], cpu::matvec::run),
     Kernel::new("rmsnorm", &[Read, Read, Read, Write], cpu::rmsnorm::run),
     Kernel::new("rope_kv", &[Read, Read, Read, Read, Write, Write, Write], cpu::rope_kv::run),

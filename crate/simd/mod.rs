@@ -1,7 +1,20 @@
 //! The kernels of the CPU backend: the same parameters and buffers as the shaders, in 128-bit SIMD, cut into pieces that
 //! threads can share. The mirrors in `cpu/` are the truth that they are tested against.
 //!
-//! Weight matrices are read in the arrangement of `quads`, which a matrix is brought into once it has been loaded.
+//! Weight matrices are read in the arrangement of [`quads`], which a matrix is brought into once it has been loaded.
+
+pub mod activations;
+pub mod embed;
+mod floats;
+mod formats;
+mod glu;
+mod half;
+mod lanes;
+pub mod matmul;
+pub mod matvec;
+mod products;
+pub mod quads;
+mod rmsnorm;
 
 pub mod half;
 
@@ -114,12 +127,13 @@ impl<'a> Job<'a> {
 /// What a thread keeps between jobs, so that kernels allocate nothing.
 #[derive(Default)]
 pub struct Scratch {
-    /// Activations, and what goes with each of their blocks.
-    pub x: Vec<f32>,
-    pub shorts: Vec<i16>,
-    pub scales: Vec<f32>,
-    /// Weights of some rows, unpacked.
-    pub weights: Vec<i16>,
+    /// A row of activations, or some.
+    x: Vec<f32>,
+    shorts: activations::Store<i16>,
+    bytes: activations::Store<i8>,
+    /// Four rows of weights, as floats or integers.
+    weights: Vec<f32>,
+    unpacked: products::Unpacked,
 }
 
 /// The first `len` elements, made if need be.
