@@ -4,19 +4,24 @@
 //! Weight matrices are read in the arrangement of [`quads`], which a matrix is brought into once it has been loaded.
 
 pub mod activations;
+mod attend;
+pub mod attention;
+pub mod attention_combine;
+pub mod decode_attention;
 pub mod embed;
 mod floats;
 mod formats;
-mod glu;
+pub mod glu;
 mod half;
+mod head;
 mod lanes;
+mod math;
 pub mod matmul;
 pub mod matvec;
 mod products;
 pub mod quads;
-mod rmsnorm;
-
-pub mod half;
+pub mod rmsnorm;
+pub mod rope_kv;
 
 use std::ops::Range;
 
@@ -134,6 +139,10 @@ pub struct Scratch {
     /// Four rows of weights, as floats or integers.
     weights: Vec<f32>,
     unpacked: products::Unpacked,
+    /// A position's cosines and sines.
+    angles: Vec<f32>,
+    /// Keys and values of some cells.
+    tile: Vec<f32>,
 }
 
 /// The first `len` elements, made if need be.
