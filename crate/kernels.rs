@@ -53,11 +53,13 @@ pub static KERNELS: &[Kernel] = &[
     Kernel::new("rope_kv", &[Read, Read, Read, Read, Write, Write, Write], cpu::rope_kv::run)
         .on_cpu(&simd::rope_kv::KERNEL),
     Kernel::new("rope_kv_rows", &[Read, Read, Read, Read, Write, Write, Write], cpu::rope_kv::run),
-    Kernel::new("sample_bins", &[Read, Read, Read, Write, Write], cpu::sample::bins),
-    Kernel::new("sample_gather", &[Read, Read, Read, Read, Write, Write], cpu::sample::gather),
-    Kernel::new("sample_pick", &[Read, Read, Read, Read, Write, Write, Write], cpu::sample::pick),
-    Kernel::new("sample_scan", &[Read, Read, Read, Write, Write, Write], cpu::sample::scan),
-    Kernel::new("sample_take", &[Read, Read, Read, Write, Write, Write], cpu::sample::take),
+    Kernel::new("sample_bins", &[Read, Read, Read, Write, Write], cpu::sample::bins).on_cpu(&simd::sample::BINS),
+    Kernel::new("sample_gather", &[Read, Read, Read, Read, Write, Write], cpu::sample::gather)
+        .on_cpu(&simd::sample::GATHER),
+    Kernel::new("sample_pick", &[Read, Read, Read, Read, Write, Write, Write], cpu::sample::pick)
+        .on_cpu(&simd::sample::PICK),
+    Kernel::new("sample_scan", &[Read, Read, Read, Write, Write, Write], cpu::sample::scan).on_cpu(&simd::sample::SCAN),
+    Kernel::new("sample_take", &[Read, Read, Read, Write, Write, Write], cpu::sample::take).on_cpu(&simd::sample::TAKE),
 ];
 
 /// A permutation of a shader; its source is `consts` and then every part in order.

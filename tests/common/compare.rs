@@ -35,7 +35,6 @@ impl Data {
     }
 
     /// The name that exported cases give to the comparison.
-    #[allow(dead_code)] // Not where nothing is exported.
     pub fn kind(&self) -> &'static str {
         match self {
             Data::In(_) | Data::Again | Data::Out(_) => "f32",

@@ -3,6 +3,7 @@
 #[path = "../kernels/attention.rs"]
 mod attention;
 #[path = "../common/compare.rs"]
+#[allow(dead_code)] // What only other tests need.
 mod compare;
 #[path = "../kernels/decode_attention.rs"]
 mod decode_attention;
@@ -17,6 +18,8 @@ mod random;
 mod rmsnorm;
 #[path = "../kernels/rope_kv.rs"]
 mod rope_kv;
+#[path = "../kernels/sample.rs"]
+mod sample;
 
 /// Kernels in f32 differ from their mirror, which sums in f64, by roundings alone.
 const F32: f64 = 1e-12;
@@ -44,4 +47,10 @@ fn attention_of_many_rows() {
 #[test]
 fn attention_of_single_rows() {
     gpu::Rig::check(&["decode_attention", "attention_combine"], decode_attention::run);
+}
+
+#[test]
+fn sampling() {
+    let kernels = ["sample_scan", "sample_take", "sample_bins", "sample_gather", "sample_pick"];
+    gpu::Rig::check(&kernels, sample::run);
 }
