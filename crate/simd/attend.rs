@@ -13,6 +13,8 @@ use super::{Job, math, sized};
 pub const HEADS: usize = 4;
 /// The most cells of a tile.
 const TILE: usize = 64;
+/// Vectors of a head that a turn of the innermost loop multiplies.
+const TURN: usize = 4;
 
 /// The cache of a KV head.
 pub struct Cells<'a> {
@@ -194,21 +196,33 @@ fn dots<const G: usize, const C: usize>(
     cell: usize,
     scores: &mut [[f32; TILE]; G],
 ) {
-    let q: [&[[f32; 4]]; G] = from_fn(|g| &q[g * n..][..n]);
-    let keys: [&[[f32; 4]]; C] = from_fn(|c| &keys[c * n..][..n]);
+    let (q, keys) = (from_fn(|g| &q[g * n..][..n]), from_fn(|c| &keys[c * n..][..n]));
     let mut sums = [[f32x4::ZERO; C]; G];
-    for i in 0..n {
-        let k: [f32x4; C] = from_fn(|c| f32x4::new(keys[c][i]));
-        for g in 0..G {
-            let q = f32x4::new(q[g][i]);
-            for c in 0..C {
-                sums[g][c] = q.mul_add(k[c], sums[g][c]);
-            }
+    let turns = n / TURN;
+    let fours: ([&[[[f32; 4]; TURN]]; G], [&[[[f32; 4]; TURN]]; C]) =
+        (q.map(|q: &[[f32; 4]]| &q.as_chunks().0[..turns]), keys.map(|k: &[[f32; 4]]| &k.as_chunks().0[..turns]));
+    for i in 0..turns {
+        for j in 0..TURN {
+            multiply(fours.0.map(|q| q[i][j]), fours.1.map(|k| k[i][j]), &mut sums);
         }
+    }
+    for i in turns * TURN..n {
+        multiply(q.map(|q| q[i]), keys.map(|k| k[i]), &mut sums);
     }
     for g in 0..G {
         for c in 0..C {
             scores[g][cell + c] = math::sum(sums[g][c]);
+        }
+    }
+}
+
+#[inline(always)]
+fn multiply<const G: usize, const C: usize>(q: [[f32; 4]; G], k: [[f32; 4]; C], sums: &mut [[f32x4; C]; G]) {
+    let k = k.map(f32x4::new);
+    for g in 0..G {
+        let q = f32x4::new(q[g]);
+        for c in 0..C {
+            sums[g][c] = q.mul_add(k[c], sums[g][c]);
         }
     }
 }

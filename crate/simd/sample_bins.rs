@@ -33,7 +33,7 @@ fn run(job: &Job, _: Range<usize>, _: &mut Scratch) {
         *bin = (join(words[COUNT + b], words[2 * COUNT + b]), words[b]);
     }
     let mut add = |b: usize, mass: u64| {
-        let bin = &mut bins[b.min(COUNT - 1)];
+        let bin = &mut bins[b % COUNT];
         *bin = (bin.0 + mass, bin.1 + 1);
     };
     let (fours, rest) = values.as_chunks::<4>();
@@ -44,7 +44,7 @@ fn run(job: &Job, _: Range<usize>, _: &mut Scratch) {
         let (b, (mass, shift)) = (bins_of(distance).to_array(), masses_of(distance));
         let (mass, shift) = (mass.to_array(), shift.to_array());
         for i in 0..4 {
-            if candidates >> i & 1 == 1 {
+            if candidates == 0b1111 || candidates >> i & 1 == 1 {
                 add(b[i] as usize, u64::from(mass[i] >> (shift[i] & 31)));
             }
         }

@@ -37,39 +37,42 @@ fn run(job: &Job, _: Range<usize>, scratch: &mut Scratch) {
     let best = f32x4::splat(values[list[1].min(p.n_vocab - 1) as usize]);
     let drawn = sized(&mut scratch.drawn, groups);
     drawn.fill((0, NONE));
-    for (block, values) in values.chunks(BLOCK).enumerate() {
-        let drawn = &mut drawn[block % groups];
-        for (i, v) in values.chunks(4).enumerate() {
-            let mut four = [BANNED; 4];
-            four[..v.len()].copy_from_slice(v);
-            let v = f32x4::new(four);
-            let distances = best - v;
-            let near = distances.simd_le(f32x4::splat(limit)) & v.simd_gt(f32x4::splat(BANNED));
-            let near = near.to_bitmask();
-            if near == 0 {
-                continue;
-            }
-            let id = (block * BLOCK + 4 * i) as u32;
-            let each = distances.to_array();
-            let mut racing = near;
+    let mut look = |id: u32, v: f32x4| {
+        let distances = best - v;
+        let near = distances.simd_le(f32x4::splat(limit)) & v.simd_gt(f32x4::splat(BANNED));
+        let near = near.to_bitmask();
+        if near == 0 {
+            return;
+        }
+        let each = distances.to_array();
+        let mut racing = near;
+        if first_cut != NONE {
             for lane in (0..4).filter(|lane| near >> lane & 1 == 1) {
                 let b = bin_of(each[lane]) as u32;
                 if b >= first_cut || each[lane] > options.reach {
                     racing &= !(1 << lane);
                 }
-                if b >= first_cut && (b == k_bin || (p_first..=p_last).contains(&b)) {
+                if b == k_bin || b >= first_cut && (p_first..=p_last).contains(&b) {
                     list[Sample::LIST_WORDS + list[0] as usize] = id + lane as u32;
                     list[0] += 1;
                 }
             }
-            if racing != 0 {
-                racing &= may_win(id, distances, drawn.0, &options, state);
-            }
-            for lane in (0..4).filter(|lane| racing >> lane & 1 == 1) {
-                let id = id + lane as u32;
-                *drawn = better(*drawn, (draw_key(id, each[lane], &options, state), id));
-            }
         }
+        let drawn = &mut drawn[id as usize / BLOCK % groups];
+        if racing != 0 {
+            racing &= may_win(id, distances, drawn.0, &options, state);
+        }
+        for lane in (0..4).filter(|lane| racing >> lane & 1 == 1) {
+            let id = id + lane as u32;
+            *drawn = better(*drawn, (draw_key(id, each[lane], &options, state), id));
+        }
+    };
+    let (fours, rest) = values.as_chunks::<4>();
+    (0..).step_by(4).zip(fours).for_each(|(id, v)| look(id, f32x4::new(*v)));
+    if !rest.is_empty() {
+        let mut v = [BANNED; 4];
+        v[..rest.len()].copy_from_slice(rest);
+        look(4 * fours.len() as u32, f32x4::new(v));
     }
     draws[..CUTS].copy_from_slice(&cut);
     draws[CUTS..].iter_mut().zip(drawn).for_each(|(to, (_, id))| *to = *id);
