@@ -33,7 +33,7 @@ impl Rig {
     }
 
     pub fn run<P: bytemuck::Pod>(&mut self, case: Case<P>) {
-        let Some((kernel, simd)) = on_cpu(&case.variant) else { return };
+        let Some((kernel, _)) = on_cpu(&case.variant) else { return };
         let mut before: Vec<Vec<u32>> = Vec::new();
         for data in &case.buffers {
             let (words, _) = data.content().expect("no buffer twice");
@@ -51,22 +51,14 @@ impl Rig {
         }
         (kernel.mirror)(cpu::Args { variant: &case.variant, params, grid, read, write });
 
-        let mut run = |whole: bool| {
-            let mut after = before.clone();
-            let shared: Vec<Shared> = after.iter_mut().map(|words| Shared::new(words)).collect();
-            // The buffers outlive it, and this thread alone uses them.
-            let job = unsafe { Job::new(&case.variant, params, grid, &shared, true) };
-            let pieces = (simd.pieces)(&job);
-            if whole {
-                (simd.run)(&job, 0..pieces, &mut self.scratch);
-            } else {
-                (0..pieces).rev().for_each(|i| (simd.run)(&job, i..i + 1, &mut Scratch::default()));
-            }
-            after
-        };
-        let got = run(true);
+        let got = after(&case.variant, params, grid, &before, |simd, job, pieces| {
+            (simd.run)(job, 0..pieces, &mut self.scratch);
+        });
+        let cut_up = after(&case.variant, params, grid, &before, |simd, job, pieces| {
+            (0..pieces).rev().for_each(|i| (simd.run)(job, i..i + 1, &mut Scratch::default()));
+        });
         let name = format!("{} ({})", case.variant, case.what);
-        if got != run(false) {
+        if got != cut_up {
             self.failures.push(format!("{name}: depends on how it is cut up"));
         }
         let floor = self.floors.entry(kernel.name).or_default();
@@ -90,6 +82,23 @@ impl Rig {
             }
         }
     }
+}
+
+/// The buffers after a dispatch on the CPU backend; `go` runs its pieces.
+pub fn after(
+    variant: &str,
+    params: &[u8],
+    grid: [u32; 3],
+    before: &[Vec<u32>],
+    go: impl FnOnce(&sotto::simd::Kernel, &Job, usize),
+) -> Vec<Vec<u32>> {
+    let mut after = before.to_vec();
+    let shared: Vec<Shared> = after.iter_mut().map(|words| Shared::new(words)).collect();
+    // The buffers outlive it, and this thread alone uses them.
+    let job = unsafe { Job::new(variant, params, grid, &shared, true) };
+    let (_, simd) = on_cpu(variant).expect("a kernel for the CPU");
+    go(simd, &job, (simd.pieces)(&job));
+    after
 }
 
 /// The kernel that stands for a variant here, once for each that does the same work.
