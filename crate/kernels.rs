@@ -36,25 +36,30 @@ impl Kernel {
 
 /// One row a shader.
 pub static KERNELS: &[Kernel] = &[
-    Kernel::new("attention", &[Read, Read, Read, Read, Write], cpu::attention::run),
-    Kernel::new("attention_combine", &[Read, Write], cpu::attention_combine::run),
+    Kernel::new("attention", &[Read, Read, Read, Read, Write], cpu::attention::run).on_cpu(&simd::attention::KERNEL),
+    Kernel::new("attention_combine", &[Read, Write], cpu::attention_combine::run)
+        .on_cpu(&simd::attention_combine::KERNEL),
     Kernel::new("attention_rows", &[Read, Read, Read, Read, Write], cpu::attention::run),
     Kernel::new("attention_tile", &[Read, Read, Read, Read, Write], cpu::attention::run),
-    Kernel::new("decode_attention", &[Read, Read, Read, Read, Read, Write, Write, Write], cpu::decode_attention::run),
+    Kernel::new("decode_attention", &[Read, Read, Read, Read, Read, Write, Write, Write], cpu::decode_attention::run)
+        .on_cpu(&simd::decode_attention::KERNEL),
     Kernel::new("embed", &[Read, Read, Read, Write], cpu::embed::run).on_cpu(&simd::embed::KERNEL),
-    Kernel::new("glu", &[Read, Write], cpu::glu::run),
+    Kernel::new("glu", &[Read, Write], cpu::glu::run).on_cpu(&simd::glu::KERNEL),
     Kernel::new("matmul", &[Read, Read, Read, Read, Write], cpu::matmul::run).on_cpu(&simd::matmul::KERNEL),
     Kernel::new("matmul_tile", &[Read, Read, Read, Read, Write], cpu::matmul::run),
     Kernel::new("matvec", &[Read, Read, Read, Read, Read, Read, Write], cpu::matvec::run).on_cpu(&simd::matvec::KERNEL),
     Kernel::new("matvec_rows", &[Read, Read, Read, Read, Read, Read, Write], cpu::matvec::run),
-    Kernel::new("rmsnorm", &[Read, Read, Read, Write], cpu::rmsnorm::run),
-    Kernel::new("rope_kv", &[Read, Read, Read, Read, Write, Write, Write], cpu::rope_kv::run),
+    Kernel::new("rmsnorm", &[Read, Read, Read, Write], cpu::rmsnorm::run).on_cpu(&simd::rmsnorm::KERNEL),
+    Kernel::new("rope_kv", &[Read, Read, Read, Read, Write, Write, Write], cpu::rope_kv::run)
+        .on_cpu(&simd::rope_kv::KERNEL),
     Kernel::new("rope_kv_rows", &[Read, Read, Read, Read, Write, Write, Write], cpu::rope_kv::run),
-    Kernel::new("sample_bins", &[Read, Read, Read, Write, Write], cpu::sample::bins),
-    Kernel::new("sample_gather", &[Read, Read, Read, Read, Write, Write], cpu::sample::gather),
-    Kernel::new("sample_pick", &[Read, Read, Read, Read, Write, Write, Write], cpu::sample::pick),
-    Kernel::new("sample_scan", &[Read, Read, Read, Write, Write, Write], cpu::sample::scan),
-    Kernel::new("sample_take", &[Read, Read, Read, Write, Write, Write], cpu::sample::take),
+    Kernel::new("sample_bins", &[Read, Read, Read, Write, Write], cpu::sample::bins).on_cpu(&simd::sample::BINS),
+    Kernel::new("sample_gather", &[Read, Read, Read, Read, Write, Write], cpu::sample::gather)
+        .on_cpu(&simd::sample::GATHER),
+    Kernel::new("sample_pick", &[Read, Read, Read, Read, Write, Write, Write], cpu::sample::pick)
+        .on_cpu(&simd::sample::PICK),
+    Kernel::new("sample_scan", &[Read, Read, Read, Write, Write, Write], cpu::sample::scan).on_cpu(&simd::sample::SCAN),
+    Kernel::new("sample_take", &[Read, Read, Read, Write, Write, Write], cpu::sample::take).on_cpu(&simd::sample::TAKE),
 ];
 
 /// A permutation of a shader; its source is `consts` and then every part in order.

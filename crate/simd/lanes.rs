@@ -8,8 +8,8 @@ pub fn add_pairs(a: i32x4, b: i32x4) -> i32x4 {
     #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
     {
         use std::arch::wasm32::{i32x4_add, i32x4_shuffle};
-        let (a, b) = (bytemuck::cast(a), bytemuck::cast(b));
-        return bytemuck::cast(i32x4_add(i32x4_shuffle::<0, 2, 4, 6>(a, b), i32x4_shuffle::<1, 3, 5, 7>(a, b)));
+        let (a, b) = (a.into(), b.into());
+        return i32x4_add(i32x4_shuffle::<0, 2, 4, 6>(a, b), i32x4_shuffle::<1, 3, 5, 7>(a, b)).into();
     }
     #[cfg(all(target_arch = "x86_64", target_feature = "ssse3"))]
     {
@@ -35,7 +35,7 @@ pub fn dot_bytes(codes: u8x16, x: i8x16) -> i16x8 {
     #[cfg(all(target_arch = "wasm32", target_feature = "relaxed-simd"))]
     {
         use std::arch::wasm32::i16x8_relaxed_dot_i8x16_i7x16;
-        return bytemuck::cast(i16x8_relaxed_dot_i8x16_i7x16(bytemuck::cast(x), bytemuck::cast(codes)));
+        return i16x8_relaxed_dot_i8x16_i7x16(x.into(), codes.into()).into();
     }
     #[cfg(all(target_arch = "x86_64", target_feature = "ssse3"))]
     {

@@ -4,20 +4,32 @@
 //! Weight matrices are read in the arrangement of [`quads`], which a matrix is brought into once it has been loaded.
 
 pub mod activations;
+mod attend;
+pub mod attention;
+pub mod attention_combine;
+pub mod decode_attention;
 pub mod embed;
 mod floats;
 mod formats;
-mod glu;
+pub mod glu;
 mod half;
+mod head;
 mod lanes;
+mod math;
 pub mod matmul;
 pub mod matvec;
 mod products;
 pub mod quads;
-mod rmsnorm;
+pub mod rmsnorm;
+pub mod rope_kv;
+pub mod sample;
+mod sample_bins;
+mod sample_gather;
 
 use std::ops::Range;
 
+use crate::cpu;
+use crate::params::SampleOptions;
 use crate::quant::TensorType;
 
 /// A kernel that runs on the CPU.
@@ -111,6 +123,23 @@ impl<'a> Job<'a> {
         unsafe { std::slice::from_raw_parts_mut(words.add(range.start), range.len()) }
     }
 
+    /// The sampling options that a buffer starts with.
+    fn options(&self, binding: usize) -> SampleOptions {
+        bytemuck::pod_read_unaligned(bytemuck::cast_slice(self.words(binding, 0..size_of::<SampleOptions>() / 4)))
+    }
+
+    /// What the mirror of a serial step gets, whose first `reads` buffers are read and whose others are written.
+    fn args(&self, reads: usize) -> cpu::Args<'a> {
+        let (read, write) = (0..reads, reads..self.buffers.len());
+        cpu::Args {
+            variant: self.variant,
+            params: self.params,
+            grid: self.grid,
+            read: read.map(|binding| self.all(binding)).collect(),
+            write: write.map(|binding| self.words_mut(binding, 0..self.buffers[binding].len)).collect(),
+        }
+    }
+
     /// As [`Job::words`], as floats.
     pub fn floats(&self, binding: usize, range: Range<usize>) -> &'a [f32] {
         bytemuck::cast_slice(self.words(binding, range))
@@ -132,6 +161,12 @@ pub struct Scratch {
     /// Four rows of weights, as floats or integers.
     weights: Vec<f32>,
     unpacked: products::Unpacked,
+    /// A position's cosines and sines.
+    angles: Vec<f32>,
+    /// Keys and values of some cells.
+    tile: Vec<f32>,
+    /// Each workgroup's drawn token, with its key.
+    drawn: Vec<(u32, u32)>,
 }
 
 /// The first `len` elements, made if need be.
