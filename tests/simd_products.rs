@@ -19,7 +19,8 @@ use sotto::simd::{Job, Scratch, Shared, quads};
 const EXACT: f64 = 1e-12;
 /// Else they are rounded to 16 bits, or to 8.
 const SHORTS: f64 = 5e-9;
-const BYTES: f64 = 1e-3;
+/// The logic of the fused steps is held to SHORTS; random weights cancel more than a model does.
+const BYTES: f64 = 1e-2;
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Mode {
