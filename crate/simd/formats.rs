@@ -3,7 +3,7 @@
 use bytemuck::cast;
 use wide::{f32x4, i32x4, u8x16, u16x8, u32x4};
 
-use super::half::to_f32;
+use super::half::{to_f32, widen};
 use super::quads::{ROWS, SPAN, plane_words};
 use crate::quant::{self, TensorType};
 
@@ -190,8 +190,11 @@ fn single_half(words: &[u32], index: usize) -> f32x4 {
 /// One f16 a block: d.
 #[inline(always)]
 fn single_scales(words: &[u32], first: usize, count: usize, to: &mut Scales) {
-    for i in 0..count {
-        to.scale[i] = single_half(words, first + i);
+    for i in (0..count & !1).step_by(2) {
+        to.scale[i..i + 2].copy_from_slice(&widen(vector(words, (first + i) / 2)));
+    }
+    if count % 2 == 1 {
+        to.scale[count - 1] = single_half(words, first + count - 1);
     }
 }
 
@@ -199,8 +202,7 @@ fn single_scales(words: &[u32], first: usize, count: usize, to: &mut Scales) {
 #[inline(always)]
 fn pair_scales(words: &[u32], first: usize, count: usize, to: &mut Scales) {
     for i in 0..count {
-        let v = vector(words, first + i);
-        (to.scale[i], to.offset[i]) = (low_half(v), high_half(v));
+        [to.scale[i], to.offset[i]] = widen(vector(words, first + i));
     }
 }
 
