@@ -95,3 +95,46 @@ fn what_is_no_number_is_passed_on() {
     assert_eq!(attention(f32::INFINITY, 1.0, 1.0, 0.0), second_head);
     assert_eq!(attention(1.0, f32::INFINITY, 1.0, 0.0), second_cell);
 }
+
+#[test]
+fn a_row_does_not_depend_on_those_beside_it() {
+    let (heads, dim) = (3, 72);
+    let mut random = random::Random::new(3);
+    // Two sequences in turns; some rows look back over several tiles.
+    let rows: Vec<[u32; 4]> = (0..37).map(|r| [0, 90 + r + 50 * (r % 3), 400 * (r / 5 % 2), 0]).collect();
+    let stride = (heads + 2) * dim;
+    let qkv = random.floats(rows.len() * stride, 0.5);
+    let cache = |random: &mut random::Random| -> Vec<u32> {
+        let pair = |random: &mut random::Random| [random.unit(), random.unit()].map(half::f16::from_f32);
+        (0..700 * dim / 2).map(|_| bytemuck::cast(pair(random).map(half::f16::to_bits))).collect()
+    };
+    let (k, v) = (cache(&mut random), cache(&mut random));
+    for window in [0, 77] {
+        let attend = |rows: &[[u32; 4]], qkv: &[f32]| {
+            let count = rows.len() as u32;
+            let params = Attention {
+                n_heads: heads as u32,
+                n_kv_heads: 1,
+                head_dim4: dim as u32 / 4,
+                q_stride4: stride as u32 / 4,
+                window,
+                groups: 1,
+                softcap: 0.0,
+                rows: count,
+            };
+            let out = vec![0; rows.len() * heads * dim];
+            let buffers = [rows.as_flattened().to_vec(), gpu::floats(qkv), k.clone(), v.clone(), out];
+            let bytes = bytemuck::bytes_of(&params);
+            let mut after =
+                gpu::after("attention.tree.pack16.qh3", bytes, [1, count, 1], &buffers, |simd, job, pieces| {
+                    (simd.run)(job, 0..pieces, &mut Scratch::default());
+                });
+            after.pop().expect("an output")
+        };
+        let together = attend(&rows, &qkv);
+        for (i, (row, want)) in rows.iter().zip(together.chunks(heads * dim)).enumerate() {
+            let alone = attend(std::slice::from_ref(row), &qkv[i * stride..(i + 1) * stride]);
+            assert!(alone == want, "row {i}, window {window}");
+        }
+    }
+}
