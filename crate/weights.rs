@@ -60,6 +60,15 @@ pub struct Weights {
     pub output: Matrix,
 }
 
+impl Weights {
+    /// Every matrix, each once.
+    pub fn matrices(&self) -> impl Iterator<Item = &Matrix> {
+        let layers = self.layers.iter().flat_map(|l| [&l.qkv, &l.attn_output, &l.gate_up, &l.down]);
+        let is_tied = self.output.parts[0].buffer == self.token_embd.parts[0].buffer;
+        layers.chain([&self.token_embd]).chain((!is_tied).then_some(&self.output))
+    }
+}
+
 /// Where a run of a tensor's elements goes.
 #[derive(Clone, Debug)]
 pub enum Target {
@@ -234,7 +243,8 @@ impl<'a> Planner<'a> {
         };
         let (k, kind) = (matrix.k as u64, common.unwrap_or(first.kind));
         let rows: u64 = runs.iter().map(|r| r.2).sum();
-        let (offsets, bytes) = quant::plane_offsets(kind, rows * k);
+        // Kernels of the CPU take four rows at a time.
+        let (offsets, bytes) = quant::plane_offsets(kind, rows.next_multiple_of(4) * k);
         let mut planes = [0; 4];
         planes.iter_mut().zip(&offsets).for_each(|(p, o)| *p = (o / 4) as u32);
         let buffer = self.memory.alloc(&first.name, bytes)?;
