@@ -15,7 +15,6 @@ use crate::cpu;
 use crate::error::Result;
 use crate::kernels::Access;
 use crate::memory::{BufferId, Memory, Named};
-use crate::quant::TensorType;
 use crate::recording::{Dispatch, Recording};
 use crate::simd::{self, Job, Shared};
 use crate::turn::Turn;

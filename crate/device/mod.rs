@@ -173,6 +173,14 @@ impl Device {
         self.gpu().map_or(0, Gpu::bytes)
     }
 
+    /// Threads of this program that compute.
+    pub fn threads(&self) -> usize {
+        match self {
+            Device::Gpu(_) => 1,
+            Device::Cpu(cpu) => cpu.threads(),
+        }
+    }
+
     /// Fails with whatever the device has reported since the start.
     pub fn check(&self) -> Result<()> {
         self.gpu().map_or(Ok(()), Gpu::check)
