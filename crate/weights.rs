@@ -60,6 +60,15 @@ pub struct Weights {
     pub output: Matrix,
 }
 
+impl Weights {
+    /// Every matrix, each once.
+    pub fn matrices(&self) -> impl Iterator<Item = &Matrix> {
+        let layers = self.layers.iter().flat_map(|l| [&l.qkv, &l.attn_output, &l.gate_up, &l.down]);
+        let is_tied = self.output.parts[0].buffer == self.token_embd.parts[0].buffer;
+        layers.chain([&self.token_embd]).chain((!is_tied).then_some(&self.output))
+    }
+}
+
 /// Where a run of a tensor's elements goes.
 #[derive(Clone, Debug)]
 pub enum Target {

@@ -7,9 +7,9 @@ use super::median;
 use super::profile::{Profile, made_up, profile};
 use super::traffic::total;
 use crate::bail;
+use crate::device::Device;
 use crate::engine::Engine;
 use crate::error::Result;
-use crate::forward::Shape;
 use crate::memory::Memory;
 use crate::session::{GenerateOptions, Generation, Step};
 
@@ -41,8 +41,9 @@ pub struct Bench {
     pub kv_bytes_per_token: u64,
     /// Both, by `decode_tps`: the memory speed that decoding reaches.
     pub decode_gbps: f64,
-    /// CPU time to encode and submit a token's dispatches. A software adapter computes on the same CPU meanwhile.
-    pub encode_us: f64,
+    /// CPU time to encode and submit a token's dispatches; none where the CPU computes them. A software adapter
+    /// computes on the same CPU meanwhile.
+    pub encode_us: Option<f64>,
     /// Every length, if more than one was asked for.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub lengths: Vec<Length>,
@@ -75,7 +76,7 @@ pub async fn bench(engine: &mut Engine, options: &BenchOptions) -> Result<Bench>
         }
     }
     if profiled {
-        engine.gpu.check_timestamps()?;
+        engine.device.check_timestamps()?;
     }
     let mut lengths = Vec::new();
     for &length in prompt_tokens {
@@ -83,8 +84,8 @@ pub async fn bench(engine: &mut Engine, options: &BenchOptions) -> Result<Bench>
     }
     // The first token after the prompt; a full context has none, then the last of the prompt.
     let position = first.min(context - 1) as u32;
-    let recording = engine.model.record(Shape::decode(position))?;
-    let reads = total(&engine.gpu, &engine.model, &recording, position..position + 1);
+    let recording = engine.model.record(engine.decode_shape(position))?;
+    let reads = total(&engine.device, &engine.model, &recording, position..position + 1);
     let Length { prefill_tps, decode_tps, ttft_ms, .. } = lengths[0];
     Ok(Bench {
         prefill_tps,
@@ -128,10 +129,12 @@ const SAMPLES: usize = 64;
 const BUDGET: Duration = Duration::from_secs(1);
 
 /// Median microseconds of CPU time to encode and submit one decoded token.
-async fn encode_us(engine: &mut Engine, position: u32) -> Result<f64> {
+async fn encode_us(engine: &mut Engine, position: u32) -> Result<Option<f64>> {
     engine.cached.clear();
-    let (model, gpu) = (&engine.model, &mut engine.gpu);
-    let prepared = gpu.prepare(&model.record(Shape::decode(position))?);
+    let shape = engine.decode_shape(position);
+    let model = &engine.model;
+    let Device::Gpu(gpu) = &mut engine.device else { return Ok(None) };
+    let prepared = gpu.prepare(&model.record(shape)?);
     let batch = made_up(1, position, model.config.n_vocab, false);
     gpu.write(model.batch_buffer(), 0, bytemuck::cast_slice(&batch.words(model.sizes.context)));
     gpu.write(model.outputs_buffer(), 0, bytemuck::bytes_of(&0u32));
@@ -148,5 +151,5 @@ async fn encode_us(engine: &mut Engine, position: u32) -> Result<f64> {
         samples.push(sample.elapsed().as_secs_f64() * 1e6 / f64::from(count));
         gpu.idle().await?;
     }
-    Ok(median(samples))
+    Ok(Some(median(samples)))
 }

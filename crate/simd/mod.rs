@@ -53,8 +53,15 @@ unsafe impl Send for Shared {}
 unsafe impl Sync for Shared {}
 
 impl Shared {
+    /// No buffer at all.
+    pub const EMPTY: Shared = Shared { words: std::ptr::null_mut(), len: 0 };
+
     pub fn new(words: &mut [u32]) -> Self {
-        Shared { words: words.as_mut_ptr(), len: words.len() }
+        Shared::over(words.as_mut_ptr(), words.len())
+    }
+
+    pub fn over(words: *mut u32, len: usize) -> Self {
+        Shared { words, len }
     }
 }
 

@@ -42,6 +42,7 @@ export class Loader implements LoaderType {
     log.pushed += chunk.length;
     log.largest = Math.max(log.largest, chunk.length);
   }
+  take_warning(): undefined {}
   async drain(): Promise<void> {}
   total_bytes(): number | undefined {
     return undefined;
@@ -68,6 +69,8 @@ class FakeEngine implements Engine {
       quantization: "Q4_1",
       chatTemplate: true,
       backend: "webgpu",
+      backendReason: "WebGPU was asked for.",
+      threads: 1,
       adapter: { vendor: "google", architecture: "swiftshader", description: "SwiftShader", isSoftware: true, subgroups: false, f16: false },
       memory: { gpuBytes: 150_000_000, wasmBytes: 30_000_000 },
       eosTokens: [2],
