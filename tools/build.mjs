@@ -5,27 +5,60 @@ import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSyn
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { gzipSync } from "node:zlib";
-import { ROOT, Stop, TARGET, ensurePackages, ensureWasmTarget, run, tool } from "./setup.mjs";
+import { ROOT, Stop, TARGET, ensurePackages, ensureRustSource, ensureWasmTarget, run, tool } from "./setup.mjs";
 
 /** The first load of a page: js and wasm, compressed. */
 const MAX_GZIP_BYTES = 1_500_000;
-const PACKAGE = ["index.js", "worker.js", "sotto_bg.wasm"];
 
-const bindings = join(ROOT, "www", "wasm");
+/** The engine, compiled more than once: a page fetches one of them, by what it can do. */
+const ENGINE = { name: "sotto", folder: "wasm", scripts: ["index.js", "worker.js"] };
+const THREADS = {
+  name: "sotto_threads",
+  folder: "wasm-threads",
+  scripts: ["index.js", "worker.js", "thread.js"],
+  features: "+atomics,+bulk-memory,+mutable-globals,+simd128,+relaxed-simd",
+  /** The memory is made by the page, and each thread has its own stack and thread-local data in it. */
+  link: ["--shared-memory", "--import-memory", "--max-memory=4294967296", ...["__wasm_init_tls", "__tls_size", "__tls_align", "__tls_base", "__heap_base"].map((name) => `--export=${name}`)],
+};
+
+const WASM = "wasm32-unknown-unknown";
 const hash = (...parts) => parts.reduce((sum, part) => sum.update(part), createHash("sha256")).digest("hex");
 
-/** Rust to wasm, with its bindings in www/wasm. */
-function buildWasm(fast) {
-  ensureWasmTarget();
-  const profile = fast ? "release" : "wasm";
-  run("cargo", ["build", "--lib", "--profile", profile, "--target", "wasm32-unknown-unknown"]);
-  const wasm = join(TARGET, "wasm32-unknown-unknown", profile, "sotto.wasm");
+/** Rust to wasm, with its bindings in the artifact's folder of www. */
+function buildWasm({ name, folder, features, link }, profile) {
+  const args = ["--lib", "--profile", profile, "--target", WASM];
+  const target = features ? join(TARGET, "threads") : TARGET;
+  if (features) {
+    // The standard library that comes with Rust knows no threads here, and Cargo builds another only if told that it is a nightly one.
+    const env = { RUSTC_BOOTSTRAP: "1", RUSTFLAGS: `-Ctarget-feature=${features}` };
+    const std = ["-Zbuild-std=std,panic_abort", "--target-dir", target, "--crate-type", "cdylib"];
+    run("cargo", ["rustc", ...args, ...std, "--", ...link.map((arg) => `-Clink-arg=${arg}`)], { env });
+  } else {
+    run("cargo", ["build", ...args]);
+  }
+  const wasm = join(target, WASM, profile, "sotto.wasm");
+  const bindings = join(ROOT, "www", folder);
   const stamp = join(bindings, "stamp");
   const sum = hash(readFileSync(wasm));
   if (existsSync(stamp) && readFileSync(stamp, "utf8") === sum) return;
   rmSync(bindings, { recursive: true, force: true });
-  run("cargo", ["run", "-q", "-p", "sotto-bindgen", "--", wasm, bindings]);
+  // Bindings are named after the file.
+  const named = join(target, WASM, profile, `${name}.wasm`);
+  if (named !== wasm) copyFileSync(wasm, named);
+  run("cargo", ["run", "-q", "-p", "sotto-bindgen", "--", named, bindings]);
   writeFileSync(stamp, sum);
+}
+
+/** Bindings that say that the artifact is not there: where it cannot be built, and where the types alone are wanted. */
+function writeStub({ name, folder }) {
+  const bindings = join(ROOT, "www", folder);
+  rmSync(bindings, { recursive: true, force: true });
+  mkdirSync(bindings, { recursive: true });
+  const missing = "() => { throw new Error(\"this build of the package has no threads\"); }";
+  const names = ["shared", "serve", "fail", "initSync", "Loader"];
+  writeFileSync(join(bindings, `${name}.js`), `${names.map((name) => `export const ${name} = ${missing};\n`).join("")}export default async ${missing};\n`);
+  const types = names.map((name) => `export const ${name}: (...args: unknown[]) => unknown;\n`).join("");
+  writeFileSync(join(bindings, `${name}.d.ts`), `${types}export default function init(): Promise<unknown>;\n`);
 }
 
 /** wasm-opt takes a minute, so its results are kept. */
@@ -47,40 +80,54 @@ export async function bundle(out, { engine } = {}) {
   const { rolldown } = await import("rolldown");
   const fake = engine && {
     name: "engine",
-    resolveId: (id) => (id === "./wasm/sotto.js" ? engine : null),
+    resolveId: (id) => (id === "./wasm/sotto.js" || id === "./threads.js" ? engine : null),
   };
-  for (const entry of ["index", "worker"]) {
+  for (const entry of ["index", "worker", "thread"]) {
+    if (fake && entry === "thread") continue;
     const bundle = await rolldown({ input: join(ROOT, "www", `${entry}.ts`), platform: "browser", plugins: fake ? [fake] : [] });
     await bundle.write({ file: join(out, `${entry}.js`), format: "esm", minify: true });
     await bundle.close();
   }
 }
 
-function sizes(dist) {
-  const rows = PACKAGE.map((name) => {
-    const bytes = readFileSync(join(dist, name));
-    return { name, bytes: bytes.length, gzip: gzipSync(bytes, { level: 9 }).length };
+/** Prints what each file takes; the bytes of the largest first load. */
+function sizes(dist, artifacts) {
+  const gzip = (name) => gzipSync(readFileSync(join(dist, name)), { level: 9 }).length;
+  const compressed = {};
+  for (const name of new Set(artifacts.flatMap(({ name, scripts }) => [...scripts, `${name}_bg.wasm`]))) {
+    compressed[name] = gzip(name);
+    console.error(`dist/${name.padEnd(22)} ${kB(readFileSync(join(dist, name)).length)}  gzip ${kB(compressed[name])}`);
+  }
+  const totals = artifacts.map(({ name, scripts }) => {
+    const total = [...scripts, `${name}_bg.wasm`].reduce((sum, name) => sum + compressed[name], 0);
+    console.error(`first load with ${name.padEnd(22)} gzip ${kB(total)} of at most ${kB(MAX_GZIP_BYTES)}`);
+    return total;
   });
-  const total = rows.reduce((sum, { gzip }) => sum + gzip, 0);
-  for (const { name, bytes, gzip } of rows) console.error(`dist/${name.padEnd(14)} ${kB(bytes)}  gzip ${kB(gzip)}`);
-  console.error(`first load                     gzip ${kB(total)} of at most ${kB(MAX_GZIP_BYTES)}`);
-  return total;
+  return Math.max(...totals);
 }
 
 const kB = (bytes) => `${(bytes / 1000).toFixed(0).padStart(6)} kB`;
 
 export async function build({ fast = false } = {}) {
   ensurePackages();
+  ensureWasmTarget();
   const dist = join(ROOT, "dist");
-  buildWasm(fast);
+  const threads = ensureRustSource();
+  if (!threads) console.error("The artifact with threads is left out: Rust's source is not there (rustup component add rust-src).");
+  const artifacts = threads ? [ENGINE, THREADS] : [ENGINE];
+  for (const artifact of artifacts) buildWasm(artifact, fast ? "release" : "wasm");
+  if (!threads) writeStub(THREADS);
   mkdirSync(dist, { recursive: true });
-  const wasm = join(bindings, "sotto_bg.wasm");
-  if (fast) copyFileSync(wasm, join(dist, "sotto_bg.wasm"));
-  else optimise(wasm, join(dist, "sotto_bg.wasm"));
+  for (const name of ["thread.js", `${THREADS.name}_bg.wasm`]) rmSync(join(dist, name), { force: true });
+  for (const { name, folder } of artifacts) {
+    const wasm = join(ROOT, "www", folder, `${name}_bg.wasm`);
+    if (fast) copyFileSync(wasm, join(dist, `${name}_bg.wasm`));
+    else optimise(wasm, join(dist, `${name}_bg.wasm`));
+  }
   await bundle(dist);
   const tsc = join(ROOT, "node_modules", "typescript", "bin", "tsc");
   run(process.execPath, [tsc, "-p", "tsconfig.build.json"]);
-  const total = sizes(dist);
+  const total = sizes(dist, artifacts);
   if (!fast && total > MAX_GZIP_BYTES) throw new Stop(`the package is ${total} bytes compressed, over the limit of ${MAX_GZIP_BYTES}.`);
 }
 

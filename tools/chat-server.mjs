@@ -1,6 +1,6 @@
 // The chat page on Vite's server, with the built package and the models' folder.
 import { join } from "node:path";
-import { below, sendFile } from "./serve.mjs";
+import { ISOLATED, below, sendFile } from "./serve.mjs";
 import { ROOT } from "./setup.mjs";
 
 /** `dist` is the built package, `models` the folder behind /models/. */
@@ -22,7 +22,7 @@ export async function startChat({ port = 5173, host, dist = join(ROOT, "dist"), 
     cacheDir: join(ROOT, "node_modules", ".vite"),
     logLevel,
     resolve: { alias: { sotto: join(dist, "index.js") } },
-    server: { port, host, fs: { allow: [ROOT, dist] } },
+    server: { port, host, headers: ISOLATED, fs: { allow: [ROOT, dist] } },
     plugins: [serveModels],
   });
   await server.listen();

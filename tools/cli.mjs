@@ -7,28 +7,28 @@ import { ROOT, Stop, ensurePackages, tool } from "./setup.mjs";
 
 const text = { type: "string" };
 const flag = { type: "boolean", default: false };
-const MODEL = { model: text, backend: { ...text, default: "auto" }, precision: { ...text, default: "auto" }, "context-length": text, tune: text, json: flag, help: { ...flag, short: "h" } };
+const MODEL = { model: text, backend: { ...text, default: "auto" }, precision: { ...text, default: "auto" }, threads: text, "context-length": text, tune: text, json: flag, help: { ...flag, short: "h" } };
 
 /** Flags whose values are names. */
 const NAMES = { backend: ["auto", "webgpu", "cpu"], precision: ["auto", "high"], tune: ["on", "off"] };
 
 const COMMANDS = {
   generate: {
-    usage: "generate --model FILE_OR_URL (--prompt TEXT | --prompt-file F | --batch F.json) [--raw] [--max-tokens N] [--temperature T] [--top-k N] [--top-p P] [--min-p P] [--repeat-penalty R] [--seed S] [--stop TEXT]… [--context-length N] [--backend auto|webgpu|cpu] [--precision auto|high] [--tune on|off] [--json]",
+    usage: "generate --model FILE_OR_URL (--prompt TEXT | --prompt-file F | --batch F.json) [--raw] [--max-tokens N] [--temperature T] [--top-k N] [--top-p P] [--min-p P] [--repeat-penalty R] [--seed S] [--stop TEXT]… [--context-length N] [--backend auto|webgpu|cpu] [--precision auto|high] [--threads N] [--tune on|off] [--json]",
     flags: { ...MODEL, prompt: text, "prompt-file": text, batch: text, raw: flag, stop: { ...text, multiple: true } },
     numbers: ["max-tokens", "temperature", "top-k", "top-p", "min-p", "repeat-penalty", "seed"],
     input: ["prompt", "prompt-file"],
     run: generate,
   },
   score: {
-    usage: "score --model FILE_OR_URL (--text TEXT | --text-file F | --batch F.json) [--context-length N] [--backend auto|webgpu|cpu] [--precision auto|high] [--tune on|off] [--json]",
+    usage: "score --model FILE_OR_URL (--text TEXT | --text-file F | --batch F.json) [--context-length N] [--backend auto|webgpu|cpu] [--precision auto|high] [--threads N] [--tune on|off] [--json]",
     flags: { ...MODEL, text, "text-file": text, batch: text },
     numbers: [],
     input: ["text", "text-file"],
     run: score,
   },
   bench: {
-    usage: "bench --model FILE_OR_URL [--prompt-tokens 256[,N]…] [--gen-tokens 64] [--runs 3] [--profile] [--context-length N] [--backend auto|webgpu|cpu] [--precision auto|high] [--tune on|off] [--json]",
+    usage: "bench --model FILE_OR_URL [--prompt-tokens 256[,N]…] [--gen-tokens 64] [--runs 3] [--profile] [--context-length N] [--backend auto|webgpu|cpu] [--precision auto|high] [--threads N] [--tune on|off] [--json]",
     flags: { ...MODEL, "prompt-tokens": { ...text, default: "256" }, profile: flag },
     numbers: ["gen-tokens", "runs"],
     lists: ["prompt-tokens"],
@@ -63,7 +63,7 @@ function readFlags({ flags, numbers, lists = [], usage }, args) {
     throw new Stop(`${error.message.split(". ")[0]}; usage: ${usage}`);
   }
   values.options = {};
-  for (const name of [...numbers, "context-length"]) {
+  for (const name of [...numbers, "context-length", "threads"]) {
     if (values[name] === undefined) continue;
     values[name] = number(name, values[name]);
     if (numbers.includes(name)) values.options[camel(name)] = values[name];
@@ -113,16 +113,17 @@ async function ensureBuilt() {
 
 /** Loads the model in a page; `work` gets functions that call it there. */
 async function inBrowser(values, work) {
-  const { serve, sendFile } = await import("./serve.mjs");
+  const { ISOLATED, serve, sendFile } = await import("./serve.mjs");
   const { firstLine, launchBrowser } = await import("./browser.mjs");
   const isUrl = /^https?:/i.test(values.model);
   const path = resolve(values.model);
   if (!isUrl && !statSync(path, { throwIfNoEntry: false })?.isFile()) throw new Stop(`there is no file ${values.model}.`);
-  const server = await serve({
+  const routes = {
     "/dist/": join(ROOT, "dist"),
     "/model/": (request, response) => sendFile(request, response, path),
     "/": (_request, response) => response.setHeader("content-type", "text/html").end("<!doctype html><title>sotto</title>"),
-  });
+  };
+  const server = await serve(routes, { headers: ISOLATED });
   let browser;
   try {
     let page;
@@ -136,8 +137,8 @@ async function inBrowser(values, work) {
       if (result.error) throw new Stop(`${result.error.message.replaceAll(source, values.model)} (${result.error.code})`);
       return result.value;
     };
-    const { backend, precision } = values;
-    const options = { backend, precision, contextLength: values["context-length"], tune: values.tune && values.tune === "on" };
+    const { backend, precision, threads } = values;
+    const options = { backend, precision, threads, contextLength: values["context-length"], tune: values.tune && values.tune === "on" };
     const load = () => call("load", { source, options });
     const { info, loadMs, warnings } = await load();
     for (const warning of warnings) console.error(`warning: ${warning}`);

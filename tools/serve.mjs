@@ -13,6 +13,9 @@ const TYPES = {
   ".wasm": "application/wasm",
 };
 
+/** What a page is served with so that it may share memory between threads. */
+export const ISOLATED = { "cross-origin-opener-policy": "same-origin", "cross-origin-embedder-policy": "require-corp" };
+
 /** Answers with the file at `path`, or the part of it that was asked for. */
 export function sendFile(request, response, path) {
   const stat = statSync(path, { throwIfNoEntry: false });

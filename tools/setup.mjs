@@ -58,6 +58,14 @@ export function ensureWasmTarget() {
   if (!stdout?.includes("wasm32-unknown-unknown")) run("rustup", ["target", "add", "wasm32-unknown-unknown"]);
 }
 
+/** Whether the standard library's source is there, which the artifact with threads is built from. */
+export function ensureRustSource() {
+  const { stdout } = spawnSync("rustc", ["--print", "sysroot"], { cwd: ROOT, encoding: "utf8" });
+  const there = () => existsSync(join(stdout.trim(), "lib", "rustlib", "src", "rust", "library", "Cargo.lock"));
+  if (!stdout) return false;
+  return there() || (!!onPath("rustup", "rustup.exe") && run("rustup", ["component", "add", "rust-src"], { optional: true }) && there());
+}
+
 /** Installs Debian packages if this is such a machine and we may. */
 export function aptInstall(...packages) {
   if (!onPath("apt-get") || process.getuid?.() !== 0) return false;

@@ -22,6 +22,14 @@ export function requireWebgpu(): void {
   throw new SottoError("no_webgpu", `The model cannot run on WebGPU: ${why}.`);
 }
 
+/** What software adapters call themselves; `crate/gpu/adapter.rs` has the same list. */
+const SOFTWARE = /swiftshader|llvmpipe|lavapipe|warp|basic render/i;
+
+/** Whether there is an adapter, and it is no software. */
+export function isGraphicsCard(adapter: EngineLoadOptions["adapter"]): boolean {
+  return !!adapter && !adapter.isFallback && !SOFTWARE.test(`${adapter.vendor} ${adapter.architecture} ${adapter.description}`);
+}
+
 /** Describes the default adapter; with `subgroups`, every device asked for from now on has them where it can. */
 export async function describeAdapter(): Promise<Pick<EngineLoadOptions, "subgroups" | "adapter">> {
   const gpu = typeof navigator === "undefined" ? undefined : navigator.gpu;

@@ -3,16 +3,21 @@
  * Every method may throw `{ name: "SottoError", code, message }`.
  */
 import type { ErrorData } from "./errors.js";
-import type { BenchOptions, BenchResult, GenerateOptions, Message, ModelInfo, ScoreResult, Timings } from "./protocol.js";
+import type { BenchOptions, BenchResult, GenerateOptions, Message, ModelInfo, ScoreResult, Timings, Warning } from "./protocol.js";
 
 export interface EngineModule {
-  /** `pause` is called about 30 times a second while the CPU computes, and awaited. */
-  Loader: { create(options: EngineLoadOptions, pause: () => Promise<void>): Promise<Loader> };
+  /** `pause` is called about 30 times a second while the CPU computes, and awaited; `spawn` starts a thread (threads.ts). */
+  Loader: { create(options: EngineLoadOptions, pause: () => Promise<void>, spawn?: (worker: number) => void): Promise<Loader> };
+  /** Those that wait to be used; none where it has only one. */
+  threads?: { count: number; spawn: (worker: number) => void };
+  /** What was wanted, but did not start. */
+  warning?: Warning;
 }
 
 export interface EngineLoadOptions {
   backend?: "auto" | "webgpu" | "cpu";
   precision?: "auto" | "high";
+  threads?: number;
   contextLength?: number;
   maxBatchTokens?: number;
   kvType?: "f16" | "f32";

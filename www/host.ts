@@ -3,7 +3,7 @@ import type { Engine, EngineModule } from "./engine.js";
 import { SottoError, aborted } from "./errors.js";
 import { chunks, open } from "./fetch.js";
 import type { Calls, Memory, Method, Progress, ToPage, ToWorker } from "./protocol.js";
-import { describeAdapter, requireWebgpu } from "./adapter.js";
+import { describeAdapter, isGraphicsCard, requireWebgpu } from "./adapter.js";
 import { pause } from "./pause.js";
 import { readTuning, writeTuning } from "./tuning.js";
 import { Turns } from "./turns.js";
@@ -17,8 +17,16 @@ interface Context<M extends Method> {
   emit(event: Calls[M]["event"]): void;
 }
 
+/** Where the engine comes from. */
+export interface EngineSource {
+  /** With a number of threads, for the CPU backend alone. */
+  start(threads: number | undefined): Promise<EngineModule>;
+  /** How many there can be where `wanted` are, or nobody has said. */
+  usableThreads(wanted: number | undefined): number | undefined;
+}
+
 export class Host {
-  #module: () => Promise<EngineModule>;
+  #source: EngineSource;
   #post: (message: ToPage) => void;
   #engine: Engine | undefined;
   #crash: SottoError | undefined;
@@ -28,8 +36,8 @@ export class Host {
   /** Single calls of the engine: it must not be entered while it works, but between the tokens of a reply it may. */
   #steps = new Turns();
 
-  constructor(module: () => Promise<EngineModule>, post: (message: ToPage) => void) {
-    this.#module = module;
+  constructor(source: EngineSource, post: (message: ToPage) => void) {
+    this.#source = source;
     this.#post = post;
   }
 
@@ -75,9 +83,19 @@ export class Host {
 
   #calls: { [M in Method]: (args: Calls[M]["args"], context: Context<M>) => Promise<Calls[M]["result"]> } = {
     load: async ({ source, options }, { signal, emit }) => {
-      const { Loader } = await this.#module();
-      if (options.backend === "webgpu") requireWebgpu();
-      const described = options.backend === "cpu" ? { subgroups: false } : await describeAdapter();
+      const { backend, threads: wanted } = options;
+      if (wanted !== undefined && !(Number.isInteger(wanted) && wanted > 0)) {
+        throw new SottoError("bad_option", `threads is ${String(wanted)}; give a whole number from 1.`);
+      }
+      const usable = backend === "webgpu" ? undefined : this.#source.usableThreads(wanted);
+      // Where there are no threads to choose, the engine starts while the adapter is asked for.
+      const alone = usable === undefined ? this.#source.start(undefined) : undefined;
+      alone?.catch(() => {});
+      if (backend === "webgpu") requireWebgpu();
+      const described = backend === "cpu" ? { subgroups: false } : await describeAdapter();
+      // WebGPU does not take shared memory: so threads are for those whom the CPU awaits.
+      const { Loader, threads, warning } = await (alone ?? this.#source.start(isGraphicsCard(described.adapter) ? undefined : usable));
+      if (warning) emit({ warning });
       const subgroups = options.subgroups !== false && described.subgroups;
       const report = throttle((progress) => emit({ progress }));
       const warn = () => {
@@ -85,7 +103,7 @@ export class Host {
         if (warning) emit({ warning: { code: warning.code, message: warning.message } });
       };
       const tuning = await readTuning(described.adapter);
-      const loader = await Loader.create({ ...options, ...described, subgroups, tuning }, pause);
+      const loader = await Loader.create({ ...options, ...described, subgroups, tuning, threads: threads?.count ?? 1 }, pause, threads?.spawn);
       let finishing = false;
       try {
         warn();

@@ -21,7 +21,7 @@ export interface Warning {
 export interface LoadOptions {
   signal?: AbortSignal;
   onProgress?: (progress: Progress) => void;
-  /** Called if WebGPU fails and the CPU takes its place. */
+  /** Called if WebGPU fails and the CPU takes its place, or if it has to do with one thread. */
   onWarning?: (warning: Warning) => void;
   /**
    * `auto` takes a graphics card where WebGPU offers one, else the CPU; `info.backendReason` says why. With `webgpu` there
@@ -30,6 +30,11 @@ export interface LoadOptions {
   backend?: "auto" | "webgpu" | "cpu";
   /** On the CPU, `auto` computes matrix products in 8 bits and `high` in 16. WebGPU computes in f32 always. */
   precision?: "auto" | "high";
+  /**
+   * Threads that compute on the CPU, in a page that is cross-origin isolated; by default one a core, at most 8. Elsewhere,
+   * and with `wasmUrl`, there is one.
+   */
+  threads?: number;
   /** Tokens of context to reserve memory for (the engine picks a modest number by default). */
   contextLength?: number;
   /** Prompt tokens computed at once. */

@@ -3,14 +3,15 @@ import type { EngineModule } from "./engine.js";
 import { SottoError } from "./errors.js";
 import { Host } from "./host.js";
 import type { ToPage, ToWorker } from "./protocol.js";
+import { startThreads, usableThreads } from "./threads.js";
 import init, * as wasm from "./wasm/sotto.js";
 
 let wasmUrl: string | undefined;
 let starting: Promise<EngineModule> | undefined;
 
 /** Starts the wasm module on first use; a failed start is tried again by the next load. */
-function engine(): Promise<EngineModule> {
-  starting ??= start();
+function engine(threads: number | undefined): Promise<EngineModule> {
+  starting ??= threads === undefined ? start() : startThreads(threads).catch(startWithout);
   starting.catch(() => (starting = undefined));
   return starting;
 }
@@ -19,14 +20,21 @@ async function start(): Promise<EngineModule> {
   try {
     await init(wasmUrl === undefined ? undefined : { module_or_path: wasmUrl });
   } catch (cause) {
-    const what = cause instanceof Error ? cause.message : String(cause);
     const advice = "serve sotto_bg.wasm beside worker.js or pass wasmUrl, and allow 'wasm-unsafe-eval' in the page's policy";
-    throw new SottoError("internal", `The engine's wasm file did not start (${what}); ${advice}.`, { cause });
+    throw new SottoError("internal", `The engine's wasm file did not start (${what(cause)}); ${advice}.`, { cause });
   }
   return wasm as unknown as EngineModule;
 }
 
-const host = new Host(engine, (message: ToPage) => self.postMessage(message));
+/** One thread, because several did not start. */
+async function startWithout(cause: unknown): Promise<EngineModule> {
+  const message = `The model runs on one thread because others did not start (${what(cause)}); serve thread.js and sotto_threads_bg.wasm beside worker.js.`;
+  return { Loader: (await start()).Loader, warning: { code: "internal", message } };
+}
+
+const what = (cause: unknown) => (cause instanceof Error ? cause.message : String(cause));
+
+const host = new Host({ start: engine, usableThreads: (wanted) => (wasmUrl === undefined ? usableThreads(wanted) : undefined) }, (message: ToPage) => self.postMessage(message));
 
 self.onmessage = ({ data }: MessageEvent<ToWorker>) => {
   if (data.type !== "start") return void host.handle(data);

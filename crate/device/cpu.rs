@@ -10,13 +10,14 @@ use std::time::Duration;
 use web_time::Instant;
 
 use super::buffer::Buffer;
+use super::pool::{Pool, Spawn};
 use crate::bail;
 use crate::cpu;
 use crate::error::Result;
 use crate::kernels::Access;
 use crate::memory::{BufferId, Memory, Named};
 use crate::recording::{Dispatch, Recording};
-use crate::simd::{self, Job, Shared};
+use crate::simd::{Job, Shared};
 use crate::turn::Turn;
 
 /// Lets whoever shares the thread have a turn: a page's worker hears of an abort in it.
@@ -37,7 +38,14 @@ pub struct CpuOptions {
     pub room: Option<u64>,
     /// Taken between dispatches, a few times in a tenth of a second.
     pub pause: Option<Pause>,
+    /// Threads that compute, this one among them; `None` for one a core, but not more than help.
+    pub threads: Option<usize>,
+    /// Starts a thread, where the system cannot.
+    pub spawn: Option<Spawn>,
 }
+
+/// More threads than this wait for memory, and for each other.
+const MOST_THREADS: usize = 8;
 
 /// How long is computed between two pauses.
 const SLICE: Duration = Duration::from_millis(30);
@@ -53,50 +61,54 @@ pub struct Cpu {
     buffers: Vec<Buffer>,
     labels: Vec<String>,
     bytes: u64,
-    scratch: simd::Scratch,
+    pool: Pool,
     /// When the last pause was.
     paused: Instant,
 }
 
 impl Cpu {
     pub fn new(options: &CpuOptions) -> Self {
+        let threads = options.threads.unwrap_or_else(|| {
+            let cores = std::thread::available_parallelism().map_or(1, usize::from);
+            cores.min(MOST_THREADS)
+        });
         Cpu {
             options: options.clone(),
             buffers: Vec::new(),
             labels: Vec::new(),
             bytes: 0,
-            scratch: simd::Scratch::default(),
+            pool: Pool::new(threads, options.spawn.as_ref()),
             paused: Instant::now(),
         }
     }
 
     /// Threads that compute.
     pub fn threads(&self) -> usize {
-        1
+        self.pool.threads()
     }
 
-    /// `Aborted` where the turn was cancelled; what was computed until then stays.
+    /// `Aborted` where the turn was cancelled; what was computed until then stays. `Internal` where a thread crashed.
     pub async fn run(&mut self, recording: &Recording, turn: &Turn) -> Result<()> {
         for dispatch in &recording.dispatches {
             self.pause().await;
             if turn.is_cancelled() {
                 bail!(Aborted, "The work was stopped by the caller.");
             }
-            self.dispatch(dispatch);
+            self.dispatch(dispatch)?;
         }
         Ok(())
     }
 
     /// Microseconds of each dispatch.
-    pub async fn time(&mut self, recording: &Recording) -> Vec<f64> {
+    pub async fn time(&mut self, recording: &Recording) -> Result<Vec<f64>> {
         let mut times = Vec::with_capacity(recording.dispatches.len());
         for dispatch in &recording.dispatches {
             self.pause().await;
             let started = Instant::now();
-            self.dispatch(dispatch);
+            self.dispatch(dispatch)?;
             times.push(started.elapsed().as_secs_f64() * 1e6);
         }
-        times
+        Ok(times)
     }
 
     async fn pause(&mut self) {
@@ -108,8 +120,11 @@ impl Cpu {
         }
     }
 
-    fn dispatch(&mut self, dispatch: &Dispatch) {
-        let Some(kernel) = dispatch.kernel.simd else { return self.mirror(dispatch) };
+    fn dispatch(&mut self, dispatch: &Dispatch) -> Result<()> {
+        let Some(kernel) = dispatch.kernel.simd else {
+            self.mirror(dispatch);
+            return Ok(());
+        };
         let mut shared = [Shared::EMPTY; MAX_BINDINGS];
         for (shared, id) in shared.iter_mut().zip(&dispatch.buffers) {
             *shared = self.buffers[id.0].shared();
@@ -117,12 +132,7 @@ impl Cpu {
         let (variant, buffers) = (dispatch.variant.get().name, &shared[..dispatch.buffers.len()]);
         // The buffers are this device's, which is borrowed mutably: they stay and are nobody else's until it is done.
         let job = unsafe { Job::new(variant, &dispatch.params, dispatch.grid, buffers, self.options.precise) };
-        self.work(kernel, &job);
-    }
-
-    /// All pieces of a job, on all threads.
-    fn work(&mut self, kernel: &simd::Kernel, job: &Job) {
-        (kernel.run)(job, 0..(kernel.pieces)(job), &mut self.scratch);
+        self.pool.run((kernel.pieces)(&job), &|pieces, scratch| (kernel.run)(&job, pieces, scratch))
     }
 
     /// A dispatch by its kernel's mirror.

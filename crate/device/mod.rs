@@ -2,16 +2,18 @@
 
 mod buffer;
 mod cpu;
+mod pool;
 
 use crate::bail;
 use crate::error::{Code, Error, Result};
-use crate::gpu::{self, Gpu, GpuOptions};
+use crate::gpu::{self, BROWSER, Gpu, GpuOptions};
 use crate::memory::{BufferId, Memory, Named};
 use crate::quant::TensorType;
 use crate::recording::Recording;
 use crate::turn::Turn;
 
 pub use cpu::{Cpu, CpuOptions, Pause};
+pub use pool::{Pool, Spawn, Worker};
 
 /// Which device the caller wants.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -90,11 +92,12 @@ impl Chosen {
     pub fn instead(error: Error, cpu: &CpuOptions) -> Chosen {
         let message = format!("The model runs on the CPU because WebGPU did not start. {}", error.message);
         let warning = Some(Error::new(error.code, message));
-        Chosen {
-            device: Device::Cpu(Cpu::new(cpu)),
-            reason: format!("WebGPU did not start. {}", error.message),
-            warning,
+        let device = Device::Cpu(Cpu::new(cpu));
+        let mut reason = format!("WebGPU did not start. {}", error.message);
+        if BROWSER && device.threads() == 1 {
+            reason += " It computes on one thread; asked for the CPU, a cross-origin isolated page may use more.";
         }
+        Chosen { device, reason, warning }
     }
 }
 
@@ -215,7 +218,7 @@ impl Device {
     pub async fn time(&mut self, prepared: &Prepared) -> Result<Vec<f64>> {
         match (self, prepared) {
             (Device::Gpu(gpu), Prepared::Gpu(prepared)) => gpu.time(prepared).await,
-            (Device::Cpu(cpu), Prepared::Cpu(recording)) => Ok(cpu.time(recording).await),
+            (Device::Cpu(cpu), Prepared::Cpu(recording)) => cpu.time(recording).await,
             _ => foreign(),
         }
     }

@@ -20,7 +20,7 @@ use crate::recording::Recording;
 pub use adapter::{AdapterName, Caps, GpuOptions};
 pub use ring::Ring;
 
-const BROWSER: bool = cfg!(target_arch = "wasm32");
+pub(crate) const BROWSER: bool = cfg!(target_arch = "wasm32");
 
 pub struct Gpu {
     pub caps: Caps,

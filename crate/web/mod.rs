@@ -3,6 +3,8 @@
 
 mod info;
 mod options;
+#[cfg(target_feature = "atomics")]
+mod threads;
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -12,7 +14,7 @@ use serde_json::Value;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 
-use crate::device::Pause;
+use crate::device::{Pause, Spawn};
 use crate::engine::{self, Prompt};
 use crate::error::{Code, Error, Result};
 use crate::session::{self, FinishReason};
@@ -76,13 +78,20 @@ pub struct Loader(RefCell<Option<loader::Loader>>);
 
 #[wasm_bindgen]
 impl Loader {
-    /// `pause` gives a promise that is kept once the worker's other events have had their turn.
-    pub async fn create(value: JsValue, pause: js_sys::Function) -> JsResult<Loader> {
+    /// `pause` gives a promise that is kept once the worker's other events have had their turn; `spawn` has a thread
+    /// call `threads::serve` with the number that it is given.
+    pub async fn create(value: JsValue, pause: js_sys::Function, spawn: Option<js_sys::Function>) -> JsResult<Loader> {
         let pause = Pause(Rc::new(move || {
             let paused = pause.call0(&JsValue::NULL).unwrap_or(JsValue::NULL);
             Box::pin(async move { drop(JsFuture::from(js_sys::Promise::resolve(&paused)).await) })
         }));
-        let options = options::<LoadOptions>(value).and_then(|o| o.read(pause)).map_err(thrown)?;
+        let spawn = spawn.map(|spawn| {
+            Spawn(Rc::new(move |worker| {
+                let address = Box::into_raw(Box::new(worker)) as usize;
+                drop(spawn.call1(&JsValue::NULL, &address.into()));
+            }))
+        });
+        let options = options::<LoadOptions>(value).and_then(|o| o.read(pause, spawn)).map_err(thrown)?;
         let loader = loader::Loader::new(options).await.map_err(thrown)?;
         Ok(Loader(RefCell::new(Some(loader))))
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use wasm_bindgen::JsValue;
 
-use crate::device::{Backend, CpuOptions, Pause};
+use crate::device::{Backend, CpuOptions, Pause, Spawn};
 use crate::error::{Code, Error, Result};
 use crate::gpu::{AdapterName, GpuOptions};
 use crate::kv_cache::KvType;
@@ -38,6 +38,7 @@ pub struct LoadOptions {
     tuning: Vec<String>,
     backend: Option<String>,
     precision: Option<String>,
+    threads: Option<usize>,
 }
 
 #[derive(Deserialize, Default)]
@@ -50,8 +51,8 @@ struct AdapterInfo {
 }
 
 impl LoadOptions {
-    /// `pause` lets the worker's other events have their turn.
-    pub fn read(self, pause: Pause) -> Result<loader::LoadOptions> {
+    /// `pause` lets the worker's other events have their turn; `spawn` starts a thread.
+    pub fn read(self, pause: Pause, spawn: Option<Spawn>) -> Result<loader::LoadOptions> {
         let backend = self.backend.as_deref().map(Backend::parse).transpose()?.unwrap_or_default();
         let precise = match self.precision.as_deref() {
             None | Some("auto") => false,
@@ -73,7 +74,7 @@ impl LoadOptions {
         Ok(loader::LoadOptions {
             backend,
             gpu,
-            cpu: CpuOptions { precise, room: Some(ROOM), pause: Some(pause) },
+            cpu: CpuOptions { precise, room: Some(ROOM), pause: Some(pause), threads: self.threads, spawn },
             context: self.context_length,
             max_rows: self.max_batch_tokens,
             kv,

@@ -7,6 +7,10 @@ import type { Message, ModelInfo } from "../../www/protocol.js";
 
 export default async function init(): Promise<void> {}
 
+/** In the place of `threads.ts`: a page has none. */
+export const usableThreads = () => undefined;
+export const startThreads = async () => ({ Loader });
+
 /** What happened, for tests to look at. */
 export const log = { freed: 0, cancelled: 0, disposed: 0, pushed: 0, largest: 0, running: 0, most: 0 };
 

@@ -53,6 +53,9 @@ pub struct Model {
     /// On the CPU: auto computes products in 8 bits, high in 16
     #[arg(long, default_value = "auto", value_parser = ["auto", "high"])]
     precision: String,
+    /// Threads of the CPU that compute; by default one a core, at most 8
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=256))]
+    threads: Option<u16>,
     /// Keep to kernels without subgroup operations
     #[arg(long)]
     no_subgroups: bool,
@@ -150,6 +153,7 @@ pub async fn load(model: &Model) -> Result<(Engine, f64)> {
     options.kv = if model.kv_type == "f32" { KvType::F32 } else { KvType::F16 };
     options.backend = Backend::parse(&model.backend)?;
     options.cpu.precise = model.precision == "high";
+    options.cpu.threads = model.threads.map(usize::from);
     options.gpu.subgroups = !model.no_subgroups;
     options.tune = model.tune.as_ref().map(|tune| tune == "on");
     let started = Instant::now();

@@ -1,0 +1,100 @@
+/** The CPU backend's threads: where a page may have them, what they compute, and that nothing else is fetched. */
+import type { Page } from "@playwright/test";
+import type { ServerResponse } from "node:http";
+import { join } from "node:path";
+import { ISOLATED, sendFile, serve } from "../../tools/serve.mjs";
+import { ROOT } from "../../tools/setup.mjs";
+import { expect, test, tinyModel } from "./servers.js";
+
+declare const sotto: typeof import("../../www/index.js");
+
+/** A page with the package, and what it asked its server for. */
+async function open(page: Page, headers: Record<string, string>): Promise<{ fetched: string[]; close: () => void }> {
+  const fetched: string[] = [];
+  const routes = {
+    "/dist/": (request: import("node:http").IncomingMessage, response: ServerResponse, path: string) => {
+      fetched.push(path.slice("/dist/".length));
+      sendFile(request, response, join(ROOT, path));
+    },
+    "/model.gguf": tinyModel("gemma3-mixed"),
+    "/": (_request: unknown, response: ServerResponse) => response.setHeader("content-type", "text/html").end("<!doctype html>"),
+  };
+  const server = await serve(routes, { headers });
+  await page.goto(server.url);
+  await page.evaluate(async () => {
+    const url = "/dist/index.js";
+    Object.assign(globalThis, { sotto: await import(url) });
+  });
+  return { fetched, close: server.close };
+}
+
+/** What a model with `threads` threads writes. */
+function write(page: Page, threads?: number) {
+  return page.evaluate(async (threads) => {
+    const warnings: string[] = [];
+    const onWarning = ({ message }: { message: string }) => warnings.push(message);
+    const model = await sotto.load("/model.gguf", { contextLength: 128, backend: "cpu", onWarning, ...(threads && { threads }) });
+    let text = "";
+    const tokens: number[] = [];
+    for (let i = 0; i < 2; i++) {
+      for await (const chunk of model.generate("the cat and the dog", { raw: true, maxTokens: 24, temperature: 0 })) {
+        text += chunk.text;
+        tokens.push(...chunk.tokens);
+      }
+    }
+    const { info } = model;
+    await model.dispose();
+    return { text, tokens, threads: info.threads, backend: info.backend, warnings };
+  }, threads);
+}
+
+test("an isolated page computes on several threads, and gets what one gives", async ({ page }) => {
+  const { fetched, close } = await open(page, ISOLATED);
+  expect(await page.evaluate(() => crossOriginIsolated)).toBe(true);
+  const two = await write(page, 2);
+  expect(two).toMatchObject({ threads: 2, backend: "cpu", warnings: [] });
+  expect(two.tokens.length).toBeGreaterThan(8);
+  expect(fetched).toContain("thread.js");
+  expect(fetched).toContain("sotto_threads_bg.wasm");
+  expect(fetched).not.toContain("sotto_bg.wasm");
+  const cores = await page.evaluate(() => navigator.hardwareConcurrency);
+  expect(await write(page)).toEqual({ ...two, threads: Math.min(cores, 8) });
+  expect(await write(page, 5)).toEqual({ ...two, threads: 5 });
+  expect(await write(page, 1)).toEqual({ ...two, threads: 1 });
+  close();
+});
+
+test("disposing a model ends its threads", async ({ page }) => {
+  const { close } = await open(page, ISOLATED);
+  expect(page.workers()).toHaveLength(0);
+  await write(page, 3);
+  await expect.poll(() => page.workers().length).toBe(0);
+  close();
+});
+
+test("a page without the headers computes on one thread", async ({ page }) => {
+  const { fetched, close } = await open(page, {});
+  expect(await write(page, 2)).toMatchObject({ threads: 1, backend: "cpu", warnings: [] });
+  expect(fetched).toContain("sotto_bg.wasm");
+  expect(fetched).not.toContain("sotto_threads_bg.wasm");
+  close();
+});
+
+test("threads that do not start are a warning, and the model runs on one", async ({ page }) => {
+  await page.route("**/thread.js", (route) => route.abort());
+  const { close } = await open(page, ISOLATED);
+  const alone = await write(page, 2);
+  expect(alone).toMatchObject({ threads: 1, backend: "cpu" });
+  expect(alone.warnings).toEqual([expect.stringContaining("one thread")]);
+  close();
+});
+
+test("a number of threads that is none is refused", async ({ page }) => {
+  const { close } = await open(page, ISOLATED);
+  const codes = await page.evaluate(async () => {
+    const code = (threads: number) => sotto.load("/model.gguf", { threads }).then(() => "loaded", ({ code }) => code as string);
+    return [await code(-1), await code(1.5)];
+  });
+  expect(codes).toEqual(["bad_option", "bad_option"]);
+  close();
+});

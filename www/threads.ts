@@ -1,0 +1,46 @@
+/** Threads for the CPU backend: the artifact with shared memory, and workers that run instances of it. */
+import type { EngineModule } from "./engine.js";
+import type { ToThread } from "./thread.js";
+import init, * as wasm from "./wasm-threads/sotto_threads.js";
+
+/** More threads than this wait for memory, and for each other. */
+const MOST_THREADS = 8;
+
+/** A function that returns `i16x8.relaxed_dot_i8x16_i7x16_s`, in a module of its own. */
+const RELAXED_SIMD = Uint8Array.of(0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 15, 1, 13, 0, 65, 1, 253, 15, 65, 2, 253, 15, 253, 146, 2, 11);
+
+/** How many threads to compute with where `wanted` are; none where this page cannot share memory, or the artifact would not run. */
+export function usableThreads(wanted: number | undefined): number | undefined {
+  const able = globalThis.crossOriginIsolated && "waitAsync" in Atomics && WebAssembly.validate(RELAXED_SIMD);
+  return able ? (wanted ?? Math.min(navigator.hardwareConcurrency || 1, MOST_THREADS)) : undefined;
+}
+
+/** Starts the artifact with `count` threads, this one among them. */
+export async function startThreads(count: number): Promise<EngineModule> {
+  await init();
+  const [module, memory] = wasm.shared() as [WebAssembly.Module, WebAssembly.Memory];
+  const workers: Worker[] = [];
+  try {
+    await Promise.all(
+      Array.from({ length: count - 1 }, () => {
+        const worker = new Worker(new URL("./thread.js", import.meta.url), { type: "module" });
+        workers.push(worker);
+        return started(worker, { module, memory });
+      }),
+    );
+  } catch (error) {
+    for (const worker of workers) worker.terminate();
+    throw error;
+  }
+  const spawn = (worker: number) => workers.pop()?.postMessage({ worker } satisfies ToThread);
+  return { Loader: wasm.Loader as unknown as EngineModule["Loader"], threads: { count, spawn } };
+}
+
+/** Resolves when the thread has its instance. */
+function started(worker: Worker, instance: ToThread): Promise<void> {
+  return new Promise((resolve, reject) => {
+    worker.onmessage = () => resolve();
+    worker.onerror = (event) => reject(new Error(event.message || "thread.js did not start"));
+    worker.postMessage(instance);
+  });
+}
