@@ -15,6 +15,7 @@ use crate::cpu;
 use crate::error::Result;
 use crate::kernels::Access;
 use crate::memory::{BufferId, Memory, Named};
+use crate::quant::{self, TensorType};
 use crate::recording::{Dispatch, Recording};
 use crate::simd::{self, Job, Shared};
 use crate::turn::Turn;
@@ -176,6 +177,11 @@ impl Memory for Cpu {
 
     fn max_binding(&self) -> u64 {
         MAX_BUFFER
+    }
+
+    fn arrange(&mut self, id: BufferId, kind: TensorType, planes: [u32; 4], n_rows: u32, k: u32) {
+        let blocks = k as usize / quant::BLOCK;
+        simd::quads::arrange(kind, self.buffers[id.0].words_mut(), planes, n_rows as usize, blocks);
     }
 }
 
