@@ -11,9 +11,7 @@ use web_time::Instant;
 
 use super::buffer::Buffer;
 use crate::bail;
-use crate::cpu;
 use crate::error::Result;
-use crate::kernels::Access;
 use crate::memory::{BufferId, Memory, Named};
 use crate::quant::{self, TensorType};
 use crate::recording::{Dispatch, Recording};
@@ -83,21 +81,21 @@ impl Cpu {
             if turn.is_cancelled() {
                 bail!(Aborted, "The work was stopped by the caller.");
             }
-            self.dispatch(dispatch);
+            self.dispatch(dispatch)?;
         }
         Ok(())
     }
 
     /// Microseconds of each dispatch.
-    pub async fn time(&mut self, recording: &Recording) -> Vec<f64> {
+    pub async fn time(&mut self, recording: &Recording) -> Result<Vec<f64>> {
         let mut times = Vec::with_capacity(recording.dispatches.len());
         for dispatch in &recording.dispatches {
             self.pause().await;
             let started = Instant::now();
-            self.dispatch(dispatch);
+            self.dispatch(dispatch)?;
             times.push(started.elapsed().as_secs_f64() * 1e6);
         }
-        times
+        Ok(times)
     }
 
     async fn pause(&mut self) {
@@ -109,8 +107,14 @@ impl Cpu {
         }
     }
 
-    fn dispatch(&mut self, dispatch: &Dispatch) {
-        let Some(kernel) = dispatch.kernel.simd else { return self.mirror(dispatch) };
+    fn dispatch(&mut self, dispatch: &Dispatch) -> Result<()> {
+        let Some(kernel) = dispatch.kernel.simd else {
+            bail!(
+                Internal,
+                "The kernel '{}' was recorded for the CPU, which has none of that name.",
+                dispatch.kernel.name
+            );
+        };
         let mut shared = [Shared::EMPTY; MAX_BINDINGS];
         for (shared, id) in shared.iter_mut().zip(&dispatch.buffers) {
             *shared = self.buffers[id.0].shared();
@@ -119,32 +123,12 @@ impl Cpu {
         // The buffers are this device's, which is borrowed mutably: they stay and are nobody else's until it is done.
         let job = unsafe { Job::new(variant, &dispatch.params, dispatch.grid, buffers, self.options.precise) };
         self.work(kernel, &job);
+        Ok(())
     }
 
     /// All pieces of a job, on all threads.
     fn work(&mut self, kernel: &simd::Kernel, job: &Job) {
         (kernel.run)(job, 0..(kernel.pieces)(job), &mut self.scratch);
-    }
-
-    /// A dispatch by its kernel's mirror.
-    fn mirror(&mut self, dispatch: &Dispatch) {
-        let bound = || dispatch.buffers.iter().zip(dispatch.kernel.bindings);
-        let (mut read, mut write) = (Vec::new(), Vec::new());
-        for (id, access) in bound() {
-            let buffer = &self.buffers[id.0];
-            match access {
-                Access::Read => read.push(buffer.words()),
-                // No dispatch binds a buffer that it writes twice, and `self` is borrowed mutably.
-                Access::Write => write.push(unsafe { buffer.words_alone() }),
-            }
-        }
-        (dispatch.kernel.mirror)(cpu::Args {
-            variant: dispatch.variant.get().name,
-            params: &dispatch.params,
-            grid: dispatch.grid,
-            read,
-            write,
-        });
     }
 
     /// The first `bytes` of a buffer.

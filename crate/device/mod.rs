@@ -215,7 +215,7 @@ impl Device {
     pub async fn time(&mut self, prepared: &Prepared) -> Result<Vec<f64>> {
         match (self, prepared) {
             (Device::Gpu(gpu), Prepared::Gpu(prepared)) => gpu.time(prepared).await,
-            (Device::Cpu(cpu), Prepared::Cpu(recording)) => Ok(cpu.time(recording).await),
+            (Device::Cpu(cpu), Prepared::Cpu(recording)) => cpu.time(recording).await,
             _ => foreign(),
         }
     }
