@@ -36,13 +36,6 @@ impl Buffer {
         unsafe { std::slice::from_raw_parts_mut(self.start, self.layout.size() / 4) }
     }
 
-    /// # Safety
-    /// Nobody else uses the buffer meanwhile.
-    #[allow(clippy::mut_from_ref)]
-    pub unsafe fn words_alone(&self) -> &mut [u32] {
-        unsafe { std::slice::from_raw_parts_mut(self.start, self.layout.size() / 4) }
-    }
-
     /// For kernels, until the buffer is dropped.
     pub fn shared(&self) -> Shared {
         Shared::over(self.start, self.layout.size() / 4)

@@ -12,12 +12,11 @@ use web_time::Instant;
 use super::buffer::Buffer;
 use super::pool::{Pool, Spawn};
 use crate::bail;
-use crate::cpu;
 use crate::error::Result;
-use crate::kernels::Access;
 use crate::memory::{BufferId, Memory, Named};
+use crate::quant::{self, TensorType};
 use crate::recording::{Dispatch, Recording};
-use crate::simd::{Job, Shared};
+use crate::simd::{self, Job, Shared};
 use crate::turn::Turn;
 
 /// Lets whoever shares the thread have a turn: a page's worker hears of an abort in it.
@@ -122,8 +121,11 @@ impl Cpu {
 
     fn dispatch(&mut self, dispatch: &Dispatch) -> Result<()> {
         let Some(kernel) = dispatch.kernel.simd else {
-            self.mirror(dispatch);
-            return Ok(());
+            bail!(
+                Internal,
+                "The kernel '{}' was recorded for the CPU, which has none of that name.",
+                dispatch.kernel.name
+            );
         };
         let mut shared = [Shared::EMPTY; MAX_BINDINGS];
         for (shared, id) in shared.iter_mut().zip(&dispatch.buffers) {
@@ -133,27 +135,6 @@ impl Cpu {
         // The buffers are this device's, which is borrowed mutably: they stay and are nobody else's until it is done.
         let job = unsafe { Job::new(variant, &dispatch.params, dispatch.grid, buffers, self.options.precise) };
         self.pool.run((kernel.pieces)(&job), &|pieces, scratch| (kernel.run)(&job, pieces, scratch))
-    }
-
-    /// A dispatch by its kernel's mirror.
-    fn mirror(&mut self, dispatch: &Dispatch) {
-        let bound = || dispatch.buffers.iter().zip(dispatch.kernel.bindings);
-        let (mut read, mut write) = (Vec::new(), Vec::new());
-        for (id, access) in bound() {
-            let buffer = &self.buffers[id.0];
-            match access {
-                Access::Read => read.push(buffer.words()),
-                // No dispatch binds a buffer that it writes twice, and `self` is borrowed mutably.
-                Access::Write => write.push(unsafe { buffer.words_alone() }),
-            }
-        }
-        (dispatch.kernel.mirror)(cpu::Args {
-            variant: dispatch.variant.get().name,
-            params: &dispatch.params,
-            grid: dispatch.grid,
-            read,
-            write,
-        });
     }
 
     /// The first `bytes` of a buffer.
@@ -186,6 +167,11 @@ impl Memory for Cpu {
 
     fn max_binding(&self) -> u64 {
         MAX_BUFFER
+    }
+
+    fn arrange(&mut self, id: BufferId, kind: TensorType, planes: [u32; 4], n_rows: u32, k: u32) {
+        let blocks = k as usize / quant::BLOCK;
+        simd::quads::arrange(kind, self.buffers[id.0].words_mut(), planes, n_rows as usize, blocks);
     }
 }
 
