@@ -8,8 +8,8 @@ import type { BenchOptions, BenchResult, GenerateOptions, Message, ModelInfo, Sc
 export interface EngineModule {
   /** `pause` is called about 30 times a second while the CPU computes, and awaited; `spawn` starts a thread (threads.ts). */
   Loader: { create(options: EngineLoadOptions, pause: () => Promise<void>, spawn?: (worker: number) => void): Promise<Loader> };
-  /** Those that wait to be used; none where it has only one. */
-  threads?: { count: number; spawn: (worker: number) => void };
+  /** Those of an artifact that has some; they are not used any more after `end`. */
+  threads?: { count: number; spawn: (worker: number) => void; end: () => void };
   /** What was wanted, but did not start. */
   warning?: Warning;
 }

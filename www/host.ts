@@ -29,6 +29,7 @@ export class Host {
   #source: EngineSource;
   #post: (message: ToPage) => void;
   #engine: Engine | undefined;
+  #threads: EngineModule["threads"];
   #crash: SottoError | undefined;
   #running = new Map<number, AbortController>();
   /** Whole requests: replies, scores, measurements. */
@@ -95,6 +96,7 @@ export class Host {
       const described = backend === "cpu" ? { subgroups: false } : await describeAdapter();
       // WebGPU does not take shared memory: so threads are for those whom the CPU awaits.
       const { Loader, threads, warning } = await (alone ?? this.#source.start(isGraphicsCard(described.adapter) ? undefined : usable));
+      this.#threads = threads;
       if (warning) emit({ warning });
       const subgroups = options.subgroups !== false && described.subgroups;
       const report = throttle((progress) => emit({ progress }));
@@ -190,6 +192,7 @@ export class Host {
       return this.#requests.run(() => {
         this.#engine?.dispose();
         this.#engine = undefined;
+        this.#threads?.end();
         return null;
       });
     },

@@ -20,6 +20,7 @@ export async function startThreads(count: number): Promise<EngineModule> {
   await init();
   const [module, memory] = wasm.shared() as [WebAssembly.Module, WebAssembly.Memory];
   const workers: Worker[] = [];
+  const end = () => workers.forEach((worker) => worker.terminate());
   try {
     await Promise.all(
       Array.from({ length: count - 1 }, () => {
@@ -29,11 +30,12 @@ export async function startThreads(count: number): Promise<EngineModule> {
       }),
     );
   } catch (error) {
-    for (const worker of workers) worker.terminate();
+    end();
     throw error;
   }
-  const spawn = (worker: number) => workers.pop()?.postMessage({ worker } satisfies ToThread);
-  return { Loader: wasm.Loader as unknown as EngineModule["Loader"], threads: { count, spawn } };
+  let used = 0;
+  const spawn = (worker: number) => workers[used++]?.postMessage({ worker } satisfies ToThread);
+  return { Loader: wasm.Loader as unknown as EngineModule["Loader"], threads: { count, spawn, end } };
 }
 
 /** Resolves when the thread has its instance. */
