@@ -9,7 +9,7 @@
 #import shared/attend
 
 @compute @workgroup_size(64)
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lid: u32, thread: QThread) {
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lid: u32, caller: Caller) {
     let row = batch[group.y];
     let dim4 = params.head_dim4;
     let kv_head = group.x / params.groups;
@@ -32,7 +32,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let begin = first_seen(end);
     let stride = params.n_kv_heads * dim4;
     let base = (row.z * params.n_kv_heads + kv_head) * dim4;
-    let sums = attend(begin, end, base, stride, dim4, q_lane(thread), lid);
+    let sums = attend(begin, end, base, stride, dim4, caller_lane(caller), lid);
     if lid < dim4 {
         for (var h = 0u; h < n_heads; h++) {
             out[(group.y * params.n_heads + head0 + h) * dim4 + lid] = attended(h, lid, dim4) / sums.total[h];

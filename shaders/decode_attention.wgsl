@@ -41,7 +41,7 @@ fn head4(at: u32) -> vec4<f32> {
 }
 
 @compute @workgroup_size(64)
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lid: u32, thread: QThread) {
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lid: u32, caller: Caller) {
     let r = group.y / params.splits;
     let split = group.y % params.splits;
     let row = batch[r];
@@ -125,7 +125,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let share = (end - begin + params.splits - 1u) / params.splits;
     begin = min(begin + split * share, end);
     end = min(begin + share, end);
-    let sums = attend(begin, end, base, stride, dim4, q_lane(thread), lid);
+    let sums = attend(begin, end, base, stride, dim4, caller_lane(caller), lid);
     for (var h = 0u; h < n_heads; h++) {
         let head = r * params.n_heads + head0 + h;
         if params.splits == 1u {
