@@ -162,7 +162,7 @@ impl Loader {
         engine.types = types;
         engine.n_params = n_params;
         // Kernels are compiled while the weights are on their way.
-        engine.warm_up()?;
+        engine.compile_ahead()?;
         Ok(Tensors { engine, upload, file_bytes: header.file_bytes })
     }
 
@@ -183,6 +183,8 @@ impl Loader {
         };
         upload.finish(file_bytes)?;
         engine.model.finish(&upload, &mut engine.gpu);
+        engine.gpu.compiled().await;
+        engine.warm_up()?;
         engine.gpu.idle().await?;
         if self.options.tune.unwrap_or(!engine.gpu.caps.is_software) {
             engine.tune().await?;
