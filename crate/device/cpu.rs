@@ -13,7 +13,7 @@ use super::buffer::Buffer;
 use crate::bail;
 use crate::error::Result;
 use crate::memory::{BufferId, Memory, Named};
-use crate::quant::TensorType;
+use crate::quant::{self, TensorType};
 use crate::recording::{Dispatch, Recording};
 use crate::simd::{self, Job, Shared};
 use crate::turn::Turn;
@@ -164,7 +164,7 @@ impl Memory for Cpu {
     }
 
     fn arrange(&mut self, id: BufferId, kind: TensorType, planes: [u32; 4], n_rows: u32, k: u32) {
-        let blocks = k as usize / 32;
+        let blocks = k as usize / quant::BLOCK;
         simd::quads::arrange(kind, self.buffers[id.0].words_mut(), planes, n_rows as usize, blocks);
     }
 }
