@@ -1,5 +1,5 @@
 /**
- * What the wasm module exports (`crate/web.rs`), as the worker uses it.
+ * What the wasm module exports (`crate/web/`), as the worker uses it.
  * Every method may throw `{ name: "SottoError", code, message }`.
  */
 import type { ErrorData } from "./errors.js";
