@@ -46,7 +46,9 @@ const DECODE_TOKENS: u32 = 8;
 fn load(file: &str) -> Engine {
     let path = models::path(file);
     let mut reader = std::fs::File::open(path).expect("the model opens");
-    let mut loader = block_on(Loader::new(LoadOptions::default())).expect("a device");
+    let mut loader =
+        block_on(Loader::new(LoadOptions { backend: sotto::device::Backend::Webgpu, ..Default::default() }))
+            .expect("a device");
     let mut piece = vec![0; 1 << 20];
     for count in 1.. {
         let read = reader.read(&mut piece).expect("the model reads");
