@@ -12,7 +12,7 @@ export interface EngineModule {
 
 export interface EngineLoadOptions {
   backend?: "auto" | "webgpu" | "cpu";
-  precision?: "auto" | "high";
+  precision?: "high" | "fast";
   contextLength?: number;
   maxBatchTokens?: number;
   kvType?: "f16" | "f32";
