@@ -8,7 +8,7 @@ use sotto::forward::{Model, Sizes};
 use sotto::gguf::{Header, TensorInfo};
 use sotto::gpu::Gpu;
 use sotto::measure::{self, Reads};
-use sotto::memory::Memory;
+use sotto::memory::{Memory, Named};
 use sotto::quant;
 use sotto::recording::{Dispatch, Recording};
 

@@ -8,7 +8,7 @@ use sotto::error::Result;
 use sotto::forward::{Model, Sizes};
 use sotto::gguf::{Header, Metadata, TensorInfo, Value};
 use sotto::gpu::Gpu;
-use sotto::memory::{BufferId, Memory};
+use sotto::memory::{BufferId, Memory, Named};
 
 use crate::shapes::Shape;
 

@@ -6,6 +6,7 @@ use crate::device::{Device, Prepared, Ring};
 use crate::error::{Code, Error, Result};
 use crate::forward::Model;
 use crate::params::SampleState;
+use crate::recording::Recording;
 use crate::sampler::{Limits, Mode, Sampler, SamplingParams, Shape};
 use crate::turn::Turn;
 
@@ -19,7 +20,8 @@ pub struct Sampled {
 
 pub struct Decoder {
     sampler: Sampler,
-    /// One a [`Mode`], in its order.
+    /// One a [`Mode`], in its order, and made ready.
+    recordings: Vec<Recording>,
     samplings: Vec<Prepared>,
     ring: Ring,
     mode: Mode,
@@ -40,10 +42,21 @@ impl Decoder {
             batch: model.batch_buffer(),
         };
         let sampler = Sampler::place(shape, device)?;
-        let samplings =
-            Mode::ALL.into_iter().map(|mode| Ok(device.prepare(&sampler.record(mode)?))).collect::<Result<Vec<_>>>()?;
+        let recordings = Mode::ALL.into_iter().map(|mode| sampler.record(mode)).collect::<Result<Vec<_>>>()?;
         let ring = device.ring(depth, size_of::<SampleState>() as u64);
-        Ok(Decoder { sampler, samplings, ring, mode: Mode::Greedy, left: 0, position: 0 })
+        Ok(Decoder { sampler, recordings, samplings: Vec::new(), ring, mode: Mode::Greedy, left: 0, position: 0 })
+    }
+
+    /// One a way of sampling.
+    pub fn recordings(&self) -> &[Recording] {
+        &self.recordings
+    }
+
+    /// Makes sampling ready: to be called before the first step.
+    pub fn prepare(&mut self, device: &Device) {
+        if self.samplings.is_empty() {
+            self.samplings = self.recordings.iter().map(|recording| device.prepare(recording)).collect();
+        }
     }
 
     /// Begins a generation after these tokens; steps of another that are under way are forgotten.

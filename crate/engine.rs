@@ -179,12 +179,25 @@ impl Engine {
         Ok(())
     }
 
-    /// Compiles what the first prompt and token will need.
+    /// Begins to compile what [`Engine::warm_up`] will need, where that can be done while weights arrive.
+    pub(crate) fn compile_ahead(&self) -> Result<()> {
+        let Device::Gpu(gpu) = &self.device else { return Ok(()) };
+        let passes =
+            self.first_shapes().into_iter().map(|shape| self.model.record(shape)).collect::<Result<Vec<_>>>()?;
+        gpu.compile_ahead(passes.iter().chain(self.decoder.recordings()));
+        Ok(())
+    }
+
+    /// Makes ready what the first prompt and token will need.
     pub(crate) fn warm_up(&mut self) -> Result<()> {
+        self.decoder.prepare(&self.device);
+        self.first_shapes().into_iter().try_for_each(|shape| self.prepare(shape))
+    }
+
+    fn first_shapes(&self) -> [Shape; 4] {
         let rows = self.model.sizes.max_rows;
-        self.prepare_decode()?;
-        self.prepare(Shape::new(rows, 0, true, 0))?;
-        self.prepare(Shape::new(rows, 1, true, 0))
+        let [short, long] = self.decode_shapes();
+        [short, long, Shape::new(rows, 0, true, 0), Shape::new(rows, 1, true, 0)]
     }
 
     /// Measures the products that no measurement is known of, and takes the fastest kernels from here on.
@@ -199,8 +212,11 @@ impl Engine {
 
     /// Makes every shape of a decoded token ready, so that nothing is made between two of them.
     fn prepare_decode(&mut self) -> Result<()> {
-        self.prepare(self.decode_shape(0))?;
-        self.prepare(self.decode_shape(self.model.sizes.context - 1))
+        self.decode_shapes().into_iter().try_for_each(|shape| self.prepare(shape))
+    }
+
+    fn decode_shapes(&self) -> [Shape; 2] {
+        [self.decode_shape(0), self.decode_shape(self.model.sizes.context - 1)]
     }
 
     /// Dispatches of a greedily decoded token, its sampling included.

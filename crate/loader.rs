@@ -155,7 +155,7 @@ impl Loader {
         engine.types = types;
         engine.n_params = n_params;
         // Kernels are compiled while the weights are on their way.
-        engine.warm_up()?;
+        engine.compile_ahead()?;
         Ok(Tensors { engine, upload, file_bytes: header.file_bytes })
     }
 
@@ -207,6 +207,8 @@ impl Loader {
         };
         upload.finish(file_bytes)?;
         engine.model.finish(&upload, &mut engine.device);
+        engine.device.compiled().await;
+        engine.warm_up()?;
         engine.device.idle().await?;
         if self.options.tune.unwrap_or(is_real_gpu(&engine.device)) {
             engine.tune().await?;

@@ -5,27 +5,11 @@
 // Grid: (n_kv_heads * groups, R): a workgroup takes up to QH query heads of one KV head, so K and V are read once
 // for them.
 // QH <= 4; head_dim % 4 == 0, <= 256.  Mirror: crate/cpu/attention.rs
-struct Params {
-    n_heads: u32,
-    n_kv_heads: u32,
-    head_dim4: u32,
-    q_stride4: u32,
-    window: u32,
-    groups: u32,
-    softcap: f32,
-    rows: u32,
-}
-@group(0) @binding(0) var<storage, read> batch: array<vec4<u32>>;
-@group(0) @binding(1) var<storage, read> qkv: array<vec4<f32>>;
-@group(0) @binding(2) var<storage, read> k_cache: array<Kv4>;
-@group(0) @binding(3) var<storage, read> v_cache: array<Kv4>;
-@group(0) @binding(4) var<storage, read_write> out: array<vec4<f32>>;
-@group(0) @binding(5) var<uniform> params: Params;
-#import shared/kv_{kv}
+#import shared/attention_io
 #import shared/attend
 
 @compute @workgroup_size(64)
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lid: u32, thread: QThread) {
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lid: u32, caller: Caller) {
     let row = batch[group.y];
     let dim4 = params.head_dim4;
     let kv_head = group.x / params.groups;
@@ -45,13 +29,10 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     workgroupBarrier();
 
     let end = row.y + 1u;
-    var begin = 0u;
-    if params.window != 0u && end > params.window {
-        begin = end - params.window;
-    }
+    let begin = first_seen(end);
     let stride = params.n_kv_heads * dim4;
     let base = (row.z * params.n_kv_heads + kv_head) * dim4;
-    let sums = attend(begin, end, base, stride, dim4, params.softcap, q_lane(thread), lid);
+    let sums = attend(begin, end, base, stride, dim4, caller_lane(caller), lid);
     if lid < dim4 {
         for (var h = 0u; h < n_heads; h++) {
             out[(group.y * params.n_heads + head0 + h) * dim4 + lid] = attended(h, lid, dim4) / sums.total[h];

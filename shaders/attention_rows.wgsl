@@ -3,25 +3,7 @@
 // Shapes: as there. A row's cells go by four at a time, so that its query and sums are read once for four.
 // Grid: (ceil(R/16), n_heads); neighbouring threads take neighbouring rows.
 // head_dim % 4 == 0, <= DIM.  Mirror: crate/cpu/attention.rs
-struct Params {
-    n_heads: u32,
-    n_kv_heads: u32,
-    head_dim4: u32,
-    q_stride4: u32,
-    window: u32,
-    groups: u32,
-    softcap: f32,
-    rows: u32,
-}
-@group(0) @binding(0) var<storage, read> batch: array<vec4<u32>>;
-@group(0) @binding(1) var<storage, read> qkv: array<vec4<f32>>;
-@group(0) @binding(2) var<storage, read> k_cache: array<Kv4>;
-@group(0) @binding(3) var<storage, read> v_cache: array<Kv4>;
-@group(0) @binding(4) var<storage, read_write> out: array<vec4<f32>>;
-@group(0) @binding(5) var<uniform> params: Params;
-#import shared/kv_{kv}
-
-const LOWEST: f32 = -3.0e38;
+#import shared/attention_io
 
 @compute @workgroup_size(16)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lid: u32) {
@@ -36,10 +18,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let kv_head = head / (params.n_heads / params.n_kv_heads);
     let base = (row.z * params.n_kv_heads + kv_head) * dim4;
     let end = row.y + 1u;
-    var begin = 0u;
-    if params.window != 0u && end > params.window {
-        begin = end - params.window;
-    }
+    let begin = first_seen(end);
     var q: array<vec4<f32>, DIM / 4u>;
     var acc: array<vec4<f32>, DIM / 4u>;
     for (var i = 0u; i < dim4; i++) {
@@ -61,9 +40,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
                 dot(v, kv_unpack(k_cache[at.w + i])),
             );
         }
-        if params.softcap > 0.0 {
-            score = params.softcap * tanh(clamp(score / params.softcap, vec4<f32>(-15.0), vec4<f32>(15.0)));
-        }
+        score = capped(score);
         let new_top = max(top, max(max(score.x, score.y), max(score.z, score.w)));
         let shrink = exp(top - new_top);
         top = new_top;

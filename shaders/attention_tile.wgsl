@@ -8,23 +8,7 @@
 // so a row's result does not depend on the rows beside it. Rows at consecutive positions of a sequence share the walk;
 // others of the batch are walked for in turn.
 // head_dim % 4 == 0, <= DIM; heads <= QUERIES.  Mirror: crate/cpu/attention.rs
-struct Params {
-    n_heads: u32,
-    n_kv_heads: u32,
-    head_dim4: u32,
-    q_stride4: u32,
-    window: u32,
-    groups: u32,
-    softcap: f32,
-    rows: u32,
-}
-@group(0) @binding(0) var<storage, read> batch: array<vec4<u32>>;
-@group(0) @binding(1) var<storage, read> qkv: array<vec4<f32>>;
-@group(0) @binding(2) var<storage, read> k_cache: array<Kv4>;
-@group(0) @binding(3) var<storage, read> v_cache: array<Kv4>;
-@group(0) @binding(4) var<storage, read_write> out: array<vec4<f32>>;
-@group(0) @binding(5) var<uniform> params: Params;
-#import shared/kv_{kv}
+#import shared/attention_io
 
 const THREADS: u32 = 128u;
 // Queries of a thread, 16 apart. The output of all of them is in registers: DIM / 8 * EACH floats a thread.
@@ -32,7 +16,6 @@ const EACH: u32 = 512u / max(DIM, 128u);
 const QUERIES: u32 = 16u * EACH;
 const CELLS: u32 = 32u;
 const SLICES: u32 = DIM / 32u;
-const LOWEST: f32 = -3.0e38;
 
 // Query i, or its probabilities, at [i / 16][8 * (i % 16)]; cell c at [c % 4][8 * (c / 4)]: the outer index is a
 // constant where products are made. See `slot` for the order within.
@@ -74,7 +57,7 @@ fn block_of(group: vec3<u32>) -> Block {
 // The cells that a row sees: from x to before y.
 fn seen_by(row: u32) -> vec2<u32> {
     let end = batch[row].y + 1u;
-    return vec2<u32>(end - min(end, select(params.window, end, params.window == 0u)), end);
+    return vec2<u32>(first_seen(end), end);
 }
 
 // Where in the caches, in vectors, the KV head of a sequence's cell is.
@@ -176,11 +159,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 
             let cells = vec4<u32>(tile + 4u * lane) + vec4<u32>(0u, 1u, 2u, 3u);
             for (var r = 0u; r < EACH; r++) {
-                var s = scores[r];
-                if params.softcap > 0.0 {
-                    s = params.softcap * tanh(clamp(s / params.softcap, vec4<f32>(-15.0), vec4<f32>(15.0)));
-                }
-                s = select(vec4<f32>(LOWEST), s, (cells >= seen[r].xxxx) & (cells < seen[r].yyyy));
+                let s = select(vec4<f32>(LOWEST), capped(scores[r]), (cells >= seen[r].xxxx) & (cells < seen[r].yyyy));
                 scores[r] = s;
                 parts[r][lid] = max(max(s.x, s.y), max(s.z, s.w));
             }

@@ -30,6 +30,7 @@ struct Params {
 @group(0) @binding(8) var<uniform> params: Params;
 #import shared/kv_{kv}
 #import shared/rope_angle
+#import shared/scores
 #import shared/attend
 
 // The queries and, last, the key, while they are turned.
@@ -40,7 +41,7 @@ fn head4(at: u32) -> vec4<f32> {
 }
 
 @compute @workgroup_size(64)
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lid: u32, thread: QThread) {
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lid: u32, caller: Caller) {
     let r = group.y / params.splits;
     let split = group.y % params.splits;
     let row = batch[r];
@@ -120,14 +121,11 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     workgroupBarrier();
 
     var end = row.y + 1u;
-    var begin = 0u;
-    if params.window != 0u && end > params.window {
-        begin = end - params.window;
-    }
+    var begin = first_seen(end);
     let share = (end - begin + params.splits - 1u) / params.splits;
     begin = min(begin + split * share, end);
     end = min(begin + share, end);
-    let sums = attend(begin, end, base, stride, dim4, params.softcap, q_lane(thread), lid);
+    let sums = attend(begin, end, base, stride, dim4, caller_lane(caller), lid);
     for (var h = 0u; h < n_heads; h++) {
         let head = r * params.n_heads + head0 + h;
         if params.splits == 1u {

@@ -5,21 +5,7 @@
 // into registers, and uses it 16 times; each activation it gets serves 8 rows. All threads want the same activations
 // at the same time, so nothing is staged in shared memory and there is no barrier.
 // Mirror: crate/cpu/matmul.rs
-struct Params {
-    planes: vec4<u32>,
-    n: u32,
-    k_blocks: u32,
-    out_stride: u32,
-    column: u32,
-    has_bias: u32,
-    accumulate: u32,
-    m: u32,
-}
-@group(0) @binding(2) var<storage, read> x: array<vec4<f32>>;
-@group(0) @binding(3) var<storage, read> bias: array<f32>;
-@group(0) @binding(4) var<storage, read_write> out: array<f32>;
-@group(0) @binding(5) var<uniform> params: Params;
-#import shared/weights
+#import shared/matmul_io
 #import formats/{format}
 
 #import shared/x_{x}
@@ -81,15 +67,7 @@ fn store(m: u32, n: u32, y: vec4<f32>) {
     for (var r = 0u; r < 4u; r++) {
         let row = n + 32u * r;
         if row < params.n {
-            let at = m * params.out_stride + params.column + row;
-            var v = y[r];
-            if params.has_bias != 0u {
-                v += bias[params.column + row];
-            }
-            if params.accumulate != 0u {
-                v += out[at];
-            }
-            out[at] = v;
+            put(m, row, y[r]);
         }
     }
 }

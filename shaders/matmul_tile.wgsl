@@ -7,21 +7,7 @@
 // With 128 ROWS it is 8 of x, 16 loads for 256 products; x then comes in two halves of a block, to stay in 16 KiB.
 // A result is one sum in the order of K, whatever ROWS is and wherever in a tile it lies.
 // Mirror: crate/cpu/matmul.rs
-struct Params {
-    planes: vec4<u32>,
-    n: u32,
-    k_blocks: u32,
-    out_stride: u32,
-    column: u32,
-    has_bias: u32,
-    accumulate: u32,
-    m: u32,
-}
-@group(0) @binding(2) var<storage, read> x: array<vec4<f32>>;
-@group(0) @binding(3) var<storage, read> bias: array<f32>;
-@group(0) @binding(4) var<storage, read_write> out: array<f32>;
-@group(0) @binding(5) var<uniform> params: Params;
-#import shared/weights
+#import shared/matmul_io
 #import formats/{format}
 
 const THREADS: u32 = 2u * min(ROWS, 64u);
@@ -168,15 +154,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         let row = n + w_row + 8u * (i % 8u);
         let column = m + x_row + SPREAD * (i / 8u);
         if row < params.n && column < params.m {
-            let at = column * params.out_stride + params.column + row;
-            var y = sums[i % 8u + 8u * (i / 32u)][i / 8u % 4u];
-            if params.has_bias != 0u {
-                y += bias[params.column + row];
-            }
-            if params.accumulate != 0u {
-                y += out[at];
-            }
-            out[at] = y;
+            put(column, row, sums[i % 8u + 8u * (i / 32u)][i / 8u % 4u]);
         }
     }
 }

@@ -4,16 +4,7 @@
 // by the angles of shared/rope_angle.wgsl.
 // Shapes: qkv [R][(n_heads + 2*n_kv_heads) * head_dim], norms [head_dim], cache [cells][n_kv_heads][head_dim].
 // Grid: (n_heads + 2*n_kv_heads, R), a workgroup a head.  head_dim % 4 == 0, <= 256.  Mirror: crate/cpu/rope_kv.rs
-struct Params {
-    n_heads: u32,
-    n_kv_heads: u32,
-    head_dim: u32,
-    rope_half: u32,
-    neox: u32,
-    has_norm: u32,
-    eps: f32,
-    attn_scale: f32,
-}
+#import shared/rope_kv_params
 @group(0) @binding(0) var<storage, read> batch: array<vec4<u32>>;
 @group(0) @binding(1) var<storage, read> q_norm: array<f32>;
 @group(0) @binding(2) var<storage, read> k_norm: array<f32>;

@@ -2,17 +2,7 @@
 // row from end to end.
 // Shapes: as there. rope_half % 4 == 0 with neox, else rope_half % 2 == 0.
 // Grid: (ceil(R/16), n_heads + 2*n_kv_heads); neighbouring threads take neighbouring rows.  Mirror: crate/cpu/rope_kv.rs
-struct Params {
-    n_heads: u32,
-    n_kv_heads: u32,
-    head_dim: u32,
-    rope_half: u32,
-    neox: u32,
-    has_norm: u32,
-    eps: f32,
-    attn_scale: f32,
-    rows: u32,
-}
+#import shared/rope_kv_params
 @group(0) @binding(0) var<storage, read> batch: array<vec4<u32>>;
 @group(0) @binding(1) var<storage, read> q_norm: array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read> k_norm: array<vec4<f32>>;

@@ -13,7 +13,7 @@ use run::{
 };
 use sotto::batch::{Batch, Row};
 use sotto::choice::Choice;
-use sotto::device::Backend;
+use sotto::device::{Backend, CpuOptions};
 use sotto::forward::Shape;
 use sotto::gpu::{Gpu, GpuOptions};
 use sotto::kv_cache::KvType;
@@ -51,15 +51,25 @@ fn long_prompt(name: &str) -> Vec<u32> {
 const CEILING_F32: f32 = 5e-5;
 const CEILING_F16: f32 = 4e-2;
 
+/// On the CPU, where activations of quantised products are integers: of 16 bits (8.8e-4), and of 8 (0.65).
+const CEILING_16_BITS: f32 = 5e-3;
+const CEILING_8_BITS: f32 = 1.0;
+
 on_both_backends!(every_tiny_model_computes_its_golden, chunks_of_any_size_give_the_same_bits);
 
 fn every_tiny_model_computes_its_golden(backend: Backend) {
     let mut failures = Vec::new();
-    for spec in tiny::MODELS {
+    let precisions = if backend == Backend::Cpu { vec![true, false] } else { vec![true] };
+    for (spec, precise) in tiny::MODELS.iter().flat_map(|spec| precisions.iter().map(move |&p| (spec, p))) {
+        let is_exact = backend == Backend::Webgpu || ["f32", "f16", "bf16"].iter().any(|t| spec.name.ends_with(t));
+        let integers = if precise { CEILING_16_BITS } else { CEILING_8_BITS };
         for (kv, ceiling) in [(KvType::F32, CEILING_F32), (KvType::F16, CEILING_F16)] {
-            match compare(backend, spec.name, kv, ceiling) {
-                Ok(floor) => println!("{:20} {} {floor:.1e}", spec.name, kv_name(kv)),
-                Err(what) => failures.push(format!("{} with an {} cache: {what}", spec.name, kv_name(kv))),
+            let ceiling = if is_exact { ceiling } else { ceiling.max(integers) };
+            let what = format!("{:20} {:6} precise {precise}:", spec.name, kv_name(kv));
+            let cpu = CpuOptions { fast: !precise, ..Default::default() };
+            match compare(LoadOptions { cpu, ..options(backend, kv, 16) }, spec.name, ceiling) {
+                Ok(floor) => println!("{what} {floor:.1e}"),
+                Err(why) => failures.push(format!("{what} {why}")),
             }
         }
     }
@@ -71,9 +81,11 @@ fn kv_name(kv: KvType) -> &'static str {
 }
 
 /// The largest error of a logit, or what is wrong.
-fn compare(backend: Backend, name: &str, kv: KvType, ceiling: f32) -> Result<f32, String> {
+fn compare(options: LoadOptions, name: &str, ceiling: f32) -> Result<f32, String> {
     let want = tiny_golden(name);
-    let mut engine = load(&file(name), options(backend, kv, 16)).map_err(|e| e.to_string())?;
+    let (backend, kv) = (options.backend, options.kv);
+    let explain = |name, kv| if backend == Backend::Cpu { "on the CPU".into() } else { explain(name, kv) };
+    let mut engine = load(&file(name), options).map_err(|e| e.to_string())?;
     let logits = prefill(&mut engine, &want.prompt, 0, 16);
     let n_vocab = engine.model.config.n_vocab as usize;
     let row = |position: usize| &logits[position * n_vocab..][..n_vocab];

@@ -1,5 +1,6 @@
 //! The two real models against an independent forward pass: ids, mean NLL, the best logits, and every greedy token.
-//! Prompts and continuations come to about 2000 tokens a model, each computed once.
+//! Prompts and continuations come to about 2000 tokens a model, each computed once on the CPU; the short ones on the
+//! GPU too, and with `--ignored` all of them.
 
 #[path = "common/models.rs"]
 mod models;
@@ -11,6 +12,7 @@ use std::io::Read;
 use pollster::block_on;
 use run::{argmax, golden, rows};
 use sotto::batch::Batch;
+use sotto::device::Backend;
 use sotto::engine::{Engine, Prompt};
 use sotto::loader::{LoadOptions, Loader};
 use sotto::measure::{self, Score};
@@ -43,10 +45,13 @@ const GAP: f32 = 0.05;
 const DECODED: [&str; 2] = ["english", "code"];
 const DECODE_TOKENS: u32 = 8;
 
-fn load(file: &str) -> Engine {
+/// Characters of a prompt that software adapters are given in every run.
+const SHORT: usize = 250;
+
+fn load(file: &str, backend: Backend) -> Engine {
     let path = models::path(file);
     let mut reader = std::fs::File::open(path).expect("the model opens");
-    let mut loader = block_on(Loader::new(LoadOptions::default())).expect("a device");
+    let mut loader = block_on(Loader::new(LoadOptions { backend, ..Default::default() })).expect("a device");
     let mut piece = vec![0; 1 << 20];
     for count in 1.. {
         let read = reader.read(&mut piece).expect("the model reads");
@@ -62,13 +67,14 @@ fn load(file: &str) -> Engine {
 }
 
 /// Scores every golden text, then feeds the golden continuation after it. All that is wrong, not only the first.
-fn check(file: &str, golden_file: &str) {
-    let goldens: Vec<Golden> = golden(golden_file);
+fn check(file: &str, golden_file: &str, backend: Backend, longest: usize) {
+    let mut goldens: Vec<Golden> = golden(golden_file);
     for prompt in golden::<Vec<Named>>("prompts.json") {
         let found = goldens.iter().find(|g| g.name == prompt.name).expect("a golden for every prompt");
         assert_eq!(found.text, prompt.text, "{}", prompt.name);
     }
-    let mut engine = load(file);
+    goldens.retain(|g| g.text.len() <= longest);
+    let mut engine = load(file, backend);
     let mut wrong = Vec::new();
     for want in &goldens {
         let score = block_on(measure::score(&mut engine, &want.text)).expect("a score");
@@ -143,10 +149,27 @@ fn decoded(engine: &mut Engine, want: &Golden) -> Option<String> {
 
 #[test]
 fn smollm2_computes_its_goldens() {
-    check(models::SMOLLM2, "smollm2-135m.json");
+    check(models::SMOLLM2, "smollm2-135m.json", Backend::Cpu, usize::MAX);
 }
 
 #[test]
 fn gemma3_computes_its_goldens() {
-    check(models::GEMMA, "gemma3-270m.json");
+    check(models::GEMMA, "gemma3-270m.json", Backend::Cpu, usize::MAX);
+}
+
+#[test]
+fn smollm2_computes_its_short_goldens_on_the_gpu() {
+    check(models::SMOLLM2, "smollm2-135m.json", Backend::Webgpu, SHORT);
+}
+
+#[test]
+fn gemma3_computes_its_short_goldens_on_the_gpu() {
+    check(models::GEMMA, "gemma3-270m.json", Backend::Webgpu, SHORT);
+}
+
+#[test]
+#[ignore = "takes a software adapter many minutes"]
+fn all_goldens_on_the_gpu() {
+    check(models::SMOLLM2, "smollm2-135m.json", Backend::Webgpu, usize::MAX);
+    check(models::GEMMA, "gemma3-270m.json", Backend::Webgpu, usize::MAX);
 }

@@ -7,28 +7,28 @@ import { ROOT, Stop, ensurePackages, tool } from "./setup.mjs";
 
 const text = { type: "string" };
 const flag = { type: "boolean", default: false };
-const MODEL = { model: text, backend: { ...text, default: "auto" }, precision: { ...text, default: "auto" }, threads: text, "context-length": text, tune: text, json: flag, help: { ...flag, short: "h" } };
+const MODEL = { model: text, backend: { ...text, default: "auto" }, precision: { ...text, default: "high" }, threads: text, "context-length": text, tune: text, json: flag, help: { ...flag, short: "h" } };
 
 /** Flags whose values are names. */
-const NAMES = { backend: ["auto", "webgpu", "cpu"], precision: ["auto", "high"], tune: ["on", "off"] };
+const NAMES = { backend: ["auto", "webgpu", "cpu"], precision: ["high", "fast"], tune: ["on", "off"] };
 
 const COMMANDS = {
   generate: {
-    usage: "generate --model FILE_OR_URL (--prompt TEXT | --prompt-file F | --batch F.json) [--raw] [--max-tokens N] [--temperature T] [--top-k N] [--top-p P] [--min-p P] [--repeat-penalty R] [--seed S] [--stop TEXT]… [--context-length N] [--backend auto|webgpu|cpu] [--precision auto|high] [--threads N] [--tune on|off] [--json]",
+    usage: "generate --model FILE_OR_URL (--prompt TEXT | --prompt-file F | --batch F.json) [--raw] [--max-tokens N] [--temperature T] [--top-k N] [--top-p P] [--min-p P] [--repeat-penalty R] [--seed S] [--stop TEXT]… [--context-length N] [--backend auto|webgpu|cpu] [--precision high|fast] [--threads N] [--tune on|off] [--json]",
     flags: { ...MODEL, prompt: text, "prompt-file": text, batch: text, raw: flag, stop: { ...text, multiple: true } },
     numbers: ["max-tokens", "temperature", "top-k", "top-p", "min-p", "repeat-penalty", "seed"],
     input: ["prompt", "prompt-file"],
     run: generate,
   },
   score: {
-    usage: "score --model FILE_OR_URL (--text TEXT | --text-file F | --batch F.json) [--context-length N] [--backend auto|webgpu|cpu] [--precision auto|high] [--threads N] [--tune on|off] [--json]",
+    usage: "score --model FILE_OR_URL (--text TEXT | --text-file F | --batch F.json) [--context-length N] [--backend auto|webgpu|cpu] [--precision high|fast] [--threads N] [--tune on|off] [--json]",
     flags: { ...MODEL, text, "text-file": text, batch: text },
     numbers: [],
     input: ["text", "text-file"],
     run: score,
   },
   bench: {
-    usage: "bench --model FILE_OR_URL [--prompt-tokens 256[,N]…] [--gen-tokens 64] [--runs 3] [--profile] [--context-length N] [--backend auto|webgpu|cpu] [--precision auto|high] [--threads N] [--tune on|off] [--json]",
+    usage: "bench --model FILE_OR_URL [--prompt-tokens 256[,N]…] [--gen-tokens 64] [--runs 3] [--profile] [--context-length N] [--backend auto|webgpu|cpu] [--precision high|fast] [--threads N] [--tune on|off] [--json]",
     flags: { ...MODEL, "prompt-tokens": { ...text, default: "256" }, profile: flag },
     numbers: ["gen-tokens", "runs"],
     lists: ["prompt-tokens"],

@@ -24,6 +24,8 @@ const STEPS = {
     const driver = process.env.VK_DRIVER_FILES ?? (existsSync(LAVAPIPE) ? LAVAPIPE : undefined);
     const env = { SOTTO_KERNEL_CASES: join(ROOT, "target", "kernel-cases"), ...(driver && { VK_DRIVER_FILES: driver }) };
     run("cargo", ["test", "--release"], { env });
+    // Measurements take no part in the tests, but must build.
+    run("cargo", ["check", "--release", "--benches"], { env });
   },
   /** The kernels once more on Chromium's software adapter: 4 lanes, no f16. */
   swiftshader: () => {

@@ -1,5 +1,5 @@
 /**
- * What the wasm module exports (`crate/web.rs`), as the worker uses it.
+ * What the wasm module exports (`crate/web/`), as the worker uses it.
  * Every method may throw `{ name: "SottoError", code, message }`.
  */
 import type { ErrorData } from "./errors.js";
@@ -16,7 +16,7 @@ export interface EngineModule {
 
 export interface EngineLoadOptions {
   backend?: "auto" | "webgpu" | "cpu";
-  precision?: "auto" | "high";
+  precision?: "high" | "fast";
   threads?: number;
   contextLength?: number;
   maxBatchTokens?: number;

@@ -28,8 +28,8 @@ export interface LoadOptions {
    * is no other choice: what it lacks is an error.
    */
   backend?: "auto" | "webgpu" | "cpu";
-  /** On the CPU, `auto` computes matrix products in 8 bits and `high` in 16. WebGPU computes in f32 always. */
-  precision?: "auto" | "high";
+  /** On the CPU, `high` (the default) computes matrix products in 16 bits, as good as f32; `fast` takes 8 where the engine was built for it. */
+  precision?: "high" | "fast";
   /**
    * Threads that compute on the CPU, in a page that is cross-origin isolated; by default one a core, at most 8. Elsewhere,
    * and with `wasmUrl`, there is one.

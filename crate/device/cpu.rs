@@ -31,8 +31,8 @@ impl fmt::Debug for Pause {
 
 #[derive(Clone, Debug, Default)]
 pub struct CpuOptions {
-    /// Products keep 16 bits of each activation, where 8 would be faster.
-    pub precise: bool,
+    /// Products take 8 bits of each activation, not 16: quicker where the processor multiplies bytes, and less exact.
+    pub fast: bool,
     /// Bytes that all buffers may take together; `None` where only the allocator knows.
     pub room: Option<u64>,
     /// Taken between dispatches, a few times in a tenth of a second.
@@ -133,7 +133,7 @@ impl Cpu {
         }
         let (variant, buffers) = (dispatch.variant.get().name, &shared[..dispatch.buffers.len()]);
         // The buffers are this device's, which is borrowed mutably: they stay and are nobody else's until it is done.
-        let job = unsafe { Job::new(variant, &dispatch.params, dispatch.grid, buffers, self.options.precise) };
+        let job = unsafe { Job::new(variant, &dispatch.params, dispatch.grid, buffers, !self.options.fast) };
         self.pool.run((kernel.pieces)(&job), &|pieces, scratch| (kernel.run)(&job, pieces, scratch))
     }
 

@@ -194,6 +194,13 @@ impl Device {
         self.gpu().is_some()
     }
 
+    /// Waits for the kernels that are being compiled.
+    pub async fn compiled(&self) {
+        if let Device::Gpu(gpu) = self {
+            gpu.compiled().await;
+        }
+    }
+
     pub fn prepare(&self, recording: &Recording) -> Prepared {
         match self {
             Device::Gpu(gpu) => Prepared::Gpu(gpu.prepare(recording)),

@@ -1,12 +1,14 @@
 //! The WebGPU device: what it can do, its buffers, and recordings made ready to replay.
 
 mod adapter;
+#[cfg(target_arch = "wasm32")]
+mod ahead;
 mod foreign;
 mod ring;
 mod timestamps;
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};
 
 use futures_channel::oneshot;
@@ -17,10 +19,24 @@ use crate::kernels::{Access, VariantId};
 use crate::memory::{BufferId, Memory, Named};
 use crate::recording::Recording;
 
+use ahead::Ahead;
+
 pub use adapter::{AdapterName, Caps, GpuOptions};
 pub use ring::Ring;
 
 pub(crate) const BROWSER: bool = cfg!(target_arch = "wasm32");
+
+/// Natively a kernel is compiled when it is first prepared.
+#[cfg(not(target_arch = "wasm32"))]
+mod ahead {
+    #[derive(Default)]
+    pub struct Ahead;
+
+    impl Ahead {
+        pub fn begin(&self, _: &wgpu::Device, _: &'static str, _: &str, _: &[crate::kernels::Access]) {}
+        pub async fn done(&self) {}
+    }
+}
 
 pub struct Gpu {
     pub caps: Caps,
@@ -31,6 +47,7 @@ pub struct Gpu {
     labels: Vec<String>,
     bytes: u64,
     pipelines: RefCell<HashMap<usize, Arc<Pipeline>>>,
+    ahead: Ahead,
     /// The reason, once the device is lost or has failed: everything later reports it.
     failure: Arc<Mutex<Option<Error>>>,
     /// One mappable buffer, kept for the next readback.
@@ -179,6 +196,7 @@ impl Gpu {
             labels: Vec::new(),
             bytes: 0,
             pipelines: RefCell::default(),
+            ahead: Ahead::default(),
             failure,
             staging: RefCell::default(),
             objects_made: Cell::new(0),
@@ -210,6 +228,22 @@ impl Gpu {
             Some(error) => Err(error.clone()),
             None => Ok(()),
         }
+    }
+
+    /// Begins to compile the kernels of these recordings where that can be done beside other work: in browsers.
+    pub fn compile_ahead<'a>(&self, recordings: impl IntoIterator<Item = &'a Recording>) {
+        let mut begun: HashSet<usize> = self.pipelines.borrow().keys().copied().collect();
+        for d in recordings.into_iter().flat_map(|recording| &recording.dispatches) {
+            if begun.insert(d.variant.0) {
+                let variant = d.variant.get();
+                self.ahead.begin(&self.device, variant.name, &variant.source(BROWSER), d.kernel.bindings);
+            }
+        }
+    }
+
+    /// Waits until the kernels that [`Gpu::compile_ahead`] began are there.
+    pub async fn compiled(&self) {
+        self.ahead.done().await;
     }
 
     fn pipeline(&self, variant: VariantId, bindings: &[Access]) -> Arc<Pipeline> {
@@ -314,6 +348,13 @@ impl Gpu {
         let mut encoder = self.device.create_command_encoder(&Default::default());
         self.encode(&mut encoder, prepared);
         self.queue.submit([encoder.finish()]);
+    }
+
+    /// Encodes every dispatch into a command buffer that is never submitted, for timing it.
+    pub fn encode_only(&self, prepared: &Prepared) {
+        let mut encoder = self.device.create_command_encoder(&Default::default());
+        self.encode(&mut encoder, prepared);
+        drop(encoder.finish());
     }
 
     fn encode(&self, encoder: &mut wgpu::CommandEncoder, prepared: &Prepared) {

@@ -54,10 +54,10 @@ impl LoadOptions {
     /// `pause` lets the worker's other events have their turn; `spawn` starts a thread.
     pub fn read(self, pause: Pause, spawn: Option<Spawn>) -> Result<loader::LoadOptions> {
         let backend = self.backend.as_deref().map(Backend::parse).transpose()?.unwrap_or_default();
-        let precise = match self.precision.as_deref() {
-            None | Some("auto") => false,
-            Some("high") => true,
-            Some(other) => crate::bail!(BadOption, "precision is '{other}'; give 'auto' or 'high'."),
+        let fast = match self.precision.as_deref() {
+            None | Some("high") => false,
+            Some("fast") => true,
+            Some(other) => crate::bail!(BadOption, "precision is '{other}'; give 'high' or 'fast'."),
         };
         let kv = match self.kv_type.as_deref() {
             None | Some("f16") => KvType::F16,
@@ -74,7 +74,7 @@ impl LoadOptions {
         Ok(loader::LoadOptions {
             backend,
             gpu,
-            cpu: CpuOptions { precise, room: Some(ROOM), pause: Some(pause), threads: self.threads, spawn },
+            cpu: CpuOptions { fast, room: Some(ROOM), pause: Some(pause), threads: self.threads, spawn },
             context: self.context_length,
             max_rows: self.max_batch_tokens,
             kv,

@@ -6,7 +6,6 @@ struct Q4 {
 }
 
 const TILE: u32 = 256u;
-const LOWEST: f32 = -3.0e38;
 // The queries; each head starts on a multiple of 4 vectors, and the gap is zero. Later the threads' partial outputs.
 var<workgroup> q_tile: array<vec4<f32>, QH * 64u>;
 var<workgroup> p_tile: array<vec4<f32>, TILE>;
@@ -24,7 +23,7 @@ fn q_row(dim4: u32) -> u32 {
 }
 
 // Cells begin..end whose first cell's vectors start at `base`, `stride` from one to the next. The queries are in place.
-fn attend(begin: u32, end: u32, base: u32, stride: u32, dim4: u32, softcap: f32, lane: u32, lid: u32) -> Attended {
+fn attend(begin: u32, end: u32, base: u32, stride: u32, dim4: u32, lane: u32, lid: u32) -> Attended {
     // 64 threads cover the head's dim4 vectors `parts` times over; each takes every parts-th cell.
     let parts = 64u / dim4;
     let part = lid / dim4;
@@ -51,9 +50,7 @@ fn attend(begin: u32, end: u32, base: u32, stride: u32, dim4: u32, softcap: f32,
                     score[h] += dot(k0, q.a) + dot(k1, q.b) + dot(k2, q.c) + dot(k3, q.d);
                 }
             }
-            if softcap > 0.0 {
-                score = softcap * tanh(clamp(score / softcap, vec4<f32>(-15.0), vec4<f32>(15.0)));
-            }
+            score = capped(score);
             if first + lid < count {
                 p_tile[c] = score;
                 tile_top = max(tile_top, score);

@@ -1,5 +1,6 @@
 #import shared/activation
 #import shared/weights
+#import shared/result
 // What the matrix-vector kernels share: their bindings, which rows a thread sums, and what becomes of the sums.
 struct Params {
     planes: vec4<u32>,
@@ -58,15 +59,7 @@ fn store(r: u32, first: u32, step: u32, sums: vec4<f32>, squares: f32) {
     for (var i = 0u; i < count; i++) {
         let n = first + i * step;
         if n < end {
-            let at = r * params.out_stride + params.column + n;
-            var v = y[i];
-            if params.has_bias != 0u {
-                v += bias[params.column + n];
-            }
-            if params.accumulate != 0u {
-                v += out[at];
-            }
-            out[at] = v;
+            put(r, n, y[i]);
         }
     }
 }

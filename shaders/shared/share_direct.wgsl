@@ -1,11 +1,6 @@
+#import shared/caller_any
 #import shared/share
 // Every thread loads everything.
-struct Caller {
-    @builtin(local_invocation_id) unused: vec3<u32>,
-}
-fn caller_lane(caller: Caller) -> u32 {
-    return 0u;
-}
 fn x_block(start: u32, i: u32, lane: u32) -> X32 {
     return X32(
         x_vector(start, i), x_vector(start, i + 1u), x_vector(start, i + 2u), x_vector(start, i + 3u),

@@ -1,12 +1,6 @@
-#requires subgroups
+#import shared/caller_lane
 #import shared/share
 // Eight lanes load an eighth each and broadcast it to their subgroup, which must have eight lanes.
-struct Caller {
-    @builtin(subgroup_invocation_id) lane: u32,
-}
-fn caller_lane(caller: Caller) -> u32 {
-    return caller.lane;
-}
 fn x_block(start: u32, i: u32, lane: u32) -> X32 {
     let v = x_vector(start, i + (lane & 7u));
     return X32(

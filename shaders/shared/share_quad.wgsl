@@ -1,12 +1,6 @@
-#requires subgroups
+#import shared/caller_lane
 #import shared/share
 // Four lanes load a quarter each and broadcast it to their subgroup.
-struct Caller {
-    @builtin(subgroup_invocation_id) lane: u32,
-}
-fn caller_lane(caller: Caller) -> u32 {
-    return caller.lane;
-}
 fn x_block(start: u32, i: u32, lane: u32) -> X32 {
     let a = x_vector(start, i + (lane & 3u));
     let b = x_vector(start, i + 4u + (lane & 3u));

@@ -1,10 +1,5 @@
+#import shared/caller_any
 // Activations for the matrix product, every thread loading what it needs: all load the same address at once.
-struct Caller {
-    @builtin(local_invocation_id) unused: vec3<u32>,
-}
-fn caller_lane(caller: Caller) -> u32 {
-    return 0u;
-}
 fn x_rows(at0: u32, at1: u32, lane: u32) -> X2 {
     return X2(
         V16(x[at0], x[at0 + 1u], x[at0 + 2u], x[at0 + 3u]),

@@ -1,12 +1,6 @@
-#requires subgroups
+#import shared/caller_lane
 // Activations for the matrix product: eight lanes load an eighth of two rows each and broadcast it to their subgroup,
 // which must have eight lanes.
-struct Caller {
-    @builtin(subgroup_invocation_id) lane: u32,
-}
-fn caller_lane(caller: Caller) -> u32 {
-    return caller.lane;
-}
 fn x_rows(at0: u32, at1: u32, lane: u32) -> X2 {
     let v = x[select(at0, at1, (lane & 4u) != 0u) + (lane & 3u)];
     return X2(

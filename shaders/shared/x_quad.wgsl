@@ -1,11 +1,5 @@
-#requires subgroups
+#import shared/caller_lane
 // Activations for the matrix product: four lanes load a quarter each and broadcast it to their subgroup.
-struct Caller {
-    @builtin(subgroup_invocation_id) lane: u32,
-}
-fn caller_lane(caller: Caller) -> u32 {
-    return caller.lane;
-}
 fn x_row(at: u32, lane: u32) -> V16 {
     let v = x[at + (lane & 3u)];
     return V16(subgroupBroadcast(v, 0u), subgroupBroadcast(v, 1u), subgroupBroadcast(v, 2u), subgroupBroadcast(v, 3u));

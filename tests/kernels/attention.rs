@@ -1,7 +1,7 @@
 use sotto::params::Attention;
 
 use crate::gpu::{Case, Data, Rig};
-use crate::random::{Random, poison};
+use crate::random::{Random, cache, poison, seen};
 
 /// exp turns a score's rounding into a relative error of the weight, so the floor is above that of the products.
 const CEILING: f64 = 3e-12;
@@ -140,7 +140,8 @@ fn case(random: &mut Random, s: &Shape, kv: &str, variant: String, groups: u32, 
         let size = 6.0 / (s.head_dim as f32).sqrt();
         row[..(s.n_heads * s.head_dim) as usize].iter_mut().for_each(|w| *w = (size * random.unit()).to_bits());
     }
-    let (k, v) = (cache(random, s, kv), cache(random, s, kv));
+    let cells: Vec<_> = s.rows.iter().map(|&(position, first_cell)| seen(position, first_cell, s.window)).collect();
+    let [k, v] = [(); 2].map(|_| cache(random, kv, s.n_kv_heads * s.head_dim, &cells));
     Case {
         variant,
         what: format!(
@@ -167,22 +168,4 @@ fn case(random: &mut Random, s: &Shape, kv: &str, variant: String, groups: u32, 
         grid: [s.n_kv_heads * groups, grid_y],
         ceiling: CEILING,
     }
-}
-
-/// Numbers in the cells that a row may see, poison in all others.
-fn cache(random: &mut Random, s: &Shape, kv: &str) -> Vec<u32> {
-    let width = (s.n_kv_heads * s.head_dim) as usize;
-    let cells = s.rows.iter().map(|(p, c)| p + c + 1).max().unwrap_or(0) as usize + 3;
-    let per_word = if kv != "f32" { 2 } else { 1 };
-    let mut words = poison(cells * width / per_word);
-    for &(position, first_cell) in s.rows {
-        let window = if s.window == 0 { position + 1 } else { s.window.min(position + 1) };
-        let from = (first_cell + position + 1 - window) as usize * width / per_word;
-        let to = (first_cell + position + 1) as usize * width / per_word;
-        for word in &mut words[from..to] {
-            let pair = [random.unit(), random.unit()].map(|v| half::f16::from_f32(2.0 * v).to_bits() as u32);
-            *word = if kv != "f32" { pair[0] | pair[1] << 16 } else { (2.0 * random.unit()).to_bits() };
-        }
-    }
-    words
 }

@@ -1,11 +1,13 @@
 //! Attention of single rows, whole and in parts, and the parts put together.
 
+use std::ops::Range;
+
 use sotto::params::{AttentionCombine, DecodeAttention};
 use sotto::rope;
 
 use crate::F32;
 use crate::gpu::{Case, Data, Rig, floats};
-use crate::random::{Random, poison};
+use crate::random::{Random, cache, poison, seen};
 
 /// exp turns a score's rounding into a relative error of the weight.
 const CEILING: f64 = 3e-12;
@@ -68,7 +70,10 @@ fn attend(rig: &mut Rig, random: &mut Random, s: &Shape, lanes: &str, kv: &str) 
         Data::In(if s.norm { floats(&random.floats(s.head_dim as usize, 2.0)) } else { poison(4) })
     };
     let attn_scale = if s.norm { 1.0 } else { 4.0 } / (s.head_dim as f32).sqrt();
-    let (k, v) = (cache(random, s, kv), cache(random, s, kv));
+    // A row's own cell is written by the kernel.
+    let before = |range: Range<u32>| range.start..range.end - 1;
+    let cells: Vec<_> = s.rows.iter().map(|&(at, first_cell)| before(seen(at, first_cell, s.window))).collect();
+    let [k, v] = [(); 2].map(|_| cache(random, kv, s.n_kv_heads * s.head_dim, &cells));
     let outputs = s.rows.len() as u32 * s.n_heads * s.splits;
     let width = s.head_dim + if s.splits > 1 { 4 } else { 0 };
     rig.run(Case {
@@ -104,24 +109,6 @@ fn attend(rig: &mut Rig, random: &mut Random, s: &Shape, lanes: &str, kv: &str) 
         grid: [s.n_kv_heads * groups, s.rows.len() as u32 * s.splits],
         ceiling: if kv == "f32" { CEILING } else { F16_CACHE },
     });
-}
-
-/// Numbers in the cells before a row's own that it may see, poison in all others.
-fn cache(random: &mut Random, s: &Shape, kv: &str) -> Vec<u32> {
-    let width = (s.n_kv_heads * s.head_dim) as usize;
-    let cells = s.rows.iter().map(|(p, c)| p + c + 1).max().unwrap_or(0) as usize + 3;
-    let per_word = if kv != "f32" { 2 } else { 1 };
-    let mut words = poison(cells * width / per_word);
-    for &(position, first_cell) in s.rows {
-        let window = if s.window == 0 { position + 1 } else { s.window.min(position + 1) };
-        let first = (first_cell + position + 1 - window) as usize * width / per_word;
-        let own = (first_cell + position) as usize * width / per_word;
-        for word in &mut words[first..own] {
-            let pair = [random.unit(), random.unit()].map(|v| half::f16::from_f32(2.0 * v).to_bits() as u32);
-            *word = if kv != "f32" { pair[0] | pair[1] << 16 } else { (2.0 * random.unit()).to_bits() };
-        }
-    }
-    words
 }
 
 fn combine(rig: &mut Rig) {

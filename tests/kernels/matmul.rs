@@ -5,7 +5,7 @@ use sotto::quant::TensorType;
 
 use crate::F32;
 use crate::gpu::{Case, Data, Rig, floats};
-use crate::random::{Random, part, poison};
+use crate::random::{Random, output, part, poison};
 
 /// A product of [n][k] by [m][k].
 struct Shape {
@@ -50,7 +50,8 @@ pub fn run(rig: &mut Rig, kinds: &[TensorType]) {
             let part = part(&mut random, kind, (shape.n * shape.k) as usize, shape.slack);
             let x = floats(&random.floats((shape.m * shape.k) as usize, 1.0));
             let bias = if shape.bias { floats(&random.floats(shape.stride as usize, 4.0)) } else { poison(4) };
-            let out = out(&mut random, shape);
+            let end = if shape.accumulate { shape.column + shape.n } else { shape.column };
+            let out = output(&mut random, shape.m, shape.stride, shape.column..end);
             let mut case = |variant: String, grid| {
                 rig.run(Case {
                     variant,
@@ -88,16 +89,4 @@ pub fn run(rig: &mut Rig, kinds: &[TensorType]) {
             }
         }
     }
-}
-
-/// Poison, but for what accumulation adds to.
-fn out(random: &mut Random, shape: &Shape) -> Vec<u32> {
-    let mut out = poison((shape.m * shape.stride) as usize);
-    if shape.accumulate {
-        for row in out.chunks_exact_mut(shape.stride as usize) {
-            let part = &mut row[shape.column as usize..][..shape.n as usize];
-            part.iter_mut().for_each(|w| *w = (3.0 * random.unit()).to_bits());
-        }
-    }
-    out
 }

@@ -4,7 +4,7 @@ use sotto::params::MatVec;
 use sotto::quant::TensorType;
 
 use crate::gpu::{Case, Data, Rig, floats};
-use crate::random::{Random, part, poison};
+use crate::random::{Random, output, part, poison};
 use crate::{F32, REDUCES};
 
 /// A gate's exp turns a sum's rounding into a relative error of the result.
@@ -81,7 +81,8 @@ pub fn run(rig: &mut Rig, kinds: &[TensorType]) {
             };
             let bias = floats_or_poison(&mut random, has_bias, shape.stride);
             let norm = floats_or_poison(&mut random, has_norm, shape.k);
-            let out = out(&mut random, shape);
+            let end = if shape.fused == Add { shape.column + shape.n } else { shape.column };
+            let out = output(&mut random, shape.m, shape.stride, shape.column..end);
             let mut case = |variant: String, lanes: u32, rows_each: u32| {
                 rig.run(Case {
                     variant,
@@ -124,16 +125,4 @@ pub fn run(rig: &mut Rig, kinds: &[TensorType]) {
             }
         }
     }
-}
-
-/// Poison, but for what the product adds to.
-fn out(random: &mut Random, shape: &Shape) -> Vec<u32> {
-    let mut out = poison((shape.m * shape.stride) as usize);
-    if shape.fused == Add {
-        for row in out.chunks_exact_mut(shape.stride as usize) {
-            let part = &mut row[shape.column as usize..][..shape.n as usize];
-            part.iter_mut().for_each(|w| *w = (3.0 * random.unit()).to_bits());
-        }
-    }
-    out
 }

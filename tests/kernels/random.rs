@@ -1,5 +1,7 @@
 //! Seeded inputs: the same on every machine.
 
+use std::ops::Range;
+
 use sotto::quant::{self, TensorType};
 
 /// SplitMix64 (Steele, Lea & Flood 2014).
@@ -88,4 +90,35 @@ pub fn part(random: &mut Random, kind: TensorType, elements: usize, slack: usize
 /// What an output holds before anything writes it.
 pub fn poison(count: usize) -> Vec<u32> {
     vec![crate::gpu::POISON; count]
+}
+
+/// An output of [m][stride] before a product runs: poison, but numbers in the columns that it adds to.
+pub fn output(random: &mut Random, m: u32, stride: u32, added: Range<u32>) -> Vec<u32> {
+    let mut out = poison((m * stride) as usize);
+    for row in out.chunks_exact_mut(stride as usize) {
+        let part = &mut row[added.start as usize..added.end as usize];
+        part.iter_mut().for_each(|w| *w = (3.0 * random.unit()).to_bits());
+    }
+    out
+}
+
+/// Keys or values, [cells][width], and some room: numbers in these cells, poison in all others.
+pub fn cache(random: &mut Random, kv: &str, width: u32, seen: &[Range<u32>]) -> Vec<u32> {
+    let per_word = if kv != "f32" { 2 } else { 1 };
+    let words = |cell: u32| (cell * width) as usize / per_word;
+    let mut cache = poison(words(seen.iter().map(|cells| cells.end).max().unwrap_or(0) + 4));
+    for cells in seen {
+        for word in &mut cache[words(cells.start)..words(cells.end)] {
+            let pair = [random.unit(), random.unit()].map(|v| half::f16::from_f32(2.0 * v).to_bits() as u32);
+            *word = if kv != "f32" { pair[0] | pair[1] << 16 } else { (2.0 * random.unit()).to_bits() };
+        }
+    }
+    cache
+}
+
+/// The cells of a row that it sees, its own the last.
+pub fn seen(position: u32, first_cell: u32, window: u32) -> Range<u32> {
+    let end = position + 1;
+    let count = if window == 0 { end } else { window.min(end) };
+    first_cell + end - count..first_cell + end
 }

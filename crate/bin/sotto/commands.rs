@@ -50,8 +50,8 @@ pub struct Model {
     /// What it runs on: auto takes a graphics card where there is one, else the CPU
     #[arg(long, default_value = "auto", value_parser = ["auto", "webgpu", "cpu"])]
     backend: String,
-    /// On the CPU: auto computes products in 8 bits, high in 16
-    #[arg(long, default_value = "auto", value_parser = ["auto", "high"])]
+    /// On the CPU: high computes products in 16 bits, fast in 8
+    #[arg(long, default_value = "high", value_parser = ["high", "fast"])]
     precision: String,
     /// Threads of the CPU that compute; by default one a core, at most 8
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=256))]
@@ -152,7 +152,7 @@ pub async fn load(model: &Model) -> Result<(Engine, f64)> {
     let mut options = LoadOptions { context: model.context_length, ..Default::default() };
     options.kv = if model.kv_type == "f32" { KvType::F32 } else { KvType::F16 };
     options.backend = Backend::parse(&model.backend)?;
-    options.cpu.precise = model.precision == "high";
+    options.cpu.fast = model.precision == "fast";
     options.cpu.threads = model.threads.map(usize::from);
     options.gpu.subgroups = !model.no_subgroups;
     options.tune = model.tune.as_ref().map(|tune| tune == "on");
