@@ -2,6 +2,7 @@
 
 use bytemuck::{Pod, bytes_of, cast_slice};
 use sotto::params::*;
+use sotto::quant::{self, TensorType};
 use sotto::simd::{self, Job, Kernel, Scratch, Shared};
 
 const HEADS: u32 = 4;
@@ -75,9 +76,43 @@ fn batch(rows: u32, at: u32) -> Vec<u32> {
 }
 
 pub fn all() -> Vec<Case> {
-    let mut cases = prompt();
+    let mut cases = products();
+    cases.extend(prompt());
     cases.extend(decode());
     cases.extend(sampling());
+    cases
+}
+
+/// The types of a Q4_K_M file, at 2048 by 2048: for a token, and for the rows of a prompt.
+fn products() -> Vec<Case> {
+    const N: u32 = 2048;
+    let mut cases = Vec::new();
+    let types = [
+        (TensorType::Q4_0, "q4_0", "matvec.q4_0.tree", "matmul.q4_0.direct"),
+        (TensorType::Q4_K, "q4_k", "matvec.q4_k.tree", "matmul.q4_k.direct"),
+        (TensorType::Q5_0, "q5_0", "matvec.q5_0.tree", "matmul.q5_0.direct"),
+        (TensorType::Q6_K, "q6_k", "matvec.q6_k.tree", "matmul.q6_k.direct"),
+        (TensorType::Q8_0, "q8_0", "matvec.q8_0.tree", "matmul.q8_0.direct"),
+    ];
+    for (kind, name, matvec, matmul) in types {
+        let (offsets, bytes) = quant::plane_offsets(kind, u64::from(N * N));
+        let mut planes = [0; 4];
+        planes.iter_mut().zip(&offsets).for_each(|(plane, at)| *plane = (at / 4) as u32);
+        // Scales of a model's size, as f16 and as the bytes of K-quants alike.
+        let weights = vec![0x1c1c_1c1c; bytes as usize / 4];
+        let none = vec![0; 4];
+        let one = MatVec { planes, n: N, k_blocks: N / 32, out_stride: N, lanes: 16, ..Default::default() };
+        let x = floats(N, 1.0);
+        let buffers =
+            vec![weights.clone(), none.clone(), x, none.clone(), none.clone(), none.clone(), vec![0; N as usize]];
+        let operations = f64::from(N) * f64::from(N);
+        let case = Case::new(name, (&simd::matvec::KERNEL, matvec), one, [1, 1], buffers);
+        cases.push(case.costs(0.0, bytes as f64, operations));
+        let many = MatMul { planes, n: N, k_blocks: N / 32, out_stride: N, m: ROWS, ..Default::default() };
+        let buffers = vec![weights, none.clone(), floats(N * ROWS, 1.0), none, vec![0; (N * ROWS) as usize]];
+        let case = Case::new(name, (&simd::matmul::KERNEL, matmul), many, [1, 1], buffers);
+        cases.push(case.costs(0.0, bytes as f64, operations * f64::from(ROWS)));
+    }
     cases
 }
 

@@ -11,8 +11,9 @@ mod decode_attention;
 mod glu;
 #[path = "rig.rs"]
 mod gpu;
+mod products;
 #[path = "../kernels/random.rs"]
-#[allow(dead_code)] // Its weights: the products have tests of their own.
+#[allow(dead_code)] // What only other tests need.
 mod random;
 #[path = "../kernels/rmsnorm.rs"]
 mod rmsnorm;

@@ -1,19 +1,13 @@
-//! The CPU backend's matrix kernels against their mirrors, for every tensor type.
+//! The matrix kernels for every tensor type: their weights are arranged first, and activations rounded to integers.
 
-#[path = "kernels/random.rs"]
-mod random;
-
-/// What the seeded inputs fill outputs with.
-mod gpu {
-    pub const POISON: u32 = 0x7fc0_dead;
-}
-
-use random::{Random, part, poison};
 use sotto::cpu;
 use sotto::kernels;
 use sotto::params::{Embed, MatMul, MatVec};
 use sotto::quant::TensorType;
 use sotto::simd::{Job, Scratch, Shared, quads};
+
+use crate::gpu;
+use crate::random::{self, Random, part, poison};
 
 /// Activations that the integers hold exactly leave the roundings of f32 alone.
 const EXACT: f64 = 1e-12;
