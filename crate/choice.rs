@@ -199,7 +199,8 @@ impl Choice {
     /// spread evenly over as few workgroups as hold them.
     pub fn attention(&self, heads: Heads, rows: u32, prefill: bool) -> (String, u32, [u32; 2]) {
         let per_kv = heads.n_heads / heads.n_kv_heads;
-        let dim = dim(heads);
+        // The largest head_dim of a variant.
+        let dim = [64, 128, 256].into_iter().find(|dim| heads.head_dim <= *dim).unwrap_or(256);
         match self.attention {
             "attention_rows" if prefill => {
                 (format!("attention_rows.dim{dim}.{}", self.kv), 1, [rows.div_ceil(16), heads.n_heads])
@@ -229,25 +230,16 @@ impl Choice {
         (format!("rope_kv.{}.{}", self.reduce, self.kv), [all, rows])
     }
 
-    /// The variant of a single row's attention, and the workgroups per KV head; `pairs` of elements turn.
-    pub fn decode_attention(&self, heads: Heads, pairs: u32) -> (String, u32) {
-        let (groups, each) = head_groups(heads.n_heads / heads.n_kv_heads);
-        // Lanes that share cells turn whole vectors.
-        if self.lanes == "quad" && pairs.is_multiple_of(4) {
-            return (format!("decode_attention_lanes.dim{}.{}.qh{each}", dim(heads), self.kv), groups);
-        }
-        (format!("decode_attention.{}.{}.qh{each}", self.reduce, self.kv), groups)
+    /// The variant of a single row's attention, and the workgroups per KV head.
+    pub fn decode_attention(&self, per_kv: u32) -> (String, u32) {
+        let (groups, heads) = head_groups(per_kv);
+        (format!("decode_attention.{}.{}.qh{heads}", self.lanes, self.kv), groups)
     }
 
     /// Whether the draw counts tokens in shared memory (see `sampler::Shape`).
     pub fn counts_in_shared_memory(&self) -> bool {
         self.attention != "attention_rows"
     }
-}
-
-/// The largest head_dim of a variant that holds these.
-fn dim(heads: Heads) -> u32 {
-    [64, 128, 256].into_iter().find(|dim| heads.head_dim <= *dim).unwrap_or(256)
 }
 
 /// Query heads of a KV head, spread evenly over as few workgroups of at most 4 as hold them: (workgroups, heads of each).
@@ -302,29 +294,6 @@ mod tests {
                 };
                 assert!(each <= queries && y * (queries / each) >= 200, "{per_kv} heads of {head_dim}");
             }
-        }
-    }
-
-    #[test]
-    fn a_token_s_attention_is_a_variant() {
-        let software = Choice {
-            reduce: "subgroup",
-            x: "quad",
-            matvec: "matvec_rows",
-            lanes: "quad",
-            attention: "attention_rows",
-            kv: "pack16",
-        };
-        let gpu = Choice { reduce: "tree", lanes: "tree", kv: "f16", ..software };
-        for (choice, head_dim, per_kv) in
-            [software, gpu].into_iter().flat_map(|c| [4, 64, 100, 256].map(|d| [1, 3, 7].map(|h| (c, d, h)))).flatten()
-        {
-            let heads = Heads { n_heads: 2 * per_kv, n_kv_heads: 2, head_dim };
-            let (variant, groups) = choice.decode_attention(heads, head_dim / 2);
-            assert!(crate::kernels::find(&variant).is_some(), "{variant}");
-            let lanes = choice.lanes == "quad" && head_dim % 8 == 0;
-            assert_eq!(variant.starts_with("decode_attention_lanes"), lanes, "{variant}");
-            assert!(groups * 4 >= per_kv);
         }
     }
 

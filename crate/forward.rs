@@ -256,8 +256,7 @@ impl Pass<'_> {
         let (m, s) = (self.model, &self.model.scratch);
         let (c, layer, layer_config) = (&m.config, &m.weights.layers[index], &m.config.layers[index]);
         let (k_cache, v_cache) = m.kv.layers[index];
-        let heads = Heads { n_heads: c.n_heads, n_kv_heads: c.n_kv_heads, head_dim: c.head_dim };
-        let (variant, groups) = m.choice.decode_attention(heads, c.rope_dim / 2);
+        let (variant, groups) = m.choice.decode_attention(c.n_heads / c.n_kv_heads);
         // A window of a tile or two gains nothing by being cut up.
         let split = self.shape.split && layer_config.window.is_none_or(|w| w > SPLIT_FROM);
         let splits = if split { SPLITS } else { 1 };

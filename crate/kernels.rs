@@ -32,11 +32,6 @@ pub static KERNELS: &[Kernel] = &[
         bindings: &[Read, Read, Read, Read, Read, Write, Write, Write],
         mirror: cpu::decode_attention::run,
     },
-    Kernel {
-        name: "decode_attention_lanes",
-        bindings: &[Read, Read, Read, Read, Read, Write, Write, Write],
-        mirror: cpu::decode_attention::run,
-    },
     Kernel { name: "embed", bindings: &[Read, Read, Read, Write], mirror: cpu::embed::run },
     Kernel { name: "glu", bindings: &[Read, Write], mirror: cpu::glu::run },
     Kernel { name: "matmul", bindings: &[Read, Read, Read, Read, Write], mirror: cpu::matmul::run },

@@ -74,7 +74,7 @@ pub struct MatVec {
     pub pad: u32,
 }
 
-/// `shaders/decode_attention.wgsl` and `shaders/decode_attention_lanes.wgsl`
+/// `shaders/decode_attention.wgsl`
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, Pod, Zeroable)]
 pub struct DecodeAttention {

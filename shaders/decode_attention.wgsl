@@ -5,8 +5,32 @@
 // Grid: (n_kv_heads * groups, R * splits): a workgroup takes up to QH query heads of one KV head, and one of `splits`
 // stretches of the cells. All workgroups of a KV head write the same new key and value, so that none waits for another.
 // QH <= 4; head_dim % 4 == 0, <= 256.  Mirror: crate/cpu/decode_attention.rs
-#import shared/decode_attention_io
+struct Params {
+    n_heads: u32,
+    n_kv_heads: u32,
+    head_dim4: u32,
+    rope_half: u32,
+    neox: u32,
+    has_norm: u32,
+    eps: f32,
+    attn_scale: f32,
+    window: u32,
+    groups: u32,
+    softcap: f32,
+    splits: u32,
+}
+@group(0) @binding(0) var<storage, read> batch: array<vec4<u32>>;
+@group(0) @binding(1) var<storage, read> qkv: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read> q_norm: array<f32>;
+@group(0) @binding(3) var<storage, read> k_norm: array<f32>;
+@group(0) @binding(4) var<storage, read> rope: array<vec2<f32>>;
+@group(0) @binding(5) var<storage, read_write> k_cache: array<Kv4>;
+@group(0) @binding(6) var<storage, read_write> v_cache: array<Kv4>;
+@group(0) @binding(7) var<storage, read_write> out: array<vec4<f32>>;
+@group(0) @binding(8) var<uniform> params: Params;
+#import shared/kv_{kv}
 #import shared/rope_angle
+#import shared/scores
 #import shared/attend
 
 // The queries and, last, the key, while they are turned.
@@ -18,19 +42,26 @@ fn head4(at: u32) -> vec4<f32> {
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lid: u32, caller: Caller) {
-    let work = work_of(group);
-    let row = batch[work.r];
+    let r = group.y / params.splits;
+    let split = group.y % params.splits;
+    let row = batch[r];
     let dim4 = params.head_dim4;
     let dim = dim4 * 4u;
+    let kv_head = group.x / params.groups;
+    let per_kv = params.n_heads / params.n_kv_heads;
+    let head0 = kv_head * per_kv + (group.x % params.groups) * QH;
+    let n_heads = min(QH, (kv_head + 1u) * per_kv - head0);
+    let q_from = r * (params.n_heads + 2u * params.n_kv_heads) * dim4;
+    let k_from = q_from + (params.n_heads + kv_head) * dim4;
 
     for (var i = lid; i < (QH + 1u) * dim4; i += 64u) {
         let h = i / dim4;
         // Past the last query there are zeros.
         var v = vec4<f32>(0.0);
         if h == QH {
-            v = qkv[work.k_from + i % dim4];
-        } else if h < work.n_heads {
-            v = qkv[work.q_from + work.head0 * dim4 + i];
+            v = qkv[k_from + i % dim4];
+        } else if h < n_heads {
+            v = qkv[q_from + head0 * dim4 + i];
         }
         heads[4u * i] = v.x;
         heads[4u * i + 1u] = v.y;
@@ -79,25 +110,36 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         q_tile[i] = q;
     }
     let stride = params.n_kv_heads * dim4;
-    let base = (row.z * params.n_kv_heads + work.kv_head) * dim4;
+    let base = (row.z * params.n_kv_heads + kv_head) * dim4;
     if lid < dim4 {
         let at = base + row.y * stride + lid;
         k_cache[at] = kv_pack(head4(QH * dim + 4u * lid));
-        v_cache[at] = kv_pack(qkv[work.k_from + params.n_kv_heads * dim4 + lid]);
+        v_cache[at] = kv_pack(qkv[k_from + params.n_kv_heads * dim4 + lid]);
     }
     // The new cell is read back below, by other threads.
     storageBarrier();
     workgroupBarrier();
 
-    let sums = attend(work.begin, work.end, base, stride, dim4, caller_lane(caller), lid);
-    for (var h = 0u; h < work.n_heads; h++) {
-        let to = result_at(work, h);
-        if lid < dim4 {
-            let y = attended(h, lid, dim4);
-            out[to + lid] = select(y, y / sums.total[h], params.splits == 1u);
-        }
-        if params.splits > 1u && lid == 0u {
-            out[to + dim4] = vec4<f32>(sums.top[h], sums.total[h], 0.0, 0.0);
+    var end = row.y + 1u;
+    var begin = first_seen(end);
+    let share = (end - begin + params.splits - 1u) / params.splits;
+    begin = min(begin + split * share, end);
+    end = min(begin + share, end);
+    let sums = attend(begin, end, base, stride, dim4, caller_lane(caller), lid);
+    for (var h = 0u; h < n_heads; h++) {
+        let head = r * params.n_heads + head0 + h;
+        if params.splits == 1u {
+            if lid < dim4 {
+                out[head * dim4 + lid] = attended(h, lid, dim4) / sums.total[h];
+            }
+        } else {
+            let to = (head * params.splits + split) * (dim4 + 1u);
+            if lid < dim4 {
+                out[to + lid] = attended(h, lid, dim4);
+            }
+            if lid == 0u {
+                out[to + dim4] = vec4<f32>(sums.top[h], sums.total[h], 0.0, 0.0);
+            }
         }
     }
 }

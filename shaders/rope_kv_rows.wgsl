@@ -12,7 +12,7 @@
 @group(0) @binding(6) var<storage, read_write> v_cache: array<Kv4>;
 @group(0) @binding(7) var<uniform> params: Params;
 #import shared/kv_{kv}
-#import shared/rope_vectors
+#import shared/rope_angle
 
 // A head of a row: where it starts in qkv and in its cache, and the scale of its norm.
 struct Head {
@@ -75,13 +75,26 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         for (var i = 0u; i < half / 4u; i++) {
             let u = load(head, i);
             let v = load(head, i + half / 4u);
-            let turn = rope_angle4(row.y, 4u * i, half);
-            store(head, i, u * turn.cos - v * turn.sin);
-            store(head, i + half / 4u, u * turn.sin + v * turn.cos);
+            let t0 = rope_angle(row.y, 4u * i, half);
+            let t1 = rope_angle(row.y, 4u * i + 1u, half);
+            let t2 = rope_angle(row.y, 4u * i + 2u, half);
+            let t3 = rope_angle(row.y, 4u * i + 3u, half);
+            let cos = vec4<f32>(t0.x, t1.x, t2.x, t3.x);
+            let sin = vec4<f32>(t0.y, t1.y, t2.y, t3.y);
+            store(head, i, u * cos - v * sin);
+            store(head, i + half / 4u, u * sin + v * cos);
         }
     } else {
         for (var i = 0u; i < half / 2u; i++) {
-            store(head, i, turn_pairs(load(head, i), row.y, 2u * i, half));
+            let v = load(head, i);
+            let t0 = rope_angle(row.y, 2u * i, half);
+            let t1 = rope_angle(row.y, 2u * i + 1u, half);
+            store(head, i, vec4<f32>(
+                v.x * t0.x - v.y * t0.y,
+                v.x * t0.y + v.y * t0.x,
+                v.z * t1.x - v.w * t1.y,
+                v.z * t1.y + v.w * t1.x,
+            ));
         }
     }
     for (var i = half / 2u; i < dim4; i++) {

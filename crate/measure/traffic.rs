@@ -24,7 +24,7 @@ pub fn reads(gpu: &Gpu, model: &Model, dispatch: &Dispatch, positions: Range<u32
     for (&id, access) in dispatch.buffers.iter().zip(dispatch.kernel.bindings) {
         // Kernels bind one buffer several times, for each type they view it as.
         // What a kernel updates it need not have read; the attention that writes its own cell has.
-        let is_read = *access == Access::Read || dispatch.kernel.name.starts_with("decode_attention");
+        let is_read = *access == Access::Read || dispatch.kernel.name == "decode_attention";
         if !is_read || seen.contains(&id) {
             continue;
         }

@@ -5,9 +5,9 @@ use std::ops::Range;
 use sotto::params::{AttentionCombine, DecodeAttention};
 use sotto::rope;
 
+use crate::F32;
 use crate::gpu::{Case, Data, Rig, floats};
 use crate::random::{Random, cache, poison, seen};
-use crate::{F32, REDUCES};
 
 /// exp turns a score's rounding into a relative error of the weight.
 const CEILING: f64 = 3e-12;
@@ -29,7 +29,7 @@ struct Shape {
 }
 
 #[rustfmt::skip]
-const SHAPES: [Shape; 19] = [
+const SHAPES: [Shape; 14] = [
     // One query head a workgroup.
     Shape { n_heads: 1, n_kv_heads: 1, head_dim: 32, rope_half: 16, neox: 0, norm: false, window: 0, softcap: 0.0, splits: 1, rows: &[(0, 0)] },
     Shape { n_heads: 3, n_kv_heads: 3, head_dim: 64, rope_half: 32, neox: 1, norm: true, window: 0, softcap: 0.0, splits: 3, rows: &[(255, 0), (256, 300)] },
@@ -48,32 +48,20 @@ const SHAPES: [Shape; 19] = [
     Shape { n_heads: 7, n_kv_heads: 1, head_dim: 64, rope_half: 32, neox: 1, norm: false, window: 0, softcap: 0.0, splits: 1, rows: &[(100, 0), (257, 300)] },
     Shape { n_heads: 14, n_kv_heads: 2, head_dim: 64, rope_half: 32, neox: 1, norm: true, window: 33, softcap: 0.0, splits: 2, rows: &[(31, 0), (1000, 40)] },
     Shape { n_heads: 16, n_kv_heads: 4, head_dim: 128, rope_half: 64, neox: 0, norm: false, window: 0, softcap: 0.0, splits: 1, rows: &[(17, 5)] },
-    // The other sizes of what lanes hold.
-    Shape { n_heads: 1, n_kv_heads: 1, head_dim: 128, rope_half: 64, neox: 1, norm: false, window: 0, softcap: 0.0, splits: 1, rows: &[(18, 3)] },
-    Shape { n_heads: 1, n_kv_heads: 1, head_dim: 256, rope_half: 64, neox: 0, norm: true, window: 0, softcap: 0.0, splits: 2, rows: &[(15, 0), (16, 20)] },
-    Shape { n_heads: 2, n_kv_heads: 1, head_dim: 64, rope_half: 32, neox: 1, norm: true, window: 2, softcap: 0.0, splits: 1, rows: &[(0, 0), (1, 4), (90, 7)] },
-    Shape { n_heads: 2, n_kv_heads: 1, head_dim: 256, rope_half: 128, neox: 1, norm: true, window: 0, softcap: 5.0, splits: 1, rows: &[(130, 0)] },
-    Shape { n_heads: 3, n_kv_heads: 1, head_dim: 256, rope_half: 128, neox: 0, norm: false, window: 0, softcap: 0.0, splits: 16, rows: &[(9, 0), (600, 12)] },
     Shape { n_heads: 8, n_kv_heads: 2, head_dim: 8, rope_half: 2, neox: 0, norm: false, window: 3, softcap: 0.0, splits: 1, rows: &[(300, 0), (1, 310)] },
 ];
 
 pub fn run(rig: &mut Rig) {
-    for kv in ["pack16", "f16", "f32"] {
-        for reduce in REDUCES {
+    for lanes in ["tree", "subgroup", "quad"] {
+        for kv in ["pack16", "f16", "f32"] {
             let mut random = Random::new(16);
-            SHAPES.iter().for_each(|s| attend(rig, &mut random, s, &format!("decode_attention.{reduce}.{kv}"), kv));
-        }
-        let mut random = Random::new(16);
-        // Lanes turn whole vectors.
-        for s in SHAPES.iter().filter(|s| s.rope_half % 4 == 0) {
-            let dim = s.head_dim.next_power_of_two().max(64);
-            attend(rig, &mut random, s, &format!("decode_attention_lanes.dim{dim}.{kv}"), kv);
+            SHAPES.iter().for_each(|s| attend(rig, &mut random, s, lanes, kv));
         }
     }
     combine(rig);
 }
 
-fn attend(rig: &mut Rig, random: &mut Random, s: &Shape, kernel: &str, kv: &str) {
+fn attend(rig: &mut Rig, random: &mut Random, s: &Shape, lanes: &str, kv: &str) {
     let per_kv = s.n_heads / s.n_kv_heads;
     let groups = per_kv.div_ceil(4);
     let heads = (s.n_heads + 2 * s.n_kv_heads) as usize;
@@ -89,7 +77,7 @@ fn attend(rig: &mut Rig, random: &mut Random, s: &Shape, kernel: &str, kv: &str)
     let outputs = s.rows.len() as u32 * s.n_heads * s.splits;
     let width = s.head_dim + if s.splits > 1 { 4 } else { 0 };
     rig.run(Case {
-        variant: format!("{kernel}.qh{}", per_kv.div_ceil(groups)),
+        variant: format!("decode_attention.{lanes}.{kv}.qh{}", per_kv.div_ceil(groups)),
         what: format!(
             "{}:{} heads of {}, {} pairs, norm {}, window {}, softcap {}, {} parts, at {:?}",
             s.n_heads, s.n_kv_heads, s.head_dim, s.rope_half, s.norm, s.window, s.softcap, s.splits, s.rows
