@@ -180,6 +180,12 @@ impl Choice {
         Choice { reduce, x, matvec, lanes, attention, kv }
     }
 
+    /// What the CPU backend records: one kernel for each step, which the device cuts into pieces itself.
+    pub fn cpu(kv: KvType) -> Choice {
+        let kv = if kv == KvType::F32 { "f32" } else { "pack16" };
+        Choice { reduce: "tree", x: "direct", matvec: "matvec", lanes: "tree", attention: "attention", kv }
+    }
+
     /// The way to a product of which nothing is known.
     pub fn way(&self, product: &Product) -> Way {
         let (option, lanes) = match (product.fused, self.x) {

@@ -1,15 +1,16 @@
 //! The resident loop: each step of a generation is submitted behind the one before, samples its token and feeds it back
-//! on the GPU, and leaves its result in a ring. The CPU reads a few steps behind, and makes nothing new on the way.
+//! on the device, and leaves its result in a ring. It is read a few steps behind, and nothing new is made on the way.
 
 use crate::bail;
+use crate::device::{Device, Prepared, Ring};
 use crate::error::{Code, Error, Result};
 use crate::forward::Model;
-use crate::gpu::{Gpu, Prepared, Ring};
 use crate::params::SampleState;
 use crate::recording::Recording;
 use crate::sampler::{Limits, Mode, Sampler, SamplingParams, Shape};
+use crate::turn::Turn;
 
-/// A token that the GPU sampled.
+/// A token that the device sampled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sampled {
     pub token: u32,
@@ -32,7 +33,7 @@ pub struct Decoder {
 
 impl Decoder {
     /// At most `depth` steps are under way at a time.
-    pub fn new(gpu: &mut Gpu, model: &Model, depth: usize) -> Result<Self> {
+    pub fn new(device: &mut Device, model: &Model, depth: usize) -> Result<Self> {
         let shape = Shape {
             n_vocab: model.config.n_vocab,
             context: model.sizes.context,
@@ -41,9 +42,9 @@ impl Decoder {
             batch: model.batch_buffer(),
             shared: model.choice.counts_in_shared_memory(),
         };
-        let sampler = Sampler::place(shape, gpu)?;
+        let sampler = Sampler::place(shape, device)?;
         let recordings = Mode::ALL.into_iter().map(|mode| sampler.record(mode)).collect::<Result<Vec<_>>>()?;
-        let ring = gpu.ring(depth, size_of::<SampleState>() as u64);
+        let ring = device.ring(depth, size_of::<SampleState>() as u64);
         Ok(Decoder { sampler, recordings, samplings: Vec::new(), ring, mode: Mode::Greedy, left: 0, position: 0 })
     }
 
@@ -53,20 +54,20 @@ impl Decoder {
     }
 
     /// Makes sampling ready: to be called before the first step.
-    pub fn prepare(&mut self, gpu: &Gpu) {
+    pub fn prepare(&mut self, device: &Device) {
         if self.samplings.is_empty() {
-            self.samplings = self.recordings.iter().map(|recording| gpu.prepare(recording)).collect();
+            self.samplings = self.recordings.iter().map(|recording| device.prepare(recording)).collect();
         }
     }
 
     /// Begins a generation after these tokens; steps of another that are under way are forgotten.
-    pub fn start(&mut self, gpu: &mut Gpu, params: &SamplingParams, prompt: &[u32], limits: &Limits) {
+    pub fn start(&mut self, device: &mut Device, params: &SamplingParams, prompt: &[u32], limits: &Limits) {
         self.stop();
         self.mode = params.mode();
         self.left = limits.limit.saturating_sub(prompt.len() as u32);
         // The first step is the prompt's own last row.
         self.position = prompt.len() as u32 - 1;
-        self.sampler.start(params, prompt, limits, gpu);
+        self.sampler.start(params, prompt, limits, device);
     }
 
     /// Whether another step may be submitted now.
@@ -79,19 +80,21 @@ impl Decoder {
         self.position
     }
 
-    /// Submits a step: a forward pass whose first logits are the next token's, and the sampling of it.
-    pub fn submit(&mut self, gpu: &Gpu, forward: &Prepared) -> Result<()> {
+    /// Submits a step: a forward pass whose first logits are the next token's, and the sampling of it. `Aborted` where
+    /// the turn was cancelled meanwhile.
+    pub async fn submit(&mut self, device: &mut Device, forward: &Prepared, turn: &Turn) -> Result<()> {
         self.left = self.left.saturating_sub(1);
         self.position += 1;
-        gpu.run_into(&mut self.ring, &[forward, &self.samplings[self.mode as usize]], self.sampler.state_buffer())
+        let passes = [forward, &self.samplings[self.mode as usize]];
+        device.run_into(&mut self.ring, passes, self.sampler.state_buffer(), turn).await
     }
 
     /// The token of the oldest step under way. `BadLogits` where its logits are not numbers, `BadOption` where biases
     /// ban every token, `DeviceLost` and the like where the device failed.
-    pub async fn next(&mut self, gpu: &Gpu) -> Result<Sampled> {
-        let state: SampleState = bytemuck::pod_read_unaligned(&gpu.result(&mut self.ring).await?);
+    pub async fn next(&mut self, device: &Device) -> Result<Sampled> {
+        let state: SampleState = bytemuck::pod_read_unaligned(&device.result(&mut self.ring).await?);
         match state.status {
-            SampleState::BAD_LOGITS => Err(bad_logits(gpu)),
+            SampleState::BAD_LOGITS => Err(bad_logits(device)),
             SampleState::ALL_BANNED => bail!(BadOption, "logitBias bans every token that the model could choose"),
             status => Ok(Sampled { token: state.token, stops: status == SampleState::STOPPED }),
         }
@@ -109,12 +112,11 @@ impl Decoder {
     }
 }
 
-pub fn bad_logits(gpu: &Gpu) -> Error {
+pub fn bad_logits(device: &Device) -> Error {
+    let computes = if device.gpu().is_some() { " or the driver may compute wrongly" } else { "" };
+    let name = device.name();
     Error::new(
         Code::BadLogits,
-        format!(
-            "The model's output on '{}' is not a number; the file may be damaged or the driver may compute wrongly.",
-            gpu.caps.adapter
-        ),
+        format!("The model's output on '{name}' is not a number; the file may be damaged{computes}."),
     )
 }

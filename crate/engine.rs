@@ -6,13 +6,14 @@ use crate::bail;
 use crate::batch::Batch;
 use crate::chat::{self, ChatTemplate, RenderOptions};
 use crate::decode::{self, Decoder, Sampled};
+use crate::device::{Device, Prepared};
 use crate::error::{Code, Error, Result};
 use crate::forward::{Model, Shape};
-use crate::gpu::{Gpu, Prepared};
 use crate::memory::Memory;
 use crate::sampler::{Limits, SamplingParams};
 use crate::tokenizer::{EncodeOptions, Tokenizer};
 use crate::tune;
+use crate::turn::Turn;
 
 /// What a generation starts from.
 #[derive(Clone, Debug)]
@@ -26,7 +27,9 @@ pub enum Prompt {
 }
 
 pub struct Engine {
-    pub gpu: Gpu,
+    pub device: Device,
+    /// Why it is this one: a sentence.
+    pub reason: String,
     pub model: Model,
     pub tokenizer: Tokenizer,
     /// Kept as source: a broken template is an error only for who needs it.
@@ -37,8 +40,8 @@ pub struct Engine {
     pub n_params: u64,
     /// Tokens whose keys and values lie in sequence 0, for the next prompt that starts alike.
     pub(crate) cached: Vec<u32>,
-    /// How often the cache has changed hands: a generation goes on only while it is the last to have taken it.
-    pub(crate) turn: u64,
+    /// Whose the cache is: a generation goes on only while it is the last to have taken it.
+    pub(crate) turn: Turn,
     prepared: HashMap<Shape, Prepared>,
     decoder: Decoder,
 }
@@ -49,15 +52,16 @@ const KEPT_SHAPES: usize = 16;
 impl Engine {
     /// Tokens are decoded at most `depth` at a time.
     pub(crate) fn new(
-        mut gpu: Gpu,
+        mut device: Device,
         model: Model,
         tokenizer: Tokenizer,
         template: Option<String>,
         depth: usize,
     ) -> Result<Self> {
-        let decoder = Decoder::new(&mut gpu, &model, depth)?;
+        let decoder = Decoder::new(&mut device, &model, depth)?;
         Ok(Engine {
-            gpu,
+            device,
+            reason: String::new(),
             model,
             tokenizer,
             template,
@@ -65,7 +69,7 @@ impl Engine {
             types: Vec::new(),
             n_params: 0,
             cached: Vec::new(),
-            turn: 0,
+            turn: Turn::default(),
             prepared: HashMap::new(),
             decoder,
         })
@@ -76,28 +80,28 @@ impl Engine {
     pub async fn forward(&mut self, batch: &Batch) -> Result<Vec<f32>> {
         self.take_turn();
         let shape = self.load(batch)?;
-        self.gpu.run(&self.prepared[&shape]);
+        self.device.run(&self.prepared[&shape], &self.turn).await?;
         if shape.outputs == 0 {
-            self.gpu.idle().await?;
+            self.device.idle().await?;
             return Ok(Vec::new());
         }
         let n = shape.outputs as u64 * self.model.config.n_vocab as u64;
-        let bytes = self.gpu.read(self.model.logits_buffer(), n * 4).await?;
+        let bytes = self.device.read(self.model.logits_buffer(), n * 4).await?;
         let mut logits: Vec<f32> = bytemuck::pod_collect_to_vec(&bytes);
         if let Some(cap) = self.model.config.final_logit_softcap {
             logits.iter_mut().for_each(|l| *l = cap * (*l / cap).tanh());
         }
         if logits.iter().any(|l| !l.is_finite()) {
-            return Err(decode::bad_logits(&self.gpu));
+            return Err(decode::bad_logits(&self.device));
         }
         Ok(logits)
     }
 
     /// Ends the generation under way, if there is one: the cache is the caller's.
-    pub(crate) fn take_turn(&mut self) -> u64 {
+    pub(crate) fn take_turn(&mut self) -> Turn {
         self.decoder.stop();
-        self.turn += 1;
-        self.turn
+        self.turn = Turn::default();
+        self.turn.clone()
     }
 
     /// Ends the generation under way: its steps beyond the last token that was read are forgotten.
@@ -105,15 +109,15 @@ impl Engine {
         self.decoder.stop();
     }
 
-    /// Runs rows of a prompt that want no logits.
+    /// Runs rows of a prompt that want no logits. `Aborted` where the turn was cancelled meanwhile, here and below.
     pub(crate) async fn prefill(&mut self, batch: &Batch) -> Result<()> {
         let shape = self.load(batch)?;
-        self.gpu.run(&self.prepared[&shape]);
-        self.gpu.idle().await
+        self.device.run(&self.prepared[&shape], &self.turn).await?;
+        self.device.idle().await
     }
 
     /// Runs the last rows of a prompt and samples the token after them; [`Engine::next_token`] gives it.
-    pub(crate) fn prefill_and_sample(
+    pub(crate) async fn prefill_and_sample(
         &mut self,
         batch: &Batch,
         sampling: &SamplingParams,
@@ -121,33 +125,43 @@ impl Engine {
         limits: &Limits,
     ) -> Result<()> {
         self.prepare_decode()?;
-        self.decoder.start(&mut self.gpu, sampling, prompt, limits);
+        self.decoder.start(&mut self.device, sampling, prompt, limits);
         let shape = self.load(batch)?;
-        self.decoder.submit(&self.gpu, &self.prepared[&shape])?;
+        self.decoder.submit(&mut self.device, &self.prepared[&shape], &self.turn).await?;
         // From here on the batch is the one row that sampling writes.
-        self.gpu.write(self.model.outputs_buffer(), 0, bytemuck::bytes_of(&0u32));
+        self.device.write(self.model.outputs_buffer(), 0, bytemuck::bytes_of(&0u32));
         Ok(())
     }
 
     /// The next token of the generation; later ones are submitted meanwhile.
     pub(crate) async fn next_token(&mut self) -> Result<Sampled> {
         while self.decoder.takes_more() {
-            let shape = Shape::decode(self.decoder.position());
-            self.decoder.submit(&self.gpu, &self.prepared[&shape])?;
+            let shape = self.decode_shape(self.decoder.position());
+            self.decoder.submit(&mut self.device, &self.prepared[&shape], &self.turn).await?;
         }
-        self.decoder.next(&self.gpu).await
+        self.decoder.next(&self.device).await
+    }
+
+    /// The shape of one token after others.
+    pub fn decode_shape(&self, position: u32) -> Shape {
+        self.shape(Shape::decode(position))
+    }
+
+    /// As the device takes it.
+    fn shape(&self, shape: Shape) -> Shape {
+        Shape { split: shape.split && self.device.splits(), ..shape }
     }
 
     /// Prepares the batch's shape and writes its rows.
     fn load(&mut self, batch: &Batch) -> Result<Shape> {
         let outputs = batch.outputs();
         let last = batch.rows.iter().map(|row| row.position).max().unwrap_or(0);
-        let shape = Shape::new(batch.rows.len() as u32, outputs.len() as u32, batch.prefill, last);
+        let shape = self.shape(Shape::new(batch.rows.len() as u32, outputs.len() as u32, batch.prefill, last));
         self.prepare(shape)?;
         let words = batch.words(self.model.sizes.context);
-        self.gpu.write(self.model.batch_buffer(), 0, bytemuck::cast_slice(&words));
+        self.device.write(self.model.batch_buffer(), 0, bytemuck::cast_slice(&words));
         if !outputs.is_empty() {
-            self.gpu.write(self.model.outputs_buffer(), 0, bytemuck::cast_slice(&outputs));
+            self.device.write(self.model.outputs_buffer(), 0, bytemuck::cast_slice(&outputs));
         }
         Ok(shape)
     }
@@ -160,22 +174,23 @@ impl Engine {
                 self.prepared.retain(|s, _| s.rows == 1 || s.rows == full);
             }
             let recording = self.model.record(shape)?;
-            self.prepared.insert(shape, self.gpu.prepare(&recording));
+            self.prepared.insert(shape, self.device.prepare(&recording));
         }
         Ok(())
     }
 
     /// Begins to compile what [`Engine::warm_up`] will need, where that can be done while weights arrive.
     pub(crate) fn compile_ahead(&self) -> Result<()> {
+        let Device::Gpu(gpu) = &self.device else { return Ok(()) };
         let passes =
             self.first_shapes().into_iter().map(|shape| self.model.record(shape)).collect::<Result<Vec<_>>>()?;
-        self.gpu.compile_ahead(passes.iter().chain(self.decoder.recordings()));
+        gpu.compile_ahead(passes.iter().chain(self.decoder.recordings()));
         Ok(())
     }
 
     /// Makes ready what the first prompt and token will need.
     pub(crate) fn warm_up(&mut self) -> Result<()> {
-        self.decoder.prepare(&self.gpu);
+        self.decoder.prepare(&self.device);
         self.first_shapes().into_iter().try_for_each(|shape| self.prepare(shape))
     }
 
@@ -187,7 +202,8 @@ impl Engine {
 
     /// Measures the products that no measurement is known of, and takes the fastest kernels from here on.
     pub(crate) async fn tune(&mut self) -> Result<()> {
-        if tune::tune(&self.gpu, &mut self.model, tune::BUDGET).await? {
+        let Device::Gpu(gpu) = &self.device else { return Ok(()) };
+        if tune::tune(gpu, &mut self.model, tune::BUDGET).await? {
             self.prepared.clear();
             self.warm_up()?;
         }
@@ -200,7 +216,7 @@ impl Engine {
     }
 
     fn decode_shapes(&self) -> [Shape; 2] {
-        [Shape::decode(0), Shape::decode(self.model.sizes.context - 1)]
+        [self.decode_shape(0), self.decode_shape(self.model.sizes.context - 1)]
     }
 
     /// Dispatches of a greedily decoded token, its sampling included.

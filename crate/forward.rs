@@ -138,8 +138,13 @@ impl Model {
         Ok((Model { config, sizes, choice, tuning: Tuning::default(), weights, kv, scratch, rope_tables }, upload))
     }
 
-    /// What can only be written once the file has been read: the RoPE tables.
+    /// What can only be done once the file has been read: the RoPE tables, and the arrangement of the weights.
     pub fn finish(&self, upload: &Upload, memory: &mut dyn Memory) {
+        for matrix in self.weights.matrices() {
+            for part in &matrix.parts {
+                memory.arrange(part.buffer, part.kind, part.planes, part.n_rows, matrix.k);
+            }
+        }
         for &(theta, scale, buffer) in &self.rope_tables {
             let table = rope::table(self.config.rope_dim, theta, scale, &upload.host, self.sizes.context);
             memory.write(buffer, 0, bytemuck::cast_slice(&table));

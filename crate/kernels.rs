@@ -1,7 +1,7 @@
-//! The kernel table: what each shader binds and which CPU mirror tells the truth about it, and the variants that
-//! `build.rs` made of it.
+//! The kernel table: what each shader binds, which CPU mirror tells the truth about it, and which kernel takes its place
+//! on the CPU backend; and the variants that `build.rs` made of it.
 
-use crate::cpu;
+use crate::{cpu, simd};
 
 /// How a kernel uses a storage buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,37 +19,47 @@ pub struct Kernel {
     /// Bindings 0, 1, … of group 0; the uniform struct follows the last.
     pub bindings: &'static [Access],
     pub mirror: cpu::Mirror,
+    /// `None` where the CPU backend records another kernel.
+    pub simd: Option<&'static simd::Kernel>,
+}
+
+impl Kernel {
+    const fn new(name: &'static str, bindings: &'static [Access], mirror: cpu::Mirror) -> Self {
+        Kernel { name, bindings, mirror, simd: None }
+    }
+
+    const fn on_cpu(mut self, simd: &'static simd::Kernel) -> Self {
+        self.simd = Some(simd);
+        self
+    }
 }
 
 /// One row a shader.
 pub static KERNELS: &[Kernel] = &[
-    Kernel { name: "attention", bindings: &[Read, Read, Read, Read, Write], mirror: cpu::attention::run },
-    Kernel { name: "attention_combine", bindings: &[Read, Write], mirror: cpu::attention_combine::run },
-    Kernel { name: "attention_rows", bindings: &[Read, Read, Read, Read, Write], mirror: cpu::attention::run },
-    Kernel { name: "attention_tile", bindings: &[Read, Read, Read, Read, Write], mirror: cpu::attention::run },
-    Kernel {
-        name: "decode_attention",
-        bindings: &[Read, Read, Read, Read, Read, Write, Write, Write],
-        mirror: cpu::decode_attention::run,
-    },
-    Kernel { name: "embed", bindings: &[Read, Read, Read, Write], mirror: cpu::embed::run },
-    Kernel { name: "glu", bindings: &[Read, Write], mirror: cpu::glu::run },
-    Kernel { name: "matmul", bindings: &[Read, Read, Read, Read, Write], mirror: cpu::matmul::run },
-    Kernel { name: "matmul_tile", bindings: &[Read, Read, Read, Read, Write], mirror: cpu::matmul::run },
-    Kernel { name: "matvec", bindings: &[Read, Read, Read, Read, Read, Read, Write], mirror: cpu::matvec::run },
-    Kernel { name: "matvec_rows", bindings: &[Read, Read, Read, Read, Read, Read, Write], mirror: cpu::matvec::run },
-    Kernel { name: "rmsnorm", bindings: &[Read, Read, Read, Write], mirror: cpu::rmsnorm::run },
-    Kernel { name: "rope_kv", bindings: &[Read, Read, Read, Read, Write, Write, Write], mirror: cpu::rope_kv::run },
-    Kernel {
-        name: "rope_kv_rows",
-        bindings: &[Read, Read, Read, Read, Write, Write, Write],
-        mirror: cpu::rope_kv::run,
-    },
-    Kernel { name: "sample_bins", bindings: &[Read, Read, Read, Write, Write], mirror: cpu::sample::bins },
-    Kernel { name: "sample_gather", bindings: &[Read, Read, Read, Read, Write, Write], mirror: cpu::sample::gather },
-    Kernel { name: "sample_pick", bindings: &[Read, Read, Read, Read, Write, Write, Write], mirror: cpu::sample::pick },
-    Kernel { name: "sample_scan", bindings: &[Read, Read, Read, Write, Write, Write], mirror: cpu::sample::scan },
-    Kernel { name: "sample_take", bindings: &[Read, Read, Read, Write, Write, Write], mirror: cpu::sample::take },
+    Kernel::new("attention", &[Read, Read, Read, Read, Write], cpu::attention::run).on_cpu(&simd::attention::KERNEL),
+    Kernel::new("attention_combine", &[Read, Write], cpu::attention_combine::run)
+        .on_cpu(&simd::attention_combine::KERNEL),
+    Kernel::new("attention_rows", &[Read, Read, Read, Read, Write], cpu::attention::run),
+    Kernel::new("attention_tile", &[Read, Read, Read, Read, Write], cpu::attention::run),
+    Kernel::new("decode_attention", &[Read, Read, Read, Read, Read, Write, Write, Write], cpu::decode_attention::run)
+        .on_cpu(&simd::decode_attention::KERNEL),
+    Kernel::new("embed", &[Read, Read, Read, Write], cpu::embed::run).on_cpu(&simd::embed::KERNEL),
+    Kernel::new("glu", &[Read, Write], cpu::glu::run).on_cpu(&simd::glu::KERNEL),
+    Kernel::new("matmul", &[Read, Read, Read, Read, Write], cpu::matmul::run).on_cpu(&simd::matmul::KERNEL),
+    Kernel::new("matmul_tile", &[Read, Read, Read, Read, Write], cpu::matmul::run),
+    Kernel::new("matvec", &[Read, Read, Read, Read, Read, Read, Write], cpu::matvec::run).on_cpu(&simd::matvec::KERNEL),
+    Kernel::new("matvec_rows", &[Read, Read, Read, Read, Read, Read, Write], cpu::matvec::run),
+    Kernel::new("rmsnorm", &[Read, Read, Read, Write], cpu::rmsnorm::run).on_cpu(&simd::rmsnorm::KERNEL),
+    Kernel::new("rope_kv", &[Read, Read, Read, Read, Write, Write, Write], cpu::rope_kv::run)
+        .on_cpu(&simd::rope_kv::KERNEL),
+    Kernel::new("rope_kv_rows", &[Read, Read, Read, Read, Write, Write, Write], cpu::rope_kv::run),
+    Kernel::new("sample_bins", &[Read, Read, Read, Write, Write], cpu::sample::bins).on_cpu(&simd::sample::BINS),
+    Kernel::new("sample_gather", &[Read, Read, Read, Read, Write, Write], cpu::sample::gather)
+        .on_cpu(&simd::sample::GATHER),
+    Kernel::new("sample_pick", &[Read, Read, Read, Read, Write, Write, Write], cpu::sample::pick)
+        .on_cpu(&simd::sample::PICK),
+    Kernel::new("sample_scan", &[Read, Read, Read, Write, Write, Write], cpu::sample::scan).on_cpu(&simd::sample::SCAN),
+    Kernel::new("sample_take", &[Read, Read, Read, Write, Write, Write], cpu::sample::take).on_cpu(&simd::sample::TAKE),
 ];
 
 /// A permutation of a shader; its source is `consts` and then every part in order.

@@ -6,23 +6,28 @@ use std::collections::HashMap;
 use crate::bail;
 use crate::choice::{Choice, Tuning};
 use crate::config::ModelConfig;
+use crate::device::{Backend, Chosen, CpuOptions, Device};
 use crate::engine::Engine;
-use crate::error::Result;
+use crate::error::{Code, Error, Result};
+use crate::fit;
 use crate::forward::{Model, Sizes};
 use crate::gguf::{Header, HeaderParser};
-use crate::gpu::{Caps, Gpu, GpuOptions};
+use crate::gpu::{Caps, GpuOptions};
 use crate::kv_cache::KvType;
+use crate::memory::Memory;
 use crate::tokenizer::Tokenizer;
 use crate::upload::Upload;
 
 #[derive(Clone, Debug)]
 pub struct LoadOptions {
+    pub backend: Backend,
     pub gpu: GpuOptions,
-    /// Positions per sequence; `None`: the trained context, at most [`DEFAULT_CONTEXT`].
+    pub cpu: CpuOptions,
+    /// Positions per sequence; `None`: the trained context, at most [`default_context`].
     pub context: Option<u32>,
-    /// Rows of the largest batch; `None`: by the adapter.
+    /// Rows of the largest batch; `None`: by the device.
     pub max_rows: Option<u32>,
-    /// Tokens that are decoded at a time, the one that is read included; `None`: by the adapter.
+    /// Tokens that are decoded at a time, the one that is read included; `None`: by the device.
     pub depth: Option<usize>,
     pub kv: KvType,
     /// Whether the kernels of unknown products are measured; `None`: on a real GPU.
@@ -34,7 +39,9 @@ pub struct LoadOptions {
 impl Default for LoadOptions {
     fn default() -> Self {
         LoadOptions {
+            backend: Backend::default(),
             gpu: GpuOptions::default(),
+            cpu: CpuOptions::default(),
             context: None,
             max_rows: None,
             depth: None,
@@ -45,21 +52,21 @@ impl Default for LoadOptions {
     }
 }
 
-/// Enough for a chat, and small beside the weights.
-pub const DEFAULT_CONTEXT: u32 = 4096;
 /// Rows that may want logits in one batch: each takes n_vocab floats.
 const MAX_OUTPUTS: u32 = 16;
 
 pub struct Loader {
     options: LoadOptions,
-    caps: Caps,
+    /// Why the device is the one it is.
+    reason: String,
+    warning: Option<Error>,
     state: State,
     /// Bytes pushed so far.
     received: u64,
 }
 
 enum State {
-    Header(Box<(HeaderParser, Gpu)>),
+    Header(Box<(HeaderParser, Device)>),
     /// The header is in, and all but the weights is there; they are arriving.
     Tensors(Box<Tensors>),
     /// An error has been returned: there is nothing to go on with.
@@ -75,13 +82,14 @@ struct Tensors {
 impl Loader {
     /// Asks for a device first: without one there is no use in fetching anything.
     pub async fn new(options: LoadOptions) -> Result<Self> {
-        let gpu = Gpu::request(options.gpu.clone()).await?;
-        let caps = gpu.caps.clone();
-        Ok(Loader { options, caps, state: State::Header(Box::new((HeaderParser::default(), gpu))), received: 0 })
+        let Chosen { device, reason, warning } = Chosen::new(options.backend, &options.gpu, &options.cpu).await?;
+        let state = State::Header(Box::new((HeaderParser::default(), device)));
+        Ok(Loader { options, reason, warning, state, received: 0 })
     }
 
-    pub fn caps(&self) -> &Caps {
-        &self.caps
+    /// Why the CPU took WebGPU's place; once, as soon as it is known.
+    pub fn take_warning(&mut self) -> Option<Error> {
+        self.warning.take()
     }
 
     /// The file's size by its header, once that is known.
@@ -97,7 +105,7 @@ impl Loader {
         match std::mem::replace(&mut self.state, State::Failed) {
             State::Failed => bail!(Internal, "This load has failed already; start a new one."),
             State::Tensors(mut tensors) => {
-                tensors.upload.push(bytes, &mut tensors.engine.gpu);
+                tensors.upload.push(bytes, &mut tensors.engine.device);
                 self.state = State::Tensors(tensors);
             }
             State::Header(mut parsing) => match parsing.0.push(bytes)? {
@@ -106,7 +114,7 @@ impl Loader {
                     let mut tensors = self.open(header, parsing.1)?;
                     // Padding before the first tensor may still be to come.
                     tensors.upload.start_at(self.received + used as u64);
-                    tensors.upload.push(&bytes[used..], &mut tensors.engine.gpu);
+                    tensors.upload.push(&bytes[used..], &mut tensors.engine.device);
                     self.state = State::Tensors(Box::new(tensors));
                 }
             },
@@ -116,18 +124,8 @@ impl Loader {
     }
 
     /// Everything the header decides.
-    fn open(&self, mut header: Header, mut gpu: Gpu) -> Result<Tensors> {
+    fn open(&mut self, mut header: Header, mut device: Device) -> Result<Tensors> {
         let config = ModelConfig::from_header(&header)?;
-        let context = match self.options.context {
-            None => config.context_length.min(DEFAULT_CONTEXT),
-            Some(0) => bail!(BadOption, "contextLength is 0; give at least 1."),
-            Some(wanted) if wanted > config.context_length => bail!(
-                BadOption,
-                "contextLength is {wanted}, but the model was trained for {}; give at most that.",
-                config.context_length
-            ),
-            Some(wanted) => wanted,
-        };
         let tokenizer = Tokenizer::from_metadata(&mut header.metadata)?;
         let template = header.metadata.str("tokenizer.chat_template")?.map(str::to_string);
         let name = header.metadata.str("general.name")?.unwrap_or(config.arch).to_string();
@@ -140,24 +138,19 @@ impl Loader {
         let mut types: Vec<_> = types.into_iter().collect();
         types.sort_by_key(|&(name, bytes)| (std::cmp::Reverse(bytes), name));
 
-        let rows = self.options.max_rows.unwrap_or(default_rows(&gpu.caps));
-        if rows == 0 || rows > 4096 {
-            bail!(BadOption, "maxBatchTokens is {rows}; it should be from 1 to 4096.");
+        let mut placed = self.place(&header, &config, &mut device);
+        if self.options.backend == Backend::Auto && device.gpu().is_some() {
+            if let Some(error) = placed.as_ref().err().filter(|error| error.code == Code::AdapterTooSmall) {
+                let chosen = Chosen::instead(error.clone(), &self.options.cpu);
+                (device, self.reason, self.warning) = (chosen.device, chosen.reason, chosen.warning);
+                placed = self.place(&header, &config, &mut device);
+            }
         }
-        let sizes = Sizes {
-            context,
-            n_sequences: 1,
-            max_rows: rows.min(context),
-            max_outputs: MAX_OUTPUTS.min(rows),
-            kv: self.options.kv,
-        };
-        let choice = Choice::of(&gpu.caps, self.options.kv);
-        let (mut model, upload) = Model::place(&header, config, sizes, choice, &mut gpu)?;
-        gpu.check()?;
-        model.tuning = Tuning::parse(self.options.tuning.iter().map(String::as_str), gpu.caps.subgroup_min);
-        // A software adapter gains nothing by going ahead, and would finish in vain what a stop makes needless.
-        let depth = self.options.depth.unwrap_or(if gpu.caps.is_software { 1 } else { 3 });
-        let mut engine = Engine::new(gpu, model, tokenizer, template, depth.max(1))?;
+        let (model, upload) = placed?;
+        // Only a real GPU gains by going ahead: others would finish in vain what a stop makes needless.
+        let depth = self.options.depth.unwrap_or(if is_real_gpu(&device) { 3 } else { 1 });
+        let mut engine = Engine::new(device, model, tokenizer, template, depth.max(1))?;
+        engine.reason = self.reason.clone();
         engine.name = name;
         engine.types = types;
         engine.n_params = n_params;
@@ -166,10 +159,41 @@ impl Loader {
         Ok(Tensors { engine, upload, file_bytes: header.file_bytes })
     }
 
+    /// Lays the model out on a device. `OutOfMemory` and `AdapterTooSmall` where it does not fit.
+    fn place(&self, header: &Header, config: &ModelConfig, device: &mut Device) -> Result<(Model, Upload)> {
+        let context = match self.options.context {
+            None => config.context_length.min(default_context(device)),
+            Some(0) => bail!(BadOption, "contextLength is 0; give at least 1."),
+            Some(wanted) if wanted > config.context_length => bail!(
+                BadOption,
+                "contextLength is {wanted}, but the model was trained for {}; give at most that.",
+                config.context_length
+            ),
+            Some(wanted) => wanted,
+        };
+        let rows = self.options.max_rows.unwrap_or(device.gpu().map_or(CPU_ROWS, |gpu| default_rows(&gpu.caps)));
+        if rows == 0 || rows > 4096 {
+            bail!(BadOption, "maxBatchTokens is {rows}; it should be from 1 to 4096.");
+        }
+        let kv = self.options.kv;
+        let max_outputs = MAX_OUTPUTS.min(rows);
+        let sizes = Sizes { context, n_sequences: 1, max_rows: rows.min(context), max_outputs, kv };
+        let choice = device.gpu().map_or(Choice::cpu(kv), |gpu| Choice::of(&gpu.caps, kv));
+        if let (Device::Cpu(_), Some(room)) = (&device, self.options.cpu.room) {
+            fit::check(header, config, sizes, choice, device.max_binding(), room)?;
+        }
+        let (mut model, upload) = Model::place(header, config.clone(), sizes, choice, device)?;
+        device.check()?;
+        if let Some(gpu) = device.gpu() {
+            model.tuning = Tuning::parse(self.options.tuning.iter().map(String::as_str), gpu.caps.subgroup_min);
+        }
+        Ok((model, upload))
+    }
+
     /// Waits until the device has taken what was pushed: call it every few megabytes, or memory fills up.
     pub async fn drain(&mut self) -> Result<()> {
         match &self.state {
-            State::Tensors(tensors) => tensors.engine.gpu.idle().await,
+            State::Tensors(tensors) => tensors.engine.device.idle().await,
             State::Header(_) | State::Failed => Ok(()),
         }
     }
@@ -182,16 +206,28 @@ impl Loader {
             State::Tensors(tensors) => *tensors,
         };
         upload.finish(file_bytes)?;
-        engine.model.finish(&upload, &mut engine.gpu);
-        engine.gpu.compiled().await;
+        engine.model.finish(&upload, &mut engine.device);
+        engine.device.compiled().await;
         engine.warm_up()?;
-        engine.gpu.idle().await?;
-        if self.options.tune.unwrap_or(!engine.gpu.caps.is_software) {
+        engine.device.idle().await?;
+        if self.options.tune.unwrap_or(is_real_gpu(&engine.device)) {
             engine.tune().await?;
         }
         Ok(engine)
     }
 }
+
+fn is_real_gpu(device: &Device) -> bool {
+    device.gpu().is_some_and(|gpu| !gpu.caps.is_software)
+}
+
+/// Enough for a chat, and small beside the weights; less where its memory is the program's own.
+pub fn default_context(device: &Device) -> u32 {
+    if device.gpu().is_some() { 4096 } else { 2048 }
+}
+
+/// Rows of a batch on the CPU: enough to read each weight seldom, few enough that a stop is prompt.
+const CPU_ROWS: u32 = 64;
 
 /// A software adapter takes long over a batch: keep them short, so that a stop is prompt.
 pub fn default_rows(caps: &Caps) -> u32 {

@@ -1,6 +1,7 @@
 //! Where tensors live: named buffers that a backend makes and fills.
 
 use crate::error::Result;
+use crate::quant::TensorType;
 
 /// A buffer of a backend. The same numbers mean the same buffers on the GPU and on the mirrors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -16,4 +17,18 @@ pub trait Memory {
 
     /// The largest buffer that a kernel can bind, in bytes.
     fn max_binding(&self) -> u64;
+
+    /// All weights of a buffer are there: [n_rows][k] in planes that start at these words. A backend may bring them
+    /// into the order that its kernels read.
+    fn arrange(&mut self, id: BufferId, kind: TensorType, planes: [u32; 4], n_rows: u32, k: u32) {
+        let _ = (id, kind, planes, n_rows, k);
+    }
+}
+
+/// What a backend knows of its buffers.
+pub trait Named {
+    /// What a buffer was called when it was allocated; a buffer of weights by the first tensor in it.
+    fn label(&self, id: BufferId) -> &str;
+
+    fn buffer_bytes(&self, id: BufferId) -> u64;
 }

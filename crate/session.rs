@@ -6,10 +6,11 @@ use crate::bail;
 use crate::batch::{Batch, Row};
 use crate::decode::Sampled;
 use crate::engine::{Engine, Prompt};
-use crate::error::Result;
+use crate::error::{Code, Result};
 use crate::sampler::{Limits, SamplingParams};
 use crate::stop::{Passed, StopMatcher};
 use crate::tokenizer::StreamDecoder;
+use crate::turn::Turn;
 
 #[derive(Clone, Debug, Default)]
 pub struct GenerateOptions {
@@ -76,7 +77,7 @@ pub struct Generation {
     /// Prompt tokens processed.
     done: usize,
     /// The engine's turn that is this generation's.
-    turn: u64,
+    turn: Turn,
     /// The most tokens that the options and the context allow.
     most: usize,
     /// Sampled, and not yet a step.
@@ -84,7 +85,6 @@ pub struct Generation {
     started: Instant,
     first_token: Option<Instant>,
     finished: bool,
-    cancelled: bool,
 }
 
 impl Generation {
@@ -129,13 +129,17 @@ impl Generation {
             started: Instant::now(),
             first_token: None,
             finished: false,
-            cancelled: false,
         })
+    }
+
+    /// What [`Turn::cancel`] ends this generation by, even in the middle of a step on the CPU.
+    pub fn turn(&self) -> &Turn {
+        &self.turn
     }
 
     /// The next step ends the generation.
     pub fn cancel(&mut self) {
-        self.cancelled = true;
+        self.turn.cancel();
     }
 
     /// One chunk of the prompt or one token; `None` after the end. After an error, too, there is nothing more.
@@ -144,14 +148,18 @@ impl Generation {
         if self.finished {
             return Ok(None);
         }
-        if self.turn != engine.turn {
+        if !self.turn.is(&engine.turn) {
             self.finished = true;
             bail!(
                 Disposed,
                 "This generation was ended by a later one on the same model; let one end before the next starts."
             );
         }
-        let step = self.step(engine).await;
+        let step = match self.step(engine).await {
+            // The cache holds what it held before this step.
+            Err(error) if error.code == Code::Aborted => Ok(self.end(FinishReason::Abort)),
+            step => step,
+        };
         if step.is_err() {
             self.finished = true;
             engine.cached.clear();
@@ -163,7 +171,7 @@ impl Generation {
     }
 
     async fn step(&mut self, engine: &mut Engine) -> Result<Step> {
-        if self.cancelled {
+        if self.turn.is_cancelled() {
             return Ok(self.end(FinishReason::Abort));
         }
         if self.done < self.prompt.len() {
@@ -214,7 +222,7 @@ impl Generation {
                 stops.extend(known);
             }
             let limits = Limits { first_cell: 0, stops, limit: (total + self.most) as u32 };
-            engine.prefill_and_sample(&batch, &self.options.sampling, &self.prompt, &limits)?;
+            engine.prefill_and_sample(&batch, &self.options.sampling, &self.prompt, &limits).await?;
             // Waited for here, so that the times of prefill and decode are each their own.
             self.next = Some(engine.next_token().await?);
         } else {

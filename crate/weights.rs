@@ -60,6 +60,15 @@ pub struct Weights {
     pub output: Matrix,
 }
 
+impl Weights {
+    /// Every matrix, each once.
+    pub fn matrices(&self) -> impl Iterator<Item = &Matrix> {
+        let layers = self.layers.iter().flat_map(|l| [&l.qkv, &l.attn_output, &l.gate_up, &l.down]);
+        let is_tied = self.output.parts[0].buffer == self.token_embd.parts[0].buffer;
+        layers.chain([&self.token_embd]).chain((!is_tied).then_some(&self.output))
+    }
+}
+
 /// Where a run of a tensor's elements goes.
 #[derive(Clone, Debug)]
 pub enum Target {
@@ -82,10 +91,12 @@ pub struct Placement {
 
 /// Elements that are repacked together: two of the layout's units, so that every plane grows by whole words.
 pub const UNIT: u64 = 2 * quant::UNIT as u64;
+/// Rows that the CPU's kernels take at a time: parts have room for whole fours.
+const ROWS: u64 = 4;
 /// So that one dispatch of 16 rows a workgroup covers a part.
 const MAX_PART_ROWS: u64 = 1 << 19;
 
-/// Allocates every weight buffer and says where the file's bytes go. `AdapterTooSmall` where even one row is too large.
+/// Allocates every weight buffer and says where the file's bytes go. `AdapterTooSmall` where even a few rows are too large.
 pub fn place(header: &Header, config: &ModelConfig, memory: &mut dyn Memory) -> Result<(Weights, Vec<Placement>)> {
     let mut plan = Planner { header, memory, placements: Vec::new() };
     let token_embd = plan.matrix(&[plan.need(Role::TokenEmbd, 0)?])?;
@@ -208,14 +219,14 @@ impl<'a> Planner<'a> {
 
     /// Rows of a part that stay under the adapter's binding limit, so many that the next part starts on a whole unit.
     fn rows_that_fit(&self, kind: TensorType, k: u64) -> Result<u64> {
-        let step = (1..=UNIT).find(|s| (s * k).is_multiple_of(UNIT)).unwrap_or(UNIT);
+        let step = (ROWS..=UNIT).step_by(ROWS as usize).find(|s| (s * k).is_multiple_of(UNIT)).unwrap_or(UNIT);
         let step_bytes = quant::plane_offsets(kind, step * k).1;
         // Planes start 16-byte aligned: leave room for that.
         let most = self.memory.max_binding().saturating_sub(64) / step_bytes * step;
         if most == 0 {
             bail!(
                 AdapterTooSmall,
-                "A weight row of {k} elements does not fit the adapter's largest binding of {} bytes; use another adapter.",
+                "A few weight rows of {k} elements do not fit the adapter's largest binding of {} bytes; use another adapter.",
                 self.memory.max_binding()
             );
         }
@@ -234,7 +245,7 @@ impl<'a> Planner<'a> {
         };
         let (k, kind) = (matrix.k as u64, common.unwrap_or(first.kind));
         let rows: u64 = runs.iter().map(|r| r.2).sum();
-        let (offsets, bytes) = quant::plane_offsets(kind, rows * k);
+        let (offsets, bytes) = quant::plane_offsets(kind, rows.next_multiple_of(ROWS) * k);
         let mut planes = [0; 4];
         planes.iter_mut().zip(&offsets).for_each(|(p, o)| *p = (o / 4) as u32);
         let buffer = self.memory.alloc(&first.name, bytes)?;

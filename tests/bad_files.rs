@@ -7,7 +7,8 @@ mod run;
 mod tiny;
 
 use pollster::block_on;
-use run::load;
+use run::{load, on_both_backends};
+use sotto::device::Backend;
 use sotto::engine::{Engine, Prompt};
 use sotto::error::{Code, Error, Result};
 use sotto::gguf::HeaderParser;
@@ -26,9 +27,17 @@ fn generate(engine: &mut Engine, prompt: &Prompt) -> Result<Vec<u32>> {
     Ok(generation.tokens)
 }
 
+fn on(backend: Backend) -> LoadOptions {
+    LoadOptions { backend, ..Default::default() }
+}
+
 /// Loads the file and says something to it, with messages as a chat does.
 fn chat(file: &[u8]) -> Result<Vec<u32>> {
-    let mut engine = load(file, LoadOptions::default())?;
+    chat_on(Backend::Cpu, file)
+}
+
+fn chat_on(backend: Backend, file: &[u8]) -> Result<Vec<u32>> {
+    let mut engine = load(file, on(backend))?;
     generate(&mut engine, &Prompt::Messages(serde_json::json!([{ "role": "user", "content": "hello" }])))
 }
 
@@ -54,7 +63,7 @@ fn a_file_cut_anywhere_is_truncated() {
     let end = header.file_bytes as usize;
     let cuts = (0..40).chain((40..end).step_by(end / 40)).chain([end - 1]);
     for cut in cuts {
-        let error = load(&file[..cut], LoadOptions::default()).err();
+        let error = load(&file[..cut], on(Backend::Cpu)).err();
         assert_eq!(error.map(|e| e.code), Some(Code::Truncated), "cut at {cut}");
     }
 }
@@ -67,24 +76,27 @@ fn bytes_after_the_last_tensor_do_no_harm() {
     assert_eq!(chat(&file), expected);
 }
 
+on_both_backends!(
+    garbage_for_weights_never_panics,
+    weights_that_are_not_numbers_are_told_and_leave_the_engine_standing,
+);
+
 /// Random bytes from a third of the file on: whatever weights they make, there are logits or an error.
-#[test]
-fn garbage_for_weights_never_panics() {
+fn garbage_for_weights_never_panics(backend: Backend) {
     for name in ["llama-f32", "llama-q4_0", "llama-q6_k", "gemma3-mixed"] {
         let mut file = tiny::build(name).unwrap();
         let start = file.len() / 3;
         let mut rng = tiny::gguf::Rng::named(name);
         file[start..].iter_mut().for_each(|b| *b = rng.next() as u8);
-        match chat(&file) {
+        match chat_on(backend, &file) {
             Ok(_) => {}
             Err(e) => assert!([Code::BadLogits, Code::BadHeader, Code::BadMetadata].contains(&e.code), "{name}: {e}"),
         }
     }
 }
 
-#[test]
-fn weights_that_are_not_numbers_are_told_and_leave_the_engine_standing() {
-    let mut engine = load(&tiny::bad::build("bad-weights-nan").unwrap(), LoadOptions::default()).expect("a model");
+fn weights_that_are_not_numbers_are_told_and_leave_the_engine_standing(backend: Backend) {
+    let mut engine = load(&tiny::bad::build("bad-weights-nan").unwrap(), on(backend)).expect("a model");
     for _ in 0..2 {
         let error = generate(&mut engine, &Prompt::Raw("hello".into())).unwrap_err();
         assert_eq!(error.code, Code::BadLogits);
@@ -97,7 +109,7 @@ fn weights_that_are_not_numbers_are_told_and_leave_the_engine_standing() {
 
 #[test]
 fn a_loader_that_failed_says_so() {
-    let mut loader = block_on(Loader::new(LoadOptions::default())).expect("a device");
+    let mut loader = block_on(Loader::new(on(Backend::Cpu))).expect("a device");
     assert_eq!(loader.push(b"<!doctype html>").unwrap_err().code, Code::NotGguf);
     assert_eq!(loader.push(b"more").unwrap_err().code, Code::Internal);
     let error: Error = block_on(loader.finish()).err().expect("an error");

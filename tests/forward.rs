@@ -8,9 +8,12 @@ mod tiny;
 mod twin;
 
 use pollster::block_on;
-use run::{TinyGolden, argmax, decode, golden, largest_difference, load, log_sum_exp, prefill, rows};
+use run::{
+    TinyGolden, argmax, decode, golden, gpu, largest_difference, load, log_sum_exp, on_both_backends, prefill, rows,
+};
 use sotto::batch::{Batch, Row};
 use sotto::choice::Choice;
+use sotto::device::{Backend, CpuOptions};
 use sotto::forward::Shape;
 use sotto::gpu::{Gpu, GpuOptions};
 use sotto::kv_cache::KvType;
@@ -26,8 +29,8 @@ fn file(name: &str) -> Vec<u8> {
     tiny::build(name).expect("a tiny model")
 }
 
-fn options(kv: KvType, max_rows: u32) -> LoadOptions {
-    LoadOptions { kv, max_rows: Some(max_rows), ..Default::default() }
+fn options(backend: Backend, kv: KvType, max_rows: u32) -> LoadOptions {
+    LoadOptions { backend, kv, max_rows: Some(max_rows), ..Default::default() }
 }
 
 fn tiny_golden(name: &str) -> TinyGolden {
@@ -48,14 +51,25 @@ fn long_prompt(name: &str) -> Vec<u32> {
 const CEILING_F32: f32 = 5e-5;
 const CEILING_F16: f32 = 4e-2;
 
-#[test]
-fn every_tiny_model_computes_its_golden() {
+/// On the CPU, where activations of quantised products are integers: of 16 bits (8.8e-4), and of 8 (0.65).
+const CEILING_16_BITS: f32 = 5e-3;
+const CEILING_8_BITS: f32 = 1.0;
+
+on_both_backends!(every_tiny_model_computes_its_golden, chunks_of_any_size_give_the_same_bits);
+
+fn every_tiny_model_computes_its_golden(backend: Backend) {
     let mut failures = Vec::new();
-    for spec in tiny::MODELS {
+    let precisions = if backend == Backend::Cpu { vec![true, false] } else { vec![true] };
+    for (spec, precise) in tiny::MODELS.iter().flat_map(|spec| precisions.iter().map(move |&p| (spec, p))) {
+        let is_exact = backend == Backend::Webgpu || ["f32", "f16", "bf16"].iter().any(|t| spec.name.ends_with(t));
+        let integers = if precise { CEILING_16_BITS } else { CEILING_8_BITS };
         for (kv, ceiling) in [(KvType::F32, CEILING_F32), (KvType::F16, CEILING_F16)] {
-            match compare(spec.name, kv, ceiling) {
-                Ok(floor) => println!("{:20} {} {floor:.1e}", spec.name, kv_name(kv)),
-                Err(what) => failures.push(format!("{} with an {} cache: {what}", spec.name, kv_name(kv))),
+            let ceiling = if is_exact { ceiling } else { ceiling.max(integers) };
+            let what = format!("{:20} {:6} precise {precise}:", spec.name, kv_name(kv));
+            let cpu = CpuOptions { precise, ..Default::default() };
+            match compare(LoadOptions { cpu, ..options(backend, kv, 16) }, spec.name, ceiling) {
+                Ok(floor) => println!("{what} {floor:.1e}"),
+                Err(why) => failures.push(format!("{what} {why}")),
             }
         }
     }
@@ -67,9 +81,11 @@ fn kv_name(kv: KvType) -> &'static str {
 }
 
 /// The largest error of a logit, or what is wrong.
-fn compare(name: &str, kv: KvType, ceiling: f32) -> Result<f32, String> {
+fn compare(options: LoadOptions, name: &str, ceiling: f32) -> Result<f32, String> {
     let want = tiny_golden(name);
-    let mut engine = load(&file(name), options(kv, 16)).map_err(|e| e.to_string())?;
+    let (backend, kv) = (options.backend, options.kv);
+    let explain = |name, kv| if backend == Backend::Cpu { "on the CPU".into() } else { explain(name, kv) };
+    let mut engine = load(&file(name), options).map_err(|e| e.to_string())?;
     let logits = prefill(&mut engine, &want.prompt, 0, 16);
     let n_vocab = engine.model.config.n_vocab as usize;
     let row = |position: usize| &logits[position * n_vocab..][..n_vocab];
@@ -167,11 +183,10 @@ fn the_first_dispatch_that_differs_is_named() {
     }
 }
 
-#[test]
-fn chunks_of_any_size_give_the_same_bits() {
+fn chunks_of_any_size_give_the_same_bits(backend: Backend) {
     for name in VARIED {
         let prompt = long_prompt(name);
-        let mut engine = load(&file(name), options(KvType::F16, 64)).expect("a model");
+        let mut engine = load(&file(name), options(backend, KvType::F16, 64)).expect("a model");
         // Whole chunks without logits but the last, as a generation prefills.
         let mut last = Vec::new();
         for (piece, start) in prompt.chunks(64).zip((0..).step_by(64)) {
@@ -190,7 +205,7 @@ fn chunks_of_any_size_give_the_same_bits() {
         let error = largest_difference(&prefill(&mut engine, &prompt, 0, 1), &expected);
         assert!(error < CEILING_F32, "{name}: chunks of 1 change the logits by {error:.1e}");
         // A model laid out for small batches.
-        let mut engine = load(&file(name), options(KvType::F16, 3)).expect("a model");
+        let mut engine = load(&file(name), options(backend, KvType::F16, 3)).expect("a model");
         assert!(prefill(&mut engine, &prompt, 0, 3) == expected, "{name}: maxBatchTokens 3 changes the logits");
     }
 }
@@ -199,11 +214,12 @@ fn chunks_of_any_size_give_the_same_bits() {
 fn without_subgroups_the_result_is_alike() {
     for name in ["gemma3-mixed", "qwen2-f32"] {
         let prompt = long_prompt(name);
-        let mut engine = load(&file(name), options(KvType::F32, 16)).expect("a model");
+        let mut engine = load(&file(name), options(Backend::Webgpu, KvType::F32, 16)).expect("a model");
         let with = prefill(&mut engine, &prompt, 0, 16);
-        let gpu = GpuOptions { subgroups: false, f16: false, ..Default::default() };
-        let mut engine = load(&file(name), LoadOptions { gpu, ..options(KvType::F32, 16) }).expect("a model");
-        assert!(!engine.gpu.caps.subgroups);
+        let without = GpuOptions { subgroups: false, f16: false, ..Default::default() };
+        let mut engine = load(&file(name), LoadOptions { gpu: without, ..options(Backend::Webgpu, KvType::F32, 16) })
+            .expect("a model");
+        assert!(!gpu(&engine).caps.subgroups);
         let error = largest_difference(&with, &prefill(&mut engine, &prompt, 0, 16));
         assert!(error < CEILING_F32, "{name}: {error:.1e}");
     }

@@ -1,4 +1,4 @@
-//! Generations on tiny models: what ends them, what repeats them, what they reuse.
+//! Generations on tiny models, on each backend: what ends them, what repeats them, what they reuse.
 
 #[path = "common/run.rs"]
 mod run;
@@ -6,8 +6,9 @@ mod run;
 mod tiny;
 
 use pollster::block_on;
-use run::{TinyGolden, golden, load};
+use run::{TinyGolden, golden, gpu, load, on_both_backends};
 use sotto::batch::Batch;
+use sotto::device::Backend;
 use sotto::engine::{Engine, Prompt};
 use sotto::error::Code;
 use sotto::kv_cache::KvType;
@@ -16,13 +17,14 @@ use sotto::memory::Memory;
 use sotto::sampler::SamplingParams;
 use sotto::session::{FinishReason, GenerateOptions, Generation, Step};
 
-fn engine(context: u32) -> Engine {
-    deep_engine("llama-f32", context, 3)
+fn engine(backend: Backend, context: u32) -> Engine {
+    deep_engine(backend, "llama-f32", context, if backend == Backend::Cpu { 1 } else { 3 })
 }
 
 /// An engine that decodes `depth` tokens at a time.
-fn deep_engine(name: &str, context: u32, depth: usize) -> Engine {
+fn deep_engine(backend: Backend, name: &str, context: u32, depth: usize) -> Engine {
     let options = LoadOptions {
+        backend,
         context: Some(context),
         max_rows: Some(16),
         depth: Some(depth),
@@ -77,9 +79,8 @@ fn run(engine: &mut Engine, prompt: &[u32], options: GenerateOptions) -> Run {
     Run { tokens: generation.tokens, text, reason: reason.expect("an end"), cached, prefills }
 }
 
-#[test]
-fn max_tokens_ends_with_length() {
-    let mut engine = engine(256);
+fn max_tokens_ends_with_length(backend: Backend) {
+    let mut engine = engine(backend, 256);
     for n in [0, 1, 5] {
         let run = run(&mut engine, &prompt(), greedy(n));
         assert_eq!((run.tokens.len(), run.reason), (n as usize, FinishReason::Length));
@@ -87,9 +88,8 @@ fn max_tokens_ends_with_length() {
     }
 }
 
-#[test]
-fn a_full_context_ends_with_length() {
-    let mut engine = engine(45);
+fn a_full_context_ends_with_length(backend: Backend) {
+    let mut engine = engine(backend, 45);
     let options = GenerateOptions { max_tokens: None, ..greedy(0) };
     let whole = run(&mut engine, &prompt(), options.clone());
     // Cells for 5 more, and the logits after the last of them give one more token.
@@ -100,9 +100,8 @@ fn a_full_context_ends_with_length() {
     assert_eq!((last.tokens, last.reason), (whole.tokens[5..].to_vec(), FinishReason::Length));
 }
 
-#[test]
-fn prompts_that_do_not_fit_are_refused() {
-    let mut engine = engine(45);
+fn prompts_that_do_not_fit_are_refused(backend: Backend) {
+    let mut engine = engine(backend, 45);
     let code = |r: Result<Generation, sotto::error::Error>| r.err().map(|e| e.code);
     let long = Prompt::Raw("many words ".repeat(40));
     assert_eq!(code(Generation::new(&mut engine, &long, greedy(1))), Some(Code::PromptTooLong));
@@ -114,9 +113,8 @@ fn prompts_that_do_not_fit_are_refused() {
     assert_eq!(run(&mut engine, &prompt(), greedy(3)).tokens.len(), 3);
 }
 
-#[test]
-fn a_seed_says_everything() {
-    let mut engine = engine(256);
+fn a_seed_says_everything(backend: Backend) {
+    let mut engine = engine(backend, 256);
     let options = |seed| GenerateOptions {
         sampling: SamplingParams { temperature: 2.0, seed, ..Default::default() },
         ..greedy(24)
@@ -125,14 +123,13 @@ fn a_seed_says_everything() {
     assert_eq!(run(&mut engine, &prompt(), options(7)).tokens, first.tokens);
     assert_ne!(run(&mut engine, &prompt(), options(8)).tokens, first.tokens);
     // Nor does another load change it.
-    assert_eq!(run(&mut self::engine(128), &prompt(), options(7)).tokens, first.tokens);
+    assert_eq!(run(&mut self::engine(backend, 128), &prompt(), options(7)).tokens, first.tokens);
 }
 
-#[test]
-fn the_loop_takes_the_best_of_what_forward_gives() {
+fn the_loop_takes_the_best_of_what_forward_gives(backend: Backend) {
     for name in ["llama-f32", "gemma3-softcap-f32", "qwen2-mixed"] {
         let prompt = golden::<TinyGolden>(&format!("tiny_{name}.json")).prompt;
-        let mut engine = deep_engine(name, 256, 4);
+        let mut engine = deep_engine(backend, name, 256, 4);
         let tokens = run(&mut engine, &prompt, greedy(20)).tokens;
         let mut logits = run::prefill(&mut engine, &prompt, 0, 16).split_off((prompt.len() - 1) * vocab(&engine));
         for (&token, position) in tokens.iter().zip(prompt.len() as u32..) {
@@ -161,7 +158,7 @@ fn choices() -> [SamplingParams; 4] {
 
 #[test]
 fn going_ahead_changes_nothing() {
-    let mut engines = [1, 2, 4].map(|depth| deep_engine("llama-f32", 256, depth));
+    let mut engines = [1, 2, 4].map(|depth| deep_engine(Backend::Webgpu, "llama-f32", 256, depth));
     for sampling in choices() {
         let options = GenerateOptions { sampling, fresh: false, ..greedy(12) };
         let [one, two, four] = &mut engines;
@@ -211,31 +208,29 @@ fn follow_on(engine: &mut Engine, other: &mut Engine, prompt: &[u32], cached: us
 #[test]
 fn decoding_makes_no_objects() {
     for depth in [1, 3] {
-        let mut engine = deep_engine("llama-f32", 256, depth);
+        let mut engine = deep_engine(Backend::Webgpu, "llama-f32", 256, depth);
         for sampling in choices() {
             let options = GenerateOptions { sampling, ..greedy(30) };
             let mut generation = Generation::with_tokens(&mut engine, prompt(), options).unwrap();
             while generation.tokens.is_empty() {
                 block_on(generation.next(&mut engine)).unwrap();
             }
-            let made = engine.gpu.objects_made.get();
+            let made = gpu(&engine).objects_made.get();
             while block_on(generation.next(&mut engine)).unwrap().is_some() {}
             assert_eq!(generation.tokens.len(), 30);
-            assert_eq!(engine.gpu.objects_made.get(), made);
+            assert_eq!(gpu(&engine).objects_made.get(), made);
         }
     }
 }
 
-#[test]
-fn a_greedy_choice_takes_two_dispatches() {
-    let mut engine = engine(64);
-    let forward = engine.model.record(sotto::forward::Shape::decode(0)).unwrap().dispatches.len();
+fn a_greedy_choice_takes_two_dispatches(backend: Backend) {
+    let mut engine = engine(backend, 64);
+    let forward = engine.model.record(engine.decode_shape(0)).unwrap().dispatches.len();
     assert_eq!(engine.dispatches_per_token().unwrap(), forward + 2);
 }
 
-#[test]
-fn a_later_generation_ends_an_earlier_one() {
-    let mut engine = engine(256);
+fn a_later_generation_ends_an_earlier_one(backend: Backend) {
+    let mut engine = engine(backend, 256);
     let expected = run(&mut engine, &prompt(), greedy(8)).tokens;
     let mut early = Generation::with_tokens(&mut engine, prompt(), greedy(8)).unwrap();
     (0..5).for_each(|_| drop(block_on(early.next(&mut engine)).unwrap()));
@@ -249,10 +244,9 @@ fn a_later_generation_ends_an_earlier_one() {
     assert_eq!(run(&mut engine, &prompt(), kept).tokens, expected);
 }
 
-#[test]
-fn logits_that_are_not_numbers_are_an_error() {
+fn logits_that_are_not_numbers_are_an_error(backend: Backend) {
     for sampling in choices() {
-        let mut engine = engine(256);
+        let mut engine = engine(backend, 256);
         let mut generation =
             Generation::with_tokens(&mut engine, prompt(), GenerateOptions { sampling, ..greedy(8) }).unwrap();
         while generation.tokens.len() < 2 {
@@ -261,7 +255,7 @@ fn logits_that_are_not_numbers_are_an_error() {
         // The key of the first cell: every later token looks at it.
         let cell = [f32::NAN; 4];
         let (keys, _) = engine.model.kv_buffers()[0];
-        engine.gpu.write(keys, 0, bytemuck::cast_slice(&cell));
+        engine.device.write(keys, 0, bytemuck::cast_slice(&cell));
         let mut codes = Vec::new();
         loop {
             match block_on(generation.next(&mut engine)) {
@@ -277,9 +271,8 @@ fn logits_that_are_not_numbers_are_an_error() {
     }
 }
 
-#[test]
-fn banning_everything_is_an_error() {
-    let mut engine = engine(64);
+fn banning_everything_is_an_error(backend: Backend) {
+    let mut engine = engine(backend, 64);
     for temperature in [0.0, 1.0] {
         let logit_bias = (0..vocab(&engine) as u32).map(|id| (id, f32::NEG_INFINITY)).collect();
         let sampling = SamplingParams { logit_bias, temperature, ..Default::default() };
@@ -296,9 +289,8 @@ fn banning_everything_is_an_error() {
     }
 }
 
-#[test]
-fn stop_strings_and_tokens_end_with_stop() {
-    let mut engine = engine(256);
+fn stop_strings_and_tokens_end_with_stop(backend: Backend) {
+    let mut engine = engine(backend, 256);
     let plain = run(&mut engine, &prompt(), greedy(16));
     assert_eq!(plain.reason, FinishReason::Length);
     let middle: String = plain.text.chars().skip(plain.text.chars().count() / 2).take(3).collect();
@@ -314,9 +306,8 @@ fn stop_strings_and_tokens_end_with_stop() {
     assert!(plain.text.starts_with(&stopped.text));
 }
 
-#[test]
-fn an_end_of_text_token_ends_with_stop() {
-    let mut engine = engine(256);
+fn an_end_of_text_token_ends_with_stop(backend: Backend) {
+    let mut engine = engine(backend, 256);
     let eog = engine.tokenizer.eog_ids()[0];
     let sampling = SamplingParams { logit_bias: vec![(eog, 100.0)], ..Default::default() };
     let options = GenerateOptions { sampling, ignore_eos: false, ..greedy(16) };
@@ -324,9 +315,8 @@ fn an_end_of_text_token_ends_with_stop() {
     assert_eq!((ended.tokens, ended.text, ended.reason), (vec![eog], String::new(), FinishReason::Stop));
 }
 
-#[test]
-fn a_shared_prefix_is_reused_and_changes_nothing() {
-    let mut engine = engine(256);
+fn a_shared_prefix_is_reused_and_changes_nothing(backend: Backend) {
+    let mut engine = engine(backend, 256);
     let kept = GenerateOptions { fresh: false, ..greedy(12) };
     let first = run(&mut engine, &prompt(), kept.clone());
     assert_eq!(first.cached, 0);
@@ -346,9 +336,8 @@ fn a_shared_prefix_is_reused_and_changes_nothing() {
     assert_eq!(parted.tokens, run(&mut engine, &longer, greedy(12)).tokens);
 }
 
-#[test]
-fn a_cancelled_generation_ends_with_abort_and_leaves_a_sound_cache() {
-    let mut engine = engine(256);
+fn a_cancelled_generation_ends_with_abort_and_leaves_a_sound_cache(backend: Backend) {
+    let mut engine = engine(backend, 256);
     let expected = run(&mut engine, &prompt(), greedy(8)).tokens;
     for steps in 0..7 {
         engine_forgets(&mut engine);
@@ -371,9 +360,8 @@ fn engine_forgets(engine: &mut Engine) {
     Generation::with_tokens(engine, vec![1], greedy(1)).unwrap();
 }
 
-#[test]
-fn options_out_of_range_are_refused() {
-    let mut engine = engine(64);
+fn options_out_of_range_are_refused(backend: Backend) {
+    let mut engine = engine(backend, 64);
     let n_vocab = engine.model.config.n_vocab;
     let bad = [
         GenerateOptions { stop_tokens: vec![n_vocab], ..greedy(1) },
@@ -388,6 +376,23 @@ fn options_out_of_range_are_refused() {
         assert_eq!(error.code, Code::BadOption, "{options:?}");
     }
 }
+
+on_both_backends!(
+    max_tokens_ends_with_length,
+    a_full_context_ends_with_length,
+    prompts_that_do_not_fit_are_refused,
+    a_seed_says_everything,
+    the_loop_takes_the_best_of_what_forward_gives,
+    a_greedy_choice_takes_two_dispatches,
+    a_later_generation_ends_an_earlier_one,
+    logits_that_are_not_numbers_are_an_error,
+    banning_everything_is_an_error,
+    stop_strings_and_tokens_end_with_stop,
+    an_end_of_text_token_ends_with_stop,
+    a_shared_prefix_is_reused_and_changes_nothing,
+    a_cancelled_generation_ends_with_abort_and_leaves_a_sound_cache,
+    options_out_of_range_are_refused
+);
 
 #[test]
 fn load_options_out_of_range_are_refused() {

@@ -6,30 +6,40 @@ mod run;
 mod tiny;
 
 use pollster::block_on;
-use run::load;
+use run::{load, on_both_backends};
+use sotto::device::Backend;
 use sotto::engine::Engine;
 use sotto::error::Code;
 use sotto::kv_cache::KvType;
 use sotto::loader::LoadOptions;
 use sotto::measure::{BenchOptions, PassTime, bench, profile, total};
 use sotto::memory::Memory;
+use sotto::turn::Turn;
 
-fn engine(name: &str) -> Engine {
-    let options = LoadOptions { context: Some(128), max_rows: Some(16), kv: KvType::F16, ..Default::default() };
+fn engine(backend: Backend, name: &str) -> Engine {
+    let options =
+        LoadOptions { backend, context: Some(128), max_rows: Some(16), kv: KvType::F16, ..Default::default() };
     load(&tiny::build(name).unwrap(), options).expect("a model")
 }
 
+on_both_backends!(
+    a_token_reads_every_weight_once_and_one_row_of_the_embedding,
+    a_token_reads_the_cache_up_to_itself_or_its_window,
+    a_benchmark_reports_each_length_and_refuses_what_does_not_fit,
+    a_profile_has_every_dispatch_and_adds_up,
+    a_timed_recording_computes_what_an_untimed_one_does,
+);
+
 /// Weight and cache bytes of one token at a position.
 fn token(engine: &Engine, position: u32) -> (u64, u64) {
-    let recording = engine.model.record(sotto::forward::Shape::decode(0)).unwrap();
-    let reads = total(&engine.gpu, &engine.model, &recording, position..position + 1);
+    let recording = engine.model.record(engine.decode_shape(0)).unwrap();
+    let reads = total(&engine.device, &engine.model, &recording, position..position + 1);
     (reads.weights, reads.kv)
 }
 
-#[test]
-fn a_token_reads_every_weight_once_and_one_row_of_the_embedding() {
+fn a_token_reads_every_weight_once_and_one_row_of_the_embedding(backend: Backend) {
     for name in ["llama-f32", "gemma3-mixed"] {
-        let engine = engine(name);
+        let engine = engine(backend, name);
         let c = &engine.model.config;
         let file: u64 = engine.types.iter().map(|t| t.1).sum();
         let (weights, _) = token(&engine, 0);
@@ -41,30 +51,32 @@ fn a_token_reads_every_weight_once_and_one_row_of_the_embedding() {
     }
 }
 
-#[test]
-fn a_token_reads_the_cache_up_to_itself_or_its_window() {
-    let llama = engine("llama-f32");
+fn a_token_reads_the_cache_up_to_itself_or_its_window(backend: Backend) {
+    let llama = engine(backend, "llama-f32");
     let c = &llama.model.config;
     let cell = u64::from(c.n_layers * c.kv_dim()) * 2 * 2;
     assert_eq!(token(&llama, 0).1, cell);
     assert_eq!(token(&llama, 99).1, 100 * cell);
 
-    let gemma = engine("gemma3-mixed");
+    let gemma = engine(backend, "gemma3-mixed");
     let c = &gemma.model.config;
     let cells: u64 = c.layers.iter().map(|l| u64::from(l.window.unwrap_or(100).min(100))).sum();
     assert!(cells < u64::from(100 * c.n_layers), "a window below 100");
     assert_eq!(token(&gemma, 99).1, cells * u64::from(c.kv_dim()) * 2 * 2);
 }
 
-#[test]
-fn a_benchmark_reports_each_length_and_refuses_what_does_not_fit() {
-    let mut engine = engine("llama-f32");
+fn a_benchmark_reports_each_length_and_refuses_what_does_not_fit(backend: Backend) {
+    let mut engine = engine(backend, "llama-f32");
     let options = BenchOptions { prompt_tokens: vec![5, 40], gen_tokens: 3, runs: 1, profile: false };
     let several = block_on(bench(&mut engine, &options)).unwrap();
     assert_eq!(several.lengths.iter().map(|l| l.prompt_tokens).collect::<Vec<_>>(), [5, 40]);
     assert_eq!(several.lengths[0].prefill_tps, several.prefill_tps);
     assert_eq!((several.weight_bytes_per_token, several.kv_bytes_per_token), token(&engine, 5));
-    assert!(several.encode_us > 0.0 && several.decode_tps > 0.0 && several.profile.is_none());
+    assert!(
+        several.encode_us.is_some_and(|us| us > 0.0) == (backend == Backend::Webgpu)
+            && several.decode_tps > 0.0
+            && several.profile.is_none()
+    );
 
     let one = block_on(bench(&mut engine, &BenchOptions { prompt_tokens: vec![5], ..options.clone() })).unwrap();
     assert!(one.lengths.is_empty());
@@ -74,20 +86,19 @@ fn a_benchmark_reports_each_length_and_refuses_what_does_not_fit() {
     }
 }
 
-#[test]
-fn a_timed_recording_computes_what_an_untimed_one_does() {
-    let mut engine = engine("llama-f32");
-    let prepared = engine.gpu.prepare(&engine.model.record(sotto::forward::Shape::decode(0)).unwrap());
+fn a_timed_recording_computes_what_an_untimed_one_does(backend: Backend) {
+    let mut engine = engine(backend, "llama-f32");
+    let prepared = engine.device.prepare(&engine.model.record(engine.decode_shape(0)).unwrap());
     let n = u64::from(engine.model.config.n_vocab) * 4;
-    let timestamps = engine.gpu.caps.timestamps;
+    let timestamps = engine.device.check_timestamps().is_ok();
     let mut logits = |token: u32, timed: bool| {
-        engine.gpu.write(engine.model.batch_buffer(), 0, bytemuck::cast_slice(&[token, 0, 0, 0]));
-        engine.gpu.write(engine.model.outputs_buffer(), 0, &[0; 4]);
+        engine.device.write(engine.model.batch_buffer(), 0, bytemuck::cast_slice(&[token, 0, 0, 0]));
+        engine.device.write(engine.model.outputs_buffer(), 0, &[0; 4]);
         match timed {
-            true => assert_eq!(block_on(engine.gpu.time(&prepared)).unwrap().len(), prepared.len()),
-            false => engine.gpu.run(&prepared),
+            true => assert_eq!(block_on(engine.device.time(&prepared)).unwrap().len(), prepared.len()),
+            false => block_on(engine.device.run(&prepared, &Turn::default())).unwrap(),
         }
-        block_on(engine.gpu.read(engine.model.logits_buffer(), n)).unwrap()
+        block_on(engine.device.read(engine.model.logits_buffer(), n)).unwrap()
     };
     let untimed = [logits(7, false), logits(9, false)];
     assert_ne!(untimed[0], untimed[1]);
@@ -96,16 +107,15 @@ fn a_timed_recording_computes_what_an_untimed_one_does() {
     }
 }
 
-#[test]
-fn a_profile_has_every_dispatch_and_adds_up() {
-    let mut engine = engine("llama-f32");
-    if !engine.gpu.caps.timestamps {
-        return println!("{} has no timestamps", engine.gpu.caps.adapter);
+fn a_profile_has_every_dispatch_and_adds_up(backend: Backend) {
+    let mut engine = engine(backend, "llama-f32");
+    if engine.device.check_timestamps().is_err() {
+        return println!("{} has no timestamps", engine.device.name());
     }
     let profile = block_on(profile(&mut engine, 20, 2)).unwrap();
     let sum = |pass: &PassTime, of: fn(&sotto::measure::KernelTime) -> f64| pass.kernels.iter().map(of).sum::<f64>();
     // The forward pass; sampling is behind it.
-    let dispatches = engine.model.record(sotto::forward::Shape::decode(20)).unwrap().dispatches.len();
+    let dispatches = engine.model.record(engine.decode_shape(20)).unwrap().dispatches.len();
     assert_eq!(sum(&profile.decode, |k| k.calls as f64), dispatches as f64);
     let (weights, kv) = token(&engine, 20);
     assert_eq!(sum(&profile.decode, |k| k.weight_bytes as f64), weights as f64);
@@ -121,14 +131,15 @@ fn a_profile_has_every_dispatch_and_adds_up() {
 
 #[test]
 fn without_timestamps_a_profile_is_refused_before_anything_runs() {
-    let mut engine = engine("llama-f32");
-    engine.gpu.caps.timestamps = false;
+    let mut engine = engine(Backend::Webgpu, "llama-f32");
+    let sotto::device::Device::Gpu(gpu) = &mut engine.device else { panic!("an engine on a GPU") };
+    gpu.caps.timestamps = false;
+    let prepared = engine.device.prepare(&engine.model.record(engine.decode_shape(0)).unwrap());
     let options = BenchOptions { prompt_tokens: vec![5], gen_tokens: 3, runs: 1, profile: true };
     for error in [
         block_on(bench(&mut engine, &options)).unwrap_err(),
         block_on(profile(&mut engine, 5, 1)).unwrap_err(),
-        block_on(engine.gpu.time(&engine.gpu.prepare(&engine.model.record(sotto::forward::Shape::decode(0)).unwrap())))
-            .unwrap_err(),
+        block_on(engine.device.time(&prepared)).unwrap_err(),
     ] {
         assert_eq!(error.code, Code::BadOption);
         assert!(error.message.contains("timestamps"), "{error}");

@@ -6,12 +6,14 @@ mod run;
 mod tiny;
 
 use run::{decode, largest_difference, load, prefill};
+use sotto::device::Backend;
 use sotto::engine::Engine;
 use sotto::loader::LoadOptions;
 
 fn engine(tune: bool, tuning: Vec<String>) -> Engine {
     let file = tiny::build("gemma3-mixed").expect("a tiny model");
-    let options = LoadOptions { max_rows: Some(16), tune: Some(tune), tuning, ..Default::default() };
+    let options =
+        LoadOptions { backend: Backend::Webgpu, max_rows: Some(16), tune: Some(tune), tuning, ..Default::default() };
     load(&file, options).expect("a model")
 }
 

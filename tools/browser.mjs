@@ -1,8 +1,8 @@
-// A headless Chromium with WebGPU, for the commands and tests.
+// A headless Chromium, for the commands.
 import { Stop, chromiumArgs, ensureChromium } from "./setup.mjs";
 
-/** The graphics card's adapter where there is one, else the browser's software adapter (SOTTO_ADAPTER=swiftshader asks for that one). `exactTimes`: GPU timestamps to the nanosecond, of which pages see only every 100 µs. */
-export async function launchBrowser(url, { exactTimes = false } = {}) {
+/** With the graphics card's adapter where there is one; with the browser's software adapter where there is none and `webgpu` needs one, or SOTTO_ADAPTER=swiftshader asks for it. `exactTimes`: GPU timestamps to the nanosecond, of which pages see only every 100 µs. */
+export async function launchBrowser(url, { webgpu = false, exactTimes = false } = {}) {
   const { chromium } = await import("@playwright/test");
   const executablePath = ensureChromium();
   const wanted = process.env.SOTTO_ADAPTER;
@@ -15,7 +15,7 @@ export async function launchBrowser(url, { exactTimes = false } = {}) {
     }
     const page = await browser.newPage();
     await page.goto(url);
-    if (await page.evaluate(async () => !!(await navigator.gpu?.requestAdapter()))) return { browser, page };
+    if (!webgpu || await page.evaluate(async () => !!(await navigator.gpu?.requestAdapter()))) return { browser, page };
     await browser.close();
   }
   throw new Stop(`this Chromium (${executablePath}) gives no WebGPU adapter; update it.`);

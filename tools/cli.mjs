@@ -7,25 +7,28 @@ import { ROOT, Stop, ensurePackages, tool } from "./setup.mjs";
 
 const text = { type: "string" };
 const flag = { type: "boolean", default: false };
-const MODEL = { model: text, "context-length": text, tune: text, json: flag, help: { ...flag, short: "h" } };
+const MODEL = { model: text, backend: { ...text, default: "auto" }, precision: { ...text, default: "auto" }, "context-length": text, tune: text, json: flag, help: { ...flag, short: "h" } };
+
+/** Flags whose values are names. */
+const NAMES = { backend: ["auto", "webgpu", "cpu"], precision: ["auto", "high"], tune: ["on", "off"] };
 
 const COMMANDS = {
   generate: {
-    usage: "generate --model FILE_OR_URL (--prompt TEXT | --prompt-file F | --batch F.json) [--raw] [--max-tokens N] [--temperature T] [--top-k N] [--top-p P] [--min-p P] [--repeat-penalty R] [--seed S] [--stop TEXT]… [--context-length N] [--tune on|off] [--json]",
+    usage: "generate --model FILE_OR_URL (--prompt TEXT | --prompt-file F | --batch F.json) [--raw] [--max-tokens N] [--temperature T] [--top-k N] [--top-p P] [--min-p P] [--repeat-penalty R] [--seed S] [--stop TEXT]… [--context-length N] [--backend auto|webgpu|cpu] [--precision auto|high] [--tune on|off] [--json]",
     flags: { ...MODEL, prompt: text, "prompt-file": text, batch: text, raw: flag, stop: { ...text, multiple: true } },
     numbers: ["max-tokens", "temperature", "top-k", "top-p", "min-p", "repeat-penalty", "seed"],
     input: ["prompt", "prompt-file"],
     run: generate,
   },
   score: {
-    usage: "score --model FILE_OR_URL (--text TEXT | --text-file F | --batch F.json) [--context-length N] [--tune on|off] [--json]",
+    usage: "score --model FILE_OR_URL (--text TEXT | --text-file F | --batch F.json) [--context-length N] [--backend auto|webgpu|cpu] [--precision auto|high] [--tune on|off] [--json]",
     flags: { ...MODEL, text, "text-file": text, batch: text },
     numbers: [],
     input: ["text", "text-file"],
     run: score,
   },
   bench: {
-    usage: "bench --model FILE_OR_URL [--prompt-tokens 256[,N]…] [--gen-tokens 64] [--runs 3] [--profile] [--context-length N] [--tune on|off] [--json]",
+    usage: "bench --model FILE_OR_URL [--prompt-tokens 256[,N]…] [--gen-tokens 64] [--runs 3] [--profile] [--context-length N] [--backend auto|webgpu|cpu] [--precision auto|high] [--tune on|off] [--json]",
     flags: { ...MODEL, "prompt-tokens": { ...text, default: "256" }, profile: flag },
     numbers: ["gen-tokens", "runs"],
     lists: ["prompt-tokens"],
@@ -39,7 +42,9 @@ await tool(async () => {
   if (!command) throw new Stop(`usage: ${Object.values(COMMANDS).map(({ usage }) => usage).join(" | ")}`);
   const values = readFlags(command, args);
   if (values.help) return console.log(`usage: ${command.usage}`);
-  if (values.tune && !["on", "off"].includes(values.tune)) throw new Stop(`--tune is "on" or "off", not "${values.tune}".`);
+  for (const [name, known] of Object.entries(NAMES)) {
+    if (values[name] !== undefined && !known.includes(values[name])) throw new Stop(`--${name} is one of ${known.join(", ")}, not "${values[name]}".`);
+  }
   if (!values.model) throw new Stop(`--model is missing; usage: ${command.usage}`);
   const inputs = command.input ? readInputs(command, values) : [];
   await ensureBuilt();
@@ -121,7 +126,7 @@ async function inBrowser(values, work) {
   let browser;
   try {
     let page;
-    ({ browser, page } = await launchBrowser(server.url, { exactTimes: values.profile }));
+    ({ browser, page } = await launchBrowser(server.url, { webgpu: values.backend === "webgpu", exactTimes: values.profile }));
     await page.exposeFunction("write", (piece) => void process.stdout.write(piece));
     const source = isUrl ? values.model : `${server.url}/model/${encodeURIComponent(basename(path))}`;
     const call = async (action, argument) => {
@@ -131,8 +136,11 @@ async function inBrowser(values, work) {
       if (result.error) throw new Stop(`${result.error.message.replaceAll(source, values.model)} (${result.error.code})`);
       return result.value;
     };
-    const load = () => call("load", { source, contextLength: values["context-length"], tune: values.tune && values.tune === "on" });
-    const { info, loadMs } = await load();
+    const { backend, precision } = values;
+    const options = { backend, precision, contextLength: values["context-length"], tune: values.tune && values.tune === "on" };
+    const load = () => call("load", { source, options });
+    const { info, loadMs, warnings } = await load();
+    for (const warning of warnings) console.error(`warning: ${warning}`);
     await work({ call, reload: async () => (await load()).loadMs, info, loadMs });
   } finally {
     await browser?.close();
@@ -145,11 +153,12 @@ async function inPage({ action, argument }) {
   try {
     if (action === "load") {
       const { load } = await import("/dist/index.js");
-      const { source, contextLength, tune } = argument;
+      const { source, options } = argument;
       await globalThis.model?.dispose();
+      const warnings = [];
       const started = performance.now();
-      globalThis.model = await load(source, { contextLength, tune });
-      return { value: { info: globalThis.model.info, loadMs: performance.now() - started } };
+      globalThis.model = await load(source, { ...options, onWarning: ({ message }) => warnings.push(message) });
+      return { value: { info: globalThis.model.info, loadMs: performance.now() - started, warnings } };
     }
     const { model } = globalThis;
     if (action === "generate") {
@@ -185,9 +194,10 @@ async function generate({ call, info, loadMs }, { options, raw, stop, json }, in
       finish_reason: reply.finishReason,
       timings: { load_ms: loadMs, ttft_ms: ttftMs, prefill_tps: prefillTps, decode_tps: decodeTps },
       memory: memory(reply),
+      backend: info.backend,
       adapter: adapter(info),
     });
-    if (!json) console.error(`[${reply.tokens.length} tokens, ${decodeTps.toFixed(1)} tokens/s, first after ${ttftMs.toFixed(0)} ms, ${adapter(info)}]`);
+    if (!json) console.error(`[${reply.tokens.length} tokens, ${decodeTps.toFixed(1)} tokens/s, first after ${ttftMs.toFixed(0)} ms, ${adapter(info) ?? "CPU"}]`);
   }
   if (json) print(inputs, results);
 }
@@ -248,8 +258,9 @@ function memory({ memory: { wasmBytes, gpuBytes } }) {
   return { wasm_peak_bytes: wasmBytes, gpu_bytes: gpuBytes };
 }
 
-function adapter({ adapter: { description, vendor, architecture } }) {
-  return description || [vendor, architecture].filter(Boolean).join(" ");
+/** The GPU's name; null on the CPU. */
+function adapter({ adapter }) {
+  return adapter && (adapter.description || [adapter.vendor, adapter.architecture].filter(Boolean).join(" "));
 }
 
 function camel(name) {

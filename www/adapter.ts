@@ -4,6 +4,7 @@
  * the request, and tells the engine what adapter it is on. Without subgroups the engine runs its other kernels.
  */
 import type { EngineLoadOptions } from "./engine.js";
+import { SottoError } from "./errors.js";
 
 interface Adapter {
   readonly features: { has(name: string): boolean };
@@ -11,6 +12,15 @@ interface Adapter {
 }
 
 const WRAPPED = Symbol.for("sotto.subgroups");
+
+/** Throws `no_webgpu` where the browser has none, or keeps it from this page. */
+export function requireWebgpu(): void {
+  if (typeof navigator === "undefined" || "gpu" in navigator) return;
+  const why = globalThis.isSecureContext
+    ? "this browser has no WebGPU: update it, or turn on hardware acceleration"
+    : "WebGPU needs a secure page: open it over https or on localhost";
+  throw new SottoError("no_webgpu", `The model cannot run on WebGPU: ${why}.`);
+}
 
 /** Describes the default adapter; with `subgroups`, every device asked for from now on has them where it can. */
 export async function describeAdapter(): Promise<Pick<EngineLoadOptions, "subgroups" | "adapter">> {

@@ -1,14 +1,18 @@
 /**
- * What the wasm module exports (`crate/web.rs`), as the worker uses it.
+ * What the wasm module exports (`crate/web/`), as the worker uses it.
  * Every method may throw `{ name: "SottoError", code, message }`.
  */
+import type { ErrorData } from "./errors.js";
 import type { BenchOptions, BenchResult, GenerateOptions, Message, ModelInfo, ScoreResult, Timings } from "./protocol.js";
 
 export interface EngineModule {
-  Loader: { create(options: EngineLoadOptions): Promise<Loader> };
+  /** `pause` is called about 30 times a second while the CPU computes, and awaited. */
+  Loader: { create(options: EngineLoadOptions, pause: () => Promise<void>): Promise<Loader> };
 }
 
 export interface EngineLoadOptions {
+  backend?: "auto" | "webgpu" | "cpu";
+  precision?: "auto" | "high";
   contextLength?: number;
   maxBatchTokens?: number;
   kvType?: "f16" | "f32";
@@ -24,6 +28,8 @@ export interface EngineLoadOptions {
 /** One model load: bytes go in, in order; an engine comes out. */
 export interface Loader {
   push(chunk: Uint8Array): void;
+  /** Why the CPU took WebGPU's place; once, as soon as it is known. */
+  take_warning(): ErrorData | undefined;
   /** Resolves when the GPU has taken what was pushed; awaited about every 16 MiB. */
   drain(): Promise<void>;
   /** The file's size by its header, once that has been read. */
@@ -48,6 +54,7 @@ export type EngineGenerateOptions = Omit<GenerateOptions, "signal" | "onProgress
 
 export interface Generation {
   next(): Promise<Step | undefined>;
+  /** Ends the generation, on the CPU in the middle of a step too. */
   cancel(): void;
   free(): void;
 }

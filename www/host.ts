@@ -3,11 +3,12 @@ import type { Engine, EngineModule } from "./engine.js";
 import { SottoError, aborted } from "./errors.js";
 import { chunks, open } from "./fetch.js";
 import type { Calls, Memory, Method, Progress, ToPage, ToWorker } from "./protocol.js";
-import { describeAdapter } from "./adapter.js";
+import { describeAdapter, requireWebgpu } from "./adapter.js";
+import { pause } from "./pause.js";
 import { readTuning, writeTuning } from "./tuning.js";
 import { Turns } from "./turns.js";
 
-/** Bytes given to the engine before waiting for the GPU to take them. */
+/** Bytes given to the engine before waiting for the device to take them. */
 const DRAIN_EVERY = 16 << 20;
 const PROGRESS_EVERY_MS = 100;
 
@@ -75,13 +76,19 @@ export class Host {
   #calls: { [M in Method]: (args: Calls[M]["args"], context: Context<M>) => Promise<Calls[M]["result"]> } = {
     load: async ({ source, options }, { signal, emit }) => {
       const { Loader } = await this.#module();
-      const described = await describeAdapter();
+      if (options.backend === "webgpu") requireWebgpu();
+      const described = options.backend === "cpu" ? { subgroups: false } : await describeAdapter();
       const subgroups = options.subgroups !== false && described.subgroups;
-      const report = throttle(emit);
+      const report = throttle((progress) => emit({ progress }));
+      const warn = () => {
+        const warning = loader.take_warning();
+        if (warning) emit({ warning: { code: warning.code, message: warning.message } });
+      };
       const tuning = await readTuning(described.adapter);
-      const loader = await Loader.create({ ...options, ...described, subgroups, tuning });
+      const loader = await Loader.create({ ...options, ...described, subgroups, tuning }, pause);
       let finishing = false;
       try {
+        warn();
         const opened = await open(source, signal);
         let loaded = 0;
         let total = opened.total;
@@ -89,6 +96,7 @@ export class Host {
         report({ phase: "download", loaded, total }, true);
         for await (const chunk of chunks(opened, signal)) {
           loader.push(chunk);
+          warn();
           loaded += chunk.length;
           undrained += chunk.length;
           total = loader.total_bytes() ?? total;
@@ -122,13 +130,12 @@ export class Host {
         const generation = await this.#steps.run(() => this.#ready.generate(prompt, options));
         let sent = "";
         let count = 0;
+        const cancel = () => generation.cancel();
+        signal.addEventListener("abort", cancel);
         try {
           for (;;) {
             const step = await this.#steps.run(() => generation.next());
-            if (signal.aborted) {
-              generation.cancel();
-              throw aborted("The reply", signal);
-            }
+            if (signal.aborted) throw aborted("The reply", signal);
             if (!step) break;
             if (step.kind === "prefill") {
               emit({ progress: { phase: "prefill", loaded: step.done, total: step.total } });
@@ -145,6 +152,7 @@ export class Host {
             }
           }
         } finally {
+          signal.removeEventListener("abort", cancel);
           release(generation);
         }
         return this.#steps.run(() => this.#memory());

@@ -1,5 +1,5 @@
 /**
- * Sotto runs GGUF language models in the browser, on WebGPU:
+ * Sotto runs GGUF language models in the browser, on WebGPU or the CPU:
  *
  *     const model = await load("model.gguf");
  *     for await (const { text } of model.generate("Hello")) show(text);
@@ -26,6 +26,7 @@ export type {
   ScoreResult,
   Source,
   Timings,
+  Warning,
 } from "./protocol.js";
 
 /** Loads a GGUF model in a worker of its own. Rejects with a `SottoError`. */

@@ -13,21 +13,21 @@ import type {
   SourceData,
 } from "./protocol.js";
 
-/** How long a worker may take to free its GPU memory before it is ended anyway. */
+/** How long a worker may take to free its memory before it is ended anyway. */
 const DISPOSE_MS = 2000;
 
 /** Loads a model through a worker that was already started. */
 export async function connect(worker: Endpoint, source: SourceData, options: LoadOptions): Promise<Model> {
-  const { signal, onProgress, wasmUrl, contextLength, maxBatchTokens, kvType, f16, subgroups, tune } = options;
+  const { signal, onProgress, onWarning, wasmUrl, backend, precision, contextLength, maxBatchTokens, kvType, f16, subgroups, tune } = options;
   const connection = new Connection(worker, wasmUrl?.toString());
   try {
     const info = await connection.call(
       "load",
-      { source, options: { contextLength, maxBatchTokens, kvType, f16, subgroups, tune } },
+      { source, options: { backend, precision, contextLength, maxBatchTokens, kvType, f16, subgroups, tune } },
       {
         what: "Loading the model",
         signal,
-        onEvent: (progress) => onProgress?.(progress),
+        onEvent: (event) => ("progress" in event ? onProgress?.(event.progress) : onWarning?.(event.warning)),
         transfer: source.kind === "port" ? [source.port] : [],
       },
     );

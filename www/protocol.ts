@@ -1,5 +1,5 @@
 /** The types of the public API, and the messages between the page and its worker. */
-import type { ErrorData } from "./errors.js";
+import type { ErrorCode, ErrorData } from "./errors.js";
 
 /** Where a model comes from. A string or `URL` is resolved against the page. */
 export type Source = string | URL | Blob | ReadableStream<Uint8Array> | ArrayBuffer | ArrayBufferView;
@@ -12,10 +12,25 @@ export interface Progress {
   total: number | undefined;
 }
 
+/** Something that the model works in spite of. */
+export interface Warning {
+  code: ErrorCode;
+  message: string;
+}
+
 export interface LoadOptions {
   signal?: AbortSignal;
   onProgress?: (progress: Progress) => void;
-  /** Tokens of context to reserve GPU memory for (the engine picks a modest one by default). */
+  /** Called if WebGPU fails and the CPU takes its place. */
+  onWarning?: (warning: Warning) => void;
+  /**
+   * `auto` takes a graphics card where WebGPU offers one, else the CPU; `info.backendReason` says why. With `webgpu` there
+   * is no other choice: what it lacks is an error.
+   */
+  backend?: "auto" | "webgpu" | "cpu";
+  /** On the CPU, `auto` computes matrix products in 8 bits and `high` in 16. WebGPU computes in f32 always. */
+  precision?: "auto" | "high";
+  /** Tokens of context to reserve memory for (the engine picks a modest number by default). */
   contextLength?: number;
   /** Prompt tokens computed at once. */
   maxBatchTokens?: number;
@@ -83,6 +98,7 @@ export interface Chunk {
 }
 
 export interface Memory {
+  /** 0 on the CPU, whose buffers lie in the wasm heap. */
   gpuBytes: number;
   /** The size of the wasm heap; it never shrinks, so this is its peak. */
   wasmBytes: number;
@@ -98,7 +114,10 @@ export interface ModelInfo {
   vocabSize: number;
   quantization: string;
   chatTemplate: boolean;
-  backend: "webgpu";
+  backend: "webgpu" | "cpu";
+  /** Why this backend: a sentence. */
+  backendReason: string;
+  /** What WebGPU runs on; `null` on the CPU. */
   adapter: {
     vendor: string;
     architecture: string;
@@ -106,7 +125,9 @@ export interface ModelInfo {
     isSoftware: boolean;
     subgroups: boolean;
     f16: boolean;
-  };
+  } | null;
+  /** Threads that compute; on WebGPU they are the card's own, and this is 1. */
+  threads: number;
   memory: Memory;
   eosTokens: number[];
   /** The kernels that measurement chose, one line a matrix product; empty where none was made. */
@@ -141,8 +162,8 @@ export interface BenchResult {
   weightBytesPerToken: number;
   kvBytesPerToken: number;
   decodeGbps: number;
-  /** CPU time to encode and submit one token's dispatches. */
-  encodeUs: number;
+  /** CPU time to encode and submit one token's dispatches; `null` on the CPU, which computes them. */
+  encodeUs: number | null;
   /** Every length, if more than one was asked for. */
   lengths?: { promptTokens: number; prefillTps: number; decodeTps: number; ttftMs: number }[];
   /** One decoded token, and one chunk of a prompt. */
@@ -170,8 +191,8 @@ export type SourceData =
 /** What the page may ask; each gets one `done` or `failed`, with `event`s before it. */
 export interface Calls {
   load: {
-    args: { source: SourceData; options: Omit<LoadOptions, "signal" | "onProgress" | "headers" | "workerUrl" | "wasmUrl"> };
-    event: Progress;
+    args: { source: SourceData; options: Omit<LoadOptions, "signal" | "onProgress" | "onWarning" | "headers" | "workerUrl" | "wasmUrl"> };
+    event: { progress: Progress } | { warning: Warning };
     result: ModelInfo;
   };
   generate: {

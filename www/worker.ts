@@ -16,12 +16,6 @@ function engine(): Promise<EngineModule> {
 }
 
 async function start(): Promise<EngineModule> {
-  if (!("gpu" in navigator)) {
-    const why = self.isSecureContext
-      ? "this browser has no WebGPU: update it, or turn on hardware acceleration"
-      : "WebGPU needs a secure page: open it over https or on localhost";
-    throw new SottoError("no_webgpu", `The model cannot run: ${why}.`);
-  }
   try {
     await init(wasmUrl === undefined ? undefined : { module_or_path: wasmUrl });
   } catch (cause) {

@@ -6,10 +6,10 @@ use std::cmp::Reverse;
 use super::{Args, floats};
 use crate::params::{Sample, SampleOptions, SampleState};
 
-const NONE: u32 = u32::MAX;
-const BAD: u32 = u32::MAX - 1;
+pub(crate) const NONE: u32 = u32::MAX;
+pub(crate) const BAD: u32 = u32::MAX - 1;
 /// The value of a banned token.
-const BANNED: f32 = -3e38;
+pub(crate) const BANNED: f32 = -3e38;
 const BINS: usize = Sample::BINS;
 const LIST_WORDS: usize = Sample::LIST_WORDS;
 const CUT_WORDS: usize = Sample::CUT_WORDS;
@@ -41,7 +41,7 @@ pub fn scan(mut args: Args) {
     partials.iter_mut().zip(best).for_each(|(to, (_, id))| *to = id);
 }
 
-fn adjusted(logit: f32, p: &Sample, options: &SampleOptions, adjust: &[u32]) -> f32 {
+pub(crate) fn adjusted(logit: f32, p: &Sample, options: &SampleOptions, adjust: &[u32]) -> f32 {
     let mut v = logit.clamp(-1e30, 1e30);
     if p.softcap > 0.0 {
         v = p.softcap * (v / p.softcap).tanh();
@@ -95,6 +95,26 @@ pub fn gather(mut args: Args) {
     let groups = args.grid[0] as usize;
     let [list, draws] = args.write.as_mut_slice() else { unreachable!("two written buffers") };
 
+    let cut @ [k_bin, _, _, _, p_first, p_last, ..] = cuts(bins, options);
+    let mut best = vec![(0, NONE); groups];
+    for (id, distance) in candidates(values, list[1], &p) {
+        let b = bin_of(distance) as u32;
+        if b < k_bin.min(p_first) {
+            if distance <= options.reach {
+                let best = &mut best[id as usize / 64 % groups];
+                *best = better(*best, (draw_key(id, distance, options, state), id));
+            }
+        } else if b == k_bin || (p_first..=p_last).contains(&b) {
+            list[LIST_WORDS + list[0] as usize] = id;
+            list[0] += 1;
+        }
+    }
+    draws[..CUT_WORDS].copy_from_slice(&cut);
+    draws[CUT_WORDS..].iter_mut().zip(best).for_each(|(to, (_, id))| *to = id);
+}
+
+/// Where top-k and top-p cut: the words before the drawn tokens.
+pub(crate) fn cuts(bins: &[u32], options: &SampleOptions) -> [u32; CUT_WORDS] {
     // (count, mass) of all tokens before each bin, and of all.
     let mut before = vec![(0u32, 0u64)];
     for b in 0..BINS {
@@ -116,25 +136,10 @@ pub fn gather(mut args: Args) {
         p_last = bin_with(wanted_mass(most.1, options.top_p)).unwrap_or(0);
     }
     let p_before = before.get(p_first as usize).filter(|_| p_first != NONE).map_or(0, |sum| sum.1);
-    let mut best = vec![(0, NONE); groups];
-    for (id, distance) in candidates(values, list[1], &p) {
-        let b = bin_of(distance) as u32;
-        if b < k_bin.min(p_first) {
-            if distance <= options.reach {
-                let best = &mut best[id as usize / 64 % groups];
-                *best = better(*best, (draw_key(id, distance, options, state), id));
-            }
-        } else if b == k_bin || (p_first..=p_last).contains(&b) {
-            list[LIST_WORDS + list[0] as usize] = id;
-            list[0] += 1;
-        }
-    }
     let [k_low, k_high] = split(k_before.1);
     let [p_low, p_high] = split(p_before);
     let [low, high] = split(total.1);
-    let cut = [k_bin, k_before.0, k_low, k_high, p_first, p_last, p_low, p_high, low, high];
-    draws[..CUT_WORDS].copy_from_slice(&cut);
-    draws[CUT_WORDS..].iter_mut().zip(best).for_each(|(to, (_, id))| *to = id);
+    [k_bin, k_before.0, k_low, k_high, p_first, p_last, p_low, p_high, low, high]
 }
 
 /// read: values, options, list, draws; write: state, adjust, batch.
@@ -215,15 +220,15 @@ fn feed(id: u32, p: &Sample, options_words: &[u32], write: &mut [&mut [u32]]) {
     }
 }
 
-fn options(words: &[u32]) -> &SampleOptions {
+pub(crate) fn options(words: &[u32]) -> &SampleOptions {
     bytemuck::from_bytes(bytemuck::cast_slice(&words[..size_of::<SampleOptions>() / 4]))
 }
 
-fn state(words: &[u32]) -> &SampleState {
+pub(crate) fn state(words: &[u32]) -> &SampleState {
     bytemuck::from_bytes(bytemuck::cast_slice(&words[..size_of::<SampleState>() / 4]))
 }
 
-fn best_of_partials(values: &[f32], partials: &[u32], p: &Sample) -> u32 {
+pub(crate) fn best_of_partials(values: &[f32], partials: &[u32], p: &Sample) -> u32 {
     let keyed = partials[..p.n_groups as usize].iter().map(|&id| match id {
         BAD => (u32::MAX, BAD),
         NONE => (0, NONE),
@@ -240,12 +245,12 @@ fn candidates<'a>(values: &'a [f32], best: u32, p: &Sample) -> impl Iterator<Ite
 }
 
 /// The larger key; of equal keys the lower id.
-fn better(a: (u32, u32), b: (u32, u32)) -> (u32, u32) {
+pub(crate) fn better(a: (u32, u32), b: (u32, u32)) -> (u32, u32) {
     if (a.0, Reverse(a.1)) > (b.0, Reverse(b.1)) { a } else { b }
 }
 
 /// Orders as the floats do; 0 for banned tokens only.
-fn key_of(value: f32) -> u32 {
+pub(crate) fn key_of(value: f32) -> u32 {
     if value <= BANNED {
         return 0;
     }
@@ -253,12 +258,12 @@ fn key_of(value: f32) -> u32 {
     if bits >> 31 == 1 { !bits } else { bits | 1 << 31 }
 }
 
-fn bin_of(distance: f32) -> usize {
+pub(crate) fn bin_of(distance: f32) -> usize {
     (distance.to_bits() >> 17).clamp(7744, 7744 + BINS as u32 - 1) as usize - 7744
 }
 
 /// 2^31 e^-distance, to 1e-4 of itself.
-fn mass_of(distance: f32) -> u64 {
+pub(crate) fn mass_of(distance: f32) -> u64 {
     if distance >= 22.0 {
         return 0;
     }
@@ -276,15 +281,15 @@ fn wanted_mass(total: u64, top_p: f32) -> u64 {
     join(low, high).clamp(1, total.max(1))
 }
 
-fn join(low: u32, high: u32) -> u64 {
+pub(crate) fn join(low: u32, high: u32) -> u64 {
     low as u64 | (high as u64) << 32
 }
 
-fn split(mass: u64) -> [u32; 2] {
+pub(crate) fn split(mass: u64) -> [u32; 2] {
     [mass as u32, (mass >> 32) as u32]
 }
 
-fn draw_key(id: u32, distance: f32, options: &SampleOptions, state: &SampleState) -> u32 {
+pub(crate) fn draw_key(id: u32, distance: f32, options: &SampleOptions, state: &SampleState) -> u32 {
     let random = (pcg4d([options.seed[0], options.seed[1], state.step, id])[0] as f32 + 0.5) * (1.0 / 4294967296.0);
     let e = if random > 0.015625 {
         -(1.0 - random).max(5.9604645e-8).ln()

@@ -25,7 +25,8 @@ pub struct AdapterName {
 const SOFTWARE: [&str; 5] = ["swiftshader", "llvmpipe", "lavapipe", "warp", "basic render"];
 
 impl AdapterName {
-    pub(super) fn is_software(&self) -> bool {
+    /// It computes on the CPU.
+    pub fn is_software(&self) -> bool {
         let words = format!("{} {} {}", self.vendor, self.architecture, self.description).to_lowercase();
         self.is_fallback || SOFTWARE.iter().any(|s| words.contains(s))
     }

@@ -16,7 +16,7 @@ use futures_channel::oneshot;
 use crate::bail;
 use crate::error::{Code, Error, Result};
 use crate::kernels::{Access, VariantId};
-use crate::memory::{BufferId, Memory};
+use crate::memory::{BufferId, Memory, Named};
 use crate::recording::Recording;
 
 use ahead::Ahead;
@@ -206,15 +206,6 @@ impl Gpu {
     /// Bytes of all buffers so far.
     pub fn bytes(&self) -> u64 {
         self.bytes
-    }
-
-    /// What a buffer was called when it was allocated; a buffer of weights by the first tensor in it.
-    pub fn label(&self, id: BufferId) -> &str {
-        &self.labels[id.0]
-    }
-
-    pub fn buffer_bytes(&self, id: BufferId) -> u64 {
-        self.buffers[id.0].size()
     }
 
     fn buffer(&self, label: &str, size: u64, usage: wgpu::BufferUsages) -> wgpu::Buffer {
@@ -473,6 +464,15 @@ impl Memory for Gpu {
 
     fn max_binding(&self) -> u64 {
         self.caps.max_binding
+    }
+}
+
+impl Named for Gpu {
+    fn label(&self, id: BufferId) -> &str {
+        &self.labels[id.0]
+    }
+    fn buffer_bytes(&self, id: BufferId) -> u64 {
+        self.buffers[id.0].size()
     }
 }
 

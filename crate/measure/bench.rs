@@ -7,6 +7,7 @@ use super::median;
 use super::profile::{Profile, made_up, profile};
 use super::traffic::total;
 use crate::bail;
+use crate::device::Device;
 use crate::engine::Engine;
 use crate::error::Result;
 use crate::forward::Shape;
@@ -40,8 +41,8 @@ pub struct Bench {
     pub kv_bytes_per_token: u64,
     /// Both, by `decode_tps`: the memory speed that decoding reaches.
     pub decode_gbps: f64,
-    /// CPU time to encode a token's dispatches.
-    pub encode_us: f64,
+    /// CPU time to encode a token's dispatches; none where the CPU computes them.
+    pub encode_us: Option<f64>,
     /// Every length, if more than one was asked for.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub lengths: Vec<Length>,
@@ -74,7 +75,7 @@ pub async fn bench(engine: &mut Engine, options: &BenchOptions) -> Result<Bench>
         }
     }
     if profiled {
-        engine.gpu.check_timestamps()?;
+        engine.device.check_timestamps()?;
     }
     let mut lengths = Vec::new();
     for &length in prompt_tokens {
@@ -82,8 +83,8 @@ pub async fn bench(engine: &mut Engine, options: &BenchOptions) -> Result<Bench>
     }
     // The first token after the prompt; a full context has none, then the last of the prompt.
     let position = first.min(context - 1) as u32;
-    let recording = engine.model.record(Shape::decode(position))?;
-    let reads = total(&engine.gpu, &engine.model, &recording, position..position + 1);
+    let recording = engine.model.record(engine.decode_shape(position))?;
+    let reads = total(&engine.device, &engine.model, &recording, position..position + 1);
     let Length { prefill_tps, decode_tps, ttft_ms, .. } = lengths[0];
     Ok(Bench {
         prefill_tps,
@@ -125,9 +126,9 @@ const SAMPLES: usize = 15;
 
 /// Median microseconds of CPU time to encode one decoded token. It is not submitted: on a software adapter its work
 /// would take the same CPU, and leave time for a sample or two.
-async fn encode_us(engine: &mut Engine, position: u32) -> Result<f64> {
-    let (model, gpu) = (&engine.model, &engine.gpu);
-    let prepared = gpu.prepare(&model.record(Shape::decode(position))?);
+async fn encode_us(engine: &mut Engine, position: u32) -> Result<Option<f64>> {
+    let Device::Gpu(gpu) = &engine.device else { return Ok(None) };
+    let prepared = gpu.prepare(&engine.model.record(Shape::decode(position))?);
     let mut samples = Vec::new();
     for _ in 0..SAMPLES {
         // The browser's GPU process has caught up.
@@ -136,5 +137,5 @@ async fn encode_us(engine: &mut Engine, position: u32) -> Result<f64> {
         (0..ENCODES).for_each(|_| gpu.encode_only(&prepared));
         samples.push(sample.elapsed().as_secs_f64() * 1e6 / f64::from(ENCODES));
     }
-    Ok(median(samples))
+    Ok(Some(median(samples)))
 }

@@ -1,4 +1,5 @@
-//! Where the time of a forward pass goes: each dispatch timed by the GPU's clock, summed by kernel variant.
+//! Where the time of a forward pass goes: each dispatch timed by the GPU's clock, or on the CPU by its own, summed by
+//! kernel variant.
 
 use std::collections::HashMap;
 
@@ -50,7 +51,7 @@ pub struct KernelTime {
 /// Profiles a token at `position` and a chunk from 0, medians of `runs`. The cache's contents are overwritten.
 /// `BadOption` where the adapter cannot time kernels.
 pub async fn profile(engine: &mut Engine, position: u32, runs: usize) -> Result<Profile> {
-    engine.gpu.check_timestamps()?;
+    engine.device.check_timestamps()?;
     engine.cached.clear();
     let rows = engine.model.sizes.max_rows;
     Ok(Profile {
@@ -61,23 +62,25 @@ pub async fn profile(engine: &mut Engine, position: u32, runs: usize) -> Result<
 
 async fn pass(engine: &mut Engine, rows: u32, position: u32, prefill: bool, runs: usize) -> Result<PassTime> {
     let outputs = u32::from(!prefill);
-    let (model, gpu) = (&engine.model, &mut engine.gpu);
-    let recording = model.record(Shape::new(rows, outputs, prefill, position))?;
-    let prepared = gpu.prepare(&recording);
+    let shape = if prefill { Shape::new(rows, outputs, true, position) } else { engine.decode_shape(position) };
+    let turn = engine.take_turn();
+    let (model, device) = (&engine.model, &mut engine.device);
+    let recording = model.record(shape)?;
+    let prepared = device.prepare(&recording);
     let batch = made_up(rows, position, model.config.n_vocab, prefill);
-    gpu.write(model.batch_buffer(), 0, bytemuck::cast_slice(&batch.words(model.sizes.context)));
-    gpu.write(model.outputs_buffer(), 0, bytemuck::bytes_of(&0u32));
+    device.write(model.batch_buffer(), 0, bytemuck::cast_slice(&batch.words(model.sizes.context)));
+    device.write(model.outputs_buffer(), 0, bytemuck::bytes_of(&0u32));
 
     let mut wall = Vec::new();
     let mut times = vec![Vec::new(); prepared.len()];
-    gpu.run(&prepared);
-    gpu.idle().await?;
+    device.run(&prepared, &turn).await?;
+    device.idle().await?;
     for _ in 0..runs.max(1) {
         let started = Instant::now();
-        gpu.run(&prepared);
-        gpu.idle().await?;
+        device.run(&prepared, &turn).await?;
+        device.idle().await?;
         wall.push(started.elapsed().as_secs_f64() * 1e6);
-        for (all, us) in times.iter_mut().zip(gpu.time(&prepared).await?) {
+        for (all, us) in times.iter_mut().zip(device.time(&prepared).await?) {
             all.push(us);
         }
     }
@@ -87,7 +90,7 @@ async fn pass(engine: &mut Engine, rows: u32, position: u32, prefill: bool, runs
         let name = dispatch.variant.get().name;
         let empty = KernelTime { name, calls: 0, us: 0.0, share: 0.0, weight_bytes: 0, kv_bytes: 0, gbps: 0.0 };
         let sum = sums.entry(name).or_insert(empty);
-        let read = reads(gpu, model, dispatch, position..position + rows);
+        let read = reads(device, model, dispatch, position..position + rows);
         sum.calls += 1;
         sum.us += median(all);
         sum.weight_bytes += read.weights;

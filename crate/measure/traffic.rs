@@ -5,9 +5,8 @@ use std::ops::Range;
 
 use crate::config::Role;
 use crate::forward::Model;
-use crate::gpu::Gpu;
 use crate::kernels::Access;
-use crate::memory::BufferId;
+use crate::memory::{BufferId, Named};
 use crate::recording::{Dispatch, Recording};
 
 /// Bytes, each counted once however often a kernel loads it.
@@ -18,7 +17,7 @@ pub struct Reads {
 }
 
 /// What one dispatch reads for rows at these positions of one sequence.
-pub fn reads(gpu: &Gpu, model: &Model, dispatch: &Dispatch, positions: Range<u32>) -> Reads {
+pub fn reads(buffers: &dyn Named, model: &Model, dispatch: &Dispatch, positions: Range<u32>) -> Reads {
     let mut reads = Reads::default();
     let mut seen: Vec<BufferId> = Vec::new();
     for (&id, access) in dispatch.buffers.iter().zip(dispatch.kernel.bindings) {
@@ -29,11 +28,11 @@ pub fn reads(gpu: &Gpu, model: &Model, dispatch: &Dispatch, positions: Range<u32
             continue;
         }
         seen.push(id);
-        let bytes = gpu.buffer_bytes(id);
+        let bytes = buffers.buffer_bytes(id);
         if let Some(cells) = visible_cells(model, id, &positions) {
             let all = u64::from(model.kv().context) * u64::from(model.kv().n_sequences);
             reads.kv += bytes * u64::from(cells) / all;
-        } else if Role::of(gpu.label(id)).is_some() {
+        } else if Role::of(buffers.label(id)).is_some() {
             // Of the embedding each token looks up one row, wherever it is cut into parts.
             let is_lookup = dispatch.kernel.name == "embed";
             let rows = positions.len() as u64;
@@ -44,11 +43,11 @@ pub fn reads(gpu: &Gpu, model: &Model, dispatch: &Dispatch, positions: Range<u32
 }
 
 /// What all dispatches read together.
-pub fn total(gpu: &Gpu, model: &Model, recording: &Recording, positions: Range<u32>) -> Reads {
+pub fn total(buffers: &dyn Named, model: &Model, recording: &Recording, positions: Range<u32>) -> Reads {
     recording
         .dispatches
         .iter()
-        .map(|d| reads(gpu, model, d, positions.clone()))
+        .map(|d| reads(buffers, model, d, positions.clone()))
         .fold(Reads::default(), |sum, r| Reads { weights: sum.weights + r.weights, kv: sum.kv + r.kv })
 }
 

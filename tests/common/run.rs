@@ -9,7 +9,28 @@ use serde::de::DeserializeOwned;
 use sotto::batch::{Batch, Row};
 use sotto::engine::Engine;
 use sotto::error::Result;
+use sotto::gpu::Gpu;
 use sotto::loader::{LoadOptions, Loader};
+
+#[allow(unused_macros)]
+/// Makes a test on each backend of every function, which takes the [`Backend`].
+macro_rules! on_both_backends {
+    ($($test:ident),* $(,)?) => {
+        mod webgpu {
+            $(#[test] fn $test() { super::$test(sotto::device::Backend::Webgpu) })*
+        }
+        mod cpu {
+            $(#[test] fn $test() { super::$test(sotto::device::Backend::Cpu) })*
+        }
+    };
+}
+#[allow(unused_imports)]
+pub(crate) use on_both_backends;
+
+/// The GPU of an engine that was loaded on one.
+pub fn gpu(engine: &Engine) -> &Gpu {
+    engine.device.gpu().expect("an engine on a GPU")
+}
 
 /// Pushes the file in pieces of odd sizes.
 pub fn load(file: &[u8], options: LoadOptions) -> Result<Engine> {

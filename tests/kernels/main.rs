@@ -2,6 +2,8 @@
 //! another way.
 
 mod attention;
+#[path = "../common/compare.rs"]
+mod compare;
 mod decode_attention;
 mod embed;
 #[path = "../common/export.rs"]

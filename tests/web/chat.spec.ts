@@ -19,8 +19,8 @@ const idle = (page: Page) => expect(page.getByRole("button", { name: "Send" })).
 test("loads the default model, chats, shows the figures, and again after a reload", async ({ page, fakeChat }) => {
   await openModel(page, fakeChat);
   await expect(page.locator("#model-name")).toHaveText("SmolLM2 135M Instruct");
-  await expect(page.locator("#model-facts")).toContainText("SwiftShader");
-  await expect(page.locator("#software")).toContainText("software");
+  await expect(page.locator("#model-facts")).toContainText("180 MB on the CPU");
+  await expect(page.locator("#backend")).toContainText("runs on the CPU. The WebGPU adapter 'SwiftShader' is software.");
   await say(page, "How does a bicycle stay upright?");
   await idle(page);
   await expect(reply(page).locator("ol > li")).toHaveCount(3);
@@ -87,6 +87,14 @@ test("settings hold for the reply and for the next visit", async ({ page, fakeCh
   await expect(page.getByLabel("Longest reply, in tokens")).toHaveValue("5");
   await page.getByRole("button", { name: "Defaults" }).click();
   await expect(page.getByLabel("Longest reply, in tokens")).toHaveValue("512");
+});
+
+test("on a graphics card the page names it, and says why on demand", async ({ page, fakeChat }) => {
+  await page.goto(fakeChat);
+  await page.getByLabel("A file from this device").setInputFiles({ name: "my.gguf", mimeType: "", buffer: Buffer.from("GGUF for a graphics card") });
+  await expect(page.locator("#model-facts")).toContainText("150 MB on Acme 3000");
+  await expect(page.locator("#model-facts")).toHaveAttribute("title", /graphics adapter/);
+  await expect(page.locator("#backend")).toBeHidden();
 });
 
 test("a picked and a dropped file load; another model replaces the first", async ({ page, fakeChat }) => {
@@ -178,14 +186,6 @@ test.describe("what goes wrong is said in a sentence, and the page goes on", () 
       await expect(reply(page).locator(".body")).toHaveText("after");
     });
   }
-
-  test("no WebGPU", async ({ page, fakeChat }) => {
-    await page.addInitScript(() => {
-      delete (Navigator.prototype as { gpu?: unknown }).gpu;
-    });
-    await page.goto(fakeChat);
-    await expect(page.getByRole("alert")).toHaveAttribute("data-code", "no_webgpu");
-  });
 });
 
 test("a phone: nothing is wider than the screen, controls are large enough to touch", async ({ browser, fakeChat }) => {

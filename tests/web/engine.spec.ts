@@ -1,41 +1,19 @@
-/** The built package on tiny models, in Chromium's software adapter: the API, the page, bad files. */
-import type { Page } from "@playwright/test";
+/** The built package on tiny models, on the CPU and on Chromium's software adapter: the API, the page, bad files. */
 import { spawnSync } from "node:child_process";
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
-import { serve } from "../../tools/serve.mjs";
 import { ROOT } from "../../tools/setup.mjs";
-import { expect, test as base, tinyModel } from "./servers.js";
-
-type Package = typeof import("../../www/index.js");
-
-/** A page with the package's exports in `sotto`; /tiny/NAME.gguf makes that model. */
-const test = base.extend<{ blank: Page }>({
-  blank: async ({ page }, use) => {
-    const server = await serve({
-      "/dist/": join(ROOT, "dist"),
-      "/tiny/": (_request: unknown, response: import("node:http").ServerResponse, path: string) =>
-        response.end(readFileSync(tinyModel(path.slice("/tiny/".length, -".gguf".length)))),
-      "/": (_request: unknown, response: import("node:http").ServerResponse) => response.setHeader("content-type", "text/html").end("<!doctype html>"),
-    });
-    await page.goto(server.url);
-    await page.evaluate(async () => {
-      const url = "/dist/index.js";
-      Object.assign(globalThis, { sotto: await import(url) });
-    });
-    await use(page);
-    server.close();
-  },
-});
+import { type Package, expect, test } from "./blank.js";
+import { tinyModel } from "./servers.js";
 
 declare const sotto: Package;
 
 const MODELS = ["llama-f32", "llama-f16", "llama3-f32", "llama-spm-f32", "llama-mixed", "qwen2-f32", "qwen2-mixed", "gemma3-f32", "gemma3-mixed"];
 
-for (const name of MODELS) {
-  test(`${name}: loads, counts its memory, writes the same greedy text twice`, async ({ blank }) => {
-    const result = await blank.evaluate(async (name) => {
-      const model = await sotto.load(`/tiny/${name}.gguf`, { contextLength: 128 });
+const RUNS = [...MODELS.map((name) => [name, "cpu"] as const), ["llama-f32", "webgpu"] as const, ["qwen2-mixed", "webgpu"] as const, ["gemma3-mixed", "webgpu"] as const];
+
+for (const [name, backend] of RUNS) {
+  test(`${name} on ${backend}: loads, counts its memory, writes the same greedy text twice`, async ({ blank }) => {
+    const result = await blank.evaluate(async ([name, backend]) => {
+      const model = await sotto.load(`/tiny/${name}.gguf`, { contextLength: 128, backend });
       const greedy = async () => {
         const tokens: number[] = [];
         let text = "";
@@ -52,10 +30,13 @@ for (const name of MODELS) {
       const { info } = model;
       await model.dispose();
       return { first, second, info, back };
-    }, name);
+    }, [name, backend] as const);
     const { first, second, info, back } = result;
     expect(name.startsWith(info.architecture)).toBe(true);
-    expect(info.adapter.isSoftware).toBe(true);
+    expect(info).toMatchObject({ backend, threads: 1, backendReason: expect.stringContaining("was asked for.") });
+    if (backend === "webgpu") expect(info.adapter!.isSoftware).toBe(true);
+    else expect(info.adapter).toBeNull();
+    expect(info.memory.gpuBytes > 0).toBe(backend === "webgpu");
     expect(info.memory.wasmBytes).toBeLessThan(64e6);
     expect(info.contextLength).toBe(128);
     expect(first.tokens.length).toBeGreaterThan(0);
@@ -130,9 +111,9 @@ test("a seed repeats a reply; stop strings, stop tokens and limits end it", asyn
   expect(r.stopText.text).toBe(r.greedy.text.slice(0, r.greedy.text.indexOf(r.greedy.text.slice(1, 3))));
 });
 
-test("break, abort, concurrent replies and dispose leave the model usable or gone, never hanging", async ({ blank }) => {
-  const r = await blank.evaluate(async () => {
-    const model = await sotto.load("/tiny/llama-f32.gguf", { contextLength: 256 });
+for (const backend of ["webgpu", "cpu"] as const) test(`break, abort, concurrent replies and dispose on ${backend} leave the model usable or gone, never hanging`, async ({ blank }) => {
+  const r = await blank.evaluate(async (backend) => {
+    const model = await sotto.load("/tiny/llama-f32.gguf", { contextLength: 256, backend });
     const options = { raw: true, temperature: 0, maxTokens: 100, stopTokens: [] };
     for await (const chunk of model.generate("the cat", options)) if (chunk.tokens.length > 0) break;
     const abort = new AbortController();
@@ -152,7 +133,7 @@ test("break, abort, concurrent replies and dispose leave the model usable or gon
     const running = rejected(count("the cat"));
     const disposing = model.dispose();
     return { code, together, running: await running, after: await rejected(disposing.then(() => model.tokenize("x"))) };
-  });
+  }, backend);
   expect(r.code).toBe("aborted");
   expect(r.together[0]).toBe(r.together[2]);
   expect(["disposed", "aborted"]).toContain(r.running);

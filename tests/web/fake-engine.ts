@@ -32,30 +32,40 @@ See [a longer text](https://example.org/bicycle) — and <b>this</b> is text, ne
 export class Loader implements LoaderType {
   #head = "";
   #bytes = 0;
+  /** Files that say so run on one. */
+  #card = false;
   static async create(_options: EngineLoadOptions): Promise<Loader> {
     return new Loader();
   }
   push(chunk: Uint8Array): void {
     if (this.#head.length < 4) this.#head += new TextDecoder("latin1").decode(chunk.subarray(0, 4));
+    this.#card ||= new TextDecoder("latin1").decode(chunk.subarray(0, 64)).includes("graphics card");
     if (this.#head.length >= 4 && !this.#head.startsWith("GGUF")) throw fail("not_gguf", "The file does not start with the GGUF magic.");
     this.#bytes += chunk.length;
     log.pushed += chunk.length;
     log.largest = Math.max(log.largest, chunk.length);
   }
+  take_warning(): undefined {}
   async drain(): Promise<void> {}
   total_bytes(): number | undefined {
     return undefined;
   }
   async finish(): Promise<Engine> {
     if (this.#bytes < 8) throw fail("truncated", `The file ends after ${this.#bytes} bytes.`);
-    return new FakeEngine();
+    return new FakeEngine(this.#card);
   }
   free(): void {
     log.freed++;
   }
 }
 
+const CARD = { vendor: "acme", architecture: "", description: "Acme 3000", isSoftware: false, subgroups: true, f16: true };
+
 class FakeEngine implements Engine {
+  #card: boolean;
+  constructor(card: boolean) {
+    this.#card = card;
+  }
   info(): ModelInfo {
     return {
       architecture: "llama",
@@ -67,9 +77,10 @@ class FakeEngine implements Engine {
       vocabSize: 49_152,
       quantization: "Q4_1",
       chatTemplate: true,
-      backend: "webgpu",
-      adapter: { vendor: "google", architecture: "swiftshader", description: "SwiftShader", isSoftware: true, subgroups: false, f16: false },
-      memory: { gpuBytes: 150_000_000, wasmBytes: 30_000_000 },
+      ...(this.#card
+        ? { backend: "webgpu" as const, backendReason: "WebGPU offers the graphics adapter 'Acme 3000'.", adapter: CARD, memory: { gpuBytes: 150_000_000, wasmBytes: 30_000_000 } }
+        : { backend: "cpu" as const, backendReason: "The WebGPU adapter 'SwiftShader' is software.", adapter: null, memory: { gpuBytes: 0, wasmBytes: 180_000_000 } }),
+      threads: 1,
       eosTokens: [2],
       tuning: [],
     };

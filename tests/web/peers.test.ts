@@ -32,6 +32,16 @@ test("without Sotto there are no ratios", () => {
   expect(withRatios([summarise("ort", "ORT", [run(50, 60)])])[0].ratios).toBeUndefined();
 });
 
+test("a peer is compared with the first of its rivals that was measured", () => {
+  const rows = withRatios([
+    summarise("sotto", "Sotto", [run(100, 20)]),
+    { ...summarise("sotto-cpu", "Sotto, CPU", [run(300, 40)]), rivals: [] },
+    { ...summarise("wllama-2", "wllama", [run(50, 10)]), rivals: ["sotto-cpu-2", "sotto-cpu", "sotto"] },
+  ]);
+  expect(rows[1].ratios).toBeUndefined();
+  expect(rows[2].ratios).toEqual({ prefill: 6, decode: 4 });
+});
+
 test("three digits at any size", () => {
   expect([0, 0.0169, 1.234, 123.4, 98765, NaN].map(short)).toEqual(["0", "0.0169", "1.23", "123", "98765", "–"]);
 });

@@ -80,8 +80,8 @@ async function benchModel(model, values) {
     servers.close();
   }
   const rows = values.peers.map((name) => {
-    const { label, package: pack } = PEERS[name];
-    const row = summarise(name, pack ? `${label} (${packageVersion(pack)})` : label, measured[name]);
+    const { label, package: pack, rivals } = PEERS[name];
+    const row = { ...summarise(name, pack ? `${label} (${packageVersion(pack)})` : label, measured[name]), rivals: rivals ?? [] };
     return row.failed ? row : { ...row, firstLoadBytes: firstLoad(PEERS[name]) };
   });
   return { model: basename(model), promptTokens, genTokens, runs, warmupTokens, context: work.context, rows: withRatios(rows), measured };

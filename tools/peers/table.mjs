@@ -19,12 +19,12 @@ export function summarise(name, label, runs) {
   return failed ? { ...row, note: `${runs.length - good.length} of ${runs.length} runs failed: ${failed}` } : row;
 }
 
-/** Adds `ratios` (Sotto's rate over the peer's) where both have figures. */
+/** Adds `ratios` (Sotto's rate over the peer's) where both have figures; `rivals` names the rows to compare with, the best first. */
 export function withRatios(rows) {
-  const sotto = rows.find(({ name, failed }) => name === "sotto" && !failed);
-  if (!sotto) return rows;
+  const measured = (name) => rows.find((row) => row.name === name && !row.failed);
   return rows.map((row) => {
-    if (row === sotto || row.failed) return row;
+    const sotto = (row.rivals ?? ["sotto"]).map(measured).find(Boolean);
+    if (!sotto || row === sotto || row.failed) return row;
     return { ...row, ratios: { prefill: sotto.prefillTps / row.prefillTps, decode: sotto.decodeTps / row.decodeTps } };
   });
 }

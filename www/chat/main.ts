@@ -33,23 +33,29 @@ $("error-close").onclick = hideError;
 
 function opened(loaded: Model, title?: string): void {
   model = loaded;
-  const { name, quantization, nParams, memory, adapter, chatTemplate } = loaded.info;
+  const { name, quantization, nParams, backend, backendReason, chatTemplate } = loaded.info;
   $("model-name").textContent = title ?? name;
-  const device = adapter.description || [adapter.vendor, adapter.architecture].filter(Boolean).join(" ") || "WebGPU";
   // The type of most of the weights comes first.
-  const facts = [parameters(nParams), quantization.split(", ")[0], `${bytes(memory.gpuBytes)} on ${device}`];
+  const facts = [parameters(nParams), quantization.split(", ")[0], place(loaded)];
   $("model-facts").textContent = facts.filter(Boolean).join(" · ");
+  $("model-facts").title = backendReason;
   $<HTMLTextAreaElement>("prompt").placeholder = chatTemplate ? "Write a message" : "This model has no chat format: it goes on with your text";
-  const slow = "WebGPU runs in software here, so replies are slow. If there is a graphics card, turn on hardware acceleration.";
-  $("software").textContent = adapter.isSoftware ? slow : "";
-  show("software", adapter.isSoftware);
+  $("backend").textContent = `The model runs on the CPU. ${backendReason}`;
+  show("backend", backend === "cpu");
   screen(true);
   conversation.open(loaded);
 }
 
+/** "98 MB on SwiftShader" */
+function place({ info: { adapter, memory } }: Model): string {
+  if (!adapter) return `${bytes(memory.wasmBytes)} on the CPU`;
+  const name = adapter.description || [adapter.vendor, adapter.architecture].filter(Boolean).join(" ") || "WebGPU";
+  return `${bytes(memory.gpuBytes)} on ${name}`;
+}
+
 async function unload(): Promise<void> {
   hideError();
-  show("software", false);
+  show("backend", false);
   screen(false);
   await abandon();
 }
@@ -75,13 +81,4 @@ function showError(error: SottoError): void {
 
 function hideError(): void {
   show("error", false);
-}
-
-if (!("gpu" in navigator)) {
-  const why = isSecureContext
-    ? "This browser has no WebGPU. Use a current Chrome, Edge, Safari or Firefox, and turn on hardware acceleration."
-    : "WebGPU needs a secure page: open this one over https or on localhost.";
-  $("error-text").textContent = why;
-  $("error").dataset.code = "no_webgpu";
-  show("error", true);
 }

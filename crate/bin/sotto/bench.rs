@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use sotto::error::Result;
 use sotto::measure::{self, BenchOptions, PassTime};
 
-use crate::commands::{Model, load};
+use crate::commands::{Model, adapter, load};
 
 #[derive(Args)]
 pub struct Bench {
@@ -39,9 +39,9 @@ pub async fn run(args: Bench) -> Result<()> {
         "ttft_ms": bench.ttft_ms,
         "dispatches_per_token": bench.dispatches_per_token,
         "wasm_peak_bytes": null,
-        "gpu_bytes": engine.gpu.bytes(),
-        "backend": "native",
-        "adapter": engine.gpu.caps.adapter.to_string(),
+        "gpu_bytes": engine.device.gpu_bytes(),
+        "backend": engine.device.backend().as_str(),
+        "adapter": adapter(&engine),
         "tuning": engine.model.tuning.lines(),
         "second_load_ms": null,
         "host_peak_bytes": host_peak_bytes(),

@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use sotto::bail;
+use sotto::device::Backend;
 use sotto::engine::{Engine, Prompt};
 use sotto::error::{Code, Error, Result};
 use sotto::kv_cache::KvType;
@@ -17,7 +18,7 @@ use sotto::session::{GenerateOptions, Generation, Step};
 
 use crate::{bench, source};
 
-/// Runs GGUF language models on the GPU.
+/// Runs GGUF language models on the GPU or the CPU.
 #[derive(Parser)]
 #[command(name = "sotto", version)]
 struct Cli {
@@ -46,6 +47,12 @@ pub struct Model {
     /// How the cache stores keys and values: f16 or f32
     #[arg(long, default_value = "f16", value_parser = ["f16", "f32"])]
     kv_type: String,
+    /// What it runs on: auto takes a graphics card where there is one, else the CPU
+    #[arg(long, default_value = "auto", value_parser = ["auto", "webgpu", "cpu"])]
+    backend: String,
+    /// On the CPU: auto computes products in 8 bits, high in 16
+    #[arg(long, default_value = "auto", value_parser = ["auto", "high"])]
+    precision: String,
     /// Keep to kernels without subgroup operations
     #[arg(long)]
     no_subgroups: bool,
@@ -141,11 +148,18 @@ pub fn run() -> Result<()> {
 pub async fn load(model: &Model) -> Result<(Engine, f64)> {
     let mut options = LoadOptions { context: model.context_length, ..Default::default() };
     options.kv = if model.kv_type == "f32" { KvType::F32 } else { KvType::F16 };
+    options.backend = Backend::parse(&model.backend)?;
+    options.cpu.precise = model.precision == "high";
     options.gpu.subgroups = !model.no_subgroups;
     options.tune = model.tune.as_ref().map(|tune| tune == "on");
     let started = Instant::now();
     let engine = source::load(&model.model, options).await?;
     Ok((engine, started.elapsed().as_secs_f64() * 1e3))
+}
+
+/// The GPU's name; none on the CPU.
+pub fn adapter(engine: &Engine) -> Option<String> {
+    engine.device.gpu().map(|gpu| gpu.caps.adapter.to_string())
 }
 
 /// A text to work on, with its name in a batch.
@@ -231,7 +245,6 @@ async fn generate(args: Generate) -> Result<()> {
             }
         }
         let t = generation.timings;
-        let adapter = engine.gpu.caps.adapter.to_string();
         if args.model.json {
             let result = json!({
                 "prompt_tokens": generation.prompt,
@@ -239,17 +252,19 @@ async fn generate(args: Generate) -> Result<()> {
                 "text": generation.text,
                 "finish_reason": reason,
                 "timings": { "load_ms": load_ms, "ttft_ms": t.ttft_ms, "prefill_tps": t.prefill_tps, "decode_tps": t.decode_tps },
-                "memory": { "wasm_peak_bytes": null, "gpu_bytes": engine.gpu.bytes() },
-                "adapter": adapter,
+                "memory": { "wasm_peak_bytes": null, "gpu_bytes": engine.device.gpu_bytes() },
+                "backend": engine.device.backend().as_str(),
+                "adapter": adapter(&engine),
             });
             results.push(with_name(result, &name));
         } else {
             println!();
             eprintln!(
-                "[{} tokens, {:.1} tokens/s, first after {:.0} ms, {adapter}]",
+                "[{} tokens, {:.1} tokens/s, first after {:.0} ms, {}]",
                 generation.tokens.len(),
                 t.decode_tps,
-                t.ttft_ms
+                t.ttft_ms,
+                engine.device.name()
             );
         }
     }

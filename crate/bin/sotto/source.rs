@@ -29,6 +29,9 @@ pub async fn load(model: &str, options: LoadOptions) -> Result<Engine> {
             bail!(NotGguf, "'{model}' is a web page, not a model; give the address of the file itself.");
         }
         loader.push(&buffer[..n])?;
+        if let Some(warning) = loader.take_warning() {
+            eprintln!("sotto: {warning}");
+        }
         total += n as u64;
         waiting += n;
         if waiting >= DRAIN {

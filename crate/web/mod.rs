@@ -1,23 +1,27 @@
 //! The library as JavaScript sees it, inside the worker: `Loader` → `Engine` → `Generation` (types in `www/engine.ts`).
 //! Every failure is thrown as `{ name: "SottoError", code, message }`.
 
+mod info;
+mod options;
+
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::Value;
 use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::JsFuture;
 
+use crate::device::Pause;
 use crate::engine::{self, Prompt};
 use crate::error::{Code, Error, Result};
-use crate::gpu::{AdapterName, GpuOptions};
-use crate::kv_cache::KvType;
-use crate::loader;
-use crate::measure;
-use crate::sampler::SamplingParams;
 use crate::session::{self, FinishReason};
 use crate::tokenizer::EncodeOptions;
+use crate::turn::Turn;
+use crate::{loader, measure};
+
+use info::info;
+use options::{BenchOptions, GenerateOptions, LoadOptions, TokenizeOptions, options};
 
 type JsResult<T> = std::result::Result<T, JsValue>;
 
@@ -27,13 +31,14 @@ fn start() {
     std::panic::set_hook(Box::new(|info| web_sys::console::error_1(&format!("sotto: {info}").into())));
 }
 
+#[derive(Serialize)]
+struct Thrown<'a> {
+    name: &'a str,
+    code: &'a str,
+    message: &'a str,
+}
+
 fn thrown(error: Error) -> JsValue {
-    #[derive(Serialize)]
-    struct Thrown<'a> {
-        name: &'a str,
-        code: &'a str,
-        message: &'a str,
-    }
     to_js(&Thrown { name: "SottoError", code: error.code.as_str(), message: &error.message }).unwrap_or(JsValue::NULL)
 }
 
@@ -61,66 +66,9 @@ fn camel_name(name: &str) -> String {
     words.fold(first, |all, word| all + &word[..1].to_uppercase() + &word[1..])
 }
 
-/// An options object; `undefined` is all defaults. Unknown and mistyped members are `BadOption`.
-fn options<T: for<'a> Deserialize<'a> + Default>(value: JsValue) -> Result<T> {
-    if value.is_undefined() || value.is_null() {
-        return Ok(T::default());
-    }
-    serde_wasm_bindgen::from_value(value)
-        .map_err(|e| Error::new(Code::BadOption, format!("The options are not understood: {e}.")))
-}
-
 /// All of the module's memory, in bytes; it never shrinks, so this is the peak.
 fn wasm_bytes() -> f64 {
     core::arch::wasm32::memory_size(0) as f64 * 65_536.0
-}
-
-#[derive(Deserialize, Default)]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-struct LoadOptions {
-    context_length: Option<u32>,
-    max_batch_tokens: Option<u32>,
-    kv_type: Option<String>,
-    subgroups: Option<bool>,
-    f16: Option<bool>,
-    adapter: Option<AdapterInfo>,
-    tune: Option<bool>,
-    tuning: Vec<String>,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(rename_all = "camelCase", default)]
-struct AdapterInfo {
-    vendor: String,
-    architecture: String,
-    description: String,
-    is_fallback: bool,
-}
-
-impl LoadOptions {
-    fn read(self) -> Result<loader::LoadOptions> {
-        let kv = match self.kv_type.as_deref() {
-            None | Some("f16") => KvType::F16,
-            Some("f32") => KvType::F32,
-            Some(other) => crate::bail!(BadOption, "kvType is '{other}'; give 'f16' or 'f32'."),
-        };
-        let adapter = self.adapter.map(|a| AdapterName {
-            vendor: a.vendor,
-            architecture: a.architecture,
-            description: a.description,
-            is_fallback: a.is_fallback,
-        });
-        let gpu = GpuOptions { subgroups: self.subgroups.unwrap_or(false), f16: self.f16.unwrap_or(true), adapter };
-        Ok(loader::LoadOptions {
-            gpu,
-            context: self.context_length,
-            max_rows: self.max_batch_tokens,
-            kv,
-            tune: self.tune,
-            tuning: self.tuning,
-            ..Default::default()
-        })
-    }
 }
 
 #[wasm_bindgen]
@@ -128,8 +76,13 @@ pub struct Loader(RefCell<Option<loader::Loader>>);
 
 #[wasm_bindgen]
 impl Loader {
-    pub async fn create(value: JsValue) -> JsResult<Loader> {
-        let options = options::<LoadOptions>(value).and_then(LoadOptions::read).map_err(thrown)?;
+    /// `pause` gives a promise that is kept once the worker's other events have had their turn.
+    pub async fn create(value: JsValue, pause: js_sys::Function) -> JsResult<Loader> {
+        let pause = Pause(Rc::new(move || {
+            let paused = pause.call0(&JsValue::NULL).unwrap_or(JsValue::NULL);
+            Box::pin(async move { drop(JsFuture::from(js_sys::Promise::resolve(&paused)).await) })
+        }));
+        let options = options::<LoadOptions>(value).and_then(|o| o.read(pause)).map_err(thrown)?;
         let loader = loader::Loader::new(options).await.map_err(thrown)?;
         Ok(Loader(RefCell::new(Some(loader))))
     }
@@ -139,6 +92,12 @@ impl Loader {
             Some(loader) => loader.push(chunk).map_err(thrown),
             None => Err(thrown(disposed("load"))),
         }
+    }
+
+    /// Why the CPU took WebGPU's place, as an error; once, as soon as it is known.
+    pub fn take_warning(&self) -> JsValue {
+        let warning = self.0.borrow_mut().as_mut().and_then(loader::Loader::take_warning);
+        warning.map_or(JsValue::UNDEFINED, thrown)
     }
 
     pub async fn drain(&self) -> JsResult<()> {
@@ -189,92 +148,6 @@ impl Drop for Held<'_> {
     }
 }
 
-#[derive(Deserialize, Default)]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-struct TokenizeOptions {
-    add_special: bool,
-    parse_special: bool,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-struct BenchOptions {
-    prompt_tokens: Option<Lengths>,
-    gen_tokens: Option<usize>,
-    runs: Option<usize>,
-    profile: bool,
-}
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Lengths {
-    One(usize),
-    Several(Vec<usize>),
-}
-
-impl Lengths {
-    fn into_list(self) -> Vec<usize> {
-        match self {
-            Lengths::One(length) => vec![length],
-            Lengths::Several(list) => list,
-        }
-    }
-}
-
-#[derive(Deserialize, Default)]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-struct GenerateOptions {
-    max_tokens: Option<u32>,
-    temperature: Option<f32>,
-    top_k: Option<u32>,
-    top_p: Option<f32>,
-    min_p: Option<f32>,
-    repeat_penalty: Option<f32>,
-    repeat_last_n: Option<u32>,
-    presence_penalty: Option<f32>,
-    frequency_penalty: Option<f32>,
-    logit_bias: Option<BTreeMap<String, f32>>,
-    seed: Option<f64>,
-    stop: Option<Vec<String>>,
-    stop_tokens: Option<Vec<u32>>,
-    raw: Option<bool>,
-}
-
-impl GenerateOptions {
-    fn read(self) -> Result<session::GenerateOptions> {
-        let chat = SamplingParams::chat();
-        let mut logit_bias = Vec::new();
-        for (id, bias) in self.logit_bias.unwrap_or_default() {
-            let Ok(id) = id.parse() else { crate::bail!(BadOption, "logitBias names '{id}'; give token ids.") };
-            logit_bias.push((id, bias));
-        }
-        // Without a seed every reply is another one.
-        let seed = self.seed.unwrap_or_else(|| (js_sys::Math::random() * 9_007_199_254_740_992.0).floor());
-        if !(seed >= 0.0 && seed.fract() == 0.0) {
-            crate::bail!(BadOption, "seed is {seed}; give a whole number from 0.");
-        }
-        let sampling = SamplingParams {
-            temperature: self.temperature.unwrap_or(chat.temperature),
-            top_k: self.top_k.unwrap_or(chat.top_k),
-            top_p: self.top_p.unwrap_or(chat.top_p),
-            min_p: self.min_p.unwrap_or(chat.min_p),
-            repeat_penalty: self.repeat_penalty.unwrap_or(chat.repeat_penalty),
-            repeat_last_n: self.repeat_last_n.unwrap_or(chat.repeat_last_n),
-            presence_penalty: self.presence_penalty.unwrap_or(chat.presence_penalty),
-            frequency_penalty: self.frequency_penalty.unwrap_or(chat.frequency_penalty),
-            logit_bias,
-            seed: seed as u64,
-        };
-        Ok(session::GenerateOptions {
-            sampling,
-            max_tokens: self.max_tokens,
-            stop: self.stop.unwrap_or_default(),
-            stop_tokens: self.stop_tokens.unwrap_or_default(),
-            ..Default::default()
-        })
-    }
-}
-
 #[wasm_bindgen]
 pub struct Engine(Shared);
 
@@ -313,7 +186,8 @@ impl Engine {
         let o = o.read().map_err(thrown)?;
         let mut held = Held::new(&self.0).map_err(thrown)?;
         let generation = session::Generation::new(held.engine(), &prompt, o).map_err(thrown)?;
-        Ok(Generation { engine: self.0.clone(), generation: RefCell::new(Some(generation)), cancelled: false.into() })
+        let turn = generation.turn().clone();
+        Ok(Generation { engine: self.0.clone(), generation: RefCell::new(Some(generation)), turn })
     }
 
     pub async fn score(&self, text: String) -> JsResult<JsValue> {
@@ -323,83 +197,15 @@ impl Engine {
     }
 
     pub async fn bench(&self, value: JsValue) -> JsResult<JsValue> {
-        let o: BenchOptions = options(value).map_err(thrown)?;
+        let o = options::<BenchOptions>(value).map_err(thrown)?.read();
         let mut held = Held::new(&self.0).map_err(thrown)?;
-        let defaults = measure::BenchOptions::default();
-        let o = measure::BenchOptions {
-            prompt_tokens: o.prompt_tokens.map_or(defaults.prompt_tokens, Lengths::into_list),
-            gen_tokens: o.gen_tokens.unwrap_or(defaults.gen_tokens),
-            runs: o.runs.unwrap_or(defaults.runs),
-            profile: o.profile,
-        };
         let bench = measure::bench(held.engine(), &o).await.map_err(thrown)?;
         to_js(&camel_case(serde_json::json!(bench)))
     }
 
-    /// Frees the model's GPU memory; generations that still run end with `Disposed`.
+    /// Frees the model's memory; generations that still run end with `Disposed`.
     pub fn dispose(&self) {
         self.0.borrow_mut().take();
-    }
-}
-
-fn info(engine: &engine::Engine) -> impl Serialize + use<> {
-    #[derive(Serialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Info {
-        architecture: &'static str,
-        name: String,
-        n_params: f64,
-        n_layers: u32,
-        context_length: u32,
-        trained_context: u32,
-        vocab_size: u32,
-        quantization: String,
-        chat_template: bool,
-        backend: &'static str,
-        adapter: Adapter,
-        memory: Memory,
-        eos_tokens: Vec<u32>,
-        tuning: Vec<String>,
-    }
-    #[derive(Serialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Adapter {
-        vendor: String,
-        architecture: String,
-        description: String,
-        is_software: bool,
-        subgroups: bool,
-        f16: bool,
-    }
-    #[derive(Serialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Memory {
-        gpu_bytes: f64,
-        wasm_bytes: f64,
-    }
-    let (config, caps) = (&engine.model.config, &engine.gpu.caps);
-    Info {
-        architecture: config.arch,
-        name: engine.name.clone(),
-        n_params: engine.n_params as f64,
-        n_layers: config.n_layers,
-        context_length: engine.model.sizes.context,
-        trained_context: config.context_length,
-        vocab_size: config.n_vocab,
-        quantization: engine.types.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", "),
-        chat_template: engine.template.is_some(),
-        backend: "webgpu",
-        adapter: Adapter {
-            vendor: caps.adapter.vendor.clone(),
-            architecture: caps.adapter.architecture.clone(),
-            description: caps.adapter.description.clone(),
-            is_software: caps.is_software,
-            subgroups: caps.subgroups,
-            f16: caps.f16,
-        },
-        memory: Memory { gpu_bytes: engine.gpu.bytes() as f64, wasm_bytes: wasm_bytes() },
-        eos_tokens: engine.tokenizer.eog_ids().to_vec(),
-        tuning: engine.model.tuning.lines(),
     }
 }
 
@@ -407,7 +213,7 @@ fn info(engine: &engine::Engine) -> impl Serialize + use<> {
 pub struct Generation {
     engine: Shared,
     generation: RefCell<Option<session::Generation>>,
-    cancelled: std::cell::Cell<bool>,
+    turn: Turn,
 }
 
 #[derive(Serialize)]
@@ -434,9 +240,6 @@ impl Generation {
     /// The next step, or `undefined` after the end.
     pub async fn next(&self) -> JsResult<JsValue> {
         let Some(mut generation) = self.generation.take() else { return Err(thrown(disposed("generation"))) };
-        if self.cancelled.get() {
-            generation.cancel();
-        }
         let step = match Held::new(&self.engine) {
             Ok(mut held) => generation.next(held.engine()).await,
             Err(error) => Err(error),
@@ -452,9 +255,9 @@ impl Generation {
         out
     }
 
-    /// The step under way is the last but one.
+    /// Ends the generation; on the CPU also in the middle of a step.
     pub fn cancel(&self) {
-        self.cancelled.set(true);
+        self.turn.cancel();
     }
 }
 

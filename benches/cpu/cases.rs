@@ -1,0 +1,285 @@
+//! The kernels of the CPU backend at the shapes of Gemma 3 270M: 300 cells for a token, and 64 rows of a prompt.
+
+use bytemuck::{Pod, bytes_of, cast_slice};
+use sotto::params::*;
+use sotto::simd::{self, Job, Kernel, Scratch, Shared};
+
+const HEADS: u32 = 4;
+const DIM: u32 = 256;
+const EMBD: u32 = 640;
+const FF: u32 = 2048;
+const LAYERS: f64 = 18.0;
+const VOCAB: u32 = 262_144;
+const ROWS: u32 = 64;
+/// Where the rows of the prompt begin.
+const AT: u32 = 170;
+const CELLS: u32 = 300;
+const LONG: u32 = 1000;
+
+pub struct Case {
+    pub name: &'static str,
+    pub kernel: &'static Kernel,
+    variant: &'static str,
+    params: Vec<u8>,
+    grid: [u32; 3],
+    pub buffers: Vec<Vec<u32>>,
+    /// Calls for a token that is decoded, or that is part of a prompt.
+    pub per_token: f64,
+    /// Bytes that it reads and writes at the least, and multiply-adds.
+    pub bytes: f64,
+    pub operations: f64,
+}
+
+impl Case {
+    fn new<P: Pod>(
+        name: &'static str,
+        (kernel, variant): (&'static Kernel, &'static str),
+        params: P,
+        grid: [u32; 2],
+        buffers: Vec<Vec<u32>>,
+    ) -> Self {
+        let (params, grid) = (bytes_of(&params).to_vec(), [grid[0], grid[1], 1]);
+        Case { name, kernel, variant, params, grid, buffers, per_token: 0.0, bytes: 0.0, operations: 0.0 }
+    }
+
+    fn costs(mut self, per_token: f64, bytes: f64, operations: f64) -> Self {
+        (self.per_token, self.bytes, self.operations) = (per_token, bytes, operations);
+        self
+    }
+
+    pub fn run(&mut self, scratch: &mut Scratch) {
+        let shared: Vec<Shared> = self.buffers.iter_mut().map(|words| Shared::new(words)).collect();
+        // The buffers outlive it, and this thread alone uses them.
+        let job = unsafe { Job::new(self.variant, &self.params, self.grid, &shared, true) };
+        (self.kernel.run)(&job, 0..(self.kernel.pieces)(&job), scratch);
+    }
+}
+
+/// Numbers from -size to size, the same always.
+fn floats(count: u32, size: f32) -> Vec<u32> {
+    let mut seed = 1u32;
+    let each = (0..count).map(|_| {
+        seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (size * ((seed >> 8) as f32 / 8_388_608.0 - 1.0)).to_bits()
+    });
+    each.collect()
+}
+
+/// f16 from 0.5 to 1 of either sign, two a word.
+fn cache(cells: u32) -> Vec<u32> {
+    floats(cells * DIM / 2, 1.0).into_iter().map(|bits| bits & 0x83ff_83ff | 0x3800_3800).collect()
+}
+
+fn batch(rows: u32, at: u32) -> Vec<u32> {
+    (0..rows).flat_map(|r| [0, at + r, 0, 0]).collect()
+}
+
+pub fn all() -> Vec<Case> {
+    let mut cases = prompt();
+    cases.extend(decode());
+    cases.extend(sampling());
+    cases
+}
+
+fn prompt() -> Vec<Case> {
+    let (per, qkv) = (LAYERS / f64::from(ROWS), ROWS * (HEADS + 2) * DIM);
+    let norm = RmsNorm { k4: EMBD / 4, eps: 1e-6, gather: 0, accumulate: 0 };
+    let x = f64::from(ROWS * EMBD);
+    let ff = f64::from(ROWS * FF);
+    let seen = f64::from((AT + 1..=AT + ROWS).sum::<u32>() * HEADS * DIM);
+    let rope = RopeKv {
+        n_heads: HEADS,
+        n_kv_heads: 1,
+        head_dim: DIM,
+        rope_half: DIM / 2,
+        neox: 1,
+        has_norm: 1,
+        eps: 1e-6,
+        attn_scale: 0.0625,
+        rows: ROWS,
+        pad: [0; 3],
+    };
+    let attention = Attention {
+        n_heads: HEADS,
+        n_kv_heads: 1,
+        head_dim4: DIM / 4,
+        q_stride4: (HEADS + 2) * DIM / 4,
+        window: 512,
+        groups: 1,
+        softcap: 0.0,
+        rows: ROWS,
+    };
+    let rope_buffers = vec![
+        batch(ROWS, AT),
+        floats(DIM, 1.0),
+        floats(DIM, 1.0),
+        floats(DIM * 260, 1.0),
+        floats(qkv, 1.0),
+        cache(LONG),
+        cache(LONG),
+    ];
+    let attention_buffers =
+        vec![batch(ROWS, AT), floats(qkv, 0.1), cache(LONG), cache(LONG), vec![0; (ROWS * HEADS * DIM) as usize]];
+    vec![
+        Case::new(
+            "rmsnorm, 64 rows",
+            (&simd::rmsnorm::KERNEL, "rmsnorm.tree"),
+            norm,
+            [1, ROWS],
+            vec![floats(ROWS * EMBD, 1.0), floats(EMBD, 1.0), vec![0], vec![0; (ROWS * EMBD) as usize]],
+        )
+        .costs(4.0 * per, 8.0 * x, 2.0 * x),
+        Case::new(
+            "glu, 64 rows",
+            (&simd::glu::KERNEL, "glu"),
+            Glu { f4: FF / 4, gelu: 1, pad: [0; 2] },
+            [8, ROWS],
+            vec![floats(2 * ROWS * FF, 4.0), vec![0; (ROWS * FF) as usize]],
+        )
+        .costs(per, 12.0 * ff, 16.0 * ff),
+        Case::new(
+            "rope_kv, 64 rows",
+            (&simd::rope_kv::KERNEL, "rope_kv.tree.pack16"),
+            rope,
+            [HEADS + 2, ROWS],
+            rope_buffers,
+        )
+        .costs(per, f64::from(ROWS * DIM) * (6.0 * 4.0 + 4.0 * 4.0 + 4.0), f64::from(ROWS * DIM * 5) * 5.0),
+        Case::new(
+            "attention, 64 rows",
+            (&simd::attention::KERNEL, "attention.tree.pack16.qh4"),
+            attention,
+            [1, ROWS],
+            attention_buffers,
+        )
+        .costs(per, f64::from((AT + ROWS) * DIM) * 4.0, 2.0 * seen),
+    ]
+}
+
+fn decode() -> Vec<Case> {
+    let attend = |name, cells: u32, splits| {
+        let params = DecodeAttention {
+            n_heads: HEADS,
+            n_kv_heads: 1,
+            head_dim4: DIM / 4,
+            rope_half: DIM / 2,
+            neox: 1,
+            has_norm: 1,
+            eps: 1e-6,
+            attn_scale: 0.0625,
+            window: 0,
+            groups: 1,
+            softcap: 0.0,
+            splits,
+        };
+        let buffers = vec![
+            batch(1, cells - 1),
+            floats((HEADS + 2) * DIM, 1.0),
+            floats(DIM, 1.0),
+            floats(DIM, 1.0),
+            floats(DIM * 260, 1.0),
+            cache(LONG),
+            cache(LONG),
+            vec![0; (HEADS * splits * (DIM + 4)) as usize],
+        ];
+        let kernel = (&simd::decode_attention::KERNEL, "decode_attention.tree.pack16.qh4");
+        let seen = f64::from(cells * DIM);
+        Case::new(name, kernel, params, [1, splits], buffers).costs(LAYERS, 4.0 * seen, 2.0 * f64::from(HEADS) * seen)
+    };
+    let parts = f64::from(HEADS * 16 * (DIM + 4));
+    vec![
+        attend("decode_attention, 300 cells", CELLS, 1),
+        attend("decode_attention, 1000 cells, 16 parts", LONG, 16).costs(
+            0.0,
+            4.0 * f64::from(LONG * DIM),
+            8.0 * f64::from(LONG * DIM),
+        ),
+        Case::new(
+            "attention_combine, 16 parts",
+            (&simd::attention_combine::KERNEL, "attention_combine"),
+            AttentionCombine { dim4: DIM / 4, splits: 16, pad: [0; 2] },
+            [HEADS, 1],
+            vec![floats(HEADS * 16 * (DIM + 4), 1.0), vec![0; (HEADS * DIM) as usize]],
+        )
+        .costs(0.0, 4.0 * parts, parts),
+    ]
+}
+
+/// A greedy choice, and a chat's draw; each kernel gets what the ones before left.
+fn sampling() -> Vec<Case> {
+    use simd::sample::{BINS, GATHER, PICK, SCAN, TAKE};
+    let sums = [1, 2, 3].map(|i| floats(VOCAB + i, 3.0));
+    let logit = |id: usize| sums.iter().enumerate().map(|(i, all)| f32::from_bits(all[id + i])).sum::<f32>();
+    let logits: Vec<u32> = (0..VOCAB as usize).map(|id| logit(id).to_bits()).collect();
+    let options = |top_k, top_p, reach| {
+        let options = SampleOptions {
+            inv_temperature: 1.25,
+            top_k,
+            top_p,
+            reach,
+            repeat_penalty: 1.0,
+            inv_repeat_penalty: 1.0,
+            limit: u32::MAX,
+            ..SampleOptions::default()
+        };
+        [cast_slice(bytes_of(&options)), &vec![0; VOCAB as usize / 32][..]].concat()
+    };
+    let (chat, free) = (options(40, 0.95, 3.0), options(0, 1.0, f32::MAX));
+    let params = |n_groups| Sample { n_vocab: VOCAB, n_groups, softcap: 0.0, context: u32::MAX / 2 };
+    let (state, batch) = (vec![0u32; 8], vec![0u32; 4]);
+    let adjust = || vec![0u32; 2 * VOCAB as usize];
+    let mut scratch = Scratch::default();
+    let mut then = |mut case: Case| {
+        case.run(&mut scratch);
+        case
+    };
+    let vocab = f64::from(VOCAB);
+    let buffers = |options: &Vec<u32>| {
+        vec![logits.clone(), options.clone(), adjust(), logits.clone(), vec![0; 256], vec![0; 3072]]
+    };
+    let greedy = then(Case::new("sample_scan", (&SCAN, "sample_scan.adjust0"), params(0), [256, 1], buffers(&chat)));
+    let scan =
+        then(Case::new("sample_scan, adjusted", (&SCAN, "sample_scan.adjust1"), params(0), [256, 1], buffers(&chat)));
+    let best = greedy.buffers[4].clone();
+    let take = then(Case::new(
+        "sample_take",
+        (&TAKE, "sample_take"),
+        params(256),
+        [1, 1],
+        vec![logits.clone(), best.clone(), chat.clone(), state.clone(), vec![0; 2], batch.clone()],
+    ));
+    let list = vec![0; VOCAB as usize + 2];
+    let bins = then(Case::new(
+        "sample_bins",
+        (&BINS, "sample_bins"),
+        params(256),
+        [128, 1],
+        vec![logits.clone(), best, chat.clone(), vec![0; 3072], list],
+    ));
+    let (counts, list) = (bins.buffers[3].clone(), bins.buffers[4].clone());
+    let gather = |name, options: &Vec<u32>| {
+        let draws = vec![0; 10 + 128];
+        let buffers = vec![logits.clone(), options.clone(), state.clone(), counts.clone(), list.clone(), draws];
+        Case::new(name, (&GATHER, "sample_gather"), params(0), [128, 1], buffers)
+    };
+    let drawn = then(gather("sample_gather, chat", &chat));
+    let (list, draws) = (drawn.buffers[4].clone(), drawn.buffers[5].clone());
+    let pick = Case::new(
+        "sample_pick",
+        (&PICK, "sample_pick"),
+        params(128),
+        [1, 1],
+        vec![logits.clone(), chat.clone(), list, draws, state.clone(), vec![0; 2], batch],
+    );
+    let costs = |case: Case, bytes: f64| case.costs(0.0, bytes * vocab, vocab);
+    vec![
+        costs(greedy, 4.0),
+        take,
+        costs(scan, 12.0),
+        costs(bins, 4.0),
+        // Without what was listed before: the kernel adds to it.
+        costs(gather("sample_gather, chat", &chat), 4.0),
+        costs(gather("sample_gather, no cuts", &free), 4.0),
+        pick,
+    ]
+}

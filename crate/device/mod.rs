@@ -1,0 +1,333 @@
+//! What a model runs on: a GPU by WebGPU, or the CPU. Both take the same recordings.
+
+mod buffer;
+mod cpu;
+
+use crate::bail;
+use crate::error::{Code, Error, Result};
+use crate::gpu::{self, Gpu, GpuOptions};
+use crate::memory::{BufferId, Memory, Named};
+use crate::quant::TensorType;
+use crate::recording::Recording;
+use crate::turn::Turn;
+
+pub use cpu::{Cpu, CpuOptions, Pause};
+
+/// Which device the caller wants.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Backend {
+    /// A GPU where there is one, else the CPU.
+    #[default]
+    Auto,
+    Webgpu,
+    Cpu,
+}
+
+impl Backend {
+    pub const ALL: [Backend; 3] = [Backend::Auto, Backend::Webgpu, Backend::Cpu];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Backend::Auto => "auto",
+            Backend::Webgpu => "webgpu",
+            Backend::Cpu => "cpu",
+        }
+    }
+
+    /// `BadOption` for any other name.
+    pub fn parse(name: &str) -> Result<Backend> {
+        match Backend::ALL.into_iter().find(|b| b.as_str() == name) {
+            Some(backend) => Ok(backend),
+            None => bail!(BadOption, "backend is '{name}'; give 'auto', 'webgpu' or 'cpu'."),
+        }
+    }
+}
+
+pub enum Device {
+    Gpu(Gpu),
+    Cpu(Cpu),
+}
+
+/// A device, and how it came to be this one.
+pub struct Chosen {
+    pub device: Device,
+    /// A sentence.
+    pub reason: String,
+    /// Why WebGPU did not start, where the CPU takes its place.
+    pub warning: Option<Error>,
+}
+
+impl Chosen {
+    /// The device that is wanted. `NoWebgpu` and `AdapterTooSmall` only where WebGPU itself is.
+    pub async fn new(backend: Backend, gpu: &GpuOptions, cpu: &CpuOptions) -> Result<Chosen> {
+        let on = |device, reason: String| Ok(Chosen { device, reason, warning: None });
+        match backend {
+            Backend::Webgpu => on(Device::Gpu(Gpu::request(gpu.clone()).await?), "WebGPU was asked for.".into()),
+            Backend::Cpu => on(Device::Cpu(Cpu::new(cpu)), "The CPU was asked for.".into()),
+            Backend::Auto => {
+                let software = |name: &gpu::AdapterName| {
+                    format!("The WebGPU adapter '{name}' is software, which the CPU's own kernels outrun.")
+                };
+                // Where the adapter is known already, no device need be made to learn what it is.
+                if let Some(name) = gpu.adapter.as_ref().filter(|name| name.is_software()) {
+                    return on(Device::Cpu(Cpu::new(cpu)), software(name));
+                }
+                match Gpu::request(gpu.clone()).await {
+                    Ok(found) if found.caps.is_software => {
+                        on(Device::Cpu(Cpu::new(cpu)), software(&found.caps.adapter))
+                    }
+                    Ok(found) => {
+                        let reason = format!("WebGPU offers the graphics adapter '{}'.", found.caps.adapter);
+                        on(Device::Gpu(found), reason)
+                    }
+                    Err(error) => Ok(Chosen::instead(error, cpu)),
+                }
+            }
+        }
+    }
+
+    /// The CPU, because WebGPU failed.
+    pub fn instead(error: Error, cpu: &CpuOptions) -> Chosen {
+        let message = format!("The model runs on the CPU because WebGPU did not start. {}", error.message);
+        let warning = Some(Error::new(error.code, message));
+        Chosen {
+            device: Device::Cpu(Cpu::new(cpu)),
+            reason: format!("WebGPU did not start. {}", error.message),
+            warning,
+        }
+    }
+}
+
+/// A recording made ready for one device.
+pub enum Prepared {
+    Gpu(gpu::Prepared),
+    Cpu(Recording),
+}
+
+impl Prepared {
+    /// Dispatches.
+    pub fn len(&self) -> usize {
+        match self {
+            Prepared::Gpu(prepared) => prepared.len(),
+            Prepared::Cpu(recording) => recording.dispatches.len(),
+        }
+    }
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// Results that were not read yet, the oldest first.
+pub enum Ring {
+    Gpu(gpu::Ring),
+    Cpu(cpu::Ring),
+}
+
+impl Ring {
+    /// No more results fit before one is read.
+    pub fn is_full(&self) -> bool {
+        match self {
+            Ring::Gpu(ring) => ring.is_full(),
+            Ring::Cpu(ring) => ring.is_full(),
+        }
+    }
+
+    pub fn clear(&mut self) {
+        match self {
+            Ring::Gpu(ring) => ring.clear(),
+            Ring::Cpu(ring) => ring.clear(),
+        }
+    }
+}
+
+fn foreign<T>() -> Result<T> {
+    Err(Error::new(Code::Internal, "What was made ready for one device was given to another."))
+}
+
+impl Device {
+    /// What it is, not what was wanted: never `Auto`.
+    pub fn backend(&self) -> Backend {
+        match self {
+            Device::Gpu(_) => Backend::Webgpu,
+            Device::Cpu(_) => Backend::Cpu,
+        }
+    }
+
+    pub fn gpu(&self) -> Option<&Gpu> {
+        match self {
+            Device::Gpu(gpu) => Some(gpu),
+            Device::Cpu(_) => None,
+        }
+    }
+
+    /// For messages.
+    pub fn name(&self) -> String {
+        match self {
+            Device::Gpu(gpu) => gpu.caps.adapter.to_string(),
+            Device::Cpu(_) => "CPU".into(),
+        }
+    }
+
+    /// Bytes of all buffers that are not in this program's own memory.
+    pub fn gpu_bytes(&self) -> u64 {
+        self.gpu().map_or(0, Gpu::bytes)
+    }
+
+    /// Threads of this program that compute.
+    pub fn threads(&self) -> usize {
+        match self {
+            Device::Gpu(_) => 1,
+            Device::Cpu(cpu) => cpu.threads(),
+        }
+    }
+
+    /// Fails with whatever the device has reported since the start.
+    pub fn check(&self) -> Result<()> {
+        self.gpu().map_or(Ok(()), Gpu::check)
+    }
+
+    /// Whether one row's attention gains by being cut into stretches of the context.
+    pub fn splits(&self) -> bool {
+        self.gpu().is_some()
+    }
+
+    /// Waits for the kernels that are being compiled.
+    pub async fn compiled(&self) {
+        if let Device::Gpu(gpu) = self {
+            gpu.compiled().await;
+        }
+    }
+
+    pub fn prepare(&self, recording: &Recording) -> Prepared {
+        match self {
+            Device::Gpu(gpu) => Prepared::Gpu(gpu.prepare(recording)),
+            Device::Cpu(_) => Prepared::Cpu(recording.clone()),
+        }
+    }
+
+    /// Runs every dispatch, in order. On a GPU they are only submitted; on the CPU they are done when this returns,
+    /// or the turn was cancelled in between: then it is `Aborted`.
+    pub async fn run(&mut self, prepared: &Prepared, turn: &Turn) -> Result<()> {
+        match (self, prepared) {
+            (Device::Gpu(gpu), Prepared::Gpu(prepared)) => {
+                gpu.run(prepared);
+                Ok(())
+            }
+            (Device::Cpu(cpu), Prepared::Cpu(recording)) => cpu.run(recording, turn).await,
+            _ => foreign(),
+        }
+    }
+
+    /// The microseconds of each dispatch, run one by one. `BadOption` where the device has no clock.
+    pub async fn time(&mut self, prepared: &Prepared) -> Result<Vec<f64>> {
+        match (self, prepared) {
+            (Device::Gpu(gpu), Prepared::Gpu(prepared)) => gpu.time(prepared).await,
+            (Device::Cpu(cpu), Prepared::Cpu(recording)) => cpu.time(recording).await,
+            _ => foreign(),
+        }
+    }
+
+    /// `BadOption` where dispatches cannot be timed.
+    pub fn check_timestamps(&self) -> Result<()> {
+        self.gpu().map_or(Ok(()), Gpu::check_timestamps)
+    }
+
+    /// The first `bytes` of a buffer, after everything run so far.
+    pub async fn read(&self, id: BufferId, bytes: u64) -> Result<Vec<u8>> {
+        match self {
+            Device::Gpu(gpu) => gpu.read(id, bytes).await,
+            Device::Cpu(cpu) => Ok(cpu.read(id, bytes).to_vec()),
+        }
+    }
+
+    /// Waits until everything run so far is done.
+    pub async fn idle(&self) -> Result<()> {
+        match self {
+            Device::Gpu(gpu) => gpu.idle().await,
+            Device::Cpu(_) => Ok(()),
+        }
+    }
+
+    /// A ring for `slots` results of `bytes`, a multiple of 4.
+    pub fn ring(&self, slots: usize, bytes: u64) -> Ring {
+        match self {
+            Device::Gpu(gpu) => Ring::Gpu(gpu.ring(slots, bytes)),
+            Device::Cpu(_) => Ring::Cpu(cpu::Ring::new(slots, bytes)),
+        }
+    }
+
+    /// Runs the recordings, in order, and behind them copies the start of `source` into the ring.
+    /// `Internal` where the ring is full; else as [`Device::run`].
+    pub async fn run_into(
+        &mut self,
+        ring: &mut Ring,
+        recordings: [&Prepared; 2],
+        source: BufferId,
+        turn: &Turn,
+    ) -> Result<()> {
+        match (self, ring, recordings) {
+            (Device::Gpu(gpu), Ring::Gpu(ring), [Prepared::Gpu(a), Prepared::Gpu(b)]) => {
+                gpu.run_into(ring, &[a, b], source)
+            }
+            (Device::Cpu(cpu), Ring::Cpu(ring), [Prepared::Cpu(a), Prepared::Cpu(b)]) => {
+                cpu.run(a, turn).await?;
+                cpu.run(b, turn).await?;
+                ring.push(cpu.read(source, ring.bytes()))
+            }
+            _ => foreign(),
+        }
+    }
+
+    /// The oldest result of a ring. `Internal` where there is none, `DeviceLost` and the like where the device failed.
+    pub async fn result(&self, ring: &mut Ring) -> Result<Vec<u8>> {
+        match (self, ring) {
+            (Device::Gpu(gpu), Ring::Gpu(ring)) => gpu.result(ring).await,
+            (Device::Cpu(_), Ring::Cpu(ring)) => ring.pop(),
+            _ => foreign(),
+        }
+    }
+
+    fn memory(&self) -> &dyn Memory {
+        match self {
+            Device::Gpu(gpu) => gpu,
+            Device::Cpu(cpu) => cpu,
+        }
+    }
+
+    fn memory_mut(&mut self) -> &mut dyn Memory {
+        match self {
+            Device::Gpu(gpu) => gpu,
+            Device::Cpu(cpu) => cpu,
+        }
+    }
+}
+
+impl Memory for Device {
+    fn alloc(&mut self, label: &str, bytes: u64) -> Result<BufferId> {
+        self.memory_mut().alloc(label, bytes)
+    }
+    fn write(&mut self, id: BufferId, offset: u64, bytes: &[u8]) {
+        self.memory_mut().write(id, offset, bytes);
+    }
+    fn max_binding(&self) -> u64 {
+        self.memory().max_binding()
+    }
+    fn arrange(&mut self, id: BufferId, kind: TensorType, planes: [u32; 4], n_rows: u32, k: u32) {
+        self.memory_mut().arrange(id, kind, planes, n_rows, k);
+    }
+}
+
+impl Named for Device {
+    fn label(&self, id: BufferId) -> &str {
+        match self {
+            Device::Gpu(gpu) => gpu.label(id),
+            Device::Cpu(cpu) => cpu.label(id),
+        }
+    }
+    fn buffer_bytes(&self, id: BufferId) -> u64 {
+        match self {
+            Device::Gpu(gpu) => gpu.buffer_bytes(id),
+            Device::Cpu(cpu) => cpu.buffer_bytes(id),
+        }
+    }
+}

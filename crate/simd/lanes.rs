@@ -1,0 +1,52 @@
+//! The few vector instructions that `wide` does not have.
+
+use wide::{i8x16, i16x8, i32x4, u8x16};
+
+/// [a0+a1, a2+a3, b0+b1, b2+b3]
+#[inline(always)]
+pub fn add_pairs(a: i32x4, b: i32x4) -> i32x4 {
+    #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+    {
+        use std::arch::wasm32::{i32x4_add, i32x4_shuffle};
+        let (a, b) = (a.into(), b.into());
+        return i32x4_add(i32x4_shuffle::<0, 2, 4, 6>(a, b), i32x4_shuffle::<1, 3, 5, 7>(a, b)).into();
+    }
+    #[cfg(all(target_arch = "x86_64", target_feature = "ssse3"))]
+    {
+        // The feature is there.
+        return bytemuck::cast(unsafe { std::arch::x86_64::_mm_hadd_epi32(bytemuck::cast(a), bytemuck::cast(b)) });
+    }
+    #[allow(unreachable_code)]
+    {
+        let (a, b) = (a.to_array(), b.to_array());
+        i32x4::new([a[0] + a[1], a[2] + a[3], b[0] + b[1], b[2] + b[3]])
+    }
+}
+
+/// Whether there is an instruction behind [`dot_bytes`].
+pub const HAS_BYTES: bool = cfg!(any(
+    all(target_arch = "wasm32", target_feature = "relaxed-simd"),
+    all(target_arch = "x86_64", target_feature = "ssse3")
+));
+
+/// Sums of two products of neighbours: bytes of 0..128 times signed ones.
+#[inline(always)]
+pub fn dot_bytes(codes: u8x16, x: i8x16) -> i16x8 {
+    #[cfg(all(target_arch = "wasm32", target_feature = "relaxed-simd"))]
+    {
+        use std::arch::wasm32::i16x8_relaxed_dot_i8x16_i7x16;
+        return i16x8_relaxed_dot_i8x16_i7x16(x.into(), codes.into()).into();
+    }
+    #[cfg(all(target_arch = "x86_64", target_feature = "ssse3"))]
+    {
+        // The feature is there.
+        return bytemuck::cast(unsafe {
+            std::arch::x86_64::_mm_maddubs_epi16(bytemuck::cast(codes), bytemuck::cast(x))
+        });
+    }
+    #[allow(unreachable_code)]
+    {
+        let (codes, x) = (codes.to_array(), x.to_array());
+        i16x8::new(std::array::from_fn(|i| (2 * i..2 * i + 2).map(|j| i16::from(codes[j]) * i16::from(x[j])).sum()))
+    }
+}

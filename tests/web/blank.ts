@@ -1,0 +1,57 @@
+/** Fixture: an empty page with the built package, beside models and odd workers. */
+import type { Page } from "@playwright/test";
+import { readFileSync } from "node:fs";
+import type { ServerResponse } from "node:http";
+import { join } from "node:path";
+import { serve } from "../../tools/serve.mjs";
+import { ROOT } from "../../tools/setup.mjs";
+import { test as base, tinyModel } from "./servers.js";
+
+export { expect } from "@playwright/test";
+
+export type Package = typeof import("../../www/index.js");
+
+/** Makes the adapter a graphics card by its name. */
+const CARD = `
+  const get = (name, value) => Object.defineProperty(GPUAdapter.prototype, name, { get: value });
+  get("info", () => ({ vendor: "acme", architecture: "", device: "", description: "Acme 3000", isFallbackAdapter: false }));`;
+
+/** What is done to a worker's WebGPU before the package starts in it. */
+const WORKERS: Record<string, string> = {
+  "without-gpu": "delete WorkerNavigator.prototype.gpu;",
+  "without-adapter": "GPU.prototype.requestAdapter = async () => null;",
+  "without-device": `${CARD} GPUAdapter.prototype.requestDevice = async () => { throw new TypeError("no device today"); };`,
+  "small-card": `${CARD}
+    const limits = Object.getOwnPropertyDescriptor(GPUAdapter.prototype, "limits").get;
+    get("limits", function () {
+      const all = limits.call(this);
+      const some = {};
+      for (const name in all) some[name] = all[name];
+      return { ...some, maxStorageBufferBindingSize: 4096 };
+    });`,
+};
+
+function script(response: ServerResponse, text: string): void {
+  response.setHeader("content-type", "text/javascript").end(text);
+}
+
+/** A page with the package's exports in `sotto`; /tiny/NAME.gguf makes that model, /workers/NAME.js is an odd worker. */
+export const test = base.extend<{ blank: Page }>({
+  blank: async ({ page }, use) => {
+    const server = await serve({
+      "/dist/": join(ROOT, "dist"),
+      "/models/": join(ROOT, "models"),
+      "/tiny/": (_request: unknown, response: ServerResponse, path: string) => response.end(readFileSync(tinyModel(path.slice("/tiny/".length, -".gguf".length)))),
+      "/workers/": (_request: unknown, response: ServerResponse, path: string) => script(response, `import "/patches/${path.slice("/workers/".length)}"; import "/dist/worker.js";`),
+      "/patches/": (_request: unknown, response: ServerResponse, path: string) => script(response, WORKERS[path.slice("/patches/".length, -".js".length)]!),
+      "/": (_request: unknown, response: ServerResponse) => response.setHeader("content-type", "text/html").end("<!doctype html>"),
+    });
+    await page.goto(server.url);
+    await page.evaluate(async () => {
+      const url = "/dist/index.js";
+      Object.assign(globalThis, { sotto: await import(url) });
+    });
+    await use(page);
+    server.close();
+  },
+});
