@@ -241,6 +241,11 @@ impl Choice {
         let (groups, heads) = head_groups(per_kv);
         (format!("decode_attention.{}.{}.qh{heads}", self.lanes, self.kv), groups)
     }
+
+    /// Whether the draw counts tokens in shared memory (see `sampler::Shape`).
+    pub fn counts_in_shared_memory(&self) -> bool {
+        self.attention != "attention_rows"
+    }
 }
 
 /// Query heads of a KV head, spread evenly over as few workgroups of at most 4 as hold them: (workgroups, heads of each).

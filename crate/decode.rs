@@ -40,6 +40,7 @@ impl Decoder {
             softcap: model.config.final_logit_softcap,
             logits: model.logits_buffer(),
             batch: model.batch_buffer(),
+            shared: model.choice.counts_in_shared_memory(),
         };
         let sampler = Sampler::place(shape, device)?;
         let recordings = Mode::ALL.into_iter().map(|mode| sampler.record(mode)).collect::<Result<Vec<_>>>()?;

@@ -125,7 +125,7 @@ pub struct RopeKv {
     pub pad: [u32; 3],
 }
 
-/// `shaders/attention.wgsl` and `shaders/attention_tile.wgsl`
+/// `shaders/attention.wgsl`, `shaders/attention_tile.wgsl` and `shaders/attention_rows.wgsl`
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, Pod, Zeroable)]
 pub struct Attention {

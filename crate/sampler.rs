@@ -129,6 +129,8 @@ pub struct Shape {
     pub logits: BufferId,
     /// Its first row, (token, position, first cell, 0), becomes the next step's.
     pub batch: BufferId,
+    /// Whether tokens are counted in much shared memory, which software adapters take seconds to compile.
+    pub shared: bool,
 }
 
 /// What ends a generation, and where it starts.
@@ -182,7 +184,7 @@ impl Sampler {
 
     /// One choice, from the logits to the batch's next row.
     pub fn record(&self, mode: Mode) -> Result<Recording> {
-        let Shape { n_vocab, context, softcap, logits, batch } = self.shape;
+        let Shape { n_vocab, context, softcap, logits, batch, shared } = self.shape;
         let (scans, groups) = (scan_groups(n_vocab), bin_groups(n_vocab));
         let params = |n_groups| Sample { n_vocab, n_groups, softcap: softcap.unwrap_or(0.0), context };
         let Sampler { options, state, adjust, values, partials, bins, list, draws, .. } = *self;
@@ -191,10 +193,14 @@ impl Sampler {
         let scan = format!("sample_scan.adjust{scan}");
         r.push(&scan, params(0), &[logits, options, adjust, values, partials, bins], [scans, 1])?;
         if mode == Mode::Draw {
-            r.push("sample_bins", params(scans), &[values, partials, options, bins, list], [groups, 1])?;
+            let (bins_variant, pick) = match shared {
+                true => ("sample_bins.shared", "sample_pick.digit8"),
+                false => ("sample_bins.storage", "sample_pick.digit4"),
+            };
+            r.push(bins_variant, params(scans), &[values, partials, options, bins, list], [groups, 1])?;
             r.push("sample_gather", params(0), &[values, options, state, bins, list, draws], [groups, 1])?;
             let buffers = [values, options, list, draws, state, adjust, batch];
-            r.push("sample_pick", params(groups), &buffers, [1, 1])?;
+            r.push(pick, params(groups), &buffers, [1, 1])?;
         } else {
             let buffers = [chosen_of, partials, options, state, adjust, batch];
             r.push("sample_take", params(scans), &buffers, [1, 1])?;

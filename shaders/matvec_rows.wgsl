@@ -7,6 +7,19 @@
 #import formats/{format}
 #import shared/share_{x}
 
+// Sum of the squares of what this thread loaded.
+var<private> squares: f32;
+
+// Times its norm weights.
+fn x_vector(start: u32, i: u32) -> vec4<f32> {
+    let v = x[start + i];
+    if params.has_norm != 0u {
+        squares += dot(v, v);
+        return v * norm[i];
+    }
+    return v;
+}
+
 @compute @workgroup_size(16)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lid: u32, caller: Caller) {
     let lane = caller_lane(caller);
@@ -28,5 +41,5 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
             acc[r] += dot(w.scale, vec2<f32>(low, high)) + dot(w.offset, sums);
         }
     }
-    store(group.y, first, 16u, acc, sum_of_squares());
+    store(group.y, first, 16u, acc, sum_of_shares(squares));
 }

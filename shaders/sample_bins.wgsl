@@ -11,10 +11,7 @@
 #import shared/sample
 #import shared/sample_partials
 #import shared/sample_cut
-
-var<workgroup> counts: array<atomic<u32>, BINS>;
-var<workgroup> lows: array<atomic<u32>, BINS>;
-var<workgroup> highs: array<atomic<u32>, BINS>;
+#import shared/bins_{bins}
 
 @compute @workgroup_size(64)
 fn main(
@@ -30,37 +27,13 @@ fn main(
     if options.top_k == 0u && options.top_p >= 1.0 {
         return;
     }
-    for (var b = lid; b < BINS; b += 64u) {
-        atomicStore(&counts[b], 0u);
-        atomicStore(&lows[b], 0u);
-        atomicStore(&highs[b], 0u);
-    }
-    workgroupBarrier();
+    clear_bins(lid);
     let best = bitcast<f32>(values[min(best_id, params.n_vocab - 1u)]);
     for (var id = group.x * 64u + lid; id < params.n_vocab; id += groups.x * 64u) {
         let value = bitcast<f32>(values[id]);
         if value > BANNED {
-            let b = bin_of(best - value);
-            let mass = mass_of(best - value);
-            atomicAdd(&counts[b], 1u);
-            if mass > 0u && atomicAdd(&lows[b], mass) > ~mass {
-                atomicAdd(&highs[b], 1u);
-            }
+            count_in(bin_of(best - value), mass_of(best - value));
         }
     }
-    workgroupBarrier();
-    for (var b = lid; b < BINS; b += 64u) {
-        let count = atomicLoad(&counts[b]);
-        let low = atomicLoad(&lows[b]);
-        var high = atomicLoad(&highs[b]);
-        if count > 0u {
-            atomicAdd(&bins[b], count);
-        }
-        if low > 0u && atomicAdd(&bins[BINS + b], low) > ~low {
-            high += 1u;
-        }
-        if high > 0u {
-            atomicAdd(&bins[2u * BINS + b], high);
-        }
-    }
+    keep_bins(lid);
 }

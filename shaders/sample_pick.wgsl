@@ -16,9 +16,14 @@
 #import shared/sample_draw
 #import shared/sample_feed
 
-var<workgroup> counts: array<atomic<u32>, 256>;
-var<workgroup> lows: array<atomic<u32>, 256>;
-var<workgroup> highs: array<atomic<u32>, 256>;
+// Values of a digit of DIGIT bits, how many of them a thread adds up, and the digits of half a place.
+const BUCKETS: u32 = 1u << DIGIT;
+const EACH: u32 = max(BUCKETS / 64u, 1u);
+const DIGITS: u32 = 32u / DIGIT;
+
+var<workgroup> counts: array<atomic<u32>, BUCKETS>;
+var<workgroup> lows: array<atomic<u32>, BUCKETS>;
+var<workgroup> highs: array<atomic<u32>, BUCKETS>;
 
 // Where a digit's buckets reach the goal.
 struct Found {
@@ -48,31 +53,31 @@ fn amount(sum: Sum, by_mass: bool) -> vec2<u32> {
 }
 
 // The first listed token of these bins with which their tokens reach the goal, in order: found digit by digit of the
-// place, 8 bits each.
+// place.
 fn cut_at(goal: vec2<u32>, by_mass: bool, first_bin: u32, last_bin: u32, best: f32, lid: u32) -> Cut {
     var cut = Cut(vec2<u32>(0u), vec2<u32>(0u));
     var left = goal;
-    for (var digit = 0u; digit < 8u; digit++) {
-        for (var i = lid; i < 256u; i += 64u) {
+    for (var digit = 0u; digit < 2u * DIGITS; digit++) {
+        for (var i = lid; i < BUCKETS; i += 64u) {
             atomicStore(&counts[i], 0u);
             atomicStore(&lows[i], 0u);
             atomicStore(&highs[i], 0u);
         }
         if lid == 0u {
-            found = Found(255u, Sum(0u, vec2<u32>(0u)), Sum(0u, vec2<u32>(0u)));
+            found = Found(BUCKETS - 1u, Sum(0u, vec2<u32>(0u)), Sum(0u, vec2<u32>(0u)));
         }
         workgroupBarrier();
-        let shift = 24u - 8u * (digit % 4u);
+        let shift = 32u - DIGIT * (digit % DIGITS + 1u);
         // The digits that are settled.
-        let settled = ~((256u << shift) - 1u) * u32(digit % 4u > 0u);
-        let mask = select(vec2<u32>(NONE, settled), vec2<u32>(settled, 0u), digit < 4u);
+        let settled = ~((BUCKETS << shift) - 1u) * u32(digit % DIGITS > 0u);
+        let mask = select(vec2<u32>(NONE, settled), vec2<u32>(settled, 0u), digit < DIGITS);
         for (var i = lid; i < list[0]; i += 64u) {
             let id = list[LIST_WORDS + i];
             let place = place_of(id);
             let distance = distance_of(id, best);
             let b = bin_of(distance);
             if b >= first_bin && b <= last_bin && all((place & mask) == (cut.place & mask)) {
-                let bucket = (select(place.y, place.x, digit < 4u) >> shift) & 255u;
+                let bucket = (select(place.y, place.x, digit < DIGITS) >> shift) & (BUCKETS - 1u);
                 let mass = mass_of(distance);
                 atomicAdd(&counts[bucket], 1u);
                 if atomicAdd(&lows[bucket], mass) > ~mass {
@@ -81,30 +86,32 @@ fn cut_at(goal: vec2<u32>, by_mass: bool, first_bin: u32, last_bin: u32, best: f
             }
         }
         workgroupBarrier();
-        var buckets: array<Sum, 4>;
+        var buckets: array<Sum, EACH>;
         var own = Sum(0u, vec2<u32>(0u));
-        for (var i = 0u; i < 4u; i++) {
-            let b = 4u * lid + i;
-            buckets[i] = Sum(atomicLoad(&counts[b]), vec2<u32>(atomicLoad(&lows[b]), atomicLoad(&highs[b])));
+        for (var i = 0u; i < EACH; i++) {
+            let b = EACH * lid + i;
+            if b < BUCKETS {
+                buckets[i] = Sum(atomicLoad(&counts[b]), vec2<u32>(atomicLoad(&lows[b]), atomicLoad(&highs[b])));
+            }
             own = add_sums(own, buckets[i]);
         }
         var at = workgroup_sums(own, lid).before;
-        for (var i = 0u; i < 4u; i++) {
+        for (var i = 0u; i < EACH; i++) {
             let next = add_sums(at, buckets[i]);
             if less64(amount(at, by_mass), left) && !less64(amount(next, by_mass), left) {
-                found = Found(4u * lid + i, at, buckets[i]);
+                found = Found(EACH * lid + i, at, buckets[i]);
             }
             at = next;
         }
         workgroupBarrier();
         left = sub64(left, amount(found.before, by_mass));
         cut.mass = add64(cut.mass, found.before.mass);
-        if digit < 4u {
+        if digit < DIGITS {
             cut.place.x |= found.bucket << shift;
         } else {
             cut.place.y |= found.bucket << shift;
         }
-        if digit == 7u {
+        if digit == 2u * DIGITS - 1u {
             cut.mass = add64(cut.mass, found.within.mass);
         }
         workgroupBarrier();
@@ -120,19 +127,26 @@ fn after(place: vec2<u32>, cut: vec2<u32>) -> bool {
 fn main(@builtin(local_invocation_index) lid: u32) {
     let best_id = list[1];
     let best = bitcast<f32>(values[min(best_id, params.n_vocab - 1u)]);
-    let k_bin = draws[0];
-    let p_first = draws[4];
     var total = vec2<u32>(draws[8], draws[9]);
     var k_cut = vec2<u32>(NONE);
-    if k_bin < BINS {
-        let cut = cut_at(vec2<u32>(options.top_k - draws[1], 0u), false, k_bin, k_bin, best, lid);
-        k_cut = cut.place;
-        total = add64(vec2<u32>(draws[2], draws[3]), cut.mass);
-    }
     var p_cut = vec2<u32>(NONE);
-    if p_first < BINS {
-        let goal = sub64(wanted_mass(total), vec2<u32>(draws[6], draws[7]));
-        p_cut = cut_at(goal, true, p_first, draws[5], best, lid).place;
+    // Where top-k cuts, then where top-p does in what that leaves: a loop, so that the search is compiled once.
+    for (var search = 0u; search < 2u; search++) {
+        let by_mass = search == 1u;
+        let first = draws[4u * search];
+        if first < BINS {
+            var goal = vec2<u32>(options.top_k - draws[1], 0u);
+            if by_mass {
+                goal = sub64(wanted_mass(total), vec2<u32>(draws[6], draws[7]));
+            }
+            let cut = cut_at(goal, by_mass, first, select(first, draws[5], by_mass), best, lid);
+            if by_mass {
+                p_cut = cut.place;
+            } else {
+                k_cut = cut.place;
+                total = add64(vec2<u32>(draws[2], draws[3]), cut.mass);
+            }
+        }
     }
     var drawn = vec2<u32>(0u, NONE);
     for (var i = lid; i < list[0]; i += 64u) {

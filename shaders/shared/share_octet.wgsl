@@ -8,8 +8,9 @@ fn x_block(start: u32, i: u32, lane: u32) -> X32 {
         subgroupBroadcast(v, 4u), subgroupBroadcast(v, 5u), subgroupBroadcast(v, 6u), subgroupBroadcast(v, 7u),
     );
 }
-fn sum_of_squares() -> f32 {
-    let pair = squares + subgroupShuffleXor(squares, 1u);
+// The sum over all shares.
+fn sum_of_shares(own: f32) -> f32 {
+    let pair = own + subgroupShuffleXor(own, 1u);
     let four = pair + subgroupShuffleXor(pair, 2u);
     return four + subgroupShuffleXor(four, 4u);
 }

@@ -9,7 +9,8 @@ fn x_block(start: u32, i: u32, lane: u32) -> X32 {
         subgroupBroadcast(b, 0u), subgroupBroadcast(b, 1u), subgroupBroadcast(b, 2u), subgroupBroadcast(b, 3u),
     );
 }
-fn sum_of_squares() -> f32 {
-    let pair = squares + subgroupShuffleXor(squares, 1u);
+// The sum over all shares.
+fn sum_of_shares(own: f32) -> f32 {
+    let pair = own + subgroupShuffleXor(own, 1u);
     return pair + subgroupShuffleXor(pair, 2u);
 }

@@ -5,7 +5,7 @@ use sotto::cpu::CpuMemory;
 use sotto::kernels::Access;
 use sotto::memory::{BufferId, Memory};
 use sotto::params::{Sample, SampleState};
-use sotto::sampler::{Limits, Sampler, SamplingParams, Shape};
+use sotto::sampler::{Limits, Mode, Sampler, SamplingParams, Shape};
 
 use crate::F32;
 use crate::gpu::{Case, Data, Rig};
@@ -32,13 +32,20 @@ impl Choice {
         Choice { what, logits, softcap: None, params, prompt: vec![0; 7], stops, limit, done: false }
     }
 
-    /// Runs the mirrors kernel by kernel; before each, the rig runs that kernel alone on both sides.
     fn check(&self, rig: &mut Rig) {
+        self.check_with(rig, true);
+        if self.params.mode() == Mode::Draw {
+            self.check_with(rig, false);
+        }
+    }
+
+    /// Runs the mirrors kernel by kernel; before each, the rig runs that kernel alone on both sides.
+    fn check_with(&self, rig: &mut Rig, shared: bool) {
         let n_vocab = self.logits.len() as u32;
         let mut memory = CpuMemory::default();
         let logits = memory.alloc("logits", n_vocab as u64 * 4).unwrap();
         let batch = memory.alloc("batch", 16).unwrap();
-        let shape = Shape { n_vocab, context: CONTEXT, softcap: self.softcap, logits, batch };
+        let shape = Shape { n_vocab, context: CONTEXT, softcap: self.softcap, logits, batch, shared };
         let mut labelled = Labelled { memory, sizes: vec![n_vocab as usize, 4] };
         let sampler = Sampler::place(shape, &mut labelled).unwrap();
         let Labelled { mut memory, sizes } = labelled;

@@ -54,7 +54,7 @@ impl<'a> Fixed<'a> {
         let buffer = machine.alloc("logits", n_vocab as u64 * 4).expect("a buffer");
         let batch = machine.alloc("batch", 16).expect("a buffer");
         machine.write(buffer, 0, bytemuck::cast_slice(logits));
-        let shape = Shape { n_vocab, context: CONTEXT, softcap, logits: buffer, batch };
+        let shape = Shape { n_vocab, context: CONTEXT, softcap, logits: buffer, batch, shared: true };
         let sampler = Sampler::place(shape, machine).expect("buffers");
         Fixed { machine, sampler }
     }
