@@ -63,7 +63,8 @@ function writeStub({ name, folder }) {
 
 /** wasm-opt takes a minute, so its results are kept. */
 function optimise(input, output) {
-  const flags = ["-Oz", "--strip-debug", "--strip-producers"];
+  // Large functions stay apart: engines take long over one that holds them all.
+  const flags = ["-Oz", "--one-caller-inline-max-function-size=1000", "--strip-debug", "--strip-producers"];
   const { version } = JSON.parse(readFileSync(join(ROOT, "node_modules", "binaryen", "package.json"), "utf8"));
   const kept = join(TARGET, "wasm-opt", `${hash(readFileSync(input), version, ...flags)}.wasm`);
   if (!existsSync(kept)) {

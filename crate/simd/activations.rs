@@ -18,7 +18,8 @@ pub trait Activation: bytemuck::Pod + Default {
     /// Weights, made ready to be multiplied with several rows.
     type Weights: Copy;
     /// Sums of four rows of weights.
-    type Sum: Copy + Default;
+    type Sum: Copy;
+    const ZERO: Self::Sum;
     fn weights(codes: u8x16) -> Self::Weights;
     /// Adds four columns.
     fn add(sum: &mut Self::Sum, weights: Self::Weights, x: &[Self; 4]);
@@ -37,6 +38,7 @@ impl Activation for i16 {
     type Weights = [i16x8; 2];
     /// Two lanes a row; rows 0 and 1, then 2 and 3.
     type Sum = [i32x4; 2];
+    const ZERO: [i32x4; 2] = [i32x4::ZERO; 2];
 
     #[inline(always)]
     fn weights(codes: u8x16) -> [i16x8; 2] {
@@ -70,6 +72,7 @@ impl Activation for i8 {
     type Weights = u8x16;
     /// Two lanes a row, and what was carried over.
     type Sum = (i16x8, i32x4);
+    const ZERO: (i16x8, i32x4) = (i16x8::ZERO, i32x4::ZERO);
 
     #[inline(always)]
     fn weights(codes: u8x16) -> u8x16 {

@@ -45,6 +45,8 @@ fn run(job: &Job, pieces: Range<usize>, scratch: &mut Scratch) {
     }
 }
 
+/// A function for each type: engines compile one of all types for seconds, and badly.
+#[inline(never)]
 fn quantized<F: Format, A: Activation>(
     job: &Job,
     p: &MatMul,

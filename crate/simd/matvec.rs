@@ -45,6 +45,8 @@ fn run(job: &Job, pieces: Range<usize>, scratch: &mut Scratch) {
     }
 }
 
+/// A function for each type: engines compile one of all types for seconds, and badly.
+#[inline(never)]
 fn quantized<F: Format, A: Activation>(job: &Job, p: &MatVec, part: &Part, x: &Quantized<A>, pieces: Range<usize>) {
     store(job, p, pieces, |quad, r| products::row::<F, A>(&part.quad(quad), x.row(r)));
 }

@@ -93,7 +93,7 @@ fn block<F: Format, A: Activation, const M: usize>(
     let form = F::FORM;
     let stretch = 8 / form.each;
     let run = A::run(form.bits()).min(stretch);
-    let mut sums = [A::Sum::default(); M];
+    let mut sums = [A::ZERO; M];
     unrolled!(J => {
         let weights = A::weights(codes(J));
         for m in 0..M {
@@ -105,7 +105,7 @@ fn block<F: Format, A: Activation, const M: usize>(
         if (J + 1) % stretch == 0 {
             let part = J / stretch;
             for m in 0..M {
-                let mut dot: i32x4 = A::total(std::mem::take(&mut sums[m]));
+                let mut dot: i32x4 = A::total(std::mem::replace(&mut sums[m], A::ZERO));
                 if form.bias != 0 {
                     dot -= i32x4::splat(with[m].sums[part] * form.bias);
                 }
