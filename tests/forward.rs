@@ -49,6 +49,9 @@ fn long_prompt(name: &str) -> Vec<u32> {
 /// Largest error of a logit. Logits spread over ±10, so the first is f32's rounding (1.3e-5 on lavapipe), the second
 /// that of a cache of f16 (1.9e-2).
 const CEILING_F32: f32 = 5e-5;
+/// The same for a decoded row, whose product with weights that have an offset is the difference of two larger sums
+/// (6.8e-5).
+const CEILING_DECODED: f32 = 2e-4;
 const CEILING_F16: f32 = 4e-2;
 
 /// On the CPU, where activations of quantised products are integers: of 16 bits (8.8e-4), and of 8 (0.65).
@@ -105,7 +108,7 @@ fn compare(options: LoadOptions, name: &str, ceiling: f32) -> Result<f32, String
     if kv == KvType::F32 {
         // One token at a time takes other kernels.
         let error = largest_difference(&logits, &decode(&mut engine, &want.prompt));
-        if error > ceiling {
+        if error > ceiling.max(CEILING_DECODED) {
             return Err(format!("decoding differs from prefill by {error:.1e}; {}", explain(name, kv)));
         }
     }
