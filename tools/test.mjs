@@ -1,6 +1,7 @@
 // `npm test`: every test there is, from the crate's to the browser's, after installing what this
 // machine lacks. `npm test -- unit browser` runs only the steps named.
 import { existsSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { MODELS, fetchModel } from "./fetch-models.mjs";
 import { ROOT, Stop, ensureChromium, ensurePackages, ensureVulkan, ensureWasmTarget, run, tool } from "./setup.mjs";
@@ -47,6 +48,9 @@ const STEPS = {
     node("@playwright/test/cli.js", "test");
   },
 };
+
+// Vulkan's loader complains of each start without it.
+process.env.XDG_RUNTIME_DIR ??= tmpdir();
 
 await tool(async () => {
   const named = process.argv.slice(2);

@@ -3,6 +3,7 @@
 use bytemuck::cast;
 use wide::{f32x4, i8x16, i16x8, i32x4, u8x16};
 
+use super::formats::Form;
 use super::lanes::{add_pairs, dot_bytes};
 use super::sized;
 
@@ -110,8 +111,9 @@ pub struct Quantized<'a, A> {
 pub struct Block {
     /// Whole.
     pub d: f32,
-    /// The sum of the q of each stretch of columns that shares a weight's scale, and d times it; one stretch or two.
-    pub sums: [i32; 2],
+    /// The sum of the q of each stretch of columns that shares a weight's scale: less the weights' bias, and times d.
+    /// One stretch or two.
+    pub biases: [i32; 2],
     pub totals: [f32; 2],
 }
 
@@ -138,13 +140,12 @@ pub struct Store<A> {
 }
 
 impl<A: Activation> Store<A> {
-    /// Takes `rows` rows of `blocks` blocks, each of which `row` writes into a piece of `floats`; `each` stretches of
-    /// a block share a scale.
+    /// Takes `rows` rows of `blocks` blocks, each of which `row` writes into a piece of `floats`, for weights of a form.
     pub fn fill<'a>(
         &'a mut self,
         rows: usize,
         blocks: usize,
-        each: usize,
+        form: Form,
         floats: &mut Vec<f32>,
         row: impl Fn(usize, &mut [f32]),
     ) -> Quantized<'a, A> {
@@ -154,9 +155,10 @@ impl<A: Activation> Store<A> {
         for (r, (q, all)) in q.chunks_exact_mut(blocks).zip(all.chunks_exact_mut(blocks)).enumerate() {
             row(r, x);
             for ((x, q), block) in x.as_chunks::<BLOCK>().0.iter().zip(q).zip(all) {
-                let stretch = BLOCK / each;
-                block.d = quantize(x, q, &mut block.sums, stretch);
-                block.totals = block.sums.map(|sum| block.d * sum as f32);
+                let sums;
+                (block.d, sums) = quantize(x, q, BLOCK / form.each);
+                block.biases = sums.map(|sum| -sum * form.bias);
+                block.totals = sums.map(|sum| block.d * sum as f32);
             }
         }
         Quantized { q, blocks: all, per_row: blocks }
@@ -165,7 +167,7 @@ impl<A: Activation> Store<A> {
 
 /// Numbers that are none make d none: the products of the block are then none either.
 #[inline(always)]
-fn quantize<A: Activation>(x: &[f32; BLOCK], q: &mut [A; BLOCK], sums: &mut [i32; 2], stretch: usize) -> f32 {
+fn quantize<A: Activation>(x: &[f32; BLOCK], q: &mut [A; BLOCK], stretch: usize) -> (f32, [i32; 2]) {
     let x: &[f32x4; 8] = &cast(*x);
     let all = x.iter().fold(f32x4::ZERO, |sum, v| sum + *v * f32x4::ZERO);
     let most = x.iter().fold(f32x4::ZERO, |most, v| most.fast_max(v.abs())).to_array();
@@ -176,7 +178,7 @@ fn quantize<A: Activation>(x: &[f32; BLOCK], q: &mut [A; BLOCK], sums: &mut [i32
     for (q, &v) in q.iter_mut().zip(&rounded) {
         *q = A::from_i32(v);
     }
-    *sums = [0; 2];
+    let mut sums = [0; 2];
     sums.iter_mut().zip(rounded.chunks_exact(stretch)).for_each(|(sum, q)| *sum = q.iter().sum());
-    most / A::MOST
+    (most / A::MOST, sums)
 }

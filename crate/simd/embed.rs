@@ -18,7 +18,7 @@ fn pieces(job: &Job) -> usize {
 fn run(job: &Job, pieces: Range<usize>, scratch: &mut Scratch) {
     let p: Embed = job.params();
     let kind = job.kind();
-    let part = Part { kind, words: job.all(0), planes: p.planes, blocks: p.k_blocks as usize };
+    let part = Part::new(kind, job.all(0), p.planes, p.k_blocks as usize);
     let k = part.blocks * 32;
     for r in pieces {
         let row = job.all(2)[4 * r].wrapping_sub(p.first_row) as usize;
@@ -39,11 +39,11 @@ fn read<F: Format>(part: &Part, row: usize, out: &mut [f32]) {
     let (quad, lane) = (part.quad(row / ROWS), row % ROWS);
     let form = form(part.kind);
     let mut scales = Scales::default();
-    for (b, out) in out.chunks_exact_mut(32).enumerate() {
+    for (b, (out, codes)) in out.chunks_exact_mut(32).zip(unpack::<F>(&quad, part.blocks)).enumerate() {
         if b % SPAN == 0 {
             F::scales(&quad, b, SPAN.min(part.blocks - b), &mut scales);
         }
-        for (j, code) in unpack::<F>(&quad, b).into_iter().enumerate() {
+        for (j, code) in codes.into_iter().enumerate() {
             let at = (b % SPAN) * form.each + j * form.each / 8;
             let scale = scales.scale[at].to_array()[lane];
             let offset = if form.bias == 0 { scales.offset[at].to_array()[lane] } else { 0.0 };

@@ -43,6 +43,11 @@ impl Form {
         bits
     }
 
+    /// Words of a plane of integers that belong to a block of four rows.
+    const fn words(&self, plane: usize) -> usize {
+        if plane < self.fields.len() { self.fields[plane].0 as usize * ROWS } else { 0 }
+    }
+
     /// The top bits of a word of the first plane, where integers are stored signed.
     pub fn flip(&self) -> u32 {
         match (self.bias, self.fields[0].0) {
@@ -69,6 +74,8 @@ pub struct Part<'a> {
     pub kind: TensorType,
     pub words: &'a [u32],
     pub planes: [u32; 4],
+    /// Words of four rows in each plane.
+    lens: [usize; 4],
     /// Blocks in a row.
     pub blocks: usize,
 }
@@ -78,11 +85,19 @@ pub struct Part<'a> {
 pub struct Quad<'a>([&'a [u32]; 4]);
 
 impl<'a> Part<'a> {
+    pub fn new(kind: TensorType, words: &'a [u32], planes: [u32; 4], blocks: usize) -> Self {
+        let mut lens = [0; 4];
+        for (plane, len) in lens.iter_mut().enumerate().take(quant::planes(kind).len()) {
+            *len = plane_words(kind, plane, blocks);
+        }
+        Part { kind, words, planes, lens, blocks }
+    }
+
+    #[inline(always)]
     pub fn quad(&self, index: usize) -> Quad<'a> {
-        let count = quant::planes(self.kind).len();
-        Quad(std::array::from_fn(|plane| {
-            let len = if plane < count { plane_words(self.kind, plane, self.blocks) } else { 0 };
-            &self.words[if len > 0 { self.planes[plane] as usize + index * len } else { 0 }..][..len]
+        Quad(std::array::from_fn(|plane| match self.lens[plane] {
+            0 => &[][..],
+            len => &self.words[self.planes[plane] as usize + index * len..][..len],
         }))
     }
 }
@@ -107,21 +122,42 @@ pub trait Format {
     fn scales(quad: &Quad, first: usize, count: usize, to: &mut Scales);
 }
 
-/// The stored integers of a block of four rows.
+impl<'a> Quad<'a> {
+    /// The planes of integers, of `blocks` blocks.
+    #[inline(always)]
+    pub fn integers<F: Format>(&self, blocks: usize) -> Integers<'a> {
+        let words = |plane: usize| &self.0[plane][..blocks * F::FORM.words(plane)];
+        Integers { low: words(0), high: words(1), words: [F::FORM.words(0), F::FORM.words(1)] }
+    }
+}
+
+/// The stored integers of four rows.
+#[derive(Clone, Copy)]
+pub struct Integers<'a> {
+    low: &'a [u32],
+    high: &'a [u32],
+    /// Of a block.
+    words: [usize; 2],
+}
+
+impl<'a> Integers<'a> {
+    /// # Safety
+    /// There are more than `b` blocks.
+    #[inline(always)]
+    pub unsafe fn block(&self, b: usize) -> Packed<'a> {
+        let of = |all: &'a [u32], words: usize| {
+            debug_assert!((b + 1) * words <= all.len());
+            unsafe { all.get_unchecked(b * words..(b + 1) * words) }
+        };
+        Packed { low: of(self.low, self.words[0]), high: of(self.high, self.words[1]) }
+    }
+}
+
+/// Those of a block, plane by plane.
 #[derive(Clone, Copy)]
 pub struct Packed<'a> {
     low: &'a [u32],
     high: &'a [u32],
-}
-
-/// Plane by plane, what block `b` has.
-#[inline(always)]
-pub fn packed<'a, F: Format>(quad: &Quad<'a>, b: usize) -> Packed<'a> {
-    let words = |plane: usize| match F::FORM.fields.get(plane) {
-        Some(&(bits, _)) => &quad.0[plane][b * bits as usize * ROWS..][..bits as usize * ROWS],
-        None => &[],
-    };
-    Packed { low: words(0), high: words(1) }
 }
 
 impl Packed<'_> {

@@ -26,7 +26,7 @@ fn pieces(job: &Job) -> usize {
 fn run(job: &Job, pieces: Range<usize>, scratch: &mut Scratch) {
     let p: MatMul = job.params();
     let (kind, rows) = (job.kind(), p.m as usize);
-    let part = Part { kind, words: job.all(0), planes: p.planes, blocks: p.k_blocks as usize };
+    let part = Part::new(kind, job.all(0), p.planes, p.k_blocks as usize);
     let form = form(kind);
     let k = part.blocks * 32;
     let input = |r: usize, to: &mut [f32]| to.copy_from_slice(job.floats(2, r * k..(r + 1) * k));
@@ -37,10 +37,10 @@ fn run(job: &Job, pieces: Range<usize>, scratch: &mut Scratch) {
             (0..rows).for_each(|r| store(job, &p, quad, r, floats::dot(w, job.floats(2, r * k..(r + 1) * k))));
         }
     } else if lanes::HAS_BYTES && !job.precise && form.bits() < 8 {
-        let x = bytes.fill(rows, part.blocks, form.each, x, input);
+        let x = bytes.fill(rows, part.blocks, form, x, input);
         with_format!(kind, F => quantized::<F, _>(job, &p, &part, &x, unpacked, pieces));
     } else {
-        let x = shorts.fill(rows, part.blocks, form.each, x, input);
+        let x = shorts.fill(rows, part.blocks, form, x, input);
         with_format!(kind, F => quantized::<F, _>(job, &p, &part, &x, unpacked, pieces));
     }
 }

@@ -136,7 +136,8 @@ for (const backend of ["webgpu", "cpu"] as const) test(`break, abort, concurrent
   }, backend);
   expect(r.code).toBe("aborted");
   expect(r.together[0]).toBe(r.together[2]);
-  expect(["disposed", "aborted"]).toContain(r.running);
+  // The CPU may have written six tokens before the model is disposed.
+  expect(backend === "cpu" ? ["disposed", "aborted", "fine"] : ["disposed", "aborted"]).toContain(r.running);
   expect(r.after).toBe("disposed");
 });
 
