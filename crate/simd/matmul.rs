@@ -30,7 +30,7 @@ fn run(job: &Job, pieces: Range<usize>, scratch: &mut Scratch) {
     let form = form(kind);
     let k = part.blocks * 32;
     let input = |r: usize, to: &mut [f32]| to.copy_from_slice(job.floats(2, r * k..(r + 1) * k));
-    let Scratch { x, shorts, bytes, weights, unpacked, .. } = scratch;
+    let Scratch { x, shorts, bytes, weights, unpacked_shorts, unpacked_bytes, .. } = scratch;
     if !kind.is_quantized() {
         for quad in pieces {
             let w = floats::rows(&part, quad, weights);
@@ -38,10 +38,10 @@ fn run(job: &Job, pieces: Range<usize>, scratch: &mut Scratch) {
         }
     } else if lanes::HAS_BYTES && !job.precise && form.bits() < 8 {
         let x = bytes.fill(rows, part.blocks, form, x, input);
-        with_format!(kind, F => quantized::<F, _>(job, &p, &part, &x, unpacked, pieces));
+        with_format!(kind, F => quantized::<F, _>(job, &p, &part, &x, unpacked_bytes, pieces));
     } else {
         let x = shorts.fill(rows, part.blocks, form, x, input);
-        with_format!(kind, F => quantized::<F, _>(job, &p, &part, &x, unpacked, pieces));
+        with_format!(kind, F => quantized::<F, _>(job, &p, &part, &x, unpacked_shorts, pieces));
     }
 }
 
@@ -52,7 +52,7 @@ fn quantized<F: Format, A: Activation>(
     p: &MatMul,
     part: &Part,
     x: &Quantized<A>,
-    unpacked: &mut Unpacked,
+    unpacked: &mut Unpacked<A>,
     pieces: Range<usize>,
 ) {
     let rows = p.m as usize;
@@ -60,11 +60,11 @@ fn quantized<F: Format, A: Activation>(
         unpacked.fill::<F>(&part.quad(quad), part.blocks);
         let whole = rows / TILE * TILE;
         for r in (0..whole).step_by(TILE) {
-            let tile = unpacked.rows::<F, A, TILE>(std::array::from_fn(|i| x.row(r + i)));
+            let tile = unpacked.rows::<F, TILE>(std::array::from_fn(|i| x.row(r + i)));
             tile.into_iter().enumerate().for_each(|(i, y)| store(job, p, quad, r + i, y));
         }
         for r in whole..rows {
-            let [y] = unpacked.rows::<F, A, 1>([x.row(r)]);
+            let [y] = unpacked.rows::<F, 1>([x.row(r)]);
             store(job, p, quad, r, y);
         }
     }

@@ -167,7 +167,8 @@ pub struct Scratch {
     bytes: activations::Store<i8>,
     /// Four rows of weights, as floats or integers.
     weights: Vec<f32>,
-    unpacked: products::Unpacked,
+    unpacked_shorts: products::Unpacked<i16>,
+    unpacked_bytes: products::Unpacked<i8>,
     /// A position's cosines and sines.
     angles: Vec<f32>,
     /// Keys and values of some cells.

@@ -25,7 +25,7 @@ macro_rules! unrolled {
 pub fn row<F: Format, A: Activation, const Q: usize>(quads: [Quad; Q], x: Row<A>) -> [f32x4; Q] {
     let blocks = x.q.len();
     let planes = quads.map(|quad| quad.integers::<F>(blocks));
-    let mut sums = [[f32x4::ZERO]; Q];
+    let mut sums = [f32x4::ZERO; Q];
     let mut scales: [Scales; Q] = std::array::from_fn(|_| Scales::default());
     for first in (0..blocks).step_by(SPAN) {
         let count = SPAN.min(blocks - first);
@@ -36,10 +36,10 @@ pub fn row<F: Format, A: Activation, const Q: usize>(quads: [Quad; Q], x: Row<A>
         for (i, (q, with)) in q.iter().zip(with).enumerate() {
             // There are as many blocks of integers.
             let packed = planes.map(|planes| unsafe { planes.block(first + i) });
-            block::<F, A, Q, 1>(|n, j| packed[n].codes::<F>(j), [q], [with], scales.each_ref(), i, &mut sums);
+            block::<F, A, Q>(|n, j| packed[n].codes::<F>(j), q, with, scales.each_ref(), i, &mut sums);
         }
     }
-    sums.map(|[sum]| sum)
+    sums
 }
 
 /// All integers of `blocks` blocks.
@@ -57,17 +57,22 @@ pub fn unpack<F: Format>(quad: &Quad, blocks: usize) -> impl Iterator<Item = [u8
     })
 }
 
-/// Four rows of weights with their integers a byte each, for many rows of activations.
-#[derive(Default)]
-pub struct Unpacked {
-    codes: Vec<[u8x16; 8]>,
+/// Four rows of weights, ready to be multiplied with many rows of activations.
+pub struct Unpacked<A: Activation> {
+    weights: Vec<[A::Weights; 8]>,
     scales: Vec<Scales>,
 }
 
-impl Unpacked {
+impl<A: Activation> Default for Unpacked<A> {
+    fn default() -> Self {
+        Unpacked { weights: Vec::new(), scales: Vec::new() }
+    }
+}
+
+impl<A: Activation> Unpacked<A> {
     pub fn fill<F: Format>(&mut self, quad: &Quad, blocks: usize) {
-        self.codes.clear();
-        self.codes.extend(unpack::<F>(quad, blocks));
+        self.weights.clear();
+        self.weights.extend(unpack::<F>(quad, blocks).map(|codes| codes.map(A::weights)));
         self.scales.resize_with(blocks.div_ceil(SPAN), Scales::default);
         for (span, scales) in self.scales.iter_mut().enumerate() {
             F::scales(quad, span * SPAN, SPAN.min(blocks - span * SPAN), scales);
@@ -76,56 +81,80 @@ impl Unpacked {
 
     /// Their products with M rows.
     #[inline(always)]
-    pub fn rows<F: Format, A: Activation, const M: usize>(&self, x: [Row<A>; M]) -> [f32x4; M] {
-        let blocks = self.codes.len();
+    pub fn rows<F: Format, const M: usize>(&self, x: [Row<A>; M]) -> [f32x4; M] {
+        let blocks = self.weights.len();
         assert!(x.iter().all(|x| x.q.len() == blocks && x.blocks.len() == blocks));
-        let mut sums = [[f32x4::ZERO; M]];
-        for (b, codes) in self.codes.iter().enumerate() {
+        let mut sums = [f32x4::ZERO; M];
+        let each = F::FORM.each;
+        let stretch = 8 / each;
+        let run = A::run(F::FORM.bits()).min(stretch);
+        // Compilers that know how often a loop runs lay it out row by row, and then weights do not stay in registers.
+        let turns = if run == stretch { 1 } else { std::hint::black_box(stretch / run) };
+        let run = std::hint::black_box(run);
+        for (b, weights) in self.weights.iter().enumerate() {
             let (q, with) = (x.map(|x| &x.q[b]), x.map(|x| &x.blocks[b]));
-            block::<F, A, 1, M>(|_, j| codes[j], q, with, [&self.scales[b / SPAN]], b % SPAN, &mut sums);
+            let scales = &self.scales[b / SPAN];
+            for part in 0..each {
+                let mut dots = [A::ZERO; M];
+                let mut j = part * stretch;
+                for _ in 0..turns {
+                    for _ in 0..run {
+                        // A block has eight.
+                        let weights = unsafe { *weights.get_unchecked(j) };
+                        for m in 0..M {
+                            A::add(&mut dots[m], weights, unsafe { q[m].as_chunks().0.get_unchecked(j) });
+                        }
+                        j += 1;
+                    }
+                    dots.iter_mut().for_each(A::carry);
+                }
+                for m in 0..M {
+                    scaled::<F>(A::total(dots[m]), with[m], scales, b % SPAN * each + part, part, &mut sums[m]);
+                }
+            }
         }
-        sums[0]
+        sums
     }
 }
 
-/// Adds what a block of Q fours of rows, with these integers, gives to M rows; its scales are number `i` of the span's.
+/// Adds the products of a stretch of columns, number `part` of a block's, to a result; `at` is the number of their scale.
 #[inline(always)]
-fn block<F: Format, A: Activation, const Q: usize, const M: usize>(
+fn scaled<F: Format>(mut dot: i32x4, with: &Block, scales: &Scales, at: usize, part: usize, out: &mut f32x4) {
+    if F::FORM.bias != 0 {
+        dot += i32x4::splat(with.biases[part]);
+    }
+    *out += dot.round_float() * (scales.scale[at] * f32x4::splat(with.d));
+    if F::FORM.bias == 0 {
+        *out += scales.offset[at] * f32x4::splat(with.totals[part]);
+    }
+}
+
+/// Adds what a block of Q fours of rows, with these integers, gives to a row; its scales are number `i` of the span's.
+#[inline(always)]
+fn block<F: Format, A: Activation, const Q: usize>(
     codes: impl Fn(usize, usize) -> u8x16,
-    x: [&[A; BLOCK]; M],
-    with: [&Block; M],
+    x: &[A; BLOCK],
+    with: &Block,
     scales: [&Scales; Q],
     i: usize,
-    out: &mut [[f32x4; M]; Q],
+    out: &mut [f32x4; Q],
 ) {
     let form = F::FORM;
     let stretch = 8 / form.each;
     let run = A::run(form.bits()).min(stretch);
-    let mut sums = [[A::ZERO; M]; Q];
+    let mut dots = [A::ZERO; Q];
     unrolled!(J => {
         for n in 0..Q {
-            let weights = A::weights(codes(n, J));
-            for m in 0..M {
-                A::add(&mut sums[n][m], weights, x[m][4 * J..].first_chunk().expect("four columns"));
-                if (J + 1) % run == 0 {
-                    A::carry(&mut sums[n][m]);
-                }
+            A::add(&mut dots[n], A::weights(codes(n, J)), x[4 * J..].first_chunk().expect("four columns"));
+            if (J + 1) % run == 0 {
+                A::carry(&mut dots[n]);
             }
         }
         if (J + 1) % stretch == 0 {
             let part = J / stretch;
             for n in 0..Q {
-                let (scale, offset) = (scales[n].scale[i * form.each + part], scales[n].offset[i * form.each + part]);
-                for m in 0..M {
-                    let mut dot: i32x4 = A::total(std::mem::replace(&mut sums[n][m], A::ZERO));
-                    if form.bias != 0 {
-                        dot += i32x4::splat(with[m].biases[part]);
-                    }
-                    out[n][m] += dot.round_float() * (scale * f32x4::splat(with[m].d));
-                    if form.bias == 0 {
-                        out[n][m] += offset * f32x4::splat(with[m].totals[part]);
-                    }
-                }
+                let dot = A::total(std::mem::replace(&mut dots[n], A::ZERO));
+                scaled::<F>(dot, with, scales[n], i * form.each + part, part, &mut out[n]);
             }
         }
     });
