@@ -20,9 +20,9 @@ pub struct Sampled {
 
 pub struct Decoder {
     sampler: Sampler,
-    /// One a [`Mode`], in its order, and made ready.
+    /// One a [`Mode`], in its order, and made ready for the modes that were asked for.
     recordings: Vec<Recording>,
-    samplings: Vec<Prepared>,
+    samplings: [Option<Prepared>; Mode::ALL.len()],
     ring: Ring,
     mode: Mode,
     /// Steps that may still be submitted.
@@ -45,7 +45,7 @@ impl Decoder {
         let sampler = Sampler::place(shape, device)?;
         let recordings = Mode::ALL.into_iter().map(|mode| sampler.record(mode)).collect::<Result<Vec<_>>>()?;
         let ring = device.ring(depth, size_of::<SampleState>() as u64);
-        Ok(Decoder { sampler, recordings, samplings: Vec::new(), ring, mode: Mode::Greedy, left: 0, position: 0 })
+        Ok(Decoder { sampler, recordings, samplings: Default::default(), ring, mode: Mode::Greedy, left: 0, position: 0 })
     }
 
     /// One a way of sampling.
@@ -53,11 +53,13 @@ impl Decoder {
         &self.recordings
     }
 
-    /// Makes sampling ready: to be called before the first step.
-    pub fn prepare(&mut self, device: &Device) {
-        if self.samplings.is_empty() {
-            self.samplings = self.recordings.iter().map(|recording| device.prepare(recording)).collect();
+    /// Makes a way of sampling ready, which [`Decoder::start`] wants. `Aborted` where the turn was cancelled meanwhile.
+    pub async fn prepare(&mut self, mode: Mode, device: &Device, turn: &Turn) -> Result<()> {
+        let sampling = &mut self.samplings[mode as usize];
+        if sampling.is_none() {
+            *sampling = Some(device.prepare(&self.recordings[mode as usize], turn).await?);
         }
+        Ok(())
     }
 
     /// Begins a generation after these tokens; steps of another that are under way are forgotten.
@@ -75,6 +77,11 @@ impl Decoder {
         self.left > 0 && !self.ring.is_full()
     }
 
+    /// Whether a step is under way.
+    pub fn is_waiting(&self) -> bool {
+        !self.ring.is_empty()
+    }
+
     /// The position of the next step's row.
     pub fn position(&self) -> u32 {
         self.position
@@ -85,7 +92,10 @@ impl Decoder {
     pub async fn submit(&mut self, device: &mut Device, forward: &Prepared, turn: &Turn) -> Result<()> {
         self.left = self.left.saturating_sub(1);
         self.position += 1;
-        let passes = [forward, &self.samplings[self.mode as usize]];
+        let Some(sampling) = &self.samplings[self.mode as usize] else {
+            bail!(Internal, "A token was to be sampled in a way that had not been made ready.");
+        };
+        let passes = [forward, sampling];
         device.run_into(&mut self.ring, passes, self.sampler.state_buffer(), turn).await
     }
 
@@ -108,7 +118,7 @@ impl Decoder {
 
     /// Dispatches of a greedy choice.
     pub fn greedy_dispatches(&self) -> usize {
-        self.samplings[Mode::Greedy as usize].len()
+        self.recordings[Mode::Greedy as usize].dispatches.len()
     }
 }
 

@@ -10,7 +10,7 @@ use crate::device::{Device, Prepared};
 use crate::error::{Code, Error, Result};
 use crate::forward::{Model, Shape};
 use crate::memory::Memory;
-use crate::sampler::{Limits, SamplingParams};
+use crate::sampler::{Limits, Mode, SamplingParams};
 use crate::tokenizer::{EncodeOptions, Tokenizer};
 use crate::tune;
 use crate::turn::Turn;
@@ -79,7 +79,7 @@ impl Engine {
     /// `BadLogits` where the result is not a number; `DeviceLost` and the like where the device failed.
     pub async fn forward(&mut self, batch: &Batch) -> Result<Vec<f32>> {
         self.take_turn();
-        let shape = self.load(batch)?;
+        let shape = self.load(batch).await?;
         self.device.run(&self.prepared[&shape], &self.turn).await?;
         if shape.outputs == 0 {
             self.device.idle().await?;
@@ -111,7 +111,7 @@ impl Engine {
 
     /// Runs rows of a prompt that want no logits. `Aborted` where the turn was cancelled meanwhile, here and below.
     pub(crate) async fn prefill(&mut self, batch: &Batch) -> Result<()> {
-        let shape = self.load(batch)?;
+        let shape = self.load(batch).await?;
         self.device.run(&self.prepared[&shape], &self.turn).await?;
         self.device.idle().await
     }
@@ -124,9 +124,9 @@ impl Engine {
         prompt: &[u32],
         limits: &Limits,
     ) -> Result<()> {
-        self.prepare_decode()?;
+        self.decoder.prepare(sampling.mode(), &self.device, &self.turn).await?;
+        let shape = self.load(batch).await?;
         self.decoder.start(&mut self.device, sampling, prompt, limits);
-        let shape = self.load(batch)?;
         self.decoder.submit(&mut self.device, &self.prepared[&shape], &self.turn).await?;
         // From here on the batch is the one row that sampling writes.
         self.device.write(self.model.outputs_buffer(), 0, bytemuck::bytes_of(&0u32));
@@ -135,6 +135,12 @@ impl Engine {
 
     /// The next token of the generation; later ones are submitted meanwhile.
     pub(crate) async fn next_token(&mut self) -> Result<Sampled> {
+        // The first waits for no kernel of those after it.
+        let is_ready = self.decode_shapes().iter().all(|shape| self.prepared.contains_key(shape));
+        if !is_ready && self.decoder.is_waiting() {
+            return self.decoder.next(&self.device).await;
+        }
+        self.prepare_decode().await?;
         while self.decoder.takes_more() {
             let shape = self.decode_shape(self.decoder.position());
             self.decoder.submit(&mut self.device, &self.prepared[&shape], &self.turn).await?;
@@ -153,11 +159,11 @@ impl Engine {
     }
 
     /// Prepares the batch's shape and writes its rows.
-    fn load(&mut self, batch: &Batch) -> Result<Shape> {
+    async fn load(&mut self, batch: &Batch) -> Result<Shape> {
         let outputs = batch.outputs();
         let last = batch.rows.iter().map(|row| row.position).max().unwrap_or(0);
         let shape = self.shape(Shape::new(batch.rows.len() as u32, outputs.len() as u32, batch.prefill, last));
-        self.prepare(shape)?;
+        self.prepare(shape).await?;
         let words = batch.words(self.model.sizes.context);
         self.device.write(self.model.batch_buffer(), 0, bytemuck::cast_slice(&words));
         if !outputs.is_empty() {
@@ -166,7 +172,7 @@ impl Engine {
         Ok(shape)
     }
 
-    fn prepare(&mut self, shape: Shape) -> Result<()> {
+    async fn prepare(&mut self, shape: Shape) -> Result<()> {
         if !self.prepared.contains_key(&shape) {
             if self.prepared.len() >= KEPT_SHAPES {
                 // Decoding one token and whole chunks stay; odd ends of prompts go.
@@ -174,30 +180,33 @@ impl Engine {
                 self.prepared.retain(|s, _| s.rows == 1 || s.rows == full);
             }
             let recording = self.model.record(shape)?;
-            self.prepared.insert(shape, self.device.prepare(&recording));
+            self.prepared.insert(shape, self.device.prepare(&recording, &self.turn).await?);
         }
         Ok(())
     }
 
-    /// Begins to compile what [`Engine::warm_up`] will need, where that can be done while weights arrive.
+    /// Begins to compile what the first reply will need, in its order, where that can be done while weights arrive.
     pub(crate) fn compile_ahead(&self) -> Result<()> {
         let Device::Gpu(gpu) = &self.device else { return Ok(()) };
-        let passes =
-            self.first_shapes().into_iter().map(|shape| self.model.record(shape)).collect::<Result<Vec<_>>>()?;
-        gpu.compile_ahead(passes.iter().chain(self.decoder.recordings()));
+        let record = |shape| self.model.record(shape);
+        let prompt = self.prompt_shapes().into_iter().map(record).collect::<Result<Vec<_>>>()?;
+        let tokens = self.decode_shapes().into_iter().map(record).collect::<Result<Vec<_>>>()?;
+        gpu.compile_ahead(prompt.iter().chain(self.decoder.recordings()).chain(&tokens));
         Ok(())
     }
 
-    /// Makes ready what the first prompt and token will need.
-    pub(crate) fn warm_up(&mut self) -> Result<()> {
-        self.decoder.prepare(&self.device);
-        self.first_shapes().into_iter().try_for_each(|shape| self.prepare(shape))
+    /// Makes ready what a prompt and greedy tokens will need, so that none of them waits for it.
+    pub(crate) async fn warm_up(&mut self) -> Result<()> {
+        self.decoder.prepare(Mode::Greedy, &self.device, &self.turn).await?;
+        for shape in self.prompt_shapes() {
+            self.prepare(shape).await?;
+        }
+        self.prepare_decode().await
     }
 
-    fn first_shapes(&self) -> [Shape; 4] {
+    fn prompt_shapes(&self) -> [Shape; 2] {
         let rows = self.model.sizes.max_rows;
-        let [short, long] = self.decode_shapes();
-        [short, long, Shape::new(rows, 0, true, 0), Shape::new(rows, 1, true, 0)]
+        [Shape::new(rows, 1, true, 0), Shape::new(rows, 0, true, 0)]
     }
 
     /// Measures the products that no measurement is known of, and takes the fastest kernels from here on.
@@ -205,14 +214,16 @@ impl Engine {
         let Device::Gpu(gpu) = &self.device else { return Ok(()) };
         if tune::tune(gpu, &mut self.model, tune::BUDGET).await? {
             self.prepared.clear();
-            self.warm_up()?;
         }
         Ok(())
     }
 
     /// Makes every shape of a decoded token ready, so that nothing is made between two of them.
-    fn prepare_decode(&mut self) -> Result<()> {
-        self.decode_shapes().into_iter().try_for_each(|shape| self.prepare(shape))
+    async fn prepare_decode(&mut self) -> Result<()> {
+        for shape in self.decode_shapes() {
+            self.prepare(shape).await?;
+        }
+        Ok(())
     }
 
     fn decode_shapes(&self) -> [Shape; 2] {
@@ -220,10 +231,8 @@ impl Engine {
     }
 
     /// Dispatches of a greedily decoded token, its sampling included.
-    pub fn dispatches_per_token(&mut self) -> Result<usize> {
-        let shape = Shape::decode(0);
-        self.prepare(shape)?;
-        Ok(self.prepared[&shape].len() + self.decoder.greedy_dispatches())
+    pub fn dispatches_per_token(&self) -> Result<usize> {
+        Ok(self.model.record(Shape::decode(0))?.dispatches.len() + self.decoder.greedy_dispatches())
     }
 
     /// The prompt's token ids. `NoTemplate` for messages to a model without one; `PromptTooLong` past the context.

@@ -207,8 +207,6 @@ impl Loader {
         };
         upload.finish(file_bytes)?;
         engine.model.finish(&upload, &mut engine.device);
-        engine.device.compiled().await;
-        engine.warm_up()?;
         engine.device.idle().await?;
         if self.options.tune.unwrap_or(is_real_gpu(&engine.device)) {
             engine.tune().await?;

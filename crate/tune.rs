@@ -9,6 +9,7 @@ use crate::error::Result;
 use crate::forward::{Model, Shape};
 use crate::gpu::{Gpu, Prepared};
 use crate::recording::Recording;
+use crate::turn::Turn;
 
 /// How long all of it may take. What is not measured by then goes by `Choice`, and is measured the next time.
 pub const BUDGET: Duration = Duration::from_millis(1500);
@@ -69,7 +70,9 @@ async fn fastest(
         let (recording, products) = model.record_products(shape)?;
         let of_it = products.into_iter().filter(|(p, _)| *p == product);
         let dispatches = of_it.map(|(_, index)| recording.dispatches[index].clone()).collect();
-        let prepared = gpu.prepare(&Recording { dispatches });
+        let recording = Recording { dispatches };
+        gpu.compiled(&recording, &Turn::default()).await?;
+        let prepared = gpu.prepare(&recording);
         let Some(took) = time(gpu, &prepared, deadline).await? else { return Ok(None) };
         if best.is_none_or(|(_, least)| took < least) {
             best = Some((way, took));

@@ -3,6 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
+use crate::bail;
+use crate::error::Result;
+
 /// A turn at the engine. Only the last one given out goes on; any of its clones can end it.
 #[derive(Clone, Debug, Default)]
 pub struct Turn(Arc<AtomicBool>);
@@ -15,6 +18,14 @@ impl Turn {
 
     pub fn is_cancelled(&self) -> bool {
         self.0.load(Relaxed)
+    }
+
+    /// `Aborted` once it was cancelled.
+    pub fn check(&self) -> Result<()> {
+        if self.is_cancelled() {
+            bail!(Aborted, "The work was stopped by the caller.");
+        }
+        Ok(())
     }
 
     /// Whether both are one turn.

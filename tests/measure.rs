@@ -88,7 +88,8 @@ fn a_benchmark_reports_each_length_and_refuses_what_does_not_fit(backend: Backen
 
 fn a_timed_recording_computes_what_an_untimed_one_does(backend: Backend) {
     let mut engine = engine(backend, "llama-f32");
-    let prepared = engine.device.prepare(&engine.model.record(engine.decode_shape(0)).unwrap());
+    let recording = engine.model.record(engine.decode_shape(0)).unwrap();
+    let prepared = block_on(engine.device.prepare(&recording, &Turn::default())).unwrap();
     let n = u64::from(engine.model.config.n_vocab) * 4;
     let timestamps = engine.device.check_timestamps().is_ok();
     let mut logits = |token: u32, timed: bool| {
@@ -134,7 +135,8 @@ fn without_timestamps_a_profile_is_refused_before_anything_runs() {
     let mut engine = engine(Backend::Webgpu, "llama-f32");
     let sotto::device::Device::Gpu(gpu) = &mut engine.device else { panic!("an engine on a GPU") };
     gpu.caps.timestamps = false;
-    let prepared = engine.device.prepare(&engine.model.record(engine.decode_shape(0)).unwrap());
+    let recording = engine.model.record(engine.decode_shape(0)).unwrap();
+    let prepared = block_on(engine.device.prepare(&recording, &Turn::default())).unwrap();
     let options = BenchOptions { prompt_tokens: vec![5], gen_tokens: 3, runs: 1, profile: true };
     for error in [
         block_on(bench(&mut engine, &options)).unwrap_err(),

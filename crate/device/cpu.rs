@@ -90,9 +90,7 @@ impl Cpu {
     pub async fn run(&mut self, recording: &Recording, turn: &Turn) -> Result<()> {
         for dispatch in &recording.dispatches {
             self.pause().await;
-            if turn.is_cancelled() {
-                bail!(Aborted, "The work was stopped by the caller.");
-            }
+            turn.check()?;
             self.dispatch(dispatch)?;
         }
         Ok(())
@@ -198,6 +196,10 @@ impl Ring {
 
     pub(super) fn bytes(&self) -> u64 {
         self.bytes
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.results.is_empty()
     }
 
     pub(super) fn is_full(&self) -> bool {

@@ -135,6 +135,14 @@ impl Ring {
         }
     }
 
+    /// No result waits to be read.
+    pub fn is_empty(&self) -> bool {
+        match self {
+            Ring::Gpu(ring) => ring.is_empty(),
+            Ring::Cpu(ring) => ring.is_empty(),
+        }
+    }
+
     pub fn clear(&mut self) {
         match self {
             Ring::Gpu(ring) => ring.clear(),
@@ -194,17 +202,14 @@ impl Device {
         self.gpu().is_some()
     }
 
-    /// Waits for the kernels that are being compiled.
-    pub async fn compiled(&self) {
-        if let Device::Gpu(gpu) = self {
-            gpu.compiled().await;
-        }
-    }
-
-    pub fn prepare(&self, recording: &Recording) -> Prepared {
+    /// Makes a recording ready to run, once its kernels are compiled. `Aborted` where the turn was cancelled meanwhile.
+    pub async fn prepare(&self, recording: &Recording, turn: &Turn) -> Result<Prepared> {
         match self {
-            Device::Gpu(gpu) => Prepared::Gpu(gpu.prepare(recording)),
-            Device::Cpu(_) => Prepared::Cpu(recording.clone()),
+            Device::Gpu(gpu) => {
+                gpu.compiled(recording, turn).await?;
+                Ok(Prepared::Gpu(gpu.prepare(recording)))
+            }
+            Device::Cpu(_) => Ok(Prepared::Cpu(recording.clone())),
         }
     }
 

@@ -31,7 +31,8 @@ type Made = Rc<RefCell<HashMap<String, JsValue>>>;
 #[derive(Default)]
 pub struct Ahead {
     made: Made,
-    pending: RefCell<Vec<oneshot::Receiver<()>>>,
+    /// What is under way, by name.
+    pending: RefCell<HashMap<&'static str, oneshot::Receiver<()>>>,
     /// What stands in for the device's `createComputePipeline`.
     create: OnceCell<Closure<dyn FnMut(JsValue) -> JsValue>>,
 }
@@ -74,7 +75,7 @@ impl Ahead {
             ("compute", &compute),
         ]));
         let (sender, receiver) = oneshot::channel();
-        self.pending.borrow_mut().push(receiver);
+        self.pending.borrow_mut().insert(name, receiver);
         let made = self.made.clone();
         spawn_local(async move {
             // One that fails fails again when it is asked for, and is reported then.
@@ -85,10 +86,10 @@ impl Ahead {
         });
     }
 
-    /// Waits until all that was begun is there.
-    pub async fn done(&self) {
-        let pending = std::mem::take(&mut *self.pending.borrow_mut());
-        for receiver in pending {
+    /// Waits until a kernel that was begun is there.
+    pub async fn done(&self, name: &str) {
+        let pending = self.pending.borrow_mut().remove(name);
+        if let Some(receiver) = pending {
             let _ = receiver.await;
         }
     }

@@ -18,6 +18,7 @@ use crate::error::{Code, Error, Result};
 use crate::kernels::{Access, VariantId};
 use crate::memory::{BufferId, Memory, Named};
 use crate::recording::Recording;
+use crate::turn::Turn;
 
 use ahead::Ahead;
 
@@ -34,7 +35,7 @@ mod ahead {
 
     impl Ahead {
         pub fn begin(&self, _: &wgpu::Device, _: &'static str, _: &str, _: &[crate::kernels::Access]) {}
-        pub async fn done(&self) {}
+        pub async fn done(&self, _: &str) {}
     }
 }
 
@@ -241,9 +242,14 @@ impl Gpu {
         }
     }
 
-    /// Waits until the kernels that [`Gpu::compile_ahead`] began are there.
-    pub async fn compiled(&self) {
-        self.ahead.done().await;
+    /// Waits for those of a recording's kernels that [`Gpu::compile_ahead`] began. `Aborted` where the turn was
+    /// cancelled meanwhile.
+    pub async fn compiled(&self, recording: &Recording, turn: &Turn) -> Result<()> {
+        for dispatch in &recording.dispatches {
+            turn.check()?;
+            self.ahead.done(dispatch.variant.get().name).await;
+        }
+        Ok(())
     }
 
     fn pipeline(&self, variant: VariantId, bindings: &[Access]) -> Arc<Pipeline> {

@@ -77,6 +77,7 @@ pub async fn bench(engine: &mut Engine, options: &BenchOptions) -> Result<Bench>
     if profiled {
         engine.device.check_timestamps()?;
     }
+    engine.warm_up().await?;
     let mut lengths = Vec::new();
     for &length in prompt_tokens {
         lengths.push(generations(engine, length, gen_tokens, runs).await?);

@@ -66,7 +66,7 @@ async fn pass(engine: &mut Engine, rows: u32, position: u32, prefill: bool, runs
     let turn = engine.take_turn();
     let (model, device) = (&engine.model, &mut engine.device);
     let recording = model.record(shape)?;
-    let prepared = device.prepare(&recording);
+    let prepared = device.prepare(&recording, &turn).await?;
     let batch = made_up(rows, position, model.config.n_vocab, prefill);
     device.write(model.batch_buffer(), 0, bytemuck::cast_slice(&batch.words(model.sizes.context)));
     device.write(model.outputs_buffer(), 0, bytemuck::bytes_of(&0u32));
