@@ -5,7 +5,7 @@ import { readArguments } from "../../tools/peers/bench.mjs";
 // @ts-expect-error a script without types
 import { median, short, summarise, table, withRatios } from "../../tools/peers/table.mjs";
 
-const run = (prefillTps: number, decodeTps: number) => ({ backend: "webgpu", adapter: "card", loadMs: 1000, ttftMs: 500, prefillTps, decodeTps, wasmBytes: 2e7, gpuBytes: 1e8 });
+const run = (prefillTps: number, decodeTps: number) => ({ backend: "webgpu", adapter: "card", loadMs: 1000, readyMs: 3000, ttftMs: 500, prefillTps, decodeTps, wasmBytes: 2e7, gpuBytes: 1e8 });
 
 test("medians of odd and even counts", () => {
   expect(median([3, 1, 2])).toBe(2);

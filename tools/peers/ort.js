@@ -69,10 +69,12 @@ export async function measure({ modelFolder, graph, context, promptTokens, genTo
   };
   const prompt = (count) => madeUpPrompt(count, model.shape.vocab);
   if (warmupTokens > 0) await generate(prompt(warmupTokens), 2);
+  const readyMs = performance.now() - started;
   const { ttftMs, decodeMs } = await generate(prompt(promptTokens), genTokens);
   return {
     version: model.version,
     loadMs,
+    readyMs,
     ttftMs,
     prefillTps: (promptTokens / ttftMs) * 1e3,
     decodeTps: ((genTokens - 1) / decodeMs) * 1e3,

@@ -7,6 +7,7 @@ export async function measure({ modelUrl, context, promptTokens, genTokens, warm
   const model = await load(modelUrl, { contextLength: context, backend, ...(threads && { threads }) });
   const loadMs = performance.now() - started;
   if (warmupTokens > 0) await model.bench({ promptTokens: warmupTokens, genTokens: 2, runs: 1 });
+  const readyMs = performance.now() - started;
   const { ttftMs, prefillTps, decodeTps } = await model.bench({ promptTokens, genTokens, runs: 1 });
-  return { loadMs, ttftMs, prefillTps, decodeTps };
+  return { loadMs, readyMs, ttftMs, prefillTps, decodeTps };
 }

@@ -1,7 +1,7 @@
 // Medians of the runs, ratios to Sotto, and the printed table.
 
 /** What is measured, in the order of the columns. */
-export const MEASURES = ["loadMs", "ttftMs", "prefillTps", "decodeTps", "wasmBytes", "gpuBytes"];
+export const MEASURES = ["loadMs", "readyMs", "ttftMs", "prefillTps", "decodeTps", "wasmBytes", "gpuBytes"];
 
 export function median(values) {
   const sorted = [...values].sort((a, b) => a - b);
@@ -33,6 +33,7 @@ const COLUMNS = [
   ["", ({ label }) => label],
   ["backend", ({ backend }) => backend],
   ["load s", ({ loadMs }) => short(loadMs / 1e3)],
+  ["load and warm-up s", ({ readyMs }) => short(readyMs / 1e3)],
   ["first token s", ({ ttftMs }) => short(ttftMs / 1e3)],
   ["prefill tokens/s", ({ prefillTps }) => short(prefillTps)],
   ["decode tokens/s", ({ decodeTps }) => short(decodeTps)],

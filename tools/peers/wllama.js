@@ -29,8 +29,11 @@ export async function measure({ modelUrl, context, promptTokens, genTokens, warm
   // It takes text only, so a word that is one token stands for any token; a short request tells
   // how many tokens come with it.
   const words = (count) => "the" + " the".repeat(count - 1);
+  const counting = performance.now();
   const extra = (await generate(words(4), 1)).timings.prompt_n - 4;
+  const counted = performance.now() - counting;
   if (warmupTokens > extra) await generate(words(warmupTokens - extra), 2);
+  const readyMs = performance.now() - started - counted;
   const { ttftMs, timings } = await generate(words(promptTokens - extra), genTokens);
   if (timings.prompt_n !== promptTokens || timings.predicted_n !== genTokens) {
     throw new Error(`wllama computed ${timings.prompt_n} and ${timings.predicted_n} tokens, not ${promptTokens} and ${genTokens}`);
@@ -38,6 +41,7 @@ export async function measure({ modelUrl, context, promptTokens, genTokens, warm
   return {
     version: Wllama.getLibllamaVersion(),
     loadMs,
+    readyMs,
     ttftMs,
     prefillTps: (timings.prompt_n / timings.prompt_ms) * 1e3,
     decodeTps: ((timings.predicted_n - 1) / timings.predicted_ms) * 1e3, // Its clock starts at the first token.
