@@ -18,7 +18,7 @@ export function packageVersion(name) {
   return JSON.parse(readFileSync(join(HERE, "node_modules", name, "package.json"), "utf8")).version;
 }
 
-function python() {
+export function python() {
   const folder = join(HERE, ".venv");
   const path = join(folder, process.platform === "win32" ? "Scripts/python.exe" : "bin/python");
   const ready = () => existsSync(path) && spawnSync(path, ["-c", "import onnx, gguf, numpy"]).status === 0;
