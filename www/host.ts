@@ -21,8 +21,8 @@ interface Context<M extends Method> {
 export interface EngineSource {
   /** With a number of threads, for the CPU backend alone. */
   start(threads: number | undefined): Promise<EngineModule>;
-  /** How many there can be where `wanted` are, or nobody has said. */
-  usableThreads(wanted: number | undefined): number | undefined;
+  /** How many there can be where `wanted` are, or nobody has said; `fast` wants products of 8 bits. */
+  usableThreads(wanted: number | undefined, fast: boolean): number | undefined;
 }
 
 export class Host {
@@ -88,7 +88,7 @@ export class Host {
       if (wanted !== undefined && !(Number.isInteger(wanted) && wanted > 0)) {
         throw new SottoError("bad_option", `threads is ${String(wanted)}; give a whole number from 1.`);
       }
-      const usable = backend === "webgpu" ? undefined : this.#source.usableThreads(wanted);
+      const usable = backend === "webgpu" ? undefined : this.#source.usableThreads(wanted, options.precision === "fast");
       // Where there are no threads to choose, the engine starts while the adapter is asked for.
       const alone = usable === undefined ? this.#source.start(undefined) : undefined;
       alone?.catch(() => {});

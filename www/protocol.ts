@@ -28,7 +28,7 @@ export interface LoadOptions {
    * is no other choice: what it lacks is an error.
    */
   backend?: "auto" | "webgpu" | "cpu";
-  /** On the CPU, `high` (the default) computes matrix products in 16 bits, as good as f32; `fast` takes 8 where the engine was built for it. */
+  /** On the CPU, `high` (the default) computes matrix products in 16 bits, as good as f32; `fast` takes 8 where the browser has relaxed SIMD. */
   precision?: "high" | "fast";
   /**
    * Threads that compute on the CPU, in a page that is cross-origin isolated; by default one a core, at most 8. Elsewhere,

@@ -1,4 +1,4 @@
-/** Threads for the CPU backend: the artifact with shared memory, and workers that run instances of it. */
+/** Threads for the CPU backend: the artifact with shared memory and relaxed SIMD, and workers that run instances of it. */
 import type { EngineModule } from "./engine.js";
 import type { ToThread } from "./thread.js";
 import init, * as wasm from "./wasm-threads/sotto_threads.js";
@@ -9,10 +9,14 @@ const MOST_THREADS = 8;
 /** A function that returns `i16x8.relaxed_dot_i8x16_i7x16_s`, in a module of its own. */
 const RELAXED_SIMD = Uint8Array.of(0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 15, 1, 13, 0, 65, 1, 253, 15, 65, 2, 253, 15, 253, 146, 2, 11);
 
-/** How many threads to compute with where `wanted` are; none where this page cannot share memory, or the artifact would not run. */
-export function usableThreads(wanted: number | undefined): number | undefined {
-  const able = globalThis.crossOriginIsolated && "waitAsync" in Atomics && WebAssembly.validate(RELAXED_SIMD);
-  return able ? (wanted ?? Math.min(navigator.hardwareConcurrency || 1, MOST_THREADS)) : undefined;
+/**
+ * How many threads of the artifact to compute with where `wanted` are; none where it would not run, or not help. A page
+ * that cannot share its memory has one, which helps where products of 8 bits are wanted: they are relaxed SIMD.
+ */
+export function usableThreads(wanted: number | undefined, fast: boolean): number | undefined {
+  if (!("waitAsync" in Atomics && WebAssembly.validate(RELAXED_SIMD))) return undefined;
+  if (globalThis.crossOriginIsolated) return wanted ?? Math.min(navigator.hardwareConcurrency || 1, MOST_THREADS);
+  return fast ? 1 : undefined;
 }
 
 /** Starts the artifact with `count` threads, this one among them. */

@@ -34,7 +34,7 @@ async function startWithout(cause: unknown): Promise<EngineModule> {
 
 const what = (cause: unknown) => (cause instanceof Error ? cause.message : String(cause));
 
-const host = new Host({ start: engine, usableThreads: (wanted) => (wasmUrl === undefined ? usableThreads(wanted) : undefined) }, (message: ToPage) => self.postMessage(message));
+const host = new Host({ start: engine, usableThreads: (wanted, fast) => (wasmUrl === undefined ? usableThreads(wanted, fast) : undefined) }, (message: ToPage) => self.postMessage(message));
 
 self.onmessage = ({ data }: MessageEvent<ToWorker>) => {
   if (data.type !== "start") return void host.handle(data);

@@ -30,11 +30,11 @@ async function open(page: Page, headers: Record<string, string>, missing?: strin
 }
 
 /** What a model with `threads` threads writes. */
-function write(page: Page, threads?: number) {
-  return page.evaluate(async (threads) => {
+function write(page: Page, threads?: number, precision?: "fast") {
+  return page.evaluate(async ({ threads, precision }) => {
     const warnings: string[] = [];
     const onWarning = ({ message }: { message: string }) => warnings.push(message);
-    const model = await sotto.load("/model.gguf", { contextLength: 128, backend: "cpu", onWarning, ...(threads && { threads }) });
+    const model = await sotto.load("/model.gguf", { contextLength: 128, backend: "cpu", onWarning, ...(threads && { threads }), ...(precision && { precision }) });
     let text = "";
     const tokens: number[] = [];
     for (let i = 0; i < 2; i++) {
@@ -46,7 +46,7 @@ function write(page: Page, threads?: number) {
     const { info } = model;
     await model.dispose();
     return { text, tokens, threads: info.threads, backend: info.backend, warnings };
-  }, threads);
+  }, { threads, precision });
 }
 
 test("an isolated page computes on several threads, and gets what one gives", async ({ page }) => {
@@ -84,6 +84,18 @@ test("a page without the headers computes on one thread", async ({ page }) => {
   expect(await write(page, 2)).toMatchObject({ threads: 1, backend: "cpu", warnings: [] });
   expect(fetched).toContain("sotto_bg.wasm");
   expect(fetched).not.toContain("sotto_threads_bg.wasm");
+  close();
+});
+
+test("such a page too gets the artifact with relaxed SIMD where products of 8 bits are wanted", async ({ page }) => {
+  const { fetched, close } = await open(page, {});
+  expect(await page.evaluate(() => crossOriginIsolated)).toBe(false);
+  const fast = await write(page, 2, "fast");
+  expect(fast).toMatchObject({ threads: 1, backend: "cpu", warnings: [] });
+  expect(fast.tokens.length).toBeGreaterThan(8);
+  expect(fetched).toContain("sotto_threads_bg.wasm");
+  expect(fetched).not.toContain("sotto_bg.wasm");
+  expect(fetched).not.toContain("thread.js");
   close();
 });
 

@@ -12,17 +12,15 @@ import { median, short } from "./table.mjs";
 const FOLDER = join(HERE, ".models", "kernels");
 const ROWS = [1, 256];
 
-/** `isolated`: a page that may have threads and gets the artifact with relaxed SIMD. */
 const WHO = [
   { label: "Sotto, 16-bit activations", call: "sotto", options: { url: "/model/model.gguf", threads: 1 } },
-  { label: "Sotto, 16-bit activations, threads' artifact", call: "sotto", isolated: true, options: { url: "/model/model.gguf", threads: 1 } },
-  { label: 'Sotto, precision "fast" (8 bits), threads\' artifact', call: "sotto", isolated: true, options: { url: "/model/model.gguf", threads: 1, precision: "fast" } },
+  { label: 'Sotto, precision "fast": 8-bit activations', call: "sotto", options: { url: "/model/model.gguf", threads: 1, precision: "fast" } },
   { label: "ONNX Runtime Web, f32 activations", call: "ort", options: { url: "/peers/.models/kernels/level0.onnx", threads: 1 } },
   { label: "ONNX Runtime Web, 8-bit activations", call: "ort", options: { url: "/peers/.models/kernels/level4.onnx", threads: 1 } },
 ];
 
-async function once({ call, options, isolated }, servers, rows) {
-  const { browser, page } = await launchBrowser((isolated ? servers.isolated : servers.plain).url);
+async function once({ call, options }, servers, rows) {
+  const { browser, page } = await launchBrowser(servers.plain.url);
   try {
     return await page.evaluate(async ({ call, options }) => (await import("/peers/kernels.js"))[call](options), { call, options: { ...options, rows } });
   } finally {
