@@ -197,9 +197,9 @@ impl Device {
         self.gpu().map_or(Ok(()), Gpu::check)
     }
 
-    /// Whether one row's attention gains by being cut into stretches of the context.
+    /// Whether one row's attention gains by being cut into stretches of the context: where several compute.
     pub fn splits(&self) -> bool {
-        self.gpu().is_some()
+        self.gpu().is_some() || self.threads() > 1
     }
 
     /// Makes a recording ready to run, once its kernels are compiled. `Aborted` where the turn was cancelled meanwhile.
