@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::{env, fs, path::Path};
 
-/// Values that `*` stands for in a `format=` choice.
+/// Values that `*` stands for in a `format=` choice; what is before the star, they start with.
 const FORMATS: &str = "f32,f16,bf16,q4_0,q4_1,q5_0,q5_1,q8_0,q2_k,q3_k,q4_k,q5_k,q6_k";
 
 fn main() {
@@ -52,8 +52,9 @@ impl Build {
             return self.variant(stem, chosen);
         };
         let (key, values) = first.split_once('=').unwrap_or_else(|| panic!("permutations: '{first}' has no '='"));
-        let values = if values == "*" { FORMATS } else { values };
-        for value in values.split(',') {
+        let starting = values.strip_suffix('*');
+        let values = if starting.is_some() { FORMATS } else { values };
+        for value in values.split(',').filter(|value| value.starts_with(starting.unwrap_or(""))) {
             chosen.push((key.into(), value.into()));
             self.permute(stem, rest, chosen);
             chosen.pop();
@@ -154,12 +155,13 @@ impl Build {
             let has = |c: &str| v.requires.iter().any(|r| r == c);
             writeln!(
                 out,
-                "    Variant {{ name: {:?}, consts: {:?}, parts: &{:?}, subgroups: {}, f16: {} }},",
+                "    Variant {{ name: {:?}, consts: {:?}, parts: &{:?}, subgroups: {}, f16: {}, dot: {} }},",
                 v.name,
                 v.consts,
                 v.parts,
                 has("subgroups"),
-                has("f16")
+                has("f16"),
+                has("dot")
             )
             .unwrap();
         }

@@ -114,7 +114,7 @@ fn run(args: &Args) -> Result<()> {
             caps.adapter
         );
     }
-    let choice = choice(Choice::of(&caps, KvType::F16), &args.choice)?;
+    let choice = choice(Choice::of(&caps, KvType::F16, false), &args.choice)?;
     let limits = limits::measure(&mut gpu)?;
     let mut report = Report::new(&gpu, limits, args.choice.clone(), args.layers);
     drop(gpu);
@@ -198,10 +198,11 @@ fn measure(
 }
 
 /// What can be forced, and to what.
-const FORCED: [(&str, &[&str]); 6] = [
+const FORCED: [(&str, &[&str]); 7] = [
     ("reduce", &["tree", "subgroup"]),
-    ("x", &["direct", "quad", "octet", "tile"]),
-    ("matvec", &["matvec", "matvec_rows"]),
+    ("x", &["direct", "quad", "octet", "tile", "dot"]),
+    ("matvec", &["matvec", "matvec_rows", "matvec_dot"]),
+    ("planes", &["1", "2"]),
     ("attention", &["attention", "attention_rows", "attention_tile"]),
     ("lanes", &["tree", "subgroup", "quad"]),
     ("kv", &["pack16", "f16", "f32"]),
@@ -221,6 +222,7 @@ fn choice(mut choice: Choice, forced: &[String]) -> Result<Choice> {
             "attention" => choice.attention = value,
             "matvec" => choice.matvec = value,
             "lanes" => choice.lanes = value,
+            "planes" => choice.planes = u32::from(value == "2") + 1,
             _ => choice.kv = value,
         }
     }

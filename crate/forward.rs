@@ -1,7 +1,9 @@
 //! The transformer, written down as dispatches: embed, then per layer attention and feed-forward, then logits.
 //! Activations are f32, row-major, [rows of the batch][width].
 
-use crate::choice::{Choice, Heads, Product, Tuning, Way};
+mod products;
+
+use crate::choice::{Choice, Heads, Product, Tuning};
 use crate::config::{Activation, ModelConfig};
 use crate::error::Result;
 use crate::gguf::Header;
@@ -13,12 +15,17 @@ use crate::rope;
 use crate::upload::Upload;
 use crate::weights::{self, Layer, Matrix, Weights};
 
+use products::Fused;
+
 /// Stretches that a long context is cut into, for a token of its own: as many workgroups share a KV head's cells.
 const SPLITS: u32 = 16;
 /// Positions from which on that is worth a dispatch more.
 const SPLIT_FROM: u32 = 512;
 /// Rows from which on the matrix-matrix product is the faster one.
 const MATMUL_ROWS: u32 = 5;
+
+/// Words of a block of 32 activations in two planes of bytes, and their scale.
+const INTEGER_WORDS: u64 = 20;
 
 /// What a recording depends on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -95,6 +102,8 @@ struct Scratch {
     /// [outputs][n_embd], then [outputs][n_vocab]
     x_out: BufferId,
     logits: BufferId,
+    /// [rows][the longest k / 32]: activations as integers, for what multiplies such.
+    integers: Option<BufferId>,
     /// Bound where a kernel has a buffer that the model does not need.
     none: BufferId,
 }
@@ -112,6 +121,8 @@ impl Model {
         let kv = KvCache::new(&config, sizes.kv, sizes.context, sizes.n_sequences, memory)?;
         let (rows, outputs) = (sizes.max_rows as u64, sizes.max_outputs as u64);
         let heads = config.n_heads as u64 * config.head_dim as u64;
+        let quantized = weights.matrices().filter(|matrix| matrix.parts.iter().any(|part| part.kind.is_quantized()));
+        let longest = quantized.map(|matrix| matrix.k).max();
         let mut floats = |label: &str, rows: u64, width: u64| memory.alloc(label, rows * width * 4);
         let scratch = Scratch {
             batch: floats("batch", rows, 4)?,
@@ -125,6 +136,10 @@ impl Model {
             ffn: floats("ffn", rows, config.n_ff as u64)?,
             x_out: floats("x_out", outputs, config.n_embd as u64)?,
             logits: floats("logits", outputs, config.n_vocab as u64)?,
+            integers: match longest.filter(|_| choice.planes > 0) {
+                Some(k) => Some(floats("integers", rows, u64::from(k) / 32 * INTEGER_WORDS)?),
+                None => None,
+            },
             none: floats("none", 1, 4)?,
         };
         let mut rope_tables: Vec<(f32, f32, BufferId)> = Vec::new();
@@ -176,7 +191,7 @@ impl Model {
         Ok(self.record_products(shape)?.0)
     }
 
-    /// The same, and which products its dispatches (by index) compute.
+    /// The same, and which products its dispatches (by index) compute, or make activations ready for.
     pub fn record_products(&self, shape: Shape) -> Result<(Recording, Vec<(Product, usize)>)> {
         let (recording, products) = (Recording::default(), Vec::new());
         let mut pass = Pass { model: self, shape, rows: shape.rows, recording, products };
@@ -199,20 +214,6 @@ struct Pass<'a> {
     rows: u32,
     recording: Recording,
     products: Vec<(Product, usize)>,
-}
-
-/// What a product does besides multiplying.
-#[derive(Clone, Copy, Default)]
-struct Fused {
-    bias: Option<BufferId>,
-    /// Add to what is there: the residual connection.
-    add: bool,
-    /// RMSNorm of the input, by this weight.
-    norm: Option<BufferId>,
-    /// Read the rows of the input that want logits.
-    gather: bool,
-    /// The first half of the results gate the second.
-    glu: bool,
 }
 
 impl Pass<'_> {
@@ -389,92 +390,5 @@ impl Pass<'_> {
             &[x, weight, m.scratch.outputs, out],
             [1, rows],
         )
-    }
-
-    /// out = W norm(x): in one dispatch where products are fused.
-    fn normed_product(&mut self, matrix: &Matrix, weight: BufferId, fused: Fused, out: BufferId) -> Result<()> {
-        let s = &self.model.scratch;
-        if self.shape.is_fused() {
-            return self.product(matrix, s.x, Fused { norm: Some(weight), ..fused }, out);
-        }
-        self.norm(s.x, weight, s.x_norm, params::RmsNorm::default(), self.rows)?;
-        self.product(matrix, s.x_norm, fused, out)
-    }
-
-    fn product(&mut self, matrix: &Matrix, x: BufferId, fused: Fused, out: BufferId) -> Result<()> {
-        if self.shape.is_fused() {
-            return self.matvec(matrix, x, fused, out, self.rows);
-        }
-        self.matmul(matrix, x, fused, out, self.rows)
-    }
-
-    /// The way to the product that is about to be recorded.
-    fn way(&mut self, product: Product) -> Way {
-        self.products.push((product, self.recording.dispatches.len()));
-        self.model.tuning.get(&product).unwrap_or_else(|| self.model.choice.way(&product))
-    }
-
-    /// out = W x by the matrix-vector kernel, one dispatch a part.
-    fn matvec(&mut self, matrix: &Matrix, x: BufferId, fused: Fused, out: BufferId, rows: u32) -> Result<()> {
-        let (m, s) = (self.model, &self.model.scratch);
-        for part in &matrix.parts {
-            let way = self.way(Product { kind: part.kind, n: part.n_rows, k: matrix.k, rows, fused: true });
-            let params = params::MatVec {
-                planes: part.planes,
-                n: part.n_rows,
-                k_blocks: matrix.k / 32,
-                out_stride: if fused.glu { matrix.n / 2 } else { matrix.n },
-                column: part.first_row,
-                has_bias: fused.bias.is_some() as u32,
-                accumulate: fused.add as u32,
-                gather: fused.gather as u32,
-                has_norm: fused.norm.is_some() as u32,
-                eps: m.config.norm_eps,
-                glu: if fused.glu { 1 + self.is_gelu() } else { 0 },
-                lanes: way.lanes,
-                pad: 0,
-            };
-            self.recording.push(
-                &way.variant(part.kind),
-                params,
-                &[
-                    part.buffer,
-                    part.buffer,
-                    x,
-                    fused.bias.unwrap_or(s.none),
-                    fused.norm.unwrap_or(s.none),
-                    s.outputs,
-                    out,
-                ],
-                way.grid(part.n_rows, rows),
-            )?;
-        }
-        Ok(())
-    }
-
-    /// out = W x by the matrix-matrix kernel, one dispatch a part.
-    fn matmul(&mut self, matrix: &Matrix, x: BufferId, fused: Fused, out: BufferId, rows: u32) -> Result<()> {
-        let m = self.model;
-        for part in &matrix.parts {
-            let params = params::MatMul {
-                planes: part.planes,
-                n: part.n_rows,
-                k_blocks: matrix.k / 32,
-                out_stride: matrix.n,
-                column: part.first_row,
-                has_bias: fused.bias.is_some() as u32,
-                accumulate: fused.add as u32,
-                m: rows,
-                pad: 0,
-            };
-            let way = self.way(Product { kind: part.kind, n: part.n_rows, k: matrix.k, rows, fused: false });
-            self.recording.push(
-                &way.variant(part.kind),
-                params,
-                &[part.buffer, part.buffer, x, fused.bias.unwrap_or(m.scratch.none), out],
-                way.grid(part.n_rows, rows),
-            )?;
-        }
-        Ok(())
     }
 }

@@ -46,9 +46,12 @@ pub static KERNELS: &[Kernel] = &[
     Kernel::new("embed", &[Read, Read, Read, Write], cpu::embed::run).on_cpu(&simd::embed::KERNEL),
     Kernel::new("glu", &[Read, Write], cpu::glu::run).on_cpu(&simd::glu::KERNEL),
     Kernel::new("matmul", &[Read, Read, Read, Read, Write], cpu::matmul::run).on_cpu(&simd::matmul::KERNEL),
+    Kernel::new("matmul_dot", &[Read, Read, Read, Read, Write], cpu::matmul::run),
     Kernel::new("matmul_tile", &[Read, Read, Read, Read, Write], cpu::matmul::run),
     Kernel::new("matvec", &[Read, Read, Read, Read, Read, Read, Write], cpu::matvec::run).on_cpu(&simd::matvec::KERNEL),
+    Kernel::new("matvec_dot", &[Read, Read, Read, Read, Read, Read, Write], cpu::matvec::run),
     Kernel::new("matvec_rows", &[Read, Read, Read, Read, Read, Read, Write], cpu::matvec::run),
+    Kernel::new("quantize", &[Read, Write], cpu::quantize::run),
     Kernel::new("rmsnorm", &[Read, Read, Read, Write], cpu::rmsnorm::run).on_cpu(&simd::rmsnorm::KERNEL),
     Kernel::new("rope_kv", &[Read, Read, Read, Read, Write, Write, Write], cpu::rope_kv::run)
         .on_cpu(&simd::rope_kv::KERNEL),
@@ -72,6 +75,8 @@ pub struct Variant {
     /// The adapter features it needs.
     pub subgroups: bool,
     pub f16: bool,
+    /// The language's `packed_4x8_integer_dot_product`.
+    pub dot: bool,
 }
 
 include!(concat!(env!("OUT_DIR"), "/kernels.rs"));

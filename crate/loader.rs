@@ -30,6 +30,8 @@ pub struct LoadOptions {
     /// Tokens that are decoded at a time, the one that is read included; `None`: by the device.
     pub depth: Option<usize>,
     pub kv: KvType,
+    /// Products may take 8 bits of each activation where that is quicker, and less exact.
+    pub fast: bool,
     /// Whether the kernels of unknown products are measured; `None`: on a real GPU.
     pub tune: Option<bool>,
     /// What was measured before on this adapter (`Tuning::lines`).
@@ -46,6 +48,7 @@ impl Default for LoadOptions {
             max_rows: None,
             depth: None,
             kv: KvType::F16,
+            fast: false,
             tune: None,
             tuning: Vec::new(),
         }
@@ -82,7 +85,8 @@ struct Tensors {
 impl Loader {
     /// Asks for a device first: without one there is no use in fetching anything.
     pub async fn new(options: LoadOptions) -> Result<Self> {
-        let Chosen { device, reason, warning } = Chosen::new(options.backend, &options.gpu, &options.cpu).await?;
+        let Chosen { device, reason, warning } =
+            Chosen::new(options.backend, &options.gpu, &options.cpu, options.fast).await?;
         let state = State::Header(Box::new((HeaderParser::default(), device)));
         Ok(Loader { options, reason, warning, state, received: 0 })
     }
@@ -141,7 +145,7 @@ impl Loader {
         let mut placed = self.place(&header, &config, &mut device);
         if self.options.backend == Backend::Auto && device.gpu().is_some() {
             if let Some(error) = placed.as_ref().err().filter(|error| error.code == Code::AdapterTooSmall) {
-                let chosen = Chosen::instead(error.clone(), &self.options.cpu);
+                let chosen = Chosen::instead(error.clone(), &self.options.cpu, self.options.fast);
                 (device, self.reason, self.warning) = (chosen.device, chosen.reason, chosen.warning);
                 placed = self.place(&header, &config, &mut device);
             }
@@ -178,14 +182,14 @@ impl Loader {
         let kv = self.options.kv;
         let max_outputs = MAX_OUTPUTS.min(rows);
         let sizes = Sizes { context, n_sequences: 1, max_rows: rows.min(context), max_outputs, kv };
-        let choice = device.gpu().map_or(Choice::cpu(kv), |gpu| Choice::of(&gpu.caps, kv));
+        let choice = device.gpu().map_or(Choice::cpu(kv), |gpu| Choice::of(&gpu.caps, kv, self.options.fast));
         if let (Device::Cpu(_), Some(room)) = (&device, self.options.cpu.room) {
             fit::check(header, config, sizes, choice, device.max_binding(), room)?;
         }
         let (mut model, upload) = Model::place(header, config.clone(), sizes, choice, device)?;
         device.check()?;
         if let Some(gpu) = device.gpu() {
-            model.tuning = Tuning::parse(self.options.tuning.iter().map(String::as_str), gpu.caps.subgroup_min);
+            model.tuning = Tuning::parse(self.options.tuning.iter().map(String::as_str), choice.able(&gpu.caps));
         }
         Ok((model, upload))
     }

@@ -29,7 +29,16 @@ pub struct RmsNorm {
     pub accumulate: u32,
 }
 
-/// `shaders/matmul.wgsl` and `shaders/matmul_tile.wgsl`
+/// `shaders/quantize.wgsl`
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, Pod, Zeroable)]
+pub struct Quantize {
+    /// Blocks of 32 in a row.
+    pub k_blocks: u32,
+    pub pad: [u32; 3],
+}
+
+/// `shaders/matmul.wgsl`, `shaders/matmul_tile.wgsl` and `shaders/matmul_dot.wgsl`
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, Pod, Zeroable)]
 pub struct MatMul {
@@ -48,7 +57,7 @@ pub struct MatMul {
     pub pad: u32,
 }
 
-/// `shaders/matvec.wgsl` and `shaders/matvec_rows.wgsl`
+/// `shaders/matvec.wgsl`, `shaders/matvec_rows.wgsl` and `shaders/matvec_dot.wgsl`
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, Pod, Zeroable)]
 pub struct MatVec {

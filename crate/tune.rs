@@ -62,19 +62,24 @@ async fn fastest(
     product: Product,
     deadline: Instant,
 ) -> Result<Option<Way>> {
-    let mut best: Option<(Way, Duration)> = None;
-    // Ways of one kernel sum in one order: how a prompt is cut must not change what is computed of it.
-    let kernel = model.choice.way(&product).kernel;
-    for way in product.ways(gpu.caps.subgroup_min).filter(|way| product.fused || way.kernel == kernel) {
+    let mut best: Option<(Way, Times)> = None;
+    // How a prompt is cut must not change what is computed of it: what is known of other chunks binds this one.
+    let (usual, largest) = (model.choice.way(&product), model.tuning.largest(&product));
+    let fits = |way: &Way| match largest {
+        Some(largest) => way.sums_as(&largest),
+        None => product.fused || way.planes > 0 || way.sums_as(&usual),
+    };
+    for way in product.ways(model.choice.able(&gpu.caps)).filter(fits) {
         model.tuning.set(product, way);
         let (recording, products) = model.record_products(shape)?;
+        // Making integers of activations counts too.
         let of_it = products.into_iter().filter(|(p, _)| *p == product);
         let dispatches = of_it.map(|(_, index)| recording.dispatches[index].clone()).collect();
         let recording = Recording { dispatches };
         gpu.compiled(&recording, &Turn::default()).await?;
         let prepared = gpu.prepare(&recording);
-        let Some(took) = time(gpu, &prepared, deadline).await? else { return Ok(None) };
-        if best.is_none_or(|(_, least)| took < least) {
+        let Some(took) = time(gpu, &prepared, deadline, best.map(|(_, times)| times)).await? else { return Ok(None) };
+        if best.is_none_or(|(_, least)| took.least < least.least) {
             best = Some((way, took));
         }
     }
@@ -84,21 +89,31 @@ async fn fastest(
     Ok(best.map(|(way, _)| way))
 }
 
-/// The least time of one run of these dispatches; `None` past the deadline.
-async fn time(gpu: &Gpu, prepared: &Prepared, deadline: Instant) -> Result<Option<Duration>> {
+/// Of one run of some dispatches: in the first sample, by itself, and in the quickest.
+#[derive(Clone, Copy)]
+struct Times {
+    first: Duration,
+    least: Duration,
+}
+
+/// The times of these dispatches; `None` past the deadline. What is clearly slower than `best` is timed only once.
+async fn time(gpu: &Gpu, prepared: &Prepared, deadline: Instant, best: Option<Times>) -> Result<Option<Times>> {
     // The first run compiles, and shows how many make a sample.
     gpu.run(prepared);
     gpu.idle().await?;
-    let once = run(gpu, prepared, 1).await?;
-    let count = (SAMPLE.as_secs_f64() / once.as_secs_f64().max(1e-6)).ceil().min(f64::from(MOST_RUNS)) as u32;
-    let mut least = once;
+    let first = run(gpu, prepared, 1).await?;
+    if best.is_some_and(|best| first > 2 * best.first) {
+        return Ok(Some(Times { first, least: first }));
+    }
+    let count = (SAMPLE.as_secs_f64() / first.as_secs_f64().max(1e-6)).ceil().min(f64::from(MOST_RUNS)) as u32;
+    let mut least = first;
     for _ in 0..if count > 1 { SAMPLES } else { 1 } {
         if Instant::now() > deadline {
             return Ok(None);
         }
         least = least.min(run(gpu, prepared, count).await? / count);
     }
-    Ok(Some(least))
+    Ok(Some(Times { first, least }))
 }
 
 async fn run(gpu: &Gpu, prepared: &Prepared, count: u32) -> Result<Duration> {

@@ -8,6 +8,7 @@
 #import shared/matmul_io
 #import formats/{format}
 #import shared/share_{x}
+@group(0) @binding(2) var<storage, read> x: array<vec4<f32>>;
 
 fn x_vector(start: u32, i: u32) -> vec4<f32> {
     return x[start + i];

@@ -9,6 +9,7 @@
 // Mirror: crate/cpu/matmul.rs
 #import shared/matmul_io
 #import formats/{format}
+@group(0) @binding(2) var<storage, read> x: array<vec4<f32>>;
 
 const THREADS: u32 = 2u * min(ROWS, 64u);
 // Rows of x apart that a thread has: it takes every SPREADth, EACH of them.

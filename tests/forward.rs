@@ -13,7 +13,7 @@ use run::{
 };
 use sotto::batch::{Batch, Row};
 use sotto::choice::Choice;
-use sotto::device::{Backend, CpuOptions};
+use sotto::device::Backend;
 use sotto::forward::Shape;
 use sotto::gpu::{Gpu, GpuOptions};
 use sotto::kv_cache::KvType;
@@ -54,7 +54,7 @@ const CEILING_F32: f32 = 5e-5;
 const CEILING_DECODED: f32 = 2e-4;
 const CEILING_F16: f32 = 4e-2;
 
-/// On the CPU, where activations of quantised products are integers: of 16 bits (8.8e-4), and of 8 (0.65).
+/// Where activations of quantised products are integers: of 15 or 16 bits (8.8e-4 on the CPU), and of 8 (0.65).
 const CEILING_16_BITS: f32 = 5e-3;
 const CEILING_8_BITS: f32 = 1.0;
 
@@ -69,8 +69,7 @@ fn every_tiny_model_computes_its_golden(backend: Backend) {
         for (kv, ceiling) in [(KvType::F32, CEILING_F32), (KvType::F16, CEILING_F16)] {
             let ceiling = if is_exact { ceiling } else { ceiling.max(integers) };
             let what = format!("{:20} {:6} precise {precise}:", spec.name, kv_name(kv));
-            let cpu = CpuOptions { fast: !precise, ..Default::default() };
-            match compare(LoadOptions { cpu, ..options(backend, kv, 16) }, spec.name, ceiling) {
+            match compare(LoadOptions { fast: !precise, ..options(backend, kv, 16) }, spec.name, ceiling) {
                 Ok(floor) => println!("{what} {floor:.1e}"),
                 Err(why) => failures.push(format!("{what} {why}")),
             }
@@ -228,14 +227,45 @@ fn without_subgroups_the_result_is_alike() {
     }
 }
 
-/// What a GPU prefills with.
+/// What a GPU prefills with; and integers in all products, of two planes of bytes and of one.
 const TILES: Choice = Choice { x: "tile", attention: "attention_tile", ..PLAIN };
+const DOTS: Choice = Choice { x: "dot", matvec: "matvec_dot", planes: 2, ..TILES };
+const FAST_DOTS: Choice = Choice { planes: 1, ..DOTS };
+
+fn ceiling(choice: &Choice) -> f32 {
+    [CEILING_F32, CEILING_8_BITS, CEILING_16_BITS][choice.planes as usize]
+}
+
+#[test]
+fn integer_products_compute_the_goldens() {
+    for name in tiny::MODELS.iter().map(|spec| spec.name).filter(|name| !name.ends_with("f32")) {
+        let golden = tiny_golden(name);
+        let prompt = &golden.prompt;
+        let batch = Batch { rows: rows(prompt, 0, 0, |_| true), prefill: true };
+        for choice in [DOTS, FAST_DOTS] {
+            let mut twin = Twin::new(&file(name), Layout { choice, ..Default::default() });
+            let logits = twin.forward(&batch);
+            let n_vocab = twin.model.config.n_vocab as usize;
+            let row = |position: usize| &logits[position * n_vocab..][..n_vocab];
+            let errors = golden.logits.iter().map(|(&at, want)| largest_difference(row(at), want));
+            let prefilled = errors.fold(0.0, f32::max);
+            // The last token once more, by the kernels of a token of its own.
+            let last = prompt.len() - 1;
+            let next = Batch { rows: rows(&prompt[last..], last as u32, 0, |_| true), prefill: false };
+            let decoded = largest_difference(&twin.forward(&next), row(last));
+            println!("{name:20} {} planes: prefilled {prefilled:.1e}, decoded {decoded:.1e}", choice.planes);
+            let most = ceiling(&choice);
+            assert!(prefilled < most && decoded < most, "{name}, {choice:?}: {prefilled:.1e}, {decoded:.1e}");
+        }
+    }
+}
 
 #[test]
 fn tiles_give_the_same_bits_whatever_the_chunk() {
-    for name in ["qwen2-mixed", "gemma3-mixed"] {
+    let cases = ["qwen2-mixed", "gemma3-mixed"].map(|name| [(name, TILES), (name, DOTS), (name, FAST_DOTS)]);
+    for (name, choice) in cases.into_iter().flatten() {
         let prompt = long_prompt(name);
-        let choice = Choice { kv: "pack16", ..TILES };
+        let choice = Choice { kv: "pack16", ..choice };
         let mut twin = Twin::new(&file(name), Layout { choice, ..Default::default() });
         let mut prefill = |chunk: usize| -> Vec<f32> {
             let pieces = prompt.chunks(chunk).zip((0..).step_by(chunk));
@@ -245,12 +275,12 @@ fn tiles_give_the_same_bits_whatever_the_chunk() {
         let expected = prefill(64);
         // Eights, not sevens: the logits of one row alone take a kernel of their own.
         for chunk in [33, 8] {
-            assert!(prefill(chunk) == expected, "{name}: chunks of {chunk} change the logits");
+            assert!(prefill(chunk) == expected, "{name}, {choice:?}: chunks of {chunk} change the logits");
         }
     }
 }
 
-/// Kernels that this adapter runs, from the plainest to the most involved, with the exact cache; then the tiles.
+/// Kernels that this adapter runs, from the plainest to the most involved, with the exact cache; then the tiles, and integers.
 fn choices() -> Vec<Choice> {
     let lanes = block_on(Gpu::request(GpuOptions::default())).expect("an adapter").caps.subgroup_min;
     let all = [
@@ -270,6 +300,9 @@ fn choices() -> Vec<Choice> {
             },
         ),
         (0, TILES),
+        (0, DOTS),
+        (1, Choice { reduce: "subgroup", ..DOTS }),
+        (0, FAST_DOTS),
     ];
     all.into_iter().filter(|c| c.0 <= lanes).map(|c| c.1).collect()
 }
@@ -294,7 +327,7 @@ fn every_choice_of_kernels_computes_alike() {
     let mut first: Option<Vec<f32>> = None;
     for (choice, logits) in runs {
         let error = largest_difference(first.get_or_insert_with(|| logits.clone()), &logits);
-        assert!(error < CEILING_F32, "{choice:?}: {error:.1e}");
+        assert!(error < ceiling(&choice), "{choice:?}: {error:.1e}");
     }
 }
 
@@ -303,9 +336,10 @@ fn two_sequences_in_a_batch_are_as_each_alone() {
     for name in ["llama-mixed", "gemma3-mixed"] {
         let prompt = tiny_golden(name).prompt;
         let other: Vec<u32> = prompt.iter().rev().take(23).copied().collect();
-        // The plainest kernels, the most involved, and the tiles.
+        // The plainest kernels, the most involved, the tiles, and integers.
         let choices = choices();
-        for choice in [choices[0], choices[choices.len() - 2], TILES] {
+        let tiles = choices.iter().position(|c| c.x == "tile").expect("tiles");
+        for choice in [choices[0], choices[tiles - 1], TILES, DOTS] {
             let mut twin = Twin::new(&file(name), Layout { choice, n_sequences: 2, ..Default::default() });
             let mut alone = |tokens: &[u32]| {
                 run_and_decode(&mut twin, &[rows(tokens, 0, 0, |p| p > 20)], &[(tokens[0], tokens.len() as u32, 0)])
@@ -317,7 +351,7 @@ fn two_sequences_in_a_batch_are_as_each_alone() {
             assert!(prefilled == [first.0, second.0].concat(), "{name} {choice:?}: prefill differs");
             // A row of its own takes another attention kernel: last bits may differ.
             let error = largest_difference(&decoded, &[first.1, second.1].concat());
-            assert!(error < CEILING_F32, "{name} {choice:?}: decoding differs by {error:.1e}");
+            assert!(error < ceiling(&choice), "{name} {choice:?}: decoding differs by {error:.1e}");
         }
     }
 }

@@ -9,6 +9,7 @@ pub mod glu;
 pub mod matmul;
 pub mod matvec;
 mod memory;
+pub mod quantize;
 pub mod rmsnorm;
 pub mod rope_kv;
 pub mod sample;
@@ -40,6 +41,11 @@ impl Args<'_> {
     /// A choice of the variant's name, from 0.
     pub fn choice(&self, index: usize) -> &str {
         self.variant.split('.').nth(index + 1).unwrap_or("")
+    }
+
+    /// The planes of bytes that the variant's activations come in, by its last choice; `None` where they are floats.
+    pub fn planes(&self) -> Option<u32> {
+        self.variant.rsplit('.').next()?.strip_prefix("planes")?.parse().ok()
     }
 
     /// The first `count` weights of a weight kernel's part: its first buffer, in the format of its first choice.

@@ -31,8 +31,6 @@ impl fmt::Debug for Pause {
 
 #[derive(Clone, Debug, Default)]
 pub struct CpuOptions {
-    /// Products take 8 bits of each activation, not 16: quicker where the processor multiplies bytes, and less exact.
-    pub fast: bool,
     /// Bytes that all buffers may take together; `None` where only the allocator knows.
     pub room: Option<u64>,
     /// Taken between dispatches, a few times in a tenth of a second.
@@ -57,6 +55,8 @@ const MAX_BINDINGS: usize = 8;
 
 pub struct Cpu {
     options: CpuOptions,
+    /// Products take 8 bits of each activation, not 16: quicker where the processor multiplies bytes, and less exact.
+    fast: bool,
     buffers: Vec<Buffer>,
     labels: Vec<String>,
     bytes: u64,
@@ -66,13 +66,14 @@ pub struct Cpu {
 }
 
 impl Cpu {
-    pub fn new(options: &CpuOptions) -> Self {
+    pub fn new(options: &CpuOptions, fast: bool) -> Self {
         let threads = options.threads.unwrap_or_else(|| {
             let cores = std::thread::available_parallelism().map_or(1, usize::from);
             cores.min(MOST_THREADS)
         });
         Cpu {
             options: options.clone(),
+            fast,
             buffers: Vec::new(),
             labels: Vec::new(),
             bytes: 0,
@@ -131,7 +132,7 @@ impl Cpu {
         }
         let (variant, buffers) = (dispatch.variant.get().name, &shared[..dispatch.buffers.len()]);
         // The buffers are this device's, which is borrowed mutably: they stay and are nobody else's until it is done.
-        let job = unsafe { Job::new(variant, &dispatch.params, dispatch.grid, buffers, !self.options.fast) };
+        let job = unsafe { Job::new(variant, &dispatch.params, dispatch.grid, buffers, !self.fast) };
         self.pool.run((kernel.pieces)(&job), &|pieces, scratch| (kernel.run)(&job, pieces, scratch))
     }
 

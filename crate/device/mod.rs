@@ -61,38 +61,38 @@ pub struct Chosen {
 
 impl Chosen {
     /// The device that is wanted. `NoWebgpu` and `AdapterTooSmall` only where WebGPU itself is.
-    pub async fn new(backend: Backend, gpu: &GpuOptions, cpu: &CpuOptions) -> Result<Chosen> {
+    pub async fn new(backend: Backend, gpu: &GpuOptions, cpu: &CpuOptions, fast: bool) -> Result<Chosen> {
         let on = |device, reason: String| Ok(Chosen { device, reason, warning: None });
         match backend {
             Backend::Webgpu => on(Device::Gpu(Gpu::request(gpu.clone()).await?), "WebGPU was asked for.".into()),
-            Backend::Cpu => on(Device::Cpu(Cpu::new(cpu)), "The CPU was asked for.".into()),
+            Backend::Cpu => on(Device::Cpu(Cpu::new(cpu, fast)), "The CPU was asked for.".into()),
             Backend::Auto => {
                 let software = |name: &gpu::AdapterName| {
                     format!("The WebGPU adapter '{name}' is software, which the CPU's own kernels outrun.")
                 };
                 // Where the adapter is known already, no device need be made to learn what it is.
                 if let Some(name) = gpu.adapter.as_ref().filter(|name| name.is_software()) {
-                    return on(Device::Cpu(Cpu::new(cpu)), software(name));
+                    return on(Device::Cpu(Cpu::new(cpu, fast)), software(name));
                 }
                 match Gpu::request(gpu.clone()).await {
                     Ok(found) if found.caps.is_software => {
-                        on(Device::Cpu(Cpu::new(cpu)), software(&found.caps.adapter))
+                        on(Device::Cpu(Cpu::new(cpu, fast)), software(&found.caps.adapter))
                     }
                     Ok(found) => {
                         let reason = format!("WebGPU offers the graphics adapter '{}'.", found.caps.adapter);
                         on(Device::Gpu(found), reason)
                     }
-                    Err(error) => Ok(Chosen::instead(error, cpu)),
+                    Err(error) => Ok(Chosen::instead(error, cpu, fast)),
                 }
             }
         }
     }
 
     /// The CPU, because WebGPU failed.
-    pub fn instead(error: Error, cpu: &CpuOptions) -> Chosen {
+    pub fn instead(error: Error, cpu: &CpuOptions, fast: bool) -> Chosen {
         let message = format!("The model runs on the CPU because WebGPU did not start. {}", error.message);
         let warning = Some(Error::new(error.code, message));
-        let device = Device::Cpu(Cpu::new(cpu));
+        let device = Device::Cpu(Cpu::new(cpu, fast));
         let mut reason = format!("WebGPU did not start. {}", error.message);
         if BROWSER && device.threads() == 1 {
             reason += " It computes on one thread; asked for the CPU, a cross-origin isolated page may use more.";

@@ -8,6 +8,8 @@ pub struct GpuOptions {
     /// In a browser also: whether the page made the device with the `subgroups` feature.
     pub subgroups: bool,
     pub f16: bool,
+    /// In a browser also: whether its language has `packed_4x8_integer_dot_product`.
+    pub dot: bool,
     /// How the browser describes the adapter, of which wgpu passes on only part.
     pub adapter: Option<AdapterName>,
 }
@@ -43,7 +45,7 @@ impl std::fmt::Display for AdapterName {
 
 impl Default for GpuOptions {
     fn default() -> Self {
-        GpuOptions { subgroups: !BROWSER, f16: true, adapter: None }
+        GpuOptions { subgroups: !BROWSER, f16: true, dot: !BROWSER, adapter: None }
     }
 }
 
@@ -54,6 +56,8 @@ pub struct Caps {
     /// Lanes of the smallest subgroup; 0 without subgroups.
     pub subgroup_min: u32,
     pub f16: bool,
+    /// Kernels may multiply four bytes by four in one instruction; natively naga writes several where there is none.
+    pub dot: bool,
     /// Dispatches can be timed one by one ([`Gpu::time`]).
     pub timestamps: bool,
     /// Bytes of the largest buffer a kernel can bind.

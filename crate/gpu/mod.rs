@@ -184,6 +184,7 @@ impl Gpu {
             // 4 is the smallest there is, where the adapter does not say.
             subgroup_min: if subgroups { info.subgroup_min_size.max(4) } else { 0 },
             f16,
+            dot: options.dot,
             timestamps,
             max_binding: limits.max_storage_buffer_binding_size.min(limits.max_buffer_size),
             is_software: name.is_software(),

@@ -38,6 +38,7 @@ pub fn info(engine: &engine::Engine) -> impl Serialize + use<> {
         is_software: bool,
         subgroups: bool,
         f16: bool,
+        dot: bool,
     }
     #[derive(Serialize)]
     #[serde(rename_all = "camelCase")]
@@ -53,6 +54,7 @@ pub fn info(engine: &engine::Engine) -> impl Serialize + use<> {
         is_software: gpu.caps.is_software,
         subgroups: gpu.caps.subgroups,
         f16: gpu.caps.f16,
+        dot: gpu.caps.dot,
     };
     Info {
         architecture: config.arch,

@@ -33,6 +33,7 @@ pub struct LoadOptions {
     kv_type: Option<String>,
     subgroups: Option<bool>,
     f16: Option<bool>,
+    dot: Option<bool>,
     adapter: Option<AdapterInfo>,
     tune: Option<bool>,
     tuning: Vec<String>,
@@ -70,14 +71,20 @@ impl LoadOptions {
             description: a.description,
             is_fallback: a.is_fallback,
         });
-        let gpu = GpuOptions { subgroups: self.subgroups.unwrap_or(false), f16: self.f16.unwrap_or(true), adapter };
+        let gpu = GpuOptions {
+            subgroups: self.subgroups.unwrap_or(false),
+            f16: self.f16.unwrap_or(true),
+            dot: self.dot.unwrap_or(false),
+            adapter,
+        };
         Ok(loader::LoadOptions {
             backend,
             gpu,
-            cpu: CpuOptions { fast, room: Some(ROOM), pause: Some(pause), threads: self.threads, spawn },
+            cpu: CpuOptions { room: Some(ROOM), pause: Some(pause), threads: self.threads, spawn },
             context: self.context_length,
             max_rows: self.max_batch_tokens,
             kv,
+            fast,
             tune: self.tune,
             tuning: self.tuning,
             ..Default::default()

@@ -5,6 +5,7 @@
 // CPU mirror: crate/quant/packed.rs
 const HAS_OFFSET = true;
 const Q_SIGNED = false;
+const ONE_SCALE = false;
 
 fn load_packed(b: u32) -> Packed {
   let pair = weights[b >> 1u];

@@ -7,6 +7,7 @@
 // CPU mirror: crate/quant/packed.rs
 const HAS_OFFSET = false;
 const Q_SIGNED = true;
+const ONE_SCALE = false;
 
 fn load_packed(b: u32) -> Packed {
   let pair = weights[b >> 1u];

@@ -5,6 +5,7 @@
 // CPU mirror: crate/quant/packed.rs
 const HAS_OFFSET = false;
 const Q_SIGNED = true;
+const ONE_SCALE = true;
 
 fn load_packed(b: u32) -> Packed {
   let v = weights[b];

@@ -4,6 +4,7 @@
 // CPU mirror: crate/quant/packed.rs
 const HAS_OFFSET = true;
 const Q_SIGNED = false;
+const ONE_SCALE = true;
 
 fn load_packed(b: u32) -> Packed {
   let v = weights[b];

@@ -1,5 +1,6 @@
 // The float view of a quantized block: load_block from the format's load_packed.
 // The format says by Q_SIGNED how its bytes read: unsigned ones convert in one instruction on some GPUs.
+// ONE_SCALE: both halves of a block have the same scale and offset.
 
 fn unpack_bytes(q: u32) -> vec4<f32> {
   if (Q_SIGNED) {

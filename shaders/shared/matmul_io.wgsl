@@ -1,6 +1,6 @@
 #import shared/weights
 #import shared/result
-// What the matrix-matrix products bind.
+// What the matrix-matrix products bind, but for x.
 struct Params {
     planes: vec4<u32>,
     n: u32,
@@ -11,7 +11,6 @@ struct Params {
     accumulate: u32,
     m: u32,
 }
-@group(0) @binding(2) var<storage, read> x: array<vec4<f32>>;
 @group(0) @binding(3) var<storage, read> bias: array<f32>;
 @group(0) @binding(4) var<storage, read_write> out: array<f32>;
 @group(0) @binding(5) var<uniform> params: Params;

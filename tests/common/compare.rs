@@ -19,6 +19,9 @@ pub enum Data {
     OutWords(Vec<u32>),
     /// Written, integers: a count, another word, and then so many words in any order.
     OutList(Vec<u32>),
+    /// Written, activations as integers in so many planes: another rounding of an integer is no difference but a small
+    /// error of its value.
+    OutPlanes(Vec<u32>, u32),
 }
 
 impl Data {
@@ -31,6 +34,8 @@ impl Data {
             Data::OutF16(words) => Some((words, Some(compare_f16))),
             Data::OutWords(words) => Some((words, Some(compare_words))),
             Data::OutList(words) => Some((words, Some(compare_list))),
+            Data::OutPlanes(words, 1) => Some((words, Some(compare_planes::<1>))),
+            Data::OutPlanes(words, _) => Some((words, Some(compare_planes::<2>))),
         }
     }
 
@@ -41,6 +46,8 @@ impl Data {
             Data::OutF16(_) => "f16",
             Data::OutWords(_) => "words",
             Data::OutList(_) => "list",
+            Data::OutPlanes(_, 1) => "planes1",
+            Data::OutPlanes(..) => "planes2",
         }
     }
 }
@@ -81,6 +88,31 @@ pub fn compare_f16(before: &[u32], want: &[u32], got: &[u32]) -> Result<f64, Str
             let half = |word: u32| half::f16::from_bits((word >> shift) as u16).to_f32();
             Element { untouched: b == POISON && w == POISON, kept: g == b, want: half(w), got: half(g) }
         })
+    }))
+}
+
+/// By the values that records stand for, and their sums.
+pub fn compare_planes<const PLANES: usize>(before: &[u32], want: &[u32], got: &[u32]) -> Result<f64, String> {
+    let size = 4 + 8 * PLANES;
+    let value = |words: &[u32], i: usize| -> f32 {
+        let (record, i) = (&words[i / 34 * size..][..size], i % 34);
+        if i >= 32 {
+            return f32::from_bits(record[i - 31]);
+        }
+        let byte = |plane: usize| f32::from((record[4 + 8 * plane + i / 4] >> (8 * (i % 4))) as i8);
+        f32::from_bits(record[0]) * if PLANES == 2 { 128.0 * byte(0) + byte(1) } else { byte(0) }
+    };
+    // Past the last whole record nothing is written.
+    let end = want.len() / size * size;
+    compare_words(before, &want[end..], &got[end..])?;
+    compare((0..want.len() / size * 34).map(|i| {
+        let at = i / 34 * size..i / 34 * size + size;
+        Element {
+            untouched: before[at.clone()] == want[at.clone()],
+            kept: got[at.clone()] == before[at],
+            want: value(want, i),
+            got: value(got, i),
+        }
     }))
 }
 

@@ -19,7 +19,7 @@ pub struct Exporter {
 pub struct Binding {
     pub before: Vec<u32>,
     pub after: Option<Vec<u32>>,
-    /// What is written: `f32`, `f16` in pairs, `words`, or a `list` in any order.
+    /// What is written: `f32`, `f16` in pairs, `words`, a `list` in any order, or records of `planes1` or `planes2`.
     pub kind: &'static str,
 }
 
@@ -55,7 +55,7 @@ impl Exporter {
         let params = self.put(&bytemuck::pod_collect_to_vec::<u8, u32>(params));
         self.index.push(json!({
             "variant": variant.name, "what": what, "wgsl": variant.source(true), "subgroups": variant.subgroups,
-            "f16": variant.f16, "params": params, "grid": grid, "ceiling": ceiling, "bindings": bindings,
+            "f16": variant.f16, "dot": variant.dot, "params": params, "grid": grid, "ceiling": ceiling, "bindings": bindings,
         }));
     }
 

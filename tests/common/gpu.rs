@@ -55,6 +55,11 @@ impl Rig {
         }
     }
 
+    /// Its divisions are right to the last bit, as software's are; WebGPU allows an adapter more.
+    pub fn divides_exactly(&self) -> bool {
+        self.gpu.caps.is_software
+    }
+
     /// Why the adapter cannot run a variant.
     fn lacks(&self, variant: &Variant) -> Option<&'static str> {
         if variant.f16 && !self.gpu.caps.f16 {
@@ -62,6 +67,9 @@ impl Rig {
         }
         if variant.subgroups && !self.gpu.caps.subgroups {
             return Some("the adapter has no subgroups");
+        }
+        if variant.dot && !self.gpu.caps.dot {
+            return Some("the adapter has no packed integer products");
         }
         if variant.name.ends_with(".octet") && self.gpu.caps.subgroup_min < 8 {
             return Some("the adapter has subgroups of fewer than 8 lanes");

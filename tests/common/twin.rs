@@ -9,6 +9,7 @@ use sotto::batch::Batch;
 use sotto::choice::Choice;
 use sotto::config::ModelConfig;
 use sotto::cpu::CpuMemory;
+use sotto::cpu::quantize::Integers;
 use sotto::error::Result;
 use sotto::forward::{Model, Shape, Sizes};
 use sotto::gguf::HeaderParser;
@@ -62,8 +63,15 @@ impl Default for Layout {
 }
 
 /// Kernels that every adapter runs, and the exact cache.
-pub const PLAIN: Choice =
-    Choice { reduce: "tree", x: "direct", matvec: "matvec", lanes: "tree", attention: "attention", kv: "f32" };
+pub const PLAIN: Choice = Choice {
+    reduce: "tree",
+    x: "direct",
+    matvec: "matvec",
+    planes: 0,
+    lanes: "tree",
+    attention: "attention",
+    kv: "f32",
+};
 
 /// Rows of the largest batch, and rows that may want logits.
 pub const ROWS: u32 = 64;
@@ -143,8 +151,12 @@ impl Twin {
         let mut worst: Option<Difference> = None;
         for (binding, id) in written(dispatch) {
             let half = dispatch.kernel.name == "rope_kv" && binding >= 5 && !variant.ends_with("f32");
-            let want = values(bytemuck::cast_slice(self.both.cpu.read(id)), half);
-            let have = values(&self.copy_to_mirrors(id), half);
+            let values = |bytes: &[u8]| match variant.strip_prefix("quantize.planes") {
+                Some(planes) => integers(bytes, planes.parse().unwrap()),
+                None => values(bytes, half),
+            };
+            let want = values(bytemuck::cast_slice(self.both.cpu.read(id)));
+            let have = values(&self.copy_to_mirrors(id));
             let label = &self.both.buffers[id.0].0;
             let scale = want.iter().fold(f32::MIN_POSITIVE, |a, &w| a.max(w.abs()));
             let ceiling = if half { HALF_CEILING } else { CEILING };
@@ -178,6 +190,13 @@ fn written(dispatch: &Dispatch) -> impl Iterator<Item = (usize, BufferId)> + '_ 
 /// a neighbouring f16 makes.
 const CEILING: f32 = 1e-5;
 const HALF_CEILING: f32 = 1e-3;
+
+/// The activations that records of integers stand for.
+fn integers(bytes: &[u8], planes: u32) -> Vec<f32> {
+    let words: Vec<u32> = bytemuck::pod_collect_to_vec(bytes);
+    let records = words.chunks_exact(Integers::words(planes));
+    records.flat_map(|record| Integers::read(planes, record).values().map(|v| v as f32)).collect()
+}
 
 fn values(bytes: &[u8], half: bool) -> Vec<f32> {
     if half {

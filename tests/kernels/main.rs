@@ -14,6 +14,7 @@ mod gpu;
 mod matmul;
 mod matvec;
 mod mirrors;
+mod quantize;
 mod random;
 mod recording;
 mod rmsnorm;
@@ -41,6 +42,7 @@ fn every_variant_does_as_its_mirror() {
     let mut rig = gpu::Rig::new();
     rmsnorm::run(&mut rig);
     glu::run(&mut rig);
+    quantize::run(&mut rig);
     embed::run(&mut rig);
     rope_kv::run(&mut rig);
     sample::run(&mut rig);

@@ -5,6 +5,7 @@ use sotto::quant::TensorType;
 
 use crate::F32;
 use crate::gpu::{Case, Data, Rig, floats};
+use crate::quantize::records;
 use crate::random::{Random, output, part, poison};
 
 /// A product of [n][k] by [m][k].
@@ -48,11 +49,11 @@ pub fn run(rig: &mut Rig, kinds: &[TensorType]) {
         let format = kind.name().to_lowercase();
         for shape in &SHAPES {
             let part = part(&mut random, kind, (shape.n * shape.k) as usize, shape.slack);
-            let x = floats(&random.floats((shape.m * shape.k) as usize, 1.0));
+            let x = random.floats((shape.m * shape.k) as usize, 1.0);
             let bias = if shape.bias { floats(&random.floats(shape.stride as usize, 4.0)) } else { poison(4) };
             let end = if shape.accumulate { shape.column + shape.n } else { shape.column };
             let out = output(&mut random, shape.m, shape.stride, shape.column..end);
-            let mut case = |variant: String, grid| {
+            let mut case = |variant: String, x: Vec<u32>, grid| {
                 rig.run(Case {
                     variant,
                     what: format!(
@@ -73,7 +74,7 @@ pub fn run(rig: &mut Rig, kinds: &[TensorType]) {
                     buffers: vec![
                         Data::In(part.words.clone()),
                         Data::Again,
-                        Data::In(x.clone()),
+                        Data::In(x),
                         Data::In(bias.clone()),
                         Data::Out(out.clone()),
                     ],
@@ -82,10 +83,16 @@ pub fn run(rig: &mut Rig, kinds: &[TensorType]) {
                 });
             };
             for rows in [32, 64, 128] {
-                case(format!("matmul_tile.{format}.rows{rows}"), [shape.m.div_ceil(rows), shape.n.div_ceil(64)]);
+                let grid = [shape.m.div_ceil(rows), shape.n.div_ceil(64)];
+                case(format!("matmul_tile.{format}.rows{rows}"), floats(&x), grid);
             }
-            for x in ["direct", "quad", "octet"] {
-                case(format!("matmul.{format}.{x}"), [shape.n.div_ceil(128), shape.m.div_ceil(16)]);
+            for option in ["direct", "quad", "octet"] {
+                let grid = [shape.n.div_ceil(128), shape.m.div_ceil(16)];
+                case(format!("matmul.{format}.{option}"), floats(&x), grid);
+            }
+            for planes in if kind.is_quantized() { 1..3 } else { 0..0 } {
+                let grid = [shape.m.div_ceil(64), shape.n.div_ceil(64)];
+                case(format!("matmul_dot.{format}.planes{planes}"), records(&x, planes), grid);
             }
         }
     }

@@ -1,9 +1,10 @@
-//! The matrix-vector product and what is fused with it; both kernels have one mirror.
+//! The matrix-vector product and what is fused with it; all kernels have one mirror.
 
 use sotto::params::MatVec;
 use sotto::quant::TensorType;
 
 use crate::gpu::{Case, Data, Rig, floats};
+use crate::quantize::ROUNDINGS;
 use crate::random::{Random, output, part, poison};
 use crate::{F32, REDUCES};
 
@@ -44,7 +45,7 @@ const fn shape(n: u32, k: u32, m: u32, fused: Fused, column: u32, stride: u32, s
 }
 
 /// Every size below, at and above what a workgroup of any kernel covers, alone and with the others.
-const SHAPES: [Shape; 13] = [
+const SHAPES: [Shape; 14] = [
     shape(1, 32, 3, Plain, 0, 1, 0),
     shape(5, 96, 1, Bias, 3, 11, 300),
     shape(17, 576, 2, Add, 0, 20, 0),
@@ -53,6 +54,7 @@ const SHAPES: [Shape; 13] = [
     shape(64, 512, 4, Add, 5, 70, 700),
     shape(130, 64, 2, Norm, 2, 140, 0),
     shape(68, 2080, 1, Gather, 0, 68, 0),
+    shape(7, 4704, 2, Norm, 0, 7, 0),
     shape(6, 32, 2, Silu, 0, 3, 0),
     shape(10, 96, 2, Gelu, 0, 5, 0),
     shape(66, 64, 3, Silu, 0, 33, 9),
@@ -83,7 +85,9 @@ pub fn run(rig: &mut Rig, kinds: &[TensorType]) {
             let norm = floats_or_poison(&mut random, has_norm, shape.k);
             let end = if shape.fused == Add { shape.column + shape.n } else { shape.column };
             let out = output(&mut random, shape.m, shape.stride, shape.column..end);
-            let mut case = |variant: String, lanes: u32, rows_each: u32| {
+            let exact = rig.divides_exactly();
+            let roundings = |planes: usize| if exact { 0.0 } else { ROUNDINGS[planes - 1] };
+            let mut case = |variant: String, lanes: u32, rows_each: u32, ceiling: f64| {
                 rig.run(Case {
                     variant,
                     what: format!("{} by {} for {} rows, {:?}, {lanes} lanes", shape.n, shape.k, shape.m, shape.fused),
@@ -112,16 +116,21 @@ pub fn run(rig: &mut Rig, kinds: &[TensorType]) {
                         Data::Out(out.clone()),
                     ],
                     grid: [shape.n.div_ceil(rows_each), shape.m],
-                    ceiling: if matches!(shape.fused, Silu | Gelu) { GATED } else { F32 },
+                    ceiling,
                 });
             };
-            for reduce in REDUCES {
-                for lanes in [16, 64] {
-                    case(format!("matvec.{format}.{reduce}"), lanes, 256 / lanes);
+            let ceiling = if matches!(shape.fused, Silu | Gelu) { GATED } else { F32 };
+            for (reduce, lanes) in REDUCES.into_iter().flat_map(|reduce| [(reduce, 16), (reduce, 64)]) {
+                case(format!("matvec.{format}.{reduce}"), lanes, 256 / lanes, ceiling);
+                if kind.is_quantized() {
+                    for planes in [1, 2] {
+                        let variant = format!("matvec_dot.{format}.{reduce}.planes{planes}");
+                        case(variant, lanes, 256 / lanes, ceiling.max(roundings(planes)));
+                    }
                 }
             }
             for x in ["direct", "quad", "octet"] {
-                case(format!("matvec_rows.{format}.{x}"), 0, 64);
+                case(format!("matvec_rows.{format}.{x}"), 0, 64, ceiling);
             }
         }
     }

@@ -11,7 +11,7 @@ use sotto::rope;
 use crate::random::{Random, part};
 
 /// Runs one dispatch on the mirrors and gives every buffer afterwards. `Words` may be shared by two bindings.
-fn mirror<P: bytemuck::Pod>(variant: &str, params: P, inputs: &[&[u32]], grid: [u32; 2]) -> Vec<Vec<u32>> {
+pub fn mirror<P: bytemuck::Pod>(variant: &str, params: P, inputs: &[&[u32]], grid: [u32; 2]) -> Vec<Vec<u32>> {
     let mut memory = CpuMemory::default();
     let buffers: Vec<BufferId> = inputs
         .iter()

@@ -50,7 +50,7 @@ pub struct Model {
     /// What it runs on: auto takes a graphics card where there is one, else the CPU
     #[arg(long, default_value = "auto", value_parser = ["auto", "webgpu", "cpu"])]
     backend: String,
-    /// On the CPU: high computes products in 16 bits, fast in 8
+    /// Bits of each activation in products: high takes as many as are as good as f32, fast 8 where that is quicker
     #[arg(long, default_value = "high", value_parser = ["high", "fast"])]
     precision: String,
     /// Threads of the CPU that compute; by default one a core, at most 8
@@ -59,6 +59,9 @@ pub struct Model {
     /// Keep to kernels without subgroup operations
     #[arg(long)]
     no_subgroups: bool,
+    /// Keep to kernels without packed integer products
+    #[arg(long)]
+    no_dot: bool,
     /// Measure the kernels: on or off; by default on a real GPU
     #[arg(long, value_parser = ["on", "off"])]
     tune: Option<String>,
@@ -152,9 +155,10 @@ pub async fn load(model: &Model) -> Result<(Engine, f64)> {
     let mut options = LoadOptions { context: model.context_length, ..Default::default() };
     options.kv = if model.kv_type == "f32" { KvType::F32 } else { KvType::F16 };
     options.backend = Backend::parse(&model.backend)?;
-    options.cpu.fast = model.precision == "fast";
+    options.fast = model.precision == "fast";
     options.cpu.threads = model.threads.map(usize::from);
     options.gpu.subgroups = !model.no_subgroups;
+    options.gpu.dot = !model.no_dot;
     options.tune = model.tune.as_ref().map(|tune| tune == "on");
     let started = Instant::now();
     let engine = source::load(&model.model, options).await?;

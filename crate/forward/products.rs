@@ -1,0 +1,171 @@
+//! Matrix products as dispatches: by which kernel, with what is fused with them.
+
+use super::Pass;
+use crate::bail;
+use crate::choice::{Product, Way};
+use crate::error::Result;
+use crate::memory::BufferId;
+use crate::params;
+use crate::weights::{Matrix, Part};
+
+/// What a product does besides multiplying.
+#[derive(Clone, Copy, Default)]
+pub struct Fused {
+    pub bias: Option<BufferId>,
+    /// Add to what is there: the residual connection.
+    pub add: bool,
+    /// RMSNorm of the input, by this weight.
+    pub norm: Option<BufferId>,
+    /// Read the rows of the input that want logits.
+    pub gather: bool,
+    /// The first half of the results gate the second.
+    pub glu: bool,
+}
+
+impl Pass<'_> {
+    /// out = W norm(x): in one dispatch where products are fused.
+    pub(super) fn normed_product(
+        &mut self,
+        matrix: &Matrix,
+        weight: BufferId,
+        fused: Fused,
+        out: BufferId,
+    ) -> Result<()> {
+        let s = &self.model.scratch;
+        if self.shape.is_fused() {
+            return self.product(matrix, s.x, Fused { norm: Some(weight), ..fused }, out);
+        }
+        self.norm(s.x, weight, s.x_norm, params::RmsNorm::default(), self.rows)?;
+        self.product(matrix, s.x_norm, fused, out)
+    }
+
+    pub(super) fn product(&mut self, matrix: &Matrix, x: BufferId, fused: Fused, out: BufferId) -> Result<()> {
+        if self.shape.is_fused() {
+            return self.matvec(matrix, x, fused, out, self.rows);
+        }
+        self.matmul(matrix, x, fused, out, self.rows)
+    }
+
+    fn way(&self, product: &Product) -> Way {
+        self.model.tuning.way(product, &self.model.choice)
+    }
+
+    /// Notes that the dispatch which is recorded next belongs to a product.
+    fn note(&mut self, product: Product) {
+        self.products.push((product, self.recording.dispatches.len()));
+    }
+
+    /// out = W x by the matrix-vector kernel, one dispatch a part.
+    pub(super) fn matvec(
+        &mut self,
+        matrix: &Matrix,
+        x: BufferId,
+        fused: Fused,
+        out: BufferId,
+        rows: u32,
+    ) -> Result<()> {
+        let (m, s) = (self.model, &self.model.scratch);
+        for part in &matrix.parts {
+            let product = Product { kind: part.kind, n: part.n_rows, k: matrix.k, rows, fused: true };
+            let way = self.way(&product);
+            self.note(product);
+            let params = params::MatVec {
+                planes: part.planes,
+                n: part.n_rows,
+                k_blocks: matrix.k / 32,
+                out_stride: if fused.glu { matrix.n / 2 } else { matrix.n },
+                column: part.first_row,
+                has_bias: fused.bias.is_some() as u32,
+                accumulate: fused.add as u32,
+                gather: fused.gather as u32,
+                has_norm: fused.norm.is_some() as u32,
+                eps: m.config.norm_eps,
+                glu: if fused.glu { 1 + self.is_gelu() } else { 0 },
+                lanes: way.lanes,
+                pad: 0,
+            };
+            self.recording.push(
+                &way.variant(part.kind),
+                params,
+                &[
+                    part.buffer,
+                    part.buffer,
+                    x,
+                    fused.bias.unwrap_or(s.none),
+                    fused.norm.unwrap_or(s.none),
+                    s.outputs,
+                    out,
+                ],
+                way.grid(part.n_rows, rows),
+            )?;
+        }
+        Ok(())
+    }
+
+    /// out = W x by a matrix-matrix kernel, one dispatch a part, and one before them where they multiply integers.
+    pub(super) fn matmul(
+        &mut self,
+        matrix: &Matrix,
+        x: BufferId,
+        fused: Fused,
+        out: BufferId,
+        rows: u32,
+    ) -> Result<()> {
+        let product = |part: &Part| Product { kind: part.kind, n: part.n_rows, k: matrix.k, rows, fused: false };
+        // Parts of several types may want other integers, or none; which comes first is all one.
+        for planes in 0..=2 {
+            let parts = matrix.parts.iter().map(|part| (part, product(part), self.way(&product(part))));
+            let parts: Vec<_> = parts.filter(|(_, _, way)| way.planes == planes).collect();
+            let mut x = x;
+            if planes > 0 && !parts.is_empty() {
+                parts.iter().for_each(|(_, product, _)| self.note(*product));
+                x = self.integers(x, matrix.k, planes, rows)?;
+            }
+            for (part, product, way) in parts {
+                self.note(product);
+                self.matmul_part(matrix, part, way, x, fused, out, rows)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Rows of x as integers of so many planes.
+    fn integers(&mut self, x: BufferId, k: u32, planes: u32, rows: u32) -> Result<BufferId> {
+        let Some(out) = self.model.scratch.integers else {
+            bail!(Internal, "There is no room for integer products, but they were chosen.");
+        };
+        let params = params::Quantize { k_blocks: k / 32, pad: [0; 3] };
+        self.recording.push(&format!("quantize.planes{planes}"), params, &[x, out], [(k / 32).div_ceil(64), rows])?;
+        Ok(out)
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    fn matmul_part(
+        &mut self,
+        matrix: &Matrix,
+        part: &Part,
+        way: Way,
+        x: BufferId,
+        fused: Fused,
+        out: BufferId,
+        rows: u32,
+    ) -> Result<()> {
+        let params = params::MatMul {
+            planes: part.planes,
+            n: part.n_rows,
+            k_blocks: matrix.k / 32,
+            out_stride: matrix.n,
+            column: part.first_row,
+            has_bias: fused.bias.is_some() as u32,
+            accumulate: fused.add as u32,
+            m: rows,
+            pad: 0,
+        };
+        self.recording.push(
+            &way.variant(part.kind),
+            params,
+            &[part.buffer, part.buffer, x, fused.bias.unwrap_or(self.model.scratch.none), out],
+            way.grid(part.n_rows, rows),
+        )
+    }
+}
