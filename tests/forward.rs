@@ -261,6 +261,22 @@ fn integer_products_compute_the_goldens() {
 }
 
 #[test]
+fn integers_do_not_hide_what_is_no_number() {
+    let name = "llama-q4_k";
+    let prompt = tiny_golden(name).prompt;
+    let mut twin = Twin::new(&file(name), Layout { choice: DOTS, ..Default::default() });
+    let id = BufferId(twin.both.buffers.iter().position(|b| b.0 == "output_norm.weight").expect("a norm"));
+    twin.both.gpu.write(id, 4, bytemuck::bytes_of(&f32::NAN));
+    for prefill in [true, false] {
+        // One row takes the matrix-vector kernel to its logits, three the other.
+        for count in [1, 3] {
+            let batch = Batch { rows: rows(&prompt[..count], 0, 0, |_| true), prefill };
+            assert!(twin.forward(&batch).iter().all(|logit| logit.is_nan()), "{count} rows, prefill {prefill}");
+        }
+    }
+}
+
+#[test]
 fn tiles_give_the_same_bits_whatever_the_chunk() {
     let cases = ["qwen2-mixed", "gemma3-mixed"].map(|name| [(name, TILES), (name, DOTS), (name, FAST_DOTS)]);
     for (name, choice) in cases.into_iter().flatten() {

@@ -30,15 +30,21 @@ export function isGraphicsCard(adapter: EngineLoadOptions["adapter"]): boolean {
   return !!adapter && !adapter.isFallback && !SOFTWARE.test(`${adapter.vendor} ${adapter.architecture} ${adapter.description}`);
 }
 
-/** Describes the default adapter; with `subgroups`, every device asked for from now on has them where it can. */
-export async function describeAdapter(): Promise<Pick<EngineLoadOptions, "subgroups" | "adapter">> {
+/**
+ * Describes the default adapter; with `subgroups`, every device asked for from now on has them where it can. `dot` is a
+ * feature of the browser's shading language, which wgpu does not pass on.
+ */
+export async function describeAdapter(): Promise<Pick<EngineLoadOptions, "subgroups" | "dot" | "adapter">> {
   const gpu = typeof navigator === "undefined" ? undefined : navigator.gpu;
   const found = await gpu?.requestAdapter({ powerPreference: "high-performance" });
   // The engine asks again and says what is missing.
-  if (!found) return { subgroups: false };
+  if (!found) return { subgroups: false, dot: false };
   const { vendor = "", architecture = "", description = "", isFallbackAdapter }: Partial<GPUAdapterInfo> = found.info ?? {};
   const adapter = { vendor, architecture, description, isFallback: isFallbackAdapter === true };
-  if (!found.features.has("subgroups")) return { subgroups: false, adapter };
+  // Older browsers have no such set.
+  const language: { has(name: string): boolean } | undefined = gpu?.wgslLanguageFeatures;
+  const dot = language?.has("packed_4x8_integer_dot_product") === true;
+  if (!found.features.has("subgroups")) return { subgroups: false, dot, adapter };
   const prototype = GPUAdapter.prototype as Adapter & { [WRAPPED]?: true };
   if (!prototype[WRAPPED]) {
     const requestDevice = prototype.requestDevice;
@@ -49,5 +55,5 @@ export async function describeAdapter(): Promise<Pick<EngineLoadOptions, "subgro
     };
     prototype[WRAPPED] = true;
   }
-  return { subgroups: true, adapter };
+  return { subgroups: true, dot, adapter };
 }

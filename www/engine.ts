@@ -23,6 +23,8 @@ export interface EngineLoadOptions {
   kvType?: "f16" | "f32";
   /** The device will have the `subgroups` feature (see adapter.ts). */
   subgroups?: boolean;
+  /** The shading language has `packed_4x8_integer_dot_product`. */
+  dot?: boolean;
   adapter?: { vendor: string; architecture: string; description: string; isFallback: boolean };
   f16?: boolean;
   tune?: boolean;

@@ -93,19 +93,20 @@ export class Host {
       const alone = usable === undefined ? this.#source.start(undefined) : undefined;
       alone?.catch(() => {});
       if (backend === "webgpu") requireWebgpu();
-      const described = backend === "cpu" ? { subgroups: false } : await describeAdapter();
+      const described = backend === "cpu" ? { subgroups: false, dot: false } : await describeAdapter();
       // WebGPU does not take shared memory: so threads are for those whom the CPU awaits.
       const { Loader, threads, warning } = await (alone ?? this.#source.start(isGraphicsCard(described.adapter) ? undefined : usable));
       this.#threads = threads;
       if (warning) emit({ warning });
       const subgroups = options.subgroups !== false && described.subgroups;
+      const dot = options.dot !== false && described.dot;
       const report = throttle((progress) => emit({ progress }));
       const warn = () => {
         const warning = loader.take_warning();
         if (warning) emit({ warning: { code: warning.code, message: warning.message } });
       };
-      const tuning = await readTuning(described.adapter);
-      const loader = await Loader.create({ ...options, ...described, subgroups, tuning, threads: threads?.count ?? 1 }, pause, threads?.spawn);
+      const tuning = await readTuning(described.adapter, options.precision);
+      const loader = await Loader.create({ ...options, ...described, subgroups, dot, tuning, threads: threads?.count ?? 1 }, pause, threads?.spawn);
       let finishing = false;
       try {
         warn();
@@ -137,7 +138,7 @@ export class Host {
         }
         this.#engine = engine;
         const info = engine.info();
-        if (info.tuning.some((line) => !tuning.includes(line))) await writeTuning(described.adapter, info.tuning);
+        if (info.tuning.some((line) => !tuning.includes(line))) await writeTuning(described.adapter, options.precision, info.tuning);
         report({ phase: "ready", loaded, total: loaded }, true);
         return info;
       } finally {

@@ -6,18 +6,22 @@ import { createStore, get, update } from "idb-keyval";
 import type { EngineLoadOptions } from "./engine.js";
 
 /** Grows with the kernels: what was measured of others says nothing. */
-const VERSION = 1;
+const VERSION = 2;
 
 const store = () => createStore("sotto", "tuning");
 
-function key(adapter: EngineLoadOptions["adapter"]): string {
+type Adapter = EngineLoadOptions["adapter"];
+type Precision = EngineLoadOptions["precision"];
+
+/** Where fewer bits are allowed, other kernels are measured. */
+function key(adapter: Adapter, precision: Precision = "high"): string {
   const { vendor = "", architecture = "", description = "" } = adapter ?? {};
-  return [VERSION, vendor, architecture, description].join("/");
+  return [VERSION, vendor, architecture, description, precision].join("/");
 }
 
-export async function readTuning(adapter: EngineLoadOptions["adapter"]): Promise<string[]> {
+export async function readTuning(adapter: Adapter, precision: Precision): Promise<string[]> {
   try {
-    const kept: unknown = await get(key(adapter), store());
+    const kept: unknown = await get(key(adapter, precision), store());
     return Array.isArray(kept) ? kept.filter((line) => typeof line === "string") : [];
   } catch {
     return [];
@@ -25,11 +29,11 @@ export async function readTuning(adapter: EngineLoadOptions["adapter"]): Promise
 }
 
 /** Adds lines (`product = way`) to those of other models. */
-export async function writeTuning(adapter: EngineLoadOptions["adapter"], lines: string[]): Promise<void> {
+export async function writeTuning(adapter: Adapter, precision: Precision, lines: string[]): Promise<void> {
   const product = (line: string) => line.split(" = ")[0];
   const known = new Set(lines.map(product));
   try {
-    await update<string[]>(key(adapter), (kept = []) => [...kept.filter((line) => !known.has(product(line))), ...lines], store());
+    await update<string[]>(key(adapter, precision), (kept = []) => [...kept.filter((line) => !known.has(product(line))), ...lines], store());
   } catch {
     // It is measured again.
   }

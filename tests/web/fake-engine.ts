@@ -63,7 +63,7 @@ export class Loader implements LoaderType {
   }
 }
 
-const CARD = { vendor: "acme", architecture: "", description: "Acme 3000", isSoftware: false, subgroups: true, f16: true };
+const CARD = { vendor: "acme", architecture: "", description: "Acme 3000", isSoftware: false, subgroups: true, f16: true, dot: true };
 
 class FakeEngine implements Engine {
   #card: boolean;
