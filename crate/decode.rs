@@ -45,7 +45,15 @@ impl Decoder {
         let sampler = Sampler::place(shape, device)?;
         let recordings = Mode::ALL.into_iter().map(|mode| sampler.record(mode)).collect::<Result<Vec<_>>>()?;
         let ring = device.ring(depth, size_of::<SampleState>() as u64);
-        Ok(Decoder { sampler, recordings, samplings: Default::default(), ring, mode: Mode::Greedy, left: 0, position: 0 })
+        Ok(Decoder {
+            sampler,
+            recordings,
+            samplings: Default::default(),
+            ring,
+            mode: Mode::Greedy,
+            left: 0,
+            position: 0,
+        })
     }
 
     /// One a way of sampling.

@@ -69,17 +69,27 @@ async fn fastest(
         Some(largest) => way.sums_as(&largest),
         None => product.fused || way.planes > 0 || way.sums_as(&usual),
     };
+    let mut slow: Vec<Way> = Vec::new();
     for way in product.ways(model.choice.able(&gpu.caps)).filter(fits) {
+        // What shares its work out likewise, and costs a compilation too, will not be twice as fast.
+        if slow.iter().any(|other| (other.kernel, other.lanes) == (way.kernel, way.lanes)) {
+            continue;
+        }
         model.tuning.set(product, way);
         let (recording, products) = model.record_products(shape)?;
         // Making integers of activations counts too.
-        let of_it = products.into_iter().filter(|(p, _)| *p == product);
-        let dispatches = of_it.map(|(_, index)| recording.dispatches[index].clone()).collect();
+        let of_it = products.into_iter().filter(|(p, _)| *p == product).map(|(_, index)| index);
+        let mut of_it: Vec<usize> = of_it.collect();
+        of_it.dedup();
+        let dispatches = of_it.into_iter().map(|index| recording.dispatches[index].clone()).collect();
         let recording = Recording { dispatches };
         gpu.compiled(&recording, &Turn::default()).await?;
         let prepared = gpu.prepare(&recording);
         let Some(took) = time(gpu, &prepared, deadline, best.map(|(_, times)| times)).await? else { return Ok(None) };
-        if best.is_none_or(|(_, least)| took.least < least.least) {
+        if best.is_some_and(|(_, best)| took.is_slow(&best)) {
+            slow.push(way);
+        }
+        if best.is_none_or(|(_, best)| took.least < best.least) {
             best = Some((way, took));
         }
     }
@@ -96,14 +106,22 @@ struct Times {
     least: Duration,
 }
 
+impl Times {
+    /// Clearly slower than others.
+    fn is_slow(&self, than: &Times) -> bool {
+        self.first > 2 * than.first
+    }
+}
+
 /// The times of these dispatches; `None` past the deadline. What is clearly slower than `best` is timed only once.
 async fn time(gpu: &Gpu, prepared: &Prepared, deadline: Instant, best: Option<Times>) -> Result<Option<Times>> {
     // The first run compiles, and shows how many make a sample.
     gpu.run(prepared);
     gpu.idle().await?;
     let first = run(gpu, prepared, 1).await?;
-    if best.is_some_and(|best| first > 2 * best.first) {
-        return Ok(Some(Times { first, least: first }));
+    let once = Times { first, least: first };
+    if best.is_some_and(|best| once.is_slow(&best)) {
+        return Ok(Some(once));
     }
     let count = (SAMPLE.as_secs_f64() / first.as_secs_f64().max(1e-6)).ceil().min(f64::from(MOST_RUNS)) as u32;
     let mut least = first;

@@ -6,8 +6,10 @@ mod run;
 mod tiny;
 
 use run::{decode, largest_difference, load, prefill};
+use sotto::choice::{Able, Tuning};
 use sotto::device::Backend;
 use sotto::engine::Engine;
+use sotto::forward::Shape;
 use sotto::loader::LoadOptions;
 
 fn engine(tune: bool, tuning: Vec<String>) -> Engine {
@@ -38,6 +40,47 @@ fn a_tuned_model_computes_alike_and_is_not_measured_again() {
     let again = engine(true, slow.clone());
     let kept = again.model.tuning.lines();
     assert!(slow.iter().all(|line| kept.contains(line)), "{slow:?} became {kept:?}");
+}
+
+#[test]
+fn integer_products_that_won_compute_chunks_of_any_size() {
+    let prompt: Vec<u32> = (100..140).collect();
+    let mut plain = engine(false, Vec::new());
+    // As if they had been measured, and the fastest.
+    let mut tuning = Tuning::default();
+    for shape in [Shape::decode(0), Shape::new(16, 0, true, 0)] {
+        for (product, _) in plain.model.record_products(shape).expect("a recording").1 {
+            let mut ways = product.ways(Able { subgroup_min: 0, planes: 2 });
+            if let Some(way) = ways.find(|way| way.planes == 2) {
+                tuning.set(product, way);
+            }
+        }
+    }
+    let lines = tuning.lines();
+    assert!(lines.iter().any(|line| line.ends_with("= matmul_dot planes2 0")), "{lines:?}");
+    let mut dots = engine(false, lines.clone());
+    assert_eq!(dots.model.tuning.lines(), lines);
+    let variants = |shape| {
+        let recording = dots.model.record(shape).expect("a recording");
+        recording.dispatches.iter().map(|d| d.variant.get().name).collect::<Vec<_>>()
+    };
+    for (shape, kernel) in [
+        (Shape::decode(0), "matvec_dot."),
+        (Shape::new(16, 0, true, 0), "matmul_dot."),
+        (Shape::new(7, 0, true, 0), "matmul_dot."),
+        (Shape::new(1, 0, true, 0), "quantize."),
+    ] {
+        let variants = variants(shape);
+        assert!(variants.iter().any(|v| v.starts_with(kernel)), "{shape:?}: {variants:?}");
+    }
+    let whole = prefill(&mut dots, &prompt, 0, 16);
+    assert!(whole == prefill(&mut dots, &prompt, 0, 7), "chunks of 7 change the logits");
+    let error = largest_difference(&whole, &prefill(&mut plain, &prompt, 0, 16));
+    assert!(error > 0.0 && error < 4e-2, "{error:.1e}");
+    // The dispatch that makes integers belongs to the product.
+    let (recording, products) = dots.model.record_products(Shape::new(16, 0, true, 0)).expect("a recording");
+    let made = products.iter().filter(|(_, index)| recording.dispatches[*index].kernel.name == "quantize").count();
+    assert!(made >= lines.iter().filter(|line| !line.contains("fused")).count(), "{made} of {lines:?}");
 }
 
 /// The product of a line by the plainest way.
