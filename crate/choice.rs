@@ -110,8 +110,10 @@ const PLAIN: &[Way] = &[
     way("matmul_tile", "rows32", 0, 0),
     way("matmul_tile", "rows64", 0, 0),
     way("matmul_tile", "rows128", 0, 0),
-    dot("matmul_dot", "", 2, 0, 0),
-    dot("matmul_dot", "", 1, 0, 0),
+    dot("matmul_dot", "rows32", 2, 0, 0),
+    dot("matmul_dot", "rows64", 2, 0, 0),
+    dot("matmul_dot", "rows32", 1, 0, 0),
+    dot("matmul_dot", "rows64", 1, 0, 0),
 ];
 
 impl Product {
@@ -131,10 +133,9 @@ impl Way {
 
     /// What follows the tensor type in the variant's name.
     fn options(&self) -> String {
-        match (self.option, self.planes) {
-            (option, 0) => option.into(),
-            ("", planes) => format!("planes{planes}"),
-            (option, planes) => format!("{option}.planes{planes}"),
+        match self.planes {
+            0 => self.option.into(),
+            planes => format!("{}.planes{planes}", self.option),
         }
     }
 
@@ -148,9 +149,9 @@ impl Way {
         match (self.kernel, self.option) {
             ("matvec" | "matvec_dot", _) => [n.div_ceil(256 / self.lanes), rows],
             ("matvec_rows", _) => [n.div_ceil(64), rows],
-            ("matmul_tile", "rows32") => [rows.div_ceil(32), n.div_ceil(64)],
-            ("matmul_tile", "rows64") | ("matmul_dot", _) => [rows.div_ceil(64), n.div_ceil(64)],
-            ("matmul_tile", _) => [rows.div_ceil(128), n.div_ceil(64)],
+            (_, "rows32") => [rows.div_ceil(32), n.div_ceil(64)],
+            (_, "rows64") => [rows.div_ceil(64), n.div_ceil(64)],
+            (_, "rows128") => [rows.div_ceil(128), n.div_ceil(64)],
             _ => [n.div_ceil(128), rows.div_ceil(16)],
         }
     }
@@ -279,8 +280,7 @@ impl Choice {
         let shared = if product.k >= 2048 && product.n < 16384 { 64 } else { 16 };
         let (option, lanes) = match kernel {
             "matvec" | "matvec_dot" => (self.reduce, shared),
-            "matmul_tile" => (tile(product.rows), 0),
-            "matmul_dot" => ("", 0),
+            "matmul_tile" | "matmul_dot" => (tile(product.rows), 0),
             _ if ["tile", "dot"].contains(&self.x) => ("direct", 0),
             _ => (self.x, 0),
         };
@@ -292,7 +292,7 @@ impl Choice {
 
     /// A way to the sums of `way`, for so many rows.
     fn with_rows(&self, way: Way, rows: u32) -> Way {
-        let option = if way.kernel == "matmul_tile" { tile(rows) } else { way.option };
+        let option = if way.option.starts_with("rows") { tile(rows) } else { way.option };
         Way { option, ..way }
     }
 
@@ -390,7 +390,7 @@ mod tests {
         assert_eq!((most(quantized, 0), most(floats, 1)), (vec![0], vec![0]));
         assert_eq!((most(quantized, 2), most(quantized, 1)), (vec![0, 2], vec![0, 1, 2]));
         // A line from when speed was asked for says nothing to whom it is not.
-        let line = "q4_k 2048x512 rows 64 = matmul_dot planes1 0";
+        let line = "q4_k 2048x512 rows 64 = matmul_dot rows64.planes1 0";
         let read = |planes| Tuning::parse([line], Able { subgroup_min: 0, planes }).lines();
         assert_eq!((read(1), read(2)), (vec![line.to_string()], vec![]));
     }
@@ -405,10 +405,10 @@ mod tests {
         tuning.set(product(64), PLAIN[5]);
         assert_eq!(ways(&tuning), ["rows32", "rows32", "rows128", "rows64"]);
         // Now a larger chunk was measured; neither what is fused nor another matrix counts.
-        tuning.set(product(256), PLAIN[6]);
+        tuning.set(product(256), PLAIN[7]);
         tuning.set(Product { fused: true, ..product(300) }, FUSED[0]);
         tuning.set(Product { k: 1024, ..product(300) }, PLAIN[0]);
-        assert_eq!(ways(&tuning), ["planes2"; 4]);
+        assert_eq!(ways(&tuning), ["rows32", "rows32", "rows64", "rows64"].map(|rows| format!("{rows}.planes2")));
         let fused = Product { fused: true, ..product(1) };
         assert_eq!(tuning.way(&fused, &choice), choice.way(&fused));
     }
@@ -444,7 +444,7 @@ mod tests {
     #[test]
     fn a_tile_for_every_row() {
         for way in PLAIN.iter().filter(|way| way.kernel != "matmul") {
-            let tile: u32 = way.option.trim_start_matches("rows").parse().unwrap_or(64);
+            let tile: u32 = way.option.trim_start_matches("rows").parse().unwrap();
             for rows in [1, 5, 32, 33, 64, 65, 128, 129, 256] {
                 let [x, y] = way.grid(65, rows);
                 assert!(x * tile >= rows && (x - 1) * tile < rows && y == 2, "{way:?} for {rows} rows: {x} by {y}");

@@ -1,5 +1,5 @@
 // Rows of activations as integers, for matmul_dot.wgsl: see shared/quantize.wgsl.
-// Shapes: x [R][K], out [R][K/32] records of a vector (d, and d times the sum of v over each half) and the planes, two
+// Shapes: x [R][K], out [R][K/32] records of a vector (d, and d times the sum of v over each half and both) and the planes, two
 // vectors each. Grid: (ceil(K/32 / 64), R), a thread a block.  Mirror: crate/cpu/quantize.rs
 struct Params {
     k_blocks: u32,

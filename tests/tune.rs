@@ -57,7 +57,7 @@ fn integer_products_that_won_compute_chunks_of_any_size() {
         }
     }
     let lines = tuning.lines();
-    assert!(lines.iter().any(|line| line.ends_with("= matmul_dot planes2 0")), "{lines:?}");
+    assert!(lines.iter().any(|line| line.ends_with("= matmul_dot rows32.planes2 0")), "{lines:?}");
     let mut dots = engine(false, lines.clone());
     assert_eq!(dots.model.tuning.lines(), lines);
     let variants = |shape| {

@@ -25,10 +25,11 @@ impl Integers {
         4 + 8 * planes as usize
     }
 
-    /// A record as the kernel writes it: d and d times the sum over each half, then the planes.
+    /// A record as the kernel writes it: d and d times the sums over each half and both, then the planes.
     pub fn write(&self, planes: u32, to: &mut [u32]) {
-        let sum = |half: usize| self.d * self.v[16 * half..][..16].iter().sum::<i32>() as f32;
-        to[..4].copy_from_slice(&[self.d, sum(0), sum(1), 0.0].map(f32::to_bits));
+        let sum = |of: &[i32]| self.d * of.iter().sum::<i32>() as f32;
+        let scales = [self.d, sum(&self.v[..16]), sum(&self.v[16..]), sum(&self.v)];
+        to[..4].copy_from_slice(&scales.map(f32::to_bits));
         let bytes: &mut [i8] = bytemuck::cast_slice_mut(&mut to[4..]);
         for (e, &v) in self.v.iter().enumerate() {
             // The high byte is rounded, so that the low one has a sign.

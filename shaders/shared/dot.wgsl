@@ -8,18 +8,18 @@ fn dot16(w: vec4<u32>, x: vec4<u32>) -> i32 {
 fn product(w0: vec4<u32>, w1: vec4<u32>, scale: vec4<f32>, x: Integers) -> f32 {
     var first = dot16(w0, x.hi0);
     var second = dot16(w1, x.hi1);
+    if ONE_SCALE {
+        first += second;
+        if PLANES == 2u {
+            first = (first << 7u) + dot16(w0, x.lo0) + dot16(w1, x.lo1);
+        }
+        let y = x.scale.x * scale.x * f32(first);
+        return select(y, y + scale.z * x.scale.w, HAS_OFFSET);
+    }
     if PLANES == 2u {
         first = (first << 7u) + dot16(w0, x.lo0);
         second = (second << 7u) + dot16(w1, x.lo1);
     }
-    var y: f32;
-    if ONE_SCALE {
-        y = x.scale.x * (scale.x * f32(first + second));
-    } else {
-        y = x.scale.x * (scale.x * f32(first) + scale.y * f32(second));
-    }
-    if HAS_OFFSET {
-        y += scale.z * x.scale.y + scale.w * x.scale.z;
-    }
-    return y;
+    let y = x.scale.x * (scale.x * f32(first) + scale.y * f32(second));
+    return select(y, y + scale.z * x.scale.y + scale.w * x.scale.z, HAS_OFFSET);
 }

@@ -4,7 +4,7 @@
 // CPU mirror: crate/cpu/quantize.rs
 const MOST: f32 = f32(127u << (7u * (PLANES - 1u)));
 
-// 32 activations, four to a word; `scale` is d, and d times the sum of v over each half.
+// 32 activations, four to a word; `scale` is d, and d times the sum of v over each half and over both.
 struct Integers {
     hi0: vec4<u32>, hi1: vec4<u32>,
     lo0: vec4<u32>, lo1: vec4<u32>,
@@ -29,8 +29,8 @@ fn low(v: vec4<i32>) -> vec4<i32> {
     return v - 128 * high(v);
 }
 
-fn total(v: vec4<i32>) -> f32 {
-    return f32(v.x + v.y + v.z + v.w);
+fn total(v: vec4<i32>) -> i32 {
+    return v.x + v.y + v.z + v.w;
 }
 
 fn quantize(
@@ -55,7 +55,9 @@ fn quantize(
     let v5 = vec4<i32>(round(x5 * inverse));
     let v6 = vec4<i32>(round(x6 * inverse));
     let v7 = vec4<i32>(round(x7 * inverse));
-    let scale = vec4<f32>(d, d * total(v0 + v1 + v2 + v3), d * total(v4 + v5 + v6 + v7), 0.0);
+    let first = total(v0 + v1 + v2 + v3);
+    let second = total(v4 + v5 + v6 + v7);
+    let scale = vec4<f32>(d, d * f32(first), d * f32(second), d * f32(first + second));
     if PLANES == 1u {
         let none = vec4<u32>(0u);
         return Integers(words(v0, v1, v2, v3), words(v4, v5, v6, v7), none, none, scale);

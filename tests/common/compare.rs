@@ -95,7 +95,7 @@ pub fn compare_f16(before: &[u32], want: &[u32], got: &[u32]) -> Result<f64, Str
 pub fn compare_planes<const PLANES: usize>(before: &[u32], want: &[u32], got: &[u32]) -> Result<f64, String> {
     let size = 4 + 8 * PLANES;
     let value = |words: &[u32], i: usize| -> f32 {
-        let (record, i) = (&words[i / 34 * size..][..size], i % 34);
+        let (record, i) = (&words[i / 35 * size..][..size], i % 35);
         if i >= 32 {
             return f32::from_bits(record[i - 31]);
         }
@@ -105,8 +105,8 @@ pub fn compare_planes<const PLANES: usize>(before: &[u32], want: &[u32], got: &[
     // Past the last whole record nothing is written.
     let end = want.len() / size * size;
     compare_words(before, &want[end..], &got[end..])?;
-    compare((0..want.len() / size * 34).map(|i| {
-        let at = i / 34 * size..i / 34 * size + size;
+    compare((0..want.len() / size * 35).map(|i| {
+        let at = i / 35 * size..i / 35 * size + size;
         Element {
             untouched: before[at.clone()] == want[at.clone()],
             kept: got[at.clone()] == before[at],

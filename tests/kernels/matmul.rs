@@ -91,8 +91,10 @@ pub fn run(rig: &mut Rig, kinds: &[TensorType]) {
                 case(format!("matmul.{format}.{option}"), floats(&x), grid);
             }
             for planes in if kind.is_quantized() { 1..3 } else { 0..0 } {
-                let grid = [shape.m.div_ceil(64), shape.n.div_ceil(64)];
-                case(format!("matmul_dot.{format}.planes{planes}"), records(&x, planes), grid);
+                for rows in [32, 64] {
+                    let grid = [shape.m.div_ceil(rows), shape.n.div_ceil(64)];
+                    case(format!("matmul_dot.{format}.rows{rows}.planes{planes}"), records(&x, planes), grid);
+                }
             }
         }
     }

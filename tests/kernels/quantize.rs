@@ -56,14 +56,15 @@ fn integers_by_hand() {
     let one = Integers::new(&x, 1);
     assert_eq!((one.d, &one.v[..6]), (0.5, &[127, -127, 2, -2, 0, 64][..]));
     // 16256 quarters.
-    x[..6].copy_from_slice(&[-4064.0, 4063.75, 16.0, -16.0, 15.75, 0.1]);
+    x[..6].copy_from_slice(&[-4064.0, 4063.75, 16.0, -16.0, 16.0, 0.1]);
+    x[31] = 0.25;
     let two = Integers::new(&x, 2);
-    assert_eq!((two.d, &two.v[..6]), (0.25, &[-16256, 16255, 64, -64, 63, 0][..]));
-    // d, sums of the halves, then the planes: 128 * 127 - 1, and 64 as 128 - 64.
+    assert_eq!((two.d, &two.v[..6]), (0.25, &[-16256, 16255, 64, -64, 64, 0][..]));
+    // d, sums of the halves and of all, then the planes: 128 * 127 - 1, and 64 as 128 - 64.
     let mut record = [0; 20];
     two.write(2, &mut record);
-    assert_eq!(record[..4], [0.25, 15.5, 0.0, 0.0].map(f32::to_bits));
-    assert_eq!([record[4], record[5], record[12], record[13]], [0x0001_7f81, 0, 0xc0c0_ff00, 0x0000_003f]);
+    assert_eq!(record[..4], [0.25, 15.75, 0.25, 16.0].map(f32::to_bits));
+    assert_eq!([record[4], record[5], record[12], record[13]], [0x0001_7f81, 1, 0xc0c0_ff00, 0x0000_00c0]);
     assert_eq!(Integers::read(2, &record), two);
     assert_eq!(Integers::new(&[0.0; 32], 2), Integers { d: 0.0, v: [0; 32] });
     // What is no number stays none.
@@ -111,7 +112,7 @@ fn products_of_integers_are_those_of_floats() {
         };
         for (integers, most, allowed) in [(1, 127, 1e-4), (2, 16256, 1e-8)] {
             let vector = format!("_dot.{format}.tree.planes{integers}");
-            let matrix = format!("_dot.{format}.planes{integers}");
+            let matrix = format!("_dot.{format}.rows64.planes{integers}");
             // Integers of a power of two, the largest in each block: nothing is lost.
             let d = 1.0 / 512.0;
             let whole: Vec<f32> = (0..m * k)
