@@ -18,14 +18,23 @@ pub struct Kernel {
     pub name: &'static str,
     /// Bindings 0, 1, … of group 0; the uniform struct follows the last.
     pub bindings: &'static [Access],
+    /// A page has none: it would only be downloaded.
+    #[cfg(not(target_arch = "wasm32"))]
     pub mirror: cpu::Mirror,
     /// `None` where the CPU backend records another kernel.
     pub simd: Option<&'static simd::Kernel>,
 }
 
 impl Kernel {
+    #[cfg_attr(target_arch = "wasm32", allow(unused_variables))]
     const fn new(name: &'static str, bindings: &'static [Access], mirror: cpu::Mirror) -> Self {
-        Kernel { name, bindings, mirror, simd: None }
+        Kernel {
+            name,
+            bindings,
+            #[cfg(not(target_arch = "wasm32"))]
+            mirror,
+            simd: None,
+        }
     }
 
     const fn on_cpu(mut self, simd: &'static simd::Kernel) -> Self {
@@ -71,7 +80,7 @@ pub struct Variant {
     /// `kernel.choice.choice…` in the order of `shaders/permutations`.
     pub name: &'static str,
     consts: &'static str,
-    parts: &'static [usize],
+    parts: &'static [u8],
     /// The adapter features it needs.
     pub subgroups: bool,
     pub f16: bool,
@@ -102,7 +111,7 @@ impl Variant {
             text.push_str("enable subgroups;\n");
         }
         text.push_str(self.consts);
-        self.parts.iter().for_each(|&part| text.push_str(SOURCES[part]));
+        self.parts.iter().for_each(|&part| text.push_str(SOURCES[part as usize]));
         text
     }
 }

@@ -8,12 +8,14 @@ pub mod embed;
 pub mod glu;
 pub mod matmul;
 pub mod matvec;
+#[cfg(not(target_arch = "wasm32"))]
 mod memory;
 pub mod quantize;
 pub mod rmsnorm;
 pub mod rope_kv;
 pub mod sample;
 
+#[cfg(not(target_arch = "wasm32"))]
 pub use memory::CpuMemory;
 
 use crate::quant::{self, TensorType};
