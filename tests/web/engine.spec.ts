@@ -48,6 +48,26 @@ for (const [name, backend] of RUNS) {
   });
 }
 
+test("what an option keeps off is off, and precision is asked of WebGPU too", async ({ blank }) => {
+  test.setTimeout(240_000);
+  const { off, fast, text } = await blank.evaluate(async () => {
+    const options = { contextLength: 128, backend: "webgpu" as const };
+    const plain = await sotto.load("/tiny/qwen2-mixed.gguf", { ...options, dot: false, subgroups: false });
+    const off = plain.info.adapter!;
+    await plain.dispose();
+    const model = await sotto.load("/tiny/qwen2-mixed.gguf", { ...options, precision: "fast", tune: true });
+    let text = "";
+    for await (const chunk of model.generate("one two", { raw: true, maxTokens: 8, temperature: 0 })) text += chunk.text;
+    const fast = model.info.tuning;
+    await model.dispose();
+    return { off, fast, text };
+  });
+  expect(off).toMatchObject({ dot: false, subgroups: false });
+  // What was measured within the time that there is; nothing is claimed of which kernel won.
+  expect(fast.every((line) => / = mat(vec|mul)/.test(line))).toBe(true);
+  expect(text).not.toBe("");
+});
+
 test("every source gives the same model", async ({ blank }) => {
   test.setTimeout(240_000);
   const texts = await blank.evaluate(async () => {
