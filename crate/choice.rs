@@ -79,11 +79,16 @@ pub struct Able {
     pub subgroup_min: u32,
     /// As in [`Choice`].
     pub planes: u32,
+    /// It is software, which has kernels of its own.
+    pub software: bool,
 }
 
 impl Able {
-    const ALL: Able = Able { subgroup_min: u32::MAX, planes: 1 };
+    const ALL: Able = Able { subgroup_min: u32::MAX, planes: 1, software: true };
 }
+
+/// Kernels whose threads load what is far apart: no graphics card gains by them.
+const FOR_SOFTWARE: [&str; 2] = ["matvec_rows", "matmul"];
 
 /// Every way to a fused product, and to the others.
 const FUSED: &[Way] = &[
@@ -122,7 +127,8 @@ impl Product {
         let all = if self.fused { FUSED } else { PLAIN };
         let integers = if self.kind.is_quantized() { able.planes } else { 0 };
         let has = move |way: &Way| way.planes == 0 || integers > 0 && way.planes >= integers;
-        all.iter().copied().filter(move |way| way.subgroup <= able.subgroup_min && has(way))
+        let suits = move |way: &Way| able.software || !FOR_SOFTWARE.contains(&way.kernel);
+        all.iter().copied().filter(move |way| way.subgroup <= able.subgroup_min && has(way) && suits(way))
     }
 }
 
@@ -253,7 +259,7 @@ impl Choice {
 
     /// The ways that an adapter can go, as far as it is chosen here.
     pub fn able(&self, caps: &Caps) -> Able {
-        Able { subgroup_min: caps.subgroup_min, planes: self.planes }
+        Able { subgroup_min: caps.subgroup_min, planes: self.planes, software: caps.is_software }
     }
 
     /// What the CPU backend records: one kernel for each step, which the device cuts into pieces itself.
@@ -358,6 +364,8 @@ fn head_groups(per_kv: u32) -> (u32, u32) {
 mod tests {
     use super::*;
 
+    const PLAINEST: Able = Able { subgroup_min: 0, planes: 0, software: false };
+
     #[test]
     fn a_tuning_is_kept_as_lines() {
         let fused = Product { kind: TensorType::Q4_K, n: 2048, k: 512, rows: 1, fused: true };
@@ -366,7 +374,7 @@ mod tests {
         tuning.set(fused, FUSED[3]);
         tuning.set(plain, PLAIN[4]);
         let lines = tuning.lines();
-        let read = |subgroup_min| Tuning::parse(lines.iter().map(String::as_str), Able { subgroup_min, planes: 0 });
+        let read = |subgroup_min| Tuning::parse(lines.iter().map(String::as_str), Able { subgroup_min, planes: 0, software: false });
         assert_eq!(read(32).lines(), lines);
         // An adapter without subgroups, and lines from elsewhere.
         assert_eq!(read(0).get(&fused), None);
@@ -381,7 +389,8 @@ mod tests {
         let floats = Product { kind: TensorType::F16, ..quantized };
         let most = |product: Product, planes| {
             let ways = [false, true].map(|fused| Product { fused, ..product });
-            let ways = ways.iter().flat_map(|p| p.ways(Able { subgroup_min: 0, planes }).map(|w| w.planes));
+            let able = Able { planes, ..PLAINEST };
+            let ways = ways.iter().flat_map(|p| p.ways(able).map(|w| w.planes));
             let mut found: Vec<u32> = ways.collect();
             found.sort_unstable();
             found.dedup();
@@ -391,7 +400,7 @@ mod tests {
         assert_eq!((most(quantized, 2), most(quantized, 1)), (vec![0, 2], vec![0, 1, 2]));
         // A line from when speed was asked for says nothing to whom it is not.
         let line = "q4_k 2048x512 rows 64 = matmul_dot rows64.planes1 0";
-        let read = |planes| Tuning::parse([line], Able { subgroup_min: 0, planes }).lines();
+        let read = |planes| Tuning::parse([line], Able { planes, ..PLAINEST }).lines();
         assert_eq!((read(1), read(2)), (vec![line.to_string()], vec![]));
     }
 

@@ -10,6 +10,7 @@ use crate::device::{Device, Prepared};
 use crate::error::{Code, Error, Result};
 use crate::forward::{Model, Shape};
 use crate::memory::Memory;
+use crate::recording::Recording;
 use crate::sampler::{Limits, Mode, SamplingParams};
 use crate::tokenizer::{EncodeOptions, Tokenizer};
 use crate::tune;
@@ -185,13 +186,18 @@ impl Engine {
         Ok(())
     }
 
-    /// Begins to compile what the first reply will need, in its order, where that can be done while weights arrive.
-    pub(crate) fn compile_ahead(&self) -> Result<()> {
+    /// Begins to compile what the first reply will need, in its order, where that can be done while weights arrive; and
+    /// what there is to measure.
+    pub(crate) fn compile_ahead(&self, tunes: bool) -> Result<()> {
         let Device::Gpu(gpu) = &self.device else { return Ok(()) };
         let record = |shape| self.model.record(shape);
         let prompt = self.prompt_shapes().into_iter().map(record).collect::<Result<Vec<_>>>()?;
         let tokens = self.decode_shapes().into_iter().map(record).collect::<Result<Vec<_>>>()?;
-        gpu.compile_ahead(prompt.iter().chain(self.decoder.recordings()).chain(&tokens));
+        let passes = prompt.iter().chain(self.decoder.recordings()).chain(&tokens);
+        gpu.compile_ahead(passes.flat_map(Recording::kernels));
+        if tunes {
+            gpu.compile_ahead(tune::kernels(gpu, &self.model)?);
+        }
         Ok(())
     }
 

@@ -159,7 +159,7 @@ impl Loader {
         engine.types = types;
         engine.n_params = n_params;
         // Kernels are compiled while the weights are on their way.
-        engine.compile_ahead()?;
+        engine.compile_ahead(tunes(&self.options, &engine.device))?;
         Ok(Tensors { engine, upload, file_bytes: header.file_bytes })
     }
 
@@ -212,11 +212,16 @@ impl Loader {
         upload.finish(file_bytes)?;
         engine.model.finish(&upload, &mut engine.device);
         engine.device.idle().await?;
-        if self.options.tune.unwrap_or(is_real_gpu(&engine.device)) {
+        if tunes(&self.options, &engine.device) {
             engine.tune().await?;
         }
         Ok(engine)
     }
+}
+
+/// Whether kernels are measured.
+fn tunes(options: &LoadOptions, device: &Device) -> bool {
+    options.tune.unwrap_or(is_real_gpu(device))
 }
 
 fn is_real_gpu(device: &Device) -> bool {

@@ -26,6 +26,11 @@ pub struct Recording {
 const MAX_GRID: u32 = 65_535;
 
 impl Recording {
+    /// What its dispatches run, some of it more than once.
+    pub fn kernels(&self) -> impl Iterator<Item = (&'static Kernel, VariantId)> {
+        self.dispatches.iter().map(|dispatch| (dispatch.kernel, dispatch.variant))
+    }
+
     /// Appends one dispatch of `variant` (`kernel.choice.choice`, see `shaders/permutations`).
     /// A variant that does not exist or a grid that no adapter takes is `Internal`: a bug, not bad input.
     pub fn push<P: bytemuck::Pod>(

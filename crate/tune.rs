@@ -8,6 +8,7 @@ use crate::choice::{Product, Way};
 use crate::error::Result;
 use crate::forward::{Model, Shape};
 use crate::gpu::{Gpu, Prepared};
+use crate::kernels::{self, Kernel, VariantId};
 use crate::recording::Recording;
 use crate::turn::Turn;
 
@@ -24,7 +25,7 @@ const MOST_RUNS: u32 = 64;
 pub async fn tune(gpu: &Gpu, model: &mut Model, budget: Duration) -> Result<bool> {
     let started = Instant::now();
     let mut learnt = false;
-    for shape in [Shape::decode(0), Shape::new(model.sizes.max_rows, 0, true, 0)] {
+    for shape in shapes(model) {
         for product in unknown(model, shape)? {
             // None wins against a rival that was not run.
             if fastest(gpu, model, shape, product, started + budget).await?.is_none() {
@@ -35,6 +36,36 @@ pub async fn tune(gpu: &Gpu, model: &mut Model, budget: Duration) -> Result<bool
         }
     }
     Ok(learnt)
+}
+
+/// The kernels that [`tune`] will run, so that they can be compiled before.
+pub fn kernels(gpu: &Gpu, model: &Model) -> Result<Vec<(&'static Kernel, VariantId)>> {
+    let mut names = Vec::new();
+    for shape in shapes(model) {
+        for product in unknown(model, shape)? {
+            for way in candidates(gpu, model, &product) {
+                names.extend((way.planes > 0 && !product.fused).then(|| format!("quantize.planes{}", way.planes)));
+                names.push(way.variant(product.kind));
+            }
+        }
+    }
+    Ok(names.iter().filter_map(|name| kernels::find(name)).collect())
+}
+
+/// A decoded token, and a whole chunk of a prompt.
+fn shapes(model: &Model) -> [Shape; 2] {
+    [Shape::decode(0), Shape::new(model.sizes.max_rows, 0, true, 0)]
+}
+
+/// The ways to a product that may be taken.
+fn candidates(gpu: &Gpu, model: &Model, product: &Product) -> Vec<Way> {
+    // How a prompt is cut must not change what is computed of it: what is known of other chunks binds this one.
+    let (usual, largest) = (model.choice.way(product), model.tuning.largest(product));
+    let fits = |way: &Way| match largest {
+        Some(largest) => way.sums_as(&largest),
+        None => product.fused || way.planes > 0 || way.sums_as(&usual),
+    };
+    product.ways(model.choice.able(&gpu.caps)).filter(fits).collect()
 }
 
 /// The products of a shape that no way is known to, the most work first.
@@ -63,14 +94,8 @@ async fn fastest(
     deadline: Instant,
 ) -> Result<Option<Way>> {
     let mut best: Option<(Way, Times)> = None;
-    // How a prompt is cut must not change what is computed of it: what is known of other chunks binds this one.
-    let (usual, largest) = (model.choice.way(&product), model.tuning.largest(&product));
-    let fits = |way: &Way| match largest {
-        Some(largest) => way.sums_as(&largest),
-        None => product.fused || way.planes > 0 || way.sums_as(&usual),
-    };
     let mut slow: Vec<Way> = Vec::new();
-    for way in product.ways(model.choice.able(&gpu.caps)).filter(fits) {
+    for way in candidates(gpu, model, &product) {
         // What shares its work out likewise, and costs a compilation too, will not be twice as fast.
         if slow.iter().any(|other| (other.kernel, other.lanes) == (way.kernel, way.lanes)) {
             continue;

@@ -50,7 +50,7 @@ fn integer_products_that_won_compute_chunks_of_any_size() {
     let mut tuning = Tuning::default();
     for shape in [Shape::decode(0), Shape::new(16, 0, true, 0)] {
         for (product, _) in plain.model.record_products(shape).expect("a recording").1 {
-            let mut ways = product.ways(Able { subgroup_min: 0, planes: 2 });
+            let mut ways = product.ways(Able { subgroup_min: 0, planes: 2, software: false });
             if let Some(way) = ways.find(|way| way.planes == 2) {
                 tuning.set(product, way);
             }

@@ -15,7 +15,7 @@ use futures_channel::oneshot;
 
 use crate::bail;
 use crate::error::{Code, Error, Result};
-use crate::kernels::{Access, VariantId};
+use crate::kernels::{Access, Kernel, VariantId};
 use crate::memory::{BufferId, Memory, Named};
 use crate::recording::Recording;
 use crate::turn::Turn;
@@ -232,13 +232,13 @@ impl Gpu {
         }
     }
 
-    /// Begins to compile the kernels of these recordings where that can be done beside other work: in browsers.
-    pub fn compile_ahead<'a>(&self, recordings: impl IntoIterator<Item = &'a Recording>) {
+    /// Begins to compile kernels where that can be done beside other work: in browsers.
+    pub fn compile_ahead(&self, variants: impl IntoIterator<Item = (&'static Kernel, VariantId)>) {
         let mut begun: HashSet<usize> = self.pipelines.borrow().keys().copied().collect();
-        for d in recordings.into_iter().flat_map(|recording| &recording.dispatches) {
-            if begun.insert(d.variant.0) {
-                let variant = d.variant.get();
-                self.ahead.begin(&self.device, variant.name, &variant.source(BROWSER), d.kernel.bindings);
+        for (kernel, id) in variants {
+            if begun.insert(id.0) {
+                let variant = id.get();
+                self.ahead.begin(&self.device, variant.name, &variant.source(BROWSER), kernel.bindings);
             }
         }
     }
