@@ -374,7 +374,9 @@ mod tests {
         tuning.set(fused, FUSED[3]);
         tuning.set(plain, PLAIN[4]);
         let lines = tuning.lines();
-        let read = |subgroup_min| Tuning::parse(lines.iter().map(String::as_str), Able { subgroup_min, planes: 0, software: false });
+        let read = |subgroup_min| {
+            Tuning::parse(lines.iter().map(String::as_str), Able { subgroup_min, planes: 0, software: false })
+        };
         assert_eq!(read(32).lines(), lines);
         // An adapter without subgroups, and lines from elsewhere.
         assert_eq!(read(0).get(&fused), None);

@@ -194,10 +194,8 @@ impl Engine {
         let prompt = self.prompt_shapes().into_iter().map(record).collect::<Result<Vec<_>>>()?;
         let tokens = self.decode_shapes().into_iter().map(record).collect::<Result<Vec<_>>>()?;
         let passes = prompt.iter().chain(self.decoder.recordings()).chain(&tokens);
-        gpu.compile_ahead(passes.flat_map(Recording::kernels));
-        if tunes {
-            gpu.compile_ahead(tune::kernels(gpu, &self.model)?);
-        }
+        let measured = if tunes { tune::kernels(gpu, &self.model)? } else { Vec::new() };
+        gpu.compile_ahead(passes.flat_map(Recording::kernels).chain(measured));
         Ok(())
     }
 

@@ -3,41 +3,28 @@
 mod adapter;
 #[cfg(target_arch = "wasm32")]
 mod ahead;
+mod compile;
 mod foreign;
 mod ring;
 mod timestamps;
 
 use std::cell::{Cell, RefCell};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use futures_channel::oneshot;
 
 use crate::bail;
 use crate::error::{Code, Error, Result};
-use crate::kernels::{Access, Kernel, VariantId};
 use crate::memory::{BufferId, Memory, Named};
 use crate::recording::Recording;
-use crate::turn::Turn;
 
-use ahead::Ahead;
+use compile::{Ahead, Pipeline};
 
 pub use adapter::{AdapterName, Caps, GpuOptions};
 pub use ring::Ring;
 
 pub(crate) const BROWSER: bool = cfg!(target_arch = "wasm32");
-
-/// Natively a kernel is compiled when it is first prepared.
-#[cfg(not(target_arch = "wasm32"))]
-mod ahead {
-    #[derive(Default)]
-    pub struct Ahead;
-
-    impl Ahead {
-        pub fn begin(&self, _: &wgpu::Device, _: &'static str, _: &str, _: &[crate::kernels::Access]) {}
-        pub async fn done(&self, _: &str) {}
-    }
-}
 
 pub struct Gpu {
     pub caps: Caps,
@@ -55,11 +42,6 @@ pub struct Gpu {
     staging: RefCell<Option<wgpu::Buffer>>,
     /// Objects made so far: the decode loop must not make any.
     pub objects_made: Cell<u64>,
-}
-
-struct Pipeline {
-    pipeline: wgpu::ComputePipeline,
-    layout: wgpu::BindGroupLayout,
 }
 
 /// A recording with its bind groups: replayed without making anything new.
@@ -94,17 +76,15 @@ impl Gpu {
             })
             .await
             .map_err(|e| {
+                // In a browser, what wgpu adds is a list of what is no browser's.
                 let place = if BROWSER {
-                    "This browser offers no WebGPU adapter"
+                    "This browser offers no WebGPU adapter".to_string()
                 } else {
-                    "There is no Vulkan or Metal adapter"
+                    format!("There is no Vulkan or Metal adapter ({})", one_line(&e.to_string()))
                 };
                 Error::new(
                     Code::NoWebgpu,
-                    format!(
-                        "{place} ({}); update the browser and graphics driver, or enable hardware acceleration.",
-                        one_line(&e.to_string())
-                    ),
+                    format!("{place}; update the browser and graphics driver, or enable hardware acceleration."),
                 )
             })?;
         let limits = adapter.limits();
@@ -230,77 +210,6 @@ impl Gpu {
             Some(error) => Err(error.clone()),
             None => Ok(()),
         }
-    }
-
-    /// Begins to compile kernels where that can be done beside other work: in browsers.
-    pub fn compile_ahead(&self, variants: impl IntoIterator<Item = (&'static Kernel, VariantId)>) {
-        let mut begun: HashSet<usize> = self.pipelines.borrow().keys().copied().collect();
-        for (kernel, id) in variants {
-            if begun.insert(id.0) {
-                let variant = id.get();
-                self.ahead.begin(&self.device, variant.name, &variant.source(BROWSER), kernel.bindings);
-            }
-        }
-    }
-
-    /// Waits for those of a recording's kernels that [`Gpu::compile_ahead`] began. `Aborted` where the turn was
-    /// cancelled meanwhile.
-    pub async fn compiled(&self, recording: &Recording, turn: &Turn) -> Result<()> {
-        for dispatch in &recording.dispatches {
-            turn.check()?;
-            self.ahead.done(dispatch.variant.get().name).await;
-        }
-        Ok(())
-    }
-
-    fn pipeline(&self, variant: VariantId, bindings: &[Access]) -> Arc<Pipeline> {
-        if let Some(found) = self.pipelines.borrow().get(&variant.0) {
-            return found.clone();
-        }
-        let made = Arc::new(self.compile(variant.get().name, variant.get().source(BROWSER), bindings));
-        self.pipelines.borrow_mut().insert(variant.0, made.clone());
-        made
-    }
-
-    fn compile(&self, name: &str, source: String, bindings: &[Access]) -> Pipeline {
-        let entry = |binding: usize, ty| wgpu::BindGroupLayoutEntry {
-            binding: binding as u32,
-            visibility: wgpu::ShaderStages::COMPUTE,
-            ty: wgpu::BindingType::Buffer { ty, has_dynamic_offset: false, min_binding_size: None },
-            count: None,
-        };
-        let mut entries: Vec<_> = bindings
-            .iter()
-            .enumerate()
-            .map(|(i, &a)| entry(i, wgpu::BufferBindingType::Storage { read_only: a == Access::Read }))
-            .collect();
-        entries.push(entry(bindings.len(), wgpu::BufferBindingType::Uniform));
-        let layout = self
-            .device
-            .create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label: Some(name), entries: &entries });
-        let module = self.device.create_shader_module(wgpu::ShaderModuleDescriptor {
-            label: Some(name),
-            source: wgpu::ShaderSource::Wgsl(source.into()),
-        });
-        let pipeline_layout = self.device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
-            label: Some(name),
-            bind_group_layouts: &[Some(&layout)],
-            immediate_size: 0,
-        });
-        let pipeline = self.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
-            label: Some(name),
-            layout: Some(&pipeline_layout),
-            module: &module,
-            entry_point: Some("main"),
-            // Every kernel writes its shared memory before it reads it.
-            compilation_options: wgpu::PipelineCompilationOptions {
-                zero_initialize_workgroup_memory: false,
-                ..Default::default()
-            },
-            cache: None,
-        });
-        self.made(2);
-        Pipeline { pipeline, layout }
     }
 
     /// Makes the pipelines, one buffer of all uniform structs, and the bind groups.
