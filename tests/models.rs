@@ -12,8 +12,10 @@ use std::io::Read;
 use pollster::block_on;
 use run::{argmax, golden, rows};
 use sotto::batch::Batch;
+use sotto::choice::Choice;
 use sotto::device::Backend;
 use sotto::engine::{Engine, Prompt};
+use sotto::gpu::Caps;
 use sotto::loader::{LoadOptions, Loader};
 use sotto::measure::{self, Score};
 use sotto::session::{GenerateOptions, Generation};
@@ -47,6 +49,8 @@ const DECODE_TOKENS: u32 = 8;
 
 /// Characters of a prompt that software adapters are given in every run.
 const SHORT: usize = 250;
+/// The same where many kernels take turns at them.
+const FEW: usize = 60;
 
 fn load(file: &str, backend: Backend) -> Engine {
     let path = models::path(file);
@@ -68,16 +72,19 @@ fn load(file: &str, backend: Backend) -> Engine {
 
 /// Scores every golden text, then feeds the golden continuation after it. All that is wrong, not only the first.
 fn check(file: &str, golden_file: &str, backend: Backend, longest: usize) {
+    check_with(&mut load(file, backend), golden_file, longest);
+}
+
+fn check_with(engine: &mut Engine, golden_file: &str, longest: usize) {
     let mut goldens: Vec<Golden> = golden(golden_file);
     for prompt in golden::<Vec<Named>>("prompts.json") {
         let found = goldens.iter().find(|g| g.name == prompt.name).expect("a golden for every prompt");
         assert_eq!(found.text, prompt.text, "{}", prompt.name);
     }
     goldens.retain(|g| g.text.len() <= longest);
-    let mut engine = load(file, backend);
     let mut wrong = Vec::new();
     for want in &goldens {
-        let score = block_on(measure::score(&mut engine, &want.text)).expect("a score");
+        let score = block_on(measure::score(engine, &want.text)).expect("a score");
         if score.tokens != want.token_ids {
             wrong.push(format!("{}: its ids are {:?}, not {:?}", want.name, score.tokens, want.token_ids));
             continue;
@@ -97,11 +104,11 @@ fn check(file: &str, golden_file: &str, backend: Backend, longest: usize) {
         if logit > LOGIT {
             wrong.push(format!("{}: a best logit is off by {logit}: {:?}, not {:?}", want.name, score.top, want.top10));
         }
-        let ties = continuation(&mut engine, want, &score, &mut wrong);
+        let ties = continuation(engine, want, &score, &mut wrong);
         println!("{:14} NLL off by {:.4}%, a logit by {logit:.4}, ties {ties:?}", want.name, nll * 100.0);
     }
     for want in goldens.iter().filter(|g| DECODED.contains(&g.name.as_str())) {
-        wrong.extend(decoded(&mut engine, want));
+        wrong.extend(decoded(engine, want));
     }
     assert!(wrong.is_empty(), "{golden_file}:\n{}", wrong.join("\n"));
 }
@@ -165,6 +172,54 @@ fn smollm2_computes_its_short_goldens_on_the_gpu() {
 #[test]
 fn gemma3_computes_its_short_goldens_on_the_gpu() {
     check(models::GEMMA, "gemma3-270m.json", Backend::Webgpu, SHORT);
+}
+
+/// The kernels that any adapter may come to run, those of graphics cards among them, as far as this one can.
+fn choices(usual: Choice, caps: &Caps) -> Vec<Choice> {
+    let plain =
+        Choice { reduce: "tree", lanes: "tree", x: "direct", matvec: "matvec", attention: "attention", ..usual };
+    let tiles = Choice { x: "tile", attention: "attention_tile", ..plain };
+    let rows = Choice { matvec: "matvec_rows", attention: "attention_rows", ..plain };
+    let in_subgroups = |choice| Choice { reduce: "subgroup", lanes: "subgroup", ..choice };
+    let in_quads = |choice| Choice { reduce: "subgroup", lanes: "quad", ..choice };
+    let all = [
+        (0, plain),
+        (0, rows),
+        (4, Choice { x: "quad", ..in_quads(rows) }),
+        (8, Choice { x: "octet", ..in_quads(rows) }),
+        (0, tiles),
+        (4, Choice { kv: if caps.f16 { "f16" } else { usual.kv }, ..in_subgroups(tiles) }),
+        (0, Choice { x: "dot", matvec: "matvec_dot", ..tiles }),
+        (4, Choice { x: "dot", matvec: "matvec_dot", ..in_subgroups(tiles) }),
+    ];
+    all.into_iter().filter(|(lanes, _)| *lanes <= caps.subgroup_min).map(|(_, choice)| choice).collect()
+}
+
+/// With each choice in turn.
+fn check_choices(file: &str, golden_file: &str, longest: usize) {
+    let (usual, caps) = {
+        let engine = load(file, Backend::Webgpu);
+        (engine.model.choice, engine.device.gpu().expect("a GPU").caps.clone())
+    };
+    for choice in choices(usual, &caps) {
+        println!("{choice:?}");
+        let mut engine = load(file, Backend::Webgpu);
+        engine.model.choice = choice;
+        check_with(&mut engine, golden_file, longest);
+    }
+}
+
+#[test]
+fn every_choice_of_kernels_computes_a_few_goldens() {
+    check_choices(models::SMOLLM2, "smollm2-135m.json", FEW);
+    check_choices(models::GEMMA, "gemma3-270m.json", FEW);
+}
+
+#[test]
+#[ignore = "takes a software adapter many minutes"]
+fn every_choice_of_kernels_computes_the_short_goldens() {
+    check_choices(models::SMOLLM2, "smollm2-135m.json", SHORT);
+    check_choices(models::GEMMA, "gemma3-270m.json", SHORT);
 }
 
 #[test]
