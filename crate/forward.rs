@@ -378,7 +378,8 @@ impl Pass<'_> {
             let fused = Fused { norm: Some(m.weights.output_norm), gather: true, ..Fused::default() };
             return self.matvec(&m.weights.output, self.x, fused, s.logits, 1);
         }
-        self.norm(self.x, m.weights.output_norm, s.x_out, params::RmsNorm { gather: 1, ..Default::default() }, outputs)?;
+        let gather = params::RmsNorm { gather: 1, ..Default::default() };
+        self.norm(self.x, m.weights.output_norm, s.x_out, gather, outputs)?;
         self.matmul(&m.weights.output, s.x_out, Fused::default(), s.logits, outputs)
     }
 
