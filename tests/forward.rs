@@ -363,7 +363,8 @@ fn norms_behind_projections_may_be_added_by_the_next_product() {
             let [mut apart, mut fused] =
                 choices.map(|choice| Twin::new(&file(name), Layout { choice, ..Default::default() }));
             let prefill = Batch { rows: rows(&prompt, 0, 0, |_| false), prefill: true };
-            [&mut apart, &mut fused].map(|twin| twin.forward(&prefill));
+            apart.forward(&prefill);
+            fused.forward(&prefill);
             for (count, outputs) in [(1, 1), (2, 2), (3, 1), (4, 4), (5, 5), (1, 0)] {
                 let wants = |p: u32| p as usize >= prompt.len() + count - outputs;
                 let next = Batch { rows: rows(&prompt[..count], prompt.len() as u32, 0, wants), prefill: false };
@@ -382,8 +383,9 @@ fn a_decoded_token_takes_five_dispatches_a_layer_on_a_graphics_card() {
     let card = Choice { post: Choice::of(&caps, KvType::F32, false).post, ..PLAIN };
     caps.is_software = true;
     assert!(!Choice::of(&caps, KvType::F32, false).post && !Choice::cpu(KvType::F32).post);
+    let twin = |name, choice| Twin::new(&file(name), Layout { choice, ..Default::default() });
     let count = |name, choice, shape| {
-        let twin = Twin::new(&file(name), Layout { choice, ..Default::default() });
+        let twin = twin(name, choice);
         let count = twin.model.record(shape).expect("a recording").dispatches.len();
         (twin.model.config.n_layers as usize, count)
     };
@@ -393,6 +395,13 @@ fn a_decoded_token_takes_five_dispatches_a_layer_on_a_graphics_card() {
     assert_eq!(count("gemma3-f32", PLAIN, Shape::decode(0)), (layers, 7 * layers + 2));
     let (layers, dispatches) = count("llama-f32", card, Shape::decode(0));
     assert_eq!(dispatches, 5 * layers + 2);
+    // Nothing is read from memory that was not before.
+    let reads = [PLAIN, card].map(|choice| {
+        let twin = twin("gemma3-mixed", choice);
+        let recording = twin.model.record(Shape::decode(0)).expect("a recording");
+        sotto::measure::total(&twin.both.gpu, &twin.model, &recording, 0..1)
+    });
+    assert_eq!(reads[0], reads[1]);
     // A prompt's rows are computed as ever.
     let prompt = Shape::new(4, 1, true, 3);
     assert_eq!(count("gemma3-f32", card, prompt), count("gemma3-f32", PLAIN, prompt));
