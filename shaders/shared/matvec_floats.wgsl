@@ -19,6 +19,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         var x5 = load_x(input, at + 5u);
         var x6 = load_x(input, at + 6u);
         var x7 = load_x(input, at + 7u);
+        keep_x(input, at, x0, x1, x2, x3, x4, x5, x6, x7);
         if params.has_norm != 0u {
             squares += dot(x0, x0) + dot(x1, x1) + dot(x2, x2) + dot(x3, x3) +
                 dot(x4, x4) + dot(x5, x5) + dot(x6, x6) + dot(x7, x7);

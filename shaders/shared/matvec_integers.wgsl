@@ -14,6 +14,7 @@ fn stage(input: Input, kb: u32, to: u32) -> f32 {
     var x5 = load_x(input, at + 5u);
     var x6 = load_x(input, at + 6u);
     var x7 = load_x(input, at + 7u);
+    keep_x(input, at, x0, x1, x2, x3, x4, x5, x6, x7);
     var squares = 0.0;
     if params.has_norm != 0u {
         squares = dot(x0, x0) + dot(x1, x1) + dot(x2, x2) + dot(x3, x3) +

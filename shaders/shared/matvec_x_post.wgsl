@@ -10,7 +10,7 @@
 @group(0) @binding(7) var<storage, read_write> x_next: array<vec4<f32>>;
 @group(0) @binding(8) var<uniform> params: Params;
 
-// A row that is being read; a thread that keeps it writes what it loads.
+// A row that is being read; a thread that keeps it writes the blocks that it loads.
 struct Input {
     start: u32,
     scale: f32,
@@ -33,11 +33,26 @@ fn open_x(r: u32, lid: u32, keeps: bool) -> Input {
 // Vector i of x'.
 fn load_x(row: Input, i: u32) -> vec4<f32> {
     let at = row.start + i;
-    let v = x[at] + p[at] * row.scale * post[i];
+    return x[at] + p[at] * row.scale * post[i];
+}
+
+// Writes a block of x' once all of it is loaded, so that loads need not wait for each other.
+fn keep_x(
+    row: Input, i: u32,
+    x0: vec4<f32>, x1: vec4<f32>, x2: vec4<f32>, x3: vec4<f32>,
+    x4: vec4<f32>, x5: vec4<f32>, x6: vec4<f32>, x7: vec4<f32>,
+) {
     if row.keeps {
-        x_next[at] = v;
+        let at = row.start + i;
+        x_next[at] = x0;
+        x_next[at + 1u] = x1;
+        x_next[at + 2u] = x2;
+        x_next[at + 3u] = x3;
+        x_next[at + 4u] = x4;
+        x_next[at + 5u] = x5;
+        x_next[at + 6u] = x6;
+        x_next[at + 7u] = x7;
     }
-    return v;
 }
 
 // Result n of the part, of row r: there is no binding left for a bias.
