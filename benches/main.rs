@@ -198,11 +198,12 @@ fn measure(
 }
 
 /// What can be forced, and to what.
-const FORCED: [(&str, &[&str]); 7] = [
+const FORCED: [(&str, &[&str]); 8] = [
     ("reduce", &["tree", "subgroup"]),
     ("x", &["direct", "quad", "octet", "tile", "dot"]),
     ("matvec", &["matvec", "matvec_rows", "matvec_dot"]),
     ("planes", &["1", "2"]),
+    ("post", &["true", "false"]),
     ("attention", &["attention", "attention_rows", "attention_tile"]),
     ("lanes", &["tree", "subgroup", "quad"]),
     ("kv", &["pack16", "f16", "f32"]),
@@ -223,6 +224,7 @@ fn choice(mut choice: Choice, forced: &[String]) -> Result<Choice> {
             "matvec" => choice.matvec = value,
             "lanes" => choice.lanes = value,
             "planes" => choice.planes = u32::from(value == "2") + 1,
+            "post" => choice.post = value == "true",
             _ => choice.kv = value,
         }
     }

@@ -20,6 +20,8 @@ pub struct Choice {
     /// The fewest planes of bytes that activations may become: 2, as good as f32, or 1 where speed is asked for; 0 where
     /// there are no integer products.
     pub planes: u32,
+    /// Whether a norm behind a projection becomes part of the matrix-vector product after it, rather than a dispatch.
+    pub post: bool,
     /// How attention's threads work together: as `reduce`, or `quad`, which broadcasts queries too.
     pub lanes: &'static str,
     /// Which attention kernel prefills: `attention`, a workgroup a row; `attention_tile`, many rows at a time, staged in
@@ -48,6 +50,8 @@ pub struct Product {
     pub rows: u32,
     /// Whether it is recorded with what surrounds it in a layer: by a matrix-vector kernel.
     pub fused: bool,
+    /// Whether it adds the norm of the projection before it to its input first: see `shaders/matvec_post.wgsl`.
+    pub post: bool,
 }
 
 /// A kernel for a product.
@@ -90,7 +94,7 @@ impl Able {
 /// Kernels whose threads load what is far apart: no graphics card gains by them.
 const FOR_SOFTWARE: [&str; 2] = ["matvec_rows", "matmul"];
 
-/// Every way to a fused product, and to the others.
+/// Every way to a fused product, and to the others. Those whose threads share a row have a form with a norm before.
 const FUSED: &[Way] = &[
     way("matvec", "tree", 16, 0),
     way("matvec", "tree", 64, 0),
@@ -128,13 +132,18 @@ impl Product {
         let integers = if self.kind.is_quantized() { able.planes } else { 0 };
         let has = move |way: &Way| way.planes == 0 || integers > 0 && way.planes >= integers;
         let suits = move |way: &Way| able.software || !FOR_SOFTWARE.contains(&way.kernel);
-        all.iter().copied().filter(move |way| way.subgroup <= able.subgroup_min && has(way) && suits(way))
+        let post = self.post;
+        let has_form = move |way: &Way| !post || way.kernel != "matvec_rows";
+        let can = move |way: &Way| way.subgroup <= able.subgroup_min && has(way) && suits(way) && has_form(way);
+        all.iter().copied().filter(can)
     }
 }
 
 impl Way {
-    pub fn variant(&self, kind: TensorType) -> String {
-        format!("{}.{}.{}", self.kernel, kind.name().to_lowercase(), self.options())
+    /// The variant that computes this product.
+    pub fn variant(&self, product: &Product) -> String {
+        let post = if product.post { "_post" } else { "" };
+        format!("{}{post}.{}.{}", self.kernel, product.kind.name().to_lowercase(), self.options())
     }
 
     /// What follows the tensor type in the variant's name.
@@ -197,10 +206,14 @@ impl Tuning {
         self.0.is_empty()
     }
 
-    /// One line a product: `q4_k 2048x2048 rows 1 = matvec subgroup 64`, for people and for keeping.
+    /// One line a product: `q4_k 2048x2048 rows 1 fused = matvec subgroup 64`, for people and for keeping.
     pub fn lines(&self) -> Vec<String> {
         let line = |(p, w): (&Product, &Way)| {
-            let fused = if p.fused { " fused" } else { "" };
+            let fused = match (p.fused, p.post) {
+                (true, true) => " fused post",
+                (true, false) => " fused",
+                (false, _) => "",
+            };
             let kind = p.kind.name().to_lowercase();
             format!("{kind} {}x{} rows {}{fused} = {} {} {}", p.n, p.k, p.rows, w.kernel, w.options(), w.lanes)
         };
@@ -216,15 +229,13 @@ impl Tuning {
 
 fn parse(line: &str, able: Able) -> Option<(Product, Way)> {
     let (product, way) = line.split_once(" = ")?;
-    let (product, fused) = match product.strip_suffix(" fused") {
-        Some(rest) => (rest, true),
-        None => (product, false),
-    };
+    let ends = [(" fused post", true, true), (" fused", true, false), ("", false, false)];
+    let (product, fused, post) = ends.into_iter().find_map(|e| Some((product.strip_suffix(e.0)?, e.1, e.2)))?;
     let (shape, rows) = product.split_once(" rows ")?;
     let (kind, size) = shape.split_once(' ')?;
     let (n, k) = size.split_once('x')?;
     let kind = TensorType::ALL.into_iter().find(|t| t.name().eq_ignore_ascii_case(kind))?;
-    let product = Product { kind, n: n.parse().ok()?, k: k.parse().ok()?, rows: rows.parse().ok()?, fused };
+    let product = Product { kind, n: n.parse().ok()?, k: k.parse().ok()?, rows: rows.parse().ok()?, fused, post };
     let way = product.ways(able).find(|w| format!("{} {} {}", w.kernel, w.options(), w.lanes) == way)?;
     Some((product, way))
 }
@@ -254,7 +265,9 @@ impl Choice {
             (false, _) => 0,
             (true, fast) => 2 - u32::from(fast),
         };
-        Choice { reduce, x, matvec, planes, lanes, attention, kv }
+        // Each workgroup sums the projection for itself, which costs a software adapter more than a dispatch does.
+        let post = !caps.is_software;
+        Choice { reduce, x, matvec, planes, post, lanes, attention, kv }
     }
 
     /// The ways that an adapter can go, as far as it is chosen here.
@@ -265,7 +278,16 @@ impl Choice {
     /// What the CPU backend records: one kernel for each step, which the device cuts into pieces itself.
     pub fn cpu(kv: KvType) -> Choice {
         let kv = if kv == KvType::F32 { "f32" } else { "pack16" };
-        Choice { reduce: "tree", x: "direct", matvec: "matvec", planes: 0, lanes: "tree", attention: "attention", kv }
+        Choice {
+            reduce: "tree",
+            x: "direct",
+            matvec: "matvec",
+            planes: 0,
+            post: false,
+            lanes: "tree",
+            attention: "attention",
+            kv,
+        }
     }
 
     /// The way to a product of which nothing is known.
@@ -276,14 +298,16 @@ impl Choice {
             (false, "dot") => "matmul_dot",
             (false, _) => "matmul",
         };
-        // Weights that are floats have no integer products.
+        // Weights that are floats have no integer products, and not every kernel adds a norm first.
         let kernel = match kernel {
+            "matvec_rows" if product.post => "matvec",
             "matvec_dot" if !product.kind.is_quantized() => "matvec",
             "matmul_dot" if !product.kind.is_quantized() => "matmul_tile",
             kernel => kernel,
         };
-        // Few rows leave a GPU idle: more threads share each, where a row is long enough for them.
-        let shared = if product.k >= 2048 && product.n < 16384 { 64 } else { 16 };
+        // Few rows leave a GPU idle: more threads share each, where a row is long enough for them. But what a workgroup
+        // reads to add a norm first should serve many rows.
+        let shared = if product.k >= 2048 && product.n < 16384 && !product.post { 64 } else { 16 };
         let (option, lanes) = match kernel {
             "matvec" | "matvec_dot" => (self.reduce, shared),
             "matmul_tile" | "matmul_dot" => (tile(product.rows), 0),
@@ -368,11 +392,13 @@ mod tests {
 
     #[test]
     fn a_tuning_is_kept_as_lines() {
-        let fused = Product { kind: TensorType::Q4_K, n: 2048, k: 512, rows: 1, fused: true };
+        let fused = Product { kind: TensorType::Q4_K, n: 2048, k: 512, rows: 1, fused: true, post: false };
         let plain = Product { rows: 64, fused: false, ..fused };
+        let post = Product { post: true, ..fused };
         let mut tuning = Tuning::default();
         tuning.set(fused, FUSED[3]);
         tuning.set(plain, PLAIN[4]);
+        tuning.set(post, FUSED[1]);
         let lines = tuning.lines();
         let read = |subgroup_min| {
             Tuning::parse(lines.iter().map(String::as_str), Able { subgroup_min, planes: 0, software: false })
@@ -380,14 +406,22 @@ mod tests {
         assert_eq!(read(32).lines(), lines);
         // An adapter without subgroups, and lines from elsewhere.
         assert_eq!(read(0).get(&fused), None);
-        assert_eq!(read(0).get(&plain), Some(PLAIN[4]));
-        let strange = ["", "q4_k 1x1 rows 1 = matvec", "q9 1x1 rows 1 = matmul direct 0", "q4_k 9 rows 1 = a b c"];
+        assert_eq!((read(0).get(&plain), read(0).get(&post)), (Some(PLAIN[4]), Some(FUSED[1])));
+        let strange = [
+            "",
+            "q4_k 1x1 rows 1 = matvec",
+            "q9 1x1 rows 1 = matmul direct 0",
+            "q4_k 9 rows 1 = a b c",
+            // Kernels without a norm before.
+            "q4_k 9x32 rows 1 fused post = matvec_rows direct 0",
+            "q4_k 9x32 rows 1 post = matmul direct 0",
+        ];
         assert!(Tuning::parse(strange, Able::ALL).is_empty());
     }
 
     #[test]
     fn integer_products_are_for_whom_can_and_wants() {
-        let quantized = Product { kind: TensorType::Q4_K, n: 2048, k: 512, rows: 64, fused: false };
+        let quantized = Product { kind: TensorType::Q4_K, n: 2048, k: 512, rows: 64, fused: false, post: false };
         let floats = Product { kind: TensorType::F16, ..quantized };
         let most = |product: Product, planes| {
             let ways = [false, true].map(|fused| Product { fused, ..product });
@@ -408,7 +442,7 @@ mod tests {
 
     #[test]
     fn every_chunk_gets_the_sums_of_the_largest() {
-        let product = |rows| Product { kind: TensorType::Q4_K, n: 2048, k: 512, rows, fused: false };
+        let product = |rows| Product { kind: TensorType::Q4_K, n: 2048, k: 512, rows, fused: false, post: false };
         let choice = Choice { x: "tile", planes: 2, ..Choice::cpu(KvType::F16) };
         let mut tuning = Tuning::default();
         let ways = |tuning: &Tuning| [1, 20, 64, 256].map(|rows| tuning.way(&product(rows), &choice).options());
@@ -465,12 +499,12 @@ mod tests {
 
     #[test]
     fn every_way_is_a_variant() {
-        for (fused, ways) in [(true, FUSED), (false, PLAIN)] {
-            for way in ways {
-                assert!(crate::kernels::find(&way.variant(TensorType::Q6_K)).is_some(), "{way:?}");
+        for (fused, post, count) in [(true, false, FUSED.len()), (true, true, 12), (false, false, PLAIN.len())] {
+            let product = Product { kind: TensorType::Q6_K, n: 1, k: 32, rows: 1, fused, post };
+            for way in product.ways(Able::ALL) {
+                assert!(crate::kernels::find(&way.variant(&product)).is_some(), "{way:?}");
             }
-            let product = Product { kind: TensorType::Q6_K, n: 1, k: 32, rows: 1, fused };
-            assert_eq!(product.ways(Able::ALL).count(), ways.len());
+            assert_eq!(product.ways(Able::ALL).count(), count);
         }
     }
 }

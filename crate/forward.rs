@@ -87,9 +87,11 @@ struct Scratch {
     batch: BufferId,
     /// Which rows want logits.
     outputs: BufferId,
-    /// The residual stream [rows][n_embd], and its normalised copy.
+    /// The residual stream [rows][n_embd], and its normalised copy; or a projection whose norm is added to it.
     x: BufferId,
     x_norm: BufferId,
+    /// [a few rows][n_embd]: where products that add that norm first leave the stream, in turns with `x`.
+    x_turn: Option<BufferId>,
     /// [rows][(n_heads + 2 n_kv_heads) * head_dim]
     qkv: BufferId,
     /// [rows][n_heads * head_dim]
@@ -123,12 +125,17 @@ impl Model {
         let heads = config.n_heads as u64 * config.head_dim as u64;
         let quantized = weights.matrices().filter(|matrix| matrix.parts.iter().any(|part| part.kind.is_quantized()));
         let longest = quantized.map(|matrix| matrix.k).max();
+        let has_post = weights.layers.iter().any(|l| l.post_attention_norm.or(l.post_ffw_norm).is_some());
         let mut floats = |label: &str, rows: u64, width: u64| memory.alloc(label, rows * width * 4);
         let scratch = Scratch {
             batch: floats("batch", rows, 4)?,
             outputs: floats("outputs", outputs, 1)?,
             x: floats("x", rows, config.n_embd as u64)?,
             x_norm: floats("x_norm", rows, config.n_embd as u64)?,
+            x_turn: match choice.post && has_post {
+                true => Some(floats("x_turn", rows.min(u64::from(MATMUL_ROWS) - 1), config.n_embd as u64)?),
+                false => None,
+            },
             qkv: floats("qkv", rows, weights.layers[0].qkv.n as u64)?,
             attn: floats("attn", rows, heads)?,
             attn_parts: floats("attn_parts", config.n_heads as u64 * SPLITS as u64, config.head_dim as u64 + 4)?,
@@ -194,7 +201,8 @@ impl Model {
     /// The same, and which products its dispatches (by index) compute, or make activations ready for.
     pub fn record_products(&self, shape: Shape) -> Result<(Recording, Vec<(Product, usize)>)> {
         let (recording, products) = (Recording::default(), Vec::new());
-        let mut pass = Pass { model: self, shape, rows: shape.rows, recording, products };
+        let x = self.scratch.x;
+        let mut pass = Pass { model: self, shape, rows: shape.rows, x, post: None, recording, products };
         pass.embed()?;
         for index in 0..self.weights.layers.len() {
             pass.attention(index)?;
@@ -212,6 +220,10 @@ struct Pass<'a> {
     model: &'a Model,
     shape: Shape,
     rows: u32,
+    /// Where the stream is.
+    x: BufferId,
+    /// The weight of a norm of `x_norm` that is still to be added to it.
+    post: Option<BufferId>,
     recording: Recording,
     products: Vec<(Product, usize)>,
 }
@@ -231,7 +243,7 @@ impl Pass<'_> {
                     n_rows: part.n_rows,
                     scale: m.config.embed_scale,
                 },
-                &[part.buffer, part.buffer, s.batch, s.x],
+                &[part.buffer, part.buffer, s.batch, self.x],
                 [k_blocks.div_ceil(64), self.rows],
             )?;
         }
@@ -359,12 +371,15 @@ impl Pass<'_> {
     /// logits[i] = W_output norm(x[outputs[i]])
     fn logits(&mut self, outputs: u32) -> Result<()> {
         let (m, s) = (self.model, &self.model.scratch);
+        // Each of a vocabulary's many workgroups would sum it anew.
+        self.settle()?;
         if outputs == 1 {
             // However the row came about: a prompt's last row is one row.
             let fused = Fused { norm: Some(m.weights.output_norm), gather: true, ..Fused::default() };
-            return self.matvec(&m.weights.output, s.x, fused, s.logits, 1);
+            return self.matvec(&m.weights.output, self.x, fused, s.logits, 1);
         }
-        self.norm(s.x, m.weights.output_norm, s.x_out, params::RmsNorm { gather: 1, ..Default::default() }, outputs)?;
+        let gather = params::RmsNorm { gather: 1, ..Default::default() };
+        self.norm(self.x, m.weights.output_norm, s.x_out, gather, outputs)?;
         self.matmul(&m.weights.output, s.x_out, Fused::default(), s.logits, outputs)
     }
 
@@ -372,13 +387,20 @@ impl Pass<'_> {
     fn residual(&mut self, matrix: &Matrix, y: BufferId, post_norm: Option<BufferId>) -> Result<()> {
         let s = &self.model.scratch;
         match post_norm {
-            None => self.product(matrix, y, Fused { add: true, ..Fused::default() }, s.x),
-            Some(weight) => {
+            None => self.product(matrix, y, Fused { add: true, ..Fused::default() }, self.x),
+            Some(_) => {
                 self.product(matrix, y, Fused::default(), s.x_norm)?;
-                let add = params::RmsNorm { accumulate: 1, ..Default::default() };
-                self.norm(s.x_norm, weight, s.x, add, self.rows)
+                self.post = post_norm;
+                if self.shape.is_fused() && s.x_turn.is_some() { Ok(()) } else { self.settle() }
             }
         }
+    }
+
+    /// Adds the norm that is still to be added to the stream, if there is one.
+    fn settle(&mut self) -> Result<()> {
+        let Some(weight) = self.post.take() else { return Ok(()) };
+        let add = params::RmsNorm { accumulate: 1, ..Default::default() };
+        self.norm(self.model.scratch.x_norm, weight, self.x, add, self.rows)
     }
 
     /// RMSNorm of `rows` rows; `how` says whether they are gathered or added.

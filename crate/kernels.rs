@@ -59,6 +59,8 @@ pub static KERNELS: &[Kernel] = &[
     Kernel::new("matmul_tile", &[Read, Read, Read, Read, Write], cpu::matmul::run),
     Kernel::new("matvec", &[Read, Read, Read, Read, Read, Read, Write], cpu::matvec::run).on_cpu(&simd::matvec::KERNEL),
     Kernel::new("matvec_dot", &[Read, Read, Read, Read, Read, Read, Write], cpu::matvec::run),
+    Kernel::new("matvec_dot_post", &[Read, Read, Read, Read, Read, Read, Write, Write], cpu::matvec::run_post),
+    Kernel::new("matvec_post", &[Read, Read, Read, Read, Read, Read, Write, Write], cpu::matvec::run_post),
     Kernel::new("matvec_rows", &[Read, Read, Read, Read, Read, Read, Write], cpu::matvec::run),
     Kernel::new("quantize", &[Read, Write], cpu::quantize::run),
     Kernel::new("rmsnorm", &[Read, Read, Read, Write], cpu::rmsnorm::run).on_cpu(&simd::rmsnorm::KERNEL),

@@ -57,7 +57,8 @@ pub struct MatMul {
     pub pad: u32,
 }
 
-/// `shaders/matvec.wgsl`, `shaders/matvec_rows.wgsl` and `shaders/matvec_dot.wgsl`
+/// `shaders/matvec.wgsl`, `shaders/matvec_rows.wgsl` and `shaders/matvec_dot.wgsl`; and `shaders/matvec_post.wgsl` and
+/// `shaders/matvec_dot_post.wgsl`, which have neither bias nor accumulate nor gather.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, Pod, Zeroable)]
 pub struct MatVec {

@@ -3,7 +3,7 @@
 // threads, and x is loaded in shares and broadcast.
 // Grid: (ceil(N/64), R), with a gate (ceil(N/2 / 32), R).
 // Mirror: crate/cpu/matvec.rs
-#import shared/matvec
+#import shared/matvec_x
 #import formats/{format}
 #import shared/share_{x}
 

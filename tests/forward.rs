@@ -231,6 +231,8 @@ fn without_subgroups_the_result_is_alike() {
 const TILES: Choice = Choice { x: "tile", attention: "attention_tile", ..PLAIN };
 const DOTS: Choice = Choice { x: "dot", matvec: "matvec_dot", planes: 2, ..TILES };
 const FAST_DOTS: Choice = Choice { planes: 1, ..DOTS };
+/// Norms behind projections as a part of the product after them.
+const POST: Choice = Choice { post: true, ..PLAIN };
 
 fn ceiling(choice: &Choice) -> f32 {
     [CEILING_F32, CEILING_8_BITS, CEILING_16_BITS][choice.planes as usize]
@@ -296,7 +298,8 @@ fn tiles_give_the_same_bits_whatever_the_chunk() {
     }
 }
 
-/// Kernels that this adapter runs, from the plainest to the most involved, with the exact cache; then the tiles, and integers.
+/// Kernels that this adapter runs, from the plainest to the most involved, with the exact cache; then the tiles, integers,
+/// and norms that are a part of products.
 fn choices() -> Vec<Choice> {
     let lanes = block_on(Gpu::request(GpuOptions::default())).expect("an adapter").caps.subgroup_min;
     let all = [
@@ -319,6 +322,9 @@ fn choices() -> Vec<Choice> {
         (0, DOTS),
         (1, Choice { reduce: "subgroup", ..DOTS }),
         (0, FAST_DOTS),
+        (0, POST),
+        (1, Choice { reduce: "subgroup", ..POST }),
+        (0, Choice { post: true, ..DOTS }),
     ];
     all.into_iter().filter(|c| c.0 <= lanes).map(|c| c.1).collect()
 }
@@ -345,6 +351,60 @@ fn every_choice_of_kernels_computes_alike() {
         let error = largest_difference(first.get_or_insert_with(|| logits.clone()), &logits);
         assert!(error < ceiling(&choice), "{choice:?}: {error:.1e}");
     }
+}
+
+#[test]
+fn norms_behind_projections_may_be_added_by_the_next_product() {
+    for name in tiny::MODELS.iter().map(|spec| spec.name).filter(|name| name.starts_with("gemma3")) {
+        let prompt = tiny_golden(name).prompt;
+        // A kernel without that form, too, stands in for one that has it.
+        for choice in [PLAIN, Choice { matvec: "matvec_rows", ..PLAIN }, DOTS] {
+            let choices = [choice, Choice { post: true, ..choice }];
+            let [mut apart, mut fused] =
+                choices.map(|choice| Twin::new(&file(name), Layout { choice, ..Default::default() }));
+            let prefill = Batch { rows: rows(&prompt, 0, 0, |_| false), prefill: true };
+            apart.forward(&prefill);
+            fused.forward(&prefill);
+            for (count, outputs) in [(1, 1), (2, 2), (3, 1), (4, 4), (5, 5), (1, 0)] {
+                let wants = |p: u32| p as usize >= prompt.len() + count - outputs;
+                let next = Batch { rows: rows(&prompt[..count], prompt.len() as u32, 0, wants), prefill: false };
+                assert!(fused.first_difference(&next).is_none_or(|d| panic!("{name}, {choice:?}, {count} rows: {d}")));
+                let error = largest_difference(&apart.forward(&next), &fused.forward(&next));
+                assert!(error < ceiling(&choice), "{name}, {choice:?}, {count} rows: {error:.1e}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_decoded_token_takes_five_dispatches_a_layer_on_a_graphics_card() {
+    let mut caps = block_on(Gpu::request(GpuOptions::default())).expect("an adapter").caps.clone();
+    caps.is_software = false;
+    let card = Choice { post: Choice::of(&caps, KvType::F32, false).post, ..PLAIN };
+    caps.is_software = true;
+    assert!(!Choice::of(&caps, KvType::F32, false).post && !Choice::cpu(KvType::F32).post);
+    let twin = |name, choice| Twin::new(&file(name), Layout { choice, ..Default::default() });
+    let count = |name, choice, shape| {
+        let twin = twin(name, choice);
+        let count = twin.model.record(shape).expect("a recording").dispatches.len();
+        (twin.model.config.n_layers as usize, count)
+    };
+    // With those of the embedding, the logits and the last norm behind a projection.
+    let (layers, dispatches) = count("gemma3-f32", card, Shape::decode(0));
+    assert_eq!(dispatches, 5 * layers + 3);
+    assert_eq!(count("gemma3-f32", PLAIN, Shape::decode(0)), (layers, 7 * layers + 2));
+    let (layers, dispatches) = count("llama-f32", card, Shape::decode(0));
+    assert_eq!(dispatches, 5 * layers + 2);
+    // Nothing is read from memory that was not before.
+    let reads = [PLAIN, card].map(|choice| {
+        let twin = twin("gemma3-mixed", choice);
+        let recording = twin.model.record(Shape::decode(0)).expect("a recording");
+        sotto::measure::total(&twin.both.gpu, &twin.model, &recording, 0..1)
+    });
+    assert_eq!(reads[0], reads[1]);
+    // A prompt's rows are computed as ever.
+    let prompt = Shape::new(4, 1, true, 3);
+    assert_eq!(count("gemma3-f32", card, prompt), count("gemma3-f32", PLAIN, prompt));
 }
 
 #[test]

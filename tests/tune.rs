@@ -4,13 +4,20 @@
 mod run;
 #[path = "common/tiny.rs"]
 mod tiny;
+#[path = "common/twin.rs"]
+mod twin;
 
+use std::time::Duration;
+
+use pollster::block_on;
 use run::{decode, largest_difference, load, prefill};
-use sotto::choice::{Able, Tuning};
+use sotto::choice::{Able, Choice, Tuning};
 use sotto::device::Backend;
 use sotto::engine::Engine;
 use sotto::forward::Shape;
 use sotto::loader::LoadOptions;
+use sotto::tune::tune;
+use twin::{Layout, PLAIN, Twin};
 
 fn engine(tune: bool, tuning: Vec<String>) -> Engine {
     let file = tiny::build("gemma3-mixed").expect("a tiny model");
@@ -40,6 +47,24 @@ fn a_tuned_model_computes_alike_and_is_not_measured_again() {
     let again = engine(true, slow.clone());
     let kept = again.model.tuning.lines();
     assert!(slow.iter().all(|line| kept.contains(line)), "{slow:?} became {kept:?}");
+}
+
+#[test]
+fn products_that_add_a_norm_first_are_measured_by_themselves() {
+    let file = tiny::build("gemma3-f16").expect("a tiny model");
+    let choice = Choice { post: true, ..PLAIN };
+    let mut twin = Twin::new(&file, Layout { choice, ..Default::default() });
+    block_on(tune(&twin.both.gpu, &mut twin.model, Duration::from_secs(60))).expect("a device");
+    let lines = twin.model.tuning.lines();
+    let (post, others): (Vec<&str>, Vec<&str>) = lines.iter().map(String::as_str).partition(|l| l.contains(" post "));
+    // Q, K and V of all layers but the first, and gate and up: of one size here.
+    assert_eq!(post.len(), 1, "{lines:?}");
+    assert!(post.iter().all(|line| !line.contains("matvec_rows")), "{post:?}");
+    let able = choice.able(&twin.both.gpu.caps);
+    assert_eq!(Tuning::parse(post.clone(), able).lines(), post);
+    // The first layer has no norm before: its product of the same size has a line of its own.
+    let (size, _) = post[0].split_once(" post").expect("a line");
+    assert!(others.iter().any(|line| line.starts_with(&format!("{size} ="))), "{lines:?}");
 }
 
 #[test]

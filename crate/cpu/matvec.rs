@@ -1,5 +1,5 @@
 //! Mirror of `shaders/matvec.wgsl`, `shaders/matvec_rows.wgsl` and `shaders/matvec_dot.wgsl`: one product, the last with
-//! activations made integers.
+//! activations made integers. And of `shaders/matvec_post.wgsl` and `shaders/matvec_dot_post.wgsl`.
 
 use super::{Args, floats, floats_mut, glu::activate, quantize::Integers};
 use crate::params::MatVec;
@@ -7,13 +7,37 @@ use crate::params::MatVec;
 /// read: weights, weights (word view), x, bias, norm, rows; write: out.
 pub fn run(mut args: Args) {
     let p: MatVec = args.params();
+    let k = p.k_blocks as usize * 32;
+    let (x, bias, norm, rows) = (floats(args.read[2]), floats(args.read[3]), floats(args.read[4]), args.read[5]);
+    let row = |r: usize| if p.gather != 0 { rows[r] as usize } else { r };
+    let x: Vec<f32> = (0..args.grid[1] as usize).flat_map(|r| &x[row(r) * k..][..k]).copied().collect();
+    product(&mut args, p, &x, norm, bias);
+}
+
+/// read: weights, weights (word view), x, p, norm, post; write: out, x_next.
+pub fn run_post(mut args: Args) {
+    let params: MatVec = args.params();
+    let k = params.k_blocks as usize * 32;
+    let [x, p, norm, post] = [2, 3, 4, 5].map(|binding| floats(args.read[binding]));
+    let x_next = &mut floats_mut(args.write[1])[..args.grid[1] as usize * k];
+    for (r, x_next) in x_next.chunks_exact_mut(k).enumerate() {
+        let (x, p) = (&x[r * k..], &p[r * k..][..k]);
+        let mean = p.iter().map(|&v| v as f64 * v as f64).sum::<f64>() / k as f64;
+        let scale = (1.0 / (mean + params.eps as f64).sqrt()) as f32;
+        for i in 0..k {
+            x_next[i] = x[i] + p[i] * scale * post[i];
+        }
+    }
+    let x = x_next.to_vec();
+    product(&mut args, MatVec { has_bias: 0, accumulate: 0, ..params }, &x, norm, &[]);
+}
+
+/// What is left once the input's rows are there.
+fn product(args: &mut Args, p: MatVec, x: &[f32], norm: &[f32], bias: &[f32]) {
     let (n, k) = (p.n as usize, p.k_blocks as usize * 32);
     let (w, planes) = (args.weights(p.planes, n * k), args.planes());
-    let (x, bias, norm, rows) = (floats(args.read[2]), floats(args.read[3]), floats(args.read[4]), args.read[5]);
     let out = floats_mut(args.write[0]);
-    for r in 0..args.grid[1] as usize {
-        let row = if p.gather != 0 { rows[r] as usize } else { r };
-        let x = &x[row * k..][..k];
+    for (r, x) in x.chunks_exact(k).enumerate() {
         let mut scale = 1.0;
         let mut weighted = x.to_vec();
         if p.has_norm != 0 {

@@ -20,6 +20,15 @@ pub struct Fused {
     pub gather: bool,
     /// The first half of the results gate the second.
     pub glu: bool,
+    /// Add a norm of `x_norm` to the input first.
+    pub post: Option<Post>,
+}
+
+#[derive(Clone, Copy)]
+pub struct Post {
+    weight: BufferId,
+    /// Where the sum goes.
+    x_next: BufferId,
 }
 
 impl Pass<'_> {
@@ -33,9 +42,18 @@ impl Pass<'_> {
     ) -> Result<()> {
         let s = &self.model.scratch;
         if self.shape.is_fused() {
-            return self.product(matrix, s.x, Fused { norm: Some(weight), ..fused }, out);
+            // The kernels that add a norm first have no binding left for a bias.
+            if fused.bias.is_some() {
+                self.settle()?;
+            }
+            let x = self.x;
+            let post = self.post.take().zip(s.x_turn).map(|(weight, turn)| {
+                self.x = if x == s.x { turn } else { s.x };
+                Post { weight, x_next: self.x }
+            });
+            return self.product(matrix, x, Fused { norm: Some(weight), post, ..fused }, out);
         }
-        self.norm(s.x, weight, s.x_norm, params::RmsNorm::default(), self.rows)?;
+        self.norm(self.x, weight, s.x_norm, params::RmsNorm::default(), self.rows)?;
         self.product(matrix, s.x_norm, fused, out)
     }
 
@@ -65,8 +83,12 @@ impl Pass<'_> {
         rows: u32,
     ) -> Result<()> {
         let (m, s) = (self.model, &self.model.scratch);
+        let (mut x, mut posts) = (x, fused.post);
         for part in &matrix.parts {
-            let product = Product { kind: part.kind, n: part.n_rows, k: matrix.k, rows, fused: true };
+            // After the first part the sum is there for the others.
+            let post = posts.take();
+            let product =
+                Product { kind: part.kind, n: part.n_rows, k: matrix.k, rows, fused: true, post: post.is_some() };
             let way = self.way(&product);
             self.note(product);
             let params = params::MatVec {
@@ -84,20 +106,16 @@ impl Pass<'_> {
                 lanes: way.lanes,
                 pad: 0,
             };
-            self.recording.push(
-                &way.variant(part.kind),
-                params,
-                &[
-                    part.buffer,
-                    part.buffer,
-                    x,
-                    fused.bias.unwrap_or(s.none),
-                    fused.norm.unwrap_or(s.none),
-                    s.outputs,
-                    out,
-                ],
-                way.grid(part.n_rows, rows),
-            )?;
+            let (weights, norm) = (part.buffer, fused.norm.unwrap_or(s.none));
+            let (variant, grid) = (way.variant(&product), way.grid(part.n_rows, rows));
+            if let Some(post) = post {
+                let buffers = [weights, weights, x, s.x_norm, norm, post.weight, out, post.x_next];
+                self.recording.push(&variant, params, &buffers, grid)?;
+                x = post.x_next;
+            } else {
+                let buffers = [weights, weights, x, fused.bias.unwrap_or(s.none), norm, s.outputs, out];
+                self.recording.push(&variant, params, &buffers, grid)?;
+            }
         }
         Ok(())
     }
@@ -111,7 +129,8 @@ impl Pass<'_> {
         out: BufferId,
         rows: u32,
     ) -> Result<()> {
-        let product = |part: &Part| Product { kind: part.kind, n: part.n_rows, k: matrix.k, rows, fused: false };
+        let product =
+            |part: &Part| Product { kind: part.kind, n: part.n_rows, k: matrix.k, rows, fused: false, post: false };
         // Parts of several types may want other integers, or none; which comes first is all one.
         for planes in 0..=2 {
             let parts = matrix.parts.iter().map(|part| (part, product(part), self.way(&product(part))));
@@ -123,7 +142,7 @@ impl Pass<'_> {
             }
             for (part, product, way) in parts {
                 self.note(product);
-                self.matmul_part(matrix, part, way, x, fused, out, rows)?;
+                self.matmul_part(matrix, part, way, x, fused, out, product)?;
             }
         }
         Ok(())
@@ -148,7 +167,7 @@ impl Pass<'_> {
         x: BufferId,
         fused: Fused,
         out: BufferId,
-        rows: u32,
+        product: Product,
     ) -> Result<()> {
         let params = params::MatMul {
             planes: part.planes,
@@ -158,14 +177,14 @@ impl Pass<'_> {
             column: part.first_row,
             has_bias: fused.bias.is_some() as u32,
             accumulate: fused.add as u32,
-            m: rows,
+            m: product.rows,
             pad: 0,
         };
         self.recording.push(
-            &way.variant(part.kind),
+            &way.variant(&product),
             params,
             &[part.buffer, part.buffer, x, fused.bias.unwrap_or(self.model.scratch.none), out],
-            way.grid(part.n_rows, rows),
+            way.grid(part.n_rows, product.rows),
         )
     }
 }

@@ -1,7 +1,7 @@
 #import shared/activation
 #import shared/weights
-#import shared/result
-// What the matrix-vector kernels share: their bindings, which rows a thread sums, and what becomes of the sums.
+// What the matrix-vector kernels share: which rows a thread sums, and what becomes of the sums. What they bind besides
+// weights is in matvec_x.wgsl or matvec_x_post.wgsl.
 struct Params {
     planes: vec4<u32>,
     n: u32,
@@ -15,21 +15,6 @@ struct Params {
     eps: f32,
     glu: u32,
     lanes: u32,
-}
-@group(0) @binding(2) var<storage, read> x: array<vec4<f32>>;
-@group(0) @binding(3) var<storage, read> bias: array<f32>;
-@group(0) @binding(4) var<storage, read> norm: array<vec4<f32>>;
-@group(0) @binding(5) var<storage, read> rows: array<u32>;
-@group(0) @binding(6) var<storage, read_write> out: array<f32>;
-@group(0) @binding(7) var<uniform> params: Params;
-
-// Where row r of x starts.
-fn x_start(r: u32) -> u32 {
-    var row = r;
-    if params.gather != 0u {
-        row = rows[r];
-    }
-    return row * params.k_blocks * 8u;
 }
 
 // The first blocks of the four rows of W behind results `first`, `first + step`, …: four results, or with a gate two

@@ -68,6 +68,7 @@ pub const PLAIN: Choice = Choice {
     x: "direct",
     matvec: "matvec",
     planes: 0,
+    post: false,
     lanes: "tree",
     attention: "attention",
     kv: "f32",

@@ -13,6 +13,7 @@ mod glu;
 mod gpu;
 mod matmul;
 mod matvec;
+mod matvec_post;
 mod mirrors;
 mod quantize;
 mod random;
@@ -37,6 +38,7 @@ fn every_variant_does_as_its_mirror() {
         let mut rig = gpu::Rig::new();
         matmul::run(&mut rig, others);
         matvec::run(&mut rig, others);
+        matvec_post::run(&mut rig, others);
         rig.report("some-products")
     });
     let mut rig = gpu::Rig::new();
@@ -50,6 +52,7 @@ fn every_variant_does_as_its_mirror() {
     decode_attention::run(&mut rig);
     matmul::run(&mut rig, some);
     matvec::run(&mut rig, some);
+    matvec_post::run(&mut rig, some);
     let mut report = rig.report("cases");
     report.merge(second.join().expect("the second device's tests"));
     report.finish();

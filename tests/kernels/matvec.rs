@@ -9,7 +9,7 @@ use crate::random::{Random, output, part, poison};
 use crate::{F32, REDUCES};
 
 /// A gate's exp turns a sum's rounding into a relative error of the result.
-const GATED: f64 = 1e-11;
+pub const GATED: f64 = 1e-11;
 
 /// What a product does besides multiplying.
 #[derive(Clone, Copy, Debug, PartialEq)]
