@@ -45,7 +45,7 @@ pub fn kernels(gpu: &Gpu, model: &Model) -> Result<Vec<(&'static Kernel, Variant
         for product in unknown(model, shape)? {
             for way in candidates(gpu, model, &product) {
                 names.extend((way.planes > 0 && !product.fused).then(|| format!("quantize.planes{}", way.planes)));
-                names.push(way.variant(product.kind));
+                names.push(way.variant(&product));
             }
         }
     }
