@@ -12,7 +12,7 @@ use crate::error::{Code, Error, Result};
 use crate::fit;
 use crate::forward::{Model, Sizes};
 use crate::gguf::{Header, HeaderParser};
-use crate::gpu::{Caps, GpuOptions};
+use crate::gpu::{Caps, Gpu, GpuOptions};
 use crate::kv_cache::KvType;
 use crate::memory::Memory;
 use crate::tokenizer::Tokenizer;
@@ -32,6 +32,8 @@ pub struct LoadOptions {
     pub kv: KvType,
     /// Products may take 8 bits of each activation where that is quicker, and less exact.
     pub fast: bool,
+    /// The kernels of a GPU; `None`: by the adapter.
+    pub choice: Option<Choice>,
     /// Whether the kernels of unknown products are measured; `None`: on a real GPU.
     pub tune: Option<bool>,
     /// What was measured before on this adapter (`Tuning::lines`).
@@ -49,6 +51,7 @@ impl Default for LoadOptions {
             depth: None,
             kv: KvType::F16,
             fast: false,
+            choice: None,
             tune: None,
             tuning: Vec::new(),
         }
@@ -182,7 +185,8 @@ impl Loader {
         let kv = self.options.kv;
         let max_outputs = MAX_OUTPUTS.min(rows);
         let sizes = Sizes { context, n_sequences: 1, max_rows: rows.min(context), max_outputs, kv };
-        let choice = device.gpu().map_or(Choice::cpu(kv), |gpu| Choice::of(&gpu.caps, kv, self.options.fast));
+        let suits = |gpu: &Gpu| self.options.choice.unwrap_or_else(|| Choice::of(&gpu.caps, kv, self.options.fast));
+        let choice = device.gpu().map_or(Choice::cpu(kv), suits);
         if let (Device::Cpu(_), Some(room)) = (&device, self.options.cpu.room) {
             fit::check(header, config, sizes, choice, device.max_binding(), room)?;
         }

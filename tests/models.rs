@@ -53,9 +53,13 @@ const SHORT: usize = 250;
 const FEW: usize = 60;
 
 fn load(file: &str, backend: Backend) -> Engine {
+    load_with(file, LoadOptions { backend, ..Default::default() })
+}
+
+fn load_with(file: &str, options: LoadOptions) -> Engine {
     let path = models::path(file);
     let mut reader = std::fs::File::open(path).expect("the model opens");
-    let mut loader = block_on(Loader::new(LoadOptions { backend, ..Default::default() })).expect("a device");
+    let mut loader = block_on(Loader::new(options)).expect("a device");
     let mut piece = vec![0; 1 << 20];
     for count in 1.. {
         let read = reader.read(&mut piece).expect("the model reads");
@@ -178,7 +182,7 @@ fn gemma3_computes_its_short_goldens_on_the_gpu() {
 fn choices(usual: Choice, caps: &Caps) -> Vec<Choice> {
     let plain =
         Choice { reduce: "tree", lanes: "tree", x: "direct", matvec: "matvec", attention: "attention", ..usual };
-    let tiles = Choice { x: "tile", attention: "attention_tile", ..plain };
+    let tiles = Choice { x: "tile", attention: "attention_tile", post: true, ..plain };
     let rows = Choice { matvec: "matvec_rows", attention: "attention_rows", ..plain };
     let in_subgroups = |choice| Choice { reduce: "subgroup", lanes: "subgroup", ..choice };
     let in_quads = |choice| Choice { reduce: "subgroup", lanes: "quad", ..choice };
@@ -203,9 +207,8 @@ fn check_choices(file: &str, golden_file: &str, longest: usize) {
     };
     for choice in choices(usual, &caps) {
         println!("{choice:?}");
-        let mut engine = load(file, Backend::Webgpu);
-        engine.model.choice = choice;
-        check_with(&mut engine, golden_file, longest);
+        let options = LoadOptions { backend: Backend::Webgpu, choice: Some(choice), ..Default::default() };
+        check_with(&mut load_with(file, options), golden_file, longest);
     }
 }
 
