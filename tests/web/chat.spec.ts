@@ -33,6 +33,21 @@ test("loads the default model, chats, shows the figures, and again after a reloa
   await expect(reply(page).locator(".body")).toHaveText("hello again");
 });
 
+test("the settings show which kernels were measured, once a model is there", async ({ page, fakeChat }) => {
+  await page.goto(fakeChat);
+  await page.getByRole("button", { name: "Settings" }).click();
+  await expect(page.locator("#kernels")).toBeHidden();
+  await page.keyboard.press("Escape");
+  await openModel(page, fakeChat);
+  await page.getByRole("button", { name: "Settings" }).click();
+  await page.getByText("Kernels measured on this device").click();
+  await expect(page.locator("#tuning")).toHaveText("q4_1 576x576 rows 1 fused = matvec subgroup 16");
+  await page.keyboard.press("Escape");
+  await page.getByRole("button", { name: "Models" }).click();
+  await page.getByRole("button", { name: "Settings" }).click();
+  await expect(page.locator("#kernels")).toBeHidden();
+});
+
 test("the model's output is text, whatever it writes", async ({ page, fakeChat }) => {
   await openModel(page, fakeChat);
   const hostile = "<img src=x onerror=document.title='hacked'> <script>document.title='hacked'</script> [x](javascript:document.title='hacked')";

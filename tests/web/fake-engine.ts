@@ -86,7 +86,7 @@ class FakeEngine implements Engine {
         : { backend: "cpu" as const, backendReason: "The WebGPU adapter 'SwiftShader' is software.", adapter: null, memory: { gpuBytes: 0, wasmBytes: 180_000_000 } }),
       threads: 1,
       eosTokens: [2],
-      tuning: [],
+      tuning: ["q4_1 576x576 rows 1 fused = matvec subgroup 16"],
     };
   }
   tokenize(text: string): Uint32Array {

@@ -33,7 +33,7 @@ $("error-close").onclick = hideError;
 
 function opened(loaded: Model, title?: string): void {
   model = loaded;
-  const { name, quantization, nParams, backend, backendReason, chatTemplate } = loaded.info;
+  const { name, quantization, nParams, backend, backendReason, chatTemplate, tuning } = loaded.info;
   $("model-name").textContent = title ?? name;
   // The type of most of the weights comes first.
   const facts = [parameters(nParams), quantization.split(", ")[0], place(loaded)];
@@ -42,6 +42,8 @@ function opened(loaded: Model, title?: string): void {
   $<HTMLTextAreaElement>("prompt").placeholder = chatTemplate ? "Write a message" : "This model has no chat format: it goes on with your text";
   $("backend").textContent = `The model runs on the CPU. ${backendReason}`;
   show("backend", backend === "cpu");
+  $("tuning").textContent = tuning.join("\n");
+  show("kernels", tuning.length > 0);
   screen(true);
   conversation.open(loaded);
 }
@@ -56,6 +58,7 @@ function place({ info: { adapter, memory } }: Model): string {
 async function unload(): Promise<void> {
   hideError();
   show("backend", false);
+  show("kernels", false);
   screen(false);
   await abandon();
 }
