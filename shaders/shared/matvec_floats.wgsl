@@ -1,3 +1,4 @@
+#import shared/matvec_block
 // A matrix-vector product of floats: the kernels matvec.wgsl and matvec_post.wgsl, which import what it binds.
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lid: u32) {
@@ -10,37 +11,17 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     var acc = vec4<f32>(0.0);
     var squares = 0.0;
     for (var kb = lid % params.lanes; kb < params.k_blocks; kb += params.lanes) {
-        let at = kb * 8u;
-        var x0 = load_x(input, at);
-        var x1 = load_x(input, at + 1u);
-        var x2 = load_x(input, at + 2u);
-        var x3 = load_x(input, at + 3u);
-        var x4 = load_x(input, at + 4u);
-        var x5 = load_x(input, at + 5u);
-        var x6 = load_x(input, at + 6u);
-        var x7 = load_x(input, at + 7u);
-        keep_x(input, at, x0, x1, x2, x3, x4, x5, x6, x7);
-        if params.has_norm != 0u {
-            squares += dot(x0, x0) + dot(x1, x1) + dot(x2, x2) + dot(x3, x3) +
-                dot(x4, x4) + dot(x5, x5) + dot(x6, x6) + dot(x7, x7);
-            x0 *= norm[at];
-            x1 *= norm[at + 1u];
-            x2 *= norm[at + 2u];
-            x3 *= norm[at + 3u];
-            x4 *= norm[at + 4u];
-            x5 *= norm[at + 5u];
-            x6 *= norm[at + 6u];
-            x7 *= norm[at + 7u];
-        }
+        let v = load_activations(input, kb);
+        squares += v.squares;
         var sums = vec2<f32>(0.0);
         if HAS_OFFSET {
             let ones = vec4<f32>(1.0);
-            sums = vec2<f32>(dot(x0 + x1 + x2 + x3, ones), dot(x4 + x5 + x6 + x7, ones));
+            sums = vec2<f32>(dot(v.x0 + v.x1 + v.x2 + v.x3, ones), dot(v.x4 + v.x5 + v.x6 + v.x7, ones));
         }
         for (var r = 0u; r < 4u; r++) {
             let w = load_block(row[r] + kb);
-            let low = dot(w.v0, x0) + dot(w.v1, x1) + dot(w.v2, x2) + dot(w.v3, x3);
-            let high = dot(w.v4, x4) + dot(w.v5, x5) + dot(w.v6, x6) + dot(w.v7, x7);
+            let low = dot(w.v0, v.x0) + dot(w.v1, v.x1) + dot(w.v2, v.x2) + dot(w.v3, v.x3);
+            let high = dot(w.v4, v.x4) + dot(w.v5, v.x5) + dot(w.v6, v.x6) + dot(w.v7, v.x7);
             acc[r] += dot(w.scale, vec2<f32>(low, high)) + dot(w.offset, sums);
         }
     }

@@ -1,3 +1,4 @@
+#import shared/matvec_block
 // A matrix-vector product of integers: the kernels matvec_dot.wgsl and matvec_dot_post.wgsl, which import what it binds.
 // Vector j of block b is at [64 * j + b]: neighbouring threads read neighbouring vectors.
 var<workgroup> x_tile: array<vec4<u32>, 128u * PLANES>;
@@ -5,30 +6,8 @@ var<workgroup> x_scale: array<vec4<f32>, 64>;
 
 // Brings block `kb` of the row into place `to`; the sum of its squares.
 fn stage(input: Input, kb: u32, to: u32) -> f32 {
-    let at = kb * 8u;
-    var x0 = load_x(input, at);
-    var x1 = load_x(input, at + 1u);
-    var x2 = load_x(input, at + 2u);
-    var x3 = load_x(input, at + 3u);
-    var x4 = load_x(input, at + 4u);
-    var x5 = load_x(input, at + 5u);
-    var x6 = load_x(input, at + 6u);
-    var x7 = load_x(input, at + 7u);
-    keep_x(input, at, x0, x1, x2, x3, x4, x5, x6, x7);
-    var squares = 0.0;
-    if params.has_norm != 0u {
-        squares = dot(x0, x0) + dot(x1, x1) + dot(x2, x2) + dot(x3, x3) +
-            dot(x4, x4) + dot(x5, x5) + dot(x6, x6) + dot(x7, x7);
-        x0 *= norm[at];
-        x1 *= norm[at + 1u];
-        x2 *= norm[at + 2u];
-        x3 *= norm[at + 3u];
-        x4 *= norm[at + 4u];
-        x5 *= norm[at + 5u];
-        x6 *= norm[at + 6u];
-        x7 *= norm[at + 7u];
-    }
-    let q = quantize(x0, x1, x2, x3, x4, x5, x6, x7);
+    let v = load_activations(input, kb);
+    let q = quantize(v.x0, v.x1, v.x2, v.x3, v.x4, v.x5, v.x6, v.x7);
     x_tile[to] = q.hi0;
     x_tile[64u + to] = q.hi1;
     if PLANES == 2u {
@@ -36,7 +15,7 @@ fn stage(input: Input, kb: u32, to: u32) -> f32 {
         x_tile[64u * PLANES + 64u * (PLANES - 1u) + to] = q.lo1;
     }
     x_scale[to] = q.scale;
-    return squares;
+    return v.squares;
 }
 
 fn staged(b: u32) -> Integers {
