@@ -136,12 +136,13 @@ impl Engine {
 
     /// The next token of the generation; later ones are submitted meanwhile.
     pub(crate) async fn next_token(&mut self) -> Result<Sampled> {
-        // The first waits for no kernel of those after it.
-        let is_ready = self.decode_shapes().iter().all(|shape| self.prepared.contains_key(shape));
-        if !is_ready && self.decoder.is_waiting() {
-            return self.decoder.next(&self.device).await;
+        if !self.decode_shapes().iter().all(|shape| self.prepared.contains_key(shape)) {
+            // The first waits for no kernel of those after it.
+            if self.decoder.is_waiting() {
+                return self.decoder.next(&self.device).await;
+            }
+            self.prepare_decode().await?;
         }
-        self.prepare_decode().await?;
         while self.decoder.takes_more() {
             let shape = self.decode_shape(self.decoder.position());
             self.decoder.submit(&mut self.device, &self.prepared[&shape], &self.turn).await?;

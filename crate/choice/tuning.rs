@@ -29,6 +29,7 @@ impl Tuning {
         let same = self.0.range(rows(0)..=rows(u32::MAX));
         same.rev().find(|(p, _)| !p.fused && !product.fused).map(|(_, &way)| way)
     }
+
     pub fn set(&mut self, product: Product, way: Way) {
         self.0.insert(product, way);
     }
