@@ -1,4 +1,6 @@
-// The matrix products of 2048 x 2048 4-bit weights, in the page: multiply-adds a second.
+// The matrix products of 2048 x 2048 4-bit weights, in the page: G multiply-adds a second.
+import { median } from "/peers/table.mjs";
+
 const N = 2048;
 const CHAIN = 8;
 
@@ -16,7 +18,7 @@ export async function sotto({ url, rows, precision, threads }) {
   return (weights * rows) / us / 1e3;
 }
 
-/** ONNX Runtime Web's, on its wasm: the best of some runs of the chain. */
+/** ONNX Runtime Web's, on its wasm: the median of some runs of the chain. */
 export async function ort({ url, rows, threads }) {
   const ort = await import("/peers/node_modules/onnxruntime-web/dist/ort.wasm.min.mjs");
   ort.env.wasm.wasmPaths = "/peers/node_modules/onnxruntime-web/dist/";
@@ -29,6 +31,5 @@ export async function ort({ url, rows, threads }) {
     await session.run({ x0: x });
     times.push(performance.now() - started);
   }
-  times.sort((a, b) => a - b);
-  return (CHAIN * N * N * rows) / times[times.length >> 1] / 1e6;
+  return (CHAIN * N * N * rows) / median(times) / 1e6;
 }

@@ -1,10 +1,10 @@
 // `node tools/peers/kernels.mjs [--runs 3]`: the CPU's matrix products alone, Sotto's beside ONNX Runtime Web's, in the
 // same browser, in turn: 2048 x 2048 weights in 4 bits, one row of activations and 256. Medians of the runs.
-import { existsSync } from "node:fs";
+import { existsSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { launchBrowser } from "../browser.mjs";
-import { ROOT, ensurePackages, run, tool } from "../setup.mjs";
+import { ROOT, Stop, ensurePackages, run, tool } from "../setup.mjs";
 import { openServers } from "./harness.mjs";
 import { HERE, ensurePeerPackages, packageVersion, python } from "./install.mjs";
 import { median, short } from "./table.mjs";
@@ -30,14 +30,20 @@ async function once({ call, options }, servers, rows) {
 
 await tool(async () => {
   const { values } = parseArgs({ options: { runs: { type: "string", default: "3" } } });
+  const runs = Number(values.runs);
+  if (!Number.isInteger(runs) || runs < 1) throw new Stop(`--runs needs a whole number from 1, not "${values.runs}".`);
   ensurePackages();
   ensurePeerPackages();
-  if (!existsSync(FOLDER)) run(python(), [join(HERE, "kernel_models.py"), FOLDER]);
+  if (!existsSync(FOLDER)) {
+    rmSync(`${FOLDER}.part`, { recursive: true, force: true });
+    run(python(), [join(HERE, "kernel_models.py"), `${FOLDER}.part`]);
+    renameSync(`${FOLDER}.part`, FOLDER);
+  }
   if (!existsSync(join(ROOT, "dist", "sotto_bg.wasm"))) await (await import("../build.mjs")).build();
   const servers = await openServers(join(FOLDER, "model.gguf"));
   const rates = WHO.map(() => ROWS.map(() => []));
   try {
-    for (let run = 0; run < Number(values.runs); run++) {
+    for (let run = 0; run < runs; run++) {
       for (const [i, who] of WHO.entries()) {
         for (const [j, rows] of ROWS.entries()) rates[i][j].push(await once(who, servers, rows));
       }
@@ -45,7 +51,7 @@ await tool(async () => {
   } finally {
     servers.close();
   }
-  console.log(`2048 x 2048, 4 bits, one thread, G multiply-adds/s, medians of ${values.runs}; ONNX Runtime Web ${packageVersion("onnxruntime-web")}\n`);
+  console.log(`2048 x 2048, 4 bits, one thread, G multiply-adds/s, medians of ${runs}; ONNX Runtime Web ${packageVersion("onnxruntime-web")}\n`);
   console.log("|  | 1 row | 256 rows |\n| --- | --- | --- |");
   for (const [i, { label }] of WHO.entries()) console.log(`| ${label} | ${rates[i].map((all) => short(median(all))).join(" | ")} |`);
 });
