@@ -63,7 +63,7 @@ impl Build {
 
     /// One variant: UPPER_CASE choices become constants, lower-case ones fill `{key}` in imports.
     fn variant(&mut self, stem: &str, chosen: &[(String, String)]) {
-        let mut name = stem.to_string();
+        let mut name = stem.rsplit('/').next().unwrap_or(stem).to_string();
         let mut consts = String::new();
         for (key, value) in chosen {
             if key.chars().all(|c| c.is_ascii_uppercase() || c == '_') {

@@ -4,10 +4,10 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use pollster::block_on;
-use sotto::error::Result;
-use sotto::gpu::{Gpu, Prepared};
-use sotto::measure::median;
-use sotto::recording::{Dispatch, Recording};
+use sotto::base::error::Result;
+use sotto::device::gpu::{Gpu, Prepared};
+use sotto::device::recording::{Dispatch, Recording};
+use sotto::eval::median;
 
 /// A GPU raises its clock only when it is busy; a software adapter has none.
 const WARM_UP: Duration = Duration::from_millis(300);

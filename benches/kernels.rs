@@ -1,7 +1,7 @@
 //! Every kernel of a model at its shapes: in a decoded token, and in a chunk of a prompt.
 
-use sotto::error::Result;
-use sotto::forward::Shape;
+use sotto::base::error::Result;
+use sotto::model::forward::Shape;
 
 use crate::clock;
 use crate::limits::Limits;
@@ -50,7 +50,7 @@ fn pass(
                 same.push(times[j]);
             }
         }
-        let (calls, us) = (same.len(), sotto::measure::median(same));
+        let (calls, us) = (same.len(), sotto::eval::median(same));
         let reads = subject.reads(dispatch, rows, position);
         let (bytes, flops) = ((reads.weights + reads.kv) as f64, subject.flops(dispatch, rows, position));
         let name = match &weights[i] {
@@ -68,7 +68,7 @@ fn pass(
         };
         emit(row, reads.kv > 0);
     }
-    let reads = sotto::measure::total(&subject.gpu, &subject.model, &recording, position..position + rows);
+    let reads = sotto::eval::total(&subject.gpu, &subject.model, &recording, position..position + rows);
     let bytes = (reads.weights + reads.kv) as f64;
     let flops = recording.dispatches.iter().map(|d| subject.flops(d, rows, position)).sum();
     let all = Row {

@@ -1,10 +1,10 @@
 //! What the device can do at most, by kernels that do nothing else: copy memory, multiply and add.
 
 use serde::Serialize;
-use sotto::error::Result;
-use sotto::gpu::Gpu;
+use sotto::base::error::Result;
+use sotto::device::gpu::Gpu;
+use sotto::device::memory::Memory;
 use sotto::kernels::Access::{Read, Write};
-use sotto::memory::Memory;
 
 use crate::clock;
 

@@ -1,8 +1,8 @@
 //! Whole forward passes, one after the other as in a generation: decode steps, and prompts.
 
 use pollster::block_on;
-use sotto::error::Result;
-use sotto::forward::Shape;
+use sotto::base::error::Result;
+use sotto::model::forward::Shape;
 
 use crate::clock;
 use crate::limits::Limits;

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use sotto::bail;
-use sotto::error::Result;
-use sotto::gpu::Gpu;
+use sotto::base::error::Result;
+use sotto::device::gpu::Gpu;
 
 use crate::limits::Limits;
 

@@ -1,6 +1,6 @@
 //! The sizes of well-known models, and which tensor types their common quantizations have.
 
-use sotto::config::Role;
+use sotto::model::config::Role;
 use sotto::quant::TensorType::{self, *};
 
 /// From each model's `config.json` on Hugging Face, under the names of GGUF.

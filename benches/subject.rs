@@ -1,16 +1,16 @@
 //! A model on a device of its own, and what its passes must read and compute at the least.
 
-use sotto::batch::{Batch, Row};
-use sotto::choice::Choice;
-use sotto::config::Role;
-use sotto::error::Result;
-use sotto::forward::{Model, Sizes};
-use sotto::gguf::{Header, TensorInfo};
-use sotto::gpu::Gpu;
-use sotto::measure::{self, Reads};
-use sotto::memory::{Memory, Named};
+use sotto::base::error::Result;
+use sotto::device::gpu::Gpu;
+use sotto::device::memory::{Memory, Named};
+use sotto::device::recording::{Dispatch, Recording};
+use sotto::eval::{self, Reads};
+use sotto::file::gguf::{Header, TensorInfo};
+use sotto::kernels::choose::Choice;
+use sotto::model::config::Role;
+use sotto::model::forward::{Model, Sizes};
 use sotto::quant;
-use sotto::recording::{Dispatch, Recording};
+use sotto::run::batch::{Batch, Row};
 
 use crate::shapes::Shape;
 use crate::synthetic;
@@ -56,12 +56,12 @@ impl Subject {
     }
 
     pub fn reads(&self, dispatch: &Dispatch, rows: u32, position: u32) -> Reads {
-        measure::reads(&self.gpu, &self.model, dispatch, position..position + rows)
+        eval::reads(&self.gpu, &self.model, dispatch, position..position + rows)
     }
 
     /// What a pass reads, scaled from the layers that are there to all.
     pub fn pass_bytes(&self, recording: &Recording, rows: u32, position: u32) -> f64 {
-        let reads = measure::total(&self.gpu, &self.model, recording, position..position + rows);
+        let reads = eval::total(&self.gpu, &self.model, recording, position..position + rows);
         let layers = f64::from(self.shape.n_layers) / f64::from(self.model.config.n_layers);
         let weights = product_bytes(&self.whole) / product_bytes(&self.header);
         reads.weights as f64 * weights + reads.kv as f64 * layers

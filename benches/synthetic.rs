@@ -2,13 +2,14 @@
 
 use pollster::block_on;
 use sotto::bail;
-use sotto::choice::Choice;
-use sotto::config::{ARCHITECTURES, COMMON, ModelConfig, Role};
-use sotto::error::Result;
-use sotto::forward::{Model, Sizes};
-use sotto::gguf::{Header, Metadata, TensorInfo, Value};
-use sotto::gpu::Gpu;
-use sotto::memory::{BufferId, Memory, Named};
+use sotto::base::buffer::BufferId;
+use sotto::base::error::Result;
+use sotto::device::gpu::Gpu;
+use sotto::device::memory::{Memory, Named};
+use sotto::file::gguf::{Header, Metadata, TensorInfo, Value};
+use sotto::kernels::choose::Choice;
+use sotto::model::config::{ARCHITECTURES, COMMON, ModelConfig, Role};
+use sotto::model::forward::{Model, Sizes};
 
 use crate::shapes::Shape;
 

@@ -11,13 +11,14 @@ use std::time::Duration;
 
 use pollster::block_on;
 use run::load;
+use sotto::base::cancel::Turn;
+use sotto::base::error::Code;
+use sotto::device::gpu::{Gpu, GpuOptions};
 use sotto::device::{Backend, CpuOptions, Pause};
-use sotto::engine::Engine;
-use sotto::error::Code;
-use sotto::gpu::{AdapterName, Gpu, GpuOptions};
-use sotto::loader::{LoadOptions, Loader};
-use sotto::session::{FinishReason, GenerateOptions, Generation, Step};
-use sotto::turn::Turn;
+use sotto::kernels::choose::AdapterName;
+use sotto::run::engine::Engine;
+use sotto::run::loader::{LoadOptions, Loader};
+use sotto::run::session::{FinishReason, GenerateOptions, Generation, Step};
 
 fn file() -> Vec<u8> {
     tiny::build("llama-f32").expect("a tiny model")

@@ -8,12 +8,12 @@ mod tiny;
 
 use pollster::block_on;
 use run::{load, on_both_backends};
+use sotto::base::error::{Code, Error, Result};
 use sotto::device::Backend;
-use sotto::engine::{Engine, Prompt};
-use sotto::error::{Code, Error, Result};
-use sotto::gguf::HeaderParser;
-use sotto::loader::{LoadOptions, Loader};
-use sotto::session::{GenerateOptions, Generation, Step};
+use sotto::file::gguf::HeaderParser;
+use sotto::run::engine::{Engine, Prompt};
+use sotto::run::loader::{LoadOptions, Loader};
+use sotto::run::session::{GenerateOptions, Generation, Step};
 
 fn generate(engine: &mut Engine, prompt: &Prompt) -> Result<Vec<u32>> {
     let options = GenerateOptions { max_tokens: Some(4), ignore_eos: true, ..Default::default() };
@@ -101,7 +101,7 @@ fn weights_that_are_not_numbers_are_told_and_leave_the_engine_standing(backend: 
         let error = generate(&mut engine, &Prompt::Raw("hello".into())).unwrap_err();
         assert_eq!(error.code, Code::BadLogits);
     }
-    let error = block_on(sotto::measure::score(&mut engine, "hello there")).unwrap_err();
+    let error = block_on(sotto::eval::score(&mut engine, "hello there")).unwrap_err();
     assert_eq!(error.code, Code::BadLogits);
     // Text can still be turned into tokens.
     assert!(engine.encode(&Prompt::Raw("hello".into())).is_ok());

@@ -5,10 +5,10 @@ mod models;
 
 use models::{SMOLLM2, metadata};
 use serde_json::{Value as Json, json};
-use sotto::chat::{ChatTemplate, RenderOptions, encode_chat};
-use sotto::error::Code;
-use sotto::gguf::{Metadata, Value};
-use sotto::tokenizer::{EncodeOptions, Tokenizer};
+use sotto::base::error::Code;
+use sotto::file::gguf::{Metadata, Value};
+use sotto::text::template::{ChatTemplate, RenderOptions, encode_chat};
+use sotto::text::tokenizer::{EncodeOptions, Tokenizer};
 
 const RAW: EncodeOptions = EncodeOptions { add_special: true, parse_special: true };
 const CHATML: &str = "{% for message in messages %}{{'<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>' + '\n'}}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}";

@@ -3,9 +3,9 @@
 mod gguf_writer;
 
 use gguf_writer::{Random, Writer, value};
-use sotto::config::{ARCHITECTURES, Activation, ModelConfig, Role};
-use sotto::error::{Code, Error};
-use sotto::gguf::HeaderParser;
+use sotto::base::error::{Code, Error};
+use sotto::file::gguf::HeaderParser;
+use sotto::model::config::{ARCHITECTURES, Activation, ModelConfig, Role};
 use sotto::quant::TensorType;
 
 type Pair = (&'static str, (u32, Vec<u8>));

@@ -11,15 +11,16 @@ use pollster::block_on;
 use run::{
     TinyGolden, argmax, decode, golden, gpu, largest_difference, load, log_sum_exp, on_both_backends, prefill, rows,
 };
-use sotto::batch::{Batch, Row};
-use sotto::choice::Choice;
+use sotto::base::buffer::BufferId;
+use sotto::base::precision::KvType;
 use sotto::device::Backend;
-use sotto::forward::Shape;
-use sotto::gpu::{Gpu, GpuOptions};
-use sotto::kv_cache::KvType;
-use sotto::loader::LoadOptions;
-use sotto::memory::{BufferId, Memory};
-use sotto::session::{GenerateOptions, Generation};
+use sotto::device::gpu::{Gpu, GpuOptions};
+use sotto::device::memory::Memory;
+use sotto::kernels::choose::Choice;
+use sotto::model::forward::Shape;
+use sotto::run::batch::{Batch, Row};
+use sotto::run::loader::LoadOptions;
+use sotto::run::session::{GenerateOptions, Generation};
 use twin::{Layout, PLAIN, Twin};
 
 /// Models that between them have every architecture, type and kind of layer.
@@ -399,7 +400,7 @@ fn a_decoded_token_takes_five_dispatches_a_layer_on_a_graphics_card() {
     let reads = [PLAIN, card].map(|choice| {
         let twin = twin("gemma3-mixed", choice);
         let recording = twin.model.record(Shape::decode(0)).expect("a recording");
-        sotto::measure::total(&twin.both.gpu, &twin.model, &recording, 0..1)
+        sotto::eval::total(&twin.both.gpu, &twin.model, &recording, 0..1)
     });
     assert_eq!(reads[0], reads[1]);
     // A prompt's rows are computed as ever.

@@ -7,15 +7,15 @@ mod tiny;
 
 use pollster::block_on;
 use run::{TinyGolden, golden, gpu, load, on_both_backends};
-use sotto::batch::Batch;
+use sotto::base::error::Code;
+use sotto::base::precision::KvType;
 use sotto::device::Backend;
-use sotto::engine::{Engine, Prompt};
-use sotto::error::Code;
-use sotto::kv_cache::KvType;
-use sotto::loader::LoadOptions;
-use sotto::memory::Memory;
-use sotto::sampler::SamplingParams;
-use sotto::session::{FinishReason, GenerateOptions, Generation, Step};
+use sotto::device::memory::Memory;
+use sotto::run::batch::Batch;
+use sotto::run::engine::{Engine, Prompt};
+use sotto::run::loader::LoadOptions;
+use sotto::run::sampler::SamplingParams;
+use sotto::run::session::{FinishReason, GenerateOptions, Generation, Step};
 
 fn engine(backend: Backend, context: u32) -> Engine {
     deep_engine(backend, "llama-f32", context, if backend == Backend::Cpu { 1 } else { 3 })
@@ -102,7 +102,7 @@ fn a_full_context_ends_with_length(backend: Backend) {
 
 fn prompts_that_do_not_fit_are_refused(backend: Backend) {
     let mut engine = engine(backend, 45);
-    let code = |r: Result<Generation, sotto::error::Error>| r.err().map(|e| e.code);
+    let code = |r: Result<Generation, sotto::base::error::Error>| r.err().map(|e| e.code);
     let long = Prompt::Raw("many words ".repeat(40));
     assert_eq!(code(Generation::new(&mut engine, &long, greedy(1))), Some(Code::PromptTooLong));
     let ids = prompt().repeat(2);

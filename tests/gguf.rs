@@ -3,8 +3,8 @@
 mod gguf_writer;
 
 use gguf_writer::{Random, Writer, value};
-use sotto::error::Code;
-use sotto::gguf::{Header, HeaderParser, Value};
+use sotto::base::error::Code;
+use sotto::file::gguf::{Header, HeaderParser, Value};
 use sotto::quant::TensorType;
 
 /// Every metadata type, lists of each, and tensors of three types in scrambled order.
@@ -35,12 +35,12 @@ fn sample() -> Writer {
     writer
 }
 
-fn parse(bytes: &[u8]) -> Result<Header, sotto::error::Error> {
+fn parse(bytes: &[u8]) -> Result<Header, sotto::base::error::Error> {
     parse_in_steps(bytes, bytes.len().max(1))
 }
 
 /// Also checks that the parser says the same about where data begins, however bytes arrive.
-fn parse_in_steps(bytes: &[u8], step: usize) -> Result<Header, sotto::error::Error> {
+fn parse_in_steps(bytes: &[u8], step: usize) -> Result<Header, sotto::base::error::Error> {
     let mut parser = HeaderParser::new();
     let mut start = 0;
     for part in bytes.chunks(step) {

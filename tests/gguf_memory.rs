@@ -6,7 +6,7 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use gguf_writer::{Random, Writer, value};
-use sotto::gguf::HeaderParser;
+use sotto::file::gguf::HeaderParser;
 use sotto::quant::TensorType;
 
 struct Counting;

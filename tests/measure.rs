@@ -7,14 +7,14 @@ mod tiny;
 
 use pollster::block_on;
 use run::{load, on_both_backends};
+use sotto::base::cancel::Turn;
+use sotto::base::error::Code;
+use sotto::base::precision::KvType;
 use sotto::device::Backend;
-use sotto::engine::Engine;
-use sotto::error::Code;
-use sotto::kv_cache::KvType;
-use sotto::loader::LoadOptions;
-use sotto::measure::{BenchOptions, PassTime, bench, profile, total};
-use sotto::memory::Memory;
-use sotto::turn::Turn;
+use sotto::device::memory::Memory;
+use sotto::eval::{BenchOptions, PassTime, bench, profile, total};
+use sotto::run::engine::Engine;
+use sotto::run::loader::LoadOptions;
 
 fn engine(backend: Backend, name: &str) -> Engine {
     let options =
@@ -114,7 +114,7 @@ fn a_profile_has_every_dispatch_and_adds_up(backend: Backend) {
         return println!("{} has no timestamps", engine.device.name());
     }
     let profile = block_on(profile(&mut engine, 20, 2)).unwrap();
-    let sum = |pass: &PassTime, of: fn(&sotto::measure::KernelTime) -> f64| pass.kernels.iter().map(of).sum::<f64>();
+    let sum = |pass: &PassTime, of: fn(&sotto::eval::KernelTime) -> f64| pass.kernels.iter().map(of).sum::<f64>();
     // The forward pass; sampling is behind it.
     let dispatches = engine.model.record(engine.decode_shape(20)).unwrap().dispatches.len();
     assert_eq!(sum(&profile.decode, |k| k.calls as f64), dispatches as f64);

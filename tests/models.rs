@@ -11,14 +11,14 @@ use std::io::Read;
 
 use pollster::block_on;
 use run::{argmax, golden, rows};
-use sotto::batch::Batch;
-use sotto::choice::Choice;
 use sotto::device::Backend;
-use sotto::engine::{Engine, Prompt};
-use sotto::gpu::Caps;
-use sotto::loader::{LoadOptions, Loader};
-use sotto::measure::{self, Score};
-use sotto::session::{GenerateOptions, Generation};
+use sotto::eval::{self, Score};
+use sotto::kernels::choose::Caps;
+use sotto::kernels::choose::Choice;
+use sotto::run::batch::Batch;
+use sotto::run::engine::{Engine, Prompt};
+use sotto::run::loader::{LoadOptions, Loader};
+use sotto::run::session::{GenerateOptions, Generation};
 
 /// `tests/golden/prompts.json` and, with what must come of it, `tests/golden/MODEL.json`.
 #[derive(serde::Deserialize)]
@@ -88,7 +88,7 @@ fn check_with(engine: &mut Engine, golden_file: &str, longest: usize) {
     goldens.retain(|g| g.text.len() <= longest);
     let mut wrong = Vec::new();
     for want in &goldens {
-        let score = block_on(measure::score(engine, &want.text)).expect("a score");
+        let score = block_on(eval::score(engine, &want.text)).expect("a score");
         if score.tokens != want.token_ids {
             wrong.push(format!("{}: its ids are {:?}, not {:?}", want.name, score.tokens, want.token_ids));
             continue;

@@ -12,9 +12,9 @@ use std::sync::{Barrier, mpsc};
 use std::thread;
 
 use run::{decode, load, prefill};
+use sotto::base::error::Code;
 use sotto::device::{Backend, CpuOptions, Pool, Spawn, Worker};
-use sotto::error::Code;
-use sotto::loader::LoadOptions;
+use sotto::run::loader::LoadOptions;
 
 /// A pool whose other threads are named, and tell when they have ended.
 fn watched(threads: usize) -> (Pool, mpsc::Receiver<()>) {

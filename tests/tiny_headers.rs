@@ -3,9 +3,9 @@
 #[path = "common/tiny.rs"]
 mod tiny;
 
-use sotto::config::ModelConfig;
-use sotto::error::{Code, Error};
-use sotto::gguf::HeaderParser;
+use sotto::base::error::{Code, Error};
+use sotto::file::gguf::HeaderParser;
+use sotto::model::config::ModelConfig;
 
 /// Reads a file as a download arrives: header first, then nothing but a count of bytes.
 fn open(bytes: &[u8]) -> Result<ModelConfig, Error> {

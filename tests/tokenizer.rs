@@ -7,9 +7,9 @@ mod tiny;
 
 use models::{GEMMA, SMOLLM2, metadata};
 use serde_json::Value as Json;
-use sotto::error::Code;
-use sotto::gguf::{HeaderParser, Metadata, Value};
-use sotto::tokenizer::{EncodeOptions, StreamDecoder, Tokenizer};
+use sotto::base::error::Code;
+use sotto::file::gguf::{HeaderParser, Metadata, Value};
+use sotto::text::tokenizer::{EncodeOptions, StreamDecoder, Tokenizer};
 
 const TEXT: EncodeOptions = EncodeOptions { add_special: false, parse_special: false };
 const RAW: EncodeOptions = EncodeOptions { add_special: true, parse_special: true };

@@ -11,12 +11,12 @@ use std::time::Duration;
 
 use pollster::block_on;
 use run::{decode, largest_difference, load, prefill};
-use sotto::choice::{Able, Choice, Tuning};
 use sotto::device::Backend;
-use sotto::engine::Engine;
-use sotto::forward::Shape;
-use sotto::loader::LoadOptions;
-use sotto::tune::tune;
+use sotto::kernels::choose::{Able, Choice, Tuning};
+use sotto::model::forward::Shape;
+use sotto::run::engine::Engine;
+use sotto::run::loader::LoadOptions;
+use sotto::run::tune::tune;
 use twin::{Layout, PLAIN, Twin};
 
 fn engine(tune: bool, tuning: Vec<String>) -> Engine {

@@ -1,9 +1,9 @@
 //! The kernels of the CPU backend at the shapes of Gemma 3 270M: 300 cells for a token, and 64 rows of a prompt.
 
 use bytemuck::{Pod, bytes_of, cast_slice};
-use sotto::params::*;
+use sotto::kernels::cpu::{Job, Kernel, Scratch, Shared};
+use sotto::kernels::params::*;
 use sotto::quant::{self, TensorType};
-use sotto::simd::{self, Job, Kernel, Scratch, Shared};
 
 const HEADS: u32 = 4;
 const DIM: u32 = 256;
@@ -106,11 +106,11 @@ fn products() -> Vec<Case> {
         let buffers =
             vec![weights.clone(), none.clone(), x, none.clone(), none.clone(), none.clone(), vec![0; N as usize]];
         let operations = f64::from(N) * f64::from(N);
-        let case = Case::new(name, (&simd::matvec::KERNEL, matvec), one, [1, 1], buffers);
+        let case = Case::new(name, (&sotto::kernels::product::simd::matvec::KERNEL, matvec), one, [1, 1], buffers);
         cases.push(case.costs(0.0, bytes as f64, operations));
         let many = MatMul { planes, n: N, k_blocks: N / 32, out_stride: N, m: ROWS, ..Default::default() };
         let buffers = vec![weights, none.clone(), floats(N * ROWS, 1.0), none, vec![0; (N * ROWS) as usize]];
-        let case = Case::new(name, (&simd::matmul::KERNEL, matmul), many, [1, 1], buffers);
+        let case = Case::new(name, (&sotto::kernels::product::simd::matmul::KERNEL, matmul), many, [1, 1], buffers);
         cases.push(case.costs(0.0, bytes as f64, operations * f64::from(ROWS)));
     }
     cases
@@ -158,7 +158,7 @@ fn prompt() -> Vec<Case> {
     vec![
         Case::new(
             "rmsnorm, 64 rows",
-            (&simd::rmsnorm::KERNEL, "rmsnorm.tree"),
+            (&sotto::kernels::norm::simd::rmsnorm::KERNEL, "rmsnorm.tree"),
             norm,
             [1, ROWS],
             vec![floats(ROWS * EMBD, 1.0), floats(EMBD, 1.0), vec![0], vec![0; (ROWS * EMBD) as usize]],
@@ -166,7 +166,7 @@ fn prompt() -> Vec<Case> {
         .costs(4.0 * per, 8.0 * x, 2.0 * x),
         Case::new(
             "glu, 64 rows",
-            (&simd::glu::KERNEL, "glu"),
+            (&sotto::kernels::elementwise::simd::glu::KERNEL, "glu"),
             Glu { f4: FF / 4, gelu: 1, pad: [0; 2] },
             [8, ROWS],
             vec![floats(2 * ROWS * FF, 4.0), vec![0; (ROWS * FF) as usize]],
@@ -174,7 +174,7 @@ fn prompt() -> Vec<Case> {
         .costs(per, 12.0 * ff, 16.0 * ff),
         Case::new(
             "rope_kv, 64 rows",
-            (&simd::rope_kv::KERNEL, "rope_kv.tree.pack16"),
+            (&sotto::kernels::rope::simd::rope_kv::KERNEL, "rope_kv.tree.pack16"),
             rope,
             [HEADS + 2, ROWS],
             rope_buffers,
@@ -182,7 +182,7 @@ fn prompt() -> Vec<Case> {
         .costs(per, f64::from(ROWS * DIM) * (6.0 * 4.0 + 4.0 * 4.0 + 4.0), f64::from(ROWS * DIM * 5) * 5.0),
         Case::new(
             "attention, 64 rows",
-            (&simd::attention::KERNEL, "attention.tree.pack16.qh4"),
+            (&sotto::kernels::attention::simd::attention::KERNEL, "attention.tree.pack16.qh4"),
             attention,
             [1, ROWS],
             attention_buffers,
@@ -217,7 +217,7 @@ fn decode() -> Vec<Case> {
             cache(LONG),
             vec![0; (HEADS * splits * (DIM + 4)) as usize],
         ];
-        let kernel = (&simd::decode_attention::KERNEL, "decode_attention.tree.pack16.qh4");
+        let kernel = (&sotto::kernels::attention::simd::decode_attention::KERNEL, "decode_attention.tree.pack16.qh4");
         let seen = f64::from(cells * DIM);
         Case::new(name, kernel, params, [1, splits], buffers).costs(LAYERS, 4.0 * seen, 2.0 * f64::from(HEADS) * seen)
     };
@@ -231,7 +231,7 @@ fn decode() -> Vec<Case> {
         ),
         Case::new(
             "attention_combine, 16 parts",
-            (&simd::attention_combine::KERNEL, "attention_combine"),
+            (&sotto::kernels::attention::simd::attention_combine::KERNEL, "attention_combine"),
             AttentionCombine { dim4: DIM / 4, splits: 16, pad: [0; 2] },
             [HEADS, 1],
             vec![floats(HEADS * 16 * (DIM + 4), 1.0), vec![0; (HEADS * DIM) as usize]],
@@ -242,7 +242,7 @@ fn decode() -> Vec<Case> {
 
 /// A greedy choice, and a chat's draw; each kernel gets what the ones before left.
 fn sampling() -> Vec<Case> {
-    use simd::sample::{BINS, GATHER, PICK, SCAN, TAKE};
+    use sotto::kernels::sample::simd::sample::{BINS, GATHER, PICK, SCAN, TAKE};
     let sums = [1, 2, 3].map(|i| floats(VOCAB + i, 3.0));
     let logit = |id: usize| sums.iter().enumerate().map(|(i, all)| f32::from_bits(all[id + i])).sum::<f32>();
     let logits: Vec<u32> = (0..VOCAB as usize).map(|id| logit(id).to_bits()).collect();

@@ -6,8 +6,8 @@ mod cases;
 use std::hint::black_box;
 use std::time::Instant;
 
-use sotto::measure::median;
-use sotto::simd::Scratch;
+use sotto::eval::median;
+use sotto::kernels::cpu::Scratch;
 use wide::f32x4;
 
 fn main() {

@@ -1,19 +1,24 @@
 //! What a model runs on: a GPU by WebGPU, or the CPU. Both take the same recordings.
 
-mod buffer;
-mod cpu;
-mod pool;
+pub mod cpu;
+pub mod gpu;
+pub mod memory;
+pub mod recording;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod reference;
 
 use crate::bail;
-use crate::error::{Code, Error, Result};
-use crate::gpu::{self, BROWSER, Gpu, GpuOptions};
-use crate::memory::{BufferId, Memory, Named};
+use crate::base::buffer::BufferId;
+use crate::base::cancel::Turn;
+use crate::base::error::{Code, Error, Result};
+use crate::device::gpu::{BROWSER, Gpu, GpuOptions};
+use crate::device::memory::{Memory, Named};
+use crate::device::recording::Recording;
+use crate::kernels::choose::AdapterName;
 use crate::quant::TensorType;
-use crate::recording::Recording;
-use crate::turn::Turn;
 
+pub use cpu::pool::{Pool, Spawn, Worker};
 pub use cpu::{Cpu, CpuOptions, Pause};
-pub use pool::{Pool, Spawn, Worker};
 
 /// Which device the caller wants.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -67,7 +72,7 @@ impl Chosen {
             Backend::Webgpu => on(Device::Gpu(Gpu::request(gpu.clone()).await?), "WebGPU was asked for.".into()),
             Backend::Cpu => on(Device::Cpu(Cpu::new(cpu, fast)), "The CPU was asked for.".into()),
             Backend::Auto => {
-                let software = |name: &gpu::AdapterName| {
+                let software = |name: &AdapterName| {
                     format!("The WebGPU adapter '{name}' is software, which the CPU's own kernels outrun.")
                 };
                 // Where the adapter is known already, no device need be made to learn what it is.

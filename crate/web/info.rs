@@ -3,8 +3,8 @@
 use serde::Serialize;
 
 use super::wasm_bytes;
-use crate::engine;
-use crate::gpu::Gpu;
+use crate::device::gpu::Gpu;
+use crate::run::engine;
 
 /// What `www/protocol.ts` calls `ModelInfo`.
 pub fn info(engine: &engine::Engine) -> impl Serialize + use<> {

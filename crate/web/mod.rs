@@ -14,13 +14,14 @@ use serde_json::Value;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 
+use crate::base::cancel::Turn;
+use crate::base::error::{Code, Error, Result};
 use crate::device::{Pause, Spawn};
-use crate::engine::{self, Prompt};
-use crate::error::{Code, Error, Result};
-use crate::session::{self, FinishReason};
-use crate::tokenizer::EncodeOptions;
-use crate::turn::Turn;
-use crate::{loader, measure};
+use crate::eval;
+use crate::run::engine::{self, Prompt};
+use crate::run::loader;
+use crate::run::session::{self, FinishReason};
+use crate::text::tokenizer::EncodeOptions;
 
 use info::info;
 use options::{BenchOptions, GenerateOptions, LoadOptions, TokenizeOptions, options};
@@ -201,14 +202,14 @@ impl Engine {
 
     pub async fn score(&self, text: String) -> JsResult<JsValue> {
         let mut held = Held::new(&self.0).map_err(thrown)?;
-        let score = measure::score(held.engine(), &text).await.map_err(thrown)?;
+        let score = eval::score(held.engine(), &text).await.map_err(thrown)?;
         to_js(&camel_case(serde_json::json!(score)))
     }
 
     pub async fn bench(&self, value: JsValue) -> JsResult<JsValue> {
         let o = options::<BenchOptions>(value).map_err(thrown)?.read();
         let mut held = Held::new(&self.0).map_err(thrown)?;
-        let bench = measure::bench(held.engine(), &o).await.map_err(thrown)?;
+        let bench = eval::bench(held.engine(), &o).await.map_err(thrown)?;
         to_js(&camel_case(serde_json::json!(bench)))
     }
 

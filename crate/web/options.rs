@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use wasm_bindgen::JsValue;
 
+use crate::base::error::{Code, Error, Result};
+use crate::base::precision::KvType;
+use crate::device::gpu::GpuOptions;
 use crate::device::{Backend, CpuOptions, Pause, Spawn};
-use crate::error::{Code, Error, Result};
-use crate::gpu::{AdapterName, GpuOptions};
-use crate::kv_cache::KvType;
-use crate::measure;
-use crate::sampler::SamplingParams;
-use crate::{loader, session};
+use crate::eval;
+use crate::kernels::choose::AdapterName;
+use crate::run::sampler::SamplingParams;
+use crate::run::{loader, session};
 
 /// Bytes for the buffers of the CPU backend: all that 32-bit addresses reach, but for the tokenizer and the rest.
 const ROOM: u64 = (1 << 32) - (256 << 20);
@@ -109,9 +110,9 @@ pub struct BenchOptions {
 }
 
 impl BenchOptions {
-    pub fn read(self) -> measure::BenchOptions {
-        let defaults = measure::BenchOptions::default();
-        measure::BenchOptions {
+    pub fn read(self) -> eval::BenchOptions {
+        let defaults = eval::BenchOptions::default();
+        eval::BenchOptions {
             prompt_tokens: self.prompt_tokens.map_or(defaults.prompt_tokens, Lengths::into_list),
             gen_tokens: self.gen_tokens.unwrap_or(defaults.gen_tokens),
             runs: self.runs.unwrap_or(defaults.runs),

@@ -6,7 +6,7 @@ struct Params {
     softcap: f32,
     context: u32,
 }
-// Written once a generation (crate/sampler.rs).
+// Written once a generation (crate/run/sampler.rs).
 struct Options {
     inv_temperature: f32,
     top_k: u32,

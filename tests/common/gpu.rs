@@ -9,11 +9,13 @@ use crate::compare::TAIL;
 pub use crate::compare::{Case, Data, POISON, floats};
 use crate::export::{Binding, Exporter};
 
-use sotto::cpu::CpuMemory;
-use sotto::gpu::{Caps, Gpu, GpuOptions};
+use sotto::base::buffer::BufferId;
+use sotto::device::gpu::{Gpu, GpuOptions};
+use sotto::device::memory::Memory;
+use sotto::device::recording::Recording;
+use sotto::device::reference::CpuMemory;
+use sotto::kernels::choose::Caps;
 use sotto::kernels::{Access, VARIANTS, Variant};
-use sotto::memory::{BufferId, Memory};
-use sotto::recording::Recording;
 
 /// The largest error of a variant, and the case that made it.
 struct Floor {

@@ -5,7 +5,7 @@
 use std::io::Read;
 use std::path::PathBuf;
 
-use sotto::gguf::{HeaderParser, Metadata};
+use sotto::file::gguf::{HeaderParser, Metadata};
 
 pub const SMOLLM2: &str = "SmolLM2-135M-Instruct.Q4_1.gguf";
 pub const GEMMA: &str = "gemma-3-270m-q4_k_m.gguf";

@@ -6,11 +6,11 @@ use std::path::PathBuf;
 
 use pollster::block_on;
 use serde::de::DeserializeOwned;
-use sotto::batch::{Batch, Row};
-use sotto::engine::Engine;
-use sotto::error::Result;
-use sotto::gpu::Gpu;
-use sotto::loader::{LoadOptions, Loader};
+use sotto::base::error::Result;
+use sotto::device::gpu::Gpu;
+use sotto::run::batch::{Batch, Row};
+use sotto::run::engine::Engine;
+use sotto::run::loader::{LoadOptions, Loader};
 
 #[allow(unused_macros)]
 /// Makes a test on each backend of every function, which takes the [`Backend`].

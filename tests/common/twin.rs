@@ -5,19 +5,20 @@
 use std::fmt;
 
 use pollster::block_on;
-use sotto::batch::Batch;
-use sotto::choice::Choice;
-use sotto::config::ModelConfig;
-use sotto::cpu::CpuMemory;
-use sotto::cpu::quantize::Integers;
-use sotto::error::Result;
-use sotto::forward::{Model, Shape, Sizes};
-use sotto::gguf::HeaderParser;
-use sotto::gpu::{Gpu, GpuOptions};
+use sotto::base::buffer::BufferId;
+use sotto::base::error::Result;
+use sotto::base::precision::KvType;
+use sotto::device::gpu::{Gpu, GpuOptions};
+use sotto::device::memory::Memory;
+use sotto::device::recording::{Dispatch, Recording};
+use sotto::device::reference::CpuMemory;
+use sotto::file::gguf::HeaderParser;
 use sotto::kernels::Access;
-use sotto::kv_cache::KvType;
-use sotto::memory::{BufferId, Memory};
-use sotto::recording::{Dispatch, Recording};
+use sotto::kernels::choose::Choice;
+use sotto::kernels::product::reference::quantize::Integers;
+use sotto::model::config::ModelConfig;
+use sotto::model::forward::{Model, Shape, Sizes};
+use sotto::run::batch::Batch;
 
 /// Both memories behind one set of buffer numbers.
 pub struct Both {

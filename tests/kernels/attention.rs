@@ -1,4 +1,4 @@
-use sotto::params::Attention;
+use sotto::kernels::params::Attention;
 
 use crate::gpu::{Case, Data, Rig};
 use crate::random::{Random, cache, poison, seen};

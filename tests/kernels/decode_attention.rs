@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
-use sotto::params::{AttentionCombine, DecodeAttention};
-use sotto::rope;
+use sotto::kernels::params::{AttentionCombine, DecodeAttention};
+use sotto::model::rope;
 
 use crate::F32;
 use crate::gpu::{Case, Data, Rig, floats};

@@ -1,4 +1,4 @@
-use sotto::params::Embed;
+use sotto::kernels::params::Embed;
 use sotto::quant::TensorType;
 
 use crate::F32;

@@ -1,4 +1,4 @@
-use sotto::params::Glu;
+use sotto::kernels::params::Glu;
 
 use crate::F32;
 use crate::gpu::{Case, Data, Rig, floats};

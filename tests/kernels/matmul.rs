@@ -1,6 +1,6 @@
 //! The matrix-matrix product.
 
-use sotto::params::MatMul;
+use sotto::kernels::params::MatMul;
 use sotto::quant::TensorType;
 
 use crate::F32;

@@ -1,6 +1,6 @@
 //! The matrix-vector product and what is fused with it; all kernels have one mirror.
 
-use sotto::params::MatVec;
+use sotto::kernels::params::MatVec;
 use sotto::quant::TensorType;
 
 use crate::gpu::{Case, Data, Rig, floats};

@@ -1,6 +1,6 @@
 //! The matrix-vector product that adds the norm of a projection to its input first.
 
-use sotto::params::{MatVec, RmsNorm};
+use sotto::kernels::params::{MatVec, RmsNorm};
 use sotto::quant::TensorType;
 
 use crate::gpu::{Case, Data, Rig, floats};

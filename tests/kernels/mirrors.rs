@@ -1,12 +1,15 @@
 //! The mirrors against arithmetic written another way: numbers worked out by hand, and formulas in f64 from the
 //! weights as the file holds them.
 
-use sotto::cpu::CpuMemory;
-use sotto::memory::{BufferId, Memory};
-use sotto::params::{Attention, AttentionCombine, DecodeAttention, Embed, Glu, MatMul, MatVec, RmsNorm, RopeKv};
+use sotto::base::buffer::BufferId;
+use sotto::device::memory::Memory;
+use sotto::device::recording::Recording;
+use sotto::device::reference::CpuMemory;
+use sotto::kernels::params::{
+    Attention, AttentionCombine, DecodeAttention, Embed, Glu, MatMul, MatVec, RmsNorm, RopeKv,
+};
+use sotto::model::rope;
 use sotto::quant::{self, TensorType};
-use sotto::recording::Recording;
-use sotto::rope;
 
 use crate::random::{Random, part};
 

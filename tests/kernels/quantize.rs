@@ -1,7 +1,7 @@
 //! Activations as integers: the kernel, and what is lost by it.
 
-use sotto::cpu::quantize::Integers;
-use sotto::params::{MatMul, MatVec, Quantize};
+use sotto::kernels::params::{MatMul, MatVec, Quantize};
+use sotto::kernels::product::reference::quantize::Integers;
 use sotto::quant::TensorType;
 
 use crate::F32;

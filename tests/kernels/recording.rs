@@ -1,9 +1,9 @@
 //! What a recording refuses.
 
-use sotto::error::Code;
-use sotto::memory::BufferId;
-use sotto::params::Glu;
-use sotto::recording::Recording;
+use sotto::base::buffer::BufferId;
+use sotto::base::error::Code;
+use sotto::device::recording::Recording;
+use sotto::kernels::params::Glu;
 
 #[test]
 fn a_recording_refuses_what_no_adapter_can_run() {

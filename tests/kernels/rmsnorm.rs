@@ -1,4 +1,4 @@
-use sotto::params::RmsNorm;
+use sotto::kernels::params::RmsNorm;
 
 use crate::gpu::{Case, Data, Rig, floats};
 use crate::random::{Random, poison};

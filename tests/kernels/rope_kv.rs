@@ -1,5 +1,5 @@
-use sotto::params::RopeKv;
-use sotto::rope;
+use sotto::kernels::params::RopeKv;
+use sotto::model::rope;
 
 use crate::F32;
 use crate::gpu::{Case, Data, Rig, floats};

@@ -1,11 +1,12 @@
 //! The sampling kernels against their mirrors, one by one: each gets what the mirrors of the ones before left.
 
 use bytemuck::{bytes_of, cast_slice};
-use sotto::cpu::CpuMemory;
+use sotto::base::buffer::BufferId;
+use sotto::device::memory::Memory;
+use sotto::device::reference::CpuMemory;
 use sotto::kernels::Access;
-use sotto::memory::{BufferId, Memory};
-use sotto::params::{Sample, SampleState};
-use sotto::sampler::{Limits, Mode, Sampler, SamplingParams, Shape};
+use sotto::kernels::params::{Sample, SampleState};
+use sotto::run::sampler::{Limits, Mode, Sampler, SamplingParams, Shape};
 
 use crate::F32;
 use crate::gpu::{Case, Data, Rig};
@@ -102,7 +103,7 @@ struct Labelled {
 }
 
 impl Memory for Labelled {
-    fn alloc(&mut self, label: &str, bytes: u64) -> sotto::error::Result<BufferId> {
+    fn alloc(&mut self, label: &str, bytes: u64) -> sotto::base::error::Result<BufferId> {
         self.sizes.push(bytes as usize / 4);
         self.memory.alloc(label, bytes)
     }

@@ -1,12 +1,13 @@
 //! Sampling as a whole against probabilities worked out by sorting, on the adapter and on the mirrors.
 
 use pollster::block_on;
-use sotto::cpu::CpuMemory;
-use sotto::gpu::{Gpu, GpuOptions};
-use sotto::memory::{BufferId, Memory};
-use sotto::params::SampleState;
-use sotto::recording::Recording;
-use sotto::sampler::{Limits, Sampler, SamplingParams, Shape};
+use sotto::base::buffer::BufferId;
+use sotto::device::gpu::{Gpu, GpuOptions};
+use sotto::device::memory::Memory;
+use sotto::device::recording::Recording;
+use sotto::device::reference::CpuMemory;
+use sotto::kernels::params::SampleState;
+use sotto::run::sampler::{Limits, Sampler, SamplingParams, Shape};
 
 use crate::random::Random;
 

@@ -22,8 +22,8 @@ mod rope_kv;
 #[path = "../kernels/sample.rs"]
 mod sample;
 
-use sotto::params::Attention;
-use sotto::simd::Scratch;
+use sotto::kernels::cpu::Scratch;
+use sotto::kernels::params::Attention;
 
 /// Kernels in f32 differ from their mirror, which sums in f64, by roundings alone.
 const F32: f64 = 1e-12;

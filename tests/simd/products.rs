@@ -1,10 +1,11 @@
 //! The matrix kernels for every tensor type: their weights are arranged first, and activations rounded to integers.
 
-use sotto::cpu;
 use sotto::kernels;
-use sotto::params::{Embed, MatMul, MatVec};
+use sotto::kernels::cpu::{Job, Scratch, Shared};
+use sotto::kernels::params::{Embed, MatMul, MatVec};
+use sotto::kernels::product::simd::quads;
+use sotto::kernels::reference;
 use sotto::quant::TensorType;
-use sotto::simd::{Job, Scratch, Shared, quads};
 
 use crate::gpu;
 use crate::random::{self, Random, part, poison};
@@ -36,7 +37,7 @@ fn check<P: bytemuck::Pod>(
     let (kernel, id) = kernels::find(variant).expect(variant);
     let bytes = bytemuck::bytes_of(&params);
     let mut want = out.to_vec();
-    (kernel.mirror)(cpu::Args {
+    (kernel.mirror)(reference::Args {
         variant: id.get().name,
         params: bytes,
         grid,

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use sotto::cpu;
+use sotto::kernels::cpu::{Job, Scratch, Shared};
+use sotto::kernels::reference;
 use sotto::kernels::{self, Access, Kernel};
-use sotto::simd::{Job, Scratch, Shared};
 
 use crate::compare::TAIL;
 pub use crate::compare::{Case, Data, POISON, floats};
@@ -49,7 +49,7 @@ impl Rig {
                 Access::Write => write.push(words.as_mut_slice()),
             }
         }
-        (kernel.mirror)(cpu::Args { variant: &case.variant, params, grid, read, write });
+        (kernel.mirror)(reference::Args { variant: &case.variant, params, grid, read, write });
 
         let got = after(&case.variant, params, grid, &before, |simd, job, pieces| {
             (simd.run)(job, 0..pieces, &mut self.scratch);
@@ -90,7 +90,7 @@ pub fn after(
     params: &[u8],
     grid: [u32; 3],
     before: &[Vec<u32>],
-    go: impl FnOnce(&sotto::simd::Kernel, &Job, usize),
+    go: impl FnOnce(&sotto::kernels::cpu::Kernel, &Job, usize),
 ) -> Vec<Vec<u32>> {
     let mut after = before.to_vec();
     let shared: Vec<Shared> = after.iter_mut().map(|words| Shared::new(words)).collect();
@@ -102,7 +102,7 @@ pub fn after(
 }
 
 /// The kernel that stands for a variant here, once for each that does the same work.
-fn on_cpu(variant: &str) -> Option<(&'static Kernel, &'static sotto::simd::Kernel)> {
+fn on_cpu(variant: &str) -> Option<(&'static Kernel, &'static sotto::kernels::cpu::Kernel)> {
     if [".f16", ".subgroup", ".quad"].iter().any(|choice| variant.contains(choice)) {
         return None;
     }

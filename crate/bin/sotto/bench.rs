@@ -2,8 +2,8 @@
 
 use clap::Args;
 use serde_json::{Value, json};
-use sotto::error::Result;
-use sotto::measure::{self, BenchOptions, PassTime};
+use sotto::base::error::Result;
+use sotto::eval::{self, BenchOptions, PassTime};
 
 use crate::commands::{Model, adapter, load};
 
@@ -31,7 +31,7 @@ pub async fn run(args: Bench) -> Result<()> {
         profile: args.profile,
     };
     let (mut engine, load_ms) = load(&args.model).await?;
-    let bench = measure::bench(&mut engine, &options).await?;
+    let bench = eval::bench(&mut engine, &options).await?;
     let mut result = json!({
         "prefill_tps": bench.prefill_tps,
         "decode_tps": bench.decode_tps,

@@ -7,14 +7,14 @@ use clap::{Args, Parser, Subcommand};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use sotto::bail;
+use sotto::base::error::{Code, Error, Result};
+use sotto::base::precision::KvType;
 use sotto::device::Backend;
-use sotto::engine::{Engine, Prompt};
-use sotto::error::{Code, Error, Result};
-use sotto::kv_cache::KvType;
-use sotto::loader::LoadOptions;
-use sotto::measure;
-use sotto::sampler::SamplingParams;
-use sotto::session::{GenerateOptions, Generation, Step};
+use sotto::eval;
+use sotto::run::engine::{Engine, Prompt};
+use sotto::run::loader::LoadOptions;
+use sotto::run::sampler::SamplingParams;
+use sotto::run::session::{GenerateOptions, Generation, Step};
 
 use crate::{bench, source};
 
@@ -288,7 +288,7 @@ async fn score(args: Score) -> Result<()> {
     let (mut engine, _) = load(&args.model).await?;
     let mut results = Vec::new();
     for Item { name, text } in items {
-        let score = measure::score(&mut engine, &text).await?;
+        let score = eval::score(&mut engine, &text).await?;
         if args.model.json {
             results.push(with_name(json!(score), &name));
         } else {

@@ -4,9 +4,9 @@ use std::io::Read;
 use std::path::Path;
 
 use sotto::bail;
-use sotto::engine::Engine;
-use sotto::error::{Code, Error, Result};
-use sotto::loader::{LoadOptions, Loader};
+use sotto::base::error::{Code, Error, Result};
+use sotto::run::engine::Engine;
+use sotto::run::loader::{LoadOptions, Loader};
 
 /// Bytes read at once, and bytes after which the device is waited for.
 const PIECE: usize = 1 << 20;

@@ -1,0 +1,119 @@
+//! Where the time of a forward pass goes: each dispatch timed by the GPU's clock, or on the CPU by its own, summed by
+//! kernel variant.
+
+use std::collections::HashMap;
+
+use serde::Serialize;
+use web_time::Instant;
+
+use super::median;
+use super::traffic::reads;
+use crate::base::error::Result;
+use crate::device::memory::Memory;
+use crate::model::forward::Shape;
+use crate::run::batch::{Batch, Row};
+use crate::run::engine::Engine;
+
+/// One decoded token, and one whole chunk of a prompt.
+#[derive(Clone, Debug, Serialize)]
+pub struct Profile {
+    pub decode: PassTime,
+    pub prefill: PassTime,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub struct PassTime {
+    /// Tokens in the pass, and the position of the first.
+    pub rows: u32,
+    pub position: u32,
+    /// From submission to done, all dispatches in one pass.
+    pub wall_us: f64,
+    /// Sum of the dispatches, each in a pass of its own.
+    pub kernels_us: f64,
+    /// The longest first.
+    pub kernels: Vec<KernelTime>,
+}
+
+/// All dispatches of one kernel variant.
+#[derive(Clone, Debug, Serialize)]
+pub struct KernelTime {
+    pub name: &'static str,
+    pub calls: usize,
+    pub us: f64,
+    /// Of `kernels_us`.
+    pub share: f64,
+    pub weight_bytes: u64,
+    pub kv_bytes: u64,
+    /// Both, by time.
+    pub gbps: f64,
+}
+
+/// Profiles a token at `position` and a chunk from 0, medians of `runs`. The cache's contents are overwritten.
+/// `BadOption` where the adapter cannot time kernels.
+pub async fn profile(engine: &mut Engine, position: u32, runs: usize) -> Result<Profile> {
+    engine.device.check_timestamps()?;
+    engine.cached.clear();
+    let rows = engine.model.sizes.max_rows;
+    Ok(Profile {
+        decode: pass(engine, 1, position, false, runs).await?,
+        prefill: pass(engine, rows, 0, true, runs).await?,
+    })
+}
+
+async fn pass(engine: &mut Engine, rows: u32, position: u32, prefill: bool, runs: usize) -> Result<PassTime> {
+    let outputs = u32::from(!prefill);
+    let shape = if prefill { Shape::new(rows, outputs, true, position) } else { engine.decode_shape(position) };
+    let turn = engine.take_turn();
+    let (model, device) = (&engine.model, &mut engine.device);
+    let recording = model.record(shape)?;
+    let prepared = device.prepare(&recording, &turn).await?;
+    let batch = made_up(rows, position, model.config.n_vocab, prefill);
+    device.write(model.batch_buffer(), 0, bytemuck::cast_slice(&batch.words(model.sizes.context)));
+    device.write(model.outputs_buffer(), 0, bytemuck::bytes_of(&0u32));
+
+    let mut wall = Vec::new();
+    let mut times = vec![Vec::new(); prepared.len()];
+    device.run(&prepared, &turn).await?;
+    device.idle().await?;
+    for _ in 0..runs.max(1) {
+        let started = Instant::now();
+        device.run(&prepared, &turn).await?;
+        device.idle().await?;
+        wall.push(started.elapsed().as_secs_f64() * 1e6);
+        for (all, us) in times.iter_mut().zip(device.time(&prepared).await?) {
+            all.push(us);
+        }
+    }
+
+    let mut sums: HashMap<&'static str, KernelTime> = HashMap::new();
+    for (dispatch, all) in recording.dispatches.iter().zip(times) {
+        let name = dispatch.variant.get().name;
+        let empty = KernelTime { name, calls: 0, us: 0.0, share: 0.0, weight_bytes: 0, kv_bytes: 0, gbps: 0.0 };
+        let sum = sums.entry(name).or_insert(empty);
+        let read = reads(device, model, dispatch, position..position + rows);
+        sum.calls += 1;
+        sum.us += median(all);
+        sum.weight_bytes += read.weights;
+        sum.kv_bytes += read.kv;
+    }
+    let kernels_us = sums.values().map(|k| k.us).sum::<f64>();
+    let mut kernels: Vec<KernelTime> = sums.into_values().collect();
+    for k in &mut kernels {
+        k.share = k.us / kernels_us;
+        k.gbps = if k.us > 0.0 { (k.weight_bytes + k.kv_bytes) as f64 / k.us / 1e3 } else { 0.0 };
+    }
+    kernels.sort_by(|a, b| b.us.total_cmp(&a.us).then(a.name.cmp(b.name)));
+    Ok(PassTime { rows, position, wall_us: median(wall), kernels_us, kernels })
+}
+
+/// Tokens that are spread over the vocabulary, and away from the control tokens at its start: any cost the same.
+pub(super) fn made_up(rows: u32, position: u32, n_vocab: u32, prefill: bool) -> Batch {
+    let token = |i: u32| ((u64::from(i) * 7919 + u64::from(n_vocab) / 3) % u64::from(n_vocab)) as u32;
+    let rows = (position..position + rows).map(|position| Row {
+        token: token(position),
+        position,
+        sequence: 0,
+        logits: !prefill,
+    });
+    Batch { rows: rows.collect(), prefill }
+}

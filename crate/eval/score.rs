@@ -1,0 +1,58 @@
+//! How likely a model finds a text.
+
+use serde::Serialize;
+
+use crate::bail;
+use crate::base::error::Result;
+use crate::run::batch::{Batch, Row};
+use crate::run::engine::{Engine, Prompt};
+
+/// How well the model predicts a text.
+#[derive(Clone, Debug, Serialize)]
+pub struct Score {
+    pub tokens: Vec<u32>,
+    /// Mean of -ln p(token | tokens before it), over all tokens but the first; 0 for a single token.
+    pub nll_mean: f64,
+    pub perplexity: f64,
+    /// The ten best (id, logit) after the last token.
+    pub top: Vec<(u32, f32)>,
+}
+
+/// Scores a text, read with its special tokens parsed and BOS as the file says.
+pub async fn score(engine: &mut Engine, text: &str) -> Result<Score> {
+    let tokens = engine.encode(&Prompt::Raw(text.into()))?;
+    let n_vocab = engine.model.config.n_vocab as usize;
+    if tokens.iter().any(|&t| t as usize >= n_vocab) {
+        bail!(
+            BadMetadata,
+            "The tokenizer's ids exceed the model's {n_vocab} logits; the file's tokenizer does not fit its weights."
+        );
+    }
+    engine.cached.clear();
+    let mut nll = 0.0;
+    let mut last = Vec::new();
+    let step = engine.model.sizes.max_outputs as usize;
+    for (chunk, start) in tokens.chunks(step).zip((0..).step_by(step)) {
+        let rows = chunk.iter().zip(start..).map(|(&token, position)| Row {
+            token,
+            position: position as u32,
+            sequence: 0,
+            logits: true,
+        });
+        let logits = engine.forward(&Batch { rows: rows.collect(), prefill: true }).await?;
+        for (row, next) in logits.chunks_exact(n_vocab).zip(&tokens[start + 1..]) {
+            nll += log_sum_exp(row) - row[*next as usize] as f64;
+        }
+        last = logits[logits.len() - n_vocab..].to_vec();
+    }
+    let nll_mean = nll / (tokens.len() - 1).max(1) as f64;
+    let mut ids: Vec<u32> = (0..n_vocab as u32).collect();
+    ids.sort_by(|&a, &b| last[b as usize].total_cmp(&last[a as usize]).then(a.cmp(&b)));
+    let top = ids.iter().take(10).map(|&id| (id, last[id as usize])).collect();
+    Ok(Score { tokens, nll_mean, perplexity: nll_mean.exp(), top })
+}
+
+fn log_sum_exp(logits: &[f32]) -> f64 {
+    let top = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max) as f64;
+    top + logits.iter().map(|&l| (l as f64 - top).exp()).sum::<f64>().ln()
+}

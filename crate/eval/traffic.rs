@@ -1,0 +1,63 @@
+//! What a forward pass must read from memory besides its activations: weights, and cached keys and values. Divided by
+//! the memory's speed it is the least time that a decoded token can take.
+
+use std::ops::Range;
+
+use crate::base::buffer::BufferId;
+use crate::device::memory::Named;
+use crate::device::recording::{Dispatch, Recording};
+use crate::kernels::Access;
+use crate::model::config::Role;
+use crate::model::forward::Model;
+
+/// Bytes, each counted once however often a kernel loads it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Reads {
+    pub weights: u64,
+    pub kv: u64,
+}
+
+/// What one dispatch reads for rows at these positions of one sequence.
+pub fn reads(buffers: &dyn Named, model: &Model, dispatch: &Dispatch, positions: Range<u32>) -> Reads {
+    let mut reads = Reads::default();
+    let mut seen: Vec<BufferId> = Vec::new();
+    for (&id, access) in dispatch.buffers.iter().zip(dispatch.kernel.bindings) {
+        // Kernels bind one buffer several times, for each type they view it as.
+        // What a kernel updates it need not have read; the attention that writes its own cell has.
+        let is_read = *access == Access::Read || dispatch.kernel.name == "decode_attention";
+        if !is_read || seen.contains(&id) {
+            continue;
+        }
+        seen.push(id);
+        let bytes = buffers.buffer_bytes(id);
+        if let Some(cells) = visible_cells(model, id, &positions) {
+            let all = u64::from(model.kv().context) * u64::from(model.kv().n_sequences);
+            reads.kv += bytes * u64::from(cells) / all;
+        } else if Role::of(buffers.label(id)).is_some() {
+            // Of the embedding each token looks up one row, wherever it is cut into parts.
+            let is_lookup = dispatch.kernel.name == "embed";
+            let rows = positions.len() as u64;
+            reads.weights += if is_lookup { bytes * rows / u64::from(model.config.n_vocab) } else { bytes };
+        }
+    }
+    reads
+}
+
+/// What all dispatches read together.
+pub fn total(buffers: &dyn Named, model: &Model, recording: &Recording, positions: Range<u32>) -> Reads {
+    recording
+        .dispatches
+        .iter()
+        .map(|d| reads(buffers, model, d, positions.clone()))
+        .fold(Reads::default(), |sum, r| Reads { weights: sum.weights + r.weights, kv: sum.kv + r.kv })
+}
+
+/// Cells of a cache buffer that any of the rows looks at; `None` for other buffers.
+fn visible_cells(model: &Model, id: BufferId, positions: &Range<u32>) -> Option<u32> {
+    let layer = model.kv().layers.iter().position(|&(k, v)| k == id || v == id)?;
+    let first = match model.config.layers[layer].window {
+        Some(window) => positions.start.saturating_sub(window - 1),
+        None => 0,
+    };
+    Some(positions.end - first)
+}

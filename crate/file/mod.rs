@@ -1,0 +1,3 @@
+//! Files of weights: their headers, as they arrive.
+
+pub mod gguf;

@@ -1,0 +1,4 @@
+//! Kernels of the family `attention`: attention over the cache. The shaders are in `shaders/attention`.
+
+pub mod reference;
+pub mod simd;

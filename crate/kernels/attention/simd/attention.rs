@@ -1,0 +1,84 @@
+//! `shaders/attention/attention.wgsl` on the CPU: a piece is some rows of a KV head, which share its unpacked cells.
+
+use std::ops::Range;
+
+use super::attend::{Cells, State, groups};
+use crate::kernels::cpu::Job;
+use crate::kernels::cpu::Kernel;
+use crate::kernels::cpu::Scratch;
+use crate::kernels::params::Attention;
+
+pub static KERNEL: Kernel = Kernel { pieces, run };
+
+/// Rows of a piece.
+const ROWS: usize = 16;
+
+fn pieces(job: &Job) -> usize {
+    let p: Attention = job.params();
+    (p.rows as usize).div_ceil(ROWS) * p.n_kv_heads as usize
+}
+
+/// A row, and the positions that it sees.
+#[derive(Clone, Copy, Default)]
+struct Row {
+    index: usize,
+    first_cell: usize,
+    begin: usize,
+    end: usize,
+}
+
+impl Row {
+    fn sees(&self, positions: &Range<usize>) -> Range<usize> {
+        self.begin.max(positions.start)..self.end.min(positions.end)
+    }
+}
+
+/// read: batch, qkv, k_cache, v_cache; write: out.
+fn run(job: &Job, pieces: Range<usize>, scratch: &mut Scratch) {
+    let p: Attention = job.params();
+    let (heads, kv_heads, dim) = (p.n_heads as usize, p.n_kv_heads as usize, p.head_dim4 as usize * 4);
+    let per_kv = heads / kv_heads;
+    let half = job.choice(1) != "f32";
+    for piece in pieces {
+        let kv_head = piece % kv_heads;
+        let first = piece / kv_heads * ROWS;
+        let count = ROWS.min(p.rows as usize - first);
+        let mut rows = [Row::default(); ROWS];
+        for (i, row) in rows[..count].iter_mut().enumerate() {
+            let [_, position, first_cell, _] = job.all(0).as_chunks::<4>().0[first + i];
+            let end = position as usize + 1;
+            let begin = if p.window == 0 { 0 } else { end.saturating_sub(p.window as usize) };
+            *row = Row { index: first + i, first_cell: first_cell as usize, begin, end };
+        }
+        let cells = Cells { job, caches: [2, 3], half, kv_heads, kv_head, dim, softcap: p.softcap };
+        // Rows of one sequence after the other.
+        for rows in rows[..count].chunk_by(|a, b| a.first_cell == b.first_cell) {
+            for group in groups(per_kv) {
+                let head = kv_head * per_kv + group.start;
+                let q = |row: &Row| row.index * p.q_stride4 as usize * 4 + head * dim;
+                let out = |row: &Row| (row.index * heads + head) * dim;
+                let len = group.len() * dim;
+                let mut states = [State::default(); ROWS];
+                let begin = rows.iter().map(|row| row.begin).min().unwrap_or(0);
+                let end = rows.iter().map(|row| row.end).max().unwrap_or(0);
+                for tile in cells.tiles(begin..end) {
+                    let seen = || rows.iter().map(|row| row.sees(&tile)).filter(|seen| !seen.is_empty());
+                    let Some(from) = seen().map(|seen| seen.start).min() else { continue };
+                    let to = seen().map(|seen| seen.end).max().unwrap_or(from);
+                    let loaded = cells.load(rows[0].first_cell, from..to, &mut scratch.tile);
+                    for (row, state) in rows.iter().zip(&mut states) {
+                        let seen = row.sees(&tile);
+                        if !seen.is_empty() {
+                            let (q, out) = (q(row), out(row));
+                            let out = job.floats_mut(4, out..out + len);
+                            cells.attend(&loaded, seen, job.floats(1, q..q + len), state, out);
+                        }
+                    }
+                }
+                for (row, state) in rows.iter().zip(&states) {
+                    state.finish(job.floats_mut(4, out(row)..out(row) + len), dim);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! What an adapter is called and what its device can do, as far as kernels are chosen by it.
+
+/// `GPUAdapterInfo`; natively the driver, nothing, and the adapter's name.
+#[derive(Clone, Debug, Default)]
+pub struct AdapterName {
+    pub vendor: String,
+    pub architecture: String,
+    pub description: String,
+    pub is_fallback: bool,
+}
+
+/// What software adapters call themselves.
+const SOFTWARE: [&str; 5] = ["swiftshader", "llvmpipe", "lavapipe", "warp", "basic render"];
+
+impl AdapterName {
+    /// It computes on the CPU.
+    pub fn is_software(&self) -> bool {
+        let words = format!("{} {} {}", self.vendor, self.architecture, self.description).to_lowercase();
+        self.is_fallback || SOFTWARE.iter().any(|s| words.contains(s))
+    }
+}
+
+impl std::fmt::Display for AdapterName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.description.is_empty() {
+            return f.write_str(format!("{} {}", self.vendor, self.architecture).trim());
+        }
+        f.write_str(&self.description)
+    }
+}
+
+/// What the device can do.
+#[derive(Clone, Debug)]
+pub struct Caps {
+    pub subgroups: bool,
+    /// Lanes of the smallest subgroup; 0 without subgroups.
+    pub subgroup_min: u32,
+    pub f16: bool,
+    /// Kernels may multiply four bytes by four in one instruction; natively naga writes several where there is none.
+    pub dot: bool,
+    /// Dispatches can be timed one by one.
+    pub timestamps: bool,
+    /// Bytes of the largest buffer a kernel can bind.
+    pub max_binding: u64,
+    /// A software adapter: right results, slowly.
+    pub is_software: bool,
+    pub adapter: AdapterName,
+}

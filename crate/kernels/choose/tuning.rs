@@ -1,0 +1,152 @@
+//! What was measured of the ways to products.
+
+use std::collections::BTreeMap;
+
+use super::{Able, Choice, Product, Way};
+use crate::quant::TensorType;
+
+/// The fastest way to each product, as measured on an adapter; the others go by [`Choice`].
+#[derive(Clone, Debug, Default)]
+pub struct Tuning(BTreeMap<Product, Way>);
+
+impl Tuning {
+    pub fn get(&self, product: &Product) -> Option<Way> {
+        self.0.get(product).copied()
+    }
+
+    /// The way to a product: as measured, or as `choice` has it. All rows of a prompt get sums of the kernel that its
+    /// largest chunk gets: how a prompt is cut must not change what is computed of it.
+    pub fn way(&self, product: &Product, choice: &Choice) -> Way {
+        let Some(largest) = self.largest(product) else {
+            return self.get(product).unwrap_or_else(|| choice.way(product));
+        };
+        self.get(product).filter(|way| way.sums_as(&largest)).unwrap_or_else(|| choice.with_rows(largest, product.rows))
+    }
+
+    /// The way to this matrix's product with the most rows that was measured; of a fused product none.
+    pub fn largest(&self, product: &Product) -> Option<Way> {
+        let rows = |rows| Product { rows, ..*product };
+        let same = self.0.range(rows(0)..=rows(u32::MAX));
+        same.rev().find(|(p, _)| !p.fused && !product.fused).map(|(_, &way)| way)
+    }
+
+    pub fn set(&mut self, product: Product, way: Way) {
+        self.0.insert(product, way);
+    }
+    pub fn forget(&mut self, product: &Product) {
+        self.0.remove(product);
+    }
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// One line a product: `q4_k 2048x2048 rows 1 fused = matvec subgroup 64`, for people and for keeping.
+    pub fn lines(&self) -> Vec<String> {
+        let line = |(p, w): (&Product, &Way)| {
+            let fused = match (p.fused, p.post) {
+                (true, true) => " fused post",
+                (true, false) => " fused",
+                (false, _) => "",
+            };
+            let kind = p.kind.name().to_lowercase();
+            format!("{kind} {}x{} rows {}{fused} = {} {} {}", p.n, p.k, p.rows, w.kernel, w.options(), w.lanes)
+        };
+        self.0.iter().map(line).collect()
+    }
+
+    /// Reads what [`Tuning::lines`] wrote. Lines that mean nothing (any more), or that the adapter cannot run, are
+    /// left out: they are measured anew.
+    pub fn parse<'a>(lines: impl IntoIterator<Item = &'a str>, able: Able) -> Tuning {
+        Tuning(lines.into_iter().filter_map(|line| parse(line, able)).collect())
+    }
+}
+
+fn parse(line: &str, able: Able) -> Option<(Product, Way)> {
+    let (product, way) = line.split_once(" = ")?;
+    let ends = [(" fused post", true, true), (" fused", true, false), ("", false, false)];
+    let (product, fused, post) = ends.into_iter().find_map(|e| Some((product.strip_suffix(e.0)?, e.1, e.2)))?;
+    let (shape, rows) = product.split_once(" rows ")?;
+    let (kind, size) = shape.split_once(' ')?;
+    let (n, k) = size.split_once('x')?;
+    let kind = TensorType::ALL.into_iter().find(|t| t.name().eq_ignore_ascii_case(kind))?;
+    let product = Product { kind, n: n.parse().ok()?, k: k.parse().ok()?, rows: rows.parse().ok()?, fused, post };
+    let way = product.ways(able).find(|w| format!("{} {} {}", w.kernel, w.options(), w.lanes) == way)?;
+    Some((product, way))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::ways::{FUSED, PLAIN};
+    use super::*;
+    use crate::base::precision::KvType;
+
+    const PLAINEST: Able = Able { subgroup_min: 0, planes: 0, software: false };
+
+    #[test]
+    fn a_tuning_is_kept_as_lines() {
+        let fused = Product { kind: TensorType::Q4_K, n: 2048, k: 512, rows: 1, fused: true, post: false };
+        let plain = Product { rows: 64, fused: false, ..fused };
+        let post = Product { post: true, ..fused };
+        let mut tuning = Tuning::default();
+        tuning.set(fused, FUSED[3]);
+        tuning.set(plain, PLAIN[4]);
+        tuning.set(post, FUSED[1]);
+        let lines = tuning.lines();
+        let read = |subgroup_min| {
+            Tuning::parse(lines.iter().map(String::as_str), Able { subgroup_min, planes: 0, software: false })
+        };
+        assert_eq!(read(32).lines(), lines);
+        // An adapter without subgroups, and lines from elsewhere.
+        assert_eq!(read(0).get(&fused), None);
+        assert_eq!((read(0).get(&plain), read(0).get(&post)), (Some(PLAIN[4]), Some(FUSED[1])));
+        let strange = [
+            "",
+            "q4_k 1x1 rows 1 = matvec",
+            "q9 1x1 rows 1 = matmul direct 0",
+            "q4_k 9 rows 1 = a b c",
+            // Kernels without a norm before.
+            "q4_k 9x32 rows 1 fused post = matvec_rows direct 0",
+            "q4_k 9x32 rows 1 post = matmul direct 0",
+        ];
+        assert!(Tuning::parse(strange, Able::ALL).is_empty());
+    }
+
+    #[test]
+    fn integer_products_are_for_whom_can_and_wants() {
+        let quantized = Product { kind: TensorType::Q4_K, n: 2048, k: 512, rows: 64, fused: false, post: false };
+        let floats = Product { kind: TensorType::F16, ..quantized };
+        let most = |product: Product, planes| {
+            let ways = [false, true].map(|fused| Product { fused, ..product });
+            let able = Able { planes, ..PLAINEST };
+            let ways = ways.iter().flat_map(|p| p.ways(able).map(|w| w.planes));
+            let mut found: Vec<u32> = ways.collect();
+            found.sort_unstable();
+            found.dedup();
+            found
+        };
+        assert_eq!((most(quantized, 0), most(floats, 1)), (vec![0], vec![0]));
+        assert_eq!((most(quantized, 2), most(quantized, 1)), (vec![0, 2], vec![0, 1, 2]));
+        // A line from when speed was asked for says nothing to whom it is not.
+        let line = "q4_k 2048x512 rows 64 = matmul_dot rows64.planes1 0";
+        let read = |planes| Tuning::parse([line], Able { planes, ..PLAINEST }).lines();
+        assert_eq!((read(1), read(2)), (vec![line.to_string()], vec![]));
+    }
+
+    #[test]
+    fn every_chunk_gets_the_sums_of_the_largest() {
+        let product = |rows| Product { kind: TensorType::Q4_K, n: 2048, k: 512, rows, fused: false, post: false };
+        let choice = Choice { x: "tile", planes: 2, ..Choice::cpu(KvType::F16) };
+        let mut tuning = Tuning::default();
+        let ways = |tuning: &Tuning| [1, 20, 64, 256].map(|rows| tuning.way(&product(rows), &choice).options());
+        assert_eq!(ways(&tuning), ["rows32", "rows32", "rows64", "rows64"]);
+        tuning.set(product(64), PLAIN[5]);
+        assert_eq!(ways(&tuning), ["rows32", "rows32", "rows128", "rows64"]);
+        // Now a larger chunk was measured; neither what is fused nor another matrix counts.
+        tuning.set(product(256), PLAIN[7]);
+        tuning.set(Product { fused: true, ..product(300) }, FUSED[0]);
+        tuning.set(Product { k: 1024, ..product(300) }, PLAIN[0]);
+        assert_eq!(ways(&tuning), ["rows32", "rows32", "rows64", "rows64"].map(|rows| format!("{rows}.planes2")));
+        let fused = Product { fused: true, ..product(1) };
+        assert_eq!(tuning.way(&fused, &choice), choice.way(&fused));
+    }
+}

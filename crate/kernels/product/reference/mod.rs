@@ -1,0 +1,5 @@
+//! The mirrors: the truth that the other kernels are tested against.
+
+pub mod matmul;
+pub mod matvec;
+pub mod quantize;

@@ -1,0 +1,3 @@
+//! The mirrors: the truth that the other kernels are tested against.
+
+pub mod sample;

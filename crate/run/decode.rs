@@ -1,0 +1,140 @@
+//! The resident loop: each step of a generation is submitted behind the one before, samples its token and feeds it back
+//! on the device, and leaves its result in a ring. It is read a few steps behind, and nothing new is made on the way.
+
+use crate::bail;
+use crate::base::cancel::Turn;
+use crate::base::error::{Code, Error, Result};
+use crate::device::recording::Recording;
+use crate::device::{Device, Prepared, Ring};
+use crate::kernels::params::SampleState;
+use crate::model::forward::Model;
+use crate::run::sampler::{Limits, Mode, Sampler, SamplingParams, Shape};
+
+/// A token that the device sampled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sampled {
+    pub token: u32,
+    /// It is one of the tokens that end the generation.
+    pub stops: bool,
+}
+
+pub struct Decoder {
+    sampler: Sampler,
+    /// One a [`Mode`], in its order, and made ready for the modes that were asked for.
+    recordings: Vec<Recording>,
+    samplings: [Option<Prepared>; Mode::ALL.len()],
+    ring: Ring,
+    mode: Mode,
+    /// Steps that may still be submitted.
+    left: u32,
+    /// Where the row of the next step stands: behind the prompt and what was sampled so far.
+    position: u32,
+}
+
+impl Decoder {
+    /// At most `depth` steps are under way at a time.
+    pub fn new(device: &mut Device, model: &Model, depth: usize) -> Result<Self> {
+        let shape = Shape {
+            n_vocab: model.config.n_vocab,
+            context: model.sizes.context,
+            softcap: model.config.final_logit_softcap,
+            logits: model.logits_buffer(),
+            batch: model.batch_buffer(),
+            shared: model.choice.counts_in_shared_memory(),
+        };
+        let sampler = Sampler::place(shape, device)?;
+        let recordings = Mode::ALL.into_iter().map(|mode| sampler.record(mode)).collect::<Result<Vec<_>>>()?;
+        let ring = device.ring(depth, size_of::<SampleState>() as u64);
+        Ok(Decoder {
+            sampler,
+            recordings,
+            samplings: Default::default(),
+            ring,
+            mode: Mode::Greedy,
+            left: 0,
+            position: 0,
+        })
+    }
+
+    /// One a way of sampling.
+    pub fn recordings(&self) -> &[Recording] {
+        &self.recordings
+    }
+
+    /// Makes a way of sampling ready, which [`Decoder::start`] wants. `Aborted` where the turn was cancelled meanwhile.
+    pub async fn prepare(&mut self, mode: Mode, device: &Device, turn: &Turn) -> Result<()> {
+        let sampling = &mut self.samplings[mode as usize];
+        if sampling.is_none() {
+            *sampling = Some(device.prepare(&self.recordings[mode as usize], turn).await?);
+        }
+        Ok(())
+    }
+
+    /// Begins a generation after these tokens; steps of another that are under way are forgotten.
+    pub fn start(&mut self, device: &mut Device, params: &SamplingParams, prompt: &[u32], limits: &Limits) {
+        self.stop();
+        self.mode = params.mode();
+        self.left = limits.limit.saturating_sub(prompt.len() as u32);
+        // The first step is the prompt's own last row.
+        self.position = prompt.len() as u32 - 1;
+        self.sampler.start(params, prompt, limits, device);
+    }
+
+    /// Whether another step may be submitted now.
+    pub fn takes_more(&self) -> bool {
+        self.left > 0 && !self.ring.is_full()
+    }
+
+    /// Whether a step is under way.
+    pub fn is_waiting(&self) -> bool {
+        !self.ring.is_empty()
+    }
+
+    /// The position of the next step's row.
+    pub fn position(&self) -> u32 {
+        self.position
+    }
+
+    /// Submits a step: a forward pass whose first logits are the next token's, and the sampling of it. `Aborted` where
+    /// the turn was cancelled meanwhile.
+    pub async fn submit(&mut self, device: &mut Device, forward: &Prepared, turn: &Turn) -> Result<()> {
+        self.left = self.left.saturating_sub(1);
+        self.position += 1;
+        let Some(sampling) = &self.samplings[self.mode as usize] else {
+            bail!(Internal, "A token was to be sampled in a way that had not been made ready.");
+        };
+        let passes = [forward, sampling];
+        device.run_into(&mut self.ring, passes, self.sampler.state_buffer(), turn).await
+    }
+
+    /// The token of the oldest step under way. `BadLogits` where its logits are not numbers, `BadOption` where biases
+    /// ban every token, `DeviceLost` and the like where the device failed.
+    pub async fn next(&mut self, device: &Device) -> Result<Sampled> {
+        let state: SampleState = bytemuck::pod_read_unaligned(&device.result(&mut self.ring).await?);
+        match state.status {
+            SampleState::BAD_LOGITS => Err(bad_logits(device)),
+            SampleState::ALL_BANNED => bail!(BadOption, "logitBias bans every token that the model could choose"),
+            status => Ok(Sampled { token: state.token, stops: status == SampleState::STOPPED }),
+        }
+    }
+
+    /// Ends the generation: nothing more is submitted, and what is under way is forgotten.
+    pub fn stop(&mut self) {
+        self.left = 0;
+        self.ring.clear();
+    }
+
+    /// Dispatches of a greedy choice.
+    pub fn greedy_dispatches(&self) -> usize {
+        self.recordings[Mode::Greedy as usize].dispatches.len()
+    }
+}
+
+pub fn bad_logits(device: &Device) -> Error {
+    let computes = if device.gpu().is_some() { " or the driver may compute wrongly" } else { "" };
+    let name = device.name();
+    Error::new(
+        Code::BadLogits,
+        format!("The model's output on '{name}' is not a number; the file may be damaged{computes}."),
+    )
+}

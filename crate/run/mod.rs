@@ -1,0 +1,9 @@
+//! What runs a model: loading, the loop of passes and choices, one generation.
+
+pub mod batch;
+pub mod decode;
+pub mod engine;
+pub mod loader;
+pub mod sampler;
+pub mod session;
+pub mod tune;

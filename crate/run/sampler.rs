@@ -1,0 +1,309 @@
+//! Picks the next token from the logits, on the GPU. The order is llama.cpp's: softcap, bias, penalties, then top-k,
+//! top-p and min-p narrow the choice, then temperature and the draw.
+//!
+//! Two dispatches where the best token is taken, four where one is drawn (`shaders/sample/*.wgsl`). Options, penalties'
+//! counts, step and position lie in buffers that are written once a generation and then kept by the kernels, so the
+//! recordings never change.
+
+use crate::bail;
+use crate::base::buffer::BufferId;
+use crate::base::error::Result;
+use crate::device::memory::Memory;
+use crate::device::recording::Recording;
+use crate::kernels::params::{Sample, SampleOptions, SampleState};
+
+/// How to pick. The default is greedy; [`SamplingParams::chat`] is the default of chats.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SamplingParams {
+    /// 0 takes the best token always.
+    pub temperature: f32,
+    /// Only the k best tokens; 0 for all.
+    pub top_k: u32,
+    /// Only the best tokens that reach this probability together; 1 for all.
+    pub top_p: f32,
+    /// Only tokens at least this likely compared with the best; 0 for all.
+    pub min_p: f32,
+    /// Divides (multiplies, below zero) the logits of recent tokens; 1 for none.
+    pub repeat_penalty: f32,
+    /// How many of the last tokens the penalties look at, the prompt's included.
+    pub repeat_last_n: u32,
+    /// Subtracted once from each recent token's logit.
+    pub presence_penalty: f32,
+    /// Subtracted from a recent token's logit for each time it occurred.
+    pub frequency_penalty: f32,
+    /// Added to these tokens' logits; `-inf` bans a token.
+    pub logit_bias: Vec<(u32, f32)>,
+    pub seed: u64,
+}
+
+impl Default for SamplingParams {
+    fn default() -> Self {
+        SamplingParams {
+            temperature: 0.0,
+            top_k: 0,
+            top_p: 1.0,
+            min_p: 0.0,
+            repeat_penalty: 1.0,
+            repeat_last_n: 64,
+            presence_penalty: 0.0,
+            frequency_penalty: 0.0,
+            logit_bias: Vec::new(),
+            seed: 0,
+        }
+    }
+}
+
+impl SamplingParams {
+    /// llama.cpp's defaults for chats.
+    pub fn chat() -> Self {
+        SamplingParams { temperature: 0.8, top_k: 40, top_p: 0.95, min_p: 0.05, ..Self::default() }
+    }
+
+    /// Errors: `BadOption` with the option's name and range. `n_vocab` bounds the biased ids.
+    pub fn validate(&self, n_vocab: usize) -> Result<()> {
+        let ranges = [
+            ("temperature", self.temperature, 0.0, 100.0),
+            ("topP", self.top_p, 0.0, 1.0),
+            ("minP", self.min_p, 0.0, 1.0),
+            ("repeatPenalty", self.repeat_penalty, 0.01, 100.0),
+            ("presencePenalty", self.presence_penalty, -100.0, 100.0),
+            ("frequencyPenalty", self.frequency_penalty, -100.0, 100.0),
+        ];
+        for (name, value, low, high) in ranges {
+            if !(low..=high).contains(&value) {
+                bail!(BadOption, "{name} is {value}; it should be from {low} to {high}");
+            }
+        }
+        for (id, bias) in &self.logit_bias {
+            if *id as usize >= n_vocab {
+                bail!(BadOption, "logitBias names token {id}, but the vocabulary has {n_vocab} tokens");
+            }
+            if bias.is_nan() || *bias == f32::INFINITY {
+                bail!(
+                    BadOption,
+                    "logitBias of token {id} is {bias}; it should be a number, or -Infinity to ban the token"
+                );
+            }
+        }
+        Ok(())
+    }
+
+    pub fn has_penalties(&self) -> bool {
+        let neutral = self.repeat_penalty == 1.0 && self.presence_penalty == 0.0 && self.frequency_penalty == 0.0;
+        self.repeat_last_n > 0 && !neutral
+    }
+}
+
+/// Which kernels a choice takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// The best raw logit.
+    Greedy,
+    /// The best logit with biases and penalties.
+    Adjusted,
+    /// A draw.
+    Draw,
+}
+
+impl Mode {
+    pub const ALL: [Mode; 3] = [Mode::Greedy, Mode::Adjusted, Mode::Draw];
+}
+
+impl SamplingParams {
+    pub fn mode(&self) -> Mode {
+        match () {
+            _ if self.temperature > 0.0 => Mode::Draw,
+            _ if self.logit_bias.is_empty() && !self.has_penalties() => Mode::Greedy,
+            _ => Mode::Adjusted,
+        }
+    }
+}
+
+/// What sampling works on.
+#[derive(Clone, Copy, Debug)]
+pub struct Shape {
+    pub n_vocab: u32,
+    /// Positions of a sequence.
+    pub context: u32,
+    pub softcap: Option<f32>,
+    /// [n_vocab], read.
+    pub logits: BufferId,
+    /// Its first row, (token, position, first cell, 0), becomes the next step's.
+    pub batch: BufferId,
+    /// Whether tokens are counted in much shared memory, which software adapters take seconds to compile.
+    pub shared: bool,
+}
+
+/// What ends a generation, and where it starts.
+#[derive(Clone, Debug, Default)]
+pub struct Limits {
+    /// The first cell of the sequence.
+    pub first_cell: u32,
+    /// Tokens that end it.
+    pub stops: Vec<u32>,
+    /// Tokens, the prompt's included, after which it is over.
+    pub limit: u32,
+}
+
+/// The buffers of sampling.
+pub struct Sampler {
+    shape: Shape,
+    options: BufferId,
+    /// Result, step and position, and the tokens by position: [`SampleState`], then [context + 1].
+    state: BufferId,
+    /// (bias, count in the window) per token.
+    adjust: BufferId,
+    /// The logits as softcap, biases and penalties change them.
+    values: BufferId,
+    partials: BufferId,
+    bins: BufferId,
+    list: BufferId,
+    draws: BufferId,
+}
+
+impl Sampler {
+    pub fn place(shape: Shape, memory: &mut dyn Memory) -> Result<Self> {
+        let n = shape.n_vocab as u64;
+        let mut words = |label: &str, count: u64| memory.alloc(label, count * 4);
+        Ok(Sampler {
+            options: words("sampling options", size_of::<SampleOptions>() as u64 / 4 + n.div_ceil(32))?,
+            state: words("sampling state", size_of::<SampleState>() as u64 / 4 + shape.context as u64 + 1)?,
+            adjust: words("logit adjustments", 2 * n)?,
+            values: words("adjusted logits", n)?,
+            partials: words("best tokens", scan_groups(shape.n_vocab) as u64)?,
+            bins: words("bins", 3 * Sample::BINS as u64)?,
+            list: words("listed tokens", Sample::LIST_WORDS as u64 + n)?,
+            draws: words("drawn tokens", Sample::CUT_WORDS as u64 + bin_groups(shape.n_vocab) as u64)?,
+            shape,
+        })
+    }
+
+    /// Starts with [`SampleState`]: the result of the last step.
+    pub fn state_buffer(&self) -> BufferId {
+        self.state
+    }
+
+    /// One choice, from the logits to the batch's next row.
+    pub fn record(&self, mode: Mode) -> Result<Recording> {
+        let Shape { n_vocab, context, softcap, logits, batch, shared } = self.shape;
+        let (scans, groups) = (scan_groups(n_vocab), bin_groups(n_vocab));
+        let params = |n_groups| Sample { n_vocab, n_groups, softcap: softcap.unwrap_or(0.0), context };
+        let Sampler { options, state, adjust, values, partials, bins, list, draws, .. } = *self;
+        let mut r = Recording::default();
+        let (scan, chosen_of) = if mode == Mode::Greedy { ("0", logits) } else { ("1", values) };
+        let scan = format!("sample_scan.adjust{scan}");
+        r.push(&scan, params(0), &[logits, options, adjust, values, partials, bins], [scans, 1])?;
+        if mode == Mode::Draw {
+            let (bins_variant, pick) = match shared {
+                true => ("sample_bins.shared", "sample_pick.digit8"),
+                false => ("sample_bins.storage", "sample_pick.digit4"),
+            };
+            r.push(bins_variant, params(scans), &[values, partials, options, bins, list], [groups, 1])?;
+            r.push("sample_gather", params(0), &[values, options, state, bins, list, draws], [groups, 1])?;
+            let buffers = [values, options, list, draws, state, adjust, batch];
+            r.push(pick, params(groups), &buffers, [1, 1])?;
+        } else {
+            let buffers = [chosen_of, partials, options, state, adjust, batch];
+            r.push("sample_take", params(scans), &buffers, [1, 1])?;
+        }
+        Ok(r)
+    }
+
+    /// Writes what a generation after these tokens starts from. The parameters are valid.
+    pub fn start(&self, params: &SamplingParams, prompt: &[u32], limits: &Limits, memory: &mut dyn Memory) {
+        let adjusts = params.has_penalties() || !params.logit_bias.is_empty();
+        let options = SampleOptions {
+            inv_temperature: (1.0 / params.temperature).min(1e20),
+            top_k: params.top_k,
+            top_p: params.top_p,
+            reach: if params.min_p > 0.0 { -params.min_p.ln() } else { f32::MAX },
+            repeat_penalty: params.repeat_penalty,
+            inv_repeat_penalty: 1.0 / params.repeat_penalty,
+            presence_penalty: params.presence_penalty,
+            frequency_penalty: params.frequency_penalty,
+            last_n: if params.has_penalties() { params.repeat_last_n } else { 0 },
+            adjusts: adjusts as u32,
+            seed: [params.seed as u32, (params.seed >> 32) as u32],
+            limit: limits.limit,
+            pad: [0; 3],
+        };
+        let mut words = bytemuck::cast_slice(&[options]).to_vec();
+        let head = words.len();
+        words.resize(head + self.shape.n_vocab.div_ceil(32) as usize, 0u32);
+        limits.stops.iter().for_each(|&id| words[head + id as usize / 32] |= 1 << (id % 32));
+        memory.write(self.options, 0, bytemuck::cast_slice(&words));
+
+        let state = SampleState { n: prompt.len() as u32, first_cell: limits.first_cell, ..Default::default() };
+        memory.write(self.state, 0, bytemuck::bytes_of(&state));
+        if !adjusts {
+            return;
+        }
+        let mut adjust = vec![[0u32; 2]; self.shape.n_vocab as usize];
+        for &(id, bias) in &params.logit_bias {
+            let sum = f32::from_bits(adjust[id as usize][0]) + bias;
+            adjust[id as usize][0] = if sum.is_finite() { sum.clamp(-1e30, 1e30) } else { sum }.to_bits();
+        }
+        if options.last_n > 0 {
+            let window = prompt.len().saturating_sub(options.last_n as usize);
+            prompt[window..].iter().for_each(|&id| adjust[id as usize][1] += 1);
+            memory.write(self.state, size_of::<SampleState>() as u64, bytemuck::cast_slice(prompt));
+        }
+        memory.write(self.adjust, 0, bytemuck::cast_slice(&adjust));
+    }
+}
+
+/// Workgroups of the first kernel: few enough that one workgroup goes through their results.
+fn scan_groups(n_vocab: u32) -> u32 {
+    n_vocab.div_ceil(256).clamp(1, 256)
+}
+
+/// Workgroups of the kernels with bins, each of which goes through all bins.
+fn bin_groups(n_vocab: u32) -> u32 {
+    n_vocab.div_ceil(1024).clamp(1, 128)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::error::Code;
+
+    fn greedy() -> SamplingParams {
+        SamplingParams::default()
+    }
+
+    #[test]
+    fn options_out_of_range_are_named() {
+        let bad = [
+            (SamplingParams { temperature: -1.0, ..greedy() }, "temperature"),
+            (SamplingParams { temperature: f32::NAN, ..greedy() }, "temperature"),
+            (SamplingParams { top_p: 1.5, ..greedy() }, "topP"),
+            (SamplingParams { min_p: -0.1, ..greedy() }, "minP"),
+            (SamplingParams { repeat_penalty: 0.0, ..greedy() }, "repeatPenalty"),
+            (SamplingParams { presence_penalty: f32::INFINITY, ..greedy() }, "presencePenalty"),
+            (SamplingParams { frequency_penalty: -1000.0, ..greedy() }, "frequencyPenalty"),
+            (SamplingParams { logit_bias: vec![(10, 0.0)], ..greedy() }, "logitBias"),
+            (SamplingParams { logit_bias: vec![(1, f32::NAN)], ..greedy() }, "logitBias"),
+        ];
+        for (params, name) in bad {
+            let error = params.validate(10).unwrap_err();
+            assert_eq!(error.code, Code::BadOption);
+            assert!(error.message.starts_with(name), "{}", error.message);
+        }
+        assert_eq!(SamplingParams::chat().validate(10), Ok(()));
+    }
+    #[test]
+    fn the_choice_takes_no_more_kernels_than_it_needs() {
+        let penalised = SamplingParams { presence_penalty: 1.0, ..greedy() };
+        let modes = [
+            (greedy(), Mode::Greedy),
+            (SamplingParams { top_k: 5, seed: 9, ..greedy() }, Mode::Greedy),
+            (SamplingParams { repeat_last_n: 0, ..penalised.clone() }, Mode::Greedy),
+            (penalised, Mode::Adjusted),
+            (SamplingParams { logit_bias: vec![(1, 1.0)], ..greedy() }, Mode::Adjusted),
+            (SamplingParams::chat(), Mode::Draw),
+        ];
+        for (params, mode) in modes {
+            assert_eq!(params.mode(), mode, "{params:?}");
+        }
+    }
+}

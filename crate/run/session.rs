@@ -1,0 +1,273 @@
+//! One generation: prefill in chunks, then token after token from the resident loop until something stops it.
+
+use web_time::Instant;
+
+use crate::bail;
+use crate::base::cancel::Turn;
+use crate::base::error::{Code, Result};
+use crate::run::batch::{Batch, Row};
+use crate::run::decode::Sampled;
+use crate::run::engine::{Engine, Prompt};
+use crate::run::sampler::{Limits, SamplingParams};
+use crate::text::stop::{Passed, StopMatcher};
+use crate::text::tokenizer::StreamDecoder;
+
+#[derive(Clone, Debug, Default)]
+pub struct GenerateOptions {
+    pub sampling: SamplingParams,
+    /// `None`: until the context is full.
+    pub max_tokens: Option<u32>,
+    pub stop: Vec<String>,
+    pub stop_tokens: Vec<u32>,
+    /// Go on past end-of-text tokens (for timing).
+    pub ignore_eos: bool,
+    /// Do not reuse what an earlier prompt left in the cache.
+    pub fresh: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FinishReason {
+    /// An end-of-text token, a stop token or a stop string.
+    Stop,
+    /// `max_tokens`, or the context is full.
+    Length,
+    Abort,
+}
+
+impl FinishReason {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            FinishReason::Stop => "stop",
+            FinishReason::Length => "length",
+            FinishReason::Abort => "abort",
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+pub enum Step {
+    /// Prompt tokens processed so far.
+    Prefill { done: usize, total: usize },
+    /// New tokens and the text they complete; the text may be empty while a character or stop string is undecided.
+    Token { text: String, tokens: Vec<u32> },
+    /// The last step, with the text held back until now.
+    End { reason: FinishReason, text: String },
+}
+
+/// Times in milliseconds, rates in tokens per second; 0 where nothing was measured.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Timings {
+    pub ttft_ms: f64,
+    pub prefill_ms: f64,
+    pub prefill_tps: f64,
+    pub decode_ms: f64,
+    pub decode_tps: f64,
+    /// Prompt tokens whose keys and values were still there from before.
+    pub cached_tokens: usize,
+}
+
+pub struct Generation {
+    options: GenerateOptions,
+    pub prompt: Vec<u32>,
+    pub tokens: Vec<u32>,
+    pub text: String,
+    pub timings: Timings,
+    stop: StopMatcher,
+    decoder: StreamDecoder,
+    /// Prompt tokens processed.
+    done: usize,
+    /// The engine's turn that is this generation's.
+    turn: Turn,
+    /// The most tokens that the options and the context allow.
+    most: usize,
+    /// Sampled, and not yet a step.
+    next: Option<Sampled>,
+    started: Instant,
+    first_token: Option<Instant>,
+    finished: bool,
+}
+
+impl Generation {
+    /// Checks options and prompt; nothing is computed yet.
+    pub fn new(engine: &mut Engine, prompt: &Prompt, options: GenerateOptions) -> Result<Self> {
+        let prompt = engine.encode(prompt)?;
+        Self::with_tokens(engine, prompt, options)
+    }
+
+    /// As [`Generation::new`], from token ids.
+    pub fn with_tokens(engine: &mut Engine, prompt: Vec<u32>, options: GenerateOptions) -> Result<Self> {
+        engine.check_length(&prompt)?;
+        let n_vocab = engine.model.config.n_vocab;
+        options.sampling.validate(n_vocab as usize)?;
+        if let Some(token) = options.stop_tokens.iter().find(|&&t| t >= n_vocab) {
+            bail!(BadOption, "Stop token {token} is not in the vocabulary of {n_vocab}; give a token id below that.");
+        }
+        if let Some(token) = prompt.iter().find(|&&t| t >= n_vocab) {
+            bail!(
+                BadMetadata,
+                "The tokenizer gave token {token}, but the model's vocabulary has {n_vocab}; the file's tokenizer does not fit its weights."
+            );
+        }
+        // The last prompt token is always computed: its logits are wanted.
+        let shared = engine.cached.iter().zip(&prompt).take_while(|(a, b)| a == b).count();
+        let done = if options.fresh { 0 } else { shared.min(prompt.len() - 1) };
+        engine.cached.truncate(done);
+        // The last token needs no cell: nothing comes after it.
+        let room = engine.model.sizes.context as usize - prompt.len() + 1;
+        Ok(Generation {
+            stop: StopMatcher::new(options.stop.clone()),
+            decoder: StreamDecoder::default(),
+            most: options.max_tokens.map_or(room, |most| room.min(most as usize)),
+            options,
+            prompt,
+            tokens: Vec::new(),
+            text: String::new(),
+            timings: Timings { cached_tokens: done, ..Default::default() },
+            done,
+            turn: engine.take_turn(),
+            next: None,
+            started: Instant::now(),
+            first_token: None,
+            finished: false,
+        })
+    }
+
+    /// What [`Turn::cancel`] ends this generation by, even in the middle of a step on the CPU.
+    pub fn turn(&self) -> &Turn {
+        &self.turn
+    }
+
+    /// The next step ends the generation.
+    pub fn cancel(&mut self) {
+        self.turn.cancel();
+    }
+
+    /// One chunk of the prompt or one token; `None` after the end. After an error, too, there is nothing more.
+    /// `Disposed` where something else has been computed on the engine since this generation was made.
+    pub async fn next(&mut self, engine: &mut Engine) -> Result<Option<Step>> {
+        if self.finished {
+            return Ok(None);
+        }
+        if !self.turn.is(&engine.turn) {
+            self.finished = true;
+            bail!(
+                Disposed,
+                "This generation was ended by a later one on the same model; let one end before the next starts."
+            );
+        }
+        let step = match self.step(engine).await {
+            // The cache holds what it held before this step.
+            Err(error) if error.code == Code::Aborted => Ok(self.end(FinishReason::Abort)),
+            step => step,
+        };
+        if step.is_err() {
+            self.finished = true;
+            engine.cached.clear();
+        }
+        if self.finished {
+            engine.stop();
+        }
+        step.map(Some)
+    }
+
+    async fn step(&mut self, engine: &mut Engine) -> Result<Step> {
+        if self.turn.is_cancelled() {
+            return Ok(self.end(FinishReason::Abort));
+        }
+        if self.done < self.prompt.len() {
+            return self.prefill(engine).await;
+        }
+        if self.tokens.len() >= self.most {
+            return Ok(self.end(FinishReason::Length));
+        }
+        let Sampled { token, stops } = match self.next.take() {
+            Some(first) => first,
+            None => engine.next_token().await?,
+        };
+        // It came of the token before, whose keys and values are therefore in the cache. Those of tokens that were
+        // submitted after it may be there too: they count only once they are read.
+        engine.cached.extend(self.tokens.last());
+        self.tick();
+        self.tokens.push(token);
+        if stops {
+            return Ok(self.end(FinishReason::Stop));
+        }
+        let piece = self.decoder.push(&engine.tokenizer, token);
+        let Passed { text, stopped } = self.stop.push(&piece);
+        self.text.push_str(&text);
+        if stopped {
+            self.finished = true;
+            return Ok(Step::End { reason: FinishReason::Stop, text });
+        }
+        if self.options.max_tokens.is_some_and(|most| self.tokens.len() >= most as usize) {
+            let text = text + &self.flush();
+            return Ok(Step::End { reason: FinishReason::Length, text });
+        }
+        Ok(Step::Token { text, tokens: vec![token] })
+    }
+
+    async fn prefill(&mut self, engine: &mut Engine) -> Result<Step> {
+        let total = self.prompt.len();
+        let end = (self.done + engine.model.sizes.max_rows as usize).min(total);
+        let samples = end == total && self.most > 0;
+        let rows = (self.done..end)
+            .map(|i| Row { token: self.prompt[i], position: i as u32, sequence: 0, logits: samples && i + 1 == total })
+            .collect();
+        let batch = Batch { rows, prefill: true };
+        if samples {
+            let mut stops = self.options.stop_tokens.clone();
+            if !self.options.ignore_eos {
+                // A tokenizer may know ids beyond the model's logits: those are never sampled.
+                let known = engine.tokenizer.eog_ids().iter().filter(|&&id| id < engine.model.config.n_vocab);
+                stops.extend(known);
+            }
+            let limits = Limits { first_cell: 0, stops, limit: (total + self.most) as u32 };
+            engine.prefill_and_sample(&batch, &self.options.sampling, &self.prompt, &limits).await?;
+            // Waited for here, so that the times of prefill and decode are each their own.
+            self.next = Some(engine.next_token().await?);
+        } else {
+            engine.prefill(&batch).await?;
+        }
+        engine.cached.extend_from_slice(&self.prompt[self.done..end]);
+        self.done = end;
+        if end == total {
+            self.timings.prefill_ms = self.started.elapsed().as_secs_f64() * 1e3;
+            self.timings.prefill_tps = rate(total - self.timings.cached_tokens, self.timings.prefill_ms);
+        }
+        Ok(Step::Prefill { done: end, total })
+    }
+
+    /// Takes the time of a sampled token.
+    fn tick(&mut self) {
+        match self.first_token {
+            None => {
+                self.first_token = Some(Instant::now());
+                self.timings.ttft_ms = self.started.elapsed().as_secs_f64() * 1e3;
+            }
+            Some(first) => {
+                self.timings.decode_ms = first.elapsed().as_secs_f64() * 1e3;
+                self.timings.decode_tps = rate(self.tokens.len(), self.timings.decode_ms);
+            }
+        }
+    }
+
+    fn end(&mut self, reason: FinishReason) -> Step {
+        Step::End { reason, text: self.flush() }
+    }
+
+    /// Finishes, with the text that decoder and stop matcher still held back.
+    fn flush(&mut self) -> String {
+        self.finished = true;
+        let rest = self.decoder.finish();
+        let Passed { mut text, stopped } = self.stop.push(&rest);
+        if !stopped {
+            text.push_str(&self.stop.finish());
+        }
+        self.text.push_str(&text);
+        text
+    }
+}
+
+fn rate(tokens: usize, ms: f64) -> f64 {
+    if ms > 0.0 { tokens as f64 / ms * 1e3 } else { 0.0 }
+}

@@ -1,0 +1,279 @@
+//! Text ↔ token ids, from a GGUF file's `tokenizer.ggml.*` metadata.
+//!
+//! Two models: byte-level BPE ("gpt2", merged by the crate `tokenizers`) and SentencePiece-style
+//! merging by score ("llama"). Around both: special tokens are cut out of the text first, where
+//! the caller allows them, and BOS/EOS are added as the file says.
+
+mod bpe;
+mod pre;
+mod special;
+mod spm;
+mod stream;
+mod vocab;
+
+pub use stream::StreamDecoder;
+
+use bpe::Bpe;
+use special::{Piece, SpecialTokens};
+use spm::Spm;
+use vocab::{Kind, Vocab};
+
+use crate::bail;
+use crate::base::error::Result;
+use crate::file::gguf::{Metadata, Value};
+
+/// Longer texts are refused: no context holds them, and merging takes some 40 bytes a character.
+pub const MAX_TEXT_BYTES: usize = 16 << 20;
+
+/// How a text is to be read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct EncodeOptions {
+    /// Add BOS and EOS where the file asks for them.
+    pub add_special: bool,
+    /// Texts of control tokens become these tokens. Only for text that the caller vouches for.
+    pub parse_special: bool,
+}
+
+enum Model {
+    Bpe(Box<Bpe>),
+    Spm(Box<Spm>),
+    /// The file has no vocabulary: ids only.
+    None,
+}
+
+pub struct Tokenizer {
+    vocab: Vocab,
+    special: SpecialTokens,
+    model: Model,
+    n_vocab: usize,
+    bos: Option<u32>,
+    eos: Option<u32>,
+    eog: Vec<u32>,
+    add_bos: bool,
+    add_eos: bool,
+    add_space_prefix: bool,
+}
+
+impl Tokenizer {
+    /// Moves the vocabulary out of the metadata.
+    ///
+    /// Errors: `BadMetadata` for missing, mistyped or contradictory keys, `UnsupportedTokenizer`
+    /// for a kind of tokenizer or pre-tokenizer that is not known.
+    pub fn from_metadata(metadata: &mut Metadata) -> Result<Tokenizer> {
+        let kind = metadata.str("tokenizer.ggml.model")?.unwrap_or("none").to_string();
+        let spm = match kind.as_str() {
+            "gpt2" => false,
+            "llama" => true,
+            "none" | "no_vocab" => return without_vocab(metadata),
+            _ => bail!(
+                UnsupportedTokenizer,
+                "The tokenizer \"{kind}\" (tokenizer.ggml.model) is not supported; \"gpt2\" and \"llama\" are"
+            ),
+        };
+        let pre = if spm { None } else { Some(pre::find(metadata.str("tokenizer.ggml.pre")?)?) };
+
+        let Some(tokens) = metadata.take_strings("tokenizer.ggml.tokens")? else {
+            bail!(BadMetadata, "tokenizer.ggml.tokens is missing: the file has no vocabulary");
+        };
+        if tokens.is_empty() {
+            bail!(BadMetadata, "tokenizer.ggml.tokens is empty");
+        }
+        let kinds = kinds(metadata, tokens.len())?;
+        let mut vocab = Vocab::new(&tokens, kinds)?;
+        let n_vocab = vocab.len();
+
+        let id = |key: &str, default: Option<u32>| -> Result<Option<u32>> {
+            let named = metadata.u32(&format!("tokenizer.ggml.{key}_token_id"))?;
+            let in_range = |id: &u32| (*id as usize) < n_vocab;
+            Ok(named.filter(in_range).or(default.filter(in_range)))
+        };
+        let bos = id("bos", spm.then_some(1))?;
+        let eos = id("eos", spm.then_some(2))?;
+        let unknown = id("unknown", spm.then_some(0))?;
+        let ends = [eos, id("eot", None)?, id("eom", None)?];
+        let add_bos = pre.is_none_or(|pre| pre.add_bos);
+        let add_bos = metadata.bool("tokenizer.ggml.add_bos_token")?.unwrap_or(add_bos);
+        let add_eos = metadata.bool("tokenizer.ggml.add_eos_token")?.unwrap_or(false);
+        let add_space_prefix = metadata.bool("tokenizer.ggml.add_space_prefix")?.unwrap_or(true) && spm;
+
+        let eog = special::mark_control_tokens(&mut vocab, &ends);
+        let special = SpecialTokens::new(&vocab);
+        let model = match pre {
+            None => Model::Spm(Box::new(Spm::new(&vocab, scores(metadata, n_vocab)?, unknown))),
+            Some(pre) => {
+                let Some(merges) = metadata.take_strings("tokenizer.ggml.merges")? else {
+                    bail!(BadMetadata, "tokenizer.ggml.merges is missing: a byte-level BPE vocabulary needs it");
+                };
+                Model::Bpe(Box::new(Bpe::new(tokens, merges, pre)?))
+            }
+        };
+        Ok(Tokenizer { vocab, special, model, n_vocab, bos, eos, eog, add_bos, add_eos, add_space_prefix })
+    }
+
+    /// A text of so many bytes has at least this many tokens: tells a hopeless prompt without
+    /// reading it.
+    pub fn fewest_tokens(&self, text_bytes: usize) -> usize {
+        text_bytes / self.vocab.max_token_bytes().max(1)
+    }
+
+    /// The ids of a text. `PromptTooLong` past [`MAX_TEXT_BYTES`].
+    pub fn encode(&self, text: &str, options: EncodeOptions) -> Result<Vec<u32>> {
+        self.encode_guarded(text, options, &[])
+    }
+
+    /// As [`encode`](Self::encode); no control token starts at a byte offset in `guarded`
+    /// (ascending), so that text from elsewhere can stand between a template's control tokens.
+    pub fn encode_guarded(&self, text: &str, options: EncodeOptions, guarded: &[usize]) -> Result<Vec<u32>> {
+        if text.len() > MAX_TEXT_BYTES {
+            bail!(PromptTooLong, "The text has {} bytes; at most {MAX_TEXT_BYTES} are tokenized at once", text.len());
+        }
+        let mut ids = Vec::with_capacity(text.len() / 4 + 2);
+        let mut after_special = true;
+        for piece in self.special.split(&self.vocab, text, options.parse_special, guarded) {
+            match piece {
+                Piece::Token(id) => ids.push(id),
+                Piece::Text(text) => match &self.model {
+                    Model::Bpe(bpe) => bpe.encode(text, &mut ids)?,
+                    Model::Spm(spm) if self.add_space_prefix && after_special => {
+                        spm.encode(&self.vocab, &format!(" {text}"), &mut ids);
+                    }
+                    Model::Spm(spm) => spm.encode(&self.vocab, text, &mut ids),
+                    Model::None => {
+                        bail!(UnsupportedTokenizer, "The file has no vocabulary: give token ids instead of text")
+                    }
+                },
+            }
+            after_special = matches!(piece, Piece::Token(_));
+        }
+        if options.add_special {
+            if let (true, Some(bos)) = (self.add_bos, self.bos) {
+                ids.insert(0, bos);
+            }
+            if let (true, Some(eos)) = (self.add_eos, self.eos) {
+                ids.push(eos);
+            }
+        }
+        Ok(ids)
+    }
+
+    /// The text of a sequence; broken UTF-8 becomes U+FFFD, unknown ids nothing. The blank that
+    /// the tokenizer put before the first word is taken away again.
+    pub fn decode(&self, ids: &[u32], keep_special: bool) -> String {
+        let mut bytes = Vec::new();
+        let mut at_start = self.add_space_prefix;
+        for &id in ids {
+            let start = bytes.len();
+            self.append_bytes(id, keep_special, &mut bytes);
+            if at_start && !self.is_special(id) {
+                at_start = false;
+                if bytes.get(start) == Some(&b' ') {
+                    bytes.remove(start);
+                }
+            }
+        }
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    /// The bytes that a token stands for; control tokens stand for their text.
+    pub fn token_bytes(&self, id: u32) -> Option<Vec<u8>> {
+        let text = self.vocab.text(id)?;
+        let hex = || u8::from_str_radix(text.strip_prefix("<0x")?.strip_suffix('>')?, 16).ok();
+        Some(match (self.vocab.kind(id)?, &self.model) {
+            (Kind::Control | Kind::Unknown | Kind::UserDefined, _) => text.as_bytes().to_vec(),
+            (Kind::Byte, _) => hex().map_or_else(|| text.as_bytes().to_vec(), |byte| vec![byte]),
+            (_, Model::Spm(_)) => spm::token_bytes(text),
+            (_, _) => bpe::token_bytes(text),
+        })
+    }
+
+    fn append_bytes(&self, id: u32, keep_special: bool, out: &mut Vec<u8>) {
+        if keep_special || !self.is_special(id) {
+            out.extend(self.token_bytes(id).unwrap_or_default());
+        }
+    }
+
+    /// The token with exactly this text, as the file writes it.
+    pub fn token_id(&self, text: &str) -> Option<u32> {
+        self.vocab.id(text)
+    }
+
+    /// The token's text, as the file writes it.
+    pub fn token_text(&self, id: u32) -> Option<&str> {
+        self.vocab.text(id)
+    }
+
+    /// Whether a control token starts `text`.
+    pub fn starts_with_control(&self, text: &str) -> bool {
+        self.special.match_at(&self.vocab, text, true).is_some_and(|(id, _)| self.is_special(id))
+    }
+
+    /// Control or unknown token: shown only where special tokens are kept.
+    pub fn is_special(&self, id: u32) -> bool {
+        self.vocab.kind(id).is_some_and(Kind::is_special)
+    }
+
+    pub fn n_vocab(&self) -> usize {
+        self.n_vocab
+    }
+
+    pub fn bos(&self) -> Option<u32> {
+        self.bos
+    }
+
+    pub fn eos(&self) -> Option<u32> {
+        self.eos
+    }
+
+    /// Whether texts start with BOS (`tokenizer.ggml.add_bos_token` or the model type's default).
+    pub fn adds_bos(&self) -> bool {
+        self.add_bos && self.bos.is_some()
+    }
+
+    /// The tokens that end a generation, ascending: EOS, EOT, EOM and the well-known end texts.
+    pub fn eog_ids(&self) -> &[u32] {
+        &self.eog
+    }
+}
+
+fn without_vocab(metadata: &Metadata) -> Result<Tokenizer> {
+    let architecture = metadata.str("general.architecture")?.unwrap_or_default();
+    let n_vocab = metadata.u32(&format!("{architecture}.vocab_size"))?.unwrap_or(0) as usize;
+    let vocab = Vocab::new(&[], Vec::new())?;
+    let special = SpecialTokens::new(&vocab);
+    Ok(Tokenizer {
+        vocab,
+        special,
+        model: Model::None,
+        n_vocab,
+        bos: None,
+        eos: None,
+        eog: Vec::new(),
+        add_bos: false,
+        add_eos: false,
+        add_space_prefix: false,
+    })
+}
+
+fn kinds(metadata: &Metadata, n_tokens: usize) -> Result<Vec<Kind>> {
+    match metadata.ints("tokenizer.ggml.token_type")? {
+        None => Ok(vec![Kind::Normal; n_tokens]),
+        Some(types) if types.len() < n_tokens => {
+            bail!(BadMetadata, "tokenizer.ggml.token_type has {} entries for {n_tokens} tokens", types.len())
+        }
+        Some(types) => Ok(types[..n_tokens].iter().map(|t| Kind::from_ggml(*t)).collect()),
+    }
+}
+
+fn scores(metadata: &Metadata, n_tokens: usize) -> Result<Vec<f32>> {
+    const KEY: &str = "tokenizer.ggml.scores";
+    let mut scores = match metadata.get(KEY) {
+        None => return Ok(vec![0.0; n_tokens]),
+        Some(Value::Ints(whole)) => whole.iter().map(|score| *score as f32).collect(),
+        Some(_) => metadata.floats(KEY)?.unwrap_or_default().to_vec(),
+    };
+    if scores.len() < n_tokens {
+        bail!(BadMetadata, "{KEY} has {} entries for {n_tokens} tokens", scores.len());
+    }
+    scores.truncate(n_tokens);
+    Ok(scores)
+}

@@ -1,0 +1,41 @@
+// Causal attention with online softmax (Milakov & Gimelshein 2018), grouped queries (Ainslie et al. 2023):
+//   out[r][h] = sum_c softmax_c(q[r][h] . k[c]) v[c],   c from max(0, pos-window+1) to pos
+// q is already scaled. Shapes: qkv [R][q_stride*4] (queries first), cache [cells][n_kv_heads][head_dim],
+// out [R][n_heads*head_dim].
+// Grid: (n_kv_heads * groups, R): a workgroup takes up to QH query heads of one KV head, so K and V are read once
+// for them.
+// QH <= 4; head_dim % 4 == 0, <= 256.  Mirror: crate/kernels/attention/reference/attention.rs
+#import shared/attention_io
+#import shared/attend
+
+@compute @workgroup_size(64)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lid: u32, caller: Caller) {
+    let row = batch[group.y];
+    let dim4 = params.head_dim4;
+    let kv_head = group.x / params.groups;
+    let per_kv = params.n_heads / params.n_kv_heads;
+    let head0 = kv_head * per_kv + (group.x % params.groups) * QH;
+    let n_heads = min(QH, (kv_head + 1u) * per_kv - head0);
+
+    let q_stride = q_row(dim4);
+    for (var i = lid; i < QH * q_stride; i += 64u) {
+        let h = i / q_stride;
+        var q = vec4<f32>(0.0);
+        if h < n_heads && i % q_stride < dim4 {
+            q = qkv[group.y * params.q_stride4 + (head0 + h) * dim4 + i % q_stride];
+        }
+        q_tile[i] = q;
+    }
+    workgroupBarrier();
+
+    let end = row.y + 1u;
+    let begin = first_seen(end);
+    let stride = params.n_kv_heads * dim4;
+    let base = (row.z * params.n_kv_heads + kv_head) * dim4;
+    let sums = attend(begin, end, base, stride, dim4, caller_lane(caller), lid);
+    if lid < dim4 {
+        for (var h = 0u; h < n_heads; h++) {
+            out[(group.y * params.n_heads + head0 + h) * dim4 + lid] = attended(h, lid, dim4) / sums.total[h];
+        }
+    }
+}

@@ -1,0 +1,61 @@
+// Attention as in attention.wgsl, for software adapters, where a barrier costs more than loads: a thread takes one
+// query head of one row from end to end, so that nothing is shared between threads.
+// Shapes: as there. A row's cells go by four at a time, so that its query and sums are read once for four.
+// Grid: (ceil(R/16), n_heads); neighbouring threads take neighbouring rows.
+// head_dim % 4 == 0, <= DIM.  Mirror: crate/kernels/attention/reference/attention.rs
+#import shared/attention_io
+
+@compute @workgroup_size(16)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lid: u32) {
+    let r = group.x * 16u + lid;
+    if r >= params.rows {
+        return;
+    }
+    let row = batch[r];
+    let head = group.y;
+    let dim4 = params.head_dim4;
+    let stride = params.n_kv_heads * dim4;
+    let kv_head = head / (params.n_heads / params.n_kv_heads);
+    let base = (row.z * params.n_kv_heads + kv_head) * dim4;
+    let end = row.y + 1u;
+    let begin = first_seen(end);
+    var q: array<vec4<f32>, DIM / 4u>;
+    var acc: array<vec4<f32>, DIM / 4u>;
+    for (var i = 0u; i < dim4; i++) {
+        q[i] = qkv[r * params.q_stride4 + head * dim4 + i];
+    }
+    var top = LOWEST;
+    var total = 0.0;
+    for (var cell = begin; cell < end; cell += 4u) {
+        // Past the end the last cell is read again, and weighs nothing.
+        let cells = min(vec4<u32>(cell, cell + 1u, cell + 2u, cell + 3u), vec4<u32>(row.y));
+        let at = vec4<u32>(base) + cells * stride;
+        var score = vec4<f32>(0.0);
+        for (var i = 0u; i < dim4; i++) {
+            let v = q[i];
+            score += vec4<f32>(
+                dot(v, kv_unpack(k_cache[at.x + i])),
+                dot(v, kv_unpack(k_cache[at.y + i])),
+                dot(v, kv_unpack(k_cache[at.z + i])),
+                dot(v, kv_unpack(k_cache[at.w + i])),
+            );
+        }
+        score = capped(score);
+        let new_top = max(top, max(max(score.x, score.y), max(score.z, score.w)));
+        let shrink = exp(top - new_top);
+        top = new_top;
+        let seen = vec4<u32>(cell, cell + 1u, cell + 2u, cell + 3u) < vec4<u32>(end);
+        let p = select(vec4<f32>(0.0), exp(score - top), seen);
+        total = total * shrink + p.x + p.y + p.z + p.w;
+        for (var i = 0u; i < dim4; i++) {
+            acc[i] = acc[i] * shrink +
+                p.x * kv_unpack(v_cache[at.x + i]) +
+                p.y * kv_unpack(v_cache[at.y + i]) +
+                p.z * kv_unpack(v_cache[at.z + i]) +
+                p.w * kv_unpack(v_cache[at.w + i]);
+        }
+    }
+    for (var i = 0u; i < dim4; i++) {
+        out[(r * params.n_heads + head) * dim4 + i] = acc[i] / total;
+    }
+}

@@ -1,0 +1,37 @@
+// Embedding lookup:  out[r][k] = embed_scale * W[token[r]][k]
+// Shapes: W [rows of this part][K], batch [R], out [R][K].
+// Grid: (ceil(K/32 / 64), R), one thread a block of 32. A row whose token lies in another part is left alone.
+// Mirror: crate/kernels/gather/reference/embed.rs
+struct Params {
+    planes: vec4<u32>,
+    k_blocks: u32,
+    first_row: u32,
+    n_rows: u32,
+    scale: f32,
+}
+@group(0) @binding(2) var<storage, read> batch: array<vec4<u32>>;
+@group(0) @binding(3) var<storage, read_write> out: array<vec4<f32>>;
+@group(0) @binding(4) var<uniform> params: Params;
+#import shared/weights
+#import formats/{format}
+
+@compute @workgroup_size(64)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lid: u32) {
+    let kb = group.x * 64u + lid;
+    let row = batch[group.y].x - params.first_row;
+    if kb >= params.k_blocks || row >= params.n_rows {
+        return;
+    }
+    let w = load_block(row * params.k_blocks + kb);
+    let at = (group.y * params.k_blocks + kb) * 8u;
+    let s = w.scale * params.scale;
+    let o = w.offset * params.scale;
+    out[at] = s.x * w.v0 + o.x;
+    out[at + 1u] = s.x * w.v1 + o.x;
+    out[at + 2u] = s.x * w.v2 + o.x;
+    out[at + 3u] = s.x * w.v3 + o.x;
+    out[at + 4u] = s.y * w.v4 + o.y;
+    out[at + 5u] = s.y * w.v5 + o.y;
+    out[at + 6u] = s.y * w.v6 + o.y;
+    out[at + 7u] = s.y * w.v7 + o.y;
+}

@@ -1,0 +1,122 @@
+// Matrix-matrix product for prefill as in matmul_tile.wgsl, of integers: weights are bytes as they come out of
+// load_packed, activations two planes of bytes each, or one, made by quantize.wgsl.
+// Shapes: W [N][K] (one part of a matrix), x [M][K/32] records, bias [N of the whole matrix], out [M][out_stride].
+// Grid: (ceil(M/ROWS), ceil(N/64)): neighbours share their rows of W. A workgroup makes 64 (N) by ROWS (M) results, a
+// block of 32 along K at a time: 64 threads unpack a row's block each, 64 fetch x (the same ones where ROWS is 32), and
+// then a thread multiplies 8 rows of W by 4 of x, in registers: 48 shared loads of 16 bytes for 512 instructions of
+// four products each (with two planes). A result is one sum in the order of K, whatever ROWS is and wherever in a tile
+// it lies.
+// Mirror: crate/kernels/product/reference/matmul.rs
+#import shared/matmul_io
+#import formats/{format}
+#import shared/dot
+@group(0) @binding(2) var<storage, read> x: array<vec4<u32>>;
+
+const THREADS: u32 = 2u * ROWS;
+// Rows of x apart that a thread has: it takes every SPREADth, 4 of them.
+const SPREAD: u32 = ROWS / 4u;
+// Vectors of a block's planes.
+const VECTORS: u32 = 2u * PLANES;
+
+// Row r of W is at [r / 8][8 * half + r % 8], row r of x at [r / SPREAD][VECTORS * (r % SPREAD)]; there the vectors are
+// permuted (`x_slot`), or rows would begin in the same bank.
+var<workgroup> w_tile: array<array<vec4<u32>, 16>, 8>;
+var<workgroup> w_scale: array<array<vec4<f32>, 8>, 8>;
+var<workgroup> x_tile: array<array<vec4<u32>, SPREAD * VECTORS>, 4>;
+var<workgroup> x_scale: array<array<vec4<f32>, SPREAD>, 4>;
+
+fn x_slot(row: u32, i: u32) -> u32 {
+    return row * VECTORS + (i ^ (row & (VECTORS - 1u)));
+}
+
+// Unpacks block `b` into row `r` of the tile.
+fn stage_w(r: u32, b: u32) {
+    let w = load_packed(b);
+    w_tile[r / 8u][r % 8u] = vec4<u32>(w.q0, w.q1, w.q2, w.q3);
+    w_tile[r / 8u][8u + r % 8u] = vec4<u32>(w.q4, w.q5, w.q6, w.q7);
+    w_scale[r / 8u][r % 8u] = vec4<f32>(w.scale, w.offset);
+}
+
+// Where the record of block `kb` of row `r` starts. Rows past the end repeat the last one.
+fn record(r: u32, kb: u32) -> u32 {
+    return (min(r, params.m - 1u) * params.k_blocks + kb) * (1u + VECTORS);
+}
+
+// Neighbouring threads fetch neighbouring vectors of a row of x.
+fn stage_x(thread: u32, m: u32, kb: u32) {
+    if thread < ROWS {
+        x_scale[thread / SPREAD][thread % SPREAD] = bitcast<vec4<f32>>(x[record(m + thread, kb)]);
+    }
+    let i = thread % VECTORS;
+    for (var r = thread / VECTORS; r < ROWS; r += 64u / VECTORS) {
+        x_tile[r / SPREAD][x_slot(r % SPREAD, i)] = x[record(m + r, kb) + 1u + i];
+    }
+}
+
+fn staged(j: u32, row: u32) -> Integers {
+    let none = vec4<u32>(0u);
+    var q = Integers(x_tile[j][x_slot(row, 0u)], x_tile[j][x_slot(row, 1u)], none, none, x_scale[j][row]);
+    if PLANES == 2u {
+        q.lo0 = x_tile[j][x_slot(row, 2u)];
+        q.lo1 = x_tile[j][x_slot(row, 3u)];
+    }
+    return q;
+}
+
+// Adds to two of a row's four sums, and turns to the other two.
+fn step(sums: vec4<f32>, i: u32, row: u32, a: Integers, b: Integers) -> vec4<f32> {
+    let w0 = w_tile[i][row];
+    let w1 = w_tile[i][8u + row];
+    let scale = w_scale[i][row];
+    return vec4<f32>(sums.zw, sums.xy + vec2<f32>(product(w0, w1, scale, a), product(w0, w1, scale, b)));
+}
+
+@compute @workgroup_size(THREADS)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lid: u32) {
+    let m = group.x * ROWS;
+    let n = group.y * 64u;
+    // Rows past the end repeat the last one; they are not stored.
+    let block0 = min(n + (lid & 63u), params.n - 1u) * params.k_blocks;
+    let w_row = lid % 8u;
+    let x_row = lid / 8u;
+    var sums0 = vec4<f32>(0.0);
+    var sums1 = vec4<f32>(0.0);
+    var sums2 = vec4<f32>(0.0);
+    var sums3 = vec4<f32>(0.0);
+    var sums4 = vec4<f32>(0.0);
+    var sums5 = vec4<f32>(0.0);
+    var sums6 = vec4<f32>(0.0);
+    var sums7 = vec4<f32>(0.0);
+    for (var kb = 0u; kb < params.k_blocks; kb++) {
+        if lid < 64u {
+            stage_w(lid, block0 + kb);
+        }
+        if lid >= THREADS - 64u {
+            stage_x(lid & 63u, m, kb);
+        }
+        workgroupBarrier();
+        // Two rows of x at a time, not four: fewer registers, and half the code to compile.
+        for (var pair = 0u; pair < 4u; pair += 2u) {
+            let a = staged(pair, x_row);
+            let b = staged(pair + 1u, x_row);
+            sums0 = step(sums0, 0u, w_row, a, b);
+            sums1 = step(sums1, 1u, w_row, a, b);
+            sums2 = step(sums2, 2u, w_row, a, b);
+            sums3 = step(sums3, 3u, w_row, a, b);
+            sums4 = step(sums4, 4u, w_row, a, b);
+            sums5 = step(sums5, 5u, w_row, a, b);
+            sums6 = step(sums6, 6u, w_row, a, b);
+            sums7 = step(sums7, 7u, w_row, a, b);
+        }
+        workgroupBarrier();
+    }
+    // A loop, not 32 copies of the branches: it is compiled once.
+    var sums = array<vec4<f32>, 8>(sums0, sums1, sums2, sums3, sums4, sums5, sums6, sums7);
+    for (var i = 0u; i < 32u; i++) {
+        let row = n + w_row + 8u * (i % 8u);
+        let column = m + x_row + SPREAD * (i / 8u);
+        if row < params.n && column < params.m {
+            put(column, row, sums[i % 8u][i / 8u]);
+        }
+    }
+}

@@ -1,0 +1,8 @@
+// Matrix-vector product of integers as in matvec_dot.wgsl, of the stream of matvec_post.wgsl: x' is formed as it becomes
+// integers, once in a workgroup.
+// Mirror: crate/kernels/product/reference/matvec.rs
+#import shared/matvec_x_post
+#import formats/{format}
+#import shared/reduce_{reduce}
+#import shared/dot
+#import shared/matvec_integers

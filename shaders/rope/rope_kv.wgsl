@@ -1,0 +1,71 @@
+// What happens between the QKV projection and attention, for one head of one row:
+//   q: (RMSNorm) -> RoPE -> * attn_scale, in place;   k: (RMSNorm) -> RoPE -> cache;   v -> cache
+// RoPE (Su et al. 2021) rotates the first 2*rope_half elements, as pairs (i, i+half) with neox, else (2i, 2i+1),
+// by the angles of shared/rope_angle.wgsl.
+// Shapes: qkv [R][(n_heads + 2*n_kv_heads) * head_dim], norms [head_dim], cache [cells][n_kv_heads][head_dim].
+// Grid: (n_heads + 2*n_kv_heads, R), a workgroup a head.  head_dim % 4 == 0, <= 256.  Mirror: crate/kernels/rope/reference/rope_kv.rs
+#import shared/rope_kv_params
+@group(0) @binding(0) var<storage, read> batch: array<vec4<u32>>;
+@group(0) @binding(1) var<storage, read> q_norm: array<f32>;
+@group(0) @binding(2) var<storage, read> k_norm: array<f32>;
+@group(0) @binding(3) var<storage, read> rope: array<vec2<f32>>;
+@group(0) @binding(4) var<storage, read_write> qkv: array<f32>;
+@group(0) @binding(5) var<storage, read_write> k_cache: array<Kv4>;
+@group(0) @binding(6) var<storage, read_write> v_cache: array<Kv4>;
+@group(0) @binding(7) var<uniform> params: Params;
+#import shared/kv_{kv}
+#import shared/rope_angle
+#import shared/reduce_{reduce}
+
+var<workgroup> head: array<f32, 256>;
+
+@compute @workgroup_size(64)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lid: u32) {
+    let row = batch[group.y];
+    let h = group.x;
+    let dim = params.head_dim;
+    let start = (group.y * (params.n_heads + 2u * params.n_kv_heads) + h) * dim;
+    let is_q = h < params.n_heads;
+    let is_v = h >= params.n_heads + params.n_kv_heads;
+
+    var squares = 0.0;
+    for (var i = lid; i < dim; i += 64u) {
+        let v = qkv[start + i];
+        head[i] = v;
+        squares += v * v;
+    }
+    if params.has_norm != 0u && !is_v {
+        let scale = inverseSqrt(workgroup_sum(squares, lid) / f32(dim) + params.eps);
+        for (var i = lid; i < dim; i += 64u) {
+            head[i] *= scale * select(k_norm[i], q_norm[i], is_q);
+        }
+    }
+    workgroupBarrier();
+    if !is_v {
+        let half = params.rope_half;
+        for (var i = lid; i < half; i += 64u) {
+            let a = select(2u * i, i, params.neox != 0u);
+            let b = select(2u * i + 1u, i + half, params.neox != 0u);
+            let turn = rope_angle(row.y, i, half);
+            let u = head[a];
+            let v = head[b];
+            head[a] = u * turn.x - v * turn.y;
+            head[b] = u * turn.y + v * turn.x;
+        }
+    }
+    workgroupBarrier();
+    if is_q {
+        for (var i = lid; i < dim; i += 64u) {
+            qkv[start + i] = head[i] * params.attn_scale;
+        }
+    } else if lid < dim / 4u {
+        let kv_head = (h - params.n_heads) % params.n_kv_heads;
+        let at = ((row.z + row.y) * params.n_kv_heads + kv_head) * (dim / 4u) + lid;
+        let v = kv_pack(vec4<f32>(head[4u * lid], head[4u * lid + 1u], head[4u * lid + 2u], head[4u * lid + 3u]));
+        if is_v {
+            v_cache[at] = v;
+        } else {
+            k_cache[at] = v;
+        }
+    }
+}

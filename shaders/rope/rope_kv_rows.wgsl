@@ -1,0 +1,103 @@
+// What rope_kv.wgsl does, for software adapters, where a barrier costs more than loads: a thread takes one head of one
+// row from end to end.
+// Shapes: as there. rope_half % 4 == 0 with neox, else rope_half % 2 == 0.
+// Grid: (ceil(R/16), n_heads + 2*n_kv_heads); neighbouring threads take neighbouring rows.  Mirror: crate/kernels/rope/reference/rope_kv.rs
+#import shared/rope_kv_params
+@group(0) @binding(0) var<storage, read> batch: array<vec4<u32>>;
+@group(0) @binding(1) var<storage, read> q_norm: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read> k_norm: array<vec4<f32>>;
+@group(0) @binding(3) var<storage, read> rope: array<vec2<f32>>;
+@group(0) @binding(4) var<storage, read_write> qkv: array<vec4<f32>>;
+@group(0) @binding(5) var<storage, read_write> k_cache: array<Kv4>;
+@group(0) @binding(6) var<storage, read_write> v_cache: array<Kv4>;
+@group(0) @binding(7) var<uniform> params: Params;
+#import shared/kv_{kv}
+#import shared/rope_angle
+
+// A head of a row: where it starts in qkv and in its cache, and the scale of its norm.
+struct Head {
+    start: u32,
+    cell: u32,
+    is_q: bool,
+    scale: f32,
+}
+
+// Vector i of a head, normed.
+fn load(head: Head, i: u32) -> vec4<f32> {
+    let v = qkv[head.start + i];
+    if params.has_norm == 0u {
+        return v;
+    }
+    if head.is_q {
+        return v * head.scale * q_norm[i];
+    }
+    return v * head.scale * k_norm[i];
+}
+
+fn store(head: Head, i: u32, v: vec4<f32>) {
+    if head.is_q {
+        qkv[head.start + i] = v * params.attn_scale;
+    } else {
+        k_cache[head.cell + i] = kv_pack(v);
+    }
+}
+
+@compute @workgroup_size(16)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lid: u32) {
+    let r = group.x * 16u + lid;
+    if r >= params.rows {
+        return;
+    }
+    let row = batch[r];
+    let h = group.y;
+    let dim4 = params.head_dim / 4u;
+    let kv_head = (h - min(h, params.n_heads)) % params.n_kv_heads;
+    let start = (r * (params.n_heads + 2u * params.n_kv_heads) + h) * dim4;
+    let cell = ((row.z + row.y) * params.n_kv_heads + kv_head) * dim4;
+    if h >= params.n_heads + params.n_kv_heads {
+        for (var i = 0u; i < dim4; i++) {
+            v_cache[cell + i] = kv_pack(qkv[start + i]);
+        }
+        return;
+    }
+    var scale = 1.0;
+    if params.has_norm != 0u {
+        var squares = 0.0;
+        for (var i = 0u; i < dim4; i++) {
+            let v = qkv[start + i];
+            squares += dot(v, v);
+        }
+        scale = inverseSqrt(squares / f32(params.head_dim) + params.eps);
+    }
+    let head = Head(start, cell, h < params.n_heads, scale);
+    let half = params.rope_half;
+    if params.neox != 0u {
+        for (var i = 0u; i < half / 4u; i++) {
+            let u = load(head, i);
+            let v = load(head, i + half / 4u);
+            let t0 = rope_angle(row.y, 4u * i, half);
+            let t1 = rope_angle(row.y, 4u * i + 1u, half);
+            let t2 = rope_angle(row.y, 4u * i + 2u, half);
+            let t3 = rope_angle(row.y, 4u * i + 3u, half);
+            let cos = vec4<f32>(t0.x, t1.x, t2.x, t3.x);
+            let sin = vec4<f32>(t0.y, t1.y, t2.y, t3.y);
+            store(head, i, u * cos - v * sin);
+            store(head, i + half / 4u, u * sin + v * cos);
+        }
+    } else {
+        for (var i = 0u; i < half / 2u; i++) {
+            let v = load(head, i);
+            let t0 = rope_angle(row.y, 2u * i, half);
+            let t1 = rope_angle(row.y, 2u * i + 1u, half);
+            store(head, i, vec4<f32>(
+                v.x * t0.x - v.y * t0.y,
+                v.x * t0.y + v.y * t0.x,
+                v.z * t1.x - v.w * t1.y,
+                v.z * t1.y + v.w * t1.x,
+            ));
+        }
+    }
+    for (var i = half / 2u; i < dim4; i++) {
+        store(head, i, load(head, i));
+    }
+}
