@@ -18,7 +18,12 @@ const THREADS = {
   scripts: ["index.js", "worker.js", "thread.js"],
   features: "+atomics,+bulk-memory,+mutable-globals,+simd128,+relaxed-simd",
   /** The memory is made by the page, and each thread has its own stack and thread-local data in it. */
-  link: ["--shared-memory", "--import-memory", "--max-memory=4294967296", ...["__wasm_init_tls", "__tls_size", "__tls_align", "__tls_base", "__heap_base"].map((name) => `--export=${name}`)],
+  link: [
+    "--shared-memory",
+    "--import-memory",
+    "--max-memory=4294967296",
+    ...["__wasm_init_tls", "__tls_size", "__tls_align", "__tls_base", "__heap_base"].map((name) => `--export=${name}`),
+  ],
 };
 
 const WASM = "wasm32-unknown-unknown";
@@ -54,9 +59,12 @@ function writeStub({ name, folder }) {
   const bindings = join(ROOT, "www", folder);
   rmSync(bindings, { recursive: true, force: true });
   mkdirSync(bindings, { recursive: true });
-  const missing = "() => { throw new Error(\"this build of the package has no threads\"); }";
+  const missing = '() => { throw new Error("this build of the package has no threads"); }';
   const names = ["shared", "serve", "fail", "initSync", "Loader"];
-  writeFileSync(join(bindings, `${name}.js`), `${names.map((name) => `export const ${name} = ${missing};\n`).join("")}export default async ${missing};\n`);
+  writeFileSync(
+    join(bindings, `${name}.js`),
+    `${names.map((name) => `export const ${name} = ${missing};\n`).join("")}export default async ${missing};\n`,
+  );
   const types = names.map((name) => `export const ${name}: (...args: unknown[]) => unknown;\n`).join("");
   writeFileSync(join(bindings, `${name}.d.ts`), `${types}export default function init(): Promise<unknown>;\n`);
 }
@@ -69,7 +77,13 @@ function optimise(input, output) {
   const kept = join(TARGET, "wasm-opt", `${hash(readFileSync(input), version, ...flags)}.wasm`);
   if (!existsSync(kept)) {
     mkdirSync(join(TARGET, "wasm-opt"), { recursive: true });
-    run(process.execPath, [join(ROOT, "node_modules", "binaryen", "bin", "wasm-opt"), ...flags, input, "-o", `${kept}.part`]);
+    run(process.execPath, [
+      join(ROOT, "node_modules", "binaryen", "bin", "wasm-opt"),
+      ...flags,
+      input,
+      "-o",
+      `${kept}.part`,
+    ]);
     copyFileSync(`${kept}.part`, kept);
     rmSync(`${kept}.part`);
   }
@@ -85,7 +99,11 @@ export async function bundle(out, { engine } = {}) {
   };
   for (const entry of ["index", "worker", "thread"]) {
     if (fake && entry === "thread") continue;
-    const bundle = await rolldown({ input: join(ROOT, "www", `${entry}.ts`), platform: "browser", plugins: fake ? [fake] : [] });
+    const bundle = await rolldown({
+      input: join(ROOT, "www", `${entry}.ts`),
+      platform: "browser",
+      plugins: fake ? [fake] : [],
+    });
     await bundle.write({ file: join(out, `${entry}.js`), format: "esm", minify: true });
     await bundle.close();
   }
@@ -114,7 +132,8 @@ export async function build({ fast = false } = {}) {
   ensureWasmTarget();
   const dist = join(ROOT, "dist");
   const threads = ensureRustSource();
-  if (!threads) console.error("The artifact with threads is left out: Rust's source is not there (rustup component add rust-src).");
+  if (!threads)
+    console.error("The artifact with threads is left out: Rust's source is not there (rustup component add rust-src).");
   const artifacts = threads ? [ENGINE, THREADS] : [ENGINE];
   for (const artifact of artifacts) buildWasm(artifact, fast ? "release" : "wasm");
   if (!threads) writeStub(THREADS);
@@ -129,7 +148,8 @@ export async function build({ fast = false } = {}) {
   const tsc = join(ROOT, "node_modules", "typescript", "bin", "tsc");
   run(process.execPath, [tsc, "-p", "tsconfig.build.json"]);
   const total = sizes(dist, artifacts);
-  if (!fast && total > MAX_GZIP_BYTES) throw new Stop(`the package is ${total} bytes compressed, over the limit of ${MAX_GZIP_BYTES}.`);
+  if (!fast && total > MAX_GZIP_BYTES)
+    throw new Stop(`the package is ${total} bytes compressed, over the limit of ${MAX_GZIP_BYTES}.`);
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1]).href) {

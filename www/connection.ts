@@ -52,7 +52,10 @@ export class Connection {
 
   /** The worker holds the lock as long as it lives. */
   async #watchLock(locks: LockManager, lock: string): Promise<void> {
-    const gone = () => this.close(new SottoError("internal", "The worker ended unexpectedly, perhaps out of memory; load the model again."));
+    const gone = () =>
+      this.close(
+        new SottoError("internal", "The worker ended unexpectedly, perhaps out of memory; load the model again."),
+      );
     await locks.request(lock, { signal: this.#watch.signal }, gone).catch(() => {});
   }
 
@@ -81,7 +84,11 @@ export class Connection {
       try {
         this.#send({ type: "call", id, method, args }, transfer);
       } catch (cause) {
-        settle.reject(new SottoError("bad_option", `The arguments of ${method} cannot be sent to the worker: pass plain data.`, { cause }));
+        settle.reject(
+          new SottoError("bad_option", `The arguments of ${method} cannot be sent to the worker: pass plain data.`, {
+            cause,
+          }),
+        );
       }
     });
   }

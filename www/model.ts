@@ -18,12 +18,30 @@ const DISPOSE_MS = 2000;
 
 /** Loads a model through a worker that was already started. */
 export async function connect(worker: Endpoint, source: SourceData, options: LoadOptions): Promise<Model> {
-  const { signal, onProgress, onWarning, wasmUrl, backend, precision, threads, contextLength, maxBatchTokens, kvType, f16, subgroups, dot, tune } = options;
+  const {
+    signal,
+    onProgress,
+    onWarning,
+    wasmUrl,
+    backend,
+    precision,
+    threads,
+    contextLength,
+    maxBatchTokens,
+    kvType,
+    f16,
+    subgroups,
+    dot,
+    tune,
+  } = options;
   const connection = new Connection(worker, wasmUrl?.toString());
   try {
     const info = await connection.call(
       "load",
-      { source, options: { backend, precision, threads, contextLength, maxBatchTokens, kvType, f16, subgroups, dot, tune } },
+      {
+        source,
+        options: { backend, precision, threads, contextLength, maxBatchTokens, kvType, f16, subgroups, dot, tune },
+      },
       {
         what: "Loading the model",
         signal,

@@ -33,7 +33,11 @@ export async function writeTuning(adapter: Adapter, precision: Precision, lines:
   const product = (line: string) => line.split(" = ")[0];
   const known = new Set(lines.map(product));
   try {
-    await update<string[]>(key(adapter, precision), (kept = []) => [...kept.filter((line) => !known.has(product(line))), ...lines], store());
+    await update<string[]>(
+      key(adapter, precision),
+      (kept = []) => [...kept.filter((line) => !known.has(product(line))), ...lines],
+      store(),
+    );
   } catch {
     // It is measured again.
   }

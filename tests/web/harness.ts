@@ -8,7 +8,9 @@ import * as fake from "./fake-engine.js";
 
 export function fakeWorker(module: () => Promise<EngineModule> = async () => fake): Endpoint & { terminated: boolean } {
   const { port1, port2 } = new MessageChannel();
-  const host = new Host({ start: module, usableThreads: () => undefined }, (message: ToPage) => port2.postMessage(message));
+  const host = new Host({ start: module, usableThreads: () => undefined }, (message: ToPage) =>
+    port2.postMessage(message),
+  );
   port2.onmessage = ({ data }: MessageEvent<ToWorker>) => {
     if (data.type === "start") port2.postMessage({ type: "ready" } satisfies ToPage);
     else void host.handle(data);

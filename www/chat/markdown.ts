@@ -100,7 +100,10 @@ function parseList(lines: string[], at: number, depth: number): { list: Block; n
     } else break;
   }
   const start = ordered ? Number.parseInt(first[2]!, 10) : 1;
-  return { list: { kind: "list", ordered, start, items: items.map((item) => parse(item.join("\n"), depth + 1)) }, next };
+  return {
+    list: { kind: "list", ordered, start, items: items.map((item) => parse(item.join("\n"), depth + 1)) },
+    next,
+  };
 }
 
 /** Tried in this order at each place; group 1 is what lies inside. */

@@ -22,7 +22,8 @@ export class Picker {
 
   constructor(hooks: Hooks) {
     this.#hooks = hooks;
-    $("load-default").onclick = () => void this.#load(new URL(DEFAULT_MODEL, document.baseURI), DEFAULT_TITLE, DEFAULT_TITLE);
+    $("load-default").onclick = () =>
+      void this.#load(new URL(DEFAULT_MODEL, document.baseURI), DEFAULT_TITLE, DEFAULT_TITLE);
     $("url-form").onsubmit = (event) => {
       event.preventDefault();
       const url = $<HTMLInputElement>("url").value.trim();
