@@ -90,17 +90,20 @@ function optimise(input, output) {
   copyFileSync(kept, output);
 }
 
+/** The package's scripts: each is one file beside the wasm, whatever room its source is in. */
+const SCRIPTS = { index: "api", worker: "worker", thread: "worker" };
+
 /** The scripts; `engine` replaces the wasm bindings (tests give a fake). */
 export async function bundle(out, { engine } = {}) {
   const { rolldown } = await import("rolldown");
   const fake = engine && {
     name: "engine",
-    resolveId: (id) => (id === "./wasm/sotto.js" || id === "./threads.js" ? engine : null),
+    resolveId: (id) => (id === "../wasm/sotto.js" || id === "./threads.js" ? engine : null),
   };
-  for (const entry of ["index", "worker", "thread"]) {
+  for (const [entry, room] of Object.entries(SCRIPTS)) {
     if (fake && entry === "thread") continue;
     const bundle = await rolldown({
-      input: join(ROOT, "www", `${entry}.ts`),
+      input: join(ROOT, "www", room, `${entry}.ts`),
       platform: "browser",
       plugins: fake ? [fake] : [],
     });
@@ -137,8 +140,9 @@ export async function build({ fast = false } = {}) {
   const artifacts = threads ? [ENGINE, THREADS] : [ENGINE];
   for (const artifact of artifacts) buildWasm(artifact, fast ? "release" : "wasm");
   if (!threads) writeStub(THREADS);
+  // All of it is written anew: what an older build left would be packed too.
+  rmSync(dist, { recursive: true, force: true });
   mkdirSync(dist, { recursive: true });
-  for (const name of ["thread.js", `${THREADS.name}_bg.wasm`]) rmSync(join(dist, name), { force: true });
   for (const { name, folder } of artifacts) {
     const wasm = join(ROOT, "www", folder, `${name}_bg.wasm`);
     if (fast) copyFileSync(wasm, join(dist, `${name}_bg.wasm`));

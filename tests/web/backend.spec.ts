@@ -110,7 +110,7 @@ test("an abort ends a long prefill on the CPU in the middle, and the next reply 
     } catch (error) {
       code = (error as { code: string }).code;
     }
-    let last: import("../../www/index.js").Chunk | undefined;
+    let last: import("../../www/api/index.js").Chunk | undefined;
     for await (const chunk of model.generate(prompt.slice(0, 200), { raw: true, maxTokens: 4, temperature: 0 }))
       last = chunk;
     await model.dispose();

@@ -9,7 +9,7 @@ import { test as base, tinyModel } from "./servers.js";
 
 export { expect } from "@playwright/test";
 
-export type Package = typeof import("../../www/index.js");
+export type Package = typeof import("../../www/api/index.js");
 
 /** Makes the adapter a graphics card by its name. */
 const CARD = `

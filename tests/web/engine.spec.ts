@@ -33,7 +33,7 @@ for (const [name, backend] of RUNS) {
         const greedy = async () => {
           const tokens: number[] = [];
           let text = "";
-          let last: import("../../www/index.js").Chunk | undefined;
+          let last: import("../../www/api/index.js").Chunk | undefined;
           for await (const chunk of model.generate("the cat and the dog", {
             raw: true,
             maxTokens: 12,
@@ -123,7 +123,7 @@ test("every source gives the same model", async ({ blank }) => {
 test("a seed repeats a reply; stop strings, stop tokens and limits end it", async ({ blank }) => {
   const r = await blank.evaluate(async () => {
     const model = await sotto.load("/tiny/llama-f32.gguf", { contextLength: 128 });
-    const say = async (options: import("../../www/index.js").GenerateOptions) => {
+    const say = async (options: import("../../www/api/index.js").GenerateOptions) => {
       let text = "";
       const tokens: number[] = [];
       let finish: string | undefined;

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import { ERROR_CODES, SottoError } from "../../www/errors.js";
+import { ERROR_CODES, SottoError } from "../../www/wire/errors.js";
 
 test("the codes are those of crate/error.rs, in its order", () => {
   const rust = readFileSync(new URL("../../crate/error.rs", import.meta.url), "utf8");

@@ -9,8 +9,8 @@ import type {
   Generation,
   Loader as LoaderType,
   Step,
-} from "../../www/engine.js";
-import type { Message, ModelInfo } from "../../www/protocol.js";
+} from "../../www/worker/engine.js";
+import type { Message, ModelInfo } from "../../www/wire/protocol.js";
 
 export default async function init(): Promise<void> {}
 

@@ -1,9 +1,9 @@
 import { createServer, type RequestListener, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterEach, expect, test } from "vitest";
-import { MAX_CHUNK, chunks, open } from "../../www/fetch.js";
-import { pump } from "../../www/pump.js";
-import type { SourceData } from "../../www/protocol.js";
+import { MAX_CHUNK, chunks, open } from "../../www/worker/fetch.js";
+import { pump } from "../../www/wire/pump.js";
+import type { SourceData } from "../../www/wire/protocol.js";
 import { codeOf } from "./harness.js";
 
 let server: Server | undefined;

@@ -1,9 +1,9 @@
 /** A page's connection to a host in the same process, over a message channel, with the fake engine. */
-import type { Endpoint } from "../../www/connection.js";
-import type { EngineModule } from "../../www/engine.js";
-import { Host } from "../../www/host.js";
-import { connect, type Model } from "../../www/model.js";
-import type { LoadOptions, SourceData, ToPage, ToWorker } from "../../www/protocol.js";
+import type { Endpoint } from "../../www/api/connection.js";
+import type { EngineModule } from "../../www/worker/engine.js";
+import { Host } from "../../www/worker/host.js";
+import { connect, type Model } from "../../www/api/model.js";
+import type { LoadOptions, SourceData, ToPage, ToWorker } from "../../www/wire/protocol.js";
 import * as fake from "./fake-engine.js";
 
 export function fakeWorker(module: () => Promise<EngineModule> = async () => fake): Endpoint & { terminated: boolean } {

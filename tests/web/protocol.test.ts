@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { load } from "../../www/index.js";
-import type { Chunk, Progress } from "../../www/protocol.js";
+import { load } from "../../www/api/index.js";
+import type { Chunk, Progress } from "../../www/wire/protocol.js";
 import { Loader, REPLY, log } from "./fake-engine.js";
 import { GGUF, codeOf, fakeWorker, loadFake } from "./harness.js";
-import { connect, type Model } from "../../www/model.js";
+import { connect, type Model } from "../../www/api/model.js";
 
 let model: Model | undefined;
 beforeEach(

@@ -6,7 +6,7 @@ import { ISOLATED, sendFile, serve } from "../../tools/serve.mjs";
 import { ROOT } from "../../tools/setup.mjs";
 import { expect, test, tinyModel } from "./servers.js";
 
-declare const sotto: typeof import("../../www/index.js");
+declare const sotto: typeof import("../../www/api/index.js");
 
 /** A page with the package, and what it asked its server for; `missing` is not there. */
 async function open(

@@ -243,7 +243,7 @@ export type ToWorker =
   | { type: "abort"; id: number };
 
 export type ToPage =
-  /** The worker runs, and holds the lock it was given (see connection.ts). */
+  /** The worker runs, and holds the lock it was given (see api/connection.ts). */
   | { type: "ready" }
   | { type: "event"; id: number; event: unknown }
   | { type: "done"; id: number; result: unknown }

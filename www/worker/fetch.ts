@@ -1,7 +1,7 @@
 /** Where a model's bytes come from: a URL or a file, as a stream of small chunks. Runs in the worker. */
-import { SottoError, aborted } from "./errors.js";
-import type { SourceData } from "./protocol.js";
-import { portStream } from "./pump.js";
+import { SottoError, aborted } from "../wire/errors.js";
+import type { SourceData } from "../wire/protocol.js";
+import { portStream } from "../wire/pump.js";
 
 /** No chunk is larger: the engine copies each into wasm memory. */
 export const MAX_CHUNK = 4 << 20;

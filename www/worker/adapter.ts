@@ -4,7 +4,7 @@
  * the request, and tells the engine what adapter it is on. Without subgroups the engine runs its other kernels.
  */
 import type { EngineLoadOptions } from "./engine.js";
-import { SottoError } from "./errors.js";
+import { SottoError } from "../wire/errors.js";
 
 interface Adapter {
   readonly features: { has(name: string): boolean };

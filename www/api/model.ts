@@ -1,6 +1,6 @@
 /** A loaded model, as a page holds it. */
 import { Connection, type Endpoint } from "./connection.js";
-import { SottoError } from "./errors.js";
+import { SottoError } from "../wire/errors.js";
 import type {
   BenchOptions,
   BenchResult,
@@ -11,7 +11,7 @@ import type {
   ModelInfo,
   ScoreResult,
   SourceData,
-} from "./protocol.js";
+} from "../wire/protocol.js";
 
 /** How long a worker may take to free its memory before it is ended anyway. */
 const DISPOSE_MS = 2000;

@@ -1,10 +1,10 @@
 /** The worker's entry: starts the wasm module and connects it to the page. */
 import type { EngineModule } from "./engine.js";
-import { SottoError } from "./errors.js";
+import { SottoError } from "../wire/errors.js";
 import { Host } from "./host.js";
-import type { ToPage, ToWorker } from "./protocol.js";
+import type { ToPage, ToWorker } from "../wire/protocol.js";
 import { startThreads, usableThreads } from "./threads.js";
-import init, * as wasm from "./wasm/sotto.js";
+import init, * as wasm from "../wasm/sotto.js";
 
 let wasmUrl: string | undefined;
 let starting: Promise<EngineModule> | undefined;

@@ -2,7 +2,7 @@
  * What the wasm module exports (`crate/web/`), as the worker uses it.
  * Every method may throw `{ name: "SottoError", code, message }`.
  */
-import type { ErrorData } from "./errors.js";
+import type { ErrorData } from "../wire/errors.js";
 import type {
   BenchOptions,
   BenchResult,
@@ -12,7 +12,7 @@ import type {
   ScoreResult,
   Timings,
   Warning,
-} from "./protocol.js";
+} from "../wire/protocol.js";
 
 export interface EngineModule {
   /** `pause` is called about 30 times a second while the CPU computes, and awaited; `spawn` starts a thread (threads.ts). */

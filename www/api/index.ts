@@ -6,13 +6,13 @@
  *
  * Importing this module touches nothing of the browser, so it is safe on a server too.
  */
-import { SottoError, aborted } from "./errors.js";
+import { SottoError, aborted } from "../wire/errors.js";
 import { connect, type Model } from "./model.js";
-import type { LoadOptions, Source, SourceData } from "./protocol.js";
-import { pump } from "./pump.js";
+import type { LoadOptions, Source, SourceData } from "../wire/protocol.js";
+import { pump } from "../wire/pump.js";
 
 export type { Model } from "./model.js";
-export { ERROR_CODES, SottoError, type ErrorCode } from "./errors.js";
+export { ERROR_CODES, SottoError, type ErrorCode } from "../wire/errors.js";
 export type {
   BenchOptions,
   BenchResult,
@@ -27,7 +27,7 @@ export type {
   Source,
   Timings,
   Warning,
-} from "./protocol.js";
+} from "../wire/protocol.js";
 
 /** Loads a GGUF model in a worker of its own. Rejects with a `SottoError`. */
 export async function load(source: Source, options: LoadOptions = {}): Promise<Model> {

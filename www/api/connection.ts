@@ -1,6 +1,6 @@
 /** The page's side of the protocol: calls to the worker, their answers, and the worker's death. */
-import { SottoError, aborted } from "./errors.js";
-import type { Calls, Method, ToPage, ToWorker } from "./protocol.js";
+import { SottoError, aborted } from "../wire/errors.js";
+import type { Calls, Method, ToPage, ToWorker } from "../wire/protocol.js";
 
 /** What a connection needs of a `Worker`. */
 export interface Endpoint {

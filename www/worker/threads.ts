@@ -1,7 +1,7 @@
 /** Threads for the CPU backend: the artifact with shared memory and relaxed SIMD, and workers that run instances of it. */
 import type { EngineModule } from "./engine.js";
 import type { ToThread } from "./thread.js";
-import init, * as wasm from "./wasm-threads/sotto_threads.js";
+import init, * as wasm from "../wasm-threads/sotto_threads.js";
 
 /** More threads than this wait for memory, and for each other. */
 const MOST_THREADS = 8;

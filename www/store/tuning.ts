@@ -3,15 +3,15 @@
  * can be kept (private windows, full disks) it is measured at each load.
  */
 import { createStore, get, update } from "idb-keyval";
-import type { EngineLoadOptions } from "./engine.js";
+import type { LoadOptions, ModelInfo } from "../wire/protocol.js";
 
 /** Grows with the kernels: what was measured of others says nothing. */
 const VERSION = 2;
 
 const store = () => createStore("sotto", "tuning");
 
-type Adapter = EngineLoadOptions["adapter"];
-type Precision = EngineLoadOptions["precision"];
+type Adapter = Pick<NonNullable<ModelInfo["adapter"]>, "vendor" | "architecture" | "description"> | undefined;
+type Precision = LoadOptions["precision"];
 
 /** Where fewer bits are allowed, other kernels are measured. */
 function key(adapter: Adapter, precision: Precision = "high"): string {

@@ -1,11 +1,11 @@
 /** The worker's side of the protocol: loads one model, then answers calls about it. */
 import type { Engine, EngineModule } from "./engine.js";
-import { SottoError, aborted } from "./errors.js";
+import { SottoError, aborted } from "../wire/errors.js";
 import { chunks, open } from "./fetch.js";
-import type { Calls, Memory, Method, Progress, ToPage, ToWorker } from "./protocol.js";
+import type { Calls, Memory, Method, Progress, ToPage, ToWorker } from "../wire/protocol.js";
 import { describeAdapter, isGraphicsCard, requireWebgpu } from "./adapter.js";
 import { pause } from "./pause.js";
-import { readTuning, writeTuning } from "./tuning.js";
+import { readTuning, writeTuning } from "../store/tuning.js";
 import { Turns } from "./turns.js";
 
 /** Bytes given to the engine before waiting for the device to take them. */
