@@ -40,7 +40,7 @@ function load(page: Page, backend: Backend, worker?: string): Promise<Loaded> {
           message: "",
           backend: taken,
           reason,
-          adapter: adapter && adapter.description,
+          adapter: adapter?.description ?? null,
           warnings,
           tokens,
         };

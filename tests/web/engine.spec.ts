@@ -100,7 +100,8 @@ test("every source gives the same model", async ({ blank }) => {
       return new ReadableStream<Uint8Array>({
         pull(controller) {
           // Odd sizes: fields and blocks are cut anywhere.
-          controller.enqueue(new Uint8Array(bytes.slice(at, (at += 7919))));
+          controller.enqueue(new Uint8Array(bytes.slice(at, at + 7919)));
+          at += 7919;
           if (at >= bytes.byteLength) controller.close();
         },
       });

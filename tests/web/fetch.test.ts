@@ -162,7 +162,10 @@ test("a stream comes through the port; leaving early cancels it", async () => {
   const over = new Promise<void>((resolve) => (cancelled = resolve));
   const endless = () =>
     new ReadableStream<Uint8Array>({
-      pull: (controller) => (pulled++, controller.enqueue(numbers(1000))),
+      pull(controller) {
+        pulled++;
+        controller.enqueue(numbers(1000));
+      },
       cancel: () => cancelled(),
     });
   const opened = await open({ kind: "port", port: pump(endless()) }, never);

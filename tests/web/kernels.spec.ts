@@ -152,7 +152,7 @@ async function runCases(name: string): Promise<Report> {
       const got = new Uint32Array(read.getMappedRange()).slice();
       if (kind === "words" || kind === "list") {
         const [wanted, found] = [want.slice(), got.slice()];
-        if (kind === "list") [wanted, found].forEach((list) => list.subarray(2, 2 + want[0]!).sort());
+        if (kind === "list") for (const list of [wanted, found]) list.subarray(2, 2 + want[0]!).sort();
         const at = wanted.findIndex((word, i) => word !== found[i]);
         if (at >= 0)
           report.failures.push(`${label}, binding ${binding}: word ${at} is ${found[at]}, not ${wanted[at]}`);
@@ -180,7 +180,7 @@ async function runCases(name: string): Promise<Report> {
         report.failures.push(`${label}, binding ${binding}: error ${error / norm} is over ${c.ceiling}`);
       read.destroy();
     }
-    buffers.forEach((made) => made.destroy());
+    for (const made of buffers) made.destroy();
     report.ran.push(c.variant);
   }
   device.destroy();

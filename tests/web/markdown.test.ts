@@ -53,7 +53,7 @@ test.each([
 test("hostile nesting and length stay quick and bounded", () => {
   const started = performance.now();
   for (const text of [
-    "> ".repeat(5000) + "x",
+    `${"> ".repeat(5000)}x`,
     "- ".repeat(3000),
     "*".repeat(20_000),
     "`".repeat(20_000),

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { load } from "../../www/api/index.js";
 import type { Chunk, Progress } from "../../www/wire/protocol.js";
-import { Loader, REPLY, log } from "./fake-engine.js";
+import { type Loader, REPLY, log } from "./fake-engine.js";
 import { GGUF, codeOf, fakeWorker, loadFake } from "./harness.js";
 import { connect, type Model } from "../../www/api/model.js";
 

@@ -135,7 +135,7 @@ async function main(args) {
   for (const model of models) {
     const result = await benchModel(model, values);
     results.push(result);
-    if (values.out) writeFileSync(values.out, JSON.stringify(results, null, 1) + "\n");
+    if (values.out) writeFileSync(values.out, `${JSON.stringify(results, null, 1)}\n`);
     if (!values.json) print(result);
   }
   if (values.json) console.log(JSON.stringify(results));

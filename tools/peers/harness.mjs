@@ -23,7 +23,11 @@ export async function openServers(model) {
   };
   const plain = await serve(routes);
   const isolated = await serve(routes, { headers: ISOLATED });
-  return { plain, isolated, close: () => (plain.close(), isolated.close()) };
+  const close = () => {
+    plain.close();
+    isolated.close();
+  };
+  return { plain, isolated, close };
 }
 
 /**

@@ -79,7 +79,10 @@
       channel.onmessage = ({ data }) => typeof data === "object" && reports.push(data);
       channel.postMessage("report");
       await new Promise((resolve) => setTimeout(resolve, 1000));
-      for (const { gpu, wasm } of reports) (total.gpu += gpu), (total.wasm += wasm);
+      for (const { gpu, wasm } of reports) {
+        total.gpu += gpu;
+        total.wasm += wasm;
+      }
       return { gpuBytes: total.gpu, wasmBytes: total.wasm };
     };
   }

@@ -35,7 +35,7 @@ export async function measure({ modelUrl, context, promptTokens, genTokens, warm
   };
   // It takes text only, so a word that is one token stands for any token; a short request tells
   // how many tokens come with it.
-  const words = (count) => "the" + " the".repeat(count - 1);
+  const words = (count) => `the${" the".repeat(count - 1)}`;
   const counting = performance.now();
   const extra = (await generate(words(4), 1)).timings.prompt_n - 4;
   const counted = performance.now() - counting;

@@ -70,15 +70,14 @@ export class Connection {
         this.#send({ type: "abort", id });
         settle.reject(aborted(what, signal));
       };
-      const settled = () => {
-        signal?.removeEventListener("abort", onAbort);
-        this.#pending.delete(id);
-      };
-      const settle: Pending = {
-        onEvent,
-        resolve: (result) => (settled(), resolve(result)),
-        reject: (error) => (settled(), reject(error)),
-      };
+      const settled =
+        <T>(pass: (value: T) => void) =>
+        (value: T) => {
+          signal?.removeEventListener("abort", onAbort);
+          this.#pending.delete(id);
+          pass(value);
+        };
+      const settle: Pending = { onEvent, resolve: settled(resolve), reject: settled(reject) };
       signal?.addEventListener("abort", onAbort, { once: true });
       this.#pending.set(id, settle);
       try {
@@ -104,8 +103,15 @@ export class Connection {
     const events: Calls[M]["event"][] = [];
     let wake = () => {};
     let over = false;
-    const result = this.call(method, args, { ...options, signal, onEvent: (event) => (events.push(event), wake()) });
-    const end = () => ((over = true), wake());
+    const onEvent = (event: Calls[M]["event"]) => {
+      events.push(event);
+      wake();
+    };
+    const end = () => {
+      over = true;
+      wake();
+    };
+    const result = this.call(method, args, { ...options, signal, onEvent });
     result.then(end, end);
     try {
       for (;;) {

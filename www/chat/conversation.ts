@@ -94,7 +94,8 @@ export class Conversation {
   }
 
   async #reply(model: Model, text: string): Promise<void> {
-    const running = (this.#running = new AbortController());
+    const running = new AbortController();
+    this.#running = running;
     const history = this.#history;
     const answer = addMessage("assistant", model.info.name);
     answer.body.setAttribute("aria-busy", "true");

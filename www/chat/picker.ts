@@ -42,9 +42,12 @@ export class Picker {
     // Also entered for each child: so count.
     let depth = 0;
     const files = (event: DragEvent) => event.dataTransfer?.types.includes("Files");
-    const veil = (by: number) => show("veil", (depth = Math.max(0, by === 0 ? 0 : depth + by)) > 0);
-    addEventListener("dragenter", (event) => files(event) && veil(1));
-    addEventListener("dragleave", (event) => files(event) && veil(-1));
+    const veil = (deep: number) => {
+      depth = Math.max(0, deep);
+      show("veil", depth > 0);
+    };
+    addEventListener("dragenter", (event) => files(event) && veil(depth + 1));
+    addEventListener("dragleave", (event) => files(event) && veil(depth - 1));
     addEventListener("dragover", (event) => files(event) && event.preventDefault());
     addEventListener("drop", (event) => {
       if (!files(event)) return;
@@ -61,7 +64,8 @@ export class Picker {
 
   async #load(source: Source, name: string, title?: string): Promise<void> {
     this.#running?.abort();
-    const running = (this.#running = new AbortController());
+    const running = new AbortController();
+    this.#running = running;
     await this.#hooks.onStart();
     if (running.signal.aborted) return;
     this.#showLoading(name);

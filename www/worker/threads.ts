@@ -61,7 +61,9 @@ export async function startThreads(count: number): Promise<EngineModule> {
   await init();
   const [module, memory] = wasm.shared() as [WebAssembly.Module, WebAssembly.Memory];
   const workers: Worker[] = [];
-  const end = () => workers.forEach((worker) => worker.terminate());
+  const end = () => {
+    for (const worker of workers) worker.terminate();
+  };
   try {
     await Promise.all(
       Array.from({ length: count - 1 }, () => {
