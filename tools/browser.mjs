@@ -9,13 +9,17 @@ export async function launchBrowser(url, { webgpu = false, exactTimes = false } 
   for (const adapter of wanted ? [wanted] : ["hardware", "swiftshader"]) {
     let browser;
     try {
-      browser = await chromium.launch({ executablePath, args: [...chromiumArgs(adapter), ...(exactTimes ? ["--enable-webgpu-developer-features"] : [])] });
+      browser = await chromium.launch({
+        executablePath,
+        args: [...chromiumArgs(adapter), ...(exactTimes ? ["--enable-webgpu-developer-features"] : [])],
+      });
     } catch (error) {
       throw new Stop(`Chromium (${executablePath}) did not start: ${firstLine(error)}`);
     }
     const page = await browser.newPage();
     await page.goto(url);
-    if (!webgpu || await page.evaluate(async () => !!(await navigator.gpu?.requestAdapter()))) return { browser, page };
+    if (!webgpu || (await page.evaluate(async () => !!(await navigator.gpu?.requestAdapter()))))
+      return { browser, page };
     await browser.close();
   }
   throw new Stop(`this Chromium (${executablePath}) gives no WebGPU adapter; update it.`);

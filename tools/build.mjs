@@ -18,7 +18,12 @@ const THREADS = {
   scripts: ["index.js", "worker.js", "thread.js"],
   features: "+atomics,+bulk-memory,+mutable-globals,+simd128,+relaxed-simd",
   /** The memory is made by the page, and each thread has its own stack and thread-local data in it. */
-  link: ["--shared-memory", "--import-memory", "--max-memory=4294967296", ...["__wasm_init_tls", "__tls_size", "__tls_align", "__tls_base", "__heap_base"].map((name) => `--export=${name}`)],
+  link: [
+    "--shared-memory",
+    "--import-memory",
+    "--max-memory=4294967296",
+    ...["__wasm_init_tls", "__tls_size", "__tls_align", "__tls_base", "__heap_base"].map((name) => `--export=${name}`),
+  ],
 };
 
 const WASM = "wasm32-unknown-unknown";
@@ -54,9 +59,12 @@ function writeStub({ name, folder }) {
   const bindings = join(ROOT, "www", folder);
   rmSync(bindings, { recursive: true, force: true });
   mkdirSync(bindings, { recursive: true });
-  const missing = "() => { throw new Error(\"this build of the package has no threads\"); }";
+  const missing = '() => { throw new Error("this build of the package has no threads"); }';
   const names = ["shared", "serve", "fail", "initSync", "Loader"];
-  writeFileSync(join(bindings, `${name}.js`), `${names.map((name) => `export const ${name} = ${missing};\n`).join("")}export default async ${missing};\n`);
+  writeFileSync(
+    join(bindings, `${name}.js`),
+    `${names.map((name) => `export const ${name} = ${missing};\n`).join("")}export default async ${missing};\n`,
+  );
   const types = names.map((name) => `export const ${name}: (...args: unknown[]) => unknown;\n`).join("");
   writeFileSync(join(bindings, `${name}.d.ts`), `${types}export default function init(): Promise<unknown>;\n`);
 }
@@ -69,23 +77,36 @@ function optimise(input, output) {
   const kept = join(TARGET, "wasm-opt", `${hash(readFileSync(input), version, ...flags)}.wasm`);
   if (!existsSync(kept)) {
     mkdirSync(join(TARGET, "wasm-opt"), { recursive: true });
-    run(process.execPath, [join(ROOT, "node_modules", "binaryen", "bin", "wasm-opt"), ...flags, input, "-o", `${kept}.part`]);
+    run(process.execPath, [
+      join(ROOT, "node_modules", "binaryen", "bin", "wasm-opt"),
+      ...flags,
+      input,
+      "-o",
+      `${kept}.part`,
+    ]);
     copyFileSync(`${kept}.part`, kept);
     rmSync(`${kept}.part`);
   }
   copyFileSync(kept, output);
 }
 
+/** The package's scripts: each is one file beside the wasm, whatever room its source is in. */
+const SCRIPTS = { index: "api", worker: "worker", thread: "worker" };
+
 /** The scripts; `engine` replaces the wasm bindings (tests give a fake). */
 export async function bundle(out, { engine } = {}) {
   const { rolldown } = await import("rolldown");
   const fake = engine && {
     name: "engine",
-    resolveId: (id) => (id === "./wasm/sotto.js" || id === "./threads.js" ? engine : null),
+    resolveId: (id) => (id === "../wasm/sotto.js" || id === "./threads.js" ? engine : null),
   };
-  for (const entry of ["index", "worker", "thread"]) {
+  for (const [entry, room] of Object.entries(SCRIPTS)) {
     if (fake && entry === "thread") continue;
-    const bundle = await rolldown({ input: join(ROOT, "www", `${entry}.ts`), platform: "browser", plugins: fake ? [fake] : [] });
+    const bundle = await rolldown({
+      input: join(ROOT, "www", room, `${entry}.ts`),
+      platform: "browser",
+      plugins: fake ? [fake] : [],
+    });
     await bundle.write({ file: join(out, `${entry}.js`), format: "esm", minify: true });
     await bundle.close();
   }
@@ -114,12 +135,14 @@ export async function build({ fast = false } = {}) {
   ensureWasmTarget();
   const dist = join(ROOT, "dist");
   const threads = ensureRustSource();
-  if (!threads) console.error("The artifact with threads is left out: Rust's source is not there (rustup component add rust-src).");
+  if (!threads)
+    console.error("The artifact with threads is left out: Rust's source is not there (rustup component add rust-src).");
   const artifacts = threads ? [ENGINE, THREADS] : [ENGINE];
   for (const artifact of artifacts) buildWasm(artifact, fast ? "release" : "wasm");
   if (!threads) writeStub(THREADS);
+  // All of it is written anew: what an older build left would be packed too.
+  rmSync(dist, { recursive: true, force: true });
   mkdirSync(dist, { recursive: true });
-  for (const name of ["thread.js", `${THREADS.name}_bg.wasm`]) rmSync(join(dist, name), { force: true });
   for (const { name, folder } of artifacts) {
     const wasm = join(ROOT, "www", folder, `${name}_bg.wasm`);
     if (fast) copyFileSync(wasm, join(dist, `${name}_bg.wasm`));
@@ -129,7 +152,8 @@ export async function build({ fast = false } = {}) {
   const tsc = join(ROOT, "node_modules", "typescript", "bin", "tsc");
   run(process.execPath, [tsc, "-p", "tsconfig.build.json"]);
   const total = sizes(dist, artifacts);
-  if (!fast && total > MAX_GZIP_BYTES) throw new Stop(`the package is ${total} bytes compressed, over the limit of ${MAX_GZIP_BYTES}.`);
+  if (!fast && total > MAX_GZIP_BYTES)
+    throw new Stop(`the package is ${total} bytes compressed, over the limit of ${MAX_GZIP_BYTES}.`);
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1]).href) {

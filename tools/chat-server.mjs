@@ -4,7 +4,13 @@ import { ISOLATED, below, sendFile } from "./serve.mjs";
 import { ROOT } from "./setup.mjs";
 
 /** `dist` is the built package, `models` the folder behind /models/. */
-export async function startChat({ port = 5173, host, dist = join(ROOT, "dist"), models = join(ROOT, "models"), logLevel = "warn" } = {}) {
+export async function startChat({
+  port = 5173,
+  host,
+  dist = join(ROOT, "dist"),
+  models = join(ROOT, "models"),
+  logLevel = "warn",
+} = {}) {
   const { createServer } = await import("vite");
   const serveModels = {
     name: "models",

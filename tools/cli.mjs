@@ -7,28 +7,40 @@ import { ROOT, Stop, ensurePackages, tool } from "./setup.mjs";
 
 const text = { type: "string" };
 const flag = { type: "boolean", default: false };
-const MODEL = { model: text, backend: { ...text, default: "auto" }, precision: { ...text, default: "high" }, threads: text, "context-length": text, tune: text, json: flag, help: { ...flag, short: "h" } };
+const MODEL = {
+  model: text,
+  backend: { ...text, default: "auto" },
+  precision: { ...text, default: "high" },
+  threads: text,
+  "context-length": text,
+  tune: text,
+  json: flag,
+  help: { ...flag, short: "h" },
+};
 
 /** Flags whose values are names. */
 const NAMES = { backend: ["auto", "webgpu", "cpu"], precision: ["high", "fast"], tune: ["on", "off"] };
 
 const COMMANDS = {
   generate: {
-    usage: "generate --model FILE_OR_URL (--prompt TEXT | --prompt-file F | --batch F.json) [--raw] [--max-tokens N] [--temperature T] [--top-k N] [--top-p P] [--min-p P] [--repeat-penalty R] [--seed S] [--stop TEXT]… [--context-length N] [--backend auto|webgpu|cpu] [--precision high|fast] [--threads N] [--tune on|off] [--json]",
+    usage:
+      "generate --model FILE_OR_URL (--prompt TEXT | --prompt-file F | --batch F.json) [--raw] [--max-tokens N] [--temperature T] [--top-k N] [--top-p P] [--min-p P] [--repeat-penalty R] [--seed S] [--stop TEXT]… [--context-length N] [--backend auto|webgpu|cpu] [--precision high|fast] [--threads N] [--tune on|off] [--json]",
     flags: { ...MODEL, prompt: text, "prompt-file": text, batch: text, raw: flag, stop: { ...text, multiple: true } },
     numbers: ["max-tokens", "temperature", "top-k", "top-p", "min-p", "repeat-penalty", "seed"],
     input: ["prompt", "prompt-file"],
     run: generate,
   },
   score: {
-    usage: "score --model FILE_OR_URL (--text TEXT | --text-file F | --batch F.json) [--context-length N] [--backend auto|webgpu|cpu] [--precision high|fast] [--threads N] [--tune on|off] [--json]",
+    usage:
+      "score --model FILE_OR_URL (--text TEXT | --text-file F | --batch F.json) [--context-length N] [--backend auto|webgpu|cpu] [--precision high|fast] [--threads N] [--tune on|off] [--json]",
     flags: { ...MODEL, text, "text-file": text, batch: text },
     numbers: [],
     input: ["text", "text-file"],
     run: score,
   },
   bench: {
-    usage: "bench --model FILE_OR_URL [--prompt-tokens 256[,N]…] [--gen-tokens 64] [--runs 3] [--profile] [--context-length N] [--backend auto|webgpu|cpu] [--precision high|fast] [--threads N] [--tune on|off] [--json]",
+    usage:
+      "bench --model FILE_OR_URL [--prompt-tokens 256[,N]…] [--gen-tokens 64] [--runs 3] [--profile] [--context-length N] [--backend auto|webgpu|cpu] [--precision high|fast] [--threads N] [--tune on|off] [--json]",
     flags: { ...MODEL, "prompt-tokens": { ...text, default: "256" }, profile: flag },
     numbers: ["gen-tokens", "runs"],
     lists: ["prompt-tokens"],
@@ -39,11 +51,17 @@ const COMMANDS = {
 await tool(async () => {
   const [name, ...args] = process.argv.slice(2);
   const command = COMMANDS[name];
-  if (!command) throw new Stop(`usage: ${Object.values(COMMANDS).map(({ usage }) => usage).join(" | ")}`);
+  if (!command)
+    throw new Stop(
+      `usage: ${Object.values(COMMANDS)
+        .map(({ usage }) => usage)
+        .join(" | ")}`,
+    );
   const values = readFlags(command, args);
   if (values.help) return console.log(`usage: ${command.usage}`);
   for (const [name, known] of Object.entries(NAMES)) {
-    if (values[name] !== undefined && !known.includes(values[name])) throw new Stop(`--${name} is one of ${known.join(", ")}, not "${values[name]}".`);
+    if (values[name] !== undefined && !known.includes(values[name]))
+      throw new Stop(`--${name} is one of ${known.join(", ")}, not "${values[name]}".`);
   }
   if (!values.model) throw new Stop(`--model is missing; usage: ${command.usage}`);
   const inputs = command.input ? readInputs(command, values) : [];
@@ -57,7 +75,9 @@ function readFlags({ flags, numbers, lists = [], usage }, args) {
   try {
     const options = { ...flags, ...Object.fromEntries(numbers.map((number) => [number, text])) };
     // parseArgs takes "-1" for a flag unless it is joined to its name.
-    const joined = args.flatMap((arg, i) => (/^-[\d.]/.test(arg) && i > 0 ? [] : /^-[\d.]/.test(args[i + 1] ?? "") ? [`${arg}=${args[i + 1]}`] : [arg]));
+    const joined = args.flatMap((arg, i) =>
+      /^-[\d.]/.test(arg) && i > 0 ? [] : /^-[\d.]/.test(args[i + 1] ?? "") ? [`${arg}=${args[i + 1]}`] : [arg],
+    );
     ({ values } = parseArgs({ args: joined, options }));
   } catch (error) {
     throw new Stop(`${error.message.split(". ")[0]}; usage: ${usage}`);
@@ -91,7 +111,8 @@ function readInputs({ input: [direct, file], usage }, values) {
     if (error instanceof Stop) throw error;
     throw new Stop(`${values.batch} is not JSON: ${error.message}`);
   }
-  const good = Array.isArray(batch) && batch.every((item) => typeof item?.name === "string" && typeof item?.text === "string");
+  const good =
+    Array.isArray(batch) && batch.every((item) => typeof item?.name === "string" && typeof item?.text === "string");
   if (!good) throw new Stop(`${values.batch} must be an array of {"name", "text"}.`);
   return batch;
 }
@@ -117,28 +138,40 @@ async function inBrowser(values, work) {
   const { firstLine, launchBrowser } = await import("./browser.mjs");
   const isUrl = /^https?:/i.test(values.model);
   const path = resolve(values.model);
-  if (!isUrl && !statSync(path, { throwIfNoEntry: false })?.isFile()) throw new Stop(`there is no file ${values.model}.`);
+  if (!isUrl && !statSync(path, { throwIfNoEntry: false })?.isFile())
+    throw new Stop(`there is no file ${values.model}.`);
   const routes = {
     "/dist/": join(ROOT, "dist"),
     "/model/": (request, response) => sendFile(request, response, path),
-    "/": (_request, response) => response.setHeader("content-type", "text/html").end("<!doctype html><title>sotto</title>"),
+    "/": (_request, response) =>
+      response.setHeader("content-type", "text/html").end("<!doctype html><title>sotto</title>"),
   };
   const server = await serve(routes, { headers: ISOLATED });
   let browser;
   try {
     let page;
-    ({ browser, page } = await launchBrowser(server.url, { webgpu: values.backend === "webgpu", exactTimes: values.profile }));
+    ({ browser, page } = await launchBrowser(server.url, {
+      webgpu: values.backend === "webgpu",
+      exactTimes: values.profile,
+    }));
     await page.exposeFunction("write", (piece) => void process.stdout.write(piece));
     const source = isUrl ? values.model : `${server.url}/model/${encodeURIComponent(basename(path))}`;
     const call = async (action, argument) => {
       const result = await page.evaluate(inPage, { action, argument }).catch((error) => {
         throw new Stop(`the page failed: ${firstLine(error)}`);
       });
-      if (result.error) throw new Stop(`${result.error.message.replaceAll(source, values.model)} (${result.error.code})`);
+      if (result.error)
+        throw new Stop(`${result.error.message.replaceAll(source, values.model)} (${result.error.code})`);
       return result.value;
     };
     const { backend, precision, threads } = values;
-    const options = { backend, precision, threads, contextLength: values["context-length"], tune: values.tune && values.tune === "on" };
+    const options = {
+      backend,
+      precision,
+      threads,
+      contextLength: values["context-length"],
+      tune: values.tune && values.tune === "on",
+    };
     const load = () => call("load", { source, options });
     const { info, loadMs, warnings } = await load();
     for (const warning of warnings) console.error(`warning: ${warning}`);
@@ -184,7 +217,11 @@ async function generate({ call, info, loadMs }, { options, raw, stop, json }, in
   const results = [];
   for (const { name, text } of inputs) {
     if (!json && name !== undefined) console.log(`## ${name}`);
-    const reply = await call("generate", { prompt: text, options: { ...options, raw, ...(stop && { stop }) }, stream: !json });
+    const reply = await call("generate", {
+      prompt: text,
+      options: { ...options, raw, ...(stop && { stop }) },
+      stream: !json,
+    });
     if (!json) process.stdout.write(reply.text.endsWith("\n") ? "" : "\n");
     const { ttftMs, prefillTps, decodeTps } = reply.timings;
     results.push({
@@ -198,7 +235,10 @@ async function generate({ call, info, loadMs }, { options, raw, stop, json }, in
       backend: info.backend,
       adapter: adapter(info),
     });
-    if (!json) console.error(`[${reply.tokens.length} tokens, ${decodeTps.toFixed(1)} tokens/s, first after ${ttftMs.toFixed(0)} ms, ${adapter(info) ?? "CPU"}]`);
+    if (!json)
+      console.error(
+        `[${reply.tokens.length} tokens, ${decodeTps.toFixed(1)} tokens/s, first after ${ttftMs.toFixed(0)} ms, ${adapter(info) ?? "CPU"}]`,
+      );
   }
   if (json) print(inputs, results);
 }
@@ -208,7 +248,10 @@ async function score({ call }, { json }, inputs) {
   for (const { name, text } of inputs) {
     const { tokens, nllMean, perplexity, top } = await call("score", text);
     results.push({ ...(name !== undefined && { name }), tokens, nll_mean: nllMean, perplexity, top });
-    if (!json) console.log(`${name ? `${name}: ` : ""}${tokens.length} tokens, mean NLL ${nllMean.toFixed(4)}, perplexity ${perplexity.toFixed(3)}`);
+    if (!json)
+      console.log(
+        `${name ? `${name}: ` : ""}${tokens.length} tokens, mean NLL ${nllMean.toFixed(4)}, perplexity ${perplexity.toFixed(3)}`,
+      );
   }
   if (json) print(inputs, results);
 }
@@ -237,7 +280,11 @@ async function bench({ call, reload, info, loadMs }, { options, profile, json })
   for (const line of tuning) console.log(`${"tuned".padEnd(22)} ${line}`);
   if (lengths.length) console.table(lengths.map(rounded));
   for (const [name, { kernels, ...pass }] of Object.entries(passes)) {
-    console.log(`\n${name}: ${Object.entries(pass).map(([key, value]) => `${key} ${round(value)}`).join(", ")}`);
+    console.log(
+      `\n${name}: ${Object.entries(pass)
+        .map(([key, value]) => `${key} ${round(value)}`)
+        .join(", ")}`,
+    );
     console.table(kernels.map(rounded));
   }
 }
@@ -252,7 +299,9 @@ function rounded(row) {
 
 /** One JSON value: an array for a batch, else the one result. */
 function print(inputs, results) {
-  console.log(JSON.stringify(inputs.some(({ name }) => name !== undefined) || results.length !== 1 ? results : results[0]));
+  console.log(
+    JSON.stringify(inputs.some(({ name }) => name !== undefined) || results.length !== 1 ? results : results[0]),
+  );
 }
 
 function memory({ memory: { wasmBytes, gpuBytes } }) {
@@ -272,5 +321,10 @@ function camel(name) {
 function snakeCase(value) {
   if (Array.isArray(value)) return value.map(snakeCase);
   if (value === null || typeof value !== "object") return value;
-  return Object.fromEntries(Object.entries(value).map(([name, member]) => [name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`), snakeCase(member)]));
+  return Object.fromEntries(
+    Object.entries(value).map(([name, member]) => [
+      name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`),
+      snakeCase(member),
+    ]),
+  );
 }

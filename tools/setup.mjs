@@ -63,7 +63,10 @@ export function ensureRustSource() {
   const { stdout } = spawnSync("rustc", ["--print", "sysroot"], { cwd: ROOT, encoding: "utf8" });
   const there = () => existsSync(join(stdout.trim(), "lib", "rustlib", "src", "rust", "library", "Cargo.lock"));
   if (!stdout) return false;
-  return there() || (!!onPath("rustup", "rustup.exe") && run("rustup", ["component", "add", "rust-src"], { optional: true }) && there());
+  return (
+    there() ||
+    (!!onPath("rustup", "rustup.exe") && run("rustup", ["component", "add", "rust-src"], { optional: true }) && there())
+  );
 }
 
 /** Installs Debian packages if this is such a machine and we may. */
@@ -79,7 +82,9 @@ const MAC_CHROME = "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome
 /** Path of a Chromium or Chrome; installed by apt-get on a Debian machine without one. */
 export function ensureChromium() {
   const find = () =>
-    process.env.CHROMIUM ?? onPath("chromium", "chromium-browser", "google-chrome", "google-chrome-stable") ?? (existsSync(MAC_CHROME) ? MAC_CHROME : undefined);
+    process.env.CHROMIUM ??
+    onPath("chromium", "chromium-browser", "google-chrome", "google-chrome-stable") ??
+    (existsSync(MAC_CHROME) ? MAC_CHROME : undefined);
   const path = find() ?? (aptInstall("chromium") ? find() : undefined);
   if (!path) throw new Stop("no Chromium was found; install Chromium or Chrome, or set CHROMIUM to its path.");
   return path;
@@ -90,7 +95,9 @@ export function ensureVulkan() {
   if (process.platform !== "linux") return;
   const folders = ["/usr/share/vulkan/icd.d", "/etc/vulkan/icd.d"];
   // The loader's package makes the folders, empty.
-  const driver = folders.some((folder) => existsSync(folder) && readdirSync(folder).some((name) => name.endsWith(".json")));
+  const driver = folders.some(
+    (folder) => existsSync(folder) && readdirSync(folder).some((name) => name.endsWith(".json")),
+  );
   const found = process.env.VK_DRIVER_FILES || driver || aptInstall("mesa-vulkan-drivers", "libvulkan1");
   if (!found) throw new Stop("no Vulkan driver was found; install one (Debian: mesa-vulkan-drivers).");
 }

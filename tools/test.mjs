@@ -23,7 +23,10 @@ const STEPS = {
   rust: () => {
     ensureVulkan();
     const driver = process.env.VK_DRIVER_FILES ?? (existsSync(LAVAPIPE) ? LAVAPIPE : undefined);
-    const env = { SOTTO_KERNEL_CASES: join(ROOT, "target", "kernel-cases"), ...(driver && { VK_DRIVER_FILES: driver }) };
+    const env = {
+      SOTTO_KERNEL_CASES: join(ROOT, "target", "kernel-cases"),
+      ...(driver && { VK_DRIVER_FILES: driver }),
+    };
     run("cargo", ["test", "--release"], { env });
     // Measurements take no part in the tests, but must build.
     run("cargo", ["check", "--release", "--benches"], { env });
@@ -33,7 +36,9 @@ const STEPS = {
     ensureChromium();
     const driver = DRIVERS.find((path) => existsSync(path));
     if (!driver) return console.error(`skipped: this Chromium brings no Vulkan driver at ${DRIVERS.join(" or ")}.`);
-    run("cargo", ["test", "--release", "--test", "kernels", "--test", "quant_gpu"], { env: { VK_DRIVER_FILES: driver } });
+    run("cargo", ["test", "--release", "--test", "kernels", "--test", "quant_gpu"], {
+      env: { VK_DRIVER_FILES: driver },
+    });
   },
   build: async () => {
     ensureWasmTarget();
@@ -44,7 +49,8 @@ const STEPS = {
   unit: () => node("vitest/vitest.mjs", "run"),
   browser: () => {
     ensureChromium();
-    if (!existsSync(join(ROOT, "dist", "sotto_bg.wasm"))) throw new Stop("the package is not built; run `npm run build` first.");
+    if (!existsSync(join(ROOT, "dist", "sotto_bg.wasm")))
+      throw new Stop("the package is not built; run `npm run build` first.");
     node("@playwright/test/cli.js", "test");
   },
 };

@@ -6,7 +6,7 @@ use super::wasm_bytes;
 use crate::device::gpu::Gpu;
 use crate::run::engine;
 
-/// What `www/protocol.ts` calls `ModelInfo`.
+/// What `www/wire/protocol.ts` calls `ModelInfo`.
 pub fn info(engine: &engine::Engine) -> impl Serialize + use<> {
     #[derive(Serialize)]
     #[serde(rename_all = "camelCase")]

@@ -1,4 +1,4 @@
-//! The library as JavaScript sees it, inside the worker: `Loader` → `Engine` → `Generation` (types in `www/engine.ts`).
+//! The library as JavaScript sees it, inside the worker: `Loader` → `Engine` → `Generation` (types in `www/worker/engine.ts`).
 //! Every failure is thrown as `{ name: "SottoError", code, message }`.
 
 mod info;

@@ -25,11 +25,25 @@ function load(page: Page, backend: Backend, worker?: string): Promise<Loaded> {
       const tokens: number[] = [];
       try {
         const workerUrl = worker && new URL(`/workers/${worker}.js`, location.href);
-        const model = await sotto.load("/tiny/llama-f32.gguf", { backend, contextLength: 64, onWarning: (warning) => warnings.push(warning), ...(workerUrl && { workerUrl }) });
-        for await (const chunk of model.generate("the cat", { raw: true, maxTokens: 4, temperature: 0 })) tokens.push(...chunk.tokens);
+        const model = await sotto.load("/tiny/llama-f32.gguf", {
+          backend,
+          contextLength: 64,
+          onWarning: (warning) => warnings.push(warning),
+          ...(workerUrl && { workerUrl }),
+        });
+        for await (const chunk of model.generate("the cat", { raw: true, maxTokens: 4, temperature: 0 }))
+          tokens.push(...chunk.tokens);
         const { backend: taken, backendReason: reason, adapter } = model.info;
         await model.dispose();
-        return { code: "fine", message: "", backend: taken, reason, adapter: adapter && adapter.description, warnings, tokens };
+        return {
+          code: "fine",
+          message: "",
+          backend: taken,
+          reason,
+          adapter: adapter?.description ?? null,
+          warnings,
+          tokens,
+        };
       } catch (error) {
         const { code, message } = error as { code: string; message: string };
         return { code, message, warnings, tokens };
@@ -69,8 +83,16 @@ for (const [worker, code] of [
 
 test("names that are no backend or precision are refused", async ({ blank }) => {
   const codes = await blank.evaluate(async () => {
-    const code = (options: object) => sotto.load("/tiny/llama-f32.gguf", options).then(() => "fine", (error: { code: string }) => error.code);
-    return [await code({ backend: "gpu" }), await code({ precision: "low" }), await code({ backend: "cpu", precision: "high" })];
+    const code = (options: object) =>
+      sotto.load("/tiny/llama-f32.gguf", options).then(
+        () => "fine",
+        (error: { code: string }) => error.code,
+      );
+    return [
+      await code({ backend: "gpu" }),
+      await code({ precision: "low" }),
+      await code({ backend: "cpu", precision: "high" }),
+    ];
   });
   expect(codes).toEqual(["bad_option", "bad_option", "fine"]);
 });
@@ -88,8 +110,9 @@ test("an abort ends a long prefill on the CPU in the middle, and the next reply 
     } catch (error) {
       code = (error as { code: string }).code;
     }
-    let last: import("../../www/index.js").Chunk | undefined;
-    for await (const chunk of model.generate(prompt.slice(0, 200), { raw: true, maxTokens: 4, temperature: 0 })) last = chunk;
+    let last: import("../../www/api/index.js").Chunk | undefined;
+    for await (const chunk of model.generate(prompt.slice(0, 200), { raw: true, maxTokens: 4, temperature: 0 }))
+      last = chunk;
     await model.dispose();
     return { code, last };
   }, DEFAULT_MODEL);

@@ -9,7 +9,7 @@ import { test as base, tinyModel } from "./servers.js";
 
 export { expect } from "@playwright/test";
 
-export type Package = typeof import("../../www/index.js");
+export type Package = typeof import("../../www/api/index.js");
 
 /** Makes the adapter a graphics card by its name. */
 const CARD = `
@@ -41,10 +41,14 @@ export const test = base.extend<{ blank: Page }>({
     const server = await serve({
       "/dist/": join(ROOT, "dist"),
       "/models/": join(ROOT, "models"),
-      "/tiny/": (_request: unknown, response: ServerResponse, path: string) => response.end(readFileSync(tinyModel(path.slice("/tiny/".length, -".gguf".length)))),
-      "/workers/": (_request: unknown, response: ServerResponse, path: string) => script(response, `import "/patches/${path.slice("/workers/".length)}"; import "/dist/worker.js";`),
-      "/patches/": (_request: unknown, response: ServerResponse, path: string) => script(response, WORKERS[path.slice("/patches/".length, -".js".length)]!),
-      "/": (_request: unknown, response: ServerResponse) => response.setHeader("content-type", "text/html").end("<!doctype html>"),
+      "/tiny/": (_request: unknown, response: ServerResponse, path: string) =>
+        response.end(readFileSync(tinyModel(path.slice("/tiny/".length, -".gguf".length)))),
+      "/workers/": (_request: unknown, response: ServerResponse, path: string) =>
+        script(response, `import "/patches/${path.slice("/workers/".length)}"; import "/dist/worker.js";`),
+      "/patches/": (_request: unknown, response: ServerResponse, path: string) =>
+        script(response, WORKERS[path.slice("/patches/".length, -".js".length)]!),
+      "/": (_request: unknown, response: ServerResponse) =>
+        response.setHeader("content-type", "text/html").end("<!doctype html>"),
     });
     await page.goto(server.url);
     await page.evaluate(async () => {

@@ -20,7 +20,9 @@ test("loads the default model, chats, shows the figures, and again after a reloa
   await openModel(page, fakeChat);
   await expect(page.locator("#model-name")).toHaveText("SmolLM2 135M Instruct");
   await expect(page.locator("#model-facts")).toContainText("180 MB on the CPU");
-  await expect(page.locator("#backend")).toContainText("runs on the CPU. The WebGPU adapter 'SwiftShader' is software.");
+  await expect(page.locator("#backend")).toContainText(
+    "runs on the CPU. The WebGPU adapter 'SwiftShader' is software.",
+  );
   await say(page, "How does a bicycle stay upright?");
   await idle(page);
   await expect(reply(page).locator("ol > li")).toHaveCount(3);
@@ -50,7 +52,8 @@ test("the settings show which kernels were measured, once a model is there", asy
 
 test("the model's output is text, whatever it writes", async ({ page, fakeChat }) => {
   await openModel(page, fakeChat);
-  const hostile = "<img src=x onerror=document.title='hacked'> <script>document.title='hacked'</script> [x](javascript:document.title='hacked')";
+  const hostile =
+    "<img src=x onerror=document.title='hacked'> <script>document.title='hacked'</script> [x](javascript:document.title='hacked')";
   await say(page, `echo ${hostile}`);
   await idle(page);
   await expect(reply(page).locator(".body")).toHaveText(hostile);
@@ -106,7 +109,9 @@ test("settings hold for the reply and for the next visit", async ({ page, fakeCh
 
 test("on a graphics card the page names it, and says why on demand", async ({ page, fakeChat }) => {
   await page.goto(fakeChat);
-  await page.getByLabel("A file from this device").setInputFiles({ name: "my.gguf", mimeType: "", buffer: Buffer.from("GGUF for a graphics card") });
+  await page
+    .getByLabel("A file from this device")
+    .setInputFiles({ name: "my.gguf", mimeType: "", buffer: Buffer.from("GGUF for a graphics card") });
   await expect(page.locator("#model-facts")).toContainText("150 MB on Acme 3000");
   await expect(page.locator("#model-facts")).toHaveAttribute("title", /graphics adapter/);
   await expect(page.locator("#backend")).toBeHidden();
@@ -114,7 +119,9 @@ test("on a graphics card the page names it, and says why on demand", async ({ pa
 
 test("a picked and a dropped file load; another model replaces the first", async ({ page, fakeChat }) => {
   await page.goto(fakeChat);
-  await page.getByLabel("A file from this device").setInputFiles({ name: "my.gguf", mimeType: "", buffer: Buffer.from("GGUF and more") });
+  await page
+    .getByLabel("A file from this device")
+    .setInputFiles({ name: "my.gguf", mimeType: "", buffer: Buffer.from("GGUF and more") });
   await expect(page.locator("#model-name")).toHaveText("Fake 135M Instruct");
   const data = await page.evaluateHandle(() => {
     const transfer = new DataTransfer();
@@ -162,7 +169,9 @@ test.describe("what goes wrong is said in a sentence, and the page goes on", () 
 
   test("a file that is no model", async ({ page, fakeChat }) => {
     await page.goto(fakeChat);
-    await page.getByLabel("A file from this device").setInputFiles({ name: "cat.gguf", mimeType: "", buffer: Buffer.from("meow meow") });
+    await page
+      .getByLabel("A file from this device")
+      .setInputFiles({ name: "cat.gguf", mimeType: "", buffer: Buffer.from("meow meow") });
     await expect(page.getByRole("alert")).toHaveAttribute("data-code", "not_gguf");
   });
 
@@ -185,8 +194,15 @@ test.describe("what goes wrong is said in a sentence, and the page goes on", () 
     await expect(reply(page).locator(".body")).toHaveText("fine");
   });
 
-  for (const [prompt, code] of [["lost", "device_lost"], ["trap", "internal"], ["exit", "internal"]] as const) {
-    test(`the engine ends (${prompt}): the chat stays readable, a model can be loaded again`, async ({ page, fakeChat }) => {
+  for (const [prompt, code] of [
+    ["lost", "device_lost"],
+    ["trap", "internal"],
+    ["exit", "internal"],
+  ] as const) {
+    test(`the engine ends (${prompt}): the chat stays readable, a model can be loaded again`, async ({
+      page,
+      fakeChat,
+    }) => {
       await openModel(page, fakeChat);
       await say(page, "echo before");
       await idle(page);
@@ -204,7 +220,12 @@ test.describe("what goes wrong is said in a sentence, and the page goes on", () 
 });
 
 test("a phone: nothing is wider than the screen, controls are large enough to touch", async ({ browser, fakeChat }) => {
-  const context = await browser.newContext({ viewport: { width: 360, height: 740 }, hasTouch: true, isMobile: true, colorScheme: "dark" });
+  const context = await browser.newContext({
+    viewport: { width: 360, height: 740 },
+    hasTouch: true,
+    isMobile: true,
+    colorScheme: "dark",
+  });
   const page = await context.newPage();
   await openModel(page, fakeChat);
   await say(page, "hello");

@@ -10,7 +10,11 @@ const BATCH = join(FOLDER, "batch.json");
 
 test.beforeAll(() => {
   mkdirSync(FOLDER, { recursive: true });
-  const texts = { short: "the cat", long: "The quick brown fox jumps over the lazy dog. ".repeat(3), other: "Grüße, 世界 🙂\n\tx = 1" };
+  const texts = {
+    short: "the cat",
+    long: "The quick brown fox jumps over the lazy dog. ".repeat(3),
+    other: "Grüße, 世界 🙂\n\tx = 1",
+  };
   writeFileSync(BATCH, JSON.stringify(Object.entries(texts).map(([name, text]) => ({ name, text }))));
   writeFileSync(join(FOLDER, "page.gguf"), "<!doctype html><title>no model</title>");
 });
@@ -36,7 +40,14 @@ interface Scored {
   top: [number, number][];
 }
 
-const AGREE = [["llama-f32", "webgpu"], ["gemma3-mixed", "webgpu"], ["llama-f32", "cpu"], ["llama-mixed", "cpu"], ["qwen2-mixed", "cpu"], ["gemma3-mixed", "cpu"]] as const;
+const AGREE = [
+  ["llama-f32", "webgpu"],
+  ["gemma3-mixed", "webgpu"],
+  ["llama-f32", "cpu"],
+  ["llama-mixed", "cpu"],
+  ["qwen2-mixed", "cpu"],
+  ["gemma3-mixed", "cpu"],
+] as const;
 
 for (const [name, backend] of AGREE) {
   test(`${name} on ${backend}: the browser and the native program agree`, () => {
@@ -55,9 +66,29 @@ for (const [name, backend] of AGREE) {
 }
 
 test("generate: one JSON value with every field; text streams without --json", () => {
-  const args = ["generate", "--model", tinyModel("llama-f32"), "--prompt", "the cat", "--raw", "--temperature", "0", "--max-tokens", "6"];
+  const args = [
+    "generate",
+    "--model",
+    tinyModel("llama-f32"),
+    "--prompt",
+    "the cat",
+    "--raw",
+    "--temperature",
+    "0",
+    "--max-tokens",
+    "6",
+  ];
   const result = json("web", args) as { [key: string]: unknown; text: string; tokens: number[] };
-  expect(Object.keys(result)).toEqual(["prompt_tokens", "tokens", "text", "finish_reason", "timings", "memory", "backend", "adapter"]);
+  expect(Object.keys(result)).toEqual([
+    "prompt_tokens",
+    "tokens",
+    "text",
+    "finish_reason",
+    "timings",
+    "memory",
+    "backend",
+    "adapter",
+  ]);
   expect(Object.keys(result.timings as object)).toEqual(["load_ms", "ttft_ms", "prefill_tps", "decode_tps"]);
   expect(Object.keys(result.memory as object)).toEqual(["wasm_peak_bytes", "gpu_bytes"]);
   const plain = sotto("web", args);
@@ -68,35 +99,81 @@ test("generate: one JSON value with every field; text streams without --json", (
   expect(native.tokens).toEqual(result.tokens);
 });
 
-for (const backend of ["webgpu", "cpu"]) test(`bench on ${backend}: the same fields as the native one`, () => {
-  const args = ["bench", "--model", tinyModel("llama-f32"), "--backend", backend, "--prompt-tokens", "32", "--gen-tokens", "8", "--runs", "1"];
-  const [web, native] = [json("web", args), json("native", args)] as Record<string, unknown>[];
-  expect(Object.keys(web!)).toEqual(Object.keys(native!));
-  const measured = ["prefill_tps", "decode_tps", "load_ms", "ttft_ms", "host_peak_bytes", "decode_gbps", ...(backend === "webgpu" ? ["gpu_bytes", "encode_us"] : [])];
-  for (const result of [web!, native!]) expect(result.backend).toBe(backend);
-  if (backend === "cpu") for (const { adapter, gpu_bytes, encode_us } of [web!, native!]) expect([adapter, gpu_bytes, encode_us]).toEqual([null, 0, null]);
-  for (const name of [...measured, "wasm_peak_bytes", "second_load_ms"]) expect(web![name], name).toBeGreaterThan(0);
-  for (const name of measured) expect(native![name], name).toBeGreaterThan(0);
-  for (const name of ["dispatches_per_token", "weight_bytes_per_token", "kv_bytes_per_token"]) expect(web![name], name).toBe(native![name]);
-});
+for (const backend of ["webgpu", "cpu"])
+  test(`bench on ${backend}: the same fields as the native one`, () => {
+    const args = [
+      "bench",
+      "--model",
+      tinyModel("llama-f32"),
+      "--backend",
+      backend,
+      "--prompt-tokens",
+      "32",
+      "--gen-tokens",
+      "8",
+      "--runs",
+      "1",
+    ];
+    const [web, native] = [json("web", args), json("native", args)] as Record<string, unknown>[];
+    expect(Object.keys(web!)).toEqual(Object.keys(native!));
+    const measured = [
+      "prefill_tps",
+      "decode_tps",
+      "load_ms",
+      "ttft_ms",
+      "host_peak_bytes",
+      "decode_gbps",
+      ...(backend === "webgpu" ? ["gpu_bytes", "encode_us"] : []),
+    ];
+    for (const result of [web!, native!]) expect(result.backend).toBe(backend);
+    if (backend === "cpu")
+      for (const { adapter, gpu_bytes, encode_us } of [web!, native!])
+        expect([adapter, gpu_bytes, encode_us]).toEqual([null, 0, null]);
+    for (const name of [...measured, "wasm_peak_bytes", "second_load_ms"]) expect(web![name], name).toBeGreaterThan(0);
+    for (const name of measured) expect(native![name], name).toBeGreaterThan(0);
+    for (const name of ["dispatches_per_token", "weight_bytes_per_token", "kv_bytes_per_token"])
+      expect(web![name], name).toBe(native![name]);
+  });
 
 test("bench: several prompt lengths, and every kernel where the adapter can time them", () => {
-  const common = ["bench", "--model", tinyModel("llama-f32"), "--prompt-tokens", "8,40", "--gen-tokens", "2", "--runs", "1"];
-  for (const [where, backend] of [["web", "webgpu"], ["native", "webgpu"], ["web", "cpu"], ["native", "cpu"]] as const) {
+  const common = [
+    "bench",
+    "--model",
+    tinyModel("llama-f32"),
+    "--prompt-tokens",
+    "8,40",
+    "--gen-tokens",
+    "2",
+    "--runs",
+    "1",
+  ];
+  for (const [where, backend] of [
+    ["web", "webgpu"],
+    ["native", "webgpu"],
+    ["web", "cpu"],
+    ["native", "cpu"],
+  ] as const) {
     const args = [...common, "--backend", backend];
-    const { lengths, prefill_tps } = json(where, args) as { lengths: { prompt_tokens: number; prefill_tps: number }[]; prefill_tps: number };
+    const { lengths, prefill_tps } = json(where, args) as {
+      lengths: { prompt_tokens: number; prefill_tps: number }[];
+      prefill_tps: number;
+    };
     expect(lengths.map(({ prompt_tokens }) => prompt_tokens)).toEqual([8, 40]);
     expect(lengths[0]!.prefill_tps).toBe(prefill_tps);
     const plain = sotto(where, args);
     expect(plain.status, plain.stderr).toBe(0);
-    for (const name of ["decode_tps", "ttft_ms", "weight_bytes_per_token"]) expect(plain.stdout).toMatch(new RegExp(`^${name} +[0-9]`, "m"));
+    for (const name of ["decode_tps", "ttft_ms", "weight_bytes_per_token"])
+      expect(plain.stdout).toMatch(new RegExp(`^${name} +[0-9]`, "m"));
     const { status, stdout, stderr } = sotto(where, [...args, "--profile", "--json"]);
     if (backend === "webgpu" && status !== 0) {
       expect({ status, stdout }).toEqual({ status: 1, stdout: "" });
       expect(stderr).toMatch(/timestamps.*\(bad_option\)/);
       continue;
     }
-    const { profile, dispatches_per_token } = JSON.parse(stdout) as { profile: Record<"decode" | "prefill", Pass>; dispatches_per_token: number };
+    const { profile, dispatches_per_token } = JSON.parse(stdout) as {
+      profile: Record<"decode" | "prefill", Pass>;
+      dispatches_per_token: number;
+    };
     // The forward pass; the two dispatches of a greedy choice are behind it.
     expect(sum(profile.decode, "calls")).toBe(dispatches_per_token - 2);
     for (const pass of [profile.decode, profile.prefill]) {

@@ -25,7 +25,8 @@ await model.dispose();
 document.title = \`\${model.info.architecture} \${tokens.length > 0} \${count}\`;
 `;
 const CATCH = `addEventListener("unhandledrejection", ({ reason }) => (document.title = "failed: " + reason.message));`;
-const HTML = (script: string) => `<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,"><script type="module" src="${script}"></script>`;
+const HTML = (script: string) =>
+  `<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,"><script type="module" src="${script}"></script>`;
 
 test.beforeAll(() => {
   rmSync(APP, { recursive: true, force: true });
@@ -33,7 +34,10 @@ test.beforeAll(() => {
   cpSync(join(ROOT, "dist"), join(INSTALLED, "dist"), { recursive: true });
   cpSync(join(ROOT, "package.json"), join(INSTALLED, "package.json"));
   cpSync(tinyModel("llama-f32"), join(APP, "public", "model.gguf"));
-  writeFileSync(join(APP, "package.json"), JSON.stringify({ private: true, type: "module", dependencies: { sotto: "*" } }));
+  writeFileSync(
+    join(APP, "package.json"),
+    JSON.stringify({ private: true, type: "module", dependencies: { sotto: "*" } }),
+  );
   writeFileSync(join(APP, "main.js"), `import { load } from "sotto";\n${CATCH}${MAIN}`);
   writeFileSync(join(APP, "index.html"), HTML("./main.js"));
   writeFileSync(join(APP, "public", "static.js"), `import { load } from "/dist/index.js";\n${CATCH}${MAIN}`);
@@ -67,7 +71,8 @@ function plain(headers?: Record<string, string>) {
       "/dist/": join(INSTALLED, "dist"),
       "/model.gguf": join(APP, "public", "model.gguf"),
       "/static.js": join(APP, "public", "static.js"),
-      "/": (_request: unknown, response: import("node:http").ServerResponse) => response.setHeader("content-type", "text/html").end(HTML("/static.js")),
+      "/": (_request: unknown, response: import("node:http").ServerResponse) =>
+        response.setHeader("content-type", "text/html").end(HTML("/static.js")),
     },
     { headers },
   );
@@ -81,7 +86,8 @@ test("plain static serving, without any header", async ({ page }) => {
 });
 
 test("a strict policy: no eval, no inline script, wasm-unsafe-eval alone", async ({ page }) => {
-  const policy = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; connect-src 'self'; img-src data:";
+  const policy =
+    "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; connect-src 'self'; img-src data:";
   const server = await plain({ "content-security-policy": policy });
   const refused: string[] = [];
   page.on("console", (message) => message.text().includes("Content Security Policy") && refused.push(message.text()));
@@ -92,7 +98,10 @@ test("a strict policy: no eval, no inline script, wasm-unsafe-eval alone", async
 
 test("importing it on a server touches nothing; load() says that it needs a browser", () => {
   const script = `const { load, SottoError } = await import("sotto"); await load("x").catch((e) => console.log(String([e instanceof SottoError, e.code])));`;
-  const { stdout, status } = spawnSync(process.execPath, ["--input-type=module", "-e", script], { cwd: APP, encoding: "utf8" });
+  const { stdout, status } = spawnSync(process.execPath, ["--input-type=module", "-e", script], {
+    cwd: APP,
+    encoding: "utf8",
+  });
   expect({ stdout, status }).toEqual({ stdout: "true,no_webgpu\n", status: 0 });
 });
 
@@ -108,7 +117,15 @@ test("its types are found and complete", () => {
      model.generate("x", { topk: 3 });`,
   );
   const tsc = join(ROOT, "node_modules", "typescript", "bin", "tsc");
-  const compilerOptions = { noEmit: true, strict: true, target: "es2022", module: "esnext", moduleResolution: "bundler", lib: ["es2024", "esnext.disposable", "dom"], types: [] };
+  const compilerOptions = {
+    noEmit: true,
+    strict: true,
+    target: "es2022",
+    module: "esnext",
+    moduleResolution: "bundler",
+    lib: ["es2024", "esnext.disposable", "dom"],
+    types: [],
+  };
   writeFileSync(join(APP, "tsconfig.json"), JSON.stringify({ compilerOptions, files: ["use.ts"] }));
   const { stdout, status } = spawnSync(process.execPath, [tsc, "-p", APP], { cwd: APP, encoding: "utf8" });
   expect({ stdout, status }).toEqual({ stdout: "", status: 0 });

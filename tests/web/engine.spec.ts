@@ -6,31 +6,53 @@ import { tinyModel } from "./servers.js";
 
 declare const sotto: Package;
 
-const MODELS = ["llama-f32", "llama-f16", "llama3-f32", "llama-spm-f32", "llama-mixed", "qwen2-f32", "qwen2-mixed", "gemma3-f32", "gemma3-mixed"];
+const MODELS = [
+  "llama-f32",
+  "llama-f16",
+  "llama3-f32",
+  "llama-spm-f32",
+  "llama-mixed",
+  "qwen2-f32",
+  "qwen2-mixed",
+  "gemma3-f32",
+  "gemma3-mixed",
+];
 
-const RUNS = [...MODELS.map((name) => [name, "cpu"] as const), ["llama-f32", "webgpu"] as const, ["qwen2-mixed", "webgpu"] as const, ["gemma3-mixed", "webgpu"] as const];
+const RUNS = [
+  ...MODELS.map((name) => [name, "cpu"] as const),
+  ["llama-f32", "webgpu"] as const,
+  ["qwen2-mixed", "webgpu"] as const,
+  ["gemma3-mixed", "webgpu"] as const,
+];
 
 for (const [name, backend] of RUNS) {
   test(`${name} on ${backend}: loads, counts its memory, writes the same greedy text twice`, async ({ blank }) => {
-    const result = await blank.evaluate(async ([name, backend]) => {
-      const model = await sotto.load(`/tiny/${name}.gguf`, { contextLength: 128, backend });
-      const greedy = async () => {
-        const tokens: number[] = [];
-        let text = "";
-        let last: import("../../www/index.js").Chunk | undefined;
-        for await (const chunk of model.generate("the cat and the dog", { raw: true, maxTokens: 12, temperature: 0 })) {
-          tokens.push(...chunk.tokens);
-          text += chunk.text;
-          last = chunk;
-        }
-        return { tokens, text, last };
-      };
-      const [first, second] = [await greedy(), await greedy()];
-      const back = await model.detokenize(await model.tokenize("Grüße, 世界 🙂"));
-      const { info } = model;
-      await model.dispose();
-      return { first, second, info, back };
-    }, [name, backend] as const);
+    const result = await blank.evaluate(
+      async ([name, backend]) => {
+        const model = await sotto.load(`/tiny/${name}.gguf`, { contextLength: 128, backend });
+        const greedy = async () => {
+          const tokens: number[] = [];
+          let text = "";
+          let last: import("../../www/api/index.js").Chunk | undefined;
+          for await (const chunk of model.generate("the cat and the dog", {
+            raw: true,
+            maxTokens: 12,
+            temperature: 0,
+          })) {
+            tokens.push(...chunk.tokens);
+            text += chunk.text;
+            last = chunk;
+          }
+          return { tokens, text, last };
+        };
+        const [first, second] = [await greedy(), await greedy()];
+        const back = await model.detokenize(await model.tokenize("Grüße, 世界 🙂"));
+        const { info } = model;
+        await model.dispose();
+        return { first, second, info, back };
+      },
+      [name, backend] as const,
+    );
     const { first, second, info, back } = result;
     expect(name.startsWith(info.architecture)).toBe(true);
     expect(info).toMatchObject({ backend, threads: 1, backendReason: expect.stringContaining("was asked for.") });
@@ -57,7 +79,8 @@ test("what an option keeps off is off, and precision is asked of WebGPU too", as
     await plain.dispose();
     const model = await sotto.load("/tiny/qwen2-mixed.gguf", { ...options, precision: "fast", tune: true });
     let text = "";
-    for await (const chunk of model.generate("one two", { raw: true, maxTokens: 8, temperature: 0 })) text += chunk.text;
+    for await (const chunk of model.generate("one two", { raw: true, maxTokens: 8, temperature: 0 }))
+      text += chunk.text;
     const fast = model.info.tuning;
     await model.dispose();
     return { off, fast, text };
@@ -77,7 +100,8 @@ test("every source gives the same model", async ({ blank }) => {
       return new ReadableStream<Uint8Array>({
         pull(controller) {
           // Odd sizes: fields and blocks are cut anywhere.
-          controller.enqueue(new Uint8Array(bytes.slice(at, (at += 7919))));
+          controller.enqueue(new Uint8Array(bytes.slice(at, at + 7919)));
+          at += 7919;
           if (at >= bytes.byteLength) controller.close();
         },
       });
@@ -86,7 +110,8 @@ test("every source gives the same model", async ({ blank }) => {
     for (const source of ["/tiny/qwen2-f32.gguf", new Blob([bytes]), bytes, new Uint8Array(bytes), trickle()]) {
       const model = await sotto.load(source, { contextLength: 128 });
       let text = "";
-      for await (const chunk of model.generate("one two", { raw: true, maxTokens: 8, temperature: 0 })) text += chunk.text;
+      for await (const chunk of model.generate("one two", { raw: true, maxTokens: 8, temperature: 0 }))
+        text += chunk.text;
       out.push(text);
       await model.dispose();
     }
@@ -99,7 +124,7 @@ test("every source gives the same model", async ({ blank }) => {
 test("a seed repeats a reply; stop strings, stop tokens and limits end it", async ({ blank }) => {
   const r = await blank.evaluate(async () => {
     const model = await sotto.load("/tiny/llama-f32.gguf", { contextLength: 128 });
-    const say = async (options: import("../../www/index.js").GenerateOptions) => {
+    const say = async (options: import("../../www/api/index.js").GenerateOptions) => {
       let text = "";
       const tokens: number[] = [];
       let finish: string | undefined;
@@ -131,35 +156,48 @@ test("a seed repeats a reply; stop strings, stop tokens and limits end it", asyn
   expect(r.stopText.text).toBe(r.greedy.text.slice(0, r.greedy.text.indexOf(r.greedy.text.slice(1, 3))));
 });
 
-for (const backend of ["webgpu", "cpu"] as const) test(`break, abort, concurrent replies and dispose on ${backend} leave the model usable or gone, never hanging`, async ({ blank }) => {
-  const r = await blank.evaluate(async (backend) => {
-    const model = await sotto.load("/tiny/llama-f32.gguf", { contextLength: 256, backend });
-    const options = { raw: true, temperature: 0, maxTokens: 100, stopTokens: [] };
-    for await (const chunk of model.generate("the cat", options)) if (chunk.tokens.length > 0) break;
-    const abort = new AbortController();
-    let code = "";
-    try {
-      for await (const chunk of model.generate("the cat", { ...options, signal: abort.signal })) if (chunk.tokens.length > 0) abort.abort();
-    } catch (error) {
-      code = (error as { code: string }).code;
-    }
-    const count = async (prompt: string) => {
-      const tokens: number[] = [];
-      for await (const chunk of model.generate(prompt, { ...options, maxTokens: 6 })) tokens.push(...chunk.tokens);
-      return tokens.join();
-    };
-    const together = await Promise.all([count("a"), count("b"), count("a"), model.tokenize("x").then(String)]);
-    const rejected = async (promise: Promise<unknown>) => promise.then(() => "fine", (error: { code: string }) => error.code);
-    const running = rejected(count("the cat"));
-    const disposing = model.dispose();
-    return { code, together, running: await running, after: await rejected(disposing.then(() => model.tokenize("x"))) };
-  }, backend);
-  expect(r.code).toBe("aborted");
-  expect(r.together[0]).toBe(r.together[2]);
-  // The CPU may have written six tokens before the model is disposed.
-  expect(backend === "cpu" ? ["disposed", "aborted", "fine"] : ["disposed", "aborted"]).toContain(r.running);
-  expect(r.after).toBe("disposed");
-});
+for (const backend of ["webgpu", "cpu"] as const)
+  test(`break, abort, concurrent replies and dispose on ${backend} leave the model usable or gone, never hanging`, async ({
+    blank,
+  }) => {
+    const r = await blank.evaluate(async (backend) => {
+      const model = await sotto.load("/tiny/llama-f32.gguf", { contextLength: 256, backend });
+      const options = { raw: true, temperature: 0, maxTokens: 100, stopTokens: [] };
+      for await (const chunk of model.generate("the cat", options)) if (chunk.tokens.length > 0) break;
+      const abort = new AbortController();
+      let code = "";
+      try {
+        for await (const chunk of model.generate("the cat", { ...options, signal: abort.signal }))
+          if (chunk.tokens.length > 0) abort.abort();
+      } catch (error) {
+        code = (error as { code: string }).code;
+      }
+      const count = async (prompt: string) => {
+        const tokens: number[] = [];
+        for await (const chunk of model.generate(prompt, { ...options, maxTokens: 6 })) tokens.push(...chunk.tokens);
+        return tokens.join();
+      };
+      const together = await Promise.all([count("a"), count("b"), count("a"), model.tokenize("x").then(String)]);
+      const rejected = async (promise: Promise<unknown>) =>
+        promise.then(
+          () => "fine",
+          (error: { code: string }) => error.code,
+        );
+      const running = rejected(count("the cat"));
+      const disposing = model.dispose();
+      return {
+        code,
+        together,
+        running: await running,
+        after: await rejected(disposing.then(() => model.tokenize("x"))),
+      };
+    }, backend);
+    expect(r.code).toBe("aborted");
+    expect(r.together[0]).toBe(r.together[2]);
+    // The CPU may have written six tokens before the model is disposed.
+    expect(backend === "cpu" ? ["disposed", "aborted", "fine"] : ["disposed", "aborted"]).toContain(r.running);
+    expect(r.after).toBe("disposed");
+  });
 
 test("prompts and options that cannot work are typed errors, and the model goes on", async ({ blank }) => {
   const codes = await blank.evaluate(async () => {
@@ -185,15 +223,28 @@ test("prompts and options that cannot work are typed errors, and the model goes 
     await model.dispose();
     return out;
   });
-  expect(codes.slice(0, 6)).toEqual(["prompt_too_long", "bad_option", "bad_option", "bad_option", "bad_option", "bad_option"]);
+  expect(codes.slice(0, 6)).toEqual([
+    "prompt_too_long",
+    "bad_option",
+    "bad_option",
+    "bad_option",
+    "bad_option",
+    "bad_option",
+  ]);
   expect(["fine", "bad_option", "bad_template"]).toContain(codes[6]);
   expect(codes[7]).toBe("fine");
 });
 
 test("every bad file is refused with its code, and the page goes on", async ({ blank }) => {
   test.setTimeout(400_000);
-  const { stdout } = spawnSync("cargo", ["run", "-q", "--release", "--example", "tiny_model"], { cwd: ROOT, encoding: "utf8" });
-  const files = [...stdout.matchAll(/^(bad-\S+) \((.*)\)$/gm)].map(([, name, codes]) => ({ name: name!, codes: codes!.split(" or ") }));
+  const { stdout } = spawnSync("cargo", ["run", "-q", "--release", "--example", "tiny_model"], {
+    cwd: ROOT,
+    encoding: "utf8",
+  });
+  const files = [...stdout.matchAll(/^(bad-\S+) \((.*)\)$/gm)].map(([, name, codes]) => ({
+    name: name!,
+    codes: codes!.split(" or "),
+  }));
   expect(files.length).toBeGreaterThan(30);
   for (const { name, codes } of files) {
     const got = await blank.evaluate(async (name) => {

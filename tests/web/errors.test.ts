@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import { ERROR_CODES, SottoError } from "../../www/errors.js";
+import { ERROR_CODES, SottoError } from "../../www/wire/errors.js";
 
 test("the codes are those of crate/error.rs, in its order", () => {
   const rust = readFileSync(new URL("../../crate/error.rs", import.meta.url), "utf8");
@@ -10,8 +10,14 @@ test("the codes are those of crate/error.rs, in its order", () => {
 });
 
 test("whatever is thrown becomes a SottoError with a code and a sentence", () => {
-  expect(SottoError.from({ name: "SottoError", code: "bad_shape", message: "No." })).toMatchObject({ code: "bad_shape", message: "No." });
-  expect(SottoError.from(new TypeError("x is not a function"))).toMatchObject({ code: "internal", message: "x is not a function" });
+  expect(SottoError.from({ name: "SottoError", code: "bad_shape", message: "No." })).toMatchObject({
+    code: "bad_shape",
+    message: "No.",
+  });
+  expect(SottoError.from(new TypeError("x is not a function"))).toMatchObject({
+    code: "internal",
+    message: "x is not a function",
+  });
   expect(SottoError.from(undefined)).toMatchObject({ code: "internal", message: "undefined" });
   expect(SottoError.from({ code: "made_up", message: "Hm." }).code).toBe("internal");
   const error = new SottoError("http", "No.");

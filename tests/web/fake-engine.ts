@@ -2,8 +2,15 @@
  * Stands in for the wasm module where a test is about the JavaScript around it: any bytes that
  * start with the GGUF magic load; the prompt says how the reply goes.
  */
-import type { Engine, EngineGenerateOptions, EngineLoadOptions, Generation, Loader as LoaderType, Step } from "../../www/engine.js";
-import type { Message, ModelInfo } from "../../www/protocol.js";
+import type {
+  Engine,
+  EngineGenerateOptions,
+  EngineLoadOptions,
+  Generation,
+  Loader as LoaderType,
+  Step,
+} from "../../www/worker/engine.js";
+import type { Message, ModelInfo } from "../../www/wire/protocol.js";
 
 export default async function init(): Promise<void> {}
 
@@ -44,7 +51,8 @@ export class Loader implements LoaderType {
   push(chunk: Uint8Array): void {
     if (this.#head.length < 4) this.#head += new TextDecoder("latin1").decode(chunk.subarray(0, 4));
     this.#card ||= new TextDecoder("latin1").decode(chunk.subarray(0, 64)).includes("graphics card");
-    if (this.#head.length >= 4 && !this.#head.startsWith("GGUF")) throw fail("not_gguf", "The file does not start with the GGUF magic.");
+    if (this.#head.length >= 4 && !this.#head.startsWith("GGUF"))
+      throw fail("not_gguf", "The file does not start with the GGUF magic.");
     this.#bytes += chunk.length;
     log.pushed += chunk.length;
     log.largest = Math.max(log.largest, chunk.length);
@@ -63,7 +71,15 @@ export class Loader implements LoaderType {
   }
 }
 
-const CARD = { vendor: "acme", architecture: "", description: "Acme 3000", isSoftware: false, subgroups: true, f16: true, dot: true };
+const CARD = {
+  vendor: "acme",
+  architecture: "",
+  description: "Acme 3000",
+  isSoftware: false,
+  subgroups: true,
+  f16: true,
+  dot: true,
+};
 
 class FakeEngine implements Engine {
   #card: boolean;
@@ -82,8 +98,18 @@ class FakeEngine implements Engine {
       quantization: "Q4_1",
       chatTemplate: true,
       ...(this.#card
-        ? { backend: "webgpu" as const, backendReason: "WebGPU offers the graphics adapter 'Acme 3000'.", adapter: CARD, memory: { gpuBytes: 150_000_000, wasmBytes: 30_000_000 } }
-        : { backend: "cpu" as const, backendReason: "The WebGPU adapter 'SwiftShader' is software.", adapter: null, memory: { gpuBytes: 0, wasmBytes: 180_000_000 } }),
+        ? {
+            backend: "webgpu" as const,
+            backendReason: "WebGPU offers the graphics adapter 'Acme 3000'.",
+            adapter: CARD,
+            memory: { gpuBytes: 150_000_000, wasmBytes: 30_000_000 },
+          }
+        : {
+            backend: "cpu" as const,
+            backendReason: "The WebGPU adapter 'SwiftShader' is software.",
+            adapter: null,
+            memory: { gpuBytes: 0, wasmBytes: 180_000_000 },
+          }),
       threads: 1,
       eosTokens: [2],
       tuning: ["q4_1 576x576 rows 1 fused = matvec subgroup 16"],
@@ -98,14 +124,29 @@ class FakeEngine implements Engine {
   generate(prompt: string | Message[], options: EngineGenerateOptions): Generation {
     const text = typeof prompt === "string" ? prompt : prompt.at(-1)!.content;
     if (text === "trap") throw new WebAssembly.RuntimeError("unreachable");
-    if (text.length > 2000) throw fail("prompt_too_long", "The prompt has 3000 tokens and the context holds 2048; shorten it.");
+    if (text.length > 2000)
+      throw fail("prompt_too_long", "The prompt has 3000 tokens and the context holds 2048; shorten it.");
     return new FakeGeneration(text, options.maxTokens ?? 1000);
   }
   async score(text: string) {
-    return { tokens: Array.from(this.tokenize(text)), nllMean: 1, perplexity: Math.E, top: [[1, 2]] as [number, number][] };
+    return {
+      tokens: Array.from(this.tokenize(text)),
+      nllMean: 1,
+      perplexity: Math.E,
+      top: [[1, 2]] as [number, number][],
+    };
   }
   async bench() {
-    return { prefillTps: 1, decodeTps: 1, ttftMs: 1, dispatchesPerToken: 1, weightBytesPerToken: 1, kvBytesPerToken: 1, decodeGbps: 1, encodeUs: 1 };
+    return {
+      prefillTps: 1,
+      decodeTps: 1,
+      ttftMs: 1,
+      dispatchesPerToken: 1,
+      weightBytesPerToken: 1,
+      kvBytesPerToken: 1,
+      decodeGbps: 1,
+      encodeUs: 1,
+    };
   }
   dispose(): void {
     log.disposed++;

@@ -1,9 +1,9 @@
 import { createServer, type RequestListener, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterEach, expect, test } from "vitest";
-import { MAX_CHUNK, chunks, open } from "../../www/fetch.js";
-import { pump } from "../../www/pump.js";
-import type { SourceData } from "../../www/protocol.js";
+import { MAX_CHUNK, chunks, open } from "../../www/worker/fetch.js";
+import { pump } from "../../www/wire/pump.js";
+import type { SourceData } from "../../www/wire/protocol.js";
 import { codeOf } from "./harness.js";
 
 let server: Server | undefined;
@@ -20,7 +20,11 @@ async function serve(listener: RequestListener): Promise<string> {
 
 const never = new AbortController().signal;
 
-async function read(source: SourceData, signal = never, stallMs?: number): Promise<{ total: number | undefined; sizes: number[]; bytes: Uint8Array }> {
+async function read(
+  source: SourceData,
+  signal = never,
+  stallMs?: number,
+): Promise<{ total: number | undefined; sizes: number[]; bytes: Uint8Array }> {
   const opened = await open(source, signal);
   const parts: Uint8Array[] = [];
   for await (const chunk of chunks(opened, signal, stallMs)) parts.push(chunk.slice());
@@ -28,7 +32,11 @@ async function read(source: SourceData, signal = never, stallMs?: number): Promi
 }
 
 /** What a failed read says. */
-async function failure(source: SourceData, signal = never, stallMs?: number): Promise<{ code: string; message: string }> {
+async function failure(
+  source: SourceData,
+  signal = never,
+  stallMs?: number,
+): Promise<{ code: string; message: string }> {
   try {
     await read(source, signal, stallMs);
   } catch (error) {
@@ -62,30 +70,44 @@ test("redirects, no content-length and extra headers work", async () => {
   expect(seen).toEqual(["Bearer x", "Bearer x"]);
 });
 
-test.each([401, 403, 404, 410, 416, 418, 429, 500, 503])("HTTP %d is a typed error that names the status", async (status) => {
-  const address = await serve((_request, response) => response.writeHead(status).end("no"));
-  const { code, message } = await failure(url(address));
-  expect(code).toBe("http");
-  expect(message).toContain(`HTTP ${status}`);
-  expect(message).toContain(address);
-});
-
-test("a web page instead of a model is told by its content type", async () => {
-  const address = await serve((_request, response) => response.setHeader("content-type", "text/html; charset=utf-8").end("hello"));
-  expect(await failure(url(address))).toMatchObject({ code: "not_gguf", message: expect.stringContaining("is a web page") });
-});
-
-test.each([["<!DOCTYPE html><html>", "web page"], ["\ufeff \n<html lang=en>", "web page"], ["version https://git-lfs.github.com/spec/v1\noid", "Git LFS"]])(
-  "and by its first bytes: %j",
-  async (text, says) => {
-    const address = await serve((_request, response) => response.setHeader("content-type", "application/octet-stream").end(text));
-    expect(await failure(url(address))).toMatchObject({ code: "not_gguf", message: expect.stringContaining(says) });
-    expect(await failure({ kind: "blob", blob: new Blob([text]) })).toMatchObject({ code: "not_gguf" });
+test.each([401, 403, 404, 410, 416, 418, 429, 500, 503])(
+  "HTTP %d is a typed error that names the status",
+  async (status) => {
+    const address = await serve((_request, response) => response.writeHead(status).end("no"));
+    const { code, message } = await failure(url(address));
+    expect(code).toBe("http");
+    expect(message).toContain(`HTTP ${status}`);
+    expect(message).toContain(address);
   },
 );
 
+test("a web page instead of a model is told by its content type", async () => {
+  const address = await serve((_request, response) =>
+    response.setHeader("content-type", "text/html; charset=utf-8").end("hello"),
+  );
+  expect(await failure(url(address))).toMatchObject({
+    code: "not_gguf",
+    message: expect.stringContaining("is a web page"),
+  });
+});
+
+test.each([
+  ["<!DOCTYPE html><html>", "web page"],
+  ["\ufeff \n<html lang=en>", "web page"],
+  ["version https://git-lfs.github.com/spec/v1\noid", "Git LFS"],
+])("and by its first bytes: %j", async (text, says) => {
+  const address = await serve((_request, response) =>
+    response.setHeader("content-type", "application/octet-stream").end(text),
+  );
+  expect(await failure(url(address))).toMatchObject({ code: "not_gguf", message: expect.stringContaining(says) });
+  expect(await failure({ kind: "blob", blob: new Blob([text]) })).toMatchObject({ code: "not_gguf" });
+});
+
 test("no server there is a network error", async () => {
-  expect(await failure(url("http://127.0.0.1:9/model.gguf"))).toMatchObject({ code: "network", message: expect.stringContaining("127.0.0.1:9") });
+  expect(await failure(url("http://127.0.0.1:9/model.gguf"))).toMatchObject({
+    code: "network",
+    message: expect.stringContaining("127.0.0.1:9"),
+  });
 });
 
 test("a cut in the middle says how much had arrived", async () => {
@@ -140,7 +162,10 @@ test("a stream comes through the port; leaving early cancels it", async () => {
   const over = new Promise<void>((resolve) => (cancelled = resolve));
   const endless = () =>
     new ReadableStream<Uint8Array>({
-      pull: (controller) => (pulled++, controller.enqueue(numbers(1000))),
+      pull(controller) {
+        pulled++;
+        controller.enqueue(numbers(1000));
+      },
       cancel: () => cancelled(),
     });
   const opened = await open({ kind: "port", port: pump(endless()) }, never);
@@ -156,7 +181,10 @@ test("a stream comes through the port; leaving early cancels it", async () => {
 
 test("a stream's own failure, a locked one, and one of strings are typed", async () => {
   const broken = new ReadableStream<Uint8Array>({ pull: (controller) => controller.error(new Error("disk on fire")) });
-  expect(await failure({ kind: "port", port: pump(broken) })).toMatchObject({ code: "io", message: expect.stringContaining("disk on fire") });
+  expect(await failure({ kind: "port", port: pump(broken) })).toMatchObject({
+    code: "io",
+    message: expect.stringContaining("disk on fire"),
+  });
   const locked = new ReadableStream<Uint8Array>();
   locked.getReader();
   expect(await codeOf(read({ kind: "port", port: pump(locked) }))).toBe("bad_option");

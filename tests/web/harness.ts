@@ -1,14 +1,16 @@
 /** A page's connection to a host in the same process, over a message channel, with the fake engine. */
-import type { Endpoint } from "../../www/connection.js";
-import type { EngineModule } from "../../www/engine.js";
-import { Host } from "../../www/host.js";
-import { connect, type Model } from "../../www/model.js";
-import type { LoadOptions, SourceData, ToPage, ToWorker } from "../../www/protocol.js";
+import type { Endpoint } from "../../www/api/connection.js";
+import type { EngineModule } from "../../www/worker/engine.js";
+import { Host } from "../../www/worker/host.js";
+import { connect, type Model } from "../../www/api/model.js";
+import type { LoadOptions, SourceData, ToPage, ToWorker } from "../../www/wire/protocol.js";
 import * as fake from "./fake-engine.js";
 
 export function fakeWorker(module: () => Promise<EngineModule> = async () => fake): Endpoint & { terminated: boolean } {
   const { port1, port2 } = new MessageChannel();
-  const host = new Host({ start: module, usableThreads: () => undefined }, (message: ToPage) => port2.postMessage(message));
+  const host = new Host({ start: module, usableThreads: () => undefined }, (message: ToPage) =>
+    port2.postMessage(message),
+  );
   port2.onmessage = ({ data }: MessageEvent<ToWorker>) => {
     if (data.type === "start") port2.postMessage({ type: "ready" } satisfies ToPage);
     else void host.handle(data);

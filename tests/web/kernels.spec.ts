@@ -25,7 +25,11 @@ interface Case {
    * `kind`: f32, f16 in pairs, words that must be equal, a list: a count, a word, so many words in any order; or records
    * of activations as integers, in one plane of bytes or two.
    */
-  bindings: { before: [number, number]; after: [number, number] | null; kind: "f32" | "f16" | "words" | "list" | "planes1" | "planes2" }[];
+  bindings: {
+    before: [number, number];
+    after: [number, number] | null;
+    kind: "f32" | "f16" | "words" | "list" | "planes1" | "planes2";
+  }[];
 }
 
 interface Report {
@@ -47,11 +51,18 @@ async function runCases(name: string): Promise<Report> {
   const wanted = ["subgroups", "shader-f16"].filter((feature) => adapter.features.has(feature)) as GPUFeatureName[];
   const device = await adapter.requestDevice({ requiredFeatures: wanted });
   const info = adapter.info as GPUAdapterInfo & { subgroupMinSize?: number };
-  const report: Report = { adapter: `${info.vendor} ${info.architecture}`, variants, ran: [], skipped: [], failures: [] };
+  const report: Report = {
+    adapter: `${info.vendor} ${info.architecture}`,
+    variants,
+    ran: [],
+    skipped: [],
+    failures: [],
+  };
   const lacks = (c: Case) => {
     if (c.f16 && !adapter.features.has("shader-f16")) return "no shader-f16";
     if (c.subgroups && !adapter.features.has("subgroups")) return "no subgroups";
-    if (c.dot && !navigator.gpu.wgslLanguageFeatures.has("packed_4x8_integer_dot_product")) return "no packed integer products";
+    if (c.dot && !navigator.gpu.wgslLanguageFeatures.has("packed_4x8_integer_dot_product"))
+      return "no packed integer products";
     if (c.variant.endsWith(".octet") && (info.subgroupMinSize ?? 4) < 8) return "subgroups of fewer than 8 lanes";
     return undefined;
   };
@@ -61,7 +72,9 @@ async function runCases(name: string): Promise<Report> {
     return exponent ? sign * 2 ** (exponent - 15) * (1 + fraction / 1024) : sign * 2 ** -14 * (fraction / 1024);
   };
   const floats = (bits: Uint32Array, f16: boolean) =>
-    f16 ? Float64Array.from({ length: bits.length * 2 }, (_, i) => half((bits[i >> 1]! >> (16 * (i & 1))) & 0xffff)) : Float64Array.from(new Float32Array(bits.slice().buffer));
+    f16
+      ? Float64Array.from({ length: bits.length * 2 }, (_, i) => half((bits[i >> 1]! >> (16 * (i & 1))) & 0xffff))
+      : Float64Array.from(new Float32Array(bits.slice().buffer));
   /** What records stand for, four values a word: a scale or sum by itself, or activations in the place of their high byte. */
   const integers = (words: Uint32Array, planes: number) => {
     const [numbers, bytes, size] = [floats(words, false), new Int8Array(words.slice().buffer), 4 + 8 * planes];
@@ -83,7 +96,11 @@ async function runCases(name: string): Promise<Report> {
     device.pushErrorScope("validation");
     if (!pipelines.has(c.variant)) {
       const types = c.bindings.map(({ after }): GPUBufferBindingType => (after ? "storage" : "read-only-storage"));
-      const entries = [...types, "uniform" as const].map((type, binding) => ({ binding, visibility: GPUShaderStage.COMPUTE, buffer: { type } }));
+      const entries = [...types, "uniform" as const].map((type, binding) => ({
+        binding,
+        visibility: GPUShaderStage.COMPUTE,
+        buffer: { type },
+      }));
       const layout = device.createBindGroupLayout({ entries });
       const module = device.createShaderModule({ code: c.wgsl });
       const pipeline = device.createComputePipeline({
@@ -94,13 +111,21 @@ async function runCases(name: string): Promise<Report> {
     }
     const { pipeline, layout } = pipelines.get(c.variant)!;
     const buffer = (content: Uint32Array, usage: number) => {
-      const made = device.createBuffer({ size: Math.ceil(content.byteLength / 16) * 16, usage: usage | GPUBufferUsage.COPY_DST });
+      const made = device.createBuffer({
+        size: Math.ceil(content.byteLength / 16) * 16,
+        usage: usage | GPUBufferUsage.COPY_DST,
+      });
       device.queue.writeBuffer(made, 0, content.slice());
       return made;
     };
-    const storage = c.bindings.map(({ before }) => buffer(part(before), GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC));
+    const storage = c.bindings.map(({ before }) =>
+      buffer(part(before), GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC),
+    );
     const buffers = [...storage, buffer(part(c.params), GPUBufferUsage.UNIFORM)];
-    const group = device.createBindGroup({ layout, entries: buffers.map((made, binding) => ({ binding, resource: { buffer: made } })) });
+    const group = device.createBindGroup({
+      layout,
+      entries: buffers.map((made, binding) => ({ binding, resource: { buffer: made } })),
+    });
     const encoder = device.createCommandEncoder();
     const pass = encoder.beginComputePass();
     pass.setPipeline(pipeline);
@@ -109,7 +134,10 @@ async function runCases(name: string): Promise<Report> {
     pass.end();
     const outputs = c.bindings.flatMap(({ after, kind, before }, binding) => {
       if (!after) return [];
-      const read = device.createBuffer({ size: after[1] * 4, usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST });
+      const read = device.createBuffer({
+        size: after[1] * 4,
+        usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST,
+      });
       encoder.copyBufferToBuffer(storage[binding]!, 0, read, 0, after[1] * 4);
       return [{ binding, read, want: part(after), before: part(before), kind }];
     });
@@ -124,9 +152,10 @@ async function runCases(name: string): Promise<Report> {
       const got = new Uint32Array(read.getMappedRange()).slice();
       if (kind === "words" || kind === "list") {
         const [wanted, found] = [want.slice(), got.slice()];
-        if (kind === "list") [wanted, found].forEach((list) => list.subarray(2, 2 + want[0]!).sort());
+        if (kind === "list") for (const list of [wanted, found]) list.subarray(2, 2 + want[0]!).sort();
         const at = wanted.findIndex((word, i) => word !== found[i]);
-        if (at >= 0) report.failures.push(`${label}, binding ${binding}: word ${at} is ${found[at]}, not ${wanted[at]}`);
+        if (at >= 0)
+          report.failures.push(`${label}, binding ${binding}: word ${at} is ${found[at]}, not ${wanted[at]}`);
         read.destroy();
         continue;
       }
@@ -147,10 +176,11 @@ async function runCases(name: string): Promise<Report> {
         norm += wantValues[i]! ** 2;
       }
       if (wrong) report.failures.push(`${label}, binding ${binding}: ${wrong}`);
-      else if (error > c.ceiling * norm) report.failures.push(`${label}, binding ${binding}: error ${error / norm} is over ${c.ceiling}`);
+      else if (error > c.ceiling * norm)
+        report.failures.push(`${label}, binding ${binding}: error ${error / norm} is over ${c.ceiling}`);
       read.destroy();
     }
-    buffers.forEach((made) => made.destroy());
+    for (const made of buffers) made.destroy();
     report.ran.push(c.variant);
   }
   device.destroy();
@@ -159,8 +189,14 @@ async function runCases(name: string): Promise<Report> {
 
 test("every kernel variant does as its mirror in this browser", async ({ page }) => {
   test.setTimeout(900_000);
-  const names = existsSync(CASES) ? readdirSync(CASES).filter((file) => file.endsWith(".json")).map((file) => file.slice(0, -5)) : [];
-  expect(names, "the native kernel tests write the cases first: SOTTO_KERNEL_CASES=target/kernel-cases").not.toEqual([]);
+  const names = existsSync(CASES)
+    ? readdirSync(CASES)
+        .filter((file) => file.endsWith(".json"))
+        .map((file) => file.slice(0, -5))
+    : [];
+  expect(names, "the native kernel tests write the cases first: SOTTO_KERNEL_CASES=target/kernel-cases").not.toEqual(
+    [],
+  );
   const server = await serve({
     "/cases/": CASES,
     "/": (_request: unknown, response: { setHeader(name: string, value: string): void; end(text: string): void }) => {
@@ -175,15 +211,21 @@ test("every kernel variant does as its mirror in this browser", async ({ page })
     for (const name of names) {
       const { adapter, variants, ran, skipped, failures } = await page.evaluate(runCases, name);
       const left = [...new Set(skipped)];
-      console.log(`${name}: ${new Set(ran).size} variants in ${ran.length} cases on ${adapter}; left out: ${left.join("; ") || "none"}`);
+      console.log(
+        `${name}: ${new Set(ran).size} variants in ${ran.length} cases on ${adapter}; left out: ${left.join("; ") || "none"}`,
+      );
       expect(failures).toEqual([]);
       expect(ran.length).toBeGreaterThan(0);
       // SwiftShader, and this browser, have them: a feature that gets lost on the way must not pass as "cannot".
-      if (/swiftshader/i.test(adapter)) expect(left.filter((line) => /no (subgroups|packed integer products)$/.test(line))).toEqual([]);
+      if (/swiftshader/i.test(adapter))
+        expect(left.filter((line) => /no (subgroups|packed integer products)$/.test(line))).toEqual([]);
       for (const variant of [...ran, ...left.map((line) => line.split(":")[0]!)]) known.add(variant);
       all = variants;
     }
-    expect(all.filter((variant) => !known.has(variant)), "variants without a case here").toEqual([]);
+    expect(
+      all.filter((variant) => !known.has(variant)),
+      "variants without a case here",
+    ).toEqual([]);
   } finally {
     server.close();
   }

@@ -42,14 +42,26 @@ test.each([
   ["**open", "**open"],
 ])("%j", (text, expected) => expect(md(text)).toBe(expected));
 
-test.each(["[x](javascript:alert(1))", "[x](data:text/html,hi)", "[x](//evil.example)", "<script>alert(1)</script>", "<img src=x onerror=alert(1)>"])(
-  "%j stays text",
-  (text) => expect(md(text)).toBe(text),
-);
+test.each([
+  "[x](javascript:alert(1))",
+  "[x](data:text/html,hi)",
+  "[x](//evil.example)",
+  "<script>alert(1)</script>",
+  "<img src=x onerror=alert(1)>",
+])("%j stays text", (text) => expect(md(text)).toBe(text));
 
 test("hostile nesting and length stay quick and bounded", () => {
   const started = performance.now();
-  for (const text of ["> ".repeat(5000) + "x", "- ".repeat(3000), "*".repeat(20_000), "`".repeat(20_000), "[".repeat(20_000), "**a".repeat(4000), "1. ".repeat(3000)]) parse(text);
+  for (const text of [
+    `${"> ".repeat(5000)}x`,
+    "- ".repeat(3000),
+    "*".repeat(20_000),
+    "`".repeat(20_000),
+    "[".repeat(20_000),
+    "**a".repeat(4000),
+    "1. ".repeat(3000),
+  ])
+    parse(text);
   expect(performance.now() - started).toBeLessThan(3000);
 });
 

@@ -5,7 +5,17 @@ import { readArguments } from "../../tools/peers/bench.mjs";
 // @ts-expect-error a script without types
 import { median, short, summarise, table, withRatios } from "../../tools/peers/table.mjs";
 
-const run = (prefillTps: number, decodeTps: number) => ({ backend: "webgpu", adapter: "card", loadMs: 1000, readyMs: 3000, ttftMs: 500, prefillTps, decodeTps, wasmBytes: 2e7, gpuBytes: 1e8 });
+const run = (prefillTps: number, decodeTps: number) => ({
+  backend: "webgpu",
+  adapter: "card",
+  loadMs: 1000,
+  readyMs: 3000,
+  ttftMs: 500,
+  prefillTps,
+  decodeTps,
+  wasmBytes: 2e7,
+  gpuBytes: 1e8,
+});
 
 test("medians of odd and even counts", () => {
   expect(median([3, 1, 2])).toBe(2);
@@ -20,7 +30,11 @@ test("ratios are Sotto's rate over the peer's, and a peer that failed keeps its 
   ]);
   expect(rows[0]).toMatchObject({ runs: 3, prefillTps: 200, decodeTps: 30 });
   expect(rows[0].ratios).toBeUndefined();
-  expect(rows[1]).toMatchObject({ runs: 1, ratios: { prefill: 4, decode: 0.5 }, note: "1 of 2 runs failed: the page crashed" });
+  expect(rows[1]).toMatchObject({
+    runs: 1,
+    ratios: { prefill: 4, decode: 0.5 },
+    note: "1 of 2 runs failed: the page crashed",
+  });
   const lines = table(rows).split("\n");
   expect(lines).toHaveLength(5);
   expect(lines[3]).toContain("| 4.00× | 0.500× |");

@@ -1,12 +1,14 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { load } from "../../www/index.js";
-import type { Chunk, Progress } from "../../www/protocol.js";
-import { Loader, REPLY, log } from "./fake-engine.js";
+import { load } from "../../www/api/index.js";
+import type { Chunk, Progress } from "../../www/wire/protocol.js";
+import { type Loader, REPLY, log } from "./fake-engine.js";
 import { GGUF, codeOf, fakeWorker, loadFake } from "./harness.js";
-import { connect, type Model } from "../../www/model.js";
+import { connect, type Model } from "../../www/api/model.js";
 
 let model: Model | undefined;
-beforeEach(() => void Object.assign(log, { freed: 0, cancelled: 0, disposed: 0, pushed: 0, largest: 0, running: 0, most: 0 }));
+beforeEach(
+  () => void Object.assign(log, { freed: 0, cancelled: 0, disposed: 0, pushed: 0, largest: 0, running: 0, most: 0 }),
+);
 afterEach(() => model?.dispose());
 
 async function collect(chunks: AsyncIterable<Chunk>): Promise<Chunk[]> {
@@ -33,7 +35,11 @@ test("a reply streams, and its last chunk has the figures", async () => {
   expect(chunks.map(({ text }) => text).join("")).toBe(REPLY);
   expect(chunks.length).toBeGreaterThan(50);
   const last = chunks.at(-1)!;
-  expect(last).toMatchObject({ finishReason: "stop", usage: { promptTokens: 3, completionTokens: chunks.length - 1 }, promptTokens: [1, 2, 3] });
+  expect(last).toMatchObject({
+    finishReason: "stop",
+    usage: { promptTokens: 3, completionTokens: chunks.length - 1 },
+    promptTokens: [1, 2, 3],
+  });
   expect(last.timings!.decodeTps).toBeGreaterThan(0);
   expect(chunks.slice(0, -1).every((chunk) => chunk.finishReason === undefined)).toBe(true);
   expect(log.running).toBe(0);
@@ -66,7 +72,10 @@ test("an AbortSignal throws at once, even while the engine hangs in a step", asy
 test("a reason given to abort() is the error's cause", async () => {
   model = await loadFake();
   const reason = new Error("changed my mind");
-  await expect(collect(model.generate("x", { signal: AbortSignal.abort(reason) }))).rejects.toMatchObject({ code: "aborted", cause: reason });
+  await expect(collect(model.generate("x", { signal: AbortSignal.abort(reason) }))).rejects.toMatchObject({
+    code: "aborted",
+    cause: reason,
+  });
 });
 
 test("replies asked for together come one after the other, in order", async () => {
@@ -108,7 +117,10 @@ test("the engine's typed errors keep their code and the model stays usable", asy
 
 test("a wasm trap fails this call and every later one, typed", async () => {
   model = await loadFake();
-  await expect(collect(model.generate("trap"))).rejects.toMatchObject({ code: "internal", message: expect.stringContaining("load the model again") });
+  await expect(collect(model.generate("trap"))).rejects.toMatchObject({
+    code: "internal",
+    message: expect.stringContaining("load the model again"),
+  });
   expect(await codeOf(collect(model.generate("fast")))).toBe("internal");
 });
 
@@ -152,7 +164,9 @@ test("a failed load frees the loader and ends the worker", async () => {
 test("a load can be stopped while it waits for the adapter", async () => {
   const stuck = { Loader: { create: () => new Promise<Loader>(() => {}) } };
   const worker = fakeWorker(async () => stuck);
-  expect(await codeOf(connect(worker, { kind: "blob", blob: GGUF }, { signal: AbortSignal.timeout(30) }))).toBe("aborted");
+  expect(await codeOf(connect(worker, { kind: "blob", blob: GGUF }, { signal: AbortSignal.timeout(30) }))).toBe(
+    "aborted",
+  );
   expect(worker.terminated).toBe(true);
 });
 

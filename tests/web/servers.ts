@@ -18,7 +18,11 @@ export function tinyModel(name: string): string {
   const path = join(folder, `${name}.gguf`);
   if (!existsSync(path)) {
     mkdirSync(folder, { recursive: true });
-    const { status, stderr } = spawnSync("cargo", ["run", "-q", "--release", "--example", "tiny_model", "--", name, path], { cwd: ROOT, encoding: "utf8" });
+    const { status, stderr } = spawnSync(
+      "cargo",
+      ["run", "-q", "--release", "--example", "tiny_model", "--", name, path],
+      { cwd: ROOT, encoding: "utf8" },
+    );
     if (status !== 0) throw new Error(`the tiny model ${name} could not be made: ${stderr}`);
   }
   return path;
@@ -29,7 +33,8 @@ const BAD: Record<string, (response: ServerResponse) => void> = {
   "/missing.gguf": (response) => response.writeHead(404).end(),
   "/range.gguf": (response) => response.writeHead(416).end(),
   "/broken.gguf": (response) => response.writeHead(500).end(),
-  "/page.gguf": (response) => response.setHeader("content-type", "text/html").end("<!doctype html><title>Sign in</title>"),
+  "/page.gguf": (response) =>
+    response.setHeader("content-type", "text/html").end("<!doctype html><title>Sign in</title>"),
   "/cut.gguf": (response) => {
     response.setHeader("content-length", 1_000_000);
     response.write(Buffer.concat([Buffer.from("GGUF\x03\0\0\0", "latin1"), Buffer.alloc(50_000)]));

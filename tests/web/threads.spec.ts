@@ -6,10 +6,14 @@ import { ISOLATED, sendFile, serve } from "../../tools/serve.mjs";
 import { ROOT } from "../../tools/setup.mjs";
 import { expect, test, tinyModel } from "./servers.js";
 
-declare const sotto: typeof import("../../www/index.js");
+declare const sotto: typeof import("../../www/api/index.js");
 
 /** A page with the package, and what it asked its server for; `missing` is not there. */
-async function open(page: Page, headers: Record<string, string>, missing?: string): Promise<{ fetched: string[]; close: () => void }> {
+async function open(
+  page: Page,
+  headers: Record<string, string>,
+  missing?: string,
+): Promise<{ fetched: string[]; close: () => void }> {
   const fetched: string[] = [];
   const routes = {
     "/dist/": (request: import("node:http").IncomingMessage, response: ServerResponse, path: string) => {
@@ -18,7 +22,8 @@ async function open(page: Page, headers: Record<string, string>, missing?: strin
       sendFile(request, response, join(ROOT, path));
     },
     "/model.gguf": tinyModel("gemma3-mixed"),
-    "/": (_request: unknown, response: ServerResponse) => response.setHeader("content-type", "text/html").end("<!doctype html>"),
+    "/": (_request: unknown, response: ServerResponse) =>
+      response.setHeader("content-type", "text/html").end("<!doctype html>"),
   };
   const server = await serve(routes, { headers });
   await page.goto(server.url);
@@ -31,22 +36,31 @@ async function open(page: Page, headers: Record<string, string>, missing?: strin
 
 /** What a model with `threads` threads writes. */
 function write(page: Page, threads?: number, precision?: "fast") {
-  return page.evaluate(async ({ threads, precision }) => {
-    const warnings: string[] = [];
-    const onWarning = ({ message }: { message: string }) => warnings.push(message);
-    const model = await sotto.load("/model.gguf", { contextLength: 128, backend: "cpu", onWarning, ...(threads && { threads }), ...(precision && { precision }) });
-    let text = "";
-    const tokens: number[] = [];
-    for (let i = 0; i < 2; i++) {
-      for await (const chunk of model.generate("the cat and the dog", { raw: true, maxTokens: 24, temperature: 0 })) {
-        text += chunk.text;
-        tokens.push(...chunk.tokens);
+  return page.evaluate(
+    async ({ threads, precision }) => {
+      const warnings: string[] = [];
+      const onWarning = ({ message }: { message: string }) => warnings.push(message);
+      const model = await sotto.load("/model.gguf", {
+        contextLength: 128,
+        backend: "cpu",
+        onWarning,
+        ...(threads && { threads }),
+        ...(precision && { precision }),
+      });
+      let text = "";
+      const tokens: number[] = [];
+      for (let i = 0; i < 2; i++) {
+        for await (const chunk of model.generate("the cat and the dog", { raw: true, maxTokens: 24, temperature: 0 })) {
+          text += chunk.text;
+          tokens.push(...chunk.tokens);
+        }
       }
-    }
-    const { info } = model;
-    await model.dispose();
-    return { text, tokens, threads: info.threads, backend: info.backend, warnings };
-  }, { threads, precision });
+      const { info } = model;
+      await model.dispose();
+      return { text, tokens, threads: info.threads, backend: info.backend, warnings };
+    },
+    { threads, precision },
+  );
 }
 
 test("an isolated page computes on several threads, and gets what one gives", async ({ page }) => {
@@ -70,7 +84,9 @@ test("disposing a model ends its threads", async ({ page }) => {
   const threads = () => page.workers().filter((worker) => worker.url().endsWith("/thread.js")).length;
   // The engine's worker holds one as long as it lives.
   const locks = () => page.evaluate(async () => (await navigator.locks.query()).held!.length);
-  const model = await page.evaluateHandle(() => sotto.load("/model.gguf", { contextLength: 128, backend: "cpu", threads: 3 }));
+  const model = await page.evaluateHandle(() =>
+    sotto.load("/model.gguf", { contextLength: 128, backend: "cpu", threads: 3 }),
+  );
   await expect.poll(threads).toBe(2);
   expect(await locks()).toBe(1);
   await model.evaluate((model) => model.dispose());
@@ -110,7 +126,11 @@ test("threads that do not start are a warning, and the model runs on one", async
 test("a number of threads that is none is refused", async ({ page }) => {
   const { close } = await open(page, ISOLATED);
   const codes = await page.evaluate(async () => {
-    const code = (threads: number) => sotto.load("/model.gguf", { threads }).then(() => "loaded", ({ code }) => code as string);
+    const code = (threads: number) =>
+      sotto.load("/model.gguf", { threads }).then(
+        () => "loaded",
+        ({ code }) => code as string,
+      );
     return [await code(-1), await code(1.5)];
   });
   expect(codes).toEqual(["bad_option", "bad_option"]);

@@ -32,19 +32,27 @@ export function readArguments(args) {
   for (const name of Object.keys(NUMBERS)) {
     const number = Number(values[name]);
     const least = { "warmup-tokens": 0, "gen-tokens": 2 }[name] ?? 1;
-    if (!Number.isInteger(number) || number < least) throw new Stop(`--${name} needs a whole number from ${least}, not "${values[name]}".`);
+    if (!Number.isInteger(number) || number < least)
+      throw new Stop(`--${name} needs a whole number from ${least}, not "${values[name]}".`);
     values[name] = number;
   }
   values.peers = values.peers.split(",").map((name) => name.trim());
   const unknown = values.peers.find((name) => !PEERS[name]);
-  if (unknown !== undefined) throw new Stop(`there is no peer "${unknown}"; the names are ${Object.keys(PEERS).join(", ")}.`);
+  if (unknown !== undefined)
+    throw new Stop(`there is no peer "${unknown}"; the names are ${Object.keys(PEERS).join(", ")}.`);
   return values;
 }
 
 async function benchModel(model, values) {
   const { ensureGraph, packageVersion } = await import("./install.mjs");
   const { firstLoad, measureOnce, openServers } = await import("./harness.mjs");
-  const { "prompt-tokens": promptTokens, "gen-tokens": genTokens, runs, "warmup-tokens": warmupTokens, timeout } = values;
+  const {
+    "prompt-tokens": promptTokens,
+    "gen-tokens": genTokens,
+    runs,
+    "warmup-tokens": warmupTokens,
+    timeout,
+  } = values;
   const work = {
     modelUrl: `/model/${encodeURIComponent(basename(model))}`,
     // Room for the longer of the two generations, alike for all.
@@ -70,9 +78,13 @@ async function benchModel(model, values) {
         const peer = PEERS[name];
         // What says that it cannot run will say so again.
         if (measured[name][0]?.failed?.startsWith("not run")) continue;
-        const result = peer.graphs && graphFailed ? { failed: graphFailed } : await measureOnce(peer, servers, work, { timeoutS: timeout, verbose: values.verbose });
+        const result =
+          peer.graphs && graphFailed
+            ? { failed: graphFailed }
+            : await measureOnce(peer, servers, work, { timeoutS: timeout, verbose: values.verbose });
         measured[name].push(result);
-        const said = result.failed ?? `prefill ${result.prefillTps.toFixed(2)}, decode ${result.decodeTps.toFixed(3)} tokens/s`;
+        const said =
+          result.failed ?? `prefill ${result.prefillTps.toFixed(2)}, decode ${result.decodeTps.toFixed(3)} tokens/s`;
         console.error(`run ${run} of ${runs}, ${peer.label}: ${said}`);
       }
     }
@@ -81,15 +93,29 @@ async function benchModel(model, values) {
   }
   const rows = values.peers.map((name) => {
     const { label, package: pack, rivals } = PEERS[name];
-    const row = { ...summarise(name, pack ? `${label} (${packageVersion(pack)})` : label, measured[name]), rivals: rivals ?? [] };
+    const row = {
+      ...summarise(name, pack ? `${label} (${packageVersion(pack)})` : label, measured[name]),
+      rivals: rivals ?? [],
+    };
     return row.failed ? row : { ...row, firstLoadBytes: firstLoad(PEERS[name]) };
   });
-  return { model: basename(model), promptTokens, genTokens, runs, warmupTokens, context: work.context, rows: withRatios(rows), measured };
+  return {
+    model: basename(model),
+    promptTokens,
+    genTokens,
+    runs,
+    warmupTokens,
+    context: work.context,
+    rows: withRatios(rows),
+    measured,
+  };
 }
 
 function print({ model, promptTokens, genTokens, runs, rows }) {
   const adapters = [...new Set(rows.map(({ adapter }) => adapter).filter(Boolean))].join(", ");
-  console.log(`\n${model}: ${promptTokens} prompt tokens, ${genTokens} generated, medians of ${runs}; adapter: ${adapters || "none"}\n\n${table(rows)}`);
+  console.log(
+    `\n${model}: ${promptTokens} prompt tokens, ${genTokens} generated, medians of ${runs}; adapter: ${adapters || "none"}\n\n${table(rows)}`,
+  );
   for (const { label, note } of rows) if (note) console.log(`\n${label}: ${note}`);
 }
 
@@ -109,10 +135,11 @@ async function main(args) {
   for (const model of models) {
     const result = await benchModel(model, values);
     results.push(result);
-    if (values.out) writeFileSync(values.out, JSON.stringify(results, null, 1) + "\n");
+    if (values.out) writeFileSync(values.out, `${JSON.stringify(results, null, 1)}\n`);
     if (!values.json) print(result);
   }
   if (values.json) console.log(JSON.stringify(results));
 }
 
-if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) await tool(() => main(process.argv.slice(2)));
+if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href)
+  await tool(() => main(process.argv.slice(2)));

@@ -21,10 +21,20 @@ await tool(async () => {
   const { browser, page } = await launchBrowser(servers.plain.url);
   try {
     for (const { name, token_ids, top10, greedy_ids } of shortest) {
-      const { worst, tokens } = await page.evaluate(inPage, { folder, ids: token_ids, top: top10, steps: Number(steps) });
+      const { worst, tokens } = await page.evaluate(inPage, {
+        folder,
+        ids: token_ids,
+        top: top10,
+        steps: Number(steps),
+      });
       const wanted = greedy_ids.slice(0, tokens.length);
-      const greedy = `${tokens}` === `${wanted}` ? `${tokens.length} greedy tokens equal` : `greedy tokens ${tokens} instead of ${wanted}`;
-      console.log(`${name}: ${token_ids.length} tokens, best ten logits within ${worst.toFixed(3)}${tokens.length > 0 ? `, ${greedy}` : ""}`);
+      const greedy =
+        `${tokens}` === `${wanted}`
+          ? `${tokens.length} greedy tokens equal`
+          : `greedy tokens ${tokens} instead of ${wanted}`;
+      console.log(
+        `${name}: ${token_ids.length} tokens, best ten logits within ${worst.toFixed(3)}${tokens.length > 0 ? `, ${greedy}` : ""}`,
+      );
       if (!(worst <= TOLERANCE)) throw new Stop(`the graph's logits are ${worst} off; it is another model.`);
     }
   } finally {

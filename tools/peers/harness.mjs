@@ -23,7 +23,11 @@ export async function openServers(model) {
   };
   const plain = await serve(routes);
   const isolated = await serve(routes, { headers: ISOLATED });
-  return { plain, isolated, close: () => (plain.close(), isolated.close()) };
+  const close = () => {
+    plain.close();
+    isolated.close();
+  };
+  return { plain, isolated, close };
 }
 
 /**
@@ -40,7 +44,11 @@ export async function measureOnce(peer, servers, work, { timeoutS, verbose }) {
       timer = setTimeout(() => reject(new Error(`not finished after ${timeoutS} s`)), timeoutS * 1e3);
     });
     const crashed = new Promise((_, reject) => page.on("crash", () => reject(new Error("the page crashed"))));
-    const result = await Promise.race([page.evaluate(inPage, { module: peer.module, work: { ...work, ...peer.options } }), timeout, crashed]);
+    const result = await Promise.race([
+      page.evaluate(inPage, { module: peer.module, work: { ...work, ...peer.options } }),
+      timeout,
+      crashed,
+    ]);
     if (result.failed) return result;
     const backend = result.gpuBytes >= MIN_GPU_BYTES ? "webgpu" : "cpu";
     if (backend !== peer.backend) return { failed: `ran on ${backend} instead of ${peer.backend}` };
@@ -62,7 +70,11 @@ async function inPage({ module, work }) {
     const result = await measure(work);
     return { ...result, ...(await globalThis.memory()), adapter };
   } catch (error) {
-    return { failed: String(error?.message ?? error).split("\n")[0].slice(0, 300) };
+    return {
+      failed: String(error?.message ?? error)
+        .split("\n")[0]
+        .slice(0, 300),
+    };
   }
 }
 

@@ -11,7 +11,14 @@ const PYTHON_PACKAGES = ["onnx==1.23.2", "gguf==0.19.0", "numpy==2.4.6"];
 
 export function ensurePeerPackages() {
   if (existsSync(join(HERE, "node_modules", ".package-lock.json"))) return;
-  run(process.platform === "win32" ? "npm.cmd" : "npm", ["ci", "--prefix", HERE, "--ignore-scripts", "--no-audit", "--no-fund"]);
+  run(process.platform === "win32" ? "npm.cmd" : "npm", [
+    "ci",
+    "--prefix",
+    HERE,
+    "--ignore-scripts",
+    "--no-audit",
+    "--no-fund",
+  ]);
 }
 
 export function packageVersion(name) {
@@ -26,7 +33,8 @@ export function python() {
   console.error("Setting up Python's onnx and gguf, once…");
   run("python3", ["-m", "venv", folder]);
   run(path, ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", ...PYTHON_PACKAGES]);
-  if (!ready()) throw new Stop(`the Python packages ${PYTHON_PACKAGES.join(", ")} do not import; remove ${folder} and try again.`);
+  if (!ready())
+    throw new Stop(`the Python packages ${PYTHON_PACKAGES.join(", ")} do not import; remove ${folder} and try again.`);
   return path;
 }
 

@@ -32,7 +32,10 @@
       return memory;
     },
   });
-  const imported = (imports) => Object.values(imports ?? {}).flatMap((module) => Object.values(module)).filter((value) => value instanceof Memory);
+  const imported = (imports) =>
+    Object.values(imports ?? {})
+      .flatMap((module) => Object.values(module))
+      .filter((value) => value instanceof Memory);
   for (const name of ["instantiate", "instantiateStreaming"]) {
     const original = WebAssembly[name];
     WebAssembly[name] = async (source, imports) => {
@@ -45,7 +48,10 @@
     };
   }
 
-  const mine = () => ({ gpu: self_.gpuPeak, wasm: [...self_.heaps].reduce((sum, { buffer }) => sum + buffer.byteLength, 0) });
+  const mine = () => ({
+    gpu: self_.gpuPeak,
+    wasm: [...self_.heaps].reduce((sum, { buffer }) => sum + buffer.byteLength, 0),
+  });
   const channel = new BroadcastChannel(CHANNEL);
   channel.onmessage = ({ data }) => {
     if (data === "report" && !globalThis.document) channel.postMessage(mine());
@@ -59,7 +65,8 @@
         if (options?.name?.startsWith("em-pthread")) return new target(url, options); // Threads share their maker's heap.
         const full = JSON.stringify(new URL(url, globalThis.document?.baseURI ?? location.href).href);
         const first = JSON.stringify(script);
-        const code = options?.type === "module" ? `import ${first}; import ${full};` : `importScripts(${first}, ${full});`;
+        const code =
+          options?.type === "module" ? `import ${first}; import ${full};` : `importScripts(${first}, ${full});`;
         return new target(URL.createObjectURL(new Blob([code], { type: "text/javascript" })), options);
       },
     });
@@ -72,7 +79,10 @@
       channel.onmessage = ({ data }) => typeof data === "object" && reports.push(data);
       channel.postMessage("report");
       await new Promise((resolve) => setTimeout(resolve, 1000));
-      for (const { gpu, wasm } of reports) (total.gpu += gpu), (total.wasm += wasm);
+      for (const { gpu, wasm } of reports) {
+        total.gpu += gpu;
+        total.wasm += wasm;
+      }
       return { gpuBytes: total.gpu, wasmBytes: total.wasm };
     };
   }

@@ -24,7 +24,11 @@ export async function ort({ url, rows, threads }) {
   ort.env.wasm.wasmPaths = "/peers/node_modules/onnxruntime-web/dist/";
   ort.env.wasm.numThreads = threads;
   const session = await ort.InferenceSession.create(url, { executionProviders: ["wasm"] });
-  const x = new ort.Tensor("float32", Float32Array.from({ length: rows * N }, (_, i) => Math.sin(i)), [rows, N]);
+  const x = new ort.Tensor(
+    "float32",
+    Float32Array.from({ length: rows * N }, (_, i) => Math.sin(i)),
+    [rows, N],
+  );
   const times = [];
   for (let run = 0; run < 12; run++) {
     const started = performance.now();

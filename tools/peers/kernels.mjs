@@ -14,15 +14,30 @@ const ROWS = [1, 256];
 
 const WHO = [
   { label: "Sotto, 16-bit activations", call: "sotto", options: { url: "/model/model.gguf", threads: 1 } },
-  { label: 'Sotto, precision "fast": 8-bit activations', call: "sotto", options: { url: "/model/model.gguf", threads: 1, precision: "fast" } },
-  { label: "ONNX Runtime Web, f32 activations", call: "ort", options: { url: "/peers/.models/kernels/level0.onnx", threads: 1 } },
-  { label: "ONNX Runtime Web, 8-bit activations", call: "ort", options: { url: "/peers/.models/kernels/level4.onnx", threads: 1 } },
+  {
+    label: 'Sotto, precision "fast": 8-bit activations',
+    call: "sotto",
+    options: { url: "/model/model.gguf", threads: 1, precision: "fast" },
+  },
+  {
+    label: "ONNX Runtime Web, f32 activations",
+    call: "ort",
+    options: { url: "/peers/.models/kernels/level0.onnx", threads: 1 },
+  },
+  {
+    label: "ONNX Runtime Web, 8-bit activations",
+    call: "ort",
+    options: { url: "/peers/.models/kernels/level4.onnx", threads: 1 },
+  },
 ];
 
 async function once({ call, options }, servers, rows) {
   const { browser, page } = await launchBrowser(servers.plain.url);
   try {
-    return await page.evaluate(async ({ call, options }) => (await import("/peers/kernels.js"))[call](options), { call, options: { ...options, rows } });
+    return await page.evaluate(async ({ call, options }) => (await import("/peers/kernels.js"))[call](options), {
+      call,
+      options: { ...options, rows },
+    });
   } finally {
     await browser.close();
   }
@@ -51,7 +66,10 @@ await tool(async () => {
   } finally {
     servers.close();
   }
-  console.log(`2048 x 2048, 4 bits, one thread, G multiply-adds/s, medians of ${runs}; ONNX Runtime Web ${packageVersion("onnxruntime-web")}\n`);
+  console.log(
+    `2048 x 2048, 4 bits, one thread, G multiply-adds/s, medians of ${runs}; ONNX Runtime Web ${packageVersion("onnxruntime-web")}\n`,
+  );
   console.log("|  | 1 row | 256 rows |\n| --- | --- | --- |");
-  for (const [i, { label }] of WHO.entries()) console.log(`| ${label} | ${rates[i].map((all) => short(median(all))).join(" | ")} |`);
+  for (const [i, { label }] of WHO.entries())
+    console.log(`| ${label} | ${rates[i].map((all) => short(median(all))).join(" | ")} |`);
 });

@@ -21,10 +21,15 @@ export async function loadGraph({ folder, graph, context, log = "warning" }) {
   const device = await ort.env.webgpu.device;
   const dims = [1, shape.kvHeads, context, shape.headDim];
   const { STORAGE, COPY_SRC, COPY_DST } = GPUBufferUsage;
-  const cache = Object.fromEntries(caches.map((name) => {
-    const buffer = device.createBuffer({ size: 4 * dims.reduce((a, b) => a * b), usage: STORAGE | COPY_SRC | COPY_DST });
-    return [name, ort.Tensor.fromGpuBuffer(buffer, { dataType: "float32", dims })];
-  }));
+  const cache = Object.fromEntries(
+    caches.map((name) => {
+      const buffer = device.createBuffer({
+        size: 4 * dims.reduce((a, b) => a * b),
+        usage: STORAGE | COPY_SRC | COPY_DST,
+      });
+      return [name, ort.Tensor.fromGpuBuffer(buffer, { dataType: "float32", dims })];
+    }),
+  );
   const past = Object.fromEntries(caches.map((name) => [`past_${name}`, cache[name]]));
   const present = Object.fromEntries(caches.map((name) => [`present_${name}`, cache[name]]));
   let length = 0;

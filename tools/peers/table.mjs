@@ -56,7 +56,9 @@ export function short(number) {
 export function table(rows) {
   const lines = [COLUMNS.map(([title]) => title), COLUMNS.map(() => "---")];
   for (const row of rows) {
-    lines.push(row.failed ? [row.label, row.failed, ...COLUMNS.slice(2).map(() => "")] : COLUMNS.map(([, cell]) => cell(row)));
+    lines.push(
+      row.failed ? [row.label, row.failed, ...COLUMNS.slice(2).map(() => "")] : COLUMNS.map(([, cell]) => cell(row)),
+    );
   }
   return lines.map((cells) => `| ${cells.join(" | ")} |`).join("\n");
 }

@@ -19,7 +19,14 @@ export async function measure({ modelUrl, context, promptTokens, genTokens, warm
   const generate = async (prompt, count) => {
     const from = performance.now();
     let first, timings;
-    const options = { prompt, max_tokens: count, temperature: 0, ignore_eos: true, cache_prompt: false, timings_per_token: true };
+    const options = {
+      prompt,
+      max_tokens: count,
+      temperature: 0,
+      ignore_eos: true,
+      cache_prompt: false,
+      timings_per_token: true,
+    };
     for await (const chunk of await model.createCompletion({ ...options, stream: true })) {
       first ??= performance.now();
       timings = chunk.timings ?? timings;
@@ -28,7 +35,7 @@ export async function measure({ modelUrl, context, promptTokens, genTokens, warm
   };
   // It takes text only, so a word that is one token stands for any token; a short request tells
   // how many tokens come with it.
-  const words = (count) => "the" + " the".repeat(count - 1);
+  const words = (count) => `the${" the".repeat(count - 1)}`;
   const counting = performance.now();
   const extra = (await generate(words(4), 1)).timings.prompt_n - 4;
   const counted = performance.now() - counting;
@@ -36,7 +43,9 @@ export async function measure({ modelUrl, context, promptTokens, genTokens, warm
   const readyMs = performance.now() - started - counted;
   const { ttftMs, timings } = await generate(words(promptTokens - extra), genTokens);
   if (timings.prompt_n !== promptTokens || timings.predicted_n !== genTokens) {
-    throw new Error(`wllama computed ${timings.prompt_n} and ${timings.predicted_n} tokens, not ${promptTokens} and ${genTokens}`);
+    throw new Error(
+      `wllama computed ${timings.prompt_n} and ${timings.predicted_n} tokens, not ${promptTokens} and ${genTokens}`,
+    );
   }
   return {
     version: Wllama.getLibllamaVersion(),

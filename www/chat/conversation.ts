@@ -5,7 +5,11 @@ import { rate, seconds } from "./format.js";
 import { render } from "./markdown.js";
 import type { Settings } from "./settings.js";
 
-const SUGGESTIONS = ["Explain to a child why the sky is blue.", "Write a haiku about autumn rain.", "Give me three uses for a paperclip."];
+const SUGGESTIONS = [
+  "Explain to a child why the sky is blue.",
+  "Write a haiku about autumn rain.",
+  "Give me three uses for a paperclip.",
+];
 
 interface Hooks {
   settings(): Settings;
@@ -29,7 +33,8 @@ export class Conversation {
     this.#prompt.oninput = () => this.#fit();
     this.#prompt.onkeydown = (event) => {
       // On a phone the Return key writes a new line; there is a button to send.
-      const sends = event.key === "Enter" && !event.shiftKey && !event.isComposing && matchMedia("(pointer: fine)").matches;
+      const sends =
+        event.key === "Enter" && !event.shiftKey && !event.isComposing && matchMedia("(pointer: fine)").matches;
       if (!sends) return;
       event.preventDefault();
       this.#send();
@@ -89,7 +94,8 @@ export class Conversation {
   }
 
   async #reply(model: Model, text: string): Promise<void> {
-    const running = (this.#running = new AbortController());
+    const running = new AbortController();
+    this.#running = running;
     const history = this.#history;
     const answer = addMessage("assistant", model.info.name);
     answer.body.setAttribute("aria-busy", "true");

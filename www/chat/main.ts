@@ -39,7 +39,9 @@ function opened(loaded: Model, title?: string): void {
   const facts = [parameters(nParams), quantization.split(", ")[0], place(loaded)];
   $("model-facts").textContent = facts.filter(Boolean).join(" · ");
   $("model-facts").title = backendReason;
-  $<HTMLTextAreaElement>("prompt").placeholder = chatTemplate ? "Write a message" : "This model has no chat format: it goes on with your text";
+  $<HTMLTextAreaElement>("prompt").placeholder = chatTemplate
+    ? "Write a message"
+    : "This model has no chat format: it goes on with your text";
   $("backend").textContent = `The model runs on the CPU. ${backendReason}`;
   show("backend", backend === "cpu");
   $("tuning").textContent = tuning.join("\n");

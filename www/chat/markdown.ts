@@ -100,15 +100,18 @@ function parseList(lines: string[], at: number, depth: number): { list: Block; n
     } else break;
   }
   const start = ordered ? Number.parseInt(first[2]!, 10) : 1;
-  return { list: { kind: "list", ordered, start, items: items.map((item) => parse(item.join("\n"), depth + 1)) }, next };
+  return {
+    list: { kind: "list", ordered, start, items: items.map((item) => parse(item.join("\n"), depth + 1)) },
+    next,
+  };
 }
 
 /** Tried in this order at each place; group 1 is what lies inside. */
 const SPANS: [kind: "code" | "strong" | "em" | "del" | "link", pattern: RegExp][] = [
-  ["code", /^(`+)(?!`)([^]*?[^`])\1(?!`)/],
-  ["strong", /^\*\*(?=\S)([^]{0,2000}?\S)\*\*/],
-  ["strong", /^__(?=\S)([^]{0,2000}?\S)__(?!\w)/],
-  ["del", /^~~(?=\S)([^]{0,2000}?\S)~~/],
+  ["code", /^(`+)(?!`)([\s\S]*?[^`])\1(?!`)/],
+  ["strong", /^\*\*(?=\S)([\s\S]{0,2000}?\S)\*\*/],
+  ["strong", /^__(?=\S)([\s\S]{0,2000}?\S)__(?!\w)/],
+  ["del", /^~~(?=\S)([\s\S]{0,2000}?\S)~~/],
   ["em", /^\*(?=[^\s*])([^*]{0,2000}?[^\s*])\*(?!\*)/],
   ["em", /^_(?=[^\s_])([^_]{0,2000}?[^\s_])_(?!\w)/],
   ["link", /^\[([^[\]]{1,500})\]\((https?:\/\/[^\s()]{1,2000})\)/],

@@ -22,7 +22,8 @@ export class Picker {
 
   constructor(hooks: Hooks) {
     this.#hooks = hooks;
-    $("load-default").onclick = () => void this.#load(new URL(DEFAULT_MODEL, document.baseURI), DEFAULT_TITLE, DEFAULT_TITLE);
+    $("load-default").onclick = () =>
+      void this.#load(new URL(DEFAULT_MODEL, document.baseURI), DEFAULT_TITLE, DEFAULT_TITLE);
     $("url-form").onsubmit = (event) => {
       event.preventDefault();
       const url = $<HTMLInputElement>("url").value.trim();
@@ -41,9 +42,12 @@ export class Picker {
     // Also entered for each child: so count.
     let depth = 0;
     const files = (event: DragEvent) => event.dataTransfer?.types.includes("Files");
-    const veil = (by: number) => show("veil", (depth = Math.max(0, by === 0 ? 0 : depth + by)) > 0);
-    addEventListener("dragenter", (event) => files(event) && veil(1));
-    addEventListener("dragleave", (event) => files(event) && veil(-1));
+    const veil = (deep: number) => {
+      depth = Math.max(0, deep);
+      show("veil", depth > 0);
+    };
+    addEventListener("dragenter", (event) => files(event) && veil(depth + 1));
+    addEventListener("dragleave", (event) => files(event) && veil(depth - 1));
     addEventListener("dragover", (event) => files(event) && event.preventDefault());
     addEventListener("drop", (event) => {
       if (!files(event)) return;
@@ -60,7 +64,8 @@ export class Picker {
 
   async #load(source: Source, name: string, title?: string): Promise<void> {
     this.#running?.abort();
-    const running = (this.#running = new AbortController());
+    const running = new AbortController();
+    this.#running = running;
     await this.#hooks.onStart();
     if (running.signal.aborted) return;
     this.#showLoading(name);

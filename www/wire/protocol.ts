@@ -191,7 +191,15 @@ export interface PassTime {
   /** The sum of the kernels, each in a pass of its own. */
   kernelsUs: number;
   /** The longest first. */
-  kernels: { name: string; calls: number; us: number; share: number; weightBytes: number; kvBytes: number; gbps: number }[];
+  kernels: {
+    name: string;
+    calls: number;
+    us: number;
+    share: number;
+    weightBytes: number;
+    kvBytes: number;
+    gbps: number;
+  }[];
 }
 
 /** A source as it travels: a stream or bytes come through a port (see pump.ts). */
@@ -203,7 +211,10 @@ export type SourceData =
 /** What the page may ask; each gets one `done` or `failed`, with `event`s before it. */
 export interface Calls {
   load: {
-    args: { source: SourceData; options: Omit<LoadOptions, "signal" | "onProgress" | "onWarning" | "headers" | "workerUrl" | "wasmUrl"> };
+    args: {
+      source: SourceData;
+      options: Omit<LoadOptions, "signal" | "onProgress" | "onWarning" | "headers" | "workerUrl" | "wasmUrl">;
+    };
     event: { progress: Progress } | { warning: Warning };
     result: ModelInfo;
   };
@@ -212,7 +223,11 @@ export interface Calls {
     event: { chunk: Chunk } | { progress: Progress };
     result: Memory;
   };
-  tokenize: { args: { text: string; options: { addSpecial?: boolean; parseSpecial?: boolean } }; event: never; result: number[] };
+  tokenize: {
+    args: { text: string; options: { addSpecial?: boolean; parseSpecial?: boolean } };
+    event: never;
+    result: number[];
+  };
   detokenize: { args: { ids: number[]; keepSpecial?: boolean }; event: never; result: string };
   score: { args: { text: string }; event: never; result: { score: ScoreResult; memory: Memory } };
   bench: { args: BenchOptions; event: never; result: { bench: BenchResult; memory: Memory } };
@@ -228,7 +243,7 @@ export type ToWorker =
   | { type: "abort"; id: number };
 
 export type ToPage =
-  /** The worker runs, and holds the lock it was given (see connection.ts). */
+  /** The worker runs, and holds the lock it was given (see api/connection.ts). */
   | { type: "ready" }
   | { type: "event"; id: number; event: unknown }
   | { type: "done"; id: number; result: unknown }

@@ -1,7 +1,7 @@
 /** Where a model's bytes come from: a URL or a file, as a stream of small chunks. Runs in the worker. */
-import { SottoError, aborted } from "./errors.js";
-import type { SourceData } from "./protocol.js";
-import { portStream } from "./pump.js";
+import { SottoError, aborted } from "../wire/errors.js";
+import type { SourceData } from "../wire/protocol.js";
+import { portStream } from "../wire/pump.js";
 
 /** No chunk is larger: the engine copies each into wasm memory. */
 export const MAX_CHUNK = 4 << 20;
@@ -57,7 +57,9 @@ async function openUrl(url: string, headers: Record<string, string> | undefined,
     clearTimeout(timer);
   }
   if (!response.ok) {
-    const advice = HTTP_ADVICE[response.status] ?? (response.status >= 500 ? "it has a problem: try again later" : "check the address");
+    const advice =
+      HTTP_ADVICE[response.status] ??
+      (response.status >= 500 ? "it has a problem: try again later" : "check the address");
     void response.body?.cancel();
     throw new SottoError("http", `The server answered HTTP ${response.status} for ${url}; ${advice}.`);
   }
@@ -73,7 +75,10 @@ async function openUrl(url: string, headers: Record<string, string> | undefined,
 }
 
 function webPage(name: string): SottoError {
-  return new SottoError("not_gguf", `${name} is a web page, not a model; use the address of the .gguf file itself (its download link).`);
+  return new SottoError(
+    "not_gguf",
+    `${name} is a web page, not a model; use the address of the .gguf file itself (its download link).`,
+  );
 }
 
 /** The bytes in order, in pieces of at most `MAX_CHUNK`; stops reading when left early. */
@@ -117,7 +122,9 @@ async function next(
     if (signal.aborted) throw aborted("Loading the model", signal);
     if (cause instanceof SottoError) throw cause;
     const what = opened.code === "network" ? "The connection was cut" : "Reading failed";
-    throw new SottoError(opened.code, `${what} after ${bytes(loaded, opened.total)} of ${opened.name}; try again.`, { cause });
+    throw new SottoError(opened.code, `${what} after ${bytes(loaded, opened.total)} of ${opened.name}; try again.`, {
+      cause,
+    });
   } finally {
     clearTimeout(timer);
     signal.removeEventListener("abort", onAbort!);
@@ -130,7 +137,11 @@ function bytes(loaded: number, total: number | undefined): string {
 
 /** What servers and version control send in place of a model; the engine checks the GGUF magic itself. */
 function checkFirstBytes(first: Uint8Array, name: string): void {
-  const text = new TextDecoder("latin1").decode(first.subarray(0, 256)).replace(/^\u00ef\u00bb\u00bf/, "").trimStart().toLowerCase();
+  const text = new TextDecoder("latin1")
+    .decode(first.subarray(0, 256))
+    .replace(/^\u00ef\u00bb\u00bf/, "")
+    .trimStart()
+    .toLowerCase();
   if (/^<(!doctype html|html|head|\?xml)/.test(text)) throw webPage(name);
   if (text.startsWith("version https://git-lfs")) {
     throw new SottoError("not_gguf", `${name} is a Git LFS pointer, not the model itself; use its download link.`);

@@ -4,7 +4,7 @@
  * the request, and tells the engine what adapter it is on. Without subgroups the engine runs its other kernels.
  */
 import type { EngineLoadOptions } from "./engine.js";
-import { SottoError } from "./errors.js";
+import { SottoError } from "../wire/errors.js";
 
 interface Adapter {
   readonly features: { has(name: string): boolean };
@@ -27,7 +27,11 @@ const SOFTWARE = /swiftshader|llvmpipe|lavapipe|warp|basic render/i;
 
 /** Whether there is an adapter, and it is no software. */
 export function isGraphicsCard(adapter: EngineLoadOptions["adapter"]): boolean {
-  return !!adapter && !adapter.isFallback && !SOFTWARE.test(`${adapter.vendor} ${adapter.architecture} ${adapter.description}`);
+  return (
+    !!adapter &&
+    !adapter.isFallback &&
+    !SOFTWARE.test(`${adapter.vendor} ${adapter.architecture} ${adapter.description}`)
+  );
 }
 
 /**
@@ -39,7 +43,12 @@ export async function describeAdapter(): Promise<Pick<EngineLoadOptions, "subgro
   const found = await gpu?.requestAdapter({ powerPreference: "high-performance" });
   // The engine asks again and says what is missing.
   if (!found) return { subgroups: false, dot: false };
-  const { vendor = "", architecture = "", description = "", isFallbackAdapter }: Partial<GPUAdapterInfo> = found.info ?? {};
+  const {
+    vendor = "",
+    architecture = "",
+    description = "",
+    isFallbackAdapter,
+  }: Partial<GPUAdapterInfo> = found.info ?? {};
   const adapter = { vendor, architecture, description, isFallback: isFallbackAdapter === true };
   // Older browsers have no such set.
   const language: { has(name: string): boolean } | undefined = gpu?.wgslLanguageFeatures;

@@ -1,6 +1,6 @@
 /** The page's side of the protocol: calls to the worker, their answers, and the worker's death. */
-import { SottoError, aborted } from "./errors.js";
-import type { Calls, Method, ToPage, ToWorker } from "./protocol.js";
+import { SottoError, aborted } from "../wire/errors.js";
+import type { Calls, Method, ToPage, ToWorker } from "../wire/protocol.js";
 
 /** What a connection needs of a `Worker`. */
 export interface Endpoint {
@@ -52,7 +52,10 @@ export class Connection {
 
   /** The worker holds the lock as long as it lives. */
   async #watchLock(locks: LockManager, lock: string): Promise<void> {
-    const gone = () => this.close(new SottoError("internal", "The worker ended unexpectedly, perhaps out of memory; load the model again."));
+    const gone = () =>
+      this.close(
+        new SottoError("internal", "The worker ended unexpectedly, perhaps out of memory; load the model again."),
+      );
     await locks.request(lock, { signal: this.#watch.signal }, gone).catch(() => {});
   }
 
@@ -67,21 +70,24 @@ export class Connection {
         this.#send({ type: "abort", id });
         settle.reject(aborted(what, signal));
       };
-      const settled = () => {
-        signal?.removeEventListener("abort", onAbort);
-        this.#pending.delete(id);
-      };
-      const settle: Pending = {
-        onEvent,
-        resolve: (result) => (settled(), resolve(result)),
-        reject: (error) => (settled(), reject(error)),
-      };
+      const settled =
+        <T>(pass: (value: T) => void) =>
+        (value: T) => {
+          signal?.removeEventListener("abort", onAbort);
+          this.#pending.delete(id);
+          pass(value);
+        };
+      const settle: Pending = { onEvent, resolve: settled(resolve), reject: settled(reject) };
       signal?.addEventListener("abort", onAbort, { once: true });
       this.#pending.set(id, settle);
       try {
         this.#send({ type: "call", id, method, args }, transfer);
       } catch (cause) {
-        settle.reject(new SottoError("bad_option", `The arguments of ${method} cannot be sent to the worker: pass plain data.`, { cause }));
+        settle.reject(
+          new SottoError("bad_option", `The arguments of ${method} cannot be sent to the worker: pass plain data.`, {
+            cause,
+          }),
+        );
       }
     });
   }
@@ -97,8 +103,15 @@ export class Connection {
     const events: Calls[M]["event"][] = [];
     let wake = () => {};
     let over = false;
-    const result = this.call(method, args, { ...options, signal, onEvent: (event) => (events.push(event), wake()) });
-    const end = () => ((over = true), wake());
+    const onEvent = (event: Calls[M]["event"]) => {
+      events.push(event);
+      wake();
+    };
+    const end = () => {
+      over = true;
+      wake();
+    };
+    const result = this.call(method, args, { ...options, signal, onEvent });
     result.then(end, end);
     try {
       for (;;) {

@@ -1,6 +1,6 @@
 /** A loaded model, as a page holds it. */
 import { Connection, type Endpoint } from "./connection.js";
-import { SottoError } from "./errors.js";
+import { SottoError } from "../wire/errors.js";
 import type {
   BenchOptions,
   BenchResult,
@@ -11,19 +11,37 @@ import type {
   ModelInfo,
   ScoreResult,
   SourceData,
-} from "./protocol.js";
+} from "../wire/protocol.js";
 
 /** How long a worker may take to free its memory before it is ended anyway. */
 const DISPOSE_MS = 2000;
 
 /** Loads a model through a worker that was already started. */
 export async function connect(worker: Endpoint, source: SourceData, options: LoadOptions): Promise<Model> {
-  const { signal, onProgress, onWarning, wasmUrl, backend, precision, threads, contextLength, maxBatchTokens, kvType, f16, subgroups, dot, tune } = options;
+  const {
+    signal,
+    onProgress,
+    onWarning,
+    wasmUrl,
+    backend,
+    precision,
+    threads,
+    contextLength,
+    maxBatchTokens,
+    kvType,
+    f16,
+    subgroups,
+    dot,
+    tune,
+  } = options;
   const connection = new Connection(worker, wasmUrl?.toString());
   try {
     const info = await connection.call(
       "load",
-      { source, options: { backend, precision, threads, contextLength, maxBatchTokens, kvType, f16, subgroups, dot, tune } },
+      {
+        source,
+        options: { backend, precision, threads, contextLength, maxBatchTokens, kvType, f16, subgroups, dot, tune },
+      },
       {
         what: "Loading the model",
         signal,

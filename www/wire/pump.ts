@@ -71,7 +71,8 @@ async function* streamPieces(stream: ReadableStream<Uint8Array>): AsyncGenerator
     for (;;) {
       const { done, value } = await reader.read();
       if (done) return;
-      if (!(value instanceof Uint8Array)) throw new SottoError("bad_option", "The model's stream gives something else than Uint8Array chunks.");
+      if (!(value instanceof Uint8Array))
+        throw new SottoError("bad_option", "The model's stream gives something else than Uint8Array chunks.");
       yield* bytePieces(value);
     }
   } finally {

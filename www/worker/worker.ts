@@ -1,10 +1,10 @@
 /** The worker's entry: starts the wasm module and connects it to the page. */
 import type { EngineModule } from "./engine.js";
-import { SottoError } from "./errors.js";
+import { SottoError } from "../wire/errors.js";
 import { Host } from "./host.js";
-import type { ToPage, ToWorker } from "./protocol.js";
+import type { ToPage, ToWorker } from "../wire/protocol.js";
 import { startThreads, usableThreads } from "./threads.js";
-import init, * as wasm from "./wasm/sotto.js";
+import init, * as wasm from "../wasm/sotto.js";
 
 let wasmUrl: string | undefined;
 let starting: Promise<EngineModule> | undefined;
@@ -20,7 +20,8 @@ async function start(): Promise<EngineModule> {
   try {
     await init(wasmUrl === undefined ? undefined : { module_or_path: wasmUrl });
   } catch (cause) {
-    const advice = "serve sotto_bg.wasm beside worker.js or pass wasmUrl, and allow 'wasm-unsafe-eval' in the page's policy";
+    const advice =
+      "serve sotto_bg.wasm beside worker.js or pass wasmUrl, and allow 'wasm-unsafe-eval' in the page's policy";
     throw new SottoError("internal", `The engine's wasm file did not start (${what(cause)}); ${advice}.`, { cause });
   }
   return wasm as unknown as EngineModule;
@@ -34,7 +35,10 @@ async function startWithout(cause: unknown): Promise<EngineModule> {
 
 const what = (cause: unknown) => (cause instanceof Error ? cause.message : String(cause));
 
-const host = new Host({ start: engine, usableThreads: (wanted, fast) => (wasmUrl === undefined ? usableThreads(wanted, fast) : undefined) }, (message: ToPage) => self.postMessage(message));
+const host = new Host(
+  { start: engine, usableThreads: (wanted, fast) => (wasmUrl === undefined ? usableThreads(wanted, fast) : undefined) },
+  (message: ToPage) => self.postMessage(message),
+);
 
 self.onmessage = ({ data }: MessageEvent<ToWorker>) => {
   if (data.type !== "start") return void host.handle(data);

@@ -2,12 +2,23 @@
  * What the wasm module exports (`crate/web/`), as the worker uses it.
  * Every method may throw `{ name: "SottoError", code, message }`.
  */
-import type { ErrorData } from "./errors.js";
-import type { BenchOptions, BenchResult, GenerateOptions, Message, ModelInfo, ScoreResult, Timings, Warning } from "./protocol.js";
+import type { ErrorData } from "../wire/errors.js";
+import type {
+  BenchOptions,
+  BenchResult,
+  GenerateOptions,
+  Message,
+  ModelInfo,
+  ScoreResult,
+  Timings,
+  Warning,
+} from "../wire/protocol.js";
 
 export interface EngineModule {
   /** `pause` is called about 30 times a second while the CPU computes, and awaited; `spawn` starts a thread (threads.ts). */
-  Loader: { create(options: EngineLoadOptions, pause: () => Promise<void>, spawn?: (worker: number) => void): Promise<Loader> };
+  Loader: {
+    create(options: EngineLoadOptions, pause: () => Promise<void>, spawn?: (worker: number) => void): Promise<Loader>;
+  };
   /** Those of an artifact that has some; they are not used any more after `end`. */
   threads?: { count: number; spawn: (worker: number) => void; end: () => void };
   /** What was wanted, but did not start. */

@@ -6,13 +6,13 @@
  *
  * Importing this module touches nothing of the browser, so it is safe on a server too.
  */
-import { SottoError, aborted } from "./errors.js";
+import { SottoError, aborted } from "../wire/errors.js";
 import { connect, type Model } from "./model.js";
-import type { LoadOptions, Source, SourceData } from "./protocol.js";
-import { pump } from "./pump.js";
+import type { LoadOptions, Source, SourceData } from "../wire/protocol.js";
+import { pump } from "../wire/pump.js";
 
 export type { Model } from "./model.js";
-export { ERROR_CODES, SottoError, type ErrorCode } from "./errors.js";
+export { ERROR_CODES, SottoError, type ErrorCode } from "../wire/errors.js";
 export type {
   BenchOptions,
   BenchResult,
@@ -27,7 +27,7 @@ export type {
   Source,
   Timings,
   Warning,
-} from "./protocol.js";
+} from "../wire/protocol.js";
 
 /** Loads a GGUF model in a worker of its own. Rejects with a `SottoError`. */
 export async function load(source: Source, options: LoadOptions = {}): Promise<Model> {
@@ -44,7 +44,11 @@ export async function load(source: Source, options: LoadOptions = {}): Promise<M
       ? new Worker(workerUrl, { type: "module" })
       : new Worker(new URL("./worker.js", import.meta.url), { type: "module" });
   } catch (cause) {
-    throw new SottoError("internal", "The worker could not be started; serve worker.js from the page's own origin or pass workerUrl.", { cause });
+    throw new SottoError(
+      "internal",
+      "The worker could not be started; serve worker.js from the page's own origin or pass workerUrl.",
+      { cause },
+    );
   }
   const { wasmUrl } = options;
   return connect(worker, data, { ...options, ...(wasmUrl !== undefined && { wasmUrl: absolute(wasmUrl) }) });
@@ -59,7 +63,10 @@ function describe(source: Source, { headers }: LoadOptions): SourceData {
   if (source instanceof ReadableStream) return { kind: "port", port: pump(source) };
   if (source instanceof ArrayBuffer) return bytes(new Uint8Array(source));
   if (ArrayBuffer.isView(source)) return bytes(new Uint8Array(source.buffer, source.byteOffset, source.byteLength));
-  throw new SottoError("bad_option", "A model is loaded from a URL, a File or Blob, a ReadableStream, or bytes; this is none of them.");
+  throw new SottoError(
+    "bad_option",
+    "A model is loaded from a URL, a File or Blob, a ReadableStream, or bytes; this is none of them.",
+  );
 }
 
 function bytes(data: Uint8Array): SourceData {
@@ -73,10 +80,15 @@ function absolute(url: string | URL): string {
   try {
     parsed = new URL(url, base);
   } catch (cause) {
-    throw new SottoError("bad_option", `"${String(url)}" is not a URL; give the full address of a .gguf file.`, { cause });
+    throw new SottoError("bad_option", `"${String(url)}" is not a URL; give the full address of a .gguf file.`, {
+      cause,
+    });
   }
   if (!["http:", "https:", "blob:", "data:"].includes(parsed.protocol)) {
-    throw new SottoError("bad_option", `A page cannot read "${parsed.protocol}" addresses; use http(s), or pick the file.`);
+    throw new SottoError(
+      "bad_option",
+      `A page cannot read "${parsed.protocol}" addresses; use http(s), or pick the file.`,
+    );
   }
   return parsed.href;
 }

@@ -1,5 +1,5 @@
 /** Tasks one at a time, first come first served; one that is aborted while it waits leaves the queue. */
-import { aborted } from "./errors.js";
+import { aborted } from "../wire/errors.js";
 
 export class Turns {
   /** Resolves when all that was queued so far is over. */

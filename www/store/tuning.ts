@@ -3,15 +3,15 @@
  * can be kept (private windows, full disks) it is measured at each load.
  */
 import { createStore, get, update } from "idb-keyval";
-import type { EngineLoadOptions } from "./engine.js";
+import type { LoadOptions, ModelInfo } from "../wire/protocol.js";
 
 /** Grows with the kernels: what was measured of others says nothing. */
 const VERSION = 2;
 
 const store = () => createStore("sotto", "tuning");
 
-type Adapter = EngineLoadOptions["adapter"];
-type Precision = EngineLoadOptions["precision"];
+type Adapter = Pick<NonNullable<ModelInfo["adapter"]>, "vendor" | "architecture" | "description"> | undefined;
+type Precision = LoadOptions["precision"];
 
 /** Where fewer bits are allowed, other kernels are measured. */
 function key(adapter: Adapter, precision: Precision = "high"): string {
@@ -33,7 +33,11 @@ export async function writeTuning(adapter: Adapter, precision: Precision, lines:
   const product = (line: string) => line.split(" = ")[0];
   const known = new Set(lines.map(product));
   try {
-    await update<string[]>(key(adapter, precision), (kept = []) => [...kept.filter((line) => !known.has(product(line))), ...lines], store());
+    await update<string[]>(
+      key(adapter, precision),
+      (kept = []) => [...kept.filter((line) => !known.has(product(line))), ...lines],
+      store(),
+    );
   } catch {
     // It is measured again.
   }

@@ -1,13 +1,50 @@
 /** Threads for the CPU backend: the artifact with shared memory and relaxed SIMD, and workers that run instances of it. */
 import type { EngineModule } from "./engine.js";
 import type { ToThread } from "./thread.js";
-import init, * as wasm from "./wasm-threads/sotto_threads.js";
+import init, * as wasm from "../wasm-threads/sotto_threads.js";
 
 /** More threads than this wait for memory, and for each other. */
 const MOST_THREADS = 8;
 
 /** A function that returns `i16x8.relaxed_dot_i8x16_i7x16_s`, in a module of its own. */
-const RELAXED_SIMD = Uint8Array.of(0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 15, 1, 13, 0, 65, 1, 253, 15, 65, 2, 253, 15, 253, 146, 2, 11);
+const RELAXED_SIMD = Uint8Array.of(
+  0,
+  97,
+  115,
+  109,
+  1,
+  0,
+  0,
+  0,
+  1,
+  5,
+  1,
+  96,
+  0,
+  1,
+  123,
+  3,
+  2,
+  1,
+  0,
+  10,
+  15,
+  1,
+  13,
+  0,
+  65,
+  1,
+  253,
+  15,
+  65,
+  2,
+  253,
+  15,
+  253,
+  146,
+  2,
+  11,
+);
 
 /**
  * How many threads of the artifact to compute with where `wanted` are; none where it would not run, or not help. A page
@@ -24,7 +61,9 @@ export async function startThreads(count: number): Promise<EngineModule> {
   await init();
   const [module, memory] = wasm.shared() as [WebAssembly.Module, WebAssembly.Memory];
   const workers: Worker[] = [];
-  const end = () => workers.forEach((worker) => worker.terminate());
+  const end = () => {
+    for (const worker of workers) worker.terminate();
+  };
   try {
     await Promise.all(
       Array.from({ length: count - 1 }, () => {

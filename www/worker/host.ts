@@ -1,11 +1,11 @@
 /** The worker's side of the protocol: loads one model, then answers calls about it. */
 import type { Engine, EngineModule } from "./engine.js";
-import { SottoError, aborted } from "./errors.js";
+import { SottoError, aborted } from "../wire/errors.js";
 import { chunks, open } from "./fetch.js";
-import type { Calls, Memory, Method, Progress, ToPage, ToWorker } from "./protocol.js";
+import type { Calls, Memory, Method, Progress, ToPage, ToWorker } from "../wire/protocol.js";
 import { describeAdapter, isGraphicsCard, requireWebgpu } from "./adapter.js";
 import { pause } from "./pause.js";
-import { readTuning, writeTuning } from "./tuning.js";
+import { readTuning, writeTuning } from "../store/tuning.js";
 import { Turns } from "./turns.js";
 
 /** Bytes given to the engine before waiting for the device to take them. */
@@ -67,7 +67,9 @@ export class Host {
   /** A wasm trap leaves the engine in no state to go on, so it fails every later call too. */
   #typed(thrown: unknown): SottoError {
     if (thrown instanceof WebAssembly.RuntimeError) {
-      this.#crash = new SottoError("internal", `The engine crashed (${thrown.message}); load the model again.`, { cause: thrown });
+      this.#crash = new SottoError("internal", `The engine crashed (${thrown.message}); load the model again.`, {
+        cause: thrown,
+      });
       return this.#crash;
     }
     return SottoError.from(thrown);
@@ -88,14 +90,16 @@ export class Host {
       if (wanted !== undefined && !(Number.isInteger(wanted) && wanted > 0)) {
         throw new SottoError("bad_option", `threads is ${String(wanted)}; give a whole number from 1.`);
       }
-      const usable = backend === "webgpu" ? undefined : this.#source.usableThreads(wanted, options.precision === "fast");
+      const usable =
+        backend === "webgpu" ? undefined : this.#source.usableThreads(wanted, options.precision === "fast");
       // Where there are no threads to choose, the engine starts while the adapter is asked for.
       const alone = usable === undefined ? this.#source.start(undefined) : undefined;
       alone?.catch(() => {});
       if (backend === "webgpu") requireWebgpu();
       const described = backend === "cpu" ? { subgroups: false, dot: false } : await describeAdapter();
       // WebGPU does not take shared memory: so threads are for those whom the CPU awaits.
-      const { Loader, threads, warning } = await (alone ?? this.#source.start(isGraphicsCard(described.adapter) ? undefined : usable));
+      const { Loader, threads, warning } = await (alone ??
+        this.#source.start(isGraphicsCard(described.adapter) ? undefined : usable));
       this.#threads = threads;
       if (warning) emit({ warning });
       const subgroups = options.subgroups !== false && described.subgroups;
@@ -106,7 +110,11 @@ export class Host {
         if (warning) emit({ warning: { code: warning.code, message: warning.message } });
       };
       const tuning = await readTuning(described.adapter, options.precision);
-      const loader = await Loader.create({ ...options, ...described, subgroups, dot, tuning, threads: threads?.count ?? 1 }, pause, threads?.spawn);
+      const loader = await Loader.create(
+        { ...options, ...described, subgroups, dot, tuning, threads: threads?.count ?? 1 },
+        pause,
+        threads?.spawn,
+      );
       let finishing = false;
       try {
         warn();
@@ -138,7 +146,8 @@ export class Host {
         }
         this.#engine = engine;
         const info = engine.info();
-        if (info.tuning.some((line) => !tuning.includes(line))) await writeTuning(described.adapter, options.precision, info.tuning);
+        if (info.tuning.some((line) => !tuning.includes(line)))
+          await writeTuning(described.adapter, options.precision, info.tuning);
         report({ phase: "ready", loaded, total: loaded }, true);
         return info;
       } finally {
@@ -168,7 +177,9 @@ export class Host {
               const { finishReason, timings, promptTokens } = step;
               const usage = { promptTokens: promptTokens.length, completionTokens: step.tokens.length };
               const rest = step.text.startsWith(sent) ? step.text.slice(sent.length) : "";
-              emit({ chunk: { text: rest, tokens: step.tokens.slice(count), finishReason, timings, usage, promptTokens } });
+              emit({
+                chunk: { text: rest, tokens: step.tokens.slice(count), finishReason, timings, usage, promptTokens },
+              });
               break;
             }
           }
@@ -181,11 +192,14 @@ export class Host {
 
     tokenize: ({ text, options }) => this.#steps.run(() => Array.from(this.#ready.tokenize(text, options))),
 
-    detokenize: ({ ids, keepSpecial }) => this.#steps.run(() => this.#ready.detokenize(Uint32Array.from(ids), keepSpecial)),
+    detokenize: ({ ids, keepSpecial }) =>
+      this.#steps.run(() => this.#ready.detokenize(Uint32Array.from(ids), keepSpecial)),
 
-    score: ({ text }, { signal }) => this.#measure(signal, async (engine) => ({ score: await engine.score(text), memory: engine.info().memory })),
+    score: ({ text }, { signal }) =>
+      this.#measure(signal, async (engine) => ({ score: await engine.score(text), memory: engine.info().memory })),
 
-    bench: (options, { signal }) => this.#measure(signal, async (engine) => ({ bench: await engine.bench(options), memory: engine.info().memory })),
+    bench: (options, { signal }) =>
+      this.#measure(signal, async (engine) => ({ bench: await engine.bench(options), memory: engine.info().memory })),
 
     dispose: (_args, { signal }) => {
       const disposed = new SottoError("disposed", "The model was disposed while it worked; load it again.");

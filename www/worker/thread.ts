@@ -1,5 +1,5 @@
 /** A thread's entry: an instance of the engine's module, on the memory of the others. */
-import { fail, initSync, serve } from "./wasm-threads/sotto_threads.js";
+import { fail, initSync, serve } from "../wasm-threads/sotto_threads.js";
 
 export type ToThread =
   /** What to run. Answered when it does. */
