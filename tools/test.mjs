@@ -36,9 +36,9 @@ const STEPS = {
     ensureChromium();
     const driver = DRIVERS.find((path) => existsSync(path));
     if (!driver) return console.error(`skipped: this Chromium brings no Vulkan driver at ${DRIVERS.join(" or ")}.`);
-    run("cargo", ["test", "--release", "--test", "kernels", "--test", "quant_gpu"], {
-      env: { VK_DRIVER_FILES: driver },
-    });
+    const env = { VK_DRIVER_FILES: driver };
+    run("cargo", ["test", "--release", "--test", "kernels"], { env });
+    run("cargo", ["test", "--release", "--test", "native", "quant_gpu"], { env });
   },
   build: async () => {
     ensureWasmTarget();

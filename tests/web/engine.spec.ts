@@ -237,7 +237,7 @@ test("prompts and options that cannot work are typed errors, and the model goes 
 
 test("every bad file is refused with its code, and the page goes on", async ({ blank }) => {
   test.setTimeout(400_000);
-  const { stdout } = spawnSync("cargo", ["run", "-q", "--release", "--example", "tiny_model"], {
+  const { stdout } = spawnSync("cargo", ["run", "-q", "--release", "-p", "tiny-models"], {
     cwd: ROOT,
     encoding: "utf8",
   });

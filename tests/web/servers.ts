@@ -20,7 +20,7 @@ export function tinyModel(name: string): string {
     mkdirSync(folder, { recursive: true });
     const { status, stderr } = spawnSync(
       "cargo",
-      ["run", "-q", "--release", "--example", "tiny_model", "--", name, path],
+      ["run", "-q", "--release", "-p", "tiny-models", "--", name, path],
       { cwd: ROOT, encoding: "utf8" },
     );
     if (status !== 0) throw new Error(`the tiny model ${name} could not be made: ${stderr}`);

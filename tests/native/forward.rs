@@ -1,16 +1,10 @@
 //! The tiny models, whole: what they compute against the goldens, and that no way of running them changes it.
 
-#[path = "common/run.rs"]
-mod run;
-#[path = "common/tiny.rs"]
-mod tiny;
-#[path = "common/twin.rs"]
-mod twin;
-
-use pollster::block_on;
-use run::{
+use crate::common::run::{
     TinyGolden, argmax, decode, golden, gpu, largest_difference, load, log_sum_exp, on_both_backends, prefill, rows,
 };
+use crate::common::twin::{Layout, PLAIN, Twin};
+use pollster::block_on;
 use sotto::base::buffer::BufferId;
 use sotto::base::precision::KvType;
 use sotto::device::Backend;
@@ -21,7 +15,7 @@ use sotto::model::forward::Shape;
 use sotto::run::batch::{Batch, Row};
 use sotto::run::loader::LoadOptions;
 use sotto::run::session::{GenerateOptions, Generation};
-use twin::{Layout, PLAIN, Twin};
+use tiny_models as tiny;
 
 /// Models that between them have every architecture, type and kind of layer.
 const VARIED: [&str; 4] = ["llama-mixed", "qwen2-mixed", "gemma3-mixed", "llama3-f32"];

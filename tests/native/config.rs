@@ -1,8 +1,6 @@
 //! Model configurations from headers: defaults, the table of architectures, refusals.
 
-mod gguf_writer;
-
-use gguf_writer::{Random, Writer, value};
+use crate::common::gguf_writer::{Random, Writer, value};
 use sotto::base::error::{Code, Error};
 use sotto::file::gguf::HeaderParser;
 use sotto::model::config::{ARCHITECTURES, Activation, ModelConfig, Role};

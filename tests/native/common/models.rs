@@ -1,6 +1,5 @@
 //! The two real models, from `models/` in the repository root. A test that needs one fails
 //! without it: `node tools/fetch-models.mjs` fetches both.
-#![allow(dead_code)]
 
 use std::io::Read;
 use std::path::PathBuf;

@@ -1,23 +1,17 @@
 //! Measuring the kernels: what is chosen computes the same, is kept, and costs no more than it may.
 
-#[path = "common/run.rs"]
-mod run;
-#[path = "common/tiny.rs"]
-mod tiny;
-#[path = "common/twin.rs"]
-mod twin;
-
 use std::time::Duration;
+use tiny_models as tiny;
 
+use crate::common::run::{decode, largest_difference, load, prefill};
+use crate::common::twin::{Layout, PLAIN, Twin};
 use pollster::block_on;
-use run::{decode, largest_difference, load, prefill};
 use sotto::device::Backend;
 use sotto::kernels::choose::{Able, Choice, Tuning};
 use sotto::model::forward::Shape;
 use sotto::run::engine::Engine;
 use sotto::run::loader::LoadOptions;
 use sotto::run::tune::tune;
-use twin::{Layout, PLAIN, Twin};
 
 fn engine(tune: bool, tuning: Vec<String>) -> Engine {
     let file = tiny::build("gemma3-mixed").expect("a tiny model");

@@ -2,15 +2,11 @@
 //! Prompts and continuations come to about 2000 tokens a model, each computed once on the CPU; the short ones on the
 //! GPU too, and with `--ignored` all of them.
 
-#[path = "common/models.rs"]
-mod models;
-#[path = "common/run.rs"]
-mod run;
-
+use crate::common::models;
 use std::io::Read;
 
+use crate::common::run::{argmax, golden, rows};
 use pollster::block_on;
-use run::{argmax, golden, rows};
 use sotto::device::Backend;
 use sotto::eval::{self, Score};
 use sotto::kernels::choose::Caps;

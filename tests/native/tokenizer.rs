@@ -1,15 +1,11 @@
 //! The tokenizers of the two real models against committed ids, and hostile vocabularies.
 
-#[path = "common/models.rs"]
-mod models;
-#[path = "common/tiny.rs"]
-mod tiny;
-
-use models::{GEMMA, SMOLLM2, metadata};
+use crate::common::models::{GEMMA, SMOLLM2, metadata};
 use serde_json::Value as Json;
 use sotto::base::error::Code;
 use sotto::file::gguf::{HeaderParser, Metadata, Value};
 use sotto::text::tokenizer::{EncodeOptions, StreamDecoder, Tokenizer};
+use tiny_models as tiny;
 
 const TEXT: EncodeOptions = EncodeOptions { add_special: false, parse_special: false };
 const RAW: EncodeOptions = EncodeOptions { add_special: true, parse_special: true };

@@ -1,8 +1,6 @@
 //! The header parser on good, cut, trickled and hostile files.
 
-mod gguf_writer;
-
-use gguf_writer::{Random, Writer, value};
+use crate::common::gguf_writer::{Random, Writer, value};
 use sotto::base::error::Code;
 use sotto::file::gguf::{Header, HeaderParser, Value};
 use sotto::quant::TensorType;

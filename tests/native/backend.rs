@@ -1,16 +1,12 @@
 //! Which device a model comes to run on, whether there is room for it, and how its work is stopped.
 
-#[path = "common/run.rs"]
-mod run;
-#[path = "common/tiny.rs"]
-mod tiny;
-
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
+use tiny_models as tiny;
 
+use crate::common::run::load;
 use pollster::block_on;
-use run::load;
 use sotto::base::cancel::Turn;
 use sotto::base::error::Code;
 use sotto::device::gpu::{Gpu, GpuOptions};

@@ -1,5 +1,4 @@
 //! Writes GGUF headers, right or wrong as a test wants them.
-#![allow(dead_code)]
 
 use sotto::quant::TensorType;
 

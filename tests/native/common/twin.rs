@@ -1,6 +1,5 @@
 //! A model laid out twice, on this machine's adapter and on the CPU mirrors, from the same bytes: the pair runs a
 //! batch on either side, or on both at once to name the first dispatch that differs.
-#![allow(dead_code)]
 
 use std::fmt;
 

@@ -1,19 +1,15 @@
 //! Files that are not what they should be, through the loader: refused with a code, never a panic, and whatever
 //! happened before, a sound file loads afterwards.
 
-#[path = "common/run.rs"]
-mod run;
-#[path = "common/tiny.rs"]
-mod tiny;
-
+use crate::common::run::{load, on_both_backends};
 use pollster::block_on;
-use run::{load, on_both_backends};
 use sotto::base::error::{Code, Error, Result};
 use sotto::device::Backend;
 use sotto::file::gguf::HeaderParser;
 use sotto::run::engine::{Engine, Prompt};
 use sotto::run::loader::{LoadOptions, Loader};
 use sotto::run::session::{GenerateOptions, Generation, Step};
+use tiny_models as tiny;
 
 fn generate(engine: &mut Engine, prompt: &Prompt) -> Result<Vec<u32>> {
     let options = GenerateOptions { max_tokens: Some(4), ignore_eos: true, ..Default::default() };

@@ -1,11 +1,9 @@
 //! The header parser and the model configuration on every tiny model, good and bad.
 
-#[path = "common/tiny.rs"]
-mod tiny;
-
 use sotto::base::error::{Code, Error};
 use sotto::file::gguf::HeaderParser;
 use sotto::model::config::ModelConfig;
+use tiny_models as tiny;
 
 /// Reads a file as a download arrives: header first, then nothing but a count of bytes.
 fn open(bytes: &[u8]) -> Result<ModelConfig, Error> {

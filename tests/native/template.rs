@@ -1,9 +1,6 @@
 //! Chat templates as the models' authors wrote them, and what users must not do through them.
 
-#[path = "common/models.rs"]
-mod models;
-
-use models::{SMOLLM2, metadata};
+use crate::common::models::{SMOLLM2, metadata};
 use serde_json::{Value as Json, json};
 use sotto::base::error::Code;
 use sotto::file::gguf::{Metadata, Value};

@@ -1,9 +1,7 @@
 //! The tiny models are the same bytes everywhere, and what their table promises.
 
-#[path = "common/tiny.rs"]
-mod tiny;
-
-use tiny::gguf::{QUANTIZED, fnv1a};
+use tiny_models as tiny;
+use tiny_models::gguf::{QUANTIZED, fnv1a};
 
 /// Regenerate the goldens (`tests/golden/README.md`) whenever one of these changes.
 #[rustfmt::skip]

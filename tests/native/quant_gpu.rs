@@ -2,9 +2,7 @@
 //!
 //! A kernel with nothing else in it writes out what `load_block` and `load_packed` give.
 
-mod blocks;
-
-use blocks::{assert_same, golden, pack};
+use crate::common::blocks::{assert_same, golden, pack};
 use sotto::quant::{self, TensorType};
 use wgpu::util::DeviceExt;
 

@@ -1,9 +1,8 @@
-//! `cargo run --release --example tiny_model` lists the tiny models, `… -- NAME OUT.gguf` writes one.
-
-#[path = "tiny.rs"]
-mod tiny;
+//! `cargo run --release -p tiny-models` lists the tiny models, `… -- NAME OUT.gguf` writes one.
 
 use std::process::ExitCode;
+
+use tiny_models as tiny;
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();

@@ -1,12 +1,7 @@
 //! What a benchmark reports on tiny models: costs that follow from the model, times that add up.
 
-#[path = "common/run.rs"]
-mod run;
-#[path = "common/tiny.rs"]
-mod tiny;
-
+use crate::common::run::{load, on_both_backends};
 use pollster::block_on;
-use run::{load, on_both_backends};
 use sotto::base::cancel::Turn;
 use sotto::base::error::Code;
 use sotto::base::precision::KvType;
@@ -15,6 +10,7 @@ use sotto::device::memory::Memory;
 use sotto::eval::{BenchOptions, PassTime, bench, profile, total};
 use sotto::run::engine::Engine;
 use sotto::run::loader::LoadOptions;
+use tiny_models as tiny;
 
 fn engine(backend: Backend, name: &str) -> Engine {
     let options =

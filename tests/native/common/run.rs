@@ -1,5 +1,4 @@
 //! Loads a model as a download arrives, runs rows of tokens on it, and reads the golden files.
-#![allow(dead_code)]
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -12,7 +11,6 @@ use sotto::run::batch::{Batch, Row};
 use sotto::run::engine::Engine;
 use sotto::run::loader::{LoadOptions, Loader};
 
-#[allow(unused_macros)]
 /// Makes a test on each backend of every function, which takes the [`Backend`].
 macro_rules! on_both_backends {
     ($($test:ident),* $(,)?) => {
@@ -24,7 +22,6 @@ macro_rules! on_both_backends {
         }
     };
 }
-#[allow(unused_imports)]
 pub(crate) use on_both_backends;
 
 /// The GPU of an engine that was loaded on one.

@@ -1,8 +1,6 @@
 //! Block formats: against golden blocks of an independent reader, then each later form against the one before.
 
-mod blocks;
-
-use blocks::{assert_same, golden, pack};
+use crate::common::blocks::{assert_same, golden, pack};
 use sotto::quant::{self, TensorType};
 
 #[test]

@@ -1,12 +1,8 @@
 //! Generations on tiny models, on each backend: what ends them, what repeats them, what they reuse.
 
-#[path = "common/run.rs"]
-mod run;
-#[path = "common/tiny.rs"]
-mod tiny;
-
+use crate::common::run;
+use crate::common::run::{TinyGolden, golden, gpu, load, on_both_backends};
 use pollster::block_on;
-use run::{TinyGolden, golden, gpu, load, on_both_backends};
 use sotto::base::error::Code;
 use sotto::base::precision::KvType;
 use sotto::device::Backend;
@@ -16,6 +12,7 @@ use sotto::run::engine::{Engine, Prompt};
 use sotto::run::loader::LoadOptions;
 use sotto::run::sampler::SamplingParams;
 use sotto::run::session::{FinishReason, GenerateOptions, Generation, Step};
+use tiny_models as tiny;
 
 fn engine(backend: Backend, context: u32) -> Engine {
     deep_engine(backend, "llama-f32", context, if backend == Backend::Cpu { 1 } else { 3 })

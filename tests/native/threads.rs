@@ -1,17 +1,13 @@
 //! The threads of the CPU backend: every piece is done once, results do not depend on them, and they end.
 
-#[path = "common/run.rs"]
-mod run;
-#[path = "common/tiny.rs"]
-mod tiny;
-
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Barrier, mpsc};
 use std::thread;
+use tiny_models as tiny;
 
-use run::{decode, load, prefill};
+use crate::common::run::{decode, load, prefill};
 use sotto::base::error::Code;
 use sotto::device::{Backend, CpuOptions, Pool, Spawn, Worker};
 use sotto::run::loader::LoadOptions;

@@ -1,0 +1,7 @@
+//! What several tests need.
+
+pub mod blocks;
+pub mod gguf_writer;
+pub mod models;
+pub mod run;
+pub mod twin;

@@ -1,0 +1,21 @@
+//! Every native test but those of single kernels: headers, text, whole models, generations, devices.
+
+mod common;
+
+mod backend;
+mod bad_files;
+mod config;
+mod eval;
+mod forward;
+mod generation;
+mod gguf;
+mod gguf_memory;
+mod quant;
+mod quant_gpu;
+mod real_models;
+mod template;
+mod threads;
+mod tiny_headers;
+mod tiny_models;
+mod tokenizer;
+mod tune;
