@@ -3,7 +3,10 @@ import { join } from "node:path";
 import { ISOLATED, below, sendFile } from "./serve.mjs";
 import { ROOT } from "./setup.mjs";
 
-/** `dist` is the built package, `models` the folder behind /models/. */
+/**
+ * `dist` is the built package, `models` the folder behind /models/.
+ * @returns {Promise<{ url: string, close: () => Promise<void> }>}
+ */
 export async function startChat({
   port = 5173,
   host,

@@ -5,7 +5,6 @@
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "@playwright/test";
-// @ts-expect-error: a plain script
 import { serve } from "../../tools/serve.mjs";
 
 const CASES = join(import.meta.dirname, "..", "..", "target", "kernel-cases");

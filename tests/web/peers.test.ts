@@ -1,8 +1,6 @@
 // The pure parts of `npm run bench:peers`.
 import { expect, test } from "vitest";
-// @ts-expect-error a script without types
 import { readArguments } from "../../tools/peers/bench.mjs";
-// @ts-expect-error a script without types
 import { median, short, summarise, table, withRatios } from "../../tools/peers/table.mjs";
 
 const run = (prefillTps: number, decodeTps: number) => ({
