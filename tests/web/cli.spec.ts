@@ -205,6 +205,7 @@ test("failures: exit code 1, one clear line, nothing on stdout", () => {
     [["bench", "--model", model, "--prompt-tokens", "8,x"], /needs a number/],
     [["bench", "--model", model, "--prompt-tokens", "8,100000"], /bad_option/],
     [["generate", "--model", model], /one of --prompt/],
+    // cspell:ignore modle
     [["generate", "--modle", model], /Unknown option/],
     [["generate", "--model", model, "--prompt", "x", "--backend", "gpu"], /--backend is one of auto, webgpu, cpu/],
     [["dance"], /usage/],

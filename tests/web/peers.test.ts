@@ -61,6 +61,7 @@ test("three digits at any size", () => {
 test("arguments: defaults, lists, and refusals that name the flag", () => {
   expect(readArguments([])).toMatchObject({ model: [], "prompt-tokens": 256, "gen-tokens": 64, runs: 3 });
   expect(readArguments(["--peers", "sotto, ort", "--runs", "5"])).toMatchObject({ peers: ["sotto", "ort"], runs: 5 });
+  // cspell:ignore promt webllm
   expect(() => readArguments(["--peers", "sotto,webllm"])).toThrow('no peer "webllm"');
   expect(() => readArguments(["--runs", "0"])).toThrow("--runs");
   expect(() => readArguments(["--gen-tokens", "1"])).toThrow("--gen-tokens");
