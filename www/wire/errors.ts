@@ -1,6 +1,6 @@
 /** Every failure the package reports: a stable `code` for programs, one sentence for people. */
 
-/** The codes, in the order of `crate/error.rs` (a test compares the two lists). */
+/** The codes, in the order of `crate/base/error.rs` (a test compares the two lists). */
 export const ERROR_CODES = [
   "not_gguf",
   "unsupported_version",

@@ -22,7 +22,7 @@ export function requireWebgpu(): void {
   throw new SottoError("no_webgpu", `The model cannot run on WebGPU: ${why}.`);
 }
 
-/** What software adapters call themselves; `crate/gpu/adapter.rs` has the same list. */
+/** What software adapters call themselves; `crate/device/gpu/adapter.rs` has the same list. */
 const SOFTWARE = /swiftshader|llvmpipe|lavapipe|warp|basic render/i;
 
 /** Whether there is an adapter, and it is no software. */
