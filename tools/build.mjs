@@ -35,7 +35,9 @@ function buildWasm({ name, folder, features, link }, profile) {
   const target = features ? join(TARGET, "threads") : TARGET;
   if (features) {
     // The standard library that comes with Rust knows no threads here, and Cargo builds another only if told that it is a nightly one.
-    const env = { RUSTC_BOOTSTRAP: "1", RUSTFLAGS: `-Ctarget-feature=${features}` };
+    // That `atomics` is unstable rustc says once a crate, in a warning that has no name to allow it by. What else there
+    // is to warn of, the builds and the lints of the other artifact say: all but a few lines are the same.
+    const env = { RUSTC_BOOTSTRAP: "1", RUSTFLAGS: `-Ctarget-feature=${features} -Awarnings` };
     const std = ["-Zbuild-std=std,panic_abort", "--target-dir", target, "--crate-type", "cdylib"];
     run("cargo", ["rustc", ...args, ...std, "--", ...link.map((arg) => `-Clink-arg=${arg}`)], { env });
   } else {
@@ -54,19 +56,29 @@ function buildWasm({ name, folder, features, link }, profile) {
   writeFileSync(stamp, sum);
 }
 
-/** Bindings that say that the artifact is not there: where it cannot be built, and where the types alone are wanted. */
+/** Bindings that say that the artifact is not built: where it cannot be, and where the types alone are wanted. */
 function writeStub({ name, folder }) {
   const bindings = join(ROOT, "www", folder);
   rmSync(bindings, { recursive: true, force: true });
   mkdirSync(bindings, { recursive: true });
-  const missing = '() => { throw new Error("this build of the package has no threads"); }';
+  const missing = `() => { throw new Error("${name} is not part of this build of the package"); }`;
   const names = ["shared", "serve", "fail", "initSync", "Loader"];
   writeFileSync(
     join(bindings, `${name}.js`),
     `${names.map((name) => `export const ${name} = ${missing};\n`).join("")}export default async ${missing};\n`,
   );
   const types = names.map((name) => `export const ${name}: (...args: unknown[]) => unknown;\n`).join("");
-  writeFileSync(join(bindings, `${name}.d.ts`), `${types}export default function init(): Promise<unknown>;\n`);
+  writeFileSync(
+    join(bindings, `${name}.d.ts`),
+    `${types}export default function init(...args: unknown[]): Promise<unknown>;\n`,
+  );
+}
+
+/** Lets TypeScript read www before the first build. */
+export function ensureBindings() {
+  for (const artifact of [ENGINE, THREADS]) {
+    if (!existsSync(join(ROOT, "www", artifact.folder, `${artifact.name}.d.ts`))) writeStub(artifact);
+  }
 }
 
 /** wasm-opt takes a minute, so its results are kept. */

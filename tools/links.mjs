@@ -78,6 +78,6 @@ function isThere(name, paths) {
   if (paths.has(path)) return true;
   const parts = path.split(OPEN).map((part) => part.replace(/[.+()[\]]/g, "\\$&"));
   if (parts.length === 1) return false;
-  const fits = new RegExp(`^${parts.join("[^/]+")}$`);
+  const fits = new RegExp(`^${parts.join(".+")}$`);
   return [...paths].some((known) => fits.test(known));
 }

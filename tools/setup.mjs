@@ -1,6 +1,6 @@
 // What the other tools need of the machine, installed where it is missing.
 import { spawnSync } from "node:child_process";
-import { accessSync, constants, existsSync, readdirSync } from "node:fs";
+import { accessSync, constants, existsSync, readFileSync, readdirSync } from "node:fs";
 import { delimiter, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -22,9 +22,10 @@ export async function tool(main) {
 }
 
 /** Runs a command in the repository; output goes to stderr, so that stdout stays the tool's own. */
-export function run(command, args, { env, quiet = false, optional = false } = {}) {
+export function run(command, args, { env, quiet = false, optional = false, shell = false } = {}) {
   const { status, error } = spawnSync(command, args, {
     cwd: ROOT,
+    shell,
     stdio: ["ignore", quiet ? "ignore" : 2, quiet ? "ignore" : 2],
     env: { ...process.env, ...env },
   });
@@ -47,8 +48,15 @@ function onPath(...names) {
 
 /** The packages of package-lock.json. Everything imported from node_modules comes after this. */
 export function ensurePackages() {
-  if (existsSync(join(ROOT, "node_modules", "vite"))) return;
-  run(process.platform === "win32" ? "npm.cmd" : "npm", ["ci", "--no-audit", "--no-fund"]);
+  const read = (...path) => JSON.parse(readFileSync(join(ROOT, ...path, "package.json"), "utf8"));
+  const isThere = ([name, version]) => {
+    const folder = ["node_modules", ...name.split("/")];
+    return existsSync(join(ROOT, ...folder)) && read(...folder).version === version;
+  };
+  if (Object.entries(read().devDependencies).every(isThere)) return;
+  // On Windows npm is a script for the shell.
+  const shell = process.platform === "win32";
+  run("npm", ["ci", "--no-audit", "--no-fund"], { shell });
 }
 
 export function ensureWasmTarget() {
@@ -56,6 +64,18 @@ export function ensureWasmTarget() {
   if (!onPath("rustup", "rustup.exe")) return; // A distribution's Rust: cargo says what is missing.
   const { stdout } = spawnSync("rustup", ["target", "list", "--installed"], { cwd: ROOT, encoding: "utf8" });
   if (!stdout?.includes("wasm32-unknown-unknown")) run("rustup", ["target", "add", "wasm32-unknown-unknown"]);
+}
+
+/** The formatter and the linter, which rustup's smallest profile leaves out. */
+export function ensureRustLints() {
+  for (const [command, component] of [
+    ["fmt", "rustfmt"],
+    ["clippy", "clippy"],
+  ]) {
+    if (run("cargo", [command, "--version"], { quiet: true, optional: true })) continue;
+    if (!onPath("rustup", "rustup.exe")) throw new Stop(`cargo ${command} is not installed; install it and try again.`);
+    run("rustup", ["component", "add", component]);
+  }
 }
 
 /** Whether the standard library's source is there, which the artifact with threads is built from. */

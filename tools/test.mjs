@@ -15,6 +15,8 @@ const LAVAPIPE = `/usr/share/vulkan/icd.d/lvp_icd.${{ x64: "x86_64", arm64: "aar
 const DRIVERS = ["/usr/lib/chromium/vk_swiftshader_icd.json", "/opt/google/chrome/vk_swiftshader_icd.json"];
 
 const STEPS = {
+  /** Formats, lints, types, spelling and links, of all languages. */
+  lint: async () => (await import("./lint.mjs")).lint(),
   /** The real models that some tests read. */
   models: async () => {
     for (const name of Object.keys(MODELS)) await fetchModel(name);
@@ -28,8 +30,6 @@ const STEPS = {
       ...(driver && { VK_DRIVER_FILES: driver }),
     };
     run("cargo", ["test", "--release"], { env });
-    // Measurements take no part in the tests, but must build.
-    run("cargo", ["check", "--release", "--benches"], { env });
   },
   /** The kernels once more on Chromium's software adapter: 4 lanes, no f16. */
   swiftshader: () => {
@@ -45,7 +45,6 @@ const STEPS = {
     const { build } = await import("./build.mjs");
     await build();
   },
-  types: () => node("typescript/bin/tsc", "--noEmit"),
   unit: () => node("vitest/vitest.mjs", "run"),
   browser: () => {
     ensureChromium();

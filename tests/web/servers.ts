@@ -18,11 +18,10 @@ export function tinyModel(name: string): string {
   const path = join(folder, `${name}.gguf`);
   if (!existsSync(path)) {
     mkdirSync(folder, { recursive: true });
-    const { status, stderr } = spawnSync(
-      "cargo",
-      ["run", "-q", "--release", "-p", "tiny-models", "--", name, path],
-      { cwd: ROOT, encoding: "utf8" },
-    );
+    const { status, stderr } = spawnSync("cargo", ["run", "-q", "--release", "-p", "tiny-models", "--", name, path], {
+      cwd: ROOT,
+      encoding: "utf8",
+    });
     if (status !== 0) throw new Error(`the tiny model ${name} could not be made: ${stderr}`);
   }
   return path;

@@ -1,0 +1,52 @@
+// What is checked before anything is built or run: `npm run lint`. Every check runs, so that one call tells
+// all there is to mend; `npx biome check --write` and `cargo fmt` mend what they can by themselves.
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { ensureBindings } from "./build.mjs";
+import { deadLinks } from "./links.mjs";
+import { ROOT, Stop, TARGET, ensureRustLints, ensureWasmTarget, run } from "./setup.mjs";
+
+const node = (script, ...args) =>
+  run(process.execPath, [join(ROOT, "node_modules", ...script.split("/")), ...args], { optional: true });
+
+const cargo = (...args) => run("cargo", args, { optional: true });
+
+const clippy = (...args) => cargo("clippy", "--quiet", ...args);
+
+/** What cspell knows besides its dictionaries. */
+const WORDS = "tools/words.txt";
+
+/** Each says whether all is well; what is not, it has printed. */
+const CHECKS = {
+  "Rust's format": () => cargo("fmt", "--all", "--check"),
+  clippy: () => clippy("--workspace", "--all-targets"),
+  "clippy for wasm": () => clippy("--lib", "--target", "wasm32-unknown-unknown"),
+  biome: () => node("@biomejs/biome/bin/biome", "check", "--error-on-warnings"),
+  "types of www": () => node("typescript/bin/tsc", "--noEmit"),
+  "types of tests/web": () => node("typescript/bin/tsc", "--noEmit", "-p", "tests/web"),
+  spelling: () => {
+    const cache = ["--cache", "--cache-location", join(TARGET, "cspell")];
+    return node("cspell/bin.mjs", "lint", "--no-progress", "--no-summary", "--gitignore", ...cache);
+  },
+  "order of the project's words": () => {
+    const words = readFileSync(join(ROOT, WORDS), "utf8").trimEnd().split("\n");
+    return complain(words.filter((word, i) => i > 0 && word <= words[i - 1]).map((word) => `${WORDS}: ${word}`));
+  },
+  links: () => complain(deadLinks()),
+};
+
+function complain(complaints) {
+  for (const complaint of complaints) console.error(complaint);
+  return complaints.length === 0;
+}
+
+export function lint() {
+  ensureRustLints();
+  ensureWasmTarget();
+  ensureBindings();
+  const failed = Object.keys(CHECKS).filter((name) => {
+    console.error(`-- ${name}`);
+    return !CHECKS[name]();
+  });
+  if (failed.length > 0) throw new Stop(`these checks failed: ${failed.join(", ")}; their output above says why.`);
+}
