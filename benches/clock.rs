@@ -87,7 +87,7 @@ pub fn kernel(gpu: &Gpu, prepared: &Prepared) -> Result<f64> {
     Ok(median(times))
 }
 
-/// Median microseconds of one turn of `go`, which does the number of turns that it is given and waits for their end.
+/// Median microseconds of one round of `go`, which does the number of rounds that it is given and waits for their end.
 pub fn repeat(is_software: bool, mut go: impl FnMut(u32) -> Result<()>) -> Result<f64> {
     let once = warm_up(is_software, || go(1))?;
     let count = (SAMPLE.as_secs_f64() / once.as_secs_f64().max(1e-6)).ceil().clamp(1.0, 1000.0) as u32;
@@ -101,14 +101,14 @@ pub fn repeat(is_software: bool, mut go: impl FnMut(u32) -> Result<()>) -> Resul
     Ok(median(samples))
 }
 
-/// Works until the device is up to speed; returns the time of the last turn.
+/// Works until the device is up to speed; returns the time of the last round.
 fn warm_up(is_software: bool, mut go: impl FnMut() -> Result<()>) -> Result<Duration> {
     let started = Instant::now();
     loop {
-        let turn = Instant::now();
+        let round = Instant::now();
         go()?;
         if is_software || started.elapsed() > WARM_UP {
-            return Ok(turn.elapsed());
+            return Ok(round.elapsed());
         }
     }
 }

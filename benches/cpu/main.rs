@@ -66,14 +66,14 @@ fn copy_rate() -> f64 {
 
 /// Multiply-adds a second, four at a time.
 fn fma_rate() -> f64 {
-    const TURNS: usize = 100_000;
+    const ROUNDS: usize = 100_000;
     let x = f32x4::splat(black_box(0.999));
     let mut sums = [f32x4::splat(black_box(1.0)); 12];
     let seconds = seconds(|| {
-        for _ in 0..TURNS {
+        for _ in 0..ROUNDS {
             sums.iter_mut().for_each(|sum| *sum = sum.mul_add(x, x));
         }
         black_box(&mut sums);
     });
-    (4 * 12 * TURNS) as f64 / seconds
+    (4 * 12 * ROUNDS) as f64 / seconds
 }

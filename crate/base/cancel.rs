@@ -1,4 +1,4 @@
-//! Whose work the engine does.
+//! How work is ended before it is done.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -6,12 +6,12 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use crate::bail;
 use crate::base::error::Result;
 
-/// A turn at the engine. Only the last one given out goes on; any of its clones can end it.
+/// Ends a piece of work. Its clones stand for the same work: any of them can cancel it.
 #[derive(Clone, Debug, Default)]
-pub struct Turn(Arc<AtomicBool>);
+pub struct Cancel(Arc<AtomicBool>);
 
-impl Turn {
-    /// What computes for it stops as soon as it can.
+impl Cancel {
+    /// What computes for the work stops as soon as it can.
     pub fn cancel(&self) {
         self.0.store(true, Relaxed);
     }
@@ -20,7 +20,7 @@ impl Turn {
         self.0.load(Relaxed)
     }
 
-    /// `Aborted` once it was cancelled.
+    /// `Aborted` once the work was cancelled.
     pub fn check(&self) -> Result<()> {
         if self.is_cancelled() {
             bail!(Aborted, "The work was stopped by the caller.");
@@ -28,8 +28,8 @@ impl Turn {
         Ok(())
     }
 
-    /// Whether both are one turn.
-    pub fn is(&self, other: &Turn) -> bool {
+    /// Whether both stand for the same work.
+    pub fn is(&self, other: &Cancel) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
     }
 }

@@ -9,7 +9,7 @@ pub mod reference;
 
 use crate::bail;
 use crate::base::buffer::BufferId;
-use crate::base::cancel::Turn;
+use crate::base::cancel::Cancel;
 use crate::base::error::{Code, Error, Result};
 use crate::device::gpu::{BROWSER, Gpu, GpuOptions};
 use crate::device::memory::{Memory, Named};
@@ -207,11 +207,11 @@ impl Device {
         self.gpu().is_some() || self.threads() > 1
     }
 
-    /// Makes a recording ready to run, once its kernels are compiled. `Aborted` where the turn was cancelled meanwhile.
-    pub async fn prepare(&self, recording: &Recording, turn: &Turn) -> Result<Prepared> {
+    /// Makes a recording ready to run, once its kernels are compiled. `Aborted` where the work was cancelled meanwhile.
+    pub async fn prepare(&self, recording: &Recording, cancel: &Cancel) -> Result<Prepared> {
         match self {
             Device::Gpu(gpu) => {
-                gpu.compiled(recording, turn).await?;
+                gpu.compiled(recording, cancel).await?;
                 Ok(Prepared::Gpu(gpu.prepare(recording)))
             }
             Device::Cpu(_) => Ok(Prepared::Cpu(recording.clone())),
@@ -219,14 +219,14 @@ impl Device {
     }
 
     /// Runs every dispatch, in order. On a GPU they are only submitted; on the CPU they are done when this returns,
-    /// or the turn was cancelled in between: then it is `Aborted`.
-    pub async fn run(&mut self, prepared: &Prepared, turn: &Turn) -> Result<()> {
+    /// or the work was cancelled in between: then it is `Aborted`.
+    pub async fn run(&mut self, prepared: &Prepared, cancel: &Cancel) -> Result<()> {
         match (self, prepared) {
             (Device::Gpu(gpu), Prepared::Gpu(prepared)) => {
                 gpu.run(prepared);
                 Ok(())
             }
-            (Device::Cpu(cpu), Prepared::Cpu(recording)) => cpu.run(recording, turn).await,
+            (Device::Cpu(cpu), Prepared::Cpu(recording)) => cpu.run(recording, cancel).await,
             _ => foreign(),
         }
     }
@@ -276,15 +276,15 @@ impl Device {
         ring: &mut Ring,
         recordings: [&Prepared; 2],
         source: BufferId,
-        turn: &Turn,
+        cancel: &Cancel,
     ) -> Result<()> {
         match (self, ring, recordings) {
             (Device::Gpu(gpu), Ring::Gpu(ring), [Prepared::Gpu(a), Prepared::Gpu(b)]) => {
                 gpu.run_into(ring, &[a, b], source)
             }
             (Device::Cpu(cpu), Ring::Cpu(ring), [Prepared::Cpu(a), Prepared::Cpu(b)]) => {
-                cpu.run(a, turn).await?;
-                cpu.run(b, turn).await?;
+                cpu.run(a, cancel).await?;
+                cpu.run(b, cancel).await?;
                 ring.push(cpu.read(source, ring.bytes()))
             }
             _ => foreign(),

@@ -1,4 +1,4 @@
-//! A flat list of dispatches: what a forward pass is, before anything runs it. The GPU turns it into bind groups
+//! A flat list of dispatches: what a forward pass is, before anything runs it. The GPU makes bind groups of it
 //! once and replays them; the CPU mirrors walk it to say which dispatch is wrong.
 
 use crate::bail;

@@ -63,21 +63,21 @@ pub async fn profile(engine: &mut Engine, position: u32, runs: usize) -> Result<
 async fn pass(engine: &mut Engine, rows: u32, position: u32, prefill: bool, runs: usize) -> Result<PassTime> {
     let outputs = u32::from(!prefill);
     let shape = if prefill { Shape::new(rows, outputs, true, position) } else { engine.decode_shape(position) };
-    let turn = engine.take_turn();
+    let cancel = engine.begin();
     let (model, device) = (&engine.model, &mut engine.device);
     let recording = model.record(shape)?;
-    let prepared = device.prepare(&recording, &turn).await?;
+    let prepared = device.prepare(&recording, &cancel).await?;
     let batch = made_up(rows, position, model.config.n_vocab, prefill);
     device.write(model.batch_buffer(), 0, bytemuck::cast_slice(&batch.words(model.sizes.context)));
     device.write(model.outputs_buffer(), 0, bytemuck::bytes_of(&0u32));
 
     let mut wall = Vec::new();
     let mut times = vec![Vec::new(); prepared.len()];
-    device.run(&prepared, &turn).await?;
+    device.run(&prepared, &cancel).await?;
     device.idle().await?;
     for _ in 0..runs.max(1) {
         let started = Instant::now();
-        device.run(&prepared, &turn).await?;
+        device.run(&prepared, &cancel).await?;
         device.idle().await?;
         wall.push(started.elapsed().as_secs_f64() * 1e6);
         for (all, us) in times.iter_mut().zip(device.time(&prepared).await?) {

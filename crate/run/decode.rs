@@ -2,7 +2,7 @@
 //! on the device, and leaves its result in a ring. It is read a few steps behind, and nothing new is made on the way.
 
 use crate::bail;
-use crate::base::cancel::Turn;
+use crate::base::cancel::Cancel;
 use crate::base::error::{Code, Error, Result};
 use crate::device::recording::Recording;
 use crate::device::{Device, Prepared, Ring};
@@ -61,11 +61,11 @@ impl Decoder {
         &self.recordings
     }
 
-    /// Makes a way of sampling ready, which [`Decoder::start`] wants. `Aborted` where the turn was cancelled meanwhile.
-    pub async fn prepare(&mut self, mode: Mode, device: &Device, turn: &Turn) -> Result<()> {
+    /// Makes a way of sampling ready, which [`Decoder::start`] wants. `Aborted` where the work was cancelled meanwhile.
+    pub async fn prepare(&mut self, mode: Mode, device: &Device, cancel: &Cancel) -> Result<()> {
         let sampling = &mut self.samplings[mode as usize];
         if sampling.is_none() {
-            *sampling = Some(device.prepare(&self.recordings[mode as usize], turn).await?);
+            *sampling = Some(device.prepare(&self.recordings[mode as usize], cancel).await?);
         }
         Ok(())
     }
@@ -96,15 +96,15 @@ impl Decoder {
     }
 
     /// Submits a step: a forward pass whose first logits are the next token's, and the sampling of it. `Aborted` where
-    /// the turn was cancelled meanwhile.
-    pub async fn submit(&mut self, device: &mut Device, forward: &Prepared, turn: &Turn) -> Result<()> {
+    /// the work was cancelled meanwhile.
+    pub async fn submit(&mut self, device: &mut Device, forward: &Prepared, cancel: &Cancel) -> Result<()> {
         self.left = self.left.saturating_sub(1);
         self.position += 1;
         let Some(sampling) = &self.samplings[self.mode as usize] else {
             bail!(Internal, "A token was to be sampled in a way that had not been made ready.");
         };
         let passes = [forward, sampling];
-        device.run_into(&mut self.ring, passes, self.sampler.state_buffer(), turn).await
+        device.run_into(&mut self.ring, passes, self.sampler.state_buffer(), cancel).await
     }
 
     /// The token of the oldest step under way. `BadLogits` where its logits are not numbers, `BadOption` where biases

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::bail;
-use crate::base::cancel::Turn;
+use crate::base::cancel::Cancel;
 use crate::base::error::{Code, Error, Result};
 use crate::device::memory::Memory;
 use crate::device::recording::Recording;
@@ -41,8 +41,8 @@ pub struct Engine {
     pub n_params: u64,
     /// Tokens whose keys and values lie in sequence 0, for the next prompt that starts alike.
     pub(crate) cached: Vec<u32>,
-    /// Whose the cache is: a generation goes on only while it is the last to have taken it.
-    pub(crate) turn: Turn,
+    /// Ends the work under way. A generation goes on only while this is its own.
+    pub(crate) current: Cancel,
     prepared: HashMap<Shape, Prepared>,
     decoder: Decoder,
 }
@@ -70,7 +70,7 @@ impl Engine {
             types: Vec::new(),
             n_params: 0,
             cached: Vec::new(),
-            turn: Turn::default(),
+            current: Cancel::default(),
             prepared: HashMap::new(),
             decoder,
         })
@@ -79,9 +79,9 @@ impl Engine {
     /// Runs a batch; returns [rows that want logits][n_vocab], empty if none do. Generations end by it.
     /// `BadLogits` where the result is not a number; `DeviceLost` and the like where the device failed.
     pub async fn forward(&mut self, batch: &Batch) -> Result<Vec<f32>> {
-        self.take_turn();
+        self.begin();
         let shape = self.load(batch).await?;
-        self.device.run(&self.prepared[&shape], &self.turn).await?;
+        self.device.run(&self.prepared[&shape], &self.current).await?;
         if shape.outputs == 0 {
             self.device.idle().await?;
             return Ok(Vec::new());
@@ -98,11 +98,11 @@ impl Engine {
         Ok(logits)
     }
 
-    /// Ends the generation under way, if there is one: the cache is the caller's.
-    pub(crate) fn take_turn(&mut self) -> Turn {
+    /// Ends the generation under way, if there is one: what is computed from here on is the caller's.
+    pub(crate) fn begin(&mut self) -> Cancel {
         self.decoder.stop();
-        self.turn = Turn::default();
-        self.turn.clone()
+        self.current = Cancel::default();
+        self.current.clone()
     }
 
     /// Ends the generation under way: its steps beyond the last token that was read are forgotten.
@@ -110,10 +110,10 @@ impl Engine {
         self.decoder.stop();
     }
 
-    /// Runs rows of a prompt that want no logits. `Aborted` where the turn was cancelled meanwhile, here and below.
+    /// Runs rows of a prompt that want no logits. `Aborted` where the work was cancelled meanwhile, here and below.
     pub(crate) async fn prefill(&mut self, batch: &Batch) -> Result<()> {
         let shape = self.load(batch).await?;
-        self.device.run(&self.prepared[&shape], &self.turn).await?;
+        self.device.run(&self.prepared[&shape], &self.current).await?;
         self.device.idle().await
     }
 
@@ -125,10 +125,10 @@ impl Engine {
         prompt: &[u32],
         limits: &Limits,
     ) -> Result<()> {
-        self.decoder.prepare(sampling.mode(), &self.device, &self.turn).await?;
+        self.decoder.prepare(sampling.mode(), &self.device, &self.current).await?;
         let shape = self.load(batch).await?;
         self.decoder.start(&mut self.device, sampling, prompt, limits);
-        self.decoder.submit(&mut self.device, &self.prepared[&shape], &self.turn).await?;
+        self.decoder.submit(&mut self.device, &self.prepared[&shape], &self.current).await?;
         // From here on the batch is the one row that sampling writes.
         self.device.write(self.model.outputs_buffer(), 0, bytemuck::bytes_of(&0u32));
         Ok(())
@@ -145,7 +145,7 @@ impl Engine {
         }
         while self.decoder.takes_more() {
             let shape = self.decode_shape(self.decoder.position());
-            self.decoder.submit(&mut self.device, &self.prepared[&shape], &self.turn).await?;
+            self.decoder.submit(&mut self.device, &self.prepared[&shape], &self.current).await?;
         }
         self.decoder.next(&self.device).await
     }
@@ -182,7 +182,7 @@ impl Engine {
                 self.prepared.retain(|s, _| s.rows == 1 || s.rows == full);
             }
             let recording = self.model.record(shape)?;
-            self.prepared.insert(shape, self.device.prepare(&recording, &self.turn).await?);
+            self.prepared.insert(shape, self.device.prepare(&recording, &self.current).await?);
         }
         Ok(())
     }
@@ -202,7 +202,7 @@ impl Engine {
 
     /// Makes ready what a prompt and greedy tokens will need, so that none of them waits for it.
     pub(crate) async fn warm_up(&mut self) -> Result<()> {
-        self.decoder.prepare(Mode::Greedy, &self.device, &self.turn).await?;
+        self.decoder.prepare(Mode::Greedy, &self.device, &self.current).await?;
         for shape in self.prompt_shapes() {
             self.prepare(shape).await?;
         }

@@ -3,7 +3,7 @@
 use web_time::Instant;
 
 use crate::bail;
-use crate::base::cancel::Turn;
+use crate::base::cancel::Cancel;
 use crate::base::error::{Code, Result};
 use crate::run::batch::{Batch, Row};
 use crate::run::decode::Sampled;
@@ -76,8 +76,8 @@ pub struct Generation {
     decoder: StreamDecoder,
     /// Prompt tokens processed.
     done: usize,
-    /// The engine's turn that is this generation's.
-    turn: Turn,
+    /// Ends it. It is over, too, once the engine has begun something else.
+    cancel: Cancel,
     /// The most tokens that the options and the context allow.
     most: usize,
     /// Sampled, and not yet a step.
@@ -124,7 +124,7 @@ impl Generation {
             text: String::new(),
             timings: Timings { cached_tokens: done, ..Default::default() },
             done,
-            turn: engine.take_turn(),
+            cancel: engine.begin(),
             next: None,
             started: Instant::now(),
             first_token: None,
@@ -132,14 +132,14 @@ impl Generation {
         })
     }
 
-    /// What [`Turn::cancel`] ends this generation by, even in the middle of a step on the CPU.
-    pub fn turn(&self) -> &Turn {
-        &self.turn
+    /// What ends this generation from elsewhere, even in the middle of a step on the CPU.
+    pub fn cancel_handle(&self) -> &Cancel {
+        &self.cancel
     }
 
     /// The next step ends the generation.
     pub fn cancel(&mut self) {
-        self.turn.cancel();
+        self.cancel.cancel();
     }
 
     /// One chunk of the prompt or one token; `None` after the end. After an error, too, there is nothing more.
@@ -148,7 +148,7 @@ impl Generation {
         if self.finished {
             return Ok(None);
         }
-        if !self.turn.is(&engine.turn) {
+        if !self.cancel.is(&engine.current) {
             self.finished = true;
             bail!(
                 Disposed,
@@ -171,7 +171,7 @@ impl Generation {
     }
 
     async fn step(&mut self, engine: &mut Engine) -> Result<Step> {
-        if self.turn.is_cancelled() {
+        if self.cancel.is_cancelled() {
             return Ok(self.end(FinishReason::Abort));
         }
         if self.done < self.prompt.len() {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use web_time::Instant;
 
-use crate::base::cancel::Turn;
+use crate::base::cancel::Cancel;
 use crate::base::error::Result;
 use crate::device::gpu::{Gpu, Prepared};
 use crate::device::recording::Recording;
@@ -108,7 +108,7 @@ async fn fastest(
         of_it.dedup();
         let dispatches = of_it.into_iter().map(|index| recording.dispatches[index].clone()).collect();
         let recording = Recording { dispatches };
-        gpu.compiled(&recording, &Turn::default()).await?;
+        gpu.compiled(&recording, &Cancel::default()).await?;
         let prepared = gpu.prepare(&recording);
         let Some(took) = time(gpu, &prepared, deadline, best.map(|(_, times)| times)).await? else { return Ok(None) };
         if best.is_some_and(|(_, best)| took.is_slow(&best)) {

@@ -14,7 +14,7 @@ use serde_json::Value;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 
-use crate::base::cancel::Turn;
+use crate::base::cancel::Cancel;
 use crate::base::error::{Code, Error, Result};
 use crate::device::{Pause, Spawn};
 use crate::eval;
@@ -79,7 +79,7 @@ pub struct Loader(RefCell<Option<loader::Loader>>);
 
 #[wasm_bindgen]
 impl Loader {
-    /// `pause` gives a promise that is kept once the worker's other events have had their turn; `spawn` has a thread
+    /// `pause` gives a promise that is kept once the worker's other events were handled; `spawn` has a thread
     /// call `threads::serve` with the number that it is given.
     pub async fn create(value: JsValue, pause: js_sys::Function, spawn: Option<js_sys::Function>) -> JsResult<Loader> {
         let pause = Pause(Rc::new(move || {
@@ -196,8 +196,8 @@ impl Engine {
         let o = o.read().map_err(thrown)?;
         let mut held = Held::new(&self.0).map_err(thrown)?;
         let generation = session::Generation::new(held.engine(), &prompt, o).map_err(thrown)?;
-        let turn = generation.turn().clone();
-        Ok(Generation { engine: self.0.clone(), generation: RefCell::new(Some(generation)), turn })
+        let cancel = generation.cancel_handle().clone();
+        Ok(Generation { engine: self.0.clone(), generation: RefCell::new(Some(generation)), cancel })
     }
 
     pub async fn score(&self, text: String) -> JsResult<JsValue> {
@@ -223,7 +223,7 @@ impl Engine {
 pub struct Generation {
     engine: Shared,
     generation: RefCell<Option<session::Generation>>,
-    turn: Turn,
+    cancel: Cancel,
 }
 
 #[derive(Serialize)]
@@ -267,7 +267,7 @@ impl Generation {
 
     /// Ends the generation; on the CPU also in the middle of a step.
     pub fn cancel(&self) {
-        self.turn.cancel();
+        self.cancel.cancel();
     }
 }
 

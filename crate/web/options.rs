@@ -53,7 +53,7 @@ struct AdapterInfo {
 }
 
 impl LoadOptions {
-    /// `pause` lets the worker's other events have their turn; `spawn` starts a thread.
+    /// `pause` lets the worker's other events be handled; `spawn` starts a thread.
     pub fn read(self, pause: Pause, spawn: Option<Spawn>) -> Result<loader::LoadOptions> {
         let backend = self.backend.as_deref().map(Backend::parse).transpose()?.unwrap_or_default();
         let fast = match self.precision.as_deref() {

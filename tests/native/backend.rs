@@ -7,7 +7,7 @@ use tiny_models as tiny;
 
 use crate::common::run::load;
 use pollster::block_on;
-use sotto::base::cancel::Turn;
+use sotto::base::cancel::Cancel;
 use sotto::base::error::Code;
 use sotto::device::gpu::{Gpu, GpuOptions};
 use sotto::device::{Backend, CpuOptions, Pause};
@@ -93,22 +93,22 @@ fn number_before(text: &str, mark: &str) -> u64 {
     digits.and_then(|d| d.parse().ok()).unwrap_or_else(|| panic!("no number before '{mark}': {text}"))
 }
 
-/// An engine whose pauses cancel the turn in the cell, when there is one, and are counted.
-fn pausing() -> (Engine, Rc<RefCell<Option<Turn>>>, Rc<Cell<usize>>) {
-    let (turn, count) = (Rc::new(RefCell::new(None::<Turn>)), Rc::new(Cell::new(0)));
-    let (cancelled, counted) = (turn.clone(), count.clone());
+/// An engine whose pauses cancel the work of the handle in the cell, when there is one, and are counted.
+fn pausing() -> (Engine, Rc<RefCell<Option<Cancel>>>, Rc<Cell<usize>>) {
+    let (handle, count) = (Rc::new(RefCell::new(None::<Cancel>)), Rc::new(Cell::new(0)));
+    let (cancelled, counted) = (handle.clone(), count.clone());
     let pause = Pause(Rc::new(move || {
         counted.set(counted.get() + 1);
-        cancelled.borrow().iter().for_each(Turn::cancel);
+        cancelled.borrow().iter().for_each(Cancel::cancel);
         Box::pin(async {})
     }));
     let cpu = CpuOptions { pause: Some(pause), ..Default::default() };
-    (load(&file(), LoadOptions { cpu, max_rows: Some(16), ..on(Backend::Cpu) }).expect("a model"), turn, count)
+    (load(&file(), LoadOptions { cpu, max_rows: Some(16), ..on(Backend::Cpu) }).expect("a model"), handle, count)
 }
 
 #[test]
 fn a_step_on_the_cpu_is_stopped_between_dispatches() {
-    let (mut engine, turn, pauses) = pausing();
+    let (mut engine, handle, pauses) = pausing();
     let prompt: Vec<u32> = (100..140).collect();
     let options = GenerateOptions { max_tokens: Some(8), ignore_eos: true, ..Default::default() };
     let mut run = |steps_before: Option<usize>| {
@@ -117,7 +117,7 @@ fn a_step_on_the_cpu_is_stopped_between_dispatches() {
         let mut last = None;
         for step in 0.. {
             if steps_before == Some(step) {
-                *turn.borrow_mut() = Some(generation.turn().clone());
+                *handle.borrow_mut() = Some(generation.cancel_handle().clone());
                 // The next dispatch has a pause before it.
                 std::thread::sleep(Duration::from_millis(40));
             }
@@ -126,7 +126,7 @@ fn a_step_on_the_cpu_is_stopped_between_dispatches() {
                 None => break,
             }
         }
-        *turn.borrow_mut() = None;
+        *handle.borrow_mut() = None;
         let Some(Step::End { reason, .. }) = last else { panic!("no end") };
         (reason, generation.tokens, generation.timings.cached_tokens)
     };

@@ -2,7 +2,7 @@
 
 use crate::common::run::{load, on_both_backends};
 use pollster::block_on;
-use sotto::base::cancel::Turn;
+use sotto::base::cancel::Cancel;
 use sotto::base::error::Code;
 use sotto::base::precision::KvType;
 use sotto::device::Backend;
@@ -85,7 +85,7 @@ fn a_benchmark_reports_each_length_and_refuses_what_does_not_fit(backend: Backen
 fn a_timed_recording_computes_what_an_untimed_one_does(backend: Backend) {
     let mut engine = engine(backend, "llama-f32");
     let recording = engine.model.record(engine.decode_shape(0)).unwrap();
-    let prepared = block_on(engine.device.prepare(&recording, &Turn::default())).unwrap();
+    let prepared = block_on(engine.device.prepare(&recording, &Cancel::default())).unwrap();
     let n = u64::from(engine.model.config.n_vocab) * 4;
     let timestamps = engine.device.check_timestamps().is_ok();
     let mut logits = |token: u32, timed: bool| {
@@ -93,7 +93,7 @@ fn a_timed_recording_computes_what_an_untimed_one_does(backend: Backend) {
         engine.device.write(engine.model.outputs_buffer(), 0, &[0; 4]);
         match timed {
             true => assert_eq!(block_on(engine.device.time(&prepared)).unwrap().len(), prepared.len()),
-            false => block_on(engine.device.run(&prepared, &Turn::default())).unwrap(),
+            false => block_on(engine.device.run(&prepared, &Cancel::default())).unwrap(),
         }
         block_on(engine.device.read(engine.model.logits_buffer(), n)).unwrap()
     };
@@ -132,7 +132,7 @@ fn without_timestamps_a_profile_is_refused_before_anything_runs() {
     let sotto::device::Device::Gpu(gpu) = &mut engine.device else { panic!("an engine on a GPU") };
     gpu.caps.timestamps = false;
     let recording = engine.model.record(engine.decode_shape(0)).unwrap();
-    let prepared = block_on(engine.device.prepare(&recording, &Turn::default())).unwrap();
+    let prepared = block_on(engine.device.prepare(&recording, &Cancel::default())).unwrap();
     let options = BenchOptions { prompt_tokens: vec![5], gen_tokens: 3, runs: 1, profile: true };
     for error in [
         block_on(bench(&mut engine, &options)).unwrap_err(),

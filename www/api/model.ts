@@ -71,7 +71,7 @@ export class Model {
   /**
    * Streams the reply to a prompt or to chat messages. Leaving the loop stops the model; so does
    * `options.signal`, which then throws a `SottoError` with code `aborted`. Requests at the same
-   * time wait for their turn.
+   * time run one after the other.
    */
   async *generate(prompt: string | Message[], options: GenerateOptions = {}): AsyncGenerator<Chunk, void, undefined> {
     const { signal, onProgress, ...rest } = options;

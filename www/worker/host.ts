@@ -6,7 +6,7 @@ import type { Calls, Memory, Method, Progress, ToPage, ToWorker } from "../wire/
 import { describeAdapter, isGraphicsCard, requireWebgpu } from "./adapter.js";
 import { pause } from "./pause.js";
 import { readTuning, writeTuning } from "../store/tuning.js";
-import { Turns } from "./turns.js";
+import { Queue } from "./queue.js";
 
 /** Bytes given to the engine before waiting for the device to take them. */
 const DRAIN_EVERY = 16 << 20;
@@ -33,9 +33,9 @@ export class Host {
   #crash: SottoError | undefined;
   #running = new Map<number, AbortController>();
   /** Whole requests: replies, scores, measurements. */
-  #requests = new Turns();
+  #requests = new Queue();
   /** Single calls of the engine: it must not be entered while it works, but between the tokens of a reply it may. */
-  #steps = new Turns();
+  #steps = new Queue();
 
   constructor(source: EngineSource, post: (message: ToPage) => void) {
     this.#source = source;

@@ -3,7 +3,7 @@
 let channel: MessageChannel | undefined;
 const waiting: (() => void)[] = [];
 
-/** Resolves once the events that wait now have had their turn. Timers would make it wait for milliseconds. */
+/** Resolves once the events that wait now were handled. Timers would make it wait for milliseconds. */
 export function pause(): Promise<void> {
   channel ??= open();
   const { port2 } = channel;

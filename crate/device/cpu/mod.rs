@@ -14,7 +14,7 @@ pub mod pool;
 
 use crate::bail;
 use crate::base::buffer::BufferId;
-use crate::base::cancel::Turn;
+use crate::base::cancel::Cancel;
 use crate::base::error::Result;
 use crate::device::memory::{Memory, Named};
 use crate::device::recording::{Dispatch, Recording};
@@ -24,7 +24,7 @@ use crate::quant::{self, TensorType};
 use buffer::Buffer;
 use pool::{Pool, Spawn};
 
-/// Lets whoever shares the thread have a turn: a page's worker hears of an abort in it.
+/// Lets whoever shares the thread go on meanwhile: a page's worker hears of an abort in it.
 #[derive(Clone)]
 pub struct Pause(pub Rc<dyn Fn() -> Pin<Box<dyn Future<Output = ()>>>>);
 
@@ -92,11 +92,11 @@ impl Cpu {
         self.pool.threads()
     }
 
-    /// `Aborted` where the turn was cancelled; what was computed until then stays. `Internal` where a thread crashed.
-    pub async fn run(&mut self, recording: &Recording, turn: &Turn) -> Result<()> {
+    /// `Aborted` where the work was cancelled; what was computed until then stays. `Internal` where a thread crashed.
+    pub async fn run(&mut self, recording: &Recording, cancel: &Cancel) -> Result<()> {
         for dispatch in &recording.dispatches {
             self.pause().await;
-            turn.check()?;
+            cancel.check()?;
             self.dispatch(dispatch)?;
         }
         Ok(())

@@ -17,8 +17,8 @@ use crate::base::error::Result;
 use crate::device::gpu::BROWSER;
 use crate::kernels::cpu::Scratch;
 
-/// Turns that a thread takes in the hope of the next job before it sleeps: some 20 µs.
-const TURNS: u32 = if BROWSER { 10_000 } else { 500 };
+/// How often a thread looks for the next job before it sleeps: some 20 µs.
+const SPINS: u32 = if BROWSER { 10_000 } else { 500 };
 
 /// Stretches of pieces a thread: more are fairer, but kernels prepare something for each.
 const STRETCHES: usize = 4;
@@ -170,7 +170,7 @@ impl State {
     /// Nobody joins any more; waits for those that did.
     fn shut(&self) {
         let mut behind = self.gate.fetch_and(!OPEN, Ordering::SeqCst) & !OPEN;
-        for _ in 0..TURNS {
+        for _ in 0..SPINS {
             if behind == 0 {
                 return;
             }
@@ -216,7 +216,7 @@ impl State {
             let epoch = self.epoch.load(Ordering::SeqCst);
             (epoch != seen).then_some(epoch)
         };
-        let soon = (0..TURNS).find_map(|_| {
+        let soon = (0..SPINS).find_map(|_| {
             std::hint::spin_loop();
             news()
         });

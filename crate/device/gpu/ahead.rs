@@ -1,5 +1,5 @@
 //! Kernels compiled ahead in a browser, on its own threads, while the device takes uploads. wgpu's web backend creates
-//! pipelines in the device's turn only; so the device hands out those that were made ahead when wgpu asks for them.
+//! pipelines one after the other only; so the device hands out those that were made ahead when wgpu asks for them.
 
 use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;

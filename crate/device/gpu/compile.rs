@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::{BROWSER, Gpu};
-use crate::base::cancel::Turn;
+use crate::base::cancel::Cancel;
 use crate::base::error::Result;
 use crate::device::recording::Recording;
 use crate::kernels::{Access, Kernel, VariantId};
@@ -40,11 +40,11 @@ impl Gpu {
         }
     }
 
-    /// Waits for those of a recording's kernels that [`Gpu::compile_ahead`] began. `Aborted` where the turn was
+    /// Waits for those of a recording's kernels that [`Gpu::compile_ahead`] began. `Aborted` where the work was
     /// cancelled meanwhile.
-    pub async fn compiled(&self, recording: &Recording, turn: &Turn) -> Result<()> {
+    pub async fn compiled(&self, recording: &Recording, cancel: &Cancel) -> Result<()> {
         for dispatch in &recording.dispatches {
-            turn.check()?;
+            cancel.check()?;
             self.ahead.done(dispatch.variant.get().name).await;
         }
         Ok(())

@@ -1,7 +1,7 @@
 /** Tasks one at a time, first come first served; one that is aborted while it waits leaves the queue. */
 import { aborted } from "../wire/errors.js";
 
-export class Turns {
+export class Queue {
   /** Resolves when all that was queued so far is over. */
   #tail: Promise<unknown> = Promise.resolve();
 
