@@ -2,6 +2,7 @@
 //! on the CPU backend; and the variants that `build.rs` made of it.
 
 pub mod attention;
+pub mod cell;
 pub mod choose;
 pub mod cpu;
 pub mod elementwise;

@@ -31,8 +31,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let end = row.y + 1u;
     let begin = first_seen(end);
     let stride = params.n_kv_heads * dim4;
-    let base = (row.z * params.n_kv_heads + kv_head) * dim4;
-    let sums = attend(begin, end, base, stride, dim4, caller_lane(caller), lid);
+    let base = kv_head * dim4;
+    let sums = attend(row, begin, end, base, stride, dim4, caller_lane(caller), lid);
     if lid < dim4 {
         for (var h = 0u; h < n_heads; h++) {
             out[(group.y * params.n_heads + head0 + h) * dim4 + lid] = attended(h, lid, dim4) / sums.total[h];

@@ -6,7 +6,7 @@
 // many rows of the batch as make QUERIES queries, and reads K and V once for all of them, 32 cells at a time, head_dim in
 // slices of 32. Tiles lie at multiples of 32 cells of the sequence, and a cell that a query may not see adds nothing:
 // so a row's result does not depend on the rows beside it. Rows at consecutive positions of a sequence share the walk;
-// others of the batch are walked for in turn.
+// others of the batch are walked for one after the other.
 // head_dim % 4 == 0, <= DIM; heads <= QUERIES.  Mirror: crate/kernels/attention/reference/attention.rs
 #import shared/attention_io
 
@@ -60,9 +60,9 @@ fn seen_by(row: u32) -> vec2<u32> {
     return vec2<u32>(first_seen(end), end);
 }
 
-// Where in the caches, in vectors, the KV head of a sequence's cell is.
-fn cell_at(block: Block, first_cell: u32, cell: u32) -> u32 {
-    return ((first_cell + cell) * params.n_kv_heads + block.kv_head) * params.head_dim4;
+// Where in the caches, in vectors, the KV head's part of a position is.
+fn cell_at(block: Block, row: vec4<u32>, position: u32) -> u32 {
+    return (cell(row, position) * params.n_kv_heads + block.kv_head) * params.head_dim4;
 }
 
 fn add4(sum: vec4<f32>, p: vec4<f32>, a: vec4<f32>, b: vec4<f32>, c: vec4<f32>, d: vec4<f32>) -> vec4<f32> {
@@ -132,7 +132,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
                 for (var c = q0; c < CELLS; c += THREADS / 8u) {
                     var k = vec4<f32>(0.0);
                     if tile + c >= begin && tile + c < end && d4 < dim4 {
-                        k = kv_unpack(k_cache[cell_at(block, start.z, tile + c) + d4]);
+                        k = kv_unpack(k_cache[cell_at(block, start, tile + c) + d4]);
                     }
                     kv_tile[c % 4u][slot(c / 4u, lane)] = k;
                 }
@@ -185,7 +185,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
                     for (var c = q0; c < CELLS; c += THREADS / 8u) {
                         var v = vec4<f32>(0.0);
                         if tile + c >= begin && tile + c < end && d4 < dim4 {
-                            v = kv_unpack(v_cache[cell_at(block, start.z, tile + c) + d4]);
+                            v = kv_unpack(v_cache[cell_at(block, start, tile + c) + d4]);
                         }
                         kv_tile[c % 4u][slot(c / 4u, lane)] = v;
                     }

@@ -1,5 +1,6 @@
 #import shared/kv_{kv}
 #import shared/scores
+#import shared/cell
 // What the attention kernels bind: rows (token, position, first cell, 0), queries, cache, results.
 struct Params {
     n_heads: u32,

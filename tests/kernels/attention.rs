@@ -74,7 +74,7 @@ const PROMPTS: [Shape; 8] = [
     shape(4, 1, 256, 33, 0.0, &consecutive::<17>(120, 0)),
     // Heads for more than one workgroup.
     shape(66, 1, 8, 0, 0.0, &consecutive::<3>(40, 0)),
-    // Runs of two sequences, a gap in one, and rows taken in turns.
+    // Runs of two sequences, a gap in one, and rows of both mixed.
     shape(
         4,
         2,

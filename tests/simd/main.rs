@@ -101,7 +101,7 @@ fn what_is_no_number_is_passed_on() {
 fn a_row_does_not_depend_on_those_beside_it() {
     let (heads, dim) = (3, 72);
     let mut random = random::Random::new(3);
-    // Two sequences in turns; some rows look back over several tiles.
+    // Two sequences, their rows mixed; some rows look back over several tiles.
     let rows: Vec<[u32; 4]> = (0..37).map(|r| [0, 90 + r + 50 * (r % 3), 400 * (r / 5 % 2), 0]).collect();
     let stride = (heads + 2) * dim;
     let qkv = random.floats(rows.len() * stride, 0.5);

@@ -154,10 +154,10 @@ impl Choice {
         }
     }
 
-    /// The variant of what precedes attention, and the grid; `pairs` of elements turn.
+    /// The variant of what precedes attention, and the grid; `pairs` of elements are rotated.
     pub fn rope_kv(&self, heads: Heads, pairs: u32, rows: u32, prefill: bool) -> (String, [u32; 2]) {
         let all = heads.n_heads + 2 * heads.n_kv_heads;
-        // Threads that own a head turn whole vectors.
+        // Threads that own a head rotate whole vectors.
         if self.attention == "attention_rows" && prefill && pairs.is_multiple_of(4) {
             return (format!("rope_kv_rows.{}", self.kv), [rows.div_ceil(16), all]);
         }

@@ -1,5 +1,8 @@
 //! Mirror of `shaders/attention/attention.wgsl`, `shaders/attention/attention_rows.wgsl` and `shaders/attention/attention_tile.wgsl`: softmax over all visible cells at once.
 
+use std::ops::Range;
+
+use crate::kernels::cell::{RowWords, cell};
 use crate::kernels::params::Attention;
 use crate::kernels::reference::Args;
 use crate::kernels::reference::floats;
@@ -21,12 +24,12 @@ pub fn run(mut args: Args) {
     };
     let out = floats_mut(args.write[0]);
     for r in 0..p.rows as usize {
-        let (position, first_cell) = (batch[4 * r + 1] as usize, batch[4 * r + 2] as usize);
+        let row = batch.as_chunks::<4>().0[r];
+        let position = row[1] as usize;
         let begin = if p.window == 0 { 0 } else { (position + 1).saturating_sub(p.window as usize) };
         for h in 0..heads {
             let q = &qkv[r * p.q_stride4 as usize * 4 + h * dim..][..dim];
-            let seen = first_cell + begin..first_cell + position + 1;
-            let Attended { values, total, .. } = cells.attend(q, h / (heads / kv_heads), seen);
+            let Attended { values, total, .. } = cells.attend(q, h / (heads / kv_heads), row, begin..position + 1);
             for (to, y) in out[(r * heads + h) * dim..].iter_mut().zip(values) {
                 *to = (y / total) as f32;
             }
@@ -45,7 +48,7 @@ pub(crate) struct Cells<'a> {
     pub softcap: f64,
 }
 
-/// exp(score - top) over some cells, and what it weights.
+/// exp(score - top) over some positions, and what it weights.
 pub(crate) struct Attended {
     pub values: Vec<f64>,
     pub top: f64,
@@ -53,20 +56,20 @@ pub(crate) struct Attended {
 }
 
 impl Cells<'_> {
-    /// One query against some cells of its KV head.
-    pub(crate) fn attend(&self, q: &[f32], kv_head: usize, cells: std::ops::Range<usize>) -> Attended {
-        let at = |c: usize| (c * self.kv_heads + kv_head) * self.dim;
-        let key = |c: usize, i: usize| load(self.k_cache, at(c) + i, self.half) as f64;
+    /// One query against some positions of the row's sequence, in its KV head.
+    pub(crate) fn attend(&self, q: &[f32], kv_head: usize, row: RowWords, positions: Range<usize>) -> Attended {
+        let at = |p: usize| (cell(row, p as u32) as usize * self.kv_heads + kv_head) * self.dim;
+        let key = |p: usize, i: usize| load(self.k_cache, at(p) + i, self.half) as f64;
         let mut weights: Vec<f64> =
-            cells.clone().map(|c| q.iter().enumerate().map(|(i, &q)| q as f64 * key(c, i)).sum()).collect();
+            positions.clone().map(|p| q.iter().enumerate().map(|(i, &q)| q as f64 * key(p, i)).sum()).collect();
         if self.softcap > 0.0 {
             weights.iter_mut().for_each(|s| *s = self.softcap * (*s / self.softcap).tanh());
         }
         let top = weights.iter().fold(f64::NEG_INFINITY, |a, &b| a.max(b));
         weights.iter_mut().for_each(|s| *s = (*s - top).exp());
         let value = |i: usize| {
-            let each = weights.iter().zip(cells.clone());
-            each.map(|(w, c)| w * load(self.v_cache, at(c) + i, self.half) as f64).sum()
+            let each = weights.iter().zip(positions.clone());
+            each.map(|(w, p)| w * load(self.v_cache, at(p) + i, self.half) as f64).sum()
         };
         Attended { values: (0..self.dim).map(value).collect(), top, total: weights.iter().sum() }
     }

@@ -1,6 +1,7 @@
 //! Mirror of `shaders/attention/decode_attention.wgsl`: the mirrors of `rope_kv` and `attention`, one after the other.
 
 use super::attention::{Attended, Cells};
+use crate::kernels::cell::cell;
 use crate::kernels::params::{DecodeAttention, RopeKv};
 use crate::kernels::reference::Args;
 use crate::kernels::reference::floats;
@@ -17,7 +18,7 @@ pub fn run(mut args: Args) {
     let (batch, qkv, table) = (args.read[0], floats(args.read[1]), floats(args.read[4]));
     let norms = [floats(args.read[2]), floats(args.read[3])];
     let (heads, kv_heads, dim) = (p.n_heads as usize, p.n_kv_heads as usize, p.head_dim4 as usize * 4);
-    let turn = RopeKv {
+    let rotation = RopeKv {
         n_heads: p.n_heads,
         n_kv_heads: p.n_kv_heads,
         head_dim: dim as u32,
@@ -31,13 +32,14 @@ pub fn run(mut args: Args) {
     let splits = p.splits as usize;
     let [k_cache, v_cache, out] = args.write.as_mut_slice() else { unreachable!("three written buffers") };
     for r in 0..args.grid[1] as usize / splits {
-        let (position, first_cell) = (batch[4 * r + 1], batch[4 * r + 2] as usize);
+        let row = batch.as_chunks::<4>().0[r];
+        let position = row[1];
         let head = |h: usize| qkv[(r * (heads + 2 * kv_heads) + h) * dim..][..dim].to_vec();
-        let cell = first_cell + position as usize;
+        let cell = cell(row, position) as usize;
         for kv_head in 0..kv_heads {
             let mut k = head(heads + kv_head);
-            norm(&mut k, norms[1], &turn);
-            rotate(&mut k, table, position, &turn);
+            norm(&mut k, norms[1], &rotation);
+            rotate(&mut k, table, position, &rotation);
             store(k_cache, (cell * kv_heads + kv_head) * dim, &k, half);
             store(v_cache, (cell * kv_heads + kv_head) * dim, &head(heads + kv_heads + kv_head), half);
         }
@@ -47,13 +49,13 @@ pub fn run(mut args: Args) {
         let share = (end - begin).div_ceil(splits);
         for h in 0..heads {
             let mut q = head(h);
-            norm(&mut q, norms[0], &turn);
-            rotate(&mut q, table, position, &turn);
+            norm(&mut q, norms[0], &rotation);
+            rotate(&mut q, table, position, &rotation);
             q.iter_mut().for_each(|v| *v *= p.attn_scale);
             for split in 0..splits {
                 let from = (begin + split * share).min(end);
-                let seen = first_cell + from..first_cell + (from + share).min(end);
-                let Attended { values, top, total } = cells.attend(&q, h / (heads / kv_heads), seen);
+                let seen = from..(from + share).min(end);
+                let Attended { values, top, total } = cells.attend(&q, h / (heads / kv_heads), row, seen);
                 let at = r * heads + h;
                 let out = floats_mut(out);
                 if splits == 1 {

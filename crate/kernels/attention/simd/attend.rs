@@ -6,6 +6,7 @@ use std::ops::Range;
 
 use wide::{f32x4, u32x4};
 
+use crate::kernels::cell::{RowWords, cell};
 use crate::kernels::cpu::Job;
 use crate::kernels::cpu::half::widen;
 use crate::kernels::cpu::math;
@@ -15,8 +16,8 @@ use crate::kernels::cpu::sized;
 pub const HEADS: usize = 4;
 /// The most cells of a tile.
 const TILE: usize = 64;
-/// Vectors of a head that a turn of the innermost loop multiplies.
-const TURN: usize = 4;
+/// Vectors of a head that one round of the innermost loop multiplies.
+const ROUND: usize = 4;
 
 /// The cache of a KV head.
 pub struct Cells<'a> {
@@ -48,20 +49,20 @@ impl Cells<'_> {
         tiles.map(move |t| (t * len).max(positions.start)..((t + 1) * len).min(positions.end))
     }
 
-    /// The words of a cell, of keys (0) or values (1).
-    pub fn words(&self, cell: usize) -> Range<usize> {
+    /// The words of a position of the row's sequence, of keys (0) or values (1).
+    pub fn words(&self, row: RowWords, position: usize) -> Range<usize> {
         let words = if self.half { self.dim / 2 } else { self.dim };
-        let at = (cell * self.kv_heads + self.kv_head) * words;
+        let at = (cell(row, position as u32) as usize * self.kv_heads + self.kv_head) * words;
         at..at + words
     }
 
-    /// Unpacks the positions of a sequence that starts at `first_cell`.
-    pub fn load<'s>(&self, first_cell: usize, positions: Range<usize>, store: &'s mut Vec<f32>) -> Tile<'s> {
+    /// Unpacks positions of the row's sequence.
+    pub fn load<'s>(&self, row: RowWords, positions: Range<usize>, store: &'s mut Vec<f32>) -> Tile<'s> {
         let (start, len) = (positions.start, positions.len() * self.dim);
         let (keys, values) = sized(store, 2 * len).split_at_mut(len);
         for (binding, to) in self.caches.into_iter().zip([&mut *keys, &mut *values]) {
             for (position, to) in positions.clone().zip(to.chunks_exact_mut(self.dim)) {
-                let words = self.words(first_cell + position);
+                let words = self.words(row, position);
                 if self.half {
                     unpack(self.job.words(binding, words), to);
                 } else {
@@ -200,15 +201,15 @@ fn dots<const G: usize, const C: usize>(
 ) {
     let (q, keys) = (from_fn(|g| &q[g * n..][..n]), from_fn(|c| &keys[c * n..][..n]));
     let mut sums = [[f32x4::ZERO; C]; G];
-    let turns = n / TURN;
-    let fours: ([&[[[f32; 4]; TURN]]; G], [&[[[f32; 4]; TURN]]; C]) =
-        (q.map(|q: &[[f32; 4]]| &q.as_chunks().0[..turns]), keys.map(|k: &[[f32; 4]]| &k.as_chunks().0[..turns]));
-    for i in 0..turns {
-        for j in 0..TURN {
+    let rounds = n / ROUND;
+    let fours: ([&[[[f32; 4]; ROUND]]; G], [&[[[f32; 4]; ROUND]]; C]) =
+        (q.map(|q: &[[f32; 4]]| &q.as_chunks().0[..rounds]), keys.map(|k: &[[f32; 4]]| &k.as_chunks().0[..rounds]));
+    for i in 0..rounds {
+        for j in 0..ROUND {
             multiply(fours.0.map(|q| q[i][j]), fours.1.map(|k| k[i][j]), &mut sums);
         }
     }
-    for i in turns * TURN..n {
+    for i in rounds * ROUND..n {
         multiply(q.map(|q| q[i]), keys.map(|k| k[i]), &mut sums);
     }
     for g in 0..G {

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::attend::{Cells, State, groups};
+use crate::kernels::cell::RowWords;
 use crate::kernels::cpu::Job;
 use crate::kernels::cpu::Kernel;
 use crate::kernels::cpu::Scratch;
@@ -22,7 +23,7 @@ fn pieces(job: &Job) -> usize {
 #[derive(Clone, Copy, Default)]
 struct Row {
     index: usize,
-    first_cell: usize,
+    words: RowWords,
     begin: usize,
     end: usize,
 }
@@ -45,14 +46,14 @@ fn run(job: &Job, pieces: Range<usize>, scratch: &mut Scratch) {
         let count = ROWS.min(p.rows as usize - first);
         let mut rows = [Row::default(); ROWS];
         for (i, row) in rows[..count].iter_mut().enumerate() {
-            let [_, position, first_cell, _] = job.all(0).as_chunks::<4>().0[first + i];
-            let end = position as usize + 1;
+            let words = job.all(0).as_chunks::<4>().0[first + i];
+            let end = words[1] as usize + 1;
             let begin = if p.window == 0 { 0 } else { end.saturating_sub(p.window as usize) };
-            *row = Row { index: first + i, first_cell: first_cell as usize, begin, end };
+            *row = Row { index: first + i, words, begin, end };
         }
         let cells = Cells { job, caches: [2, 3], half, kv_heads, kv_head, dim, softcap: p.softcap };
         // Rows of one sequence after the other.
-        for rows in rows[..count].chunk_by(|a, b| a.first_cell == b.first_cell) {
+        for rows in rows[..count].chunk_by(|a, b| a.words[2] == b.words[2]) {
             for group in groups(per_kv) {
                 let head = kv_head * per_kv + group.start;
                 let q = |row: &Row| row.index * p.q_stride4 as usize * 4 + head * dim;
@@ -65,7 +66,7 @@ fn run(job: &Job, pieces: Range<usize>, scratch: &mut Scratch) {
                     let seen = || rows.iter().map(|row| row.sees(&tile)).filter(|seen| !seen.is_empty());
                     let Some(from) = seen().map(|seen| seen.start).min() else { continue };
                     let to = seen().map(|seen| seen.end).max().unwrap_or(from);
-                    let loaded = cells.load(rows[0].first_cell, from..to, &mut scratch.tile);
+                    let loaded = cells.load(rows[0].words, from..to, &mut scratch.tile);
                     for (row, state) in rows.iter().zip(&mut states) {
                         let seen = row.sees(&tile);
                         if !seen.is_empty() {

@@ -8,7 +8,7 @@ use crate::kernels::cpu::Kernel;
 use crate::kernels::cpu::Scratch;
 use crate::kernels::cpu::sized;
 use crate::kernels::params::DecodeAttention;
-use crate::kernels::rope::simd::head::{Turn, store};
+use crate::kernels::rope::simd::head::{Rotation, store};
 
 pub static KERNEL: Kernel = Kernel { pieces, run };
 
@@ -27,12 +27,13 @@ fn run(job: &Job, pieces: Range<usize>, scratch: &mut Scratch) {
     let (per_kv, splits) = (heads / kv_heads, p.splits as usize);
     let half = job.choice(1) != "f32";
     let table = bytemuck::cast_slice(job.all(4));
-    let turn = Turn { table, half: p.rope_half as usize, neox: p.neox != 0, eps: p.eps };
+    let rotation = Rotation { table, half: p.rope_half as usize, neox: p.neox != 0, eps: p.eps };
     let norm = |binding| (p.has_norm != 0).then(|| job.floats(binding, 0..dim));
     let Scratch { angles, x, tile, .. } = scratch;
     for piece in pieces {
         let (kv_head, split, r) = (piece % kv_heads, piece / kv_heads % splits, piece / kv_heads / splits);
-        let [_, position, first_cell, _] = job.all(0).as_chunks::<4>().0[r].map(|word| word as usize);
+        let row = job.all(0).as_chunks::<4>().0[r];
+        let position = row[1] as usize;
         let end = position + 1;
         let begin = if p.window == 0 { 0 } else { end.saturating_sub(p.window as usize) };
         let share = (end - begin).div_ceil(splits);
@@ -40,7 +41,7 @@ fn run(job: &Job, pieces: Range<usize>, scratch: &mut Scratch) {
         let seen = from..(from + share).min(end);
 
         let cells = Cells { job, caches: [5, 6], half, kv_heads, kv_head, dim, softcap: p.softcap };
-        let angles = turn.angles(position, angles);
+        let angles = rotation.angles(position, angles);
         let (q, rest) = sized(x, (2 * per_kv + 1) * dim).split_at_mut(per_kv * dim);
         let (k, out) = rest.split_at_mut(dim);
         let head = |h: usize, count: usize| {
@@ -49,15 +50,15 @@ fn run(job: &Job, pieces: Range<usize>, scratch: &mut Scratch) {
         };
         // The only stretch that reads the row's own cell writes it.
         if seen.contains(&position) {
-            let words = cells.words(first_cell + position);
+            let words = cells.words(row, position);
             k.copy_from_slice(head(heads + kv_head, 1));
-            turn.turn(k, norm(3), &angles);
+            rotation.rotate(k, norm(3), &angles);
             store(job.words_mut(5, words.clone()), k, half);
             store(job.words_mut(6, words), head(heads + kv_heads + kv_head, 1), half);
         }
         q.copy_from_slice(head(kv_head * per_kv, per_kv));
         for q in q.chunks_exact_mut(dim) {
-            turn.turn(q, norm(2), &angles);
+            rotation.rotate(q, norm(2), &angles);
             q.iter_mut().for_each(|v| *v *= p.attn_scale);
         }
         if seen.is_empty() {
@@ -68,7 +69,7 @@ fn run(job: &Job, pieces: Range<usize>, scratch: &mut Scratch) {
             let (q, out) = (&q[elements.clone()], &mut out[elements]);
             let mut state = State::default();
             for positions in cells.tiles(seen.clone()) {
-                let loaded = cells.load(first_cell, positions.clone(), tile);
+                let loaded = cells.load(row, positions.clone(), tile);
                 cells.attend(&loaded, positions, q, &mut state, out);
             }
             if splits == 1 {

@@ -89,7 +89,7 @@ impl<A: Activation> Unpacked<A> {
         let stretch = 8 / each;
         let run = A::run(F::FORM.bits()).min(stretch);
         // Compilers that know how often a loop runs lay it out row by row, and then weights do not stay in registers.
-        let turns = if run == stretch { 1 } else { std::hint::black_box(stretch / run) };
+        let rounds = if run == stretch { 1 } else { std::hint::black_box(stretch / run) };
         let run = std::hint::black_box(run);
         for (b, weights) in self.weights.iter().enumerate() {
             let (q, with) = (x.map(|x| &x.q[b]), x.map(|x| &x.blocks[b]));
@@ -97,7 +97,7 @@ impl<A: Activation> Unpacked<A> {
             for part in 0..each {
                 let mut dots = [A::ZERO; M];
                 let mut j = part * stretch;
-                for _ in 0..turns {
+                for _ in 0..rounds {
                     for _ in 0..run {
                         // A block has eight.
                         let weights = unsafe { *weights.get_unchecked(j) };

@@ -1,5 +1,6 @@
 //! Mirror of `shaders/rope/rope_kv.wgsl` and `shaders/rope/rope_kv_rows.wgsl`.
 
+use crate::kernels::cell::cell;
 use crate::kernels::params::RopeKv;
 use crate::kernels::reference::Args;
 use crate::kernels::reference::floats;
@@ -16,7 +17,8 @@ pub fn run(mut args: Args) {
     let [qkv, k_cache, v_cache] = args.write.as_mut_slice() else { unreachable!("three written buffers") };
     let qkv = floats_mut(qkv);
     for r in 0..p.rows as usize {
-        let (position, first_cell) = (batch[4 * r + 1], batch[4 * r + 2]);
+        let row = batch.as_chunks::<4>().0[r];
+        let position = row[1];
         for h in 0..heads + 2 * kv_heads {
             let from = (r * (heads + 2 * kv_heads) + h) * dim;
             // Only queries go back: keys and values in qkv stay as they were.
@@ -32,7 +34,7 @@ pub fn run(mut args: Args) {
                 qkv[from..].iter_mut().zip(scaled).for_each(|(to, v)| *to = v);
             } else {
                 let cache = if is_v { &mut **v_cache } else { &mut **k_cache };
-                let cell = (first_cell + position) as usize;
+                let cell = cell(row, position) as usize;
                 store(cache, (cell * kv_heads + (h - heads) % kv_heads) * dim, &head, f16_cache);
             }
         }

@@ -6,8 +6,8 @@ use crate::kernels::cpu::half::from_f32;
 use crate::kernels::cpu::sized;
 use crate::kernels::norm::simd::rmsnorm;
 
-/// How a layer turns its heads.
-pub struct Turn<'a> {
+/// How a layer rotates its heads.
+pub struct Rotation<'a> {
     /// (cos, sin) pairs; see `rope::table`.
     pub table: &'a [f32],
     /// Rotated pairs: rope_dim / 2.
@@ -22,7 +22,7 @@ pub struct Angles<'a> {
     sin: &'a [f32],
 }
 
-impl Turn<'_> {
+impl Rotation<'_> {
     /// Coarse and fine angle, added.
     pub fn angles<'s>(&self, position: usize, store: &'s mut Vec<f32>) -> Angles<'s> {
         let half = self.half;
@@ -37,7 +37,7 @@ impl Turn<'_> {
     }
 
     /// Norm, where there is a weight, and rotation of a head in place.
-    pub fn turn(&self, head: &mut [f32], weight: Option<&[f32]>, angles: &Angles) {
+    pub fn rotate(&self, head: &mut [f32], weight: Option<&[f32]>, angles: &Angles) {
         if let Some(weight) = weight {
             let scale = rmsnorm::scale(head, self.eps);
             head.iter_mut().zip(weight).for_each(|(v, w)| *v *= scale * w);

@@ -33,10 +33,10 @@ fn scan(job: &Job, pieces: Range<usize>, _: &mut Scratch) {
         }
         let groups = piece * GROUPS..((piece + 1) * GROUPS).min(all);
         let mut best = [(BANNED, NONE); GROUPS];
-        // The groups take blocks in turns.
-        for turn in (0..n.div_ceil(BLOCK)).step_by(all) {
+        // The groups take blocks one after the other.
+        for first in (0..n.div_ceil(BLOCK)).step_by(all) {
             for (group, best) in groups.clone().zip(&mut best) {
-                let from = (turn + group) * BLOCK;
+                let from = (first + group) * BLOCK;
                 let ids = from.min(n)..(from + BLOCK).min(n);
                 let mut values = job.floats(0, ids.clone());
                 let finite = is_finite(values);
