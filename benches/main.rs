@@ -177,7 +177,7 @@ fn measure(
     let longest = args.context.iter().map(|c| c + 1).chain(args.prompt.iter().copied()).max();
     let kv = if choice.kv == "f32" { KvType::F32 } else { KvType::F16 };
     let context = longest.unwrap_or(1).max(rows);
-    let sizes = Sizes { context, n_sequences: 1, max_rows: rows, max_outputs: 1, kv };
+    let sizes = Sizes { context, cells: context, max_rows: rows, max_outputs: 1, kv };
     let layers = args.layers.unwrap_or(u32::MAX).min(shape.n_layers);
     let mut subject = Subject::new(shape, quant, layers, sizes, choice, gpu)?;
     if wants(Part::Kernels) {

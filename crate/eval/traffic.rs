@@ -31,8 +31,7 @@ pub fn reads(buffers: &dyn Named, model: &Model, dispatch: &Dispatch, positions:
         seen.push(id);
         let bytes = buffers.buffer_bytes(id);
         if let Some(cells) = visible_cells(model, id, &positions) {
-            let all = u64::from(model.kv().context) * u64::from(model.kv().n_sequences);
-            reads.kv += bytes * u64::from(cells) / all;
+            reads.kv += bytes * u64::from(cells) / u64::from(model.kv().cells);
         } else if Role::of(buffers.label(id)).is_some() {
             // Of the embedding each token looks up one row, wherever it is cut into parts.
             let is_lookup = dispatch.kernel.name == "embed";

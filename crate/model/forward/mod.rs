@@ -60,9 +60,10 @@ impl Shape {
 /// Sizes chosen at load.
 #[derive(Clone, Copy, Debug)]
 pub struct Sizes {
-    /// Positions per sequence.
+    /// Positions of a sequence, at most.
     pub context: u32,
-    pub n_sequences: u32,
+    /// Positions of all sequences together whose keys and values are kept; at least `context`.
+    pub cells: u32,
     /// Rows of the largest batch, and how many of them may want logits.
     pub max_rows: u32,
     pub max_outputs: u32,
@@ -122,7 +123,7 @@ impl Model {
         memory: &mut dyn Memory,
     ) -> Result<(Self, Upload)> {
         let (weights, placements) = weights::place(header, &config, memory)?;
-        let kv = KvCache::new(&config, sizes.kv, sizes.context, sizes.n_sequences, memory)?;
+        let kv = KvCache::new(&config, sizes.kv, sizes.cells, memory)?;
         let (rows, outputs) = (sizes.max_rows as u64, sizes.max_outputs as u64);
         let heads = config.n_heads as u64 * config.head_dim as u64;
         let quantized = weights.matrices().filter(|matrix| matrix.parts.iter().any(|part| part.kind.is_quantized()));

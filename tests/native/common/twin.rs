@@ -92,8 +92,7 @@ impl Twin {
         let (header, used) = HeaderParser::new().push(file).expect("a sound header").expect("a whole header");
         let config = ModelConfig::from_header(&header).expect("a sound model");
         let kv = if layout.choice.kv == "f32" { KvType::F32 } else { KvType::F16 };
-        let n_sequences = layout.n_sequences;
-        let sizes = Sizes { context: 256, n_sequences, max_rows: ROWS, max_outputs: ROWS, kv };
+        let sizes = Sizes { context: 256, cells: 256 * layout.n_sequences, max_rows: ROWS, max_outputs: ROWS, kv };
         let (model, mut upload) = Model::place(&header, config, sizes, layout.choice, &mut both).expect("a layout");
         upload.start_at(used as u64);
         upload.push(&file[used..], &mut both);
