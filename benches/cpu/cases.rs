@@ -143,6 +143,8 @@ fn prompt() -> Vec<Case> {
         groups: 1,
         softcap: 0.0,
         rows: ROWS,
+        ahead: 0,
+        pad: [0; 3],
     };
     let rope_buffers = vec![
         batch(ROWS, AT),

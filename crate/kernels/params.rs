@@ -152,6 +152,9 @@ pub struct Attention {
     pub softcap: f32,
     /// Rows of the batch.
     pub rows: u32,
+    /// 1: a row also sees the cells after it that its sequence has, as many as the batch's fourth word says in all.
+    pub ahead: u32,
+    pub pad: [u32; 3],
 }
 
 /// `shaders/elementwise/glu.wgsl`

@@ -1,5 +1,5 @@
-// Causal attention for prefill, by tiles of queries and cells (FlashAttention-2, Dao 2023):
-//   out[r][h] = sum_c softmax_c(q[r][h] . k[c]) v[c],   c from max(0, pos-window+1) to pos
+// Attention for prefill, by tiles of queries and cells (FlashAttention-2, Dao 2023):
+//   out[r][h] = sum_c softmax_c(q[r][h] . k[c]) v[c],   c from max(0, pos-window+1) to pos, with `ahead` to the last
 // q is already scaled. Shapes: qkv [R][q_stride*4] (queries first), cache [cells][n_kv_heads][head_dim],
 // out [R][n_heads*head_dim].
 // Grid: (n_kv_heads * groups, ceil(R / floor(QUERIES / heads))): a workgroup takes `heads` query heads of one KV head in as
@@ -54,12 +54,6 @@ fn block_of(group: vec3<u32>) -> Block {
     );
 }
 
-// The cells that a row sees: from x to before y.
-fn seen_by(row: u32) -> vec2<u32> {
-    let end = batch[row].y + 1u;
-    return vec2<u32>(first_seen(end), end);
-}
-
 // Where in the caches, in vectors, the KV head of a sequence's cell is.
 fn cell_at(block: Block, first_cell: u32, cell: u32) -> u32 {
     return ((first_cell + cell) * params.n_kv_heads + block.kv_head) * params.head_dim4;
@@ -98,20 +92,20 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         run += 1u;
         while run < block.n_rows {
             let next = batch[block.first_row + run];
-            if next.z != start.z || next.y != start.y + (run - run_start) {
+            if next.z != start.z || next.w != start.w || next.y != start.y + (run - run_start) {
                 break;
             }
             run += 1u;
         }
-        let begin = seen_by(block.first_row + run_start).x;
-        let end = start.y + (run - run_start);
+        let begin = seen_by(start).x;
+        let end = seen_by(batch[block.first_row + run - 1u]).y;
         // What each of the thread's queries sees; nothing, if it is not in the run.
         var seen: array<vec2<u32>, EACH>;
         for (var r = 0u; r < EACH; r++) {
             let row = (q0 + 16u * r) / block.n_heads;
             seen[r] = vec2<u32>(0u);
             if row >= run_start && row < run {
-                seen[r] = seen_by(block.first_row + row);
+                seen[r] = seen_by(batch[block.first_row + row]);
             }
         }
 

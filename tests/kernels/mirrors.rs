@@ -237,6 +237,8 @@ fn attention_of_one_row_is_rope_and_attention_however_it_is_split() {
         groups: 1,
         softcap: 3.0,
         rows: 1,
+        ahead: 0,
+        pad: [0; 3],
     };
     let inputs: [&[u32]; 5] = [&batch, &turned[4], &turned[5], &turned[6], &vec![0; heads * dim]];
     let want = mirror("attention.tree.f32.qh2", plain, &inputs, [2, 1]);
@@ -407,19 +409,24 @@ fn attention_by_hand() {
         groups: 1,
         softcap: 0.0,
         rows: 1,
+        ahead: 0,
+        pad: [0; 3],
     };
     let nan = f32::NAN;
     let values = [nan, nan, nan, nan, 1.0, 2.0, 3.0, 4.0, 3.0, 2.0, 1.0, 0.0, 8.0, 8.0, 8.0, 8.0];
     let keys = [nan, nan, nan, nan, 1.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 1.0, 0.0, 1.0, 0.0];
     let run = |params: Attention, q: [f32; 4], position: u32| {
         let qkv = [q.to_vec(), vec![nan; 8]].concat();
-        let inputs: [&[u32]; 5] = [&[0, position, 1, 0], &bits(&qkv), &bits(&keys), &bits(&values), &[0; 4]];
+        let inputs: [&[u32]; 5] = [&[0, position, 1, 3], &bits(&qkv), &bits(&keys), &bits(&values), &[0; 4]];
         float(&mirror("attention.tree.f32.qh1", params, &inputs, [1, 1])[4]).to_vec()
     };
     close(&run(params, [0.0; 4], 2), &[4.0, 4.0, 4.0, 4.0], 1e-6);
     close(&run(params, [0.0; 4], 1), &[2.0, 2.0, 2.0, 2.0], 1e-6);
     close(&run(Attention { window: 1, ..params }, [0.0; 4], 1), &[3.0, 2.0, 1.0, 0.0], 1e-6);
     close(&run(Attention { window: 2, ..params }, [0.0; 4], 2), &[5.5, 5.0, 4.5, 4.0], 1e-6);
+    // The first of three cells, and all of them.
+    close(&run(params, [0.0; 4], 0), &[1.0, 2.0, 3.0, 4.0], 1e-6);
+    close(&run(Attention { ahead: 1, ..params }, [0.0; 4], 0), &[4.0, 4.0, 4.0, 4.0], 1e-6);
     // Scores ln 3 and 0: weights 3/4 and 1/4.
     let q = [3f32.ln(), 0.0, 0.0, 0.0];
     close(&run(params, q, 1), &[1.5, 2.0, 2.5, 3.0], 1e-6);
@@ -440,6 +447,8 @@ fn query_heads_share_their_kv_head() {
         groups: 1,
         softcap: 0.0,
         rows: 1,
+        ahead: 0,
+        pad: [0; 3],
     };
     let qkv = bits(&[0.0; 32]);
     let values = bits(&[7.0, 0.0, 0.0, 1.0, 9.0, 0.0, 0.0, 2.0]);
@@ -468,6 +477,8 @@ fn attention_in_f64() {
             groups: 1,
             softcap,
             rows: rows.len() as u32,
+            ahead: 0,
+            pad: [0; 3],
         };
         let mut want = Vec::new();
         for (r, &(position, first)) in rows.iter().enumerate() {

@@ -346,6 +346,8 @@ impl Pass<'_> {
                 groups,
                 softcap: c.attn_logit_softcap.unwrap_or(0.0),
                 rows: self.rows,
+                ahead: 0,
+                pad: [0; 3],
             },
             &[s.batch, s.qkv, k_cache, v_cache, s.attn],
             grid,

@@ -23,9 +23,10 @@ pub fn run(mut args: Args) {
     for r in 0..p.rows as usize {
         let (position, first_cell) = (batch[4 * r + 1] as usize, batch[4 * r + 2] as usize);
         let begin = if p.window == 0 { 0 } else { (position + 1).saturating_sub(p.window as usize) };
+        let end = if p.ahead == 0 { position + 1 } else { (position + 1).max(batch[4 * r + 3] as usize) };
         for h in 0..heads {
             let q = &qkv[r * p.q_stride4 as usize * 4 + h * dim..][..dim];
-            let seen = first_cell + begin..first_cell + position + 1;
+            let seen = first_cell + begin..first_cell + end;
             let Attended { values, total, .. } = cells.attend(q, h / (heads / kv_heads), seen);
             for (to, y) in out[(r * heads + h) * dim..].iter_mut().zip(values) {
                 *to = (y / total) as f32;

@@ -45,9 +45,10 @@ fn run(job: &Job, pieces: Range<usize>, scratch: &mut Scratch) {
         let count = ROWS.min(p.rows as usize - first);
         let mut rows = [Row::default(); ROWS];
         for (i, row) in rows[..count].iter_mut().enumerate() {
-            let [_, position, first_cell, _] = job.all(0).as_chunks::<4>().0[first + i];
-            let end = position as usize + 1;
-            let begin = if p.window == 0 { 0 } else { end.saturating_sub(p.window as usize) };
+            let [_, position, first_cell, cells] = job.all(0).as_chunks::<4>().0[first + i];
+            let next = position as usize + 1;
+            let begin = if p.window == 0 { 0 } else { next.saturating_sub(p.window as usize) };
+            let end = if p.ahead == 0 { next } else { next.max(cells as usize) };
             *row = Row { index: first + i, first_cell: first_cell as usize, begin, end };
         }
         let cells = Cells { job, caches: [2, 3], half, kv_heads, kv_head, dim, softcap: p.softcap };
