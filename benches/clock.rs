@@ -53,7 +53,7 @@ pub fn dispatches(gpu: &Gpu, recording: &Recording) -> Result<Vec<f64>> {
 
 /// What makes two dispatches the same work on other buffers.
 pub fn work(d: &Dispatch) -> (&'static str, &[u8], [u32; 3]) {
-    (d.variant.get().name, &d.params, d.grid)
+    (d.variant.name(), &d.params, d.grid)
 }
 
 /// Microseconds of a recording among others like it, nothing between them but their submission.

@@ -54,8 +54,8 @@ fn pass(
         let reads = subject.reads(dispatch, rows, position);
         let (bytes, flops) = ((reads.weights + reads.kv) as f64, subject.flops(dispatch, rows, position));
         let name = match &weights[i] {
-            Some((tensor, n, k)) => format!("{} {tensor} {n}x{k}", dispatch.variant.get().name),
-            None => dispatch.variant.get().name.to_string(),
+            Some((tensor, n, k)) => format!("{} {tensor} {n}x{k}", dispatch.variant.name()),
+            None => dispatch.variant.name().to_string(),
         };
         let row = Row {
             model: subject.shape.name,

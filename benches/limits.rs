@@ -4,7 +4,7 @@ use serde::Serialize;
 use sotto::base::error::Result;
 use sotto::device::gpu::Gpu;
 use sotto::device::memory::Memory;
-use sotto::kernels::Access::{Read, Write};
+use sotto::kernels::face::Access::{Read, Write};
 
 use crate::clock;
 

@@ -3,6 +3,7 @@
 //! No model file is read: models of known shapes are laid out as a load does it, with random weights, and their
 //! recordings are replayed. So kernels and layouts may change without a change here.
 
+mod choice;
 mod clock;
 mod kernels;
 mod limits;
@@ -114,7 +115,7 @@ fn run(args: &Args) -> Result<()> {
             caps.adapter
         );
     }
-    let choice = choice(Choice::of(&caps, KvType::F16, false), &args.choice)?;
+    let choice = choice::forced(Choice::of(&caps, KvType::F16, false), &args.choice)?;
     let limits = limits::measure(&mut gpu)?;
     let mut report = Report::new(&gpu, limits, args.choice.clone(), args.layers);
     drop(gpu);
@@ -175,9 +176,9 @@ fn measure(
     let gpu = device(args)?;
     let rows = args.batch.unwrap_or(loader::default_rows(&gpu.caps));
     let longest = args.context.iter().map(|c| c + 1).chain(args.prompt.iter().copied()).max();
-    let kv = if choice.kv == "f32" { KvType::F32 } else { KvType::F16 };
+    let kv = choice.kv_type();
     let context = longest.unwrap_or(1).max(rows);
-    let sizes = Sizes { context, n_sequences: 1, max_rows: rows, max_outputs: 1, kv };
+    let sizes = Sizes { context, cells: context, max_rows: rows, max_outputs: 1, kv };
     let layers = args.layers.unwrap_or(u32::MAX).min(shape.n_layers);
     let mut subject = Subject::new(shape, quant, layers, sizes, choice, gpu)?;
     if wants(Part::Kernels) {
@@ -195,38 +196,4 @@ fn measure(
         }
     }
     Ok(())
-}
-
-/// What can be forced, and to what.
-const FORCED: [(&str, &[&str]); 8] = [
-    ("reduce", &["tree", "subgroup"]),
-    ("x", &["direct", "quad", "octet", "tile", "dot"]),
-    ("matvec", &["matvec", "matvec_rows", "matvec_dot"]),
-    ("planes", &["1", "2"]),
-    ("post", &["true", "false"]),
-    ("attention", &["attention", "attention_rows", "attention_tile"]),
-    ("lanes", &["tree", "subgroup", "quad"]),
-    ("kv", &["pack16", "f16", "f32"]),
-];
-
-/// The adapter's choice with some of it forced. `BadOption` for what is no choice.
-fn choice(mut choice: Choice, forced: &[String]) -> Result<Choice> {
-    for item in forced {
-        let (name, value) = item.split_once('=').unwrap_or((item, ""));
-        let values = FORCED.iter().find(|f| f.0 == name).map_or(&[][..], |f| f.1);
-        let Some(&value) = values.iter().find(|v| **v == value) else {
-            bail!(BadOption, "There is no kernel choice '{item}'; give one of {FORCED:?}, as in reduce=tree.")
-        };
-        match name {
-            "reduce" => choice.reduce = value,
-            "x" => choice.x = value,
-            "attention" => choice.attention = value,
-            "matvec" => choice.matvec = value,
-            "lanes" => choice.lanes = value,
-            "planes" => choice.planes = u32::from(value == "2") + 1,
-            "post" => choice.post = value == "true",
-            _ => choice.kv = value,
-        }
-    }
-    Ok(choice)
 }

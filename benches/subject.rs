@@ -7,6 +7,7 @@ use sotto::device::recording::{Dispatch, Recording};
 use sotto::eval::{self, Reads};
 use sotto::file::gguf::{Header, TensorInfo};
 use sotto::kernels::choose::Choice;
+use sotto::kernels::table::KernelId;
 use sotto::model::config::Role;
 use sotto::model::forward::{Model, Sizes};
 use sotto::quant;
@@ -96,7 +97,7 @@ impl Subject {
 
     /// Operations of a dispatch: two a weight and row, and in attention four a channel of each cell that a head sees.
     pub fn flops(&self, dispatch: &Dispatch, rows: u32, position: u32) -> f64 {
-        if dispatch.kernel.name == "embed" {
+        if dispatch.kernel().id == KernelId::Embed {
             return 0.0;
         }
         if let Some((name, n, k)) = self.weight(dispatch) {

@@ -1,8 +1,11 @@
 //! The kernels of the CPU backend at the shapes of Gemma 3 270M: 300 cells for a token, and 64 rows of a prompt.
 
-use bytemuck::{Pod, bytes_of, cast_slice};
-use sotto::kernels::cpu::{Job, Kernel, Scratch, Shared};
-use sotto::kernels::params::*;
+use bytemuck::{bytes_of, cast_slice};
+use sotto::kernels::cpu::Scratch;
+use sotto::kernels::face::{Face, VariantId};
+use sotto::kernels::job::{Job, Shared};
+use sotto::kernels::table::choices::{Bins, Digit, Kv, Lanes, Op, Qh, Reduce, X};
+use sotto::kernels::table::*;
 use sotto::quant::{self, TensorType};
 
 const HEADS: u32 = 4;
@@ -19,8 +22,9 @@ const LONG: u32 = 1000;
 
 pub struct Case {
     pub name: &'static str,
-    pub kernel: &'static Kernel,
-    variant: &'static str,
+    variant: VariantId,
+    /// For each binding, the buffer that is bound to it.
+    views: &'static [usize],
     params: Vec<u8>,
     grid: [u32; 3],
     pub buffers: Vec<Vec<u32>>,
@@ -32,15 +36,24 @@ pub struct Case {
 }
 
 impl Case {
-    fn new<P: Pod>(
+    fn new<V: Face>(
         name: &'static str,
-        (kernel, variant): (&'static Kernel, &'static str),
-        params: P,
+        variant: V,
+        params: V::Params,
         grid: [u32; 2],
-        buffers: Vec<Vec<u32>>,
+        bind: V::Bind<Vec<u32>>,
     ) -> Self {
-        let (params, grid) = (bytes_of(&params).to_vec(), [grid[0], grid[1], 1]);
-        Case { name, kernel, variant, params, grid, buffers, per_token: 0.0, bytes: 0.0, operations: 0.0 }
+        Case {
+            name,
+            variant: variant.id(),
+            views: V::VIEWS,
+            params: bytes_of(&params).to_vec(),
+            grid: [grid[0], grid[1], 1],
+            buffers: V::list(bind),
+            per_token: 0.0,
+            bytes: 0.0,
+            operations: 0.0,
+        }
     }
 
     fn costs(mut self, per_token: f64, bytes: f64, operations: f64) -> Self {
@@ -50,9 +63,11 @@ impl Case {
 
     pub fn run(&mut self, scratch: &mut Scratch) {
         let shared: Vec<Shared> = self.buffers.iter_mut().map(|words| Shared::new(words)).collect();
+        let bound: Vec<Shared> = self.views.iter().map(|&field| shared[field]).collect();
         // The buffers outlive it, and this thread alone uses them.
-        let job = unsafe { Job::new(self.variant, &self.params, self.grid, &shared, true) };
-        (self.kernel.run)(&job, 0..(self.kernel.pieces)(&job), scratch);
+        let job = unsafe { Job::new(self.variant, &self.params, self.grid, &bound, true) };
+        let kernel = self.variant.kernel().simd.expect("a kernel of the CPU backend");
+        (kernel.run)(&job, 0..(kernel.pieces)(&job), scratch);
     }
 }
 
@@ -88,29 +103,35 @@ fn products() -> Vec<Case> {
     const N: u32 = 2048;
     let mut cases = Vec::new();
     let types = [
-        (TensorType::Q4_0, "q4_0", "matvec.q4_0.tree", "matmul.q4_0.direct"),
-        (TensorType::Q4_K, "q4_k", "matvec.q4_k.tree", "matmul.q4_k.direct"),
-        (TensorType::Q5_0, "q5_0", "matvec.q5_0.tree", "matmul.q5_0.direct"),
-        (TensorType::Q6_K, "q6_k", "matvec.q6_k.tree", "matmul.q6_k.direct"),
-        (TensorType::Q8_0, "q8_0", "matvec.q8_0.tree", "matmul.q8_0.direct"),
+        (TensorType::Q4_0, "q4_0"),
+        (TensorType::Q4_K, "q4_k"),
+        (TensorType::Q5_0, "q5_0"),
+        (TensorType::Q6_K, "q6_k"),
+        (TensorType::Q8_0, "q8_0"),
     ];
-    for (kind, name, matvec, matmul) in types {
-        let (offsets, bytes) = quant::plane_offsets(kind, u64::from(N * N));
+    for (format, name) in types {
+        let (offsets, bytes) = quant::plane_offsets(format, u64::from(N * N));
         let mut planes = [0; 4];
         planes.iter_mut().zip(&offsets).for_each(|(plane, at)| *plane = (at / 4) as u32);
         // Scales of a model's size, as f16 and as the bytes of K-quants alike.
         let weights = vec![0x1c1c_1c1c; bytes as usize / 4];
         let none = vec![0; 4];
-        let one = MatVec { planes, n: N, k_blocks: N / 32, out_stride: N, lanes: 16, ..Default::default() };
-        let x = floats(N, 1.0);
-        let buffers =
-            vec![weights.clone(), none.clone(), x, none.clone(), none.clone(), none.clone(), vec![0; N as usize]];
+        let one = matvec::Params { planes, n: N, k_blocks: N / 32, out_stride: N, lanes: 16, ..Default::default() };
+        let bind = matvec::Bind {
+            weights: weights.clone(),
+            x: floats(N, 1.0),
+            bias: none.clone(),
+            norm: none.clone(),
+            rows: none.clone(),
+            out: vec![0; N as usize],
+        };
         let operations = f64::from(N) * f64::from(N);
-        let case = Case::new(name, (&sotto::kernels::product::simd::matvec::KERNEL, matvec), one, [1, 1], buffers);
+        let case = Case::new(name, matvec::Variant { format, reduce: Reduce::Tree }, one, [1, 1], bind);
         cases.push(case.costs(0.0, bytes as f64, operations));
-        let many = MatMul { planes, n: N, k_blocks: N / 32, out_stride: N, m: ROWS, ..Default::default() };
-        let buffers = vec![weights, none.clone(), floats(N * ROWS, 1.0), none, vec![0; (N * ROWS) as usize]];
-        let case = Case::new(name, (&sotto::kernels::product::simd::matmul::KERNEL, matmul), many, [1, 1], buffers);
+        let many = matmul::Params { planes, n: N, k_blocks: N / 32, out_stride: N, m: ROWS, ..Default::default() };
+        let (x, out) = (floats(N * ROWS, 1.0), vec![0; (N * ROWS) as usize]);
+        let bind = matmul::Bind { weights, x, bias: none, out };
+        let case = Case::new(name, matmul::Variant { format, x: X::Direct }, many, [1, 1], bind);
         cases.push(case.costs(0.0, bytes as f64, operations * f64::from(ROWS)));
     }
     cases
@@ -118,11 +139,11 @@ fn products() -> Vec<Case> {
 
 fn prompt() -> Vec<Case> {
     let (per, qkv) = (LAYERS / f64::from(ROWS), ROWS * (HEADS + 2) * DIM);
-    let norm = RmsNorm { k4: EMBD / 4, eps: 1e-6, gather: 0, accumulate: 0 };
+    let norm = rmsnorm::Params { k4: EMBD / 4, eps: 1e-6, gather: 0, accumulate: 0 };
     let x = f64::from(ROWS * EMBD);
     let ff = f64::from(ROWS * FF);
     let seen = f64::from((AT + 1..=AT + ROWS).sum::<u32>() * HEADS * DIM);
-    let rope = RopeKv {
+    let rope = rope_kv::Params {
         n_heads: HEADS,
         n_kv_heads: 1,
         head_dim: DIM,
@@ -132,9 +153,8 @@ fn prompt() -> Vec<Case> {
         eps: 1e-6,
         attn_scale: 0.0625,
         rows: ROWS,
-        pad: [0; 3],
     };
-    let attention = Attention {
+    let attention = attention::Params {
         n_heads: HEADS,
         n_kv_heads: 1,
         head_dim4: DIM / 4,
@@ -143,49 +163,56 @@ fn prompt() -> Vec<Case> {
         groups: 1,
         softcap: 0.0,
         rows: ROWS,
+        ahead: 0,
     };
-    let rope_buffers = vec![
-        batch(ROWS, AT),
-        floats(DIM, 1.0),
-        floats(DIM, 1.0),
-        floats(DIM * 260, 1.0),
-        floats(qkv, 1.0),
-        cache(LONG),
-        cache(LONG),
-    ];
-    let attention_buffers =
-        vec![batch(ROWS, AT), floats(qkv, 0.1), cache(LONG), cache(LONG), vec![0; (ROWS * HEADS * DIM) as usize]];
+    let rope_bind = rope_kv::Bind {
+        batch: batch(ROWS, AT),
+        q_norm: floats(DIM, 1.0),
+        k_norm: floats(DIM, 1.0),
+        rope: floats(DIM * 260, 1.0),
+        qkv: floats(qkv, 1.0),
+        k_cache: cache(LONG),
+        v_cache: cache(LONG),
+    };
+    let attention_bind = attention::Bind {
+        batch: batch(ROWS, AT),
+        qkv: floats(qkv, 0.1),
+        k_cache: cache(LONG),
+        v_cache: cache(LONG),
+        out: vec![0; (ROWS * HEADS * DIM) as usize],
+    };
+    let norm_bind = rmsnorm::Bind {
+        x: floats(ROWS * EMBD, 1.0),
+        weight: floats(EMBD, 1.0),
+        rows: vec![0],
+        out: vec![0; (ROWS * EMBD) as usize],
+    };
+    let (kv, lanes, reduce) = (Kv::Pack16, Lanes::Tree, Reduce::Tree);
     vec![
+        Case::new("rmsnorm, 64 rows", rmsnorm::Variant { reduce }, norm, [1, ROWS], norm_bind).costs(
+            4.0 * per,
+            8.0 * x,
+            2.0 * x,
+        ),
         Case::new(
-            "rmsnorm, 64 rows",
-            (&sotto::kernels::norm::simd::rmsnorm::KERNEL, "rmsnorm.tree"),
-            norm,
-            [1, ROWS],
-            vec![floats(ROWS * EMBD, 1.0), floats(EMBD, 1.0), vec![0], vec![0; (ROWS * EMBD) as usize]],
-        )
-        .costs(4.0 * per, 8.0 * x, 2.0 * x),
-        Case::new(
-            "glu, 64 rows",
-            (&sotto::kernels::elementwise::simd::glu::KERNEL, "glu"),
-            Glu { f4: FF / 4, gelu: 1, pad: [0; 2] },
+            "map.gelu_glu, 64 rows",
+            map::Variant { op: Op::GeluGlu },
+            map::Params { n4: FF / 4 },
             [8, ROWS],
-            vec![floats(2 * ROWS * FF, 4.0), vec![0; (ROWS * FF) as usize]],
+            map::Bind { x: floats(2 * ROWS * FF, 4.0), out: vec![0; (ROWS * FF) as usize] },
         )
         .costs(per, 12.0 * ff, 16.0 * ff),
-        Case::new(
-            "rope_kv, 64 rows",
-            (&sotto::kernels::rope::simd::rope_kv::KERNEL, "rope_kv.tree.pack16"),
-            rope,
-            [HEADS + 2, ROWS],
-            rope_buffers,
-        )
-        .costs(per, f64::from(ROWS * DIM) * (6.0 * 4.0 + 4.0 * 4.0 + 4.0), f64::from(ROWS * DIM * 5) * 5.0),
+        Case::new("rope_kv, 64 rows", rope_kv::Variant { reduce, kv }, rope, [HEADS + 2, ROWS], rope_bind).costs(
+            per,
+            f64::from(ROWS * DIM) * (6.0 * 4.0 + 4.0 * 4.0 + 4.0),
+            f64::from(ROWS * DIM * 5) * 5.0,
+        ),
         Case::new(
             "attention, 64 rows",
-            (&sotto::kernels::attention::simd::attention::KERNEL, "attention.tree.pack16.qh4"),
+            attention::Variant { lanes, kv, qh: Qh::N4 },
             attention,
             [1, ROWS],
-            attention_buffers,
+            attention_bind,
         )
         .costs(per, f64::from((AT + ROWS) * DIM) * 4.0, 2.0 * seen),
     ]
@@ -193,7 +220,7 @@ fn prompt() -> Vec<Case> {
 
 fn decode() -> Vec<Case> {
     let attend = |name, cells: u32, splits| {
-        let params = DecodeAttention {
+        let params = decode_attention::Params {
             n_heads: HEADS,
             n_kv_heads: 1,
             head_dim4: DIM / 4,
@@ -207,19 +234,19 @@ fn decode() -> Vec<Case> {
             softcap: 0.0,
             splits,
         };
-        let buffers = vec![
-            batch(1, cells - 1),
-            floats((HEADS + 2) * DIM, 1.0),
-            floats(DIM, 1.0),
-            floats(DIM, 1.0),
-            floats(DIM * 260, 1.0),
-            cache(LONG),
-            cache(LONG),
-            vec![0; (HEADS * splits * (DIM + 4)) as usize],
-        ];
-        let kernel = (&sotto::kernels::attention::simd::decode_attention::KERNEL, "decode_attention.tree.pack16.qh4");
+        let bind = decode_attention::Bind {
+            batch: batch(1, cells - 1),
+            qkv: floats((HEADS + 2) * DIM, 1.0),
+            q_norm: floats(DIM, 1.0),
+            k_norm: floats(DIM, 1.0),
+            rope: floats(DIM * 260, 1.0),
+            k_cache: cache(LONG),
+            v_cache: cache(LONG),
+            out: vec![0; (HEADS * splits * (DIM + 4)) as usize],
+        };
+        let variant = decode_attention::Variant { lanes: Lanes::Tree, kv: Kv::Pack16, qh: Qh::N4 };
         let seen = f64::from(cells * DIM);
-        Case::new(name, kernel, params, [1, splits], buffers).costs(LAYERS, 4.0 * seen, 2.0 * f64::from(HEADS) * seen)
+        Case::new(name, variant, params, [1, splits], bind).costs(LAYERS, 4.0 * seen, 2.0 * f64::from(HEADS) * seen)
     };
     let parts = f64::from(HEADS * 16 * (DIM + 4));
     vec![
@@ -231,10 +258,13 @@ fn decode() -> Vec<Case> {
         ),
         Case::new(
             "attention_combine, 16 parts",
-            (&sotto::kernels::attention::simd::attention_combine::KERNEL, "attention_combine"),
-            AttentionCombine { dim4: DIM / 4, splits: 16, pad: [0; 2] },
+            attention_combine::Variant {},
+            attention_combine::Params { dim4: DIM / 4, splits: 16 },
             [HEADS, 1],
-            vec![floats(HEADS * 16 * (DIM + 4), 1.0), vec![0; (HEADS * DIM) as usize]],
+            attention_combine::Bind {
+                parts: floats(HEADS * 16 * (DIM + 4), 1.0),
+                out: vec![0; (HEADS * DIM) as usize],
+            },
         )
         .costs(0.0, 4.0 * parts, parts),
     ]
@@ -242,12 +272,11 @@ fn decode() -> Vec<Case> {
 
 /// A greedy choice, and a chat's draw; each kernel gets what the ones before left.
 fn sampling() -> Vec<Case> {
-    use sotto::kernels::sample::simd::sample::{BINS, GATHER, PICK, SCAN, TAKE};
     let sums = [1, 2, 3].map(|i| floats(VOCAB + i, 3.0));
     let logit = |id: usize| sums.iter().enumerate().map(|(i, all)| f32::from_bits(all[id + i])).sum::<f32>();
     let logits: Vec<u32> = (0..VOCAB as usize).map(|id| logit(id).to_bits()).collect();
     let options = |top_k, top_p, reach| {
-        let options = SampleOptions {
+        let options = sample_scan::Options {
             inv_temperature: 1.25,
             top_k,
             top_p,
@@ -255,12 +284,12 @@ fn sampling() -> Vec<Case> {
             repeat_penalty: 1.0,
             inv_repeat_penalty: 1.0,
             limit: u32::MAX,
-            ..SampleOptions::default()
+            ..sample_scan::Options::default()
         };
         [cast_slice(bytes_of(&options)), &vec![0; VOCAB as usize / 32][..]].concat()
     };
     let (chat, free) = (options(40, 0.95, 3.0), options(0, 1.0, f32::MAX));
-    let params = |n_groups| Sample { n_vocab: VOCAB, n_groups, softcap: 0.0, context: u32::MAX / 2 };
+    let params = |n_groups| sample_scan::Params { n_vocab: VOCAB, n_groups, softcap: 0.0, context: u32::MAX / 2 };
     let (state, batch) = (vec![0u32; 8], vec![0u32; 4]);
     let adjust = || vec![0u32; 2 * VOCAB as usize];
     let mut scratch = Scratch::default();
@@ -269,43 +298,59 @@ fn sampling() -> Vec<Case> {
         case
     };
     let vocab = f64::from(VOCAB);
-    let buffers = |options: &Vec<u32>| {
-        vec![logits.clone(), options.clone(), adjust(), logits.clone(), vec![0; 256], vec![0; 3072]]
+    let scanned = |options: &Vec<u32>| sample_scan::Bind {
+        logits: logits.clone(),
+        options: options.clone(),
+        adjust: adjust(),
+        values: logits.clone(),
+        partials: vec![0; 256],
+        bins: vec![0; 3072],
     };
-    let greedy = then(Case::new("sample_scan", (&SCAN, "sample_scan.adjust0"), params(0), [256, 1], buffers(&chat)));
-    let scan =
-        then(Case::new("sample_scan, adjusted", (&SCAN, "sample_scan.adjust1"), params(0), [256, 1], buffers(&chat)));
+    let variant = |adjust| sample_scan::Variant { adjust };
+    let greedy = then(Case::new("sample_scan", variant(false), params(0), [256, 1], scanned(&chat)));
+    let scan = then(Case::new("sample_scan, adjusted", variant(true), params(0), [256, 1], scanned(&chat)));
     let best = greedy.buffers[4].clone();
-    let take = then(Case::new(
-        "sample_take",
-        (&TAKE, "sample_take"),
-        params(256),
-        [1, 1],
-        vec![logits.clone(), best.clone(), chat.clone(), state.clone(), vec![0; 2], batch.clone()],
-    ));
-    let list = vec![0; VOCAB as usize + 2];
-    let bins = then(Case::new(
-        "sample_bins",
-        (&BINS, "sample_bins"),
-        params(256),
-        [128, 1],
-        vec![logits.clone(), best, chat.clone(), vec![0; 3072], list],
-    ));
+    let bind = sample_take::Bind {
+        values: logits.clone(),
+        partials: best.clone(),
+        options: chat.clone(),
+        state: state.clone(),
+        adjust: vec![0; 2],
+        batch: batch.clone(),
+    };
+    let take = then(Case::new("sample_take", sample_take::Variant {}, params(256), [1, 1], bind));
+    let bind = sample_bins::Bind {
+        values: logits.clone(),
+        partials: best,
+        options: chat.clone(),
+        bins: vec![0; 3072],
+        list: vec![0; VOCAB as usize + 2],
+    };
+    let variant = sample_bins::Variant { bins: Bins::Shared };
+    let bins = then(Case::new("sample_bins", variant, params(256), [128, 1], bind));
     let (counts, list) = (bins.buffers[3].clone(), bins.buffers[4].clone());
     let gather = |name, options: &Vec<u32>| {
-        let draws = vec![0; 10 + 128];
-        let buffers = vec![logits.clone(), options.clone(), state.clone(), counts.clone(), list.clone(), draws];
-        Case::new(name, (&GATHER, "sample_gather"), params(0), [128, 1], buffers)
+        let bind = sample_gather::Bind {
+            values: logits.clone(),
+            options: options.clone(),
+            state: state.clone(),
+            bins: counts.clone(),
+            list: list.clone(),
+            draws: vec![0; 10 + 128],
+        };
+        Case::new(name, sample_gather::Variant {}, params(0), [128, 1], bind)
     };
     let drawn = then(gather("sample_gather, chat", &chat));
-    let (list, draws) = (drawn.buffers[4].clone(), drawn.buffers[5].clone());
-    let pick = Case::new(
-        "sample_pick",
-        (&PICK, "sample_pick"),
-        params(128),
-        [1, 1],
-        vec![logits.clone(), chat.clone(), list, draws, state.clone(), vec![0; 2], batch],
-    );
+    let bind = sample_pick::Bind {
+        values: logits.clone(),
+        options: chat.clone(),
+        list: drawn.buffers[4].clone(),
+        draws: drawn.buffers[5].clone(),
+        state: state.clone(),
+        adjust: vec![0; 2],
+        batch,
+    };
+    let pick = Case::new("sample_pick", sample_pick::Variant { digit: Digit::N8 }, params(128), [1, 1], bind);
     let costs = |case: Case, bytes: f64| case.costs(0.0, bytes * vocab, vocab);
     vec![
         costs(greedy, 4.0),

@@ -4,13 +4,14 @@
 use crate::bail;
 use crate::base::buffer::BufferId;
 use crate::base::error::Result;
-use crate::kernels::{self, Kernel, VariantId};
+use crate::kernels::face::{Chosen, Kernel, VariantId};
 
+/// One kernel on some buffers.
 #[derive(Clone, Debug)]
 pub struct Dispatch {
-    pub kernel: &'static Kernel,
+    /// Which permutation of which kernel.
     pub variant: VariantId,
-    /// The uniform struct's bytes (see `kernels/params.rs`).
+    /// The uniform struct's bytes, as many as the shader counts.
     pub params: Vec<u8>,
     /// One per storage binding, in the kernel's order.
     pub buffers: Vec<BufferId>,
@@ -18,6 +19,14 @@ pub struct Dispatch {
     pub grid: [u32; 3],
 }
 
+impl Dispatch {
+    /// The kernel that runs.
+    pub fn kernel(&self) -> &'static Kernel {
+        self.variant.kernel()
+    }
+}
+
+/// Dispatches in the order in which they run.
 #[derive(Clone, Debug, Default)]
 pub struct Recording {
     pub dispatches: Vec<Dispatch>,
@@ -28,33 +37,29 @@ const MAX_GRID: u32 = 65_535;
 
 impl Recording {
     /// What its dispatches run, some of it more than once.
-    pub fn kernels(&self) -> impl Iterator<Item = (&'static Kernel, VariantId)> {
-        self.dispatches.iter().map(|dispatch| (dispatch.kernel, dispatch.variant))
+    pub fn variants(&self) -> impl Iterator<Item = VariantId> {
+        self.dispatches.iter().map(|dispatch| dispatch.variant)
     }
 
-    /// Appends one dispatch of `variant` (`kernel.choice.choice`, see `shaders/permutations`).
-    /// A variant that does not exist or a grid that no adapter takes is `Internal`: a bug, not bad input.
-    pub fn push<P: bytemuck::Pod>(
+    /// Appends one dispatch. A grid that no adapter takes is `Internal`: a bug, not bad input.
+    pub fn push<P: bytemuck::Pod, B>(
         &mut self,
-        variant: &str,
+        variant: impl Into<Chosen<P, B>>,
         params: P,
-        buffers: &[BufferId],
+        bind: B,
         grid: [u32; 2],
     ) -> Result<()> {
-        let Some((kernel, id)) = kernels::find(variant) else {
-            bail!(Internal, "There is no kernel variant '{variant}'.");
-        };
-        if buffers.len() != kernel.bindings.len() {
-            bail!(Internal, "Kernel '{variant}' takes {} buffers, not {}.", kernel.bindings.len(), buffers.len());
-        }
+        let variant = variant.into();
+        let id = variant.id;
         if grid.contains(&0) || grid.iter().any(|&g| g > MAX_GRID) {
-            bail!(Internal, "Kernel '{variant}' cannot run on a grid of {} by {}.", grid[0], grid[1]);
+            bail!(Internal, "Kernel '{}' cannot run on a grid of {} by {}.", id.name(), grid[0], grid[1]);
         }
+        let mut bytes = bytemuck::bytes_of(&params).to_vec();
+        bytes.resize(id.kernel().params_bytes, 0);
         self.dispatches.push(Dispatch {
-            kernel,
             variant: id,
-            params: bytemuck::bytes_of(&params).to_vec(),
-            buffers: buffers.to_vec(),
+            params: bytes,
+            buffers: variant.bound(bind),
             grid: [grid[0], grid[1], 1],
         });
         Ok(())

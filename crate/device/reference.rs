@@ -1,12 +1,12 @@
-//! Buffers in CPU memory, and a recording run on the mirrors.
+//! Buffers in this program's memory, and a recording run on the mirrors.
 
 use crate::base::buffer::BufferId;
 use crate::base::error::Result;
 use crate::device::memory::Memory;
 use crate::device::recording::{Dispatch, Recording};
-use crate::kernels::Access;
-use crate::kernels::reference::Args;
+use crate::kernels::job::{Job, Shared};
 
+/// The buffers of the mirrors.
 #[derive(Default)]
 pub struct CpuMemory {
     buffers: Vec<Vec<u32>>,
@@ -29,29 +29,21 @@ impl Memory for CpuMemory {
 }
 
 impl CpuMemory {
+    /// All of a buffer.
     pub fn read(&self, id: BufferId) -> &[u32] {
         &self.buffers[id.0]
     }
 
+    /// Runs all dispatches.
     pub fn run(&mut self, recording: &Recording) {
         recording.dispatches.iter().for_each(|d| self.dispatch(d));
     }
 
+    /// Runs one.
     pub fn dispatch(&mut self, d: &Dispatch) {
-        let uses =
-            |access| d.buffers.iter().zip(d.kernel.bindings).filter(move |&(_, &a)| a == access).map(|(id, _)| *id);
-        // Written buffers are taken out, so that the others can be borrowed meanwhile.
-        let mut taken: Vec<(BufferId, Vec<u32>)> =
-            uses(Access::Write).map(|id| (id, std::mem::take(&mut self.buffers[id.0]))).collect();
-        (d.kernel.mirror)(Args {
-            variant: d.variant.get().name,
-            params: &d.params,
-            grid: d.grid,
-            read: uses(Access::Read).map(|id| self.buffers[id.0].as_slice()).collect(),
-            write: taken.iter_mut().map(|(_, words)| words.as_mut_slice()).collect(),
-        });
-        for (id, words) in taken {
-            self.buffers[id.0] = words;
-        }
+        let bound: Vec<Shared> = d.buffers.iter().map(|id| Shared::new(&mut self.buffers[id.0])).collect();
+        // The buffers are this memory's, which is borrowed mutably: they stay, and are nobody else's until it is done.
+        let job = unsafe { Job::new(d.variant, &d.params, d.grid, &bound, true) };
+        (d.kernel().mirror())(&job);
     }
 }

@@ -87,7 +87,7 @@ async fn pass(engine: &mut Engine, rows: u32, position: u32, prefill: bool, runs
 
     let mut sums: HashMap<&'static str, KernelTime> = HashMap::new();
     for (dispatch, all) in recording.dispatches.iter().zip(times) {
-        let name = dispatch.variant.get().name;
+        let name = dispatch.variant.name();
         let empty = KernelTime { name, calls: 0, us: 0.0, share: 0.0, weight_bytes: 0, kv_bytes: 0, gbps: 0.0 };
         let sum = sums.entry(name).or_insert(empty);
         let read = reads(device, model, dispatch, position..position + rows);

@@ -6,7 +6,8 @@ use std::ops::Range;
 use crate::base::buffer::BufferId;
 use crate::device::memory::Named;
 use crate::device::recording::{Dispatch, Recording};
-use crate::kernels::Access;
+use crate::kernels::face::Access;
+use crate::kernels::table::KernelId;
 use crate::model::config::Role;
 use crate::model::forward::Model;
 
@@ -21,21 +22,20 @@ pub struct Reads {
 pub fn reads(buffers: &dyn Named, model: &Model, dispatch: &Dispatch, positions: Range<u32>) -> Reads {
     let mut reads = Reads::default();
     let mut seen: Vec<BufferId> = Vec::new();
-    for (&id, access) in dispatch.buffers.iter().zip(dispatch.kernel.bindings) {
+    for (&id, access) in dispatch.buffers.iter().zip(dispatch.kernel().bindings) {
         // Kernels bind one buffer several times, for each type they view it as.
         // What a kernel updates it need not have read; the attention that writes its own cell has.
-        let is_read = *access == Access::Read || dispatch.kernel.name == "decode_attention";
+        let is_read = *access == Access::Read || dispatch.kernel().id == KernelId::DecodeAttention;
         if !is_read || seen.contains(&id) {
             continue;
         }
         seen.push(id);
         let bytes = buffers.buffer_bytes(id);
         if let Some(cells) = visible_cells(model, id, &positions) {
-            let all = u64::from(model.kv().context) * u64::from(model.kv().n_sequences);
-            reads.kv += bytes * u64::from(cells) / all;
+            reads.kv += bytes * u64::from(cells) / u64::from(model.kv().cells);
         } else if Role::of(buffers.label(id)).is_some() {
             // Of the embedding each token looks up one row, wherever it is cut into parts.
-            let is_lookup = dispatch.kernel.name == "embed";
+            let is_lookup = dispatch.kernel().id == KernelId::Embed;
             let rows = positions.len() as u64;
             reads.weights += if is_lookup { bytes * rows / u64::from(model.config.n_vocab) } else { bytes };
         }

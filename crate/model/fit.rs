@@ -37,16 +37,28 @@ pub fn check(
     max_binding: u64,
     room: u64,
 ) -> Result<()> {
-    let bytes = |context: u32| -> Result<u64> {
+    let bytes = |context: u32, cells: u32| -> Result<u64> {
         let mut plan = Plan { buffers: 0, bytes: 0, max_binding };
-        Model::place(header, config.clone(), Sizes { context, ..sizes }, choice, &mut plan)?;
+        Model::place(header, config.clone(), Sizes { context, cells, ..sizes }, choice, &mut plan)?;
         Ok(plan.bytes)
     };
-    let (needed, least) = (bytes(sizes.context)?, bytes(1)?);
-    if needed <= room {
+    let whole = bytes(sizes.context, sizes.cells)?;
+    if whole <= room {
         return Ok(());
     }
-    let [needs, has] = [needed, room].map(megabytes);
+    let (needed, least) = (bytes(sizes.context, sizes.context)?, bytes(1, 1)?);
+    let has = megabytes(room);
+    if needed <= room {
+        let each = (whole - needed) / u64::from(sizes.cells - sizes.context);
+        let fits = u64::from(sizes.context) + (room - needed) / each.max(1);
+        bail!(
+            OutOfMemory,
+            "The model with a cache of {} tokens needs {} MB of memory, but there is room for {has}; load it with cacheTokens of at most {fits}.",
+            sizes.cells,
+            megabytes(whole)
+        );
+    }
+    let needs = megabytes(needed);
     if least <= room {
         let each = (needed - least) / u64::from(sizes.context - 1);
         let fits = 1 + (room - least) / each.max(1);

@@ -6,7 +6,7 @@ use crate::base::cancel::Cancel;
 use crate::base::error::{Code, Error, Result};
 use crate::device::recording::Recording;
 use crate::device::{Device, Prepared, Ring};
-use crate::kernels::params::SampleState;
+use crate::kernels::table::sample_take::{self, State};
 use crate::model::forward::Model;
 use crate::run::sampler::{Limits, Mode, Sampler, SamplingParams, Shape};
 
@@ -44,7 +44,7 @@ impl Decoder {
         };
         let sampler = Sampler::place(shape, device)?;
         let recordings = Mode::ALL.into_iter().map(|mode| sampler.record(mode)).collect::<Result<Vec<_>>>()?;
-        let ring = device.ring(depth, size_of::<SampleState>() as u64);
+        let ring = device.ring(depth, size_of::<State>() as u64);
         Ok(Decoder {
             sampler,
             recordings,
@@ -110,11 +110,11 @@ impl Decoder {
     /// The token of the oldest step under way. `BadLogits` where its logits are not numbers, `BadOption` where biases
     /// ban every token, `DeviceLost` and the like where the device failed.
     pub async fn next(&mut self, device: &Device) -> Result<Sampled> {
-        let state: SampleState = bytemuck::pod_read_unaligned(&device.result(&mut self.ring).await?);
+        let state: State = bytemuck::pod_read_unaligned(&device.result(&mut self.ring).await?);
         match state.status {
-            SampleState::BAD_LOGITS => Err(bad_logits(device)),
-            SampleState::ALL_BANNED => bail!(BadOption, "logitBias bans every token that the model could choose"),
-            status => Ok(Sampled { token: state.token, stops: status == SampleState::STOPPED }),
+            sample_take::BAD_LOGITS => Err(bad_logits(device)),
+            sample_take::ALL_BANNED => bail!(BadOption, "logitBias bans every token that the model could choose"),
+            status => Ok(Sampled { token: state.token, stops: status == sample_take::STOPPED }),
         }
     }
 

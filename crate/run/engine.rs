@@ -196,7 +196,7 @@ impl Engine {
         let tokens = self.decode_shapes().into_iter().map(record).collect::<Result<Vec<_>>>()?;
         let passes = prompt.iter().chain(self.decoder.recordings()).chain(&tokens);
         let measured = if tunes { tune::kernels(gpu, &self.model)? } else { Vec::new() };
-        gpu.compile_ahead(passes.flat_map(Recording::kernels).chain(measured));
+        gpu.compile_ahead(passes.flat_map(Recording::variants).chain(measured));
         Ok(())
     }
 

@@ -24,8 +24,11 @@ pub struct LoadOptions {
     pub backend: Backend,
     pub gpu: GpuOptions,
     pub cpu: CpuOptions,
-    /// Positions per sequence; `None`: the trained context, at most [`default_context`].
+    /// Positions of a sequence, at most; `None`: the trained context, at most [`default_context`].
     pub context: Option<u32>,
+    /// Tokens of all conversations together whose keys and values are kept, so that none of them is computed again;
+    /// at least the context. `None`: as many as the context. Called `cacheTokens` in JavaScript.
+    pub cache_tokens: Option<u32>,
     /// Rows of the largest batch; `None`: by the device.
     pub max_rows: Option<u32>,
     /// Tokens that are decoded at a time, the one that is read included; `None`: by the device.
@@ -48,6 +51,7 @@ impl Default for LoadOptions {
             gpu: GpuOptions::default(),
             cpu: CpuOptions::default(),
             context: None,
+            cache_tokens: None,
             max_rows: None,
             depth: None,
             kv: KvType::F16,
@@ -179,13 +183,17 @@ impl Loader {
             ),
             Some(wanted) => wanted,
         };
+        let cells = self.options.cache_tokens.unwrap_or(context);
+        if cells < context {
+            bail!(BadOption, "cacheTokens is {cells}, but one conversation may take {context}; give at least that.");
+        }
         let rows = self.options.max_rows.unwrap_or(device.gpu().map_or(CPU_ROWS, |gpu| default_rows(&gpu.caps)));
         if rows == 0 || rows > 4096 {
             bail!(BadOption, "maxBatchTokens is {rows}; it should be from 1 to 4096.");
         }
         let kv = self.options.kv;
         let max_outputs = MAX_OUTPUTS.min(rows);
-        let sizes = Sizes { context, n_sequences: 1, max_rows: rows.min(context), max_outputs, kv };
+        let sizes = Sizes { context, cells, max_rows: rows.min(context), max_outputs, kv };
         let suits = |gpu: &Gpu| self.options.choice.unwrap_or_else(|| Choice::of(&gpu.caps, kv, self.options.fast));
         let choice = device.gpu().map_or(Choice::cpu(kv), suits);
         if let (Device::Cpu(_), Some(room)) = (&device, self.options.cpu.room) {

@@ -10,7 +10,11 @@ use crate::base::buffer::BufferId;
 use crate::base::error::Result;
 use crate::device::memory::Memory;
 use crate::device::recording::Recording;
-use crate::kernels::params::{Sample, SampleOptions, SampleState};
+use crate::kernels::sample::{BINS, CUT_WORDS, LIST_WORDS};
+use crate::kernels::table::choices::{Bins, Digit};
+use crate::kernels::table::sample_scan::{Options, Params};
+use crate::kernels::table::sample_take::State;
+use crate::kernels::table::{sample_bins, sample_gather, sample_pick, sample_scan, sample_take};
 
 /// How to pick. The default is greedy; [`SamplingParams::chat`] is the default of chats.
 #[derive(Clone, Debug, PartialEq)]
@@ -149,7 +153,7 @@ pub struct Limits {
 pub struct Sampler {
     shape: Shape,
     options: BufferId,
-    /// Result, step and position, and the tokens by position: [`SampleState`], then [context + 1].
+    /// Result, step and position, and the tokens by position: [`State`], then [context + 1].
     state: BufferId,
     /// (bias, count in the window) per token.
     adjust: BufferId,
@@ -166,19 +170,19 @@ impl Sampler {
         let n = shape.n_vocab as u64;
         let mut words = |label: &str, count: u64| memory.alloc(label, count * 4);
         Ok(Sampler {
-            options: words("sampling options", size_of::<SampleOptions>() as u64 / 4 + n.div_ceil(32))?,
-            state: words("sampling state", size_of::<SampleState>() as u64 / 4 + shape.context as u64 + 1)?,
+            options: words("sampling options", size_of::<Options>() as u64 / 4 + n.div_ceil(32))?,
+            state: words("sampling state", size_of::<State>() as u64 / 4 + shape.context as u64 + 1)?,
             adjust: words("logit adjustments", 2 * n)?,
             values: words("adjusted logits", n)?,
             partials: words("best tokens", scan_groups(shape.n_vocab) as u64)?,
-            bins: words("bins", 3 * Sample::BINS as u64)?,
-            list: words("listed tokens", Sample::LIST_WORDS as u64 + n)?,
-            draws: words("drawn tokens", Sample::CUT_WORDS as u64 + bin_groups(shape.n_vocab) as u64)?,
+            bins: words("bins", 3 * BINS as u64)?,
+            list: words("listed tokens", LIST_WORDS as u64 + n)?,
+            draws: words("drawn tokens", CUT_WORDS as u64 + bin_groups(shape.n_vocab) as u64)?,
             shape,
         })
     }
 
-    /// Starts with [`SampleState`]: the result of the last step.
+    /// Starts with [`State`]: the result of the last step.
     pub fn state_buffer(&self) -> BufferId {
         self.state
     }
@@ -187,24 +191,24 @@ impl Sampler {
     pub fn record(&self, mode: Mode) -> Result<Recording> {
         let Shape { n_vocab, context, softcap, logits, batch, shared } = self.shape;
         let (scans, groups) = (scan_groups(n_vocab), bin_groups(n_vocab));
-        let params = |n_groups| Sample { n_vocab, n_groups, softcap: softcap.unwrap_or(0.0), context };
+        let params = |n_groups| Params { n_vocab, n_groups, softcap: softcap.unwrap_or(0.0), context };
         let Sampler { options, state, adjust, values, partials, bins, list, draws, .. } = *self;
         let mut r = Recording::default();
-        let (scan, chosen_of) = if mode == Mode::Greedy { ("0", logits) } else { ("1", values) };
-        let scan = format!("sample_scan.adjust{scan}");
-        r.push(&scan, params(0), &[logits, options, adjust, values, partials, bins], [scans, 1])?;
+        let adjusts = mode != Mode::Greedy;
+        let bind = sample_scan::Bind { logits, options, adjust, values, partials, bins };
+        r.push(sample_scan::Variant { adjust: adjusts }, params(0), bind, [scans, 1])?;
         if mode == Mode::Draw {
-            let (bins_variant, pick) = match shared {
-                true => ("sample_bins.shared", "sample_pick.digit8"),
-                false => ("sample_bins.storage", "sample_pick.digit4"),
-            };
-            r.push(bins_variant, params(scans), &[values, partials, options, bins, list], [groups, 1])?;
-            r.push("sample_gather", params(0), &[values, options, state, bins, list, draws], [groups, 1])?;
-            let buffers = [values, options, list, draws, state, adjust, batch];
-            r.push(pick, params(groups), &buffers, [1, 1])?;
+            let (counted, digit) = if shared { (Bins::Shared, Digit::N8) } else { (Bins::Storage, Digit::N4) };
+            let bind = sample_bins::Bind { values, partials, options, bins, list };
+            r.push(sample_bins::Variant { bins: counted }, params(scans), bind, [groups, 1])?;
+            let bind = sample_gather::Bind { values, options, state, bins, list, draws };
+            r.push(sample_gather::Variant {}, params(0), bind, [groups, 1])?;
+            let bind = sample_pick::Bind { values, options, list, draws, state, adjust, batch };
+            r.push(sample_pick::Variant { digit }, params(groups), bind, [1, 1])?;
         } else {
-            let buffers = [chosen_of, partials, options, state, adjust, batch];
-            r.push("sample_take", params(scans), &buffers, [1, 1])?;
+            let values = if adjusts { values } else { logits };
+            let bind = sample_take::Bind { values, partials, options, state, adjust, batch };
+            r.push(sample_take::Variant {}, params(scans), bind, [1, 1])?;
         }
         Ok(r)
     }
@@ -212,7 +216,7 @@ impl Sampler {
     /// Writes what a generation after these tokens starts from. The parameters are valid.
     pub fn start(&self, params: &SamplingParams, prompt: &[u32], limits: &Limits, memory: &mut dyn Memory) {
         let adjusts = params.has_penalties() || !params.logit_bias.is_empty();
-        let options = SampleOptions {
+        let options = Options {
             inv_temperature: (1.0 / params.temperature).min(1e20),
             top_k: params.top_k,
             top_p: params.top_p,
@@ -225,7 +229,7 @@ impl Sampler {
             adjusts: adjusts as u32,
             seed: [params.seed as u32, (params.seed >> 32) as u32],
             limit: limits.limit,
-            pad: [0; 3],
+            ..Default::default()
         };
         let mut words = bytemuck::cast_slice(&[options]).to_vec();
         let head = words.len();
@@ -233,7 +237,7 @@ impl Sampler {
         limits.stops.iter().for_each(|&id| words[head + id as usize / 32] |= 1 << (id % 32));
         memory.write(self.options, 0, bytemuck::cast_slice(&words));
 
-        let state = SampleState { n: prompt.len() as u32, first_cell: limits.first_cell, ..Default::default() };
+        let state = State { n: prompt.len() as u32, first_cell: limits.first_cell, ..Default::default() };
         memory.write(self.state, 0, bytemuck::bytes_of(&state));
         if !adjusts {
             return;
@@ -246,7 +250,7 @@ impl Sampler {
         if options.last_n > 0 {
             let window = prompt.len().saturating_sub(options.last_n as usize);
             prompt[window..].iter().for_each(|&id| adjust[id as usize][1] += 1);
-            memory.write(self.state, size_of::<SampleState>() as u64, bytemuck::cast_slice(prompt));
+            memory.write(self.state, size_of::<State>() as u64, bytemuck::cast_slice(prompt));
         }
         memory.write(self.adjust, 0, bytemuck::cast_slice(&adjust));
     }

@@ -9,7 +9,9 @@ use crate::base::error::Result;
 use crate::device::gpu::{Gpu, Prepared};
 use crate::device::recording::Recording;
 use crate::kernels::choose::{Product, Way};
-use crate::kernels::{self, Kernel, VariantId};
+use crate::kernels::face::{Face, VariantId};
+use crate::kernels::table::choices::Planes;
+use crate::kernels::table::quantize;
 use crate::model::forward::{Model, Shape};
 
 /// How long all of it may take. What is not measured by then goes by `Choice`, and is measured the next time.
@@ -39,17 +41,18 @@ pub async fn tune(gpu: &Gpu, model: &mut Model, budget: Duration) -> Result<bool
 }
 
 /// The kernels that [`tune`] will run, so that they can be compiled before.
-pub fn kernels(gpu: &Gpu, model: &Model) -> Result<Vec<(&'static Kernel, VariantId)>> {
-    let mut names = Vec::new();
+pub fn kernels(gpu: &Gpu, model: &Model) -> Result<Vec<VariantId>> {
+    let mut variants = Vec::new();
     for shape in shapes(model) {
         for product in unknown(model, shape)? {
             for way in candidates(gpu, model, &product) {
-                names.extend((way.planes > 0 && !product.fused).then(|| format!("quantize.planes{}", way.planes)));
-                names.push(way.variant(&product));
+                let planes = Planes::of(way.planes()).filter(|_| !product.fused);
+                variants.extend(planes.map(|planes| quantize::Variant { planes }.id()));
+                variants.extend(way.variant(&product));
             }
         }
     }
-    Ok(names.iter().filter_map(|name| kernels::find(name)).collect())
+    Ok(variants)
 }
 
 /// A decoded token, and a whole chunk of a prompt.
@@ -63,7 +66,7 @@ fn candidates(gpu: &Gpu, model: &Model, product: &Product) -> Vec<Way> {
     let (usual, largest) = (model.choice.way(product), model.tuning.largest(product));
     let fits = |way: &Way| match largest {
         Some(largest) => way.sums_as(&largest),
-        None => product.fused || way.planes > 0 || way.sums_as(&usual),
+        None => product.fused || way.planes() > 0 || way.sums_as(&usual),
     };
     product.ways(model.choice.able(&gpu.caps)).filter(fits).collect()
 }
@@ -97,7 +100,7 @@ async fn fastest(
     let mut slow: Vec<Way> = Vec::new();
     for way in candidates(gpu, model, &product) {
         // What shares its work out likewise, and costs a compilation too, will not be twice as fast.
-        if slow.iter().any(|other| (other.kernel, other.lanes) == (way.kernel, way.lanes)) {
+        if slow.iter().any(|other| other.works_as(&way)) {
             continue;
         }
         model.tuning.set(product, way);

@@ -3,7 +3,9 @@
 // Shapes: parts [R][n_heads][splits][dim4 + 1] vectors, the last of each (top, total, 0, 0); out [R][n_heads][dim4].
 // Grid: (n_heads, R).  dim4 <= 64.  Mirror: crate/kernels/attention/reference/attention_combine.rs
 struct Params {
+    // head_dim / 4.
     dim4: u32,
+    // Parts of a head.
     splits: u32,
 }
 @group(0) @binding(0) var<storage, read> parts: array<vec4<f32>>;

@@ -16,9 +16,9 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let dim4 = params.head_dim4;
     let stride = params.n_kv_heads * dim4;
     let kv_head = head / (params.n_heads / params.n_kv_heads);
-    let base = (row.z * params.n_kv_heads + kv_head) * dim4;
-    let end = row.y + 1u;
-    let begin = first_seen(end);
+    let base = kv_head * dim4;
+    let seen = seen_by(row);
+    let end = seen.y;
     var q: array<vec4<f32>, DIM / 4u>;
     var acc: array<vec4<f32>, DIM / 4u>;
     for (var i = 0u; i < dim4; i++) {
@@ -26,10 +26,12 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     }
     var top = LOWEST;
     var total = 0.0;
-    for (var cell = begin; cell < end; cell += 4u) {
+    for (var position = seen.x; position < end; position += 4u) {
+        let four = vec4<u32>(position) + vec4<u32>(0u, 1u, 2u, 3u);
         // Past the end the last cell is read again, and weighs nothing.
-        let cells = min(vec4<u32>(cell, cell + 1u, cell + 2u, cell + 3u), vec4<u32>(row.y));
-        let at = vec4<u32>(base) + cells * stride;
+        let held = min(four, vec4<u32>(end - 1u));
+        let cells = vec4<u32>(cell(row, held.x), cell(row, held.y), cell(row, held.z), cell(row, held.w));
+        let at = cells * stride + vec4<u32>(base);
         var score = vec4<f32>(0.0);
         for (var i = 0u; i < dim4; i++) {
             let v = q[i];
@@ -44,8 +46,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         let new_top = max(top, max(max(score.x, score.y), max(score.z, score.w)));
         let shrink = exp(top - new_top);
         top = new_top;
-        let seen = vec4<u32>(cell, cell + 1u, cell + 2u, cell + 3u) < vec4<u32>(end);
-        let p = select(vec4<f32>(0.0), exp(score - top), seen);
+        let counts = four < vec4<u32>(end);
+        let p = select(vec4<f32>(0.0), exp(score - top), counts);
         total = total * shrink + p.x + p.y + p.z + p.w;
         for (var i = 0u; i < dim4; i++) {
             acc[i] = acc[i] * shrink +

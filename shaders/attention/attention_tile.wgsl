@@ -1,12 +1,12 @@
-// Causal attention for prefill, by tiles of queries and cells (FlashAttention-2, Dao 2023):
-//   out[r][h] = sum_c softmax_c(q[r][h] . k[c]) v[c],   c from max(0, pos-window+1) to pos
+// Attention for prefill, by tiles of queries and cells (FlashAttention-2, Dao 2023):
+//   out[r][h] = sum_c softmax_c(q[r][h] . k[c]) v[c],   c from max(0, pos-window+1) to pos, with `ahead` to the last
 // q is already scaled. Shapes: qkv [R][q_stride*4] (queries first), cache [cells][n_kv_heads][head_dim],
 // out [R][n_heads*head_dim].
 // Grid: (n_kv_heads * groups, ceil(R / floor(QUERIES / heads))): a workgroup takes `heads` query heads of one KV head in as
 // many rows of the batch as make QUERIES queries, and reads K and V once for all of them, 32 cells at a time, head_dim in
 // slices of 32. Tiles lie at multiples of 32 cells of the sequence, and a cell that a query may not see adds nothing:
 // so a row's result does not depend on the rows beside it. Rows at consecutive positions of a sequence share the walk;
-// others of the batch are walked for in turn.
+// others of the batch are walked for one after the other.
 // head_dim % 4 == 0, <= DIM; heads <= QUERIES.  Mirror: crate/kernels/attention/reference/attention.rs
 #import shared/attention_io
 
@@ -54,15 +54,9 @@ fn block_of(group: vec3<u32>) -> Block {
     );
 }
 
-// The cells that a row sees: from x to before y.
-fn seen_by(row: u32) -> vec2<u32> {
-    let end = batch[row].y + 1u;
-    return vec2<u32>(first_seen(end), end);
-}
-
-// Where in the caches, in vectors, the KV head of a sequence's cell is.
-fn cell_at(block: Block, first_cell: u32, cell: u32) -> u32 {
-    return ((first_cell + cell) * params.n_kv_heads + block.kv_head) * params.head_dim4;
+// Where in the caches, in vectors, the KV head's part of a position is.
+fn cell_at(block: Block, row: vec4<u32>, position: u32) -> u32 {
+    return (cell(row, position) * params.n_kv_heads + block.kv_head) * params.head_dim4;
 }
 
 fn add4(sum: vec4<f32>, p: vec4<f32>, a: vec4<f32>, b: vec4<f32>, c: vec4<f32>, d: vec4<f32>) -> vec4<f32> {
@@ -98,20 +92,20 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         run += 1u;
         while run < block.n_rows {
             let next = batch[block.first_row + run];
-            if next.z != start.z || next.y != start.y + (run - run_start) {
+            if next.z != start.z || next.w != start.w || next.y != start.y + (run - run_start) {
                 break;
             }
             run += 1u;
         }
-        let begin = seen_by(block.first_row + run_start).x;
-        let end = start.y + (run - run_start);
+        let begin = seen_by(start).x;
+        let end = seen_by(batch[block.first_row + run - 1u]).y;
         // What each of the thread's queries sees; nothing, if it is not in the run.
         var seen: array<vec2<u32>, EACH>;
         for (var r = 0u; r < EACH; r++) {
             let row = (q0 + 16u * r) / block.n_heads;
             seen[r] = vec2<u32>(0u);
             if row >= run_start && row < run {
-                seen[r] = seen_by(block.first_row + row);
+                seen[r] = seen_by(batch[block.first_row + row]);
             }
         }
 
@@ -132,7 +126,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
                 for (var c = q0; c < CELLS; c += THREADS / 8u) {
                     var k = vec4<f32>(0.0);
                     if tile + c >= begin && tile + c < end && d4 < dim4 {
-                        k = kv_unpack(k_cache[cell_at(block, start.z, tile + c) + d4]);
+                        k = kv_unpack(k_cache[cell_at(block, start, tile + c) + d4]);
                     }
                     kv_tile[c % 4u][slot(c / 4u, lane)] = k;
                 }
@@ -185,7 +179,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
                     for (var c = q0; c < CELLS; c += THREADS / 8u) {
                         var v = vec4<f32>(0.0);
                         if tile + c >= begin && tile + c < end && d4 < dim4 {
-                            v = kv_unpack(v_cache[cell_at(block, start.z, tile + c) + d4]);
+                            v = kv_unpack(v_cache[cell_at(block, start, tile + c) + d4]);
                         }
                         kv_tile[c % 4u][slot(c / 4u, lane)] = v;
                     }

@@ -6,17 +6,29 @@
 // stretches of the cells. All workgroups of a KV head write the same new key and value, so that none waits for another.
 // QH <= 4; head_dim % 4 == 0, <= 256.  Mirror: crate/kernels/attention/reference/decode_attention.rs
 struct Params {
+    // Query heads.
     n_heads: u32,
+    // Heads of keys, as of values.
     n_kv_heads: u32,
+    // head_dim / 4.
     head_dim4: u32,
+    // Rotated pairs: rope_dim / 2.
     rope_half: u32,
+    // 1: pairs are (i, i + rope_half) instead of (2i, 2i + 1).
     neox: u32,
+    // 1: query and key heads go through RMSNorm first.
     has_norm: u32,
+    // Added to the mean of squares.
     eps: f32,
+    // Queries are multiplied by this.
     attn_scale: f32,
+    // Cells a row may look back over, itself included; 0: all.
     window: u32,
+    // Workgroups per KV head and split.
     groups: u32,
+    // softcap * tanh(score / softcap); 0: off.
     softcap: f32,
+    // Stretches that the cells are cut into; 1: the result is whole.
     splits: u32,
 }
 @group(0) @binding(0) var<storage, read> batch: array<vec4<u32>>;
@@ -31,9 +43,10 @@ struct Params {
 #import shared/kv_{kv}
 #import shared/rope_angle
 #import shared/scores
+#import shared/cell
 #import shared/attend
 
-// The queries and, last, the key, while they are turned.
+// The queries and, last, the key, while they are rotated.
 var<workgroup> heads: array<f32, (QH + 1u) * 256u>;
 
 fn head4(at: u32) -> vec4<f32> {
@@ -94,11 +107,11 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         let start = i / half * dim;
         let a = start + select(2u * pair, pair, params.neox != 0u);
         let b = start + select(2u * pair + 1u, pair + half, params.neox != 0u);
-        let turn = rope_angle(row.y, pair, half);
+        let angle = rope_angle(row.y, pair, half);
         let u = heads[a];
         let v = heads[b];
-        heads[a] = u * turn.x - v * turn.y;
-        heads[b] = u * turn.y + v * turn.x;
+        heads[a] = u * angle.x - v * angle.y;
+        heads[b] = u * angle.y + v * angle.x;
     }
     workgroupBarrier();
     let q_stride = q_row(dim4);
@@ -110,9 +123,9 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         q_tile[i] = q;
     }
     let stride = params.n_kv_heads * dim4;
-    let base = (row.z * params.n_kv_heads + kv_head) * dim4;
+    let base = kv_head * dim4;
     if lid < dim4 {
-        let at = base + row.y * stride + lid;
+        let at = cell(row, row.y) * stride + base + lid;
         k_cache[at] = kv_pack(head4(QH * dim + 4u * lid));
         v_cache[at] = kv_pack(qkv[k_from + params.n_kv_heads * dim4 + lid]);
     }
@@ -125,7 +138,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let share = (end - begin + params.splits - 1u) / params.splits;
     begin = min(begin + split * share, end);
     end = min(begin + share, end);
-    let sums = attend(begin, end, base, stride, dim4, caller_lane(caller), lid);
+    let sums = attend(row, begin, end, base, stride, dim4, caller_lane(caller), lid);
     for (var h = 0u; h < n_heads; h++) {
         let head = r * params.n_heads + head0 + h;
         if params.splits == 1u {

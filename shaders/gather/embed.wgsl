@@ -3,10 +3,15 @@
 // Grid: (ceil(K/32 / 64), R), one thread a block of 32. A row whose token lies in another part is left alone.
 // Mirror: crate/kernels/gather/reference/embed.rs
 struct Params {
+    // Plane offsets of the weight part, in u32 words; `[0]` is 0.
     planes: vec4<u32>,
+    // Blocks of 32 in a row: K / 32.
     k_blocks: u32,
+    // The vocabulary id of the part's first row.
     first_row: u32,
+    // Its rows.
     n_rows: u32,
+    // Rows are multiplied by this.
     scale: f32,
 }
 @group(0) @binding(2) var<storage, read> batch: array<vec4<u32>>;

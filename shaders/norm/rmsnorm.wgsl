@@ -3,9 +3,13 @@
 // Shapes: x [*][K], weight [K], rows [R] (which row of x; used when gather is set), out [R][K]; K % 4 == 0.
 // Grid: (1, R), a workgroup a row.  Mirror: crate/kernels/norm/reference/rmsnorm.rs
 struct Params {
+    // Row length / 4.
     k4: u32,
+    // Added to the mean of squares.
     eps: f32,
+    // 1: read row `rows[r]` instead of row r.
     gather: u32,
+    // 1: add to the output instead of overwriting it.
     accumulate: u32,
 }
 @group(0) @binding(0) var<storage, read> x: array<vec4<f32>>;

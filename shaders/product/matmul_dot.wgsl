@@ -63,7 +63,7 @@ fn staged(j: u32, row: u32) -> Integers {
     return q;
 }
 
-// Adds to two of a row's four sums, and turns to the other two.
+// Adds to two of a row's four sums, and swaps these two and the others.
 fn step(sums: vec4<f32>, i: u32, row: u32, a: Integers, b: Integers) -> vec4<f32> {
     let w0 = w_tile[i][row];
     let w1 = w_tile[i][8u + row];

@@ -2,6 +2,7 @@
 // Shapes: x [R][K], out [R][K/32] records of a vector (d, and d times the sum of v over each half and both) and the planes, two
 // vectors each. Grid: (ceil(K/32 / 64), R), a thread a block.  Mirror: crate/kernels/product/reference/quantize.rs
 struct Params {
+    // Blocks of 32 in a row.
     k_blocks: u32,
 }
 @group(0) @binding(0) var<storage, read> x: array<vec4<f32>>;

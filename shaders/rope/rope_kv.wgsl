@@ -15,6 +15,7 @@
 @group(0) @binding(7) var<uniform> params: Params;
 #import shared/kv_{kv}
 #import shared/rope_angle
+#import shared/cell
 #import shared/reduce_{reduce}
 
 var<workgroup> head: array<f32, 256>;
@@ -46,11 +47,11 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         for (var i = lid; i < half; i += 64u) {
             let a = select(2u * i, i, params.neox != 0u);
             let b = select(2u * i + 1u, i + half, params.neox != 0u);
-            let turn = rope_angle(row.y, i, half);
+            let angle = rope_angle(row.y, i, half);
             let u = head[a];
             let v = head[b];
-            head[a] = u * turn.x - v * turn.y;
-            head[b] = u * turn.y + v * turn.x;
+            head[a] = u * angle.x - v * angle.y;
+            head[b] = u * angle.y + v * angle.x;
         }
     }
     workgroupBarrier();
@@ -60,7 +61,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         }
     } else if lid < dim / 4u {
         let kv_head = (h - params.n_heads) % params.n_kv_heads;
-        let at = ((row.z + row.y) * params.n_kv_heads + kv_head) * (dim / 4u) + lid;
+        let at = (cell(row, row.y) * params.n_kv_heads + kv_head) * (dim / 4u) + lid;
         let v = kv_pack(vec4<f32>(head[4u * lid], head[4u * lid + 1u], head[4u * lid + 2u], head[4u * lid + 3u]));
         if is_v {
             v_cache[at] = v;

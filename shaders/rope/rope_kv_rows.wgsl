@@ -13,11 +13,12 @@
 @group(0) @binding(7) var<uniform> params: Params;
 #import shared/kv_{kv}
 #import shared/rope_angle
+#import shared/cell
 
 // A head of a row: where it starts in qkv and in its cache, and the scale of its norm.
 struct Head {
     start: u32,
-    cell: u32,
+    to: u32,
     is_q: bool,
     scale: f32,
 }
@@ -38,7 +39,7 @@ fn store(head: Head, i: u32, v: vec4<f32>) {
     if head.is_q {
         qkv[head.start + i] = v * params.attn_scale;
     } else {
-        k_cache[head.cell + i] = kv_pack(v);
+        k_cache[head.to + i] = kv_pack(v);
     }
 }
 
@@ -53,10 +54,10 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let dim4 = params.head_dim / 4u;
     let kv_head = (h - min(h, params.n_heads)) % params.n_kv_heads;
     let start = (r * (params.n_heads + 2u * params.n_kv_heads) + h) * dim4;
-    let cell = ((row.z + row.y) * params.n_kv_heads + kv_head) * dim4;
+    let to = (cell(row, row.y) * params.n_kv_heads + kv_head) * dim4;
     if h >= params.n_heads + params.n_kv_heads {
         for (var i = 0u; i < dim4; i++) {
-            v_cache[cell + i] = kv_pack(qkv[start + i]);
+            v_cache[to + i] = kv_pack(qkv[start + i]);
         }
         return;
     }
@@ -69,7 +70,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         }
         scale = inverseSqrt(squares / f32(params.head_dim) + params.eps);
     }
-    let head = Head(start, cell, h < params.n_heads, scale);
+    let head = Head(start, to, h < params.n_heads, scale);
     let half = params.rope_half;
     if params.neox != 0u {
         for (var i = 0u; i < half / 4u; i++) {

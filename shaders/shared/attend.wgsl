@@ -22,8 +22,18 @@ fn q_row(dim4: u32) -> u32 {
     return (dim4 + 3u) & 124u;
 }
 
-// Cells begin..end whose first cell's vectors start at `base`, `stride` from one to the next. The queries are in place.
-fn attend(begin: u32, end: u32, base: u32, stride: u32, dim4: u32, lane: u32, lid: u32) -> Attended {
+// Positions begin..end of the row's sequence. A cell is `stride` vectors, the KV head's from `base` on. The queries are in
+// place.
+fn attend(
+    row: vec4<u32>,
+    begin: u32,
+    end: u32,
+    base: u32,
+    stride: u32,
+    dim4: u32,
+    lane: u32,
+    lid: u32,
+) -> Attended {
     // 64 threads cover the head's dim4 vectors `parts` times over; each takes every parts-th cell.
     let parts = 64u / dim4;
     let part = lid / dim4;
@@ -38,7 +48,7 @@ fn attend(begin: u32, end: u32, base: u32, stride: u32, dim4: u32, lane: u32, li
         for (var first = 0u; first < count; first += 64u) {
             // Threads past the end repeat the last cell, so that all stay in step; it is not stored.
             let c = min(first + lid, count - 1u);
-            let at = base + (tile + c) * stride;
+            let at = cell(row, tile + c) * stride + base;
             var score = vec4<f32>(0.0);
             for (var i = 0u; i < dim4; i += 4u) {
                 let k0 = kv_unpack(k_cache[at + i]);
@@ -71,7 +81,7 @@ fn attend(begin: u32, end: u32, base: u32, stride: u32, dim4: u32, lane: u32, li
                 acc[h] *= shrink[h];
             }
             for (var c = part; c < count; c += parts) {
-                let v = kv_unpack(v_cache[base + (tile + c) * stride + d4]);
+                let v = kv_unpack(v_cache[cell(row, tile + c) * stride + base + d4]);
                 let p = p_tile[c];
                 for (var h = 0u; h < QH; h++) {
                     acc[h] += p[h] * v;

@@ -1,15 +1,25 @@
 #import shared/kv_{kv}
 #import shared/scores
-// What the attention kernels bind: rows (token, position, first cell, 0), queries, cache, results.
+#import shared/cell
+// What the attention kernels bind: rows (token, position, first cell, cells of its sequence), queries, cache, results.
 struct Params {
+    // Query heads.
     n_heads: u32,
+    // Heads of keys, as of values.
     n_kv_heads: u32,
+    // head_dim / 4.
     head_dim4: u32,
+    // Length of a row of qkv / 4.
     q_stride4: u32,
+    // Cells a row may look back over, itself included; 0: all.
     window: u32,
+    // Workgroups per KV head.
     groups: u32,
+    // softcap * tanh(score / softcap); 0: off.
     softcap: f32,
+    // Rows of the batch.
     rows: u32,
+    ahead: u32,
 }
 @group(0) @binding(0) var<storage, read> batch: array<vec4<u32>>;
 @group(0) @binding(1) var<storage, read> qkv: array<vec4<f32>>;
@@ -17,3 +27,9 @@ struct Params {
 @group(0) @binding(3) var<storage, read> v_cache: array<Kv4>;
 @group(0) @binding(4) var<storage, read_write> out: array<vec4<f32>>;
 @group(0) @binding(5) var<uniform> params: Params;
+
+// The cells that a row sees: from x to before y. With `ahead` those after it count too, as far as its sequence goes.
+fn seen_by(row: vec4<u32>) -> vec2<u32> {
+    let next = row.y + 1u;
+    return vec2<u32>(first_seen(next), max(next, select(0u, row.w, params.ahead != 0u)));
+}

@@ -3,17 +3,29 @@
 // What the matrix-vector kernels share: which rows a thread sums, and what becomes of the sums. What they bind besides
 // weights is in matvec_x.wgsl or matvec_x_post.wgsl.
 struct Params {
+    // Plane offsets of the weight part, in u32 words; the first is 0.
     planes: vec4<u32>,
+    // Rows of the weight part.
     n: u32,
+    // Blocks of 32 in a row.
     k_blocks: u32,
+    // Length of an output row.
     out_stride: u32,
+    // Where in an output row this part's results go.
     column: u32,
+    // 1: bias is added.
     has_bias: u32,
+    // 1: results are added to what is there.
     accumulate: u32,
+    // 1: read row `rows[r]` of x instead of row r.
     gather: u32,
+    // 1: x goes through RMSNorm first, with `eps`.
     has_norm: u32,
+    // Added to the mean of squares.
     eps: f32,
+    // 0: none; 1: SiLU, 2: GELU (tanh) of the first half of the rows, times the second half.
     glu: u32,
+    // Threads that share a row, 16 or 64; `matvec_rows` does not read it.
     lanes: u32,
 }
 

@@ -1,9 +1,12 @@
 // What the sampling kernels share: options and state of a generation, and how logits are ordered and weighed.
 struct Params {
+    // Tokens of the vocabulary.
     n_vocab: u32,
     // Words of `partials` or `draws` that the kernel before wrote.
     n_groups: u32,
+    // softcap * tanh(logit / softcap); 0: off.
     softcap: f32,
+    // Cells of the sequence.
     context: u32,
 }
 // Written once a generation (crate/run/sampler.rs).

@@ -14,6 +14,8 @@ struct Shape {
     softcap: f32,
     /// (position, first cell) a row.
     rows: &'static [(u32, u32)],
+    /// Cells of each row's sequence, of which it sees those after it too; 0: it does not.
+    ahead: u32,
 }
 
 const fn shape(
@@ -24,12 +26,17 @@ const fn shape(
     softcap: f32,
     rows: &'static [(u32, u32)],
 ) -> Shape {
-    Shape { n_heads, n_kv_heads, head_dim, window, softcap, rows }
+    Shape { n_heads, n_kv_heads, head_dim, window, softcap, rows, ahead: 0 }
+}
+
+/// The same where rows see so many cells of their sequence, those after them too.
+const fn ahead(ahead: u32, shape: Shape) -> Shape {
+    Shape { ahead, ..shape }
 }
 
 /// With 1 to 4 query heads a workgroup; some KV heads have queries for one workgroup and a part of another.
 /// Tiles are of 256 cells: contexts end below, at and above one and several.
-const SHAPES: [Shape; 20] = [
+const SHAPES: [Shape; 24] = [
     shape(1, 1, 32, 0, 0.0, &[(0, 0)]),
     shape(3, 3, 64, 0, 0.0, &[(5, 0), (255, 0), (256, 0)]),
     shape(2, 2, 128, 7, 0.0, &[(3, 20), (6, 20), (7, 20), (300, 40)]),
@@ -51,6 +58,11 @@ const SHAPES: [Shape; 20] = [
     shape(4, 2, 8, 3, 0.0, &[(300, 0), (1, 310)]),
     shape(3, 1, 72, 0, 0.0, &[(65, 2), (257, 70)]),
     shape(8, 2, 100, 0, 20.0, &[(63, 0), (2, 0)]),
+    // The last of these has no cell after it, and the one after sees less than the sequence has.
+    ahead(8, shape(3, 1, 64, 0, 0.0, &[(0, 0), (7, 40), (11, 60)])),
+    ahead(300, shape(4, 2, 32, 0, 10.0, &[(2, 3), (255, 3), (299, 3)])),
+    ahead(257, shape(2, 1, 256, 0, 0.0, &[(1, 0), (200, 300)])),
+    ahead(70, shape(5, 1, 80, 9, 0.0, &[(30, 1), (68, 1)])),
 ];
 
 /// Rows at consecutive positions of a sequence.
@@ -65,7 +77,7 @@ const fn consecutive<const N: usize>(position: u32, first_cell: u32) -> [(u32, u
 }
 
 /// Whole prompts and parts of them, for the tiles: of 32 cells, and of so many rows as have 64 or 32 queries.
-const PROMPTS: [Shape; 8] = [
+const PROMPTS: [Shape; 11] = [
     shape(3, 1, 64, 0, 0.0, &consecutive::<43>(0, 5)),
     shape(4, 2, 32, 20, 0.0, &consecutive::<70>(95, 0)),
     shape(7, 1, 64, 0, 30.0, &consecutive::<19>(25, 0)),
@@ -74,7 +86,10 @@ const PROMPTS: [Shape; 8] = [
     shape(4, 1, 256, 33, 0.0, &consecutive::<17>(120, 0)),
     // Heads for more than one workgroup.
     shape(66, 1, 8, 0, 0.0, &consecutive::<3>(40, 0)),
-    // Runs of two sequences, a gap in one, and rows taken in turns.
+    ahead(43, shape(3, 1, 64, 0, 0.0, &consecutive::<43>(0, 5))),
+    ahead(100, shape(4, 2, 32, 0, 0.0, &consecutive::<70>(20, 0))),
+    ahead(41, shape(4, 1, 256, 10, 5.0, &consecutive::<17>(20, 3))),
+    // Runs of two sequences, a gap in one, and rows of both mixed.
     shape(
         4,
         2,
@@ -140,13 +155,17 @@ fn case(random: &mut Random, s: &Shape, kv: &str, variant: String, groups: u32, 
         let size = 6.0 / (s.head_dim as f32).sqrt();
         row[..(s.n_heads * s.head_dim) as usize].iter_mut().for_each(|w| *w = (size * random.unit()).to_bits());
     }
-    let cells: Vec<_> = s.rows.iter().map(|&(position, first_cell)| seen(position, first_cell, s.window)).collect();
+    let sees = |&(position, first_cell): &(u32, u32)| {
+        let causal = seen(position, first_cell, s.window);
+        causal.start..causal.end.max(first_cell + s.ahead)
+    };
+    let cells: Vec<_> = s.rows.iter().map(sees).collect();
     let [k, v] = [(); 2].map(|_| cache(random, kv, s.n_kv_heads * s.head_dim, &cells));
     Case {
         variant,
         what: format!(
-            "{}:{} heads of {}, window {}, softcap {}, at {:?}",
-            s.n_heads, s.n_kv_heads, s.head_dim, s.window, s.softcap, s.rows
+            "{}:{} heads of {}, window {}, softcap {}, {} ahead, at {:?}",
+            s.n_heads, s.n_kv_heads, s.head_dim, s.window, s.softcap, s.ahead, s.rows
         ),
         params: Attention {
             n_heads: s.n_heads,
@@ -157,9 +176,14 @@ fn case(random: &mut Random, s: &Shape, kv: &str, variant: String, groups: u32, 
             groups,
             softcap: s.softcap,
             rows: s.rows.len() as u32,
+            ahead: u32::from(s.ahead > 0),
+            pad: [0; 3],
         },
         buffers: vec![
-            Data::In(s.rows.iter().flat_map(|&(p, c)| [u32::MAX, p, c, 0]).collect()),
+            // Where no row sees ahead, the fourth word must not matter.
+            Data::In(
+                s.rows.iter().flat_map(|&(p, c)| [u32::MAX, p, c, if s.ahead > 0 { s.ahead } else { 5000 }]).collect(),
+            ),
             Data::In(qkv),
             Data::In(k),
             Data::In(v),

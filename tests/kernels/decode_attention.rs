@@ -33,7 +33,7 @@ const SHAPES: [Shape; 14] = [
     // One query head a workgroup.
     Shape { n_heads: 1, n_kv_heads: 1, head_dim: 32, rope_half: 16, neox: 0, norm: false, window: 0, softcap: 0.0, splits: 1, rows: &[(0, 0)] },
     Shape { n_heads: 3, n_kv_heads: 3, head_dim: 64, rope_half: 32, neox: 1, norm: true, window: 0, softcap: 0.0, splits: 3, rows: &[(255, 0), (256, 300)] },
-    // Two; half of the head turns; no multiple of 16.
+    // Two; half of the head is rotated; no multiple of 16.
     Shape { n_heads: 4, n_kv_heads: 2, head_dim: 80, rope_half: 20, neox: 1, norm: true, window: 7, softcap: 0.0, splits: 1, rows: &[(3, 20), (300, 40)] },
     Shape { n_heads: 2, n_kv_heads: 1, head_dim: 100, rope_half: 50, neox: 0, norm: false, window: 300, softcap: 20.0, splits: 4, rows: &[(700, 3)] },
     // A part without cells.

@@ -213,7 +213,7 @@ fn attention_of_one_row_is_rope_and_attention_however_it_is_split() {
     let (k_cache, v_cache) = (cache(&mut random), cache(&mut random));
     let batch = [0, position, first_cell, 0];
     let (n_heads, n_kv_heads) = (heads as u32, kv_heads as u32);
-    let turn = RopeKv {
+    let rotation = RopeKv {
         n_heads,
         n_kv_heads,
         head_dim: dim as u32,
@@ -225,8 +225,8 @@ fn attention_of_one_row_is_rope_and_attention_however_it_is_split() {
         rows: 1,
         ..RopeKv::default()
     };
-    let turned = [&batch[..], &q_norm, &k_norm, &table, &qkv, &k_cache, &v_cache];
-    let turned = mirror("rope_kv.tree.f32", turn, &turned, [8, 1]);
+    let rotated = [&batch[..], &q_norm, &k_norm, &table, &qkv, &k_cache, &v_cache];
+    let rotated = mirror("rope_kv.tree.f32", rotation, &rotated, [8, 1]);
     let dim4 = dim as u32 / 4;
     let plain = Attention {
         n_heads,
@@ -237,8 +237,10 @@ fn attention_of_one_row_is_rope_and_attention_however_it_is_split() {
         groups: 1,
         softcap: 3.0,
         rows: 1,
+        ahead: 0,
+        pad: [0; 3],
     };
-    let inputs: [&[u32]; 5] = [&batch, &turned[4], &turned[5], &turned[6], &vec![0; heads * dim]];
+    let inputs: [&[u32]; 5] = [&batch, &rotated[4], &rotated[5], &rotated[6], &vec![0; heads * dim]];
     let want = mirror("attention.tree.f32.qh2", plain, &inputs, [2, 1]);
     let want: Vec<f64> = float(&want[4]).iter().map(|&v| v as f64).collect();
     for splits in [1, 2, 4, 16] {
@@ -260,7 +262,7 @@ fn attention_of_one_row_is_rope_and_attention_however_it_is_split() {
         let out = vec![0; size];
         let inputs: [&[u32]; 8] = [&batch, &qkv, &q_norm, &k_norm, &table, &k_cache, &v_cache, &out];
         let got = mirror("decode_attention.tree.f32.qh2", params, &inputs, [2, splits]);
-        assert!(got[5] == turned[5] && got[6] == turned[6], "{splits} parts: another cache");
+        assert!(got[5] == rotated[5] && got[6] == rotated[6], "{splits} parts: another cache");
         let mut whole = got[7].clone();
         if splits > 1 {
             let combine = AttentionCombine { dim4, splits, pad: [0; 2] };
@@ -284,7 +286,7 @@ fn rope_row(params: RopeKv, position: u32, qkv: &[f32], norm: &[f32], table: &[f
 
 #[test]
 fn rope_by_hand() {
-    // Two pairs turn by p and p / 100: theta^(-2/4) of 10000.
+    // Two pairs are rotated by p and p / 100: theta^(-2/4) of 10000.
     let table = rope::table(4, 1e4, 1.0, &[], 1024);
     let mut params = RopeKv {
         n_heads: 1,
@@ -302,27 +304,27 @@ fn rope_by_hand() {
     for position in [0u32, 1, 300, 1000] {
         let (a, b) = ((position as f64).sin_cos(), (position as f64 / 100.0).sin_cos());
         // (u + iv) times e^(i angle)
-        let turn = |u: f64, v: f64, (sin, cos): (f64, f64)| (u * cos - v * sin, v * cos + u * sin);
+        let rotate = |u: f64, v: f64, (sin, cos): (f64, f64)| (u * cos - v * sin, v * cos + u * sin);
         params.neox = 0;
         let [q, k, v] = rope_row(params, position, &qkv, &[], &table);
-        let (q01, q23) = (turn(1.0, 2.0, a), turn(3.0, 4.0, b));
+        let (q01, q23) = (rotate(1.0, 2.0, a), rotate(3.0, 4.0, b));
         close(&q[..4], &[q01.0 / 2.0, q01.1 / 2.0, q23.0 / 2.0, q23.1 / 2.0], 1e-5);
         // Keys and values in the row itself stay.
         assert_eq!(q[4..], qkv[4..]);
-        let (k01, k23) = (turn(5.0, 6.0, a), turn(7.0, 8.0, b));
+        let (k01, k23) = (rotate(5.0, 6.0, a), rotate(7.0, 8.0, b));
         close(&k, &[k01.0, k01.1, k23.0, k23.1], 1e-5);
         assert_eq!(v, qkv[8..]);
         // The other pairing: elements 0 and 2, 1 and 3.
         params.neox = 1;
         let [q, ..] = rope_row(params, position, &qkv, &[], &table);
-        let (q02, q13) = (turn(1.0, 3.0, a), turn(2.0, 4.0, b));
+        let (q02, q13) = (rotate(1.0, 3.0, a), rotate(2.0, 4.0, b));
         close(&q[..4], &[q02.0 / 2.0, q13.0 / 2.0, q02.1 / 2.0, q13.1 / 2.0], 1e-5);
     }
 }
 
 #[test]
-fn rope_norms_first_and_turns_a_part() {
-    // One pair of a head of 4 turns. (2, 2, 2, 2) has root mean square 2 and becomes the norm's weights.
+fn rope_norms_first_and_rotates_a_part() {
+    // One pair of a head of 4 is rotated. (2, 2, 2, 2) has root mean square 2 and becomes the norm's weights.
     let table = rope::table(2, 1e4, 1.0, &[], 1024);
     let params = RopeKv {
         n_heads: 1,
@@ -407,19 +409,24 @@ fn attention_by_hand() {
         groups: 1,
         softcap: 0.0,
         rows: 1,
+        ahead: 0,
+        pad: [0; 3],
     };
     let nan = f32::NAN;
     let values = [nan, nan, nan, nan, 1.0, 2.0, 3.0, 4.0, 3.0, 2.0, 1.0, 0.0, 8.0, 8.0, 8.0, 8.0];
     let keys = [nan, nan, nan, nan, 1.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 1.0, 0.0, 1.0, 0.0];
     let run = |params: Attention, q: [f32; 4], position: u32| {
         let qkv = [q.to_vec(), vec![nan; 8]].concat();
-        let inputs: [&[u32]; 5] = [&[0, position, 1, 0], &bits(&qkv), &bits(&keys), &bits(&values), &[0; 4]];
+        let inputs: [&[u32]; 5] = [&[0, position, 1, 3], &bits(&qkv), &bits(&keys), &bits(&values), &[0; 4]];
         float(&mirror("attention.tree.f32.qh1", params, &inputs, [1, 1])[4]).to_vec()
     };
     close(&run(params, [0.0; 4], 2), &[4.0, 4.0, 4.0, 4.0], 1e-6);
     close(&run(params, [0.0; 4], 1), &[2.0, 2.0, 2.0, 2.0], 1e-6);
     close(&run(Attention { window: 1, ..params }, [0.0; 4], 1), &[3.0, 2.0, 1.0, 0.0], 1e-6);
     close(&run(Attention { window: 2, ..params }, [0.0; 4], 2), &[5.5, 5.0, 4.5, 4.0], 1e-6);
+    // The first of three cells, and all of them.
+    close(&run(params, [0.0; 4], 0), &[1.0, 2.0, 3.0, 4.0], 1e-6);
+    close(&run(Attention { ahead: 1, ..params }, [0.0; 4], 0), &[4.0, 4.0, 4.0, 4.0], 1e-6);
     // Scores ln 3 and 0: weights 3/4 and 1/4.
     let q = [3f32.ln(), 0.0, 0.0, 0.0];
     close(&run(params, q, 1), &[1.5, 2.0, 2.5, 3.0], 1e-6);
@@ -440,6 +447,8 @@ fn query_heads_share_their_kv_head() {
         groups: 1,
         softcap: 0.0,
         rows: 1,
+        ahead: 0,
+        pad: [0; 3],
     };
     let qkv = bits(&[0.0; 32]);
     let values = bits(&[7.0, 0.0, 0.0, 1.0, 9.0, 0.0, 0.0, 2.0]);
@@ -468,6 +477,8 @@ fn attention_in_f64() {
             groups: 1,
             softcap,
             rows: rows.len() as u32,
+            ahead: 0,
+            pad: [0; 3],
         };
         let mut want = Vec::new();
         for (r, &(position, first)) in rows.iter().enumerate() {

@@ -145,7 +145,7 @@ pub fn run(rig: &mut Rig) {
         for kv in ["pack16", "f16", "f32"] {
             let mut random = Random::new(5);
             for s in &SHAPES {
-                // Threads that own a head turn whole vectors.
+                // Threads that own a head rotate whole vectors.
                 let rows_kernel = way == "rope_kv_rows";
                 if rows_kernel && s.rope_half % 4 != 0 {
                     continue;

@@ -80,6 +80,13 @@ fn a_model_without_room_is_refused_by_its_header_and_told_what_fits() {
     let fits: u64 = number_before(&message, ".");
     assert!(load(&file(), with(fits as u32, room)).is_ok(), "{message}");
     assert!(load(&file(), with(fits as u32 * 5 / 4 + 2, room)).is_err(), "{message}");
+    // Room for the context, and not for all of a larger cache.
+    let cached = |tokens: u32| LoadOptions { cache_tokens: Some(tokens), ..with(fits as u32, room) };
+    let message = load(&file(), cached(1 << 20)).err().expect("no room").message;
+    assert!(message.contains("with cacheTokens of at most"), "{message}");
+    let cells: u64 = number_before(&message, ".");
+    assert!(load(&file(), cached(cells as u32)).is_ok(), "{message}");
+    assert!(load(&file(), cached(cells as u32 * 5 / 4 + 2)).is_err(), "{message}");
 }
 
 fn refused_for_context(options: LoadOptions) -> bool {

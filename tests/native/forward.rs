@@ -10,7 +10,8 @@ use sotto::base::precision::KvType;
 use sotto::device::Backend;
 use sotto::device::gpu::{Gpu, GpuOptions};
 use sotto::device::memory::Memory;
-use sotto::kernels::choose::Choice;
+use sotto::kernels::choose::{Choice, ManyRows, Prefill, SingleRow};
+use sotto::kernels::table::choices::{Kv, Lanes, Planes, Reduce, X};
 use sotto::model::forward::Shape;
 use sotto::run::batch::{Batch, Row};
 use sotto::run::loader::LoadOptions;
@@ -123,7 +124,8 @@ fn compare(options: LoadOptions, name: &str, ceiling: f32) -> Result<f32, String
 
 /// Where a wrong result comes from: the first dispatch that its mirror contradicts.
 fn explain(name: &str, kv: KvType) -> String {
-    let mut twin = Twin::new(&file(name), Layout { choice: Choice { kv: kv_name(kv), ..PLAIN }, ..Default::default() });
+    let mut twin =
+        Twin::new(&file(name), Layout { choice: Choice { kv: Choice::cpu(kv).kv, ..PLAIN }, ..Default::default() });
     let prompt = tiny_golden(name).prompt;
     let whole = Batch { rows: rows(&prompt, 0, 0, |_| true), prefill: true };
     let next = Batch { rows: rows(&prompt[..1], prompt.len() as u32, 0, |_| true), prefill: false };
@@ -137,7 +139,7 @@ fn explain(name: &str, kv: KvType) -> String {
 fn every_dispatch_agrees_with_its_mirror() {
     for name in VARIED {
         let mut twin =
-            Twin::new(&file(name), Layout { choice: Choice { kv: "pack16", ..PLAIN }, ..Default::default() });
+            Twin::new(&file(name), Layout { choice: Choice { kv: Kv::Pack16, ..PLAIN }, ..Default::default() });
         let batch = Batch { rows: rows(&tiny_golden(name).prompt, 0, 0, |p| p % 13 == 0), prefill: true };
         let difference = twin.first_difference(&batch);
         assert!(difference.is_none(), "{name}: {}", difference.unwrap());
@@ -223,14 +225,19 @@ fn without_subgroups_the_result_is_alike() {
 }
 
 /// What a GPU prefills with; and integers in all products, of two planes of bytes and of one.
-const TILES: Choice = Choice { x: "tile", attention: "attention_tile", ..PLAIN };
-const DOTS: Choice = Choice { x: "dot", matvec: "matvec_dot", planes: 2, ..TILES };
-const FAST_DOTS: Choice = Choice { planes: 1, ..DOTS };
+const TILES: Choice = Choice { many: ManyRows::Tile, prefill: Prefill::Tile, ..PLAIN };
+const DOTS: Choice =
+    Choice { many: ManyRows::TileDot, single: SingleRow::SharedDot, planes: Some(Planes::N2), ..TILES };
+const FAST_DOTS: Choice = Choice { planes: Some(Planes::N1), ..DOTS };
 /// Norms behind projections as a part of the product after them.
 const POST: Choice = Choice { post: true, ..PLAIN };
 
 fn ceiling(choice: &Choice) -> f32 {
-    [CEILING_F32, CEILING_8_BITS, CEILING_16_BITS][choice.planes as usize]
+    match choice.planes {
+        None => CEILING_F32,
+        Some(Planes::N1) => CEILING_8_BITS,
+        Some(Planes::N2) => CEILING_16_BITS,
+    }
 }
 
 #[test]
@@ -250,7 +257,7 @@ fn integer_products_compute_the_goldens() {
             let last = prompt.len() - 1;
             let next = Batch { rows: rows(&prompt[last..], last as u32, 0, |_| true), prefill: false };
             let decoded = largest_difference(&twin.forward(&next), row(last));
-            println!("{name:20} {} planes: prefilled {prefilled:.1e}, decoded {decoded:.1e}", choice.planes);
+            println!("{name:20} {:?} planes: prefilled {prefilled:.1e}, decoded {decoded:.1e}", choice.planes);
             let most = ceiling(&choice);
             assert!(prefilled < most && decoded < most, "{name}, {choice:?}: {prefilled:.1e}, {decoded:.1e}");
         }
@@ -278,7 +285,7 @@ fn tiles_give_the_same_bits_whatever_the_chunk() {
     let cases = ["qwen2-mixed", "gemma3-mixed"].map(|name| [(name, TILES), (name, DOTS), (name, FAST_DOTS)]);
     for (name, choice) in cases.into_iter().flatten() {
         let prompt = long_prompt(name);
-        let choice = Choice { kv: "pack16", ..choice };
+        let choice = Choice { kv: Kv::Pack16, ..choice };
         let mut twin = Twin::new(&file(name), Layout { choice, ..Default::default() });
         let mut prefill = |chunk: usize| -> Vec<f32> {
             let pieces = prompt.chunks(chunk).zip((0..).step_by(chunk));
@@ -299,26 +306,35 @@ fn choices() -> Vec<Choice> {
     let lanes = block_on(Gpu::request(GpuOptions::default())).expect("an adapter").caps.subgroup_min;
     let all = [
         (0, PLAIN),
-        (1, Choice { reduce: "subgroup", lanes: "subgroup", ..PLAIN }),
-        (0, Choice { matvec: "matvec_rows", attention: "attention_rows", ..PLAIN }),
-        (4, Choice { reduce: "subgroup", lanes: "quad", x: "quad", matvec: "matvec_rows", ..PLAIN }),
+        (1, Choice { reduce: Reduce::Subgroup, lanes: Lanes::Subgroup, ..PLAIN }),
+        (0, Choice { single: SingleRow::Owned(X::Direct), prefill: Prefill::Owned, ..PLAIN }),
+        (
+            4,
+            Choice {
+                reduce: Reduce::Subgroup,
+                lanes: Lanes::Quad,
+                many: ManyRows::Owned(X::Quad),
+                single: SingleRow::Owned(X::Quad),
+                ..PLAIN
+            },
+        ),
         (
             8,
             Choice {
-                reduce: "subgroup",
-                lanes: "quad",
-                x: "octet",
-                matvec: "matvec_rows",
-                attention: "attention_rows",
+                reduce: Reduce::Subgroup,
+                lanes: Lanes::Quad,
+                many: ManyRows::Owned(X::Octet),
+                single: SingleRow::Owned(X::Direct),
+                prefill: Prefill::Owned,
                 ..PLAIN
             },
         ),
         (0, TILES),
         (0, DOTS),
-        (1, Choice { reduce: "subgroup", ..DOTS }),
+        (1, Choice { reduce: Reduce::Subgroup, ..DOTS }),
         (0, FAST_DOTS),
         (0, POST),
-        (1, Choice { reduce: "subgroup", ..POST }),
+        (1, Choice { reduce: Reduce::Subgroup, ..POST }),
         (0, Choice { post: true, ..DOTS }),
     ];
     all.into_iter().filter(|c| c.0 <= lanes).map(|c| c.1).collect()
@@ -353,7 +369,7 @@ fn norms_behind_projections_may_be_added_by_the_next_product() {
     for name in tiny::MODELS.iter().map(|spec| spec.name).filter(|name| name.starts_with("gemma3")) {
         let prompt = tiny_golden(name).prompt;
         // A kernel without that form, too, stands in for one that has it.
-        for choice in [PLAIN, Choice { matvec: "matvec_rows", ..PLAIN }, DOTS] {
+        for choice in [PLAIN, Choice { single: SingleRow::Owned(X::Direct), ..PLAIN }, DOTS] {
             let choices = [choice, Choice { post: true, ..choice }];
             let [mut apart, mut fused] =
                 choices.map(|choice| Twin::new(&file(name), Layout { choice, ..Default::default() }));
@@ -409,7 +425,7 @@ fn two_sequences_in_a_batch_are_as_each_alone() {
         let other: Vec<u32> = prompt.iter().rev().take(23).copied().collect();
         // The plainest kernels, the most involved, the tiles, and integers.
         let choices = choices();
-        let tiles = choices.iter().position(|c| c.x == "tile").expect("tiles");
+        let tiles = choices.iter().position(|c| c.many == ManyRows::Tile).expect("tiles");
         for choice in [choices[0], choices[tiles - 1], TILES, DOTS] {
             let mut twin = Twin::new(&file(name), Layout { choice, n_sequences: 2, ..Default::default() });
             let mut alone = |tokens: &[u32]| {

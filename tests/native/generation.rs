@@ -398,6 +398,7 @@ fn load_options_out_of_range_are_refused() {
     for options in [
         LoadOptions { context: Some(0), ..Default::default() },
         LoadOptions { context: Some(tiny::CONTEXT_LENGTH + 1), ..Default::default() },
+        LoadOptions { context: Some(64), cache_tokens: Some(63), ..Default::default() },
         LoadOptions { max_rows: Some(0), ..Default::default() },
         LoadOptions { max_rows: Some(5000), ..Default::default() },
     ] {

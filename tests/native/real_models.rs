@@ -9,8 +9,8 @@ use crate::common::run::{argmax, golden, rows};
 use pollster::block_on;
 use sotto::device::Backend;
 use sotto::eval::{self, Score};
-use sotto::kernels::choose::Caps;
-use sotto::kernels::choose::Choice;
+use sotto::kernels::choose::{Caps, Choice, ManyRows, Prefill, SingleRow};
+use sotto::kernels::table::choices::{Kv, Lanes, Reduce, X};
 use sotto::run::batch::Batch;
 use sotto::run::engine::{Engine, Prompt};
 use sotto::run::loader::{LoadOptions, Loader};
@@ -176,21 +176,27 @@ fn gemma3_computes_its_short_goldens_on_the_gpu() {
 
 /// The kernels that any adapter may come to run, those of graphics cards among them, as far as this one can.
 fn choices(usual: Choice, caps: &Caps) -> Vec<Choice> {
-    let plain =
-        Choice { reduce: "tree", lanes: "tree", x: "direct", matvec: "matvec", attention: "attention", ..usual };
-    let tiles = Choice { x: "tile", attention: "attention_tile", post: true, ..plain };
-    let rows = Choice { matvec: "matvec_rows", attention: "attention_rows", ..plain };
-    let in_subgroups = |choice| Choice { reduce: "subgroup", lanes: "subgroup", ..choice };
-    let in_quads = |choice| Choice { reduce: "subgroup", lanes: "quad", ..choice };
+    let plain = Choice {
+        reduce: Reduce::Tree,
+        lanes: Lanes::Tree,
+        many: ManyRows::Owned(X::Direct),
+        single: SingleRow::Shared,
+        prefill: Prefill::Row,
+        ..usual
+    };
+    let tiles = Choice { many: ManyRows::Tile, prefill: Prefill::Tile, post: true, ..plain };
+    let rows = Choice { single: SingleRow::Owned(X::Direct), prefill: Prefill::Owned, ..plain };
+    let in_subgroups = |choice| Choice { reduce: Reduce::Subgroup, lanes: Lanes::Subgroup, ..choice };
+    let in_quads = |choice| Choice { reduce: Reduce::Subgroup, lanes: Lanes::Quad, ..choice };
     let all = [
         (0, plain),
         (0, rows),
-        (4, Choice { x: "quad", ..in_quads(rows) }),
-        (8, Choice { x: "octet", ..in_quads(rows) }),
+        (4, Choice { many: ManyRows::Owned(X::Quad), single: SingleRow::Owned(X::Quad), ..in_quads(rows) }),
+        (8, Choice { many: ManyRows::Owned(X::Octet), single: SingleRow::Owned(X::Octet), ..in_quads(rows) }),
         (0, tiles),
-        (4, Choice { kv: if caps.f16 { "f16" } else { usual.kv }, ..in_subgroups(tiles) }),
-        (0, Choice { x: "dot", matvec: "matvec_dot", ..tiles }),
-        (4, Choice { x: "dot", matvec: "matvec_dot", ..in_subgroups(tiles) }),
+        (4, Choice { kv: if caps.f16 { Kv::F16 } else { usual.kv }, ..in_subgroups(tiles) }),
+        (0, Choice { many: ManyRows::TileDot, single: SingleRow::SharedDot, ..tiles }),
+        (4, Choice { many: ManyRows::TileDot, single: SingleRow::SharedDot, ..in_subgroups(tiles) }),
     ];
     all.into_iter().filter(|(lanes, _)| *lanes <= caps.subgroup_min).map(|(_, choice)| choice).collect()
 }

@@ -8,6 +8,7 @@ use crate::common::twin::{Layout, PLAIN, Twin};
 use pollster::block_on;
 use sotto::device::Backend;
 use sotto::kernels::choose::{Able, Choice, Tuning};
+use sotto::kernels::table::KernelId;
 use sotto::model::forward::Shape;
 use sotto::run::engine::Engine;
 use sotto::run::loader::LoadOptions;
@@ -70,18 +71,18 @@ fn integer_products_that_won_compute_chunks_of_any_size() {
     for shape in [Shape::decode(0), Shape::new(16, 0, true, 0)] {
         for (product, _) in plain.model.record_products(shape).expect("a recording").1 {
             let mut ways = product.ways(Able { subgroup_min: 0, planes: 2, software: false });
-            if let Some(way) = ways.find(|way| way.planes == 2) {
+            if let Some(way) = ways.find(|way| way.planes() == 2) {
                 tuning.set(product, way);
             }
         }
     }
     let lines = tuning.lines();
-    assert!(lines.iter().any(|line| line.ends_with("= matmul_dot rows32.planes2 0")), "{lines:?}");
+    assert!(lines.iter().any(|line| line.ends_with(".rows32.planes2 0")), "{lines:?}");
     let mut dots = engine(false, lines.clone());
     assert_eq!(dots.model.tuning.lines(), lines);
     let variants = |shape| {
         let recording = dots.model.record(shape).expect("a recording");
-        recording.dispatches.iter().map(|d| d.variant.get().name).collect::<Vec<_>>()
+        recording.dispatches.iter().map(|d| d.variant.name()).collect::<Vec<_>>()
     };
     for (shape, kernel) in [
         (Shape::decode(0), "matvec_dot."),
@@ -98,13 +99,18 @@ fn integer_products_that_won_compute_chunks_of_any_size() {
     assert!(error > 0.0 && error < 4e-2, "{error:.1e}");
     // The dispatch that makes integers belongs to the product.
     let (recording, products) = dots.model.record_products(Shape::new(16, 0, true, 0)).expect("a recording");
-    let made = products.iter().filter(|(_, index)| recording.dispatches[*index].kernel.name == "quantize").count();
+    let made =
+        products.iter().filter(|(_, index)| recording.dispatches[*index].kernel().id == KernelId::Quantize).count();
     assert!(made >= lines.iter().filter(|line| !line.contains("fused")).count(), "{made} of {lines:?}");
 }
 
 /// The product of a line by the plainest way.
 fn slowest(line: &str) -> String {
     let (product, _) = line.split_once(" = ").expect("a line");
-    let way = if product.ends_with("fused") { "matvec tree 64" } else { "matmul direct 0" };
+    let kind = product.split(' ').next().expect("a type");
+    let way = match product.ends_with("fused") {
+        true => format!("matvec.{kind}.tree 64"),
+        false => format!("matmul.{kind}.direct 0"),
+    };
     format!("{product} = {way}")
 }

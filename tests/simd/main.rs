@@ -64,8 +64,16 @@ fn what_is_no_number_is_passed_on() {
     // Two heads of 8 on one KV head; 3 rows see 1, 2 and 3 cells.
     let (dim, rows) = (8, 3);
     let attention = |q: f32, k: f32, v: f32, softcap: f32| {
-        let params =
-            Attention { n_heads: 2, n_kv_heads: 1, head_dim4: 2, q_stride4: 8, softcap, groups: 1, rows, window: 0 };
+        let params = Attention {
+            n_heads: 2,
+            n_kv_heads: 1,
+            head_dim4: 2,
+            q_stride4: 8,
+            softcap,
+            groups: 1,
+            rows,
+            ..Default::default()
+        };
         let batch: Vec<u32> = (0..rows).flat_map(|r| [0, r, 0, 0]).collect();
         let mut qkv = vec![1.0f32; 3 * 4 * dim];
         // In the second head of the second row, and in the second cell.
@@ -102,7 +110,8 @@ fn a_row_does_not_depend_on_those_beside_it() {
     let (heads, dim) = (3, 72);
     let mut random = random::Random::new(3);
     // Two sequences in turns; some rows look back over several tiles.
-    let rows: Vec<[u32; 4]> = (0..37).map(|r| [0, 90 + r + 50 * (r % 3), 400 * (r / 5 % 2), 0]).collect();
+    let rows: Vec<[u32; 4]> =
+        (0..37).map(|r| [0, 90 + r + 50 * (r % 3), 400 * (r / 5 % 2), 200 + 50 * (r / 5 % 2)]).collect();
     let stride = (heads + 2) * dim;
     let qkv = random.floats(rows.len() * stride, 0.5);
     let cache = |random: &mut random::Random| -> Vec<u32> {
@@ -110,7 +119,7 @@ fn a_row_does_not_depend_on_those_beside_it() {
         (0..700 * dim / 2).map(|_| bytemuck::cast(pair(random).map(half::f16::to_bits))).collect()
     };
     let (k, v) = (cache(&mut random), cache(&mut random));
-    for window in [0, 77] {
+    for (window, ahead) in [(0, 0), (77, 0), (0, 1), (77, 1)] {
         let attend = |rows: &[[u32; 4]], qkv: &[f32]| {
             let count = rows.len() as u32;
             let params = Attention {
@@ -122,6 +131,8 @@ fn a_row_does_not_depend_on_those_beside_it() {
                 groups: 1,
                 softcap: 0.0,
                 rows: count,
+                ahead,
+                pad: [0; 3],
             };
             let out = vec![0; rows.len() * heads * dim];
             let buffers = [rows.as_flattened().to_vec(), gpu::floats(qkv), k.clone(), v.clone(), out];
@@ -135,7 +146,7 @@ fn a_row_does_not_depend_on_those_beside_it() {
         let together = attend(&rows, &qkv);
         for (i, (row, want)) in rows.iter().zip(together.chunks(heads * dim)).enumerate() {
             let alone = attend(std::slice::from_ref(row), &qkv[i * stride..(i + 1) * stride]);
-            assert!(alone == want, "row {i}, window {window}");
+            assert!(alone == want, "row {i}, window {window}, ahead {ahead}");
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::alloc::{Layout, alloc_zeroed, dealloc};
 
-use crate::kernels::cpu::Shared;
+use crate::kernels::job::Shared;
 
 /// Zeroed words, aligned for 128-bit SIMD. Whether there is room for them is asked, not assumed.
 pub struct Buffer {

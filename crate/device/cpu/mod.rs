@@ -18,8 +18,8 @@ use crate::base::cancel::Cancel;
 use crate::base::error::Result;
 use crate::device::memory::{Memory, Named};
 use crate::device::recording::{Dispatch, Recording};
-use crate::kernels::cpu::{Job, Shared};
-use crate::kernels::product::simd::quads;
+use crate::kernels::job::{Job, MAX_BINDINGS, Shared};
+use crate::kernels::product::quads;
 use crate::quant::{self, TensorType};
 use buffer::Buffer;
 use pool::{Pool, Spawn};
@@ -54,9 +54,6 @@ const SLICE: Duration = Duration::from_millis(30);
 
 /// The most bytes of a buffer: what one allocation can hold where pointers have 32 bits.
 const MAX_BUFFER: u64 = (1 << 31) - (1 << 16);
-
-/// The most buffers that a kernel binds.
-const MAX_BINDINGS: usize = 8;
 
 pub struct Cpu {
     options: CpuOptions,
@@ -124,20 +121,20 @@ impl Cpu {
     }
 
     fn dispatch(&mut self, dispatch: &Dispatch) -> Result<()> {
-        let Some(kernel) = dispatch.kernel.simd else {
+        let Some(kernel) = dispatch.kernel().simd else {
             bail!(
                 Internal,
                 "The kernel '{}' was recorded for the CPU, which has none of that name.",
-                dispatch.kernel.name
+                dispatch.kernel().name
             );
         };
         let mut shared = [Shared::EMPTY; MAX_BINDINGS];
         for (shared, id) in shared.iter_mut().zip(&dispatch.buffers) {
             *shared = self.buffers[id.0].shared();
         }
-        let (variant, buffers) = (dispatch.variant.get().name, &shared[..dispatch.buffers.len()]);
+        let buffers = &shared[..dispatch.buffers.len()];
         // The buffers are this device's, which is borrowed mutably: they stay and are nobody else's until it is done.
-        let job = unsafe { Job::new(variant, &dispatch.params, dispatch.grid, buffers, !self.fast) };
+        let job = unsafe { Job::new(dispatch.variant, &dispatch.params, dispatch.grid, buffers, !self.fast) };
         self.pool.run((kernel.pieces)(&job), &|pieces, scratch| (kernel.run)(&job, pieces, scratch))
     }
 

@@ -10,7 +10,7 @@ use js_sys::{Array, Function, Object, Promise, Reflect};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::{JsFuture, spawn_local};
 
-use crate::kernels::Access;
+use crate::kernels::face::Access;
 
 #[wasm_bindgen]
 extern "C" {

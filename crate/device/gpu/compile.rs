@@ -7,7 +7,7 @@ use super::{BROWSER, Gpu};
 use crate::base::cancel::Cancel;
 use crate::base::error::Result;
 use crate::device::recording::Recording;
-use crate::kernels::{Access, Kernel, VariantId};
+use crate::kernels::face::{Access, VariantId};
 
 #[cfg(target_arch = "wasm32")]
 pub(super) use super::ahead::Ahead;
@@ -30,12 +30,12 @@ pub(super) struct Pipeline {
 
 impl Gpu {
     /// Begins to compile kernels where that can be done beside other work: in browsers.
-    pub fn compile_ahead(&self, variants: impl IntoIterator<Item = (&'static Kernel, VariantId)>) {
-        let mut begun: HashSet<usize> = self.pipelines.borrow().keys().copied().collect();
-        for (kernel, id) in variants {
-            if begun.insert(id.0) {
+    pub fn compile_ahead(&self, variants: impl IntoIterator<Item = VariantId>) {
+        let mut begun: HashSet<VariantId> = self.pipelines.borrow().keys().copied().collect();
+        for id in variants {
+            if begun.insert(id) {
                 let variant = id.get();
-                self.ahead.begin(&self.device, variant.name, &variant.source(BROWSER), kernel.bindings);
+                self.ahead.begin(&self.device, variant.name, &variant.source(BROWSER), id.kernel().bindings);
             }
         }
     }
@@ -45,17 +45,17 @@ impl Gpu {
     pub async fn compiled(&self, recording: &Recording, cancel: &Cancel) -> Result<()> {
         for dispatch in &recording.dispatches {
             cancel.check()?;
-            self.ahead.done(dispatch.variant.get().name).await;
+            self.ahead.done(dispatch.variant.name()).await;
         }
         Ok(())
     }
 
-    pub(super) fn pipeline(&self, variant: VariantId, bindings: &[Access]) -> Arc<Pipeline> {
-        if let Some(found) = self.pipelines.borrow().get(&variant.0) {
+    pub(super) fn pipeline(&self, variant: VariantId) -> Arc<Pipeline> {
+        if let Some(found) = self.pipelines.borrow().get(&variant) {
             return found.clone();
         }
-        let made = Arc::new(self.compile(variant.get().name, variant.get().source(BROWSER), bindings));
-        self.pipelines.borrow_mut().insert(variant.0, made.clone());
+        let made = Arc::new(self.compile(variant.get().name, variant.get().source(BROWSER), variant.kernel().bindings));
+        self.pipelines.borrow_mut().insert(variant, made.clone());
         made
     }
 

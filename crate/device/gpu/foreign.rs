@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{Gpu, Prepared};
 use crate::base::buffer::BufferId;
-use crate::kernels::Access;
+use crate::kernels::face::Access;
 
 impl Gpu {
     /// One dispatch of a WGSL text with an entry point `main`. It binds `buffers` in group 0 as `bindings` says, and

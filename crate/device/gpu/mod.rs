@@ -23,6 +23,7 @@ use crate::device::recording::Recording;
 use compile::{Ahead, Pipeline};
 
 use crate::kernels::choose::{AdapterName, Caps};
+use crate::kernels::face::VariantId;
 pub use adapter::GpuOptions;
 pub use ring::Ring;
 
@@ -36,7 +37,7 @@ pub struct Gpu {
     /// What each buffer was called when it was allocated.
     labels: Vec<String>,
     bytes: u64,
-    pipelines: RefCell<HashMap<usize, Arc<Pipeline>>>,
+    pipelines: RefCell<HashMap<VariantId, Arc<Pipeline>>>,
     ahead: Ahead,
     /// The reason, once the device is lost or has failed: everything later reports it.
     failure: Arc<Mutex<Option<Error>>>,
@@ -230,7 +231,7 @@ impl Gpu {
             .map(|(i, d)| {
                 let offset = i as u64 * UNIFORM_STRIDE;
                 params[offset as usize..][..d.params.len()].copy_from_slice(&d.params);
-                let pipeline = self.pipeline(d.variant, d.kernel.bindings);
+                let pipeline = self.pipeline(d.variant);
                 let mut entries: Vec<_> = d
                     .buffers
                     .iter()

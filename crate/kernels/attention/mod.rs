@@ -1,4 +1,7 @@
-//! Kernels of the family `attention`: attention over the cache. The shaders are in `shaders/attention`.
+//! Attention over the cache. The shaders are in `shaders/attention`.
 
-pub mod reference;
-pub mod simd;
+mod attend;
+mod combine;
+mod many_rows;
+mod reference;
+mod single_rows;

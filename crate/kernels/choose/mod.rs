@@ -5,34 +5,69 @@ mod tuning;
 mod ways;
 
 use crate::base::precision::KvType;
+use crate::kernels::face::Chosen;
+use crate::kernels::table::choices::{Dim, Kv, Lanes, Planes, Qh, Reduce, X};
+use crate::kernels::table::{
+    attention, attention_rows, attention_tile, decode_attention, rmsnorm, rope_kv, rope_kv_rows,
+};
 
 pub use adapter::{AdapterName, Caps};
 pub use tuning::Tuning;
 pub use ways::{Able, Product, Way};
 
+/// How the products of many rows come by activations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ManyRows {
+    /// Threads own rows of weights, and load activations or get them from others of their subgroup.
+    Owned(X),
+    /// They and the weights are staged in shared memory.
+    Tile,
+    /// So they are, as integers.
+    TileDot,
+}
+
+/// Which matrix-vector kernel runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SingleRow {
+    /// Threads share a row of weights.
+    Shared,
+    /// They do, and make integers of activations first.
+    SharedDot,
+    /// Threads own their rows, and load activations or get them from others of their subgroup.
+    Owned(X),
+}
+
+/// Which attention kernel prefills.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Prefill {
+    /// A workgroup a row.
+    Row,
+    /// Many rows at a time, staged in shared memory.
+    Tile,
+    /// Threads own their rows.
+    Owned,
+}
+
 /// Which permutation of each kernel the adapter runs (see `shaders/permutations`), where nothing has been measured.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Choice {
-    /// Reductions: `tree` or `subgroup`.
-    pub reduce: &'static str,
-    /// How threads of the products come by activations: `direct`, or through `quad` or `octet` broadcasts; or `tile`,
-    /// which stages them and the weights in shared memory; or `dot`, which does so with integers.
-    pub x: &'static str,
-    /// Which matrix-vector kernel: `matvec`, whose threads share a row; `matvec_dot`, where they make integers of
-    /// activations first; or `matvec_rows`, whose threads own theirs.
-    pub matvec: &'static str,
-    /// The fewest planes of bytes that activations may become: 2, as good as f32, or 1 where speed is asked for; 0 where
-    /// there are no integer products.
-    pub planes: u32,
+    /// Reductions over a workgroup.
+    pub reduce: Reduce,
+    /// The products of many rows.
+    pub many: ManyRows,
+    /// The products of single rows.
+    pub single: SingleRow,
+    /// The fewest planes of bytes that activations may become: two, as good as f32, or one where speed is asked for;
+    /// `None` where there are no integer products.
+    pub planes: Option<Planes>,
     /// Whether a norm behind a projection becomes part of the matrix-vector product after it, rather than a dispatch.
     pub post: bool,
-    /// How attention's threads work together: as `reduce`, or `quad`, which broadcasts queries too.
-    pub lanes: &'static str,
-    /// Which attention kernel prefills: `attention`, a workgroup a row; `attention_tile`, many rows at a time, staged in
-    /// shared memory; or `attention_rows`, whose threads own theirs.
-    pub attention: &'static str,
-    /// How the cache's numbers are read and written: `pack16` or `f16` for the same f16 bytes, or `f32`.
-    pub kv: &'static str,
+    /// How attention's threads work together.
+    pub lanes: Lanes,
+    /// Attention of prompts.
+    pub prefill: Prefill,
+    /// How the cache's numbers are read and written: `pack16` and `f16` for the same bytes, or `f32`.
+    pub kv: Kv,
 }
 
 /// The heads of a layer.
@@ -49,172 +84,203 @@ impl Choice {
     /// With `fast`, integer products may take fewer bits.
     pub fn of(caps: &Caps, kv: KvType, fast: bool) -> Choice {
         let x = match caps.subgroup_min {
-            _ if !caps.is_software => "tile",
-            0..4 => "direct",
-            4..8 => "quad",
-            _ => "octet",
+            0..4 => X::Direct,
+            4..8 => X::Quad,
+            _ => X::Octet,
         };
         let kv = match kv {
-            KvType::F32 => "f32",
+            KvType::F32 => Kv::F32,
             // A software adapter loads a word at a time: two numbers are better than one.
-            KvType::F16 if caps.f16 && !caps.is_software => "f16",
-            KvType::F16 => "pack16",
+            KvType::F16 if caps.f16 && !caps.is_software => Kv::F16,
+            KvType::F16 => Kv::Pack16,
         };
-        let reduce = if caps.subgroups { "subgroup" } else { "tree" };
-        let lanes = if caps.subgroups && caps.is_software { "quad" } else { reduce };
-        let matvec = if caps.is_software { "matvec_rows" } else { "matvec" };
-        let attention = if caps.is_software { "attention_rows" } else { "attention_tile" };
+        let (reduce, lanes) = match (caps.subgroups, caps.is_software) {
+            (false, _) => (Reduce::Tree, Lanes::Tree),
+            (true, false) => (Reduce::Subgroup, Lanes::Subgroup),
+            (true, true) => (Reduce::Subgroup, Lanes::Quad),
+        };
         let planes = match (caps.dot, fast) {
-            (false, _) => 0,
-            (true, fast) => 2 - u32::from(fast),
+            (false, _) => None,
+            (true, false) => Some(Planes::N2),
+            (true, true) => Some(Planes::N1),
         };
-        // Each workgroup sums the projection for itself, which costs a software adapter more than a dispatch does.
-        let post = !caps.is_software;
-        Choice { reduce, x, matvec, planes, post, lanes, attention, kv }
+        if caps.is_software {
+            // Each workgroup sums the projection for itself, which costs a software adapter more than a dispatch does.
+            let (many, single) = (ManyRows::Owned(x), SingleRow::Owned(x));
+            return Choice { reduce, many, single, planes, post: false, lanes, prefill: Prefill::Owned, kv };
+        }
+        let (many, single) = (ManyRows::Tile, SingleRow::Shared);
+        Choice { reduce, many, single, planes, post: true, lanes, prefill: Prefill::Tile, kv }
     }
 
     /// The ways that an adapter can go, as far as it is chosen here.
     pub fn able(&self, caps: &Caps) -> Able {
-        Able { subgroup_min: caps.subgroup_min, planes: self.planes, software: caps.is_software }
+        Able { subgroup_min: caps.subgroup_min, planes: self.fewest_planes(), software: caps.is_software }
+    }
+
+    fn fewest_planes(&self) -> u32 {
+        self.planes.map_or(0, Planes::value)
     }
 
     /// What the CPU backend records: one kernel for each step, which the device cuts into pieces itself.
     pub fn cpu(kv: KvType) -> Choice {
-        let kv = if kv == KvType::F32 { "f32" } else { "pack16" };
         Choice {
-            reduce: "tree",
-            x: "direct",
-            matvec: "matvec",
-            planes: 0,
+            reduce: Reduce::Tree,
+            many: ManyRows::Owned(X::Direct),
+            single: SingleRow::Shared,
+            planes: None,
             post: false,
-            lanes: "tree",
-            attention: "attention",
-            kv,
+            lanes: Lanes::Tree,
+            prefill: Prefill::Row,
+            kv: if kv == KvType::F32 { Kv::F32 } else { Kv::Pack16 },
         }
+    }
+
+    /// How the cache stores a number.
+    pub fn kv_type(&self) -> KvType {
+        if self.kv == Kv::F32 { KvType::F32 } else { KvType::F16 }
     }
 
     /// The way to a product of which nothing is known.
     pub fn way(&self, product: &Product) -> Way {
-        let kernel = match (product.fused, self.x) {
-            (true, _) => self.matvec,
-            (false, "tile") => "matmul_tile",
-            (false, "dot") => "matmul_dot",
-            (false, _) => "matmul",
-        };
-        // Weights that are floats have no integer products, and not every kernel adds a norm first.
-        let kernel = match kernel {
-            "matvec_rows" if product.post => "matvec",
-            "matvec_dot" if !product.kind.is_quantized() => "matvec",
-            "matmul_dot" if !product.kind.is_quantized() => "matmul_tile",
-            kernel => kernel,
-        };
         // Few rows leave a GPU idle: more threads share each, where a row is long enough for them. But what a workgroup
         // reads to add a norm first should serve many rows.
-        let shared = if product.k >= 2048 && product.n < 16384 && !product.post { 64 } else { 16 };
-        let (option, lanes) = match kernel {
-            "matvec" | "matvec_dot" => (self.reduce, shared),
-            "matmul_tile" | "matmul_dot" => (tile(product.rows), 0),
-            _ if ["tile", "dot"].contains(&self.x) => ("direct", 0),
-            _ => (self.x, 0),
+        let lanes = if product.k >= 2048 && product.n < 16384 && !product.post { 64 } else { 16 };
+        let (reduce, planes) = (self.reduce, self.planes.unwrap_or(Planes::N2));
+        let shared = Way::Shared { reduce, lanes };
+        let wanted = match (product.fused, self.single, self.many) {
+            (true, SingleRow::Shared, _) => shared,
+            (true, SingleRow::SharedDot, _) => Way::SharedDot { reduce, lanes, planes },
+            (true, SingleRow::Owned(x), _) => Way::Owned { x },
+            (false, _, ManyRows::Owned(x)) => Way::Many { x },
+            (false, _, ManyRows::Tile) => Way::tile(product.rows),
+            (false, _, ManyRows::TileDot) => Way::tile_dot(product.rows, planes),
         };
-        let planes = if kernel.ends_with("_dot") { self.planes } else { 0 };
-        let mut ways = product.ways(Able::ALL);
-        let wanted = (kernel, option, lanes, planes);
-        ways.find(|w| (w.kernel, w.option, w.lanes, w.planes) == wanted).expect("a way of every name")
+        match (wanted.fits(product), product.fused) {
+            (true, _) => wanted,
+            (false, true) => shared,
+            (false, false) => Way::tile(product.rows),
+        }
     }
 
-    /// A way to the sums of `way`, for so many rows.
-    fn with_rows(&self, way: Way, rows: u32) -> Way {
-        let option = if way.option.starts_with("rows") { tile(rows) } else { way.option };
-        Way { option, ..way }
+    /// The norm of rows.
+    pub fn rmsnorm(&self) -> rmsnorm::Variant {
+        rmsnorm::Variant { reduce: self.reduce }
     }
 
-    /// The variant of attention, the workgroups per KV head (where that is a parameter), and the grid. Query heads are
-    /// spread evenly over as few workgroups as hold them.
-    pub fn attention(&self, heads: Heads, rows: u32, prefill: bool) -> (String, u32, [u32; 2]) {
-        let per_kv = heads.n_heads / heads.n_kv_heads;
-        // The largest head_dim of a variant.
-        let dim = [64, 128, 256].into_iter().find(|dim| heads.head_dim <= *dim).unwrap_or(256);
-        match self.attention {
-            "attention_rows" if prefill => {
-                (format!("attention_rows.dim{dim}.{}", self.kv), 1, [rows.div_ceil(16), heads.n_heads])
+    /// Attention of many rows. Query heads are spread evenly over as few workgroups as hold them.
+    pub fn attention(&self, heads: Heads, rows: u32, prefill: bool) -> Attend {
+        let (per_kv, kv) = (heads.n_heads / heads.n_kv_heads, self.kv);
+        // The smallest head_dim of a variant that holds this one.
+        let dim = Dim::ALL.into_iter().find(|dim| heads.head_dim <= dim.value()).unwrap_or(Dim::N256);
+        match self.prefill {
+            Prefill::Owned if prefill => {
+                let grid = [rows.div_ceil(attention_rows::THREADS), heads.n_heads];
+                Attend { variant: attention_rows::Variant { dim, kv }.into(), groups: 1, grid }
             }
-            "attention_tile" if prefill => {
+            Prefill::Tile if prefill => {
                 // The queries that the variant takes at a time.
-                let queries = if dim == 256 { 32 } else { 64 };
+                let queries = if dim == Dim::N256 { 32 } else { 64 };
                 let groups = per_kv.div_ceil(queries);
                 let rows_each = queries / per_kv.div_ceil(groups);
                 let grid = [heads.n_kv_heads * groups, rows.div_ceil(rows_each)];
-                (format!("attention_tile.dim{dim}.{}", self.kv), groups, grid)
+                Attend { variant: attention_tile::Variant { dim, kv }.into(), groups, grid }
             }
             _ => {
-                let (groups, each) = head_groups(per_kv);
-                (format!("attention.{}.{}.qh{each}", self.lanes, self.kv), groups, [heads.n_kv_heads * groups, rows])
+                let (groups, qh) = head_groups(per_kv);
+                let variant = attention::Variant { lanes: self.lanes, kv, qh }.into();
+                Attend { variant, groups, grid: [heads.n_kv_heads * groups, rows] }
             }
         }
     }
 
-    /// The variant of what precedes attention, and the grid; `pairs` of elements turn.
-    pub fn rope_kv(&self, heads: Heads, pairs: u32, rows: u32, prefill: bool) -> (String, [u32; 2]) {
+    /// What precedes the attention of many rows; `pairs` of a head's numbers are rotated.
+    pub fn rope_kv(
+        &self,
+        heads: Heads,
+        pairs: u32,
+        rows: u32,
+        prefill: bool,
+    ) -> (Chosen<rope_kv::Params, rope_kv::Bind>, [u32; 2]) {
         let all = heads.n_heads + 2 * heads.n_kv_heads;
-        // Threads that own a head turn whole vectors.
-        if self.attention == "attention_rows" && prefill && pairs.is_multiple_of(4) {
-            return (format!("rope_kv_rows.{}", self.kv), [rows.div_ceil(16), all]);
+        // Threads that own a head rotate whole vectors.
+        if self.prefill == Prefill::Owned && prefill && pairs.is_multiple_of(4) {
+            return (rope_kv_rows::Variant { kv: self.kv }.into(), [rows.div_ceil(rope_kv_rows::THREADS), all]);
         }
-        (format!("rope_kv.{}.{}", self.reduce, self.kv), [all, rows])
+        (rope_kv::Variant { reduce: self.reduce, kv: self.kv }.into(), [all, rows])
     }
 
-    /// The variant of a single row's attention, and the workgroups per KV head.
-    pub fn decode_attention(&self, per_kv: u32) -> (String, u32) {
-        let (groups, heads) = head_groups(per_kv);
-        (format!("decode_attention.{}.{}.qh{heads}", self.lanes, self.kv), groups)
+    /// A single row's attention, and the workgroups per KV head.
+    pub fn decode_attention(&self, per_kv: u32) -> (decode_attention::Variant, u32) {
+        let (groups, qh) = head_groups(per_kv);
+        (decode_attention::Variant { lanes: self.lanes, kv: self.kv, qh }, groups)
     }
 
-    /// Whether the draw counts tokens in shared memory (see `sampler::Shape`).
+    /// Whether the draw counts tokens in shared memory, which software adapters take seconds to compile.
     pub fn counts_in_shared_memory(&self) -> bool {
-        self.attention != "attention_rows"
+        self.prefill != Prefill::Owned
     }
 }
 
-/// All tiles compute the same; few rows would leave most of a larger one idle.
-fn tile(rows: u32) -> &'static str {
-    if rows <= 32 { "rows32" } else { "rows64" }
+/// Attention of many rows.
+pub struct Attend {
+    /// One of the kernels.
+    pub variant: Chosen<attention::Params, attention::Bind>,
+    /// Workgroups per KV head, where that is a parameter.
+    pub groups: u32,
+    /// Workgroups.
+    pub grid: [u32; 2],
 }
 
 /// Query heads of a KV head, spread evenly over as few workgroups of at most 4 as hold them: (workgroups, heads of each).
-fn head_groups(per_kv: u32) -> (u32, u32) {
+fn head_groups(per_kv: u32) -> (u32, Qh) {
     let groups = per_kv.div_ceil(4);
-    (groups, per_kv.div_ceil(groups))
+    (groups, Qh::of(per_kv.div_ceil(groups)).unwrap_or(Qh::N4))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernels::face::Face;
 
     #[test]
     fn attention_has_a_workgroup_for_every_head_and_row() {
-        for attention in ["attention", "attention_tile", "attention_rows"] {
-            let choice = Choice { attention, kv: "f16", ..Choice::cpu(KvType::F16) };
+        for way in [Prefill::Row, Prefill::Tile, Prefill::Owned] {
+            let choice = Choice { prefill: way, kv: Kv::F16, ..Choice::cpu(KvType::F16) };
             for (per_kv, head_dim, prefill) in
                 (1..=130).flat_map(|h| [4, 64, 68, 128, 132, 256].map(|d| [(h, d, true), (h, d, false)])).flatten()
             {
                 let heads = Heads { n_heads: 2 * per_kv, n_kv_heads: 2, head_dim };
-                let (variant, groups, [x, y]) = choice.attention(heads, 200, prefill);
-                assert!(crate::kernels::find(&variant).is_some(), "{variant}");
-                if variant.starts_with("attention_rows") {
+                let Attend { variant, groups, grid: [x, y] } = choice.attention(heads, 200, prefill);
+                let queries = if let Some(variant) = attention::Variant::of(variant.id) {
+                    variant.qh.value()
+                } else if let Some(variant) = attention_tile::Variant::of(variant.id) {
+                    // As the shader has it.
+                    16 * (512 / variant.dim.value().max(128))
+                } else {
                     assert!(16 * x >= 200 && y == 2 * per_kv);
                     continue;
-                }
+                };
                 assert_eq!(x, 2 * groups);
                 let each = per_kv.div_ceil(groups);
                 assert!((groups - 1) * each < per_kv, "{per_kv} heads leave one of {groups} groups empty");
-                // Queries of a workgroup, by the shader.
-                let queries = match (variant.starts_with("attention_tile"), head_dim) {
-                    (false, _) => each,
-                    (true, ..=128) => 64,
-                    (true, _) => 32,
-                };
                 assert!(each <= queries && y * (queries / each) >= 200, "{per_kv} heads of {head_dim}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_product_has_a_way() {
+        let kinds = crate::quant::TensorType::ALL;
+        let bools = || [false, true].into_iter();
+        let singles = [SingleRow::Shared, SingleRow::SharedDot, SingleRow::Owned(X::Octet)];
+        for (kind, single) in kinds.into_iter().flat_map(|kind| singles.map(|single| (kind, single))) {
+            for many in [ManyRows::Owned(X::Quad), ManyRows::Tile, ManyRows::TileDot] {
+                let choice = Choice { single, many, planes: None, ..Choice::cpu(KvType::F16) };
+                for (fused, post) in bools().flat_map(|fused| bools().map(move |post| (fused, fused && post))) {
+                    let product = Product { kind, n: 64, k: 4096, rows: 9, fused, post };
+                    assert!(choice.way(&product).variant(&product).is_some(), "{choice:?} {product:?}");
+                }
             }
         }
     }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Able, Choice, Product, Way};
+use crate::kernels::face::VariantId;
 use crate::quant::TensorType;
 
 /// The fastest way to each product, as measured on an adapter; the others go by [`Choice`].
@@ -20,7 +21,7 @@ impl Tuning {
         let Some(largest) = self.largest(product) else {
             return self.get(product).unwrap_or_else(|| choice.way(product));
         };
-        self.get(product).filter(|way| way.sums_as(&largest)).unwrap_or_else(|| choice.with_rows(largest, product.rows))
+        self.get(product).filter(|way| way.sums_as(&largest)).unwrap_or_else(|| largest.with_rows(product.rows))
     }
 
     /// The way to this matrix's product with the most rows that was measured; of a fused product none.
@@ -40,7 +41,7 @@ impl Tuning {
         self.0.is_empty()
     }
 
-    /// One line a product: `q4_k 2048x2048 rows 1 fused = matvec subgroup 64`, for people and for keeping.
+    /// One line a product: `q4_k 2048x2048 rows 1 fused = matvec.q4_k.subgroup 64`, for people and for keeping.
     pub fn lines(&self) -> Vec<String> {
         let line = |(p, w): (&Product, &Way)| {
             let fused = match (p.fused, p.post) {
@@ -49,9 +50,10 @@ impl Tuning {
                 (false, _) => "",
             };
             let kind = p.kind.name().to_lowercase();
-            format!("{kind} {}x{} rows {}{fused} = {} {} {}", p.n, p.k, p.rows, w.kernel, w.options(), w.lanes)
+            let variant = w.variant(p)?.name();
+            Some(format!("{kind} {}x{} rows {}{fused} = {variant} {}", p.n, p.k, p.rows, w.lanes()))
         };
-        self.0.iter().map(line).collect()
+        self.0.iter().filter_map(line).collect()
     }
 
     /// Reads what [`Tuning::lines`] wrote. Lines that mean nothing (any more), or that the adapter cannot run, are
@@ -70,16 +72,23 @@ fn parse(line: &str, able: Able) -> Option<(Product, Way)> {
     let (n, k) = size.split_once('x')?;
     let kind = TensorType::ALL.into_iter().find(|t| t.name().eq_ignore_ascii_case(kind))?;
     let product = Product { kind, n: n.parse().ok()?, k: k.parse().ok()?, rows: rows.parse().ok()?, fused, post };
-    let way = product.ways(able).find(|w| format!("{} {} {}", w.kernel, w.options(), w.lanes) == way)?;
+    let (variant, lanes) = way.split_once(' ')?;
+    let wanted = (Some(VariantId::named(variant)?), lanes.parse().ok()?);
+    let way = product.ways(able).find(|way| (way.variant(&product), way.lanes()) == wanted)?;
     Some((product, way))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::ways::{FUSED, PLAIN};
+    use super::super::ways::tests::ALL;
     use super::*;
     use crate::base::precision::KvType;
+    use crate::kernels::choose::ManyRows;
+    use crate::kernels::table::choices::{Planes, Reduce};
+    use crate::kernels::table::{matmul_dot, matmul_tile};
 
+    const TILE_64: Way = Way::Tile { rows: matmul_tile::Rows::N64 };
+    const TREE_64: Way = Way::Shared { reduce: Reduce::Tree, lanes: 64 };
     const PLAINEST: Able = Able { subgroup_min: 0, planes: 0, software: false };
 
     #[test]
@@ -88,9 +97,9 @@ mod tests {
         let plain = Product { rows: 64, fused: false, ..fused };
         let post = Product { post: true, ..fused };
         let mut tuning = Tuning::default();
-        tuning.set(fused, FUSED[3]);
-        tuning.set(plain, PLAIN[4]);
-        tuning.set(post, FUSED[1]);
+        tuning.set(fused, Way::Shared { reduce: Reduce::Subgroup, lanes: 64 });
+        tuning.set(plain, TILE_64);
+        tuning.set(post, TREE_64);
         let lines = tuning.lines();
         let read = |subgroup_min| {
             Tuning::parse(lines.iter().map(String::as_str), Able { subgroup_min, planes: 0, software: false })
@@ -98,17 +107,18 @@ mod tests {
         assert_eq!(read(32).lines(), lines);
         // An adapter without subgroups, and lines from elsewhere.
         assert_eq!(read(0).get(&fused), None);
-        assert_eq!((read(0).get(&plain), read(0).get(&post)), (Some(PLAIN[4]), Some(FUSED[1])));
+        assert_eq!((read(0).get(&plain), read(0).get(&post)), (Some(TILE_64), Some(TREE_64)));
         let strange = [
             "",
             "q4_k 1x1 rows 1 = matvec",
-            "q9 1x1 rows 1 = matmul direct 0",
+            "q9 1x1 rows 1 = matmul.q4_k.direct 0",
             "q4_k 9 rows 1 = a b c",
+            "q4_k 9x32 rows 1 = matmul.q5_k.direct 0",
             // Kernels without a norm before.
-            "q4_k 9x32 rows 1 fused post = matvec_rows direct 0",
-            "q4_k 9x32 rows 1 post = matmul direct 0",
+            "q4_k 9x32 rows 1 fused post = matvec_rows.q4_k.direct 0",
+            "q4_k 9x32 rows 1 post = matmul.q4_k.direct 0",
         ];
-        assert!(Tuning::parse(strange, Able::ALL).is_empty());
+        assert!(Tuning::parse(strange, ALL).is_empty());
     }
 
     #[test]
@@ -118,7 +128,7 @@ mod tests {
         let most = |product: Product, planes| {
             let ways = [false, true].map(|fused| Product { fused, ..product });
             let able = Able { planes, ..PLAINEST };
-            let ways = ways.iter().flat_map(|p| p.ways(able).map(|w| w.planes));
+            let ways = ways.iter().flat_map(|p| p.ways(able).map(|w| w.planes()));
             let mut found: Vec<u32> = ways.collect();
             found.sort_unstable();
             found.dedup();
@@ -127,7 +137,7 @@ mod tests {
         assert_eq!((most(quantized, 0), most(floats, 1)), (vec![0], vec![0]));
         assert_eq!((most(quantized, 2), most(quantized, 1)), (vec![0, 2], vec![0, 1, 2]));
         // A line from when speed was asked for says nothing to whom it is not.
-        let line = "q4_k 2048x512 rows 64 = matmul_dot rows64.planes1 0";
+        let line = "q4_k 2048x512 rows 64 = matmul_dot.q4_k.rows64.planes1 0";
         let read = |planes| Tuning::parse([line], Able { planes, ..PLAINEST }).lines();
         assert_eq!((read(1), read(2)), (vec![line.to_string()], vec![]));
     }
@@ -135,17 +145,24 @@ mod tests {
     #[test]
     fn every_chunk_gets_the_sums_of_the_largest() {
         let product = |rows| Product { kind: TensorType::Q4_K, n: 2048, k: 512, rows, fused: false, post: false };
-        let choice = Choice { x: "tile", planes: 2, ..Choice::cpu(KvType::F16) };
+        let choice = Choice { many: ManyRows::Tile, planes: Some(Planes::N2), ..Choice::cpu(KvType::F16) };
         let mut tuning = Tuning::default();
-        let ways = |tuning: &Tuning| [1, 20, 64, 256].map(|rows| tuning.way(&product(rows), &choice).options());
-        assert_eq!(ways(&tuning), ["rows32", "rows32", "rows64", "rows64"]);
-        tuning.set(product(64), PLAIN[5]);
-        assert_eq!(ways(&tuning), ["rows32", "rows32", "rows128", "rows64"]);
+        let tiles = |tuning: &Tuning| {
+            [1, 20, 64, 256].map(|rows| match tuning.way(&product(rows), &choice) {
+                Way::Tile { rows } => rows.value(),
+                way => panic!("{way:?}"),
+            })
+        };
+        assert_eq!(tiles(&tuning), [32, 32, 64, 64]);
+        tuning.set(product(64), Way::Tile { rows: matmul_tile::Rows::N128 });
+        assert_eq!(tiles(&tuning), [32, 32, 128, 64]);
         // Now a larger chunk was measured; neither what is fused nor another matrix counts.
-        tuning.set(product(256), PLAIN[7]);
-        tuning.set(Product { fused: true, ..product(300) }, FUSED[0]);
-        tuning.set(Product { k: 1024, ..product(300) }, PLAIN[0]);
-        assert_eq!(ways(&tuning), ["rows32", "rows32", "rows64", "rows64"].map(|rows| format!("{rows}.planes2")));
+        let dot = |rows| Way::TileDot { rows, planes: Planes::N2 };
+        tuning.set(product(256), dot(matmul_dot::Rows::N64));
+        tuning.set(Product { fused: true, ..product(300) }, TREE_64);
+        tuning.set(Product { k: 1024, ..product(300) }, TILE_64);
+        let (few, many) = (dot(matmul_dot::Rows::N32), dot(matmul_dot::Rows::N64));
+        assert_eq!([1, 20, 64, 256].map(|rows| tuning.way(&product(rows), &choice)), [few, few, many, many]);
         let fused = Product { fused: true, ..product(1) };
         assert_eq!(tuning.way(&fused, &choice), choice.way(&fused));
     }

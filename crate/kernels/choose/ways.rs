@@ -1,5 +1,10 @@
-//! Every way to a matrix product, as a table.
+//! Every way to a matrix product.
 
+use crate::kernels::face::{Chosen, VariantId};
+use crate::kernels::table::choices::{Planes, Quantized, Reduce, X};
+use crate::kernels::table::{
+    matmul, matmul_dot, matmul_tile, matvec, matvec_dot, matvec_dot_post, matvec_post, matvec_rows,
+};
 use crate::quant::TensorType;
 
 /// A matrix product, as far as the speed of its kernels goes.
@@ -17,26 +22,21 @@ pub struct Product {
     pub post: bool,
 }
 
-/// A kernel for a product.
+/// A kernel for a product, and how it goes about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Way {
-    pub kernel: &'static str,
-    /// What follows the tensor type in the variant's name, but for the planes.
-    pub(super) option: &'static str,
-    /// Threads that share a row of weights; 0 where that is not a choice.
-    pub lanes: u32,
-    /// Lanes that subgroups must have; 0: none are needed.
-    pub(super) subgroup: u32,
-    /// Planes of bytes that activations become; 0: they stay floats.
-    pub planes: u32,
-}
-
-const fn way(kernel: &'static str, option: &'static str, lanes: u32, subgroup: u32) -> Way {
-    Way { kernel, option, lanes, subgroup, planes: 0 }
-}
-
-const fn dot(kernel: &'static str, option: &'static str, planes: u32, lanes: u32, subgroup: u32) -> Way {
-    Way { kernel, option, lanes, subgroup, planes }
+pub enum Way {
+    /// Threads share a row of weights; `lanes` of them each, 16 or 64.
+    Shared { reduce: Reduce, lanes: u32 },
+    /// So do these, which make integers of activations, in this many planes of bytes.
+    SharedDot { reduce: Reduce, lanes: u32, planes: Planes },
+    /// Threads own their rows of weights.
+    Owned { x: X },
+    /// Many rows of activations; threads own their rows of weights.
+    Many { x: X },
+    /// Many rows, by tiles in shared memory.
+    Tile { rows: matmul_tile::Rows },
+    /// Many rows, by tiles, of activations that are integers.
+    TileDot { rows: matmul_dot::Rows, planes: Planes },
 }
 
 /// Which ways an adapter can go, and its user wants.
@@ -44,105 +44,193 @@ const fn dot(kernel: &'static str, option: &'static str, planes: u32, lanes: u32
 pub struct Able {
     /// Lanes of the smallest subgroup; 0 without subgroups.
     pub subgroup_min: u32,
-    /// As in [`Choice`].
+    /// As in [`Choice`](super::Choice).
     pub planes: u32,
     /// It is software, which has kernels of its own.
     pub software: bool,
 }
 
-impl Able {
-    pub(super) const ALL: Able = Able { subgroup_min: u32::MAX, planes: 1, software: true };
+/// Every way to a fused product, and to the others. Those whose threads share a row have a form with a norm before.
+fn fused() -> impl Iterator<Item = Way> {
+    let shared = || Reduce::ALL.into_iter().flat_map(|reduce| [16, 64].map(|lanes| (reduce, lanes)));
+    let floats = shared().map(|(reduce, lanes)| Way::Shared { reduce, lanes });
+    let dots = [Planes::N2, Planes::N1]
+        .into_iter()
+        .flat_map(move |planes| shared().map(move |(reduce, lanes)| Way::SharedDot { reduce, lanes, planes }));
+    floats.chain(dots).chain(X::ALL.map(|x| Way::Owned { x }))
 }
 
-/// Kernels whose threads load what is far apart: no graphics card gains by them.
-const FOR_SOFTWARE: [&str; 2] = ["matvec_rows", "matmul"];
-
-/// Every way to a fused product, and to the others. Those whose threads share a row have a form with a norm before.
-pub(super) const FUSED: &[Way] = &[
-    way("matvec", "tree", 16, 0),
-    way("matvec", "tree", 64, 0),
-    way("matvec", "subgroup", 16, 4),
-    way("matvec", "subgroup", 64, 4),
-    dot("matvec_dot", "tree", 2, 16, 0),
-    dot("matvec_dot", "tree", 2, 64, 0),
-    dot("matvec_dot", "subgroup", 2, 16, 4),
-    dot("matvec_dot", "subgroup", 2, 64, 4),
-    dot("matvec_dot", "tree", 1, 16, 0),
-    dot("matvec_dot", "tree", 1, 64, 0),
-    dot("matvec_dot", "subgroup", 1, 16, 4),
-    dot("matvec_dot", "subgroup", 1, 64, 4),
-    way("matvec_rows", "direct", 0, 0),
-    way("matvec_rows", "quad", 0, 4),
-    way("matvec_rows", "octet", 0, 8),
-];
-pub(super) const PLAIN: &[Way] = &[
-    way("matmul", "direct", 0, 0),
-    way("matmul", "quad", 0, 4),
-    way("matmul", "octet", 0, 8),
-    way("matmul_tile", "rows32", 0, 0),
-    way("matmul_tile", "rows64", 0, 0),
-    way("matmul_tile", "rows128", 0, 0),
-    dot("matmul_dot", "rows32", 2, 0, 0),
-    dot("matmul_dot", "rows64", 2, 0, 0),
-    dot("matmul_dot", "rows32", 1, 0, 0),
-    dot("matmul_dot", "rows64", 1, 0, 0),
-];
+fn plain() -> impl Iterator<Item = Way> {
+    let many = X::ALL.map(|x| Way::Many { x }).into_iter();
+    let tiles = matmul_tile::Rows::ALL.map(|rows| Way::Tile { rows });
+    let dots = [Planes::N2, Planes::N1].into_iter();
+    let dots = dots.flat_map(|planes| matmul_dot::Rows::ALL.map(|rows| Way::TileDot { rows, planes }));
+    many.chain(tiles).chain(dots)
+}
 
 impl Product {
     /// The ways that an adapter can go.
-    pub fn ways(&self, able: Able) -> impl Iterator<Item = Way> {
-        let all = if self.fused { FUSED } else { PLAIN };
+    pub fn ways(&self, able: Able) -> impl Iterator<Item = Way> + use<> {
+        let all: Vec<Way> = if self.fused { fused().collect() } else { plain().collect() };
+        let product = *self;
         let integers = if self.kind.is_quantized() { able.planes } else { 0 };
-        let has = move |way: &Way| way.planes == 0 || integers > 0 && way.planes >= integers;
-        let suits = move |way: &Way| able.software || !FOR_SOFTWARE.contains(&way.kernel);
-        let post = self.post;
-        let has_form = move |way: &Way| !post || way.kernel != "matvec_rows";
-        let can = move |way: &Way| way.subgroup <= able.subgroup_min && has(way) && suits(way) && has_form(way);
-        all.iter().copied().filter(can)
+        let has = move |way: &Way| way.planes() == 0 || integers > 0 && way.planes() >= integers;
+        let suits = move |way: &Way| able.software || !way.is_for_software();
+        let can = move |way: &Way| way.subgroup() <= able.subgroup_min && has(way) && suits(way) && way.fits(&product);
+        all.into_iter().filter(can)
     }
 }
 
 impl Way {
-    /// The variant that computes this product.
-    pub fn variant(&self, product: &Product) -> String {
-        let post = if product.post { "_post" } else { "" };
-        format!("{}{post}.{}.{}", self.kernel, product.kind.name().to_lowercase(), self.options())
+    /// Planes of bytes that activations become; 0: they stay floats.
+    pub fn planes(&self) -> u32 {
+        match self {
+            Way::SharedDot { planes, .. } | Way::TileDot { planes, .. } => planes.value(),
+            Way::Shared { .. } | Way::Owned { .. } | Way::Many { .. } | Way::Tile { .. } => 0,
+        }
     }
 
-    /// What follows the tensor type in the variant's name.
-    pub(super) fn options(&self) -> String {
-        match self.planes {
-            0 => self.option.into(),
-            planes => format!("{}.planes{planes}", self.option),
+    /// Threads that share a row of weights; 0 where that is not a choice.
+    pub fn lanes(&self) -> u32 {
+        match *self {
+            Way::Shared { lanes, .. } | Way::SharedDot { lanes, .. } => lanes,
+            Way::Owned { .. } | Way::Many { .. } | Way::Tile { .. } | Way::TileDot { .. } => 0,
         }
+    }
+
+    /// Lanes that subgroups must have; 0: none are needed.
+    fn subgroup(&self) -> u32 {
+        match self {
+            Way::Shared { reduce, .. } | Way::SharedDot { reduce, .. } => match reduce {
+                Reduce::Tree => 0,
+                Reduce::Subgroup => 4,
+            },
+            Way::Owned { x } | Way::Many { x } => match x {
+                X::Direct => 0,
+                X::Quad => 4,
+                X::Octet => 8,
+            },
+            Way::Tile { .. } | Way::TileDot { .. } => 0,
+        }
+    }
+
+    /// Its threads load what is far apart: no graphics card gains by it.
+    fn is_for_software(&self) -> bool {
+        matches!(self, Way::Owned { .. } | Way::Many { .. })
+    }
+
+    /// Whether there is a variant for this product: weights that are floats have no integer products, and not every
+    /// kernel adds a norm first.
+    pub fn fits(&self, product: &Product) -> bool {
+        match self {
+            Way::Owned { .. } => !product.post,
+            Way::SharedDot { .. } | Way::TileDot { .. } => product.kind.is_quantized(),
+            Way::Shared { .. } | Way::Many { .. } | Way::Tile { .. } => true,
+        }
+    }
+
+    /// The variant that computes this product; `None` where there is none.
+    pub fn variant(&self, product: &Product) -> Option<VariantId> {
+        match (product.fused, product.post) {
+            (true, false) => self.single(product.kind).map(|variant| variant.id),
+            (true, true) => self.post(product.kind).map(|variant| variant.id),
+            (false, _) => self.many(product.kind).map(|variant| variant.id),
+        }
+    }
+
+    /// Its kernel for single rows.
+    pub fn single(&self, format: TensorType) -> Option<Chosen<matvec::Params, matvec::Bind>> {
+        Some(match *self {
+            Way::Shared { reduce, .. } => matvec::Variant { format, reduce }.into(),
+            Way::SharedDot { reduce, planes, .. } => {
+                matvec_dot::Variant { format: Quantized::of(format)?, reduce, planes }.into()
+            }
+            Way::Owned { x } => matvec_rows::Variant { format, x }.into(),
+            Way::Many { .. } | Way::Tile { .. } | Way::TileDot { .. } => return None,
+        })
+    }
+
+    /// Its kernel for single rows to which a norm is added first.
+    pub fn post(&self, format: TensorType) -> Option<Chosen<matvec_post::Params, matvec_post::Bind>> {
+        Some(match *self {
+            Way::Shared { reduce, .. } => matvec_post::Variant { format, reduce }.into(),
+            Way::SharedDot { reduce, planes, .. } => {
+                matvec_dot_post::Variant { format: Quantized::of(format)?, reduce, planes }.into()
+            }
+            Way::Owned { .. } | Way::Many { .. } | Way::Tile { .. } | Way::TileDot { .. } => return None,
+        })
+    }
+
+    /// Its kernel for many rows.
+    pub fn many(&self, format: TensorType) -> Option<Chosen<matmul::Params, matmul::Bind>> {
+        Some(match *self {
+            Way::Many { x } => matmul::Variant { format, x }.into(),
+            Way::Tile { rows } => matmul_tile::Variant { format, rows }.into(),
+            Way::TileDot { rows, planes } => {
+                matmul_dot::Variant { format: Quantized::of(format)?, rows, planes }.into()
+            }
+            Way::Shared { .. } | Way::SharedDot { .. } | Way::Owned { .. } => return None,
+        })
     }
 
     /// Whether both give the same sums, to the last bit.
     pub fn sums_as(&self, other: &Way) -> bool {
-        (self.kernel, self.planes) == (other.kernel, other.planes)
+        self.planes() == other.planes() && std::mem::discriminant(self) == std::mem::discriminant(other)
+    }
+
+    /// Whether both share their work out alike.
+    pub fn works_as(&self, other: &Way) -> bool {
+        self.lanes() == other.lanes() && std::mem::discriminant(self) == std::mem::discriminant(other)
+    }
+
+    /// A way to the same sums, for so many rows: all tiles compute the same, but few rows would leave most of a larger
+    /// one idle.
+    pub fn with_rows(self, rows: u32) -> Way {
+        match self {
+            Way::Tile { .. } => Way::tile(rows),
+            Way::TileDot { planes, .. } => Way::tile_dot(rows, planes),
+            way => way,
+        }
+    }
+
+    /// The usual tile for so many rows.
+    pub(super) fn tile(rows: u32) -> Way {
+        Way::Tile { rows: if rows <= 32 { matmul_tile::Rows::N32 } else { matmul_tile::Rows::N64 } }
+    }
+
+    pub(super) fn tile_dot(rows: u32, planes: Planes) -> Way {
+        Way::TileDot { rows: if rows <= 32 { matmul_dot::Rows::N32 } else { matmul_dot::Rows::N64 }, planes }
     }
 
     /// Workgroups for n rows of weights and `rows` rows of activations.
     pub fn grid(&self, n: u32, rows: u32) -> [u32; 2] {
-        match (self.kernel, self.option) {
-            ("matvec" | "matvec_dot", _) => [n.div_ceil(256 / self.lanes), rows],
-            ("matvec_rows", _) => [n.div_ceil(64), rows],
-            (_, "rows32") => [rows.div_ceil(32), n.div_ceil(64)],
-            (_, "rows64") => [rows.div_ceil(64), n.div_ceil(64)],
-            (_, "rows128") => [rows.div_ceil(128), n.div_ceil(64)],
-            _ => [n.div_ceil(128), rows.div_ceil(16)],
+        // What the shaders say of their grids.
+        let tiles = |each: u32| [rows.div_ceil(each), n.div_ceil(64)];
+        match self {
+            // A workgroup's threads sum four rows each.
+            Way::Shared { lanes, .. } | Way::SharedDot { lanes, .. } => [n.div_ceil(4 * matvec::THREADS / lanes), rows],
+            Way::Owned { .. } => [n.div_ceil(4 * matvec_rows::THREADS), rows],
+            Way::Many { .. } => [n.div_ceil(8 * matmul::THREADS), rows.div_ceil(16)],
+            Way::Tile { rows } => tiles(rows.value()),
+            Way::TileDot { rows, .. } => tiles(rows.value()),
         }
     }
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
+
+    pub const ALL: Able = Able { subgroup_min: u32::MAX, planes: 1, software: true };
 
     #[test]
     fn a_tile_for_every_row() {
-        for way in PLAIN.iter().filter(|way| way.kernel != "matmul") {
-            let tile: u32 = way.option.trim_start_matches("rows").parse().unwrap();
+        for way in plain() {
+            let tile = match way {
+                Way::Tile { rows } => rows.value(),
+                Way::TileDot { rows, .. } => rows.value(),
+                _ => continue,
+            };
             for rows in [1, 5, 32, 33, 64, 65, 128, 129, 256] {
                 let [x, y] = way.grid(65, rows);
                 assert!(x * tile >= rows && (x - 1) * tile < rows && y == 2, "{way:?} for {rows} rows: {x} by {y}");
@@ -152,12 +240,12 @@ mod tests {
 
     #[test]
     fn every_way_is_a_variant() {
-        for (fused, post, count) in [(true, false, FUSED.len()), (true, true, 12), (false, false, PLAIN.len())] {
+        for (fused, post, count) in [(true, false, 15), (true, true, 12), (false, false, 10)] {
             let product = Product { kind: TensorType::Q6_K, n: 1, k: 32, rows: 1, fused, post };
-            for way in product.ways(Able::ALL) {
-                assert!(crate::kernels::find(&way.variant(&product)).is_some(), "{way:?}");
-            }
-            assert_eq!(product.ways(Able::ALL).count(), count);
+            assert!(product.ways(ALL).all(|way| way.variant(&product).is_some()));
+            assert_eq!(product.ways(ALL).count(), count);
+            let floats = Product { kind: TensorType::F16, ..product };
+            assert!(floats.ways(ALL).all(|way| way.planes() == 0 && way.variant(&floats).is_some()));
         }
     }
 }

@@ -75,11 +75,11 @@ mod tests {
         for bits in 0..=u16::MAX {
             // What lies beside a number changes nothing.
             for beside in [0, 0xffff, !bits, 0x7c00] {
-                let (word, turned) = (bits as u32 | (beside as u32) << 16, beside as u32 | (bits as u32) << 16);
+                let (word, swapped) = (bits as u32 | (beside as u32) << 16, beside as u32 | (bits as u32) << 16);
                 to_f32(u32x4::new([word, 0, word, 0])).to_array().iter().step_by(2).for_each(|got| {
                     same(*got, bits);
                 });
-                let [low, high] = widen(u32x4::new([word, turned, turned, word])).map(f32x4::to_array);
+                let [low, high] = widen(u32x4::new([word, swapped, swapped, word])).map(f32x4::to_array);
                 [low[0], low[3], high[1], high[2]].into_iter().for_each(|got| same(got, bits));
                 [low[1], low[2], high[0], high[3]].into_iter().for_each(|got| same(got, beside));
             }

@@ -1,4 +1,28 @@
-//! Kernels of the family `gather`: embedding lookup. The shaders are in `shaders/gather`.
+//! Rows that are looked up. The shaders are in `shaders/gather`.
 
-pub mod reference;
-pub mod simd;
+mod embed;
+
+use super::cpu;
+use super::face::OnCpu;
+use super::job::Job;
+use super::table::embed::Variant;
+use super::weights::dequantized;
+
+impl OnCpu for Variant {
+    const SIMD: Option<&'static cpu::Kernel> = Some(&embed::KERNEL);
+
+    fn mirror(job: &Job) {
+        let (p, b) = (job.params::<Variant>(), job.bind::<Variant>());
+        let k = p.k_blocks as usize * 32;
+        let w = dequantized(b.weights, job.variant::<Variant>().format, p.planes, p.n_rows as usize * k);
+        let (batch, out) = (b.batch.all(), b.out.all_floats_mut());
+        for r in 0..job.grid[1] as usize {
+            let row = batch[4 * r].wrapping_sub(p.first_row) as usize;
+            if row < p.n_rows as usize {
+                for i in 0..k {
+                    out[r * k + i] = p.scale * w[row * k + i];
+                }
+            }
+        }
+    }
+}

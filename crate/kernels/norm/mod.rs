@@ -1,4 +1,49 @@
-//! Kernels of the family `norm`: norms of rows. The shaders are in `shaders/norm`.
+//! Norms of rows. The shaders are in `shaders/norm`.
 
-pub mod reference;
-pub mod simd;
+use super::job::Job;
+use super::rows::{Lanes, Number, Rows, squares};
+use super::table::rmsnorm;
+
+impl Rows for rmsnorm::Variant {
+    fn rows(job: &Job) -> usize {
+        job.grid[1] as usize
+    }
+
+    fn row<L: Lanes>(job: &Job, r: usize) {
+        let (p, b) = (job.params::<Self>(), job.bind::<Self>());
+        let k = p.k4 as usize * 4;
+        let source = if p.gather != 0 { b.rows.words(r..r + 1)[0] as usize } else { r };
+        let x = b.x.floats(source * k..(source + 1) * k);
+        let out = b.out.floats_mut(r * k..(r + 1) * k);
+        let weight = b.weight.floats(0..k);
+        let scale = rms_scale::<L>(x, p.eps);
+        if p.accumulate != 0 {
+            weighted::<L>(x, scale, weight, out, |y, out| out + y);
+        } else {
+            weighted::<L>(x, scale, weight, out, |y, _| y);
+        }
+    }
+}
+
+/// 1 / rms(x): the root of the mean of squares. The length is a multiple of 4.
+#[inline(always)]
+pub fn rms_scale<L: Lanes>(x: &[f32], eps: f32) -> L::Number {
+    let mean = squares::<L>(x) / L::Number::of(x.len() as f32);
+    L::Number::of(1.0) / (mean + L::Number::of(eps)).sqrt()
+}
+
+/// out = x / rms(x) * weight; lengths are equal and multiples of 4.
+#[inline(always)]
+pub fn normalise<L: Lanes>(x: &[f32], weight: &[f32], eps: f32, out: &mut [f32]) {
+    weighted::<L>(x, rms_scale::<L>(x, eps), weight, out, |y, _| y);
+}
+
+/// out = to(x * scale * weight, out)
+#[inline(always)]
+fn weighted<L: Lanes>(x: &[f32], scale: L::Number, weight: &[f32], out: &mut [f32], to: impl Fn(L, L) -> L) {
+    let scale = L::splat(scale);
+    let inputs = x.as_chunks::<4>().0.iter().zip(weight.as_chunks::<4>().0);
+    for ((x, weight), out) in inputs.zip(out.as_chunks_mut::<4>().0) {
+        *out = to(L::load(x) * scale * L::load(weight), L::load(out)).store();
+    }
+}

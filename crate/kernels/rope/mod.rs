@@ -1,4 +1,65 @@
-//! Kernels of the family `rope`: norm, rotation and cache write of heads. The shaders are in `shaders/rope`.
+//! What becomes of heads before attention: norm, rotation, and their place in the cache. The shaders are in
+//! `shaders/rope`.
 
-pub mod reference;
-pub mod simd;
+mod cache;
+mod rotate;
+
+use super::cell::cell;
+use super::job::Job;
+use super::rows::{Lanes, Number, Rows};
+use super::table::choices::Kv;
+use super::table::{rope_kv, rope_kv_rows};
+
+pub use cache::{load, store};
+pub use rotate::{Rotation, head_norm};
+
+impl Rows for rope_kv::Variant {
+    fn rows(job: &Job) -> usize {
+        job.params::<Self>().rows as usize
+    }
+
+    fn row<L: Lanes>(job: &Job, r: usize) {
+        row::<L>(job, r, job.variant::<Self>().kv);
+    }
+}
+
+impl Rows for rope_kv_rows::Variant {
+    fn rows(job: &Job) -> usize {
+        job.params::<Self>().rows as usize
+    }
+
+    fn row<L: Lanes>(job: &Job, r: usize) {
+        row::<L>(job, r, job.variant::<Self>().kv);
+    }
+}
+
+/// All heads of a row.
+fn row<L: Lanes>(job: &Job, r: usize, kv: Kv) {
+    let (p, b) = (job.params::<rope_kv::Variant>(), job.bind::<rope_kv::Variant>());
+    let (heads, kv_heads, dim) = (p.n_heads as usize, p.n_kv_heads as usize, p.head_dim as usize);
+    let words = b.batch.all().as_chunks::<4>().0[r];
+    let position = words[1];
+    let rotation = Rotation::<L>::at(position as usize, b.rope.all_floats(), p.rope_half as usize, p.neox != 0);
+    let [q_norm, k_norm] = [b.q_norm, b.k_norm].map(|weight| head_norm(weight, p.has_norm, dim, p.eps));
+    let start = r * (heads + 2 * kv_heads) * dim;
+    // Keys and values in the row itself stay as they were.
+    let scale = L::Number::of(p.attn_scale);
+    for q in b.qkv.floats_mut(start..start + heads * dim).chunks_exact_mut(dim) {
+        rotation.head(q, q_norm);
+        q.iter_mut().for_each(|v| *v = (L::Number::of(*v) * scale).to_f32());
+    }
+    let from = start + heads * dim;
+    let (k, v) = b.qkv.floats(from..from + 2 * kv_heads * dim).split_at(kv_heads * dim);
+    let cell = cell(words, position) as usize;
+    let mut rotated = [0.0; MAX_HEAD_DIM];
+    for (h, k) in k.chunks_exact(dim).enumerate() {
+        let rotated = &mut rotated[..dim];
+        rotated.copy_from_slice(k);
+        rotation.head(rotated, k_norm);
+        store(b.k_cache, (cell * kv_heads + h) * dim, rotated, kv);
+    }
+    store(b.v_cache, cell * kv_heads * dim, v, kv);
+}
+
+/// The longest head that kernels take.
+pub const MAX_HEAD_DIM: usize = 256;

@@ -32,7 +32,7 @@ pub enum Activation {
 /// What differs between layers.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LayerConfig {
-    /// RoPE base: pair i turns by `position * rope_scale * rope_theta^(-2i / rope_dim)`.
+    /// RoPE base: pair i is rotated by `position * rope_scale * rope_theta^(-2i / rope_dim)`.
     pub rope_theta: f32,
     /// 1 / linear scaling factor, applied to positions.
     pub rope_scale: f32,
@@ -58,7 +58,7 @@ pub struct ModelConfig {
     /// Positions that the model was trained for.
     pub context_length: u32,
     pub norm_eps: f32,
-    /// The first dimensions of a head that RoPE turns; even.
+    /// The first dimensions of a head that RoPE rotates; even.
     pub rope_dim: u32,
     /// RoPE pairs dimension i with i + rope_dim/2 instead of 2i with 2i + 1.
     pub rope_neox: bool,

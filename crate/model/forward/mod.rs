@@ -9,8 +9,9 @@ use crate::base::precision::KvType;
 use crate::device::memory::Memory;
 use crate::device::recording::Recording;
 use crate::file::gguf::Header;
-use crate::kernels::choose::{Choice, Heads, Product, Tuning};
-use crate::kernels::params;
+use crate::kernels::choose::{Attend, Choice, Heads, Product, Tuning};
+use crate::kernels::table::choices::Op;
+use crate::kernels::table::{attention, attention_combine, decode_attention, embed, map, rmsnorm, rope_kv};
 use crate::model::config::{Activation, ModelConfig};
 use crate::model::kv_cache::KvCache;
 use crate::model::rope;
@@ -60,9 +61,10 @@ impl Shape {
 /// Sizes chosen at load.
 #[derive(Clone, Copy, Debug)]
 pub struct Sizes {
-    /// Positions per sequence.
+    /// Positions of a sequence, at most.
     pub context: u32,
-    pub n_sequences: u32,
+    /// Positions of all sequences together whose keys and values are kept; at least `context`.
+    pub cells: u32,
     /// Rows of the largest batch, and how many of them may want logits.
     pub max_rows: u32,
     pub max_outputs: u32,
@@ -122,7 +124,7 @@ impl Model {
         memory: &mut dyn Memory,
     ) -> Result<(Self, Upload)> {
         let (weights, placements) = weights::place(header, &config, memory)?;
-        let kv = KvCache::new(&config, sizes.kv, sizes.context, sizes.n_sequences, memory)?;
+        let kv = KvCache::new(&config, sizes.kv, sizes.cells, memory)?;
         let (rows, outputs) = (sizes.max_rows as u64, sizes.max_outputs as u64);
         let heads = config.n_heads as u64 * config.head_dim as u64;
         let quantized = weights.matrices().filter(|matrix| matrix.parts.iter().any(|part| part.kind.is_quantized()));
@@ -145,7 +147,7 @@ impl Model {
             ffn: floats("ffn", rows, config.n_ff as u64)?,
             x_out: floats("x_out", outputs, config.n_embd as u64)?,
             logits: floats("logits", outputs, config.n_vocab as u64)?,
-            integers: match longest.filter(|_| choice.planes > 0) {
+            integers: match longest.filter(|_| choice.planes.is_some()) {
                 Some(k) => Some(floats("integers", rows, u64::from(k) / 32 * INTEGER_WORDS)?),
                 None => None,
             },
@@ -237,16 +239,16 @@ impl Pass<'_> {
         for part in &m.weights.token_embd.parts {
             let k_blocks = m.config.n_embd / 32;
             self.recording.push(
-                &format!("embed.{}", part.kind.name().to_lowercase()),
-                params::Embed {
+                embed::Variant { format: part.kind },
+                embed::Params {
                     planes: part.planes,
                     k_blocks,
                     first_row: part.first_row,
                     n_rows: part.n_rows,
                     scale: m.config.embed_scale,
                 },
-                &[part.buffer, part.buffer, s.batch, self.x],
-                [k_blocks.div_ceil(64), self.rows],
+                embed::Bind { weights: part.buffer, batch: s.batch, out: self.x },
+                [k_blocks.div_ceil(embed::THREADS), self.rows],
             )?;
         }
         Ok(())
@@ -283,8 +285,8 @@ impl Pass<'_> {
         let (q_norm, k_norm) = (layer.q_norm.unwrap_or(s.none), layer.k_norm.unwrap_or(s.none));
         let out = if split { s.attn_parts } else { s.attn };
         self.recording.push(
-            &variant,
-            params::DecodeAttention {
+            variant,
+            decode_attention::Params {
                 n_heads: c.n_heads,
                 n_kv_heads: c.n_kv_heads,
                 head_dim4: c.head_dim / 4,
@@ -298,12 +300,22 @@ impl Pass<'_> {
                 softcap: c.attn_logit_softcap.unwrap_or(0.0),
                 splits,
             },
-            &[s.batch, s.qkv, q_norm, k_norm, self.rope_table(index), k_cache, v_cache, out],
+            decode_attention::Bind {
+                batch: s.batch,
+                qkv: s.qkv,
+                q_norm,
+                k_norm,
+                rope: self.rope_table(index),
+                k_cache,
+                v_cache,
+                out,
+            },
             [c.n_kv_heads * groups, splits],
         )?;
         if split {
-            let combine = params::AttentionCombine { dim4: c.head_dim / 4, splits, pad: [0; 2] };
-            self.recording.push("attention_combine", combine, &[s.attn_parts, s.attn], [c.n_heads, 1])?;
+            let params = attention_combine::Params { dim4: c.head_dim / 4, splits };
+            let bind = attention_combine::Bind { parts: s.attn_parts, out: s.attn };
+            self.recording.push(attention_combine::Variant {}, params, bind, [c.n_heads, 1])?;
         }
         Ok(())
     }
@@ -318,8 +330,8 @@ impl Pass<'_> {
         let prefill = self.shape.prefill;
         let (variant, grid) = m.choice.rope_kv(heads, c.rope_dim / 2, self.rows, prefill);
         self.recording.push(
-            &variant,
-            params::RopeKv {
+            variant,
+            rope_kv::Params {
                 n_heads: c.n_heads,
                 n_kv_heads: c.n_kv_heads,
                 head_dim: c.head_dim,
@@ -329,15 +341,22 @@ impl Pass<'_> {
                 eps: c.norm_eps,
                 attn_scale: c.attn_scale,
                 rows: self.rows,
-                pad: [0; 3],
             },
-            &[s.batch, q_norm, k_norm, self.rope_table(index), s.qkv, k_cache, v_cache],
+            rope_kv::Bind {
+                batch: s.batch,
+                q_norm,
+                k_norm,
+                rope: self.rope_table(index),
+                qkv: s.qkv,
+                k_cache,
+                v_cache,
+            },
             grid,
         )?;
-        let (variant, groups, grid) = m.choice.attention(heads, self.rows, prefill);
+        let Attend { variant, groups, grid } = m.choice.attention(heads, self.rows, prefill);
         self.recording.push(
-            &variant,
-            params::Attention {
+            variant,
+            attention::Params {
                 n_heads: c.n_heads,
                 n_kv_heads: c.n_kv_heads,
                 head_dim4: c.head_dim / 4,
@@ -346,8 +365,9 @@ impl Pass<'_> {
                 groups,
                 softcap: c.attn_logit_softcap.unwrap_or(0.0),
                 rows: self.rows,
+                ahead: 0,
             },
-            &[s.batch, s.qkv, k_cache, v_cache, s.attn],
+            attention::Bind { batch: s.batch, qkv: s.qkv, k_cache, v_cache, out: s.attn },
             grid,
         )
     }
@@ -359,9 +379,13 @@ impl Pass<'_> {
             self.normed_product(&layer.gate_up, layer.ffn_norm, Fused { glu: true, ..Fused::default() }, s.ffn)?;
         } else {
             self.normed_product(&layer.gate_up, layer.ffn_norm, Fused::default(), s.gate_up)?;
-            let f4 = m.config.n_ff / 4;
-            let glu = params::Glu { f4, gelu: self.is_gelu(), pad: [0; 2] };
-            self.recording.push("glu", glu, &[s.gate_up, s.ffn], [f4.div_ceil(64), self.rows])?;
+            let n4 = m.config.n_ff / 4;
+            let op = match m.config.activation {
+                Activation::Silu => Op::SiluGlu,
+                Activation::GeluTanh => Op::GeluGlu,
+            };
+            let (bind, grid) = (map::Bind { x: s.gate_up, out: s.ffn }, [n4.div_ceil(map::THREADS), self.rows]);
+            self.recording.push(map::Variant { op }, map::Params { n4 }, bind, grid)?;
         }
         self.residual(&layer.down, s.ffn, layer.post_ffw_norm)
     }
@@ -380,7 +404,7 @@ impl Pass<'_> {
             let fused = Fused { norm: Some(m.weights.output_norm), gather: true, ..Fused::default() };
             return self.matvec(&m.weights.output, self.x, fused, s.logits, 1);
         }
-        let gather = params::RmsNorm { gather: 1, ..Default::default() };
+        let gather = rmsnorm::Params { gather: 1, ..Default::default() };
         self.norm(self.x, m.weights.output_norm, s.x_out, gather, outputs)?;
         self.matmul(&m.weights.output, s.x_out, Fused::default(), s.logits, outputs)
     }
@@ -401,17 +425,17 @@ impl Pass<'_> {
     /// Adds the norm that is still to be added to the stream, if there is one.
     fn settle(&mut self) -> Result<()> {
         let Some(weight) = self.post.take() else { return Ok(()) };
-        let add = params::RmsNorm { accumulate: 1, ..Default::default() };
+        let add = rmsnorm::Params { accumulate: 1, ..Default::default() };
         self.norm(self.model.scratch.x_norm, weight, self.x, add, self.rows)
     }
 
     /// RMSNorm of `rows` rows; `how` says whether they are gathered or added.
-    fn norm(&mut self, x: BufferId, weight: BufferId, out: BufferId, how: params::RmsNorm, rows: u32) -> Result<()> {
+    fn norm(&mut self, x: BufferId, weight: BufferId, out: BufferId, how: rmsnorm::Params, rows: u32) -> Result<()> {
         let m = self.model;
         self.recording.push(
-            &format!("rmsnorm.{}", m.choice.reduce),
-            params::RmsNorm { k4: m.config.n_embd / 4, eps: m.config.norm_eps, ..how },
-            &[x, weight, m.scratch.outputs, out],
+            m.choice.rmsnorm(),
+            rmsnorm::Params { k4: m.config.n_embd / 4, eps: m.config.norm_eps, ..how },
+            rmsnorm::Bind { x, weight, rows: m.scratch.outputs, out },
             [1, rows],
         )
     }

@@ -5,7 +5,8 @@ use crate::bail;
 use crate::base::buffer::BufferId;
 use crate::base::error::Result;
 use crate::kernels::choose::{Product, Way};
-use crate::kernels::params;
+use crate::kernels::table::choices::Planes;
+use crate::kernels::table::{matmul, matvec, matvec_post, quantize, rmsnorm};
 use crate::model::weights::{Matrix, Part};
 
 /// What a product does besides multiplying.
@@ -53,7 +54,7 @@ impl Pass<'_> {
             });
             return self.product(matrix, x, Fused { norm: Some(weight), post, ..fused }, out);
         }
-        self.norm(self.x, weight, s.x_norm, params::RmsNorm::default(), self.rows)?;
+        self.norm(self.x, weight, s.x_norm, rmsnorm::Params::default(), self.rows)?;
         self.product(matrix, s.x_norm, fused, out)
     }
 
@@ -91,7 +92,7 @@ impl Pass<'_> {
                 Product { kind: part.kind, n: part.n_rows, k: matrix.k, rows, fused: true, post: post.is_some() };
             let way = self.way(&product);
             self.note(product);
-            let params = params::MatVec {
+            let params = matvec::Params {
                 planes: part.planes,
                 n: part.n_rows,
                 k_blocks: matrix.k / 32,
@@ -103,18 +104,19 @@ impl Pass<'_> {
                 has_norm: fused.norm.is_some() as u32,
                 eps: m.config.norm_eps,
                 glu: if fused.glu { 1 + self.is_gelu() } else { 0 },
-                lanes: way.lanes,
-                pad: 0,
+                lanes: way.lanes(),
             };
             let (weights, norm) = (part.buffer, fused.norm.unwrap_or(s.none));
-            let (variant, grid) = (way.variant(&product), way.grid(part.n_rows, rows));
+            let grid = way.grid(part.n_rows, rows);
             if let Some(post) = post {
-                let buffers = [weights, weights, x, s.x_norm, norm, post.weight, out, post.x_next];
-                self.recording.push(&variant, params, &buffers, grid)?;
+                let bind =
+                    matvec_post::Bind { weights, x, p: s.x_norm, norm, post: post.weight, out, x_next: post.x_next };
+                self.recording.push(found(way.post(part.kind), &product)?, params, bind, grid)?;
                 x = post.x_next;
             } else {
-                let buffers = [weights, weights, x, fused.bias.unwrap_or(s.none), norm, s.outputs, out];
-                self.recording.push(&variant, params, &buffers, grid)?;
+                let bias = fused.bias.unwrap_or(s.none);
+                let bind = matvec::Bind { weights, x, bias, norm, rows: s.outputs, out };
+                self.recording.push(found(way.single(part.kind), &product)?, params, bind, grid)?;
             }
         }
         Ok(())
@@ -134,7 +136,7 @@ impl Pass<'_> {
         // Parts of several types may want other integers, or none; which comes first is all one.
         for planes in 0..=2 {
             let parts = matrix.parts.iter().map(|part| (part, product(part), self.way(&product(part))));
-            let parts: Vec<_> = parts.filter(|(_, _, way)| way.planes == planes).collect();
+            let parts: Vec<_> = parts.filter(|(_, _, way)| way.planes() == planes).collect();
             let mut x = x;
             if planes > 0 && !parts.is_empty() {
                 parts.iter().for_each(|(_, product, _)| self.note(*product));
@@ -153,8 +155,10 @@ impl Pass<'_> {
         let Some(out) = self.model.scratch.integers else {
             bail!(Internal, "There is no room for integer products, but they were chosen.");
         };
-        let params = params::Quantize { k_blocks: k / 32, pad: [0; 3] };
-        self.recording.push(&format!("quantize.planes{planes}"), params, &[x, out], [(k / 32).div_ceil(64), rows])?;
+        let Some(planes) = Planes::of(planes) else { bail!(Internal, "There are no activations in {planes} planes.") };
+        let grid = [(k / 32).div_ceil(quantize::THREADS), rows];
+        let params = quantize::Params { k_blocks: k / 32 };
+        self.recording.push(quantize::Variant { planes }, params, quantize::Bind { x, out }, grid)?;
         Ok(out)
     }
 
@@ -169,7 +173,7 @@ impl Pass<'_> {
         out: BufferId,
         product: Product,
     ) -> Result<()> {
-        let params = params::MatMul {
+        let params = matmul::Params {
             planes: part.planes,
             n: part.n_rows,
             k_blocks: matrix.k / 32,
@@ -178,13 +182,18 @@ impl Pass<'_> {
             has_bias: fused.bias.is_some() as u32,
             accumulate: fused.add as u32,
             m: product.rows,
-            pad: 0,
         };
-        self.recording.push(
-            &way.variant(&product),
-            params,
-            &[part.buffer, part.buffer, x, fused.bias.unwrap_or(self.model.scratch.none), out],
-            way.grid(part.n_rows, product.rows),
-        )
+        let bias = fused.bias.unwrap_or(self.model.scratch.none);
+        let bind = matmul::Bind { weights: part.buffer, x, bias, out };
+        let grid = way.grid(part.n_rows, product.rows);
+        self.recording.push(found(way.many(part.kind), &product)?, params, bind, grid)
+    }
+}
+
+/// The variant, which every way that can be chosen has.
+fn found<T>(variant: Option<T>, product: &Product) -> Result<T> {
+    match variant {
+        Some(variant) => Ok(variant),
+        None => bail!(Internal, "A kernel was chosen that has no variant for {product:?}."),
     }
 }

@@ -6,15 +6,16 @@ use std::fmt;
 use pollster::block_on;
 use sotto::base::buffer::BufferId;
 use sotto::base::error::Result;
-use sotto::base::precision::KvType;
 use sotto::device::gpu::{Gpu, GpuOptions};
 use sotto::device::memory::Memory;
 use sotto::device::recording::{Dispatch, Recording};
 use sotto::device::reference::CpuMemory;
 use sotto::file::gguf::HeaderParser;
-use sotto::kernels::Access;
-use sotto::kernels::choose::Choice;
-use sotto::kernels::product::reference::quantize::Integers;
+use sotto::kernels::choose::{Choice, ManyRows, Prefill, SingleRow};
+use sotto::kernels::face::{Access, Face};
+use sotto::kernels::product::integers::Integers;
+use sotto::kernels::table::choices::{Kv, Lanes, Reduce, X};
+use sotto::kernels::table::{quantize, rope_kv};
 use sotto::model::config::ModelConfig;
 use sotto::model::forward::{Model, Shape, Sizes};
 use sotto::run::batch::Batch;
@@ -64,14 +65,14 @@ impl Default for Layout {
 
 /// Kernels that every adapter runs, and the exact cache.
 pub const PLAIN: Choice = Choice {
-    reduce: "tree",
-    x: "direct",
-    matvec: "matvec",
-    planes: 0,
+    reduce: Reduce::Tree,
+    many: ManyRows::Owned(X::Direct),
+    single: SingleRow::Shared,
+    planes: None,
     post: false,
-    lanes: "tree",
-    attention: "attention",
-    kv: "f32",
+    lanes: Lanes::Tree,
+    prefill: Prefill::Row,
+    kv: Kv::F32,
 };
 
 /// Rows of the largest batch, and rows that may want logits.
@@ -91,9 +92,8 @@ impl Twin {
         let mut both = Both { gpu, cpu: CpuMemory::default(), buffers: Vec::new(), max_binding };
         let (header, used) = HeaderParser::new().push(file).expect("a sound header").expect("a whole header");
         let config = ModelConfig::from_header(&header).expect("a sound model");
-        let kv = if layout.choice.kv == "f32" { KvType::F32 } else { KvType::F16 };
-        let n_sequences = layout.n_sequences;
-        let sizes = Sizes { context: 256, n_sequences, max_rows: ROWS, max_outputs: ROWS, kv };
+        let kv = layout.choice.kv_type();
+        let sizes = Sizes { context: 256, cells: 256 * layout.n_sequences, max_rows: ROWS, max_outputs: ROWS, kv };
         let (model, mut upload) = Model::place(&header, config, sizes, layout.choice, &mut both).expect("a layout");
         upload.start_at(used as u64);
         upload.push(&file[used..], &mut both);
@@ -148,12 +148,13 @@ impl Twin {
         let alone = Recording { dispatches: vec![dispatch.clone()] };
         self.both.gpu.run(&self.both.gpu.prepare(&alone));
         self.both.cpu.dispatch(dispatch);
-        let variant = dispatch.variant.get().name;
+        let variant = dispatch.variant.name();
         let mut worst: Option<Difference> = None;
         for (binding, id) in written(dispatch) {
-            let half = dispatch.kernel.name == "rope_kv" && binding >= 5 && !variant.ends_with("f32");
-            let values = |bytes: &[u8]| match variant.strip_prefix("quantize.planes") {
-                Some(planes) => integers(bytes, planes.parse().unwrap()),
+            let kv = rope_kv::Variant::of(dispatch.variant).map(|variant| variant.kv);
+            let half = kv.is_some_and(|kv| kv != Kv::F32) && binding >= 5;
+            let values = |bytes: &[u8]| match quantize::Variant::of(dispatch.variant) {
+                Some(variant) => integers(bytes, variant.planes.value()),
                 None => values(bytes, half),
             };
             let want = values(bytemuck::cast_slice(self.both.cpu.read(id)));
@@ -183,7 +184,7 @@ impl Twin {
 
 /// (binding, buffer) of what a dispatch writes.
 fn written(dispatch: &Dispatch) -> impl Iterator<Item = (usize, BufferId)> + '_ {
-    let uses = dispatch.buffers.iter().zip(dispatch.kernel.bindings).enumerate();
+    let uses = dispatch.buffers.iter().zip(dispatch.kernel().bindings).enumerate();
     uses.filter(|(_, (_, access))| **access == Access::Write).map(|(binding, (&id, _))| (binding, id))
 }
 

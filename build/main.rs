@@ -1,0 +1,21 @@
+//! Turns `shaders/` into the kernel table. Each line of `shaders/permutations` is a kernel; every combination of its
+//! choices is a variant. Each variant is parsed and validated by naga, and what naga sees of it (uniforms, bindings,
+//! workgroup size, constants) becomes Rust: `$OUT_DIR/kernels.rs`, which `crate/kernels/table.rs` includes.
+
+mod emit;
+mod face;
+mod permutations;
+mod sources;
+
+use std::{env, fs, path::Path};
+
+fn main() {
+    println!("cargo:rerun-if-changed=shaders");
+    println!("cargo:rerun-if-changed=build");
+    let lines = fs::read_to_string("shaders/permutations").expect("shaders/permutations");
+    let kernels = permutations::parse(&lines);
+    let mut sources = sources::Sources::default();
+    let faces: Vec<face::Face> = kernels.iter().map(|kernel| face::Face::of(kernel, &mut sources)).collect();
+    let out = Path::new(&env::var("OUT_DIR").expect("cargo sets OUT_DIR")).join("kernels.rs");
+    fs::write(out, emit::table(&faces, &sources)).expect("the kernel table");
+}

@@ -1,0 +1,149 @@
+//! The mirrors of attention: softmax over all visible cells at once.
+
+use std::ops::Range;
+
+use wide::f64x4;
+
+use super::{many_rows, single_rows};
+use crate::kernels::cell::{RowWords, cell};
+use crate::kernels::cpu;
+use crate::kernels::face::OnCpu;
+use crate::kernels::job::{Job, View};
+use crate::kernels::rope::{Rotation, head_norm, load, store};
+use crate::kernels::table::choices::Kv;
+use crate::kernels::table::{attention, attention_rows, attention_tile, decode_attention};
+
+/// The largest score over no cells at all.
+const LOWEST: f64 = -3.0e38;
+
+impl OnCpu for attention::Variant {
+    const SIMD: Option<&'static cpu::Kernel> = Some(&many_rows::KERNEL);
+
+    fn mirror(job: &Job) {
+        many(job, job.variant::<Self>().kv);
+    }
+}
+
+impl OnCpu for attention_rows::Variant {
+    fn mirror(job: &Job) {
+        many(job, job.variant::<Self>().kv);
+    }
+}
+
+impl OnCpu for attention_tile::Variant {
+    fn mirror(job: &Job) {
+        many(job, job.variant::<Self>().kv);
+    }
+}
+
+impl OnCpu for decode_attention::Variant {
+    const SIMD: Option<&'static cpu::Kernel> = Some(&single_rows::KERNEL);
+
+    fn mirror(job: &Job) {
+        single(job, job.variant::<Self>().kv);
+    }
+}
+
+/// Rows whose keys and values are in the cache.
+fn many(job: &Job, kv: Kv) {
+    let (p, b) = (job.params::<attention::Variant>(), job.bind::<attention::Variant>());
+    let (heads, kv_heads, dim) = (p.n_heads as usize, p.n_kv_heads as usize, p.head_dim4 as usize * 4);
+    let (batch, qkv, out) = (b.batch.all().as_chunks::<4>().0, b.qkv.all_floats(), b.out.all_floats_mut());
+    let cells = Cells { k_cache: b.k_cache, v_cache: b.v_cache, kv, kv_heads, dim, softcap: p.softcap as f64 };
+    for r in 0..p.rows as usize {
+        let row = batch[r];
+        let position = row[1] as usize;
+        let begin = if p.window == 0 { 0 } else { (position + 1).saturating_sub(p.window as usize) };
+        let end = if p.ahead == 0 { position + 1 } else { (position + 1).max(row[3] as usize) };
+        for h in 0..heads {
+            let q = &qkv[r * p.q_stride4 as usize * 4 + h * dim..][..dim];
+            let Attended { values, total, .. } = cells.attend(row, q, h / (heads / kv_heads), begin..end);
+            for (to, y) in out[(r * heads + h) * dim..].iter_mut().zip(values) {
+                *to = (y / total) as f32;
+            }
+        }
+    }
+}
+
+/// Rows of their own: what `rope_kv` does, and attention.
+fn single(job: &Job, kv: Kv) {
+    let (p, b) = (job.params::<decode_attention::Variant>(), job.bind::<decode_attention::Variant>());
+    let (heads, kv_heads, dim) = (p.n_heads as usize, p.n_kv_heads as usize, p.head_dim4 as usize * 4);
+    let (batch, qkv, table, out) =
+        (b.batch.all().as_chunks::<4>().0, b.qkv.all_floats(), b.rope.all_floats(), b.out.all_floats_mut());
+    let [q_norm, k_norm] = [b.q_norm, b.k_norm].map(|weight| head_norm(weight, p.has_norm, dim, p.eps));
+    let splits = p.splits as usize;
+    for r in 0..job.grid[1] as usize / splits {
+        let row = batch[r];
+        let position = row[1] as usize;
+        let rotation = Rotation::<f64x4>::at(position, table, p.rope_half as usize, p.neox != 0);
+        let head = |h: usize| qkv[(r * (heads + 2 * kv_heads) + h) * dim..][..dim].to_vec();
+        let cell = cell(row, row[1]) as usize;
+        for kv_head in 0..kv_heads {
+            let mut k = head(heads + kv_head);
+            rotation.head(&mut k, k_norm);
+            store(b.k_cache, (cell * kv_heads + kv_head) * dim, &k, kv);
+            store(b.v_cache, (cell * kv_heads + kv_head) * dim, &head(heads + kv_heads + kv_head), kv);
+        }
+        let cells = Cells { k_cache: b.k_cache, v_cache: b.v_cache, kv, kv_heads, dim, softcap: p.softcap as f64 };
+        let end = position + 1;
+        let begin = if p.window == 0 { 0 } else { end.saturating_sub(p.window as usize) };
+        let share = (end - begin).div_ceil(splits);
+        for h in 0..heads {
+            let mut q = head(h);
+            rotation.head(&mut q, q_norm);
+            q.iter_mut().for_each(|v| *v *= p.attn_scale);
+            for split in 0..splits {
+                let from = (begin + split * share).min(end);
+                let seen = from..(from + share).min(end);
+                let Attended { values, top, total } = cells.attend(row, &q, h / (heads / kv_heads), seen);
+                let at = r * heads + h;
+                if splits == 1 {
+                    let values = values.iter().map(|y| (y / total) as f32);
+                    out[at * dim..].iter_mut().zip(values).for_each(|(to, y)| *to = y);
+                } else {
+                    let tail = [top.max(LOWEST), total, 0.0, 0.0];
+                    let values = values.iter().chain(&tail).map(|&y| y as f32);
+                    out[(at * splits + split) * (dim + 4)..].iter_mut().zip(values).for_each(|(to, y)| *to = y);
+                }
+            }
+        }
+    }
+}
+
+/// The cache of a layer.
+struct Cells<'a> {
+    k_cache: View<'a>,
+    v_cache: View<'a>,
+    kv: Kv,
+    kv_heads: usize,
+    dim: usize,
+    softcap: f64,
+}
+
+/// exp(score - top) over some cells, and what it weights.
+struct Attended {
+    values: Vec<f64>,
+    top: f64,
+    total: f64,
+}
+
+impl Cells<'_> {
+    /// A row's query against its KV head at some positions of its sequence.
+    fn attend(&self, row: RowWords, q: &[f32], kv_head: usize, positions: Range<usize>) -> Attended {
+        let at = |position: usize| (cell(row, position as u32) as usize * self.kv_heads + kv_head) * self.dim;
+        let key = |c: usize, i: usize| load(self.k_cache, at(c) + i, self.kv) as f64;
+        let mut weights: Vec<f64> =
+            positions.clone().map(|c| q.iter().enumerate().map(|(i, &q)| q as f64 * key(c, i)).sum()).collect();
+        if self.softcap > 0.0 {
+            weights.iter_mut().for_each(|s| *s = self.softcap * (*s / self.softcap).tanh());
+        }
+        let top = weights.iter().fold(f64::NEG_INFINITY, |a, &b| a.max(b));
+        weights.iter_mut().for_each(|s| *s = (*s - top).exp());
+        let value = |i: usize| {
+            let each = weights.iter().zip(positions.clone());
+            each.map(|(w, c)| w * load(self.v_cache, at(c) + i, self.kv) as f64).sum()
+        };
+        Attended { values: (0..self.dim).map(value).collect(), top, total: weights.iter().sum() }
+    }
+}

@@ -1,0 +1,97 @@
+//! `shaders/attention/decode_attention.wgsl` on the CPU: a piece is a stretch of a KV head's cells for a row.
+
+use std::ops::Range;
+
+use wide::f32x4;
+
+use super::attend::{Cells, State, groups};
+use crate::kernels::cell::cell;
+use crate::kernels::cpu::{Kernel, Scratch, sized};
+use crate::kernels::job::Job;
+use crate::kernels::rope::{Rotation, head_norm, store};
+use crate::kernels::table::choices::Kv;
+use crate::kernels::table::decode_attention::Variant;
+
+pub static KERNEL: Kernel = Kernel { pieces, run };
+
+/// The largest score over no cells at all.
+const LOWEST: f32 = -3.0e38;
+
+/// The grid's second number is rows times stretches.
+fn pieces(job: &Job) -> usize {
+    job.grid[1] as usize * job.params::<Variant>().n_kv_heads as usize
+}
+
+/// What a thread keeps: queries, a key and results; keys and values of some cells.
+#[derive(Default)]
+struct Store {
+    x: Vec<f32>,
+    tile: Vec<f32>,
+}
+
+fn run(job: &Job, pieces: Range<usize>, scratch: &mut Scratch) {
+    let (p, b) = (job.params::<Variant>(), job.bind::<Variant>());
+    let (heads, kv_heads, dim) = (p.n_heads as usize, p.n_kv_heads as usize, p.head_dim4 as usize * 4);
+    let (per_kv, splits) = (heads / kv_heads, p.splits as usize);
+    let kv = job.variant::<Variant>().kv;
+    let [q_norm, k_norm] = [b.q_norm, b.k_norm].map(|weight| head_norm(weight, p.has_norm, dim, p.eps));
+    let Store { x, tile } = scratch.of();
+    for piece in pieces {
+        let (kv_head, split, r) = (piece % kv_heads, piece / kv_heads % splits, piece / kv_heads / splits);
+        let row = b.batch.all().as_chunks::<4>().0[r];
+        let position = row[1] as usize;
+        let end = position + 1;
+        let begin = if p.window == 0 { 0 } else { end.saturating_sub(p.window as usize) };
+        let share = (end - begin).div_ceil(splits);
+        let from = (begin + split * share).min(end);
+        let seen = from..(from + share).min(end);
+
+        let cells =
+            Cells { caches: [b.k_cache, b.v_cache], half: kv != Kv::F32, kv_heads, kv_head, dim, softcap: p.softcap };
+        let rotation = Rotation::<f32x4>::at(position, b.rope.all_floats(), p.rope_half as usize, p.neox != 0);
+        let (q, rest) = sized(x, (2 * per_kv + 1) * dim).split_at_mut(per_kv * dim);
+        let (k, out) = rest.split_at_mut(dim);
+        let head = |h: usize, count: usize| {
+            let at = (r * (heads + 2 * kv_heads) + h) * dim;
+            b.qkv.floats(at..at + count * dim)
+        };
+        // The only stretch that reads the row's own cell writes it.
+        if seen.contains(&position) {
+            let at = (cell(row, row[1]) as usize * kv_heads + kv_head) * dim;
+            k.copy_from_slice(head(heads + kv_head, 1));
+            rotation.head(k, k_norm);
+            store(b.k_cache, at, k, kv);
+            store(b.v_cache, at, head(heads + kv_heads + kv_head, 1), kv);
+        }
+        q.copy_from_slice(head(kv_head * per_kv, per_kv));
+        for q in q.chunks_exact_mut(dim) {
+            rotation.head(q, q_norm);
+            q.iter_mut().for_each(|v| *v *= p.attn_scale);
+        }
+        if seen.is_empty() {
+            out.fill(0.0);
+        }
+        for group in groups(per_kv) {
+            let elements = group.start * dim..group.end * dim;
+            let (q, out) = (&q[elements.clone()], &mut out[elements]);
+            let mut state = State::default();
+            for positions in cells.tiles(seen.clone()) {
+                let loaded = cells.load(row, positions.clone(), tile);
+                cells.attend(&loaded, positions, q, &mut state, out);
+            }
+            if splits == 1 {
+                state.finish(out, dim);
+            }
+            for (g, out) in out.chunks_exact(dim).enumerate() {
+                let at = r * heads + kv_head * per_kv + group.start + g;
+                if splits == 1 {
+                    b.out.floats_mut(at * dim..(at + 1) * dim).copy_from_slice(out);
+                } else {
+                    let to = b.out.floats_mut((at * splits + split) * (dim + 4)..(at * splits + split + 1) * (dim + 4));
+                    to[..dim].copy_from_slice(out);
+                    to[dim..].copy_from_slice(&[state.top[g].max(LOWEST), state.total[g], 0.0, 0.0]);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! `shaders/gather/embed.wgsl` on the CPU: a piece is a row of the batch.
+
+use std::ops::Range;
+
+use crate::kernels::cpu::{Kernel, Scratch};
+use crate::kernels::job::Job;
+use crate::kernels::product::{Format, Part, ROWS, SPAN, Scales, form, rows, unpack, with_format};
+use crate::kernels::table::embed::Variant;
+
+pub static KERNEL: Kernel = Kernel { pieces, run };
+
+fn pieces(job: &Job) -> usize {
+    job.grid[1] as usize
+}
+
+/// What a thread keeps: four rows of weights.
+#[derive(Default)]
+struct Store {
+    weights: Vec<f32>,
+}
+
+fn run(job: &Job, pieces: Range<usize>, scratch: &mut Scratch) {
+    let (p, b) = (job.params::<Variant>(), job.bind::<Variant>());
+    let kind = job.variant::<Variant>().format;
+    let Store { weights } = scratch.of();
+    let part = Part::new(kind, b.weights.all(), p.planes, p.k_blocks as usize);
+    let k = part.blocks * 32;
+    for r in pieces {
+        let row = b.batch.all()[4 * r].wrapping_sub(p.first_row) as usize;
+        if row >= p.n_rows as usize {
+            continue;
+        }
+        let out = b.out.floats_mut(r * k..(r + 1) * k);
+        if kind.is_quantized() {
+            with_format!(kind, F => read::<F>(&part, row, out));
+        } else {
+            out.copy_from_slice(rows(&part, row / ROWS, weights)[row % ROWS]);
+        }
+        out.iter_mut().for_each(|y| *y *= p.scale);
+    }
+}
+
+fn read<F: Format>(part: &Part, row: usize, out: &mut [f32]) {
+    let (quad, lane) = (part.quad(row / ROWS), row % ROWS);
+    let form = form(part.kind);
+    let mut scales = Scales::default();
+    for (b, (out, codes)) in out.chunks_exact_mut(32).zip(unpack::<F>(&quad, part.blocks)).enumerate() {
+        if b % SPAN == 0 {
+            F::scales(&quad, b, SPAN.min(part.blocks - b), &mut scales);
+        }
+        for (j, code) in codes.into_iter().enumerate() {
+            let at = (b % SPAN) * form.each + j * form.each / 8;
+            let scale = scales.scale[at].to_array()[lane];
+            let offset = if form.bias == 0 { scales.offset[at].to_array()[lane] } else { 0.0 };
+            for (out, u) in out[4 * j..][..4].iter_mut().zip(&code.to_array()[4 * lane..]) {
+                *out = scale * (i32::from(*u) - form.bias) as f32 + offset;
+            }
+        }
+    }
+}

@@ -1,3 +1,0 @@
-//! The mirrors: the truth that the other kernels are tested against.
-
-pub mod embed;

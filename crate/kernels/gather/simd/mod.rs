@@ -1,3 +1,0 @@
-//! The kernels of the CPU backend.
-
-pub mod embed;

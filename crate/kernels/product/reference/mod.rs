@@ -1,5 +1,0 @@
-//! The mirrors: the truth that the other kernels are tested against.
-
-pub mod matmul;
-pub mod matvec;
-pub mod quantize;

@@ -1,0 +1,60 @@
+//! RoPE (Su et al., "RoFormer", 2021): pairs of a head's numbers are rotated by angles that grow with the position.
+
+use super::MAX_HEAD_DIM;
+use crate::kernels::job::View;
+use crate::kernels::norm::rms_scale;
+use crate::kernels::rows::{Lanes, Number};
+
+/// The cosines and sines of a position.
+pub struct Rotation<L: Lanes> {
+    cos: [L::Number; MAX_HEAD_DIM / 2],
+    sin: [L::Number; MAX_HEAD_DIM / 2],
+    /// Rotated pairs: rope_dim / 2.
+    half: usize,
+    /// Pairs are (i, i + half) instead of (2i, 2i + 1).
+    neox: bool,
+}
+
+impl<L: Lanes> Rotation<L> {
+    /// `table` holds (cos, sin) pairs, [256 + coarse steps][half]: a coarse and a fine angle, to be added.
+    pub fn at(position: usize, table: &[f32], half: usize, neox: bool) -> Self {
+        let zero = L::Number::default();
+        let mut rotation = Rotation { cos: [zero; MAX_HEAD_DIM / 2], sin: [zero; MAX_HEAD_DIM / 2], half, neox };
+        let step = |step: usize| table[2 * step * half..2 * (step + 1) * half].as_chunks::<2>().0;
+        let (coarse, fine) = (step(256 + position / 256), step(position % 256));
+        let (cos, sin) = (&mut rotation.cos[..half], &mut rotation.sin[..half]);
+        for ((cos, sin), (coarse, fine)) in cos.iter_mut().zip(sin).zip(coarse.iter().zip(fine)) {
+            let ([coarse_cos, coarse_sin], [fine_cos, fine_sin]) = (coarse.map(L::Number::of), fine.map(L::Number::of));
+            *cos = coarse_cos * fine_cos - coarse_sin * fine_sin;
+            *sin = coarse_sin * fine_cos + coarse_cos * fine_sin;
+        }
+        rotation
+    }
+
+    /// RMSNorm, where there is a weight with its eps, and rotation of a head in place.
+    pub fn head(&self, head: &mut [f32], norm: Option<(&[f32], f32)>) {
+        if let Some((weight, eps)) = norm {
+            let scale = rms_scale::<L>(head, eps);
+            head.iter_mut()
+                .zip(weight)
+                .for_each(|(v, w)| *v = (L::Number::of(*v) * scale * L::Number::of(*w)).to_f32());
+        }
+        let angles = self.cos[..self.half].iter().zip(&self.sin[..self.half]);
+        let rotate = |u: &mut f32, v: &mut f32, (cos, sin): (&L::Number, &L::Number)| {
+            let (a, b) = (L::Number::of(*u), L::Number::of(*v));
+            (*u, *v) = ((a * *cos - b * *sin).to_f32(), (a * *sin + b * *cos).to_f32());
+        };
+        if self.neox {
+            let (a, b) = head.split_at_mut(self.half);
+            a.iter_mut().zip(b).zip(angles).for_each(|((u, v), angle)| rotate(u, v, angle));
+        } else {
+            let pairs = head.as_chunks_mut::<2>().0.iter_mut();
+            pairs.zip(angles).for_each(|([u, v], angle)| rotate(u, v, angle));
+        }
+    }
+}
+
+/// The norm of a head before its rotation: its weight and eps, where the model has one.
+pub fn head_norm(weight: View<'_>, has_norm: u32, dim: usize, eps: f32) -> Option<(&[f32], f32)> {
+    (has_norm != 0).then(|| (weight.floats(0..dim), eps))
+}

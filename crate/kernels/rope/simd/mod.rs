@@ -1,4 +1,0 @@
-//! The kernels of the CPU backend.
-
-pub mod head;
-pub mod rope_kv;
