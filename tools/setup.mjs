@@ -10,9 +10,22 @@ export const TARGET = process.env.CARGO_TARGET_DIR ?? join(ROOT, "target");
 /** A failure that a person can do something about: printed as one line. */
 export class Stop extends Error {}
 
+/** Stops on a Node older than package.json asks for, which would fail somewhere inside a package. */
+function requireNode() {
+  const oldest = packageJson().engines.node.replace(">=", "");
+  const older = process.versions.node.localeCompare(oldest, "en", { numeric: true }) < 0;
+  if (older) throw new Stop(`Node ${process.versions.node} is too old; install ${oldest} or a later one.`);
+}
+
+/** The project's own, or that of an installed package. */
+function packageJson(...folder) {
+  return JSON.parse(readFileSync(join(ROOT, ...folder, "package.json"), "utf8"));
+}
+
 /** Runs `main`; a `Stop` becomes one line on stderr and exit code 1. */
 export async function tool(main) {
   try {
+    requireNode();
     await main();
   } catch (error) {
     if (!(error instanceof Stop)) throw error;
@@ -48,19 +61,20 @@ function onPath(...names) {
 
 /** The packages of package-lock.json. Everything imported from node_modules comes after this. */
 export function ensurePackages() {
-  const read = (...path) => JSON.parse(readFileSync(join(ROOT, ...path, "package.json"), "utf8"));
   const isThere = ([name, version]) => {
     const folder = ["node_modules", ...name.split("/")];
-    return existsSync(join(ROOT, ...folder)) && read(...folder).version === version;
+    return existsSync(join(ROOT, ...folder)) && packageJson(...folder).version === version;
   };
-  if (Object.entries(read().devDependencies).every(isThere)) return;
+  if (Object.entries(packageJson().devDependencies).every(isThere)) return;
   // On Windows npm is a script for the shell.
   const shell = process.platform === "win32";
   run("npm", ["ci", "--no-audit", "--no-fund"], { shell });
 }
 
+export const hasCargo = () => onPath("cargo", "cargo.exe") !== undefined;
+
 export function ensureWasmTarget() {
-  if (!onPath("cargo", "cargo.exe")) throw new Stop("cargo is not installed; install Rust with rustup and try again.");
+  if (!hasCargo()) throw new Stop("cargo is not installed; install Rust with rustup and try again.");
   if (!onPath("rustup", "rustup.exe")) return; // A distribution's Rust: cargo says what is missing.
   const { stdout } = spawnSync("rustup", ["target", "list", "--installed"], { cwd: ROOT, encoding: "utf8" });
   if (!stdout?.includes("wasm32-unknown-unknown")) run("rustup", ["target", "add", "wasm32-unknown-unknown"]);

@@ -113,6 +113,7 @@ test("its types are found and complete", () => {
      const last: Chunk[] = [];
      for await (const chunk of model.generate([{ role: "user", content: "hi" }], { topK: 3 })) last.push(chunk);
      export const code: ErrorCode = new SottoError("http", "x").code;
+     // @ts-expect-error: an option that does not exist
      model.generate("x", { topk: 3 });`,
   );
   const tsc = join(ROOT, "node_modules", "typescript", "bin", "tsc");
