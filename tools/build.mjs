@@ -15,7 +15,7 @@ const ENGINE = { name: "sotto", folder: "wasm", scripts: ["index.js", "worker.js
 const THREADS = {
   name: "sotto_threads",
   folder: "wasm-threads",
-  scripts: ["index.js", "worker.js", "thread.js"],
+  scripts: ["index.js", "worker.js"],
   features: "+atomics,+bulk-memory,+mutable-globals,+simd128,+relaxed-simd",
   /** The memory is made by the page, and each thread has its own stack and thread-local data in it. */
   link: [
@@ -103,17 +103,16 @@ function optimise(input, output) {
 }
 
 /** The package's scripts: each is one file beside the wasm, whatever room its source is in. */
-const SCRIPTS = { index: "api", worker: "worker", thread: "worker" };
+const SCRIPTS = { index: "api", worker: "worker" };
 
 /** The scripts; `engine` replaces the wasm bindings (tests give a fake). */
 export async function bundle(out, { engine } = {}) {
   const { rolldown } = await import("rolldown");
   const fake = engine && {
     name: "engine",
-    resolveId: (id) => (id === "../wasm/sotto.js" || id === "./threads.js" ? engine : null),
+    resolveId: (id) => (id === "../wasm/sotto.js" || id === "./threads.js" || id === "./thread.js" ? engine : null),
   };
   for (const [entry, room] of Object.entries(SCRIPTS)) {
-    if (fake && entry === "thread") continue;
     const bundle = await rolldown({
       input: join(ROOT, "www", room, `${entry}.ts`),
       platform: "browser",

@@ -14,7 +14,8 @@ import type { Message, ModelInfo } from "../../www/wire/protocol.js";
 
 export default async function init(): Promise<void> {}
 
-/** In the place of `threads.ts`: a page has none. */
+/** In the place of `threads.ts` and `thread.ts`: a page has none. */
+export const serveThread = () => {};
 export const usableThreads = () => undefined;
 export const startThreads = async () => ({ Loader });
 

@@ -179,6 +179,30 @@ test("a stream comes through the port; leaving early cancels it", async () => {
   expect(pulled).toBeLessThan(10);
 });
 
+async function drain(all: AsyncIterable<Uint8Array>): Promise<void> {
+  for await (const _ of all);
+}
+
+test("a stream that stalls is cancelled when the worker leaves it, or when the page gives up", async () => {
+  for (const who of ["worker", "page"]) {
+    let cancelled!: () => void;
+    const over = new Promise<void>((resolve) => (cancelled = resolve));
+    const stalled = new ReadableStream<Uint8Array>({
+      start: (controller) => controller.enqueue(numbers(1000)),
+      cancel: () => cancelled(),
+    });
+    const page = new AbortController();
+    const worker = new AbortController();
+    const opened = await open({ kind: "port", port: pump(stalled, page.signal) }, never);
+    const reading = codeOf(drain(chunks(opened, worker.signal)));
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    (who === "worker" ? worker : page).abort();
+    await over;
+    worker.abort();
+    expect(await reading).toBe("aborted");
+  }
+});
+
 test("a stream's own failure, a locked one, and one of strings are typed", async () => {
   const broken = new ReadableStream<Uint8Array>({ pull: (controller) => controller.error(new Error("disk on fire")) });
   expect(await failure({ kind: "port", port: pump(broken) })).toMatchObject({

@@ -1,5 +1,5 @@
 /** A page's connection to a host in the same process, over a message channel, with the fake engine. */
-import type { Endpoint } from "../../www/api/connection.js";
+import type { Endpoint } from "../../www/api/workers.js";
 import type { EngineModule } from "../../www/worker/engine.js";
 import { Host } from "../../www/worker/host.js";
 import { connect, type Model } from "../../www/api/model.js";
@@ -32,7 +32,7 @@ export function fakeWorker(module: () => Promise<EngineModule> = async () => fak
 export const GGUF = new Blob(["GGUF", new Uint8Array(60)]);
 
 export function loadFake(source: SourceData = { kind: "blob", blob: GGUF }, options: LoadOptions = {}): Promise<Model> {
-  return connect(fakeWorker(), source, options);
+  return connect(() => fakeWorker(), source, options);
 }
 
 /** The code of what a promise rejects with. */

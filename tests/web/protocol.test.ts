@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { load } from "../../www/api/index.js";
 import type { Chunk, Progress } from "../../www/wire/protocol.js";
+import { pump } from "../../www/wire/pump.js";
 import { type Loader, REPLY, log } from "./fake-engine.js";
 import { GGUF, codeOf, fakeWorker, loadFake } from "./harness.js";
 import { connect, type Model } from "../../www/api/model.js";
@@ -131,7 +132,7 @@ test("options that cannot be sent are a bad_option", async () => {
 
 test("a worker that fails ends what waits for it", async () => {
   const worker = fakeWorker();
-  model = await connect(worker, { kind: "blob", blob: GGUF }, {});
+  model = await connect(() => worker, { kind: "blob", blob: GGUF }, {});
   const waiting = codeOf(collect(model.generate("hang")));
   await tick(30);
   worker.onerror!({ message: "boom" } as ErrorEvent);
@@ -142,7 +143,7 @@ test("a worker that fails ends what waits for it", async () => {
 
 test("dispose ends running replies with disposed, and the worker", async () => {
   const worker = fakeWorker();
-  model = await connect(worker, { kind: "blob", blob: GGUF }, {});
+  model = await connect(() => worker, { kind: "blob", blob: GGUF }, {});
   const running = codeOf(collect(model.generate("slow")));
   await tick(40);
   await model.dispose();
@@ -155,18 +156,46 @@ test("dispose ends running replies with disposed, and the worker", async () => {
 
 test("a failed load frees the loader and ends the worker", async () => {
   const worker = fakeWorker();
-  expect(await codeOf(connect(worker, { kind: "blob", blob: new Blob(["GGML....."]) }, {}))).toBe("not_gguf");
+  expect(await codeOf(connect(() => worker, { kind: "blob", blob: new Blob(["GGML....."]) }, {}))).toBe("not_gguf");
   expect(log.freed).toBe(1);
-  expect(worker.terminated).toBe(true);
+  await expect.poll(() => worker.terminated).toBe(true);
   expect(await codeOf(loadFake({ kind: "blob", blob: new Blob(["GGUF"]) }))).toBe("truncated");
 });
 
 test("a load can be stopped while it waits for the adapter", async () => {
   const stuck = { Loader: { create: () => new Promise<Loader>(() => {}) } };
   const worker = fakeWorker(async () => stuck);
-  expect(await codeOf(connect(worker, { kind: "blob", blob: GGUF }, { signal: AbortSignal.timeout(30) }))).toBe(
+  expect(await codeOf(connect(() => worker, { kind: "blob", blob: GGUF }, { signal: AbortSignal.timeout(30) }))).toBe(
     "aborted",
   );
+  await expect.poll(() => worker.terminated).toBe(true);
+});
+
+test("a load that is stopped while it reads frees the loader, then the worker ends", async () => {
+  const worker = fakeWorker();
+  const gguf = new Uint8Array(await GGUF.arrayBuffer());
+  const stalled = new ReadableStream<Uint8Array>({ start: (controller) => controller.enqueue(gguf) });
+  const source = { kind: "port" as const, port: pump(stalled) };
+  const terminate = worker.terminate;
+  let freed: number | undefined;
+  worker.terminate = () => {
+    freed ??= log.freed;
+    terminate();
+  };
+  expect(await codeOf(connect(() => worker, source, { signal: AbortSignal.timeout(50) }))).toBe("aborted");
+  await expect.poll(() => worker.terminated).toBe(true);
+  expect(freed).toBe(1);
+});
+
+test("a worker that hangs is ended all the same", async () => {
+  const worker = fakeWorker();
+  model = await connect(() => worker, { kind: "blob", blob: GGUF }, {});
+  const running = codeOf(collect(model.generate("hang")));
+  await tick(30);
+  const started = performance.now();
+  await Promise.all([model.dispose(), model.dispose()]);
+  expect(performance.now() - started).toBeGreaterThan(1500);
+  expect(await running).toBe("disposed");
   expect(worker.terminated).toBe(true);
 });
 
@@ -174,7 +203,7 @@ test("an engine that does not start is a typed error", async () => {
   const fails = async () => {
     throw Object.assign(new Error("no WebGPU here"), { code: "no_webgpu" });
   };
-  expect(await codeOf(connect(fakeWorker(fails), { kind: "blob", blob: GGUF }, {}))).toBe("no_webgpu");
+  expect(await codeOf(connect(() => fakeWorker(fails), { kind: "blob", blob: GGUF }, {}))).toBe("no_webgpu");
 });
 
 test("on a server, load() says what is missing instead of crashing", async () => {

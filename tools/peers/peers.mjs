@@ -31,7 +31,7 @@ export const PEERS = {
     label: "Sotto, CPU, 2 threads",
     backend: "cpu",
     isolated: true,
-    files: ["dist/index.js", "dist/worker.js", "dist/thread.js", "dist/sotto_threads_bg.wasm"],
+    files: ["dist/index.js", "dist/worker.js", "dist/sotto_threads_bg.wasm"],
     options: { backend: "cpu", threads: 2 },
   },
   ort: { ...ort, label: "ONNX Runtime Web", rivals: ["sotto"], options: { graph: "model.onnx" } },

@@ -1,14 +1,10 @@
-/** The page's side of the protocol: calls to the worker, their answers, and the worker's death. */
+/** The page's side of the protocol: calls to the worker, their answers, and how both ends part. */
 import { SottoError, aborted } from "../wire/errors.js";
 import type { Calls, Method, ToPage, ToWorker } from "../wire/protocol.js";
+import type { Workers } from "./workers.js";
 
-/** What a connection needs of a `Worker`. */
-export interface Endpoint {
-  onmessage: ((event: MessageEvent<ToPage>) => void) | null;
-  onerror: ((event: ErrorEvent) => void) | null;
-  postMessage(message: ToWorker, transfer: Transferable[]): void;
-  terminate(): void;
-}
+/** How long a worker may take to free its memory before it is ended anyway. */
+const FREE_MS = 2000;
 
 interface Pending {
   onEvent: (event: never) => void;
@@ -25,15 +21,18 @@ interface CallOptions<M extends Method> {
 }
 
 export class Connection {
-  #worker: Endpoint;
+  #workers: Workers;
   #pending = new Map<number, Pending>();
   #lastId = 0;
   /** Why no call can succeed any more. */
   #end: SottoError | undefined;
+  /** Resolves when the workers are gone. */
+  #gone: Promise<void> | undefined;
   #watch = new AbortController();
 
-  constructor(worker: Endpoint, wasmUrl?: string) {
-    this.#worker = worker;
+  constructor(workers: Workers, wasmUrl?: string) {
+    this.#workers = workers;
+    const worker = workers.engine;
     const locks = globalThis.navigator?.locks;
     const lock = locks ? `sotto-worker-${crypto.randomUUID()}` : undefined;
     worker.onmessage = ({ data }) => {
@@ -45,7 +44,7 @@ export class Connection {
       const why = event.message
         ? `The worker stopped (${event.message}); load the model again.`
         : "The worker did not start; serve worker.js beside index.js or pass workerUrl.";
-      this.close(new SottoError("internal", why));
+      this.#close(new SottoError("internal", why));
     };
     this.#send({ type: "start", ...(wasmUrl && { wasmUrl }), ...(lock && { lock }) });
   }
@@ -53,7 +52,7 @@ export class Connection {
   /** The worker holds the lock as long as it lives. */
   async #watchLock(locks: LockManager, lock: string): Promise<void> {
     const gone = () =>
-      this.close(
+      this.#close(
         new SottoError("internal", "The worker ended unexpectedly, perhaps out of memory; load the model again."),
       );
     await locks.request(lock, { signal: this.#watch.signal }, gone).catch(() => {});
@@ -125,11 +124,12 @@ export class Connection {
   }
 
   #send(message: ToWorker, transfer: Transferable[] = []): void {
-    this.#worker.postMessage(message, transfer);
+    this.#workers.engine.postMessage(message, transfer);
   }
 
   #receive(message: ToPage): void {
     if (message.type === "ready") return;
+    if (message.type === "threads") return void this.#startThreads(message.count);
     // A late answer to a call that was stopped finds nobody waiting.
     const pending = this.#pending.get(message.id);
     if (message.type === "event") pending?.onEvent(message.event as never);
@@ -137,16 +137,45 @@ export class Connection {
     else pending?.reject(SottoError.from(message.error));
   }
 
-  get closed(): boolean {
-    return this.#end !== undefined;
+  async #startThreads(count: number): Promise<void> {
+    if (this.#end) return;
+    try {
+      const ports = await this.#workers.startThreads(count);
+      this.#send({ type: "threads", ports }, ports);
+    } catch (error) {
+      this.#send({ type: "threads", error: error instanceof Error ? error.message : String(error) });
+    }
   }
 
-  /** Ends the worker; what was and will be asked fails with `error`. */
-  close(error: SottoError): void {
-    if (this.#end) return;
-    this.#end = error;
+  /**
+   * Has the worker stop its work and free its memory, then ends it and its threads; resolves when that is done. What was
+   * and will be asked fails with `error` at once.
+   *
+   * A worker that is ended in the midst of things is gone only two seconds later if it waits inside wasm, as threads
+   * without work do, and does not cancel the stream that it reads.
+   */
+  end(error: SottoError): Promise<void> {
+    this.#gone ??= this.#free(error);
+    return this.#gone;
+  }
+
+  async #free(error: SottoError): Promise<void> {
+    const asked = [...this.#pending.values()];
+    const freed = this.call("dispose", {}).catch(() => {});
+    this.#end ??= error;
+    for (const pending of asked) pending.reject(error);
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, FREE_MS)));
+    await Promise.race([freed, late]);
+    clearTimeout(timer);
+    this.#close(error);
+  }
+
+  /** Ends the workers, whatever they do. */
+  #close(error: SottoError): void {
+    this.#end ??= error;
     this.#watch.abort();
-    this.#worker.terminate();
+    this.#workers.terminate();
     for (const pending of [...this.#pending.values()]) pending.reject(error);
   }
 }

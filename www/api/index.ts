@@ -36,12 +36,22 @@ export async function load(source: Source, options: LoadOptions = {}): Promise<M
   if (typeof Worker === "undefined") {
     throw new SottoError("no_webgpu", "There are no web workers here; load models in a browser, not on a server.");
   }
-  const data = describe(source, options);
-  let worker: Worker;
+  const failed = new AbortController();
+  const data = describe(source, options, failed.signal);
+  const { wasmUrl } = options;
+  const model = connect(() => startWorker(workerUrl), data, {
+    ...options,
+    ...(wasmUrl !== undefined && { wasmUrl: absolute(wasmUrl) }),
+  });
+  model.catch(() => failed.abort());
+  return model;
+}
+
+function startWorker(url: string | URL | undefined): Worker {
   try {
     // The literal form is what bundlers look for.
-    worker = workerUrl
-      ? new Worker(workerUrl, { type: "module" })
+    return url
+      ? new Worker(url, { type: "module" })
       : new Worker(new URL("./worker.js", import.meta.url), { type: "module" });
   } catch (cause) {
     throw new SottoError(
@@ -50,17 +60,15 @@ export async function load(source: Source, options: LoadOptions = {}): Promise<M
       { cause },
     );
   }
-  const { wasmUrl } = options;
-  return connect(worker, data, { ...options, ...(wasmUrl !== undefined && { wasmUrl: absolute(wasmUrl) }) });
 }
 
-/** A source in the form that can be sent to the worker. */
-function describe(source: Source, { headers }: LoadOptions): SourceData {
+/** A source in the form that can be sent to the worker; a stream is cancelled when the load has `failed`. */
+function describe(source: Source, { headers }: LoadOptions, failed: AbortSignal): SourceData {
   if (typeof source === "string" || source instanceof URL) {
     return { kind: "url", url: absolute(source), ...(headers && { headers }) };
   }
   if (source instanceof Blob) return { kind: "blob", blob: source };
-  if (source instanceof ReadableStream) return { kind: "port", port: pump(source) };
+  if (source instanceof ReadableStream) return { kind: "port", port: pump(source, failed) };
   if (source instanceof ArrayBuffer) return bytes(new Uint8Array(source));
   if (ArrayBuffer.isView(source)) return bytes(new Uint8Array(source.buffer, source.byteOffset, source.byteLength));
   throw new SottoError(

@@ -1,5 +1,6 @@
 /** A loaded model, as a page holds it. */
-import { Connection, type Endpoint } from "./connection.js";
+import { Connection } from "./connection.js";
+import { type Endpoint, Workers } from "./workers.js";
 import { SottoError } from "../wire/errors.js";
 import type {
   BenchOptions,
@@ -13,11 +14,8 @@ import type {
   SourceData,
 } from "../wire/protocol.js";
 
-/** How long a worker may take to free its memory before it is ended anyway. */
-const DISPOSE_MS = 2000;
-
-/** Loads a model through a worker that was already started. */
-export async function connect(worker: Endpoint, source: SourceData, options: LoadOptions): Promise<Model> {
+/** Loads a model through workers that `start` starts. */
+export async function connect(start: () => Endpoint, source: SourceData, options: LoadOptions): Promise<Model> {
   const {
     signal,
     onProgress,
@@ -34,7 +32,7 @@ export async function connect(worker: Endpoint, source: SourceData, options: Loa
     dot,
     tune,
   } = options;
-  const connection = new Connection(worker, wasmUrl?.toString());
+  const connection = new Connection(new Workers(start), wasmUrl?.toString());
   try {
     const info = await connection.call(
       "load",
@@ -52,7 +50,7 @@ export async function connect(worker: Endpoint, source: SourceData, options: Loa
     return new Model(connection, info);
   } catch (thrown) {
     const error = SottoError.from(thrown);
-    connection.close(error);
+    void connection.end(error);
     throw error;
   }
 }
@@ -115,12 +113,9 @@ export class Model {
     return bench;
   }
 
-  /** Frees the model's memory and ends its worker; running calls fail with code `disposed`. */
-  async dispose(): Promise<void> {
-    if (this.#connection.closed) return;
-    const timeout = new Promise((resolve) => setTimeout(resolve, DISPOSE_MS));
-    await Promise.race([this.#connection.call("dispose", {}).catch(() => {}), timeout]);
-    this.#connection.close(new SottoError("disposed", "The model was disposed; load it again."));
+  /** Frees the model's memory and ends its workers; running calls fail with code `disposed`. */
+  dispose(): Promise<void> {
+    return this.#connection.end(new SottoError("disposed", "The model was disposed; load it again."));
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -2,13 +2,23 @@
  * What the engine measured of its kernels, kept in the browser by adapter, so that it is measured once. Where nothing
  * can be kept (private windows, full disks) it is measured at each load.
  */
-import { createStore, get, update } from "idb-keyval";
+import { type UseStore, get, promisifyRequest, update } from "idb-keyval";
 import type { LoadOptions, ModelInfo } from "../wire/protocol.js";
 
 /** Grows with the kernels: what was measured of others says nothing. */
 const VERSION = 2;
 
-const store = () => createStore("sotto", "tuning");
+/** Closed after each use: an open database keeps other pages from deleting it. */
+const store: UseStore = async (mode, use) => {
+  const request = indexedDB.open("sotto");
+  request.onupgradeneeded = () => request.result.createObjectStore("tuning");
+  const database = await promisifyRequest(request);
+  try {
+    return await use(database.transaction("tuning", mode).objectStore("tuning"));
+  } finally {
+    database.close();
+  }
+};
 
 type Adapter = Pick<NonNullable<ModelInfo["adapter"]>, "vendor" | "architecture" | "description"> | undefined;
 type Precision = LoadOptions["precision"];
@@ -21,7 +31,7 @@ function key(adapter: Adapter, precision: Precision = "high"): string {
 
 export async function readTuning(adapter: Adapter, precision: Precision): Promise<string[]> {
   try {
-    const kept: unknown = await get(key(adapter, precision), store());
+    const kept: unknown = await get(key(adapter, precision), store);
     return Array.isArray(kept) ? kept.filter((line) => typeof line === "string") : [];
   } catch {
     return [];
@@ -36,7 +46,7 @@ export async function writeTuning(adapter: Adapter, precision: Precision, lines:
     await update<string[]>(
       key(adapter, precision),
       (kept = []) => [...kept.filter((line) => !known.has(product(line))), ...lines],
-      store(),
+      store,
     );
   } catch {
     // It is measured again.

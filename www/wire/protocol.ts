@@ -238,6 +238,11 @@ export type Method = keyof Calls;
 
 export type ToWorker =
   | { type: "start"; wasmUrl?: string; lock?: string }
+  /** In the place of `start`: the worker is a thread of another's engine (see worker/thread.ts). */
+  | { type: "thread"; port: MessagePort }
+  /** The threads that were asked for, a port to each; or why there are none. */
+  | { type: "threads"; ports: MessagePort[] }
+  | { type: "threads"; error: string }
   | { type: "call"; id: number; method: Method; args: unknown }
   /** Stop the call `id`; it ends with `failed` and code `aborted`. */
   | { type: "abort"; id: number };
@@ -245,6 +250,8 @@ export type ToWorker =
 export type ToPage =
   /** The worker runs, and holds the lock it was given (see api/connection.ts). */
   | { type: "ready" }
+  /** The engine wants so many more workers, to compute on as threads. Answered by `threads`. */
+  | { type: "threads"; count: number }
   | { type: "event"; id: number; event: unknown }
   | { type: "done"; id: number; result: unknown }
   | { type: "failed"; id: number; error: ErrorData };

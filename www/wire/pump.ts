@@ -10,16 +10,21 @@ const PIECE = 4 << 20;
 type Ask = "pull" | "cancel";
 type Answer = { chunk: Uint8Array } | { done: true } | { error: ErrorData };
 
-/** Page side: answers the worker's pulls from `source`, and returns the port to send. */
-export function pump(source: ReadableStream<Uint8Array> | Uint8Array): MessagePort {
-  const pieces = source instanceof Uint8Array ? bytePieces(source) : streamPieces(source);
+/**
+ * Page side: answers the worker's pulls from `source`, and returns the port to send. When `signal` fires, a stream that
+ * was begun is cancelled, as it is when the worker says so.
+ */
+export function pump(source: ReadableStream<Uint8Array> | Uint8Array, signal?: AbortSignal): MessagePort {
+  const stopped = new AbortController();
+  const pieces = source instanceof Uint8Array ? bytePieces(source) : streamPieces(source, stopped.signal);
   const { port1, port2 } = new MessageChannel();
+  const stop = () => {
+    port1.close();
+    stopped.abort();
+  };
+  signal?.addEventListener("abort", stop);
   port1.onmessage = async ({ data }: MessageEvent<Ask>) => {
-    if (data === "cancel") {
-      port1.close();
-      await pieces.return(undefined).catch(() => {});
-      return;
-    }
+    if (data === "cancel") return stop();
     let answer: Answer;
     try {
       const { done, value } = await pieces.next();
@@ -60,13 +65,19 @@ async function* bytePieces(bytes: Uint8Array): AsyncGenerator<Uint8Array<ArrayBu
   for (let at = 0; at < bytes.length; at += PIECE) yield new Uint8Array(bytes.subarray(at, at + PIECE));
 }
 
-async function* streamPieces(stream: ReadableStream<Uint8Array>): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+/** A stream that is `stopped` while it waits for a chunk waits no longer. */
+async function* streamPieces(
+  stream: ReadableStream<Uint8Array>,
+  stopped: AbortSignal,
+): AsyncGenerator<Uint8Array<ArrayBuffer>> {
   let reader: ReadableStreamDefaultReader<Uint8Array>;
   try {
     reader = stream.getReader();
   } catch (cause) {
     throw new SottoError("bad_option", "The model's stream is already being read; pass a fresh one.", { cause });
   }
+  const cancel = () => reader.cancel().catch(() => {});
+  stopped.addEventListener("abort", cancel);
   try {
     for (;;) {
       const { done, value } = await reader.read();
@@ -76,6 +87,6 @@ async function* streamPieces(stream: ReadableStream<Uint8Array>): AsyncGenerator
       yield* bytePieces(value);
     }
   } finally {
-    reader.cancel().catch(() => {});
+    void cancel();
   }
 }

@@ -19,8 +19,8 @@ export interface EngineModule {
   Loader: {
     create(options: EngineLoadOptions, pause: () => Promise<void>, spawn?: (worker: number) => void): Promise<Loader>;
   };
-  /** Those of an artifact that has some; they are not used any more after `end`. */
-  threads?: { count: number; spawn: (worker: number) => void; end: () => void };
+  /** Those of an artifact that has some. */
+  threads?: { count: number; spawn: (worker: number) => void };
   /** What was wanted, but did not start. */
   warning?: Warning;
 }

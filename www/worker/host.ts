@@ -2,11 +2,11 @@
 import type { Engine, EngineModule } from "./engine.js";
 import { SottoError, aborted } from "../wire/errors.js";
 import { chunks, open } from "./fetch.js";
-import type { Calls, Memory, Method, Progress, ToPage, ToWorker } from "../wire/protocol.js";
+import type { Calls, Memory, Method, ModelInfo, Progress, ToPage, ToWorker } from "../wire/protocol.js";
 import { describeAdapter, isGraphicsCard, requireWebgpu } from "./adapter.js";
 import { pause } from "./pause.js";
 import { readTuning, writeTuning } from "../store/tuning.js";
-import { Queue } from "./queue.js";
+import { Queue, unlessAborted } from "./queue.js";
 
 /** Bytes given to the engine before waiting for the device to take them. */
 const DRAIN_EVERY = 16 << 20;
@@ -29,7 +29,6 @@ export class Host {
   #source: EngineSource;
   #post: (message: ToPage) => void;
   #engine: Engine | undefined;
-  #threads: EngineModule["threads"];
   #crash: SottoError | undefined;
   #running = new Map<number, AbortController>();
   /** Whole requests: replies, scores, measurements. */
@@ -85,75 +84,7 @@ export class Host {
   }
 
   #calls: { [M in Method]: (args: Calls[M]["args"], context: Context<M>) => Promise<Calls[M]["result"]> } = {
-    load: async ({ source, options }, { signal, emit }) => {
-      const { backend, threads: wanted } = options;
-      if (wanted !== undefined && !(Number.isInteger(wanted) && wanted > 0)) {
-        throw new SottoError("bad_option", `threads is ${String(wanted)}; give a whole number from 1.`);
-      }
-      const usable =
-        backend === "webgpu" ? undefined : this.#source.usableThreads(wanted, options.precision === "fast");
-      // Where there are no threads to choose, the engine starts while the adapter is asked for.
-      const alone = usable === undefined ? this.#source.start(undefined) : undefined;
-      alone?.catch(() => {});
-      if (backend === "webgpu") requireWebgpu();
-      const described = backend === "cpu" ? { subgroups: false, dot: false } : await describeAdapter();
-      // WebGPU does not take shared memory: so threads are for those whom the CPU awaits.
-      const { Loader, threads, warning } = await (alone ??
-        this.#source.start(isGraphicsCard(described.adapter) ? undefined : usable));
-      this.#threads = threads;
-      if (warning) emit({ warning });
-      const subgroups = options.subgroups !== false && described.subgroups;
-      const dot = options.dot !== false && described.dot;
-      const report = throttle((progress) => emit({ progress }));
-      const warn = () => {
-        const warning = loader.take_warning();
-        if (warning) emit({ warning: { code: warning.code, message: warning.message } });
-      };
-      const tuning = await readTuning(described.adapter, options.precision);
-      const loader = await Loader.create(
-        { ...options, ...described, subgroups, dot, tuning, threads: threads?.count ?? 1 },
-        pause,
-        threads?.spawn,
-      );
-      let finishing = false;
-      try {
-        warn();
-        const opened = await open(source, signal);
-        let loaded = 0;
-        let total = opened.total;
-        let undrained = 0;
-        report({ phase: "download", loaded, total }, true);
-        for await (const chunk of chunks(opened, signal)) {
-          loader.push(chunk);
-          warn();
-          loaded += chunk.length;
-          undrained += chunk.length;
-          total = loader.total_bytes() ?? total;
-          report({ phase: "download", loaded, total });
-          if (undrained >= DRAIN_EVERY) {
-            await loader.drain();
-            undrained = 0;
-          }
-        }
-        report({ phase: "download", loaded, total }, true);
-        report({ phase: "prepare", loaded, total }, true);
-        // From here on the loader belongs to finish(), whatever it returns.
-        finishing = true;
-        const engine = await loader.finish();
-        if (signal.aborted) {
-          engine.dispose();
-          throw aborted("Loading the model", signal);
-        }
-        this.#engine = engine;
-        const info = engine.info();
-        if (info.tuning.some((line) => !tuning.includes(line)))
-          await writeTuning(described.adapter, options.precision, info.tuning);
-        report({ phase: "ready", loaded, total: loaded }, true);
-        return info;
-      } finally {
-        if (!finishing) release(loader);
-      }
-    },
+    load: (args, context) => this.#requests.run(() => this.#load(args, context), context.signal),
 
     generate: ({ prompt, options }, { signal, emit }) =>
       this.#requests.run(async () => {
@@ -207,11 +138,79 @@ export class Host {
       return this.#requests.run(() => {
         this.#engine?.dispose();
         this.#engine = undefined;
-        this.#threads?.end();
         return null;
       });
     },
   };
+
+  async #load({ source, options }: Calls["load"]["args"], { signal, emit }: Context<"load">): Promise<ModelInfo> {
+    const { backend, threads: wanted } = options;
+    if (wanted !== undefined && !(Number.isInteger(wanted) && wanted > 0)) {
+      throw new SottoError("bad_option", `threads is ${String(wanted)}; give a whole number from 1.`);
+    }
+    const usable = backend === "webgpu" ? undefined : this.#source.usableThreads(wanted, options.precision === "fast");
+    // Where there are no threads to choose, the engine starts while the adapter is asked for.
+    const alone = usable === undefined ? this.#source.start(undefined) : undefined;
+    alone?.catch(() => {});
+    if (backend === "webgpu") requireWebgpu();
+    const described = backend === "cpu" ? { subgroups: false, dot: false } : await describeAdapter();
+    // WebGPU does not take shared memory: so threads are for those whom the CPU awaits.
+    const starting = alone ?? this.#source.start(isGraphicsCard(described.adapter) ? undefined : usable);
+    const { Loader, threads, warning } = await unlessAborted(starting, "Loading the model", signal);
+    if (warning) emit({ warning });
+    const subgroups = options.subgroups !== false && described.subgroups;
+    const dot = options.dot !== false && described.dot;
+    const report = throttle((progress) => emit({ progress }));
+    const warn = () => {
+      const warning = loader.take_warning();
+      if (warning) emit({ warning: { code: warning.code, message: warning.message } });
+    };
+    const tuning = await readTuning(described.adapter, options.precision);
+    const created = Loader.create(
+      { ...options, ...described, subgroups, dot, tuning, threads: threads?.count ?? 1 },
+      pause,
+      threads?.spawn,
+    );
+    const loader = await unlessAborted(created, "Loading the model", signal);
+    let finishing = false;
+    try {
+      warn();
+      const opened = await open(source, signal);
+      let loaded = 0;
+      let total = opened.total;
+      let undrained = 0;
+      report({ phase: "download", loaded, total }, true);
+      for await (const chunk of chunks(opened, signal)) {
+        loader.push(chunk);
+        warn();
+        loaded += chunk.length;
+        undrained += chunk.length;
+        total = loader.total_bytes() ?? total;
+        report({ phase: "download", loaded, total });
+        if (undrained >= DRAIN_EVERY) {
+          await loader.drain();
+          undrained = 0;
+        }
+      }
+      report({ phase: "download", loaded, total }, true);
+      report({ phase: "prepare", loaded, total }, true);
+      // From here on the loader belongs to finish(), whatever it returns.
+      finishing = true;
+      const engine = await loader.finish();
+      if (signal.aborted) {
+        engine.dispose();
+        throw aborted("Loading the model", signal);
+      }
+      this.#engine = engine;
+      const info = engine.info();
+      if (info.tuning.some((line) => !tuning.includes(line)))
+        await writeTuning(described.adapter, options.precision, info.tuning);
+      report({ phase: "ready", loaded, total: loaded }, true);
+      return info;
+    } finally {
+      if (!finishing) release(loader);
+    }
+  }
 
   #measure<T>(signal: AbortSignal, work: (engine: Engine) => Promise<T>): Promise<T> {
     return this.#requests.run(() => this.#steps.run(() => work(this.#ready)), signal);

@@ -1,6 +1,6 @@
-/** Threads for the CPU backend: the artifact with shared memory and relaxed SIMD, and workers that run instances of it. */
+/** Threads for the CPU backend: the artifact with shared memory and relaxed SIMD, and what it asks of other workers. */
 import type { EngineModule } from "./engine.js";
-import type { ToThread } from "./thread.js";
+import type { FromThread, ToThread } from "./thread.js";
 import init, * as wasm from "../wasm-threads/sotto_threads.js";
 
 /** More threads than this wait for memory, and for each other. */
@@ -56,36 +56,26 @@ export function usableThreads(wanted: number | undefined, fast: boolean): number
   return fast ? 1 : undefined;
 }
 
-/** Starts the artifact with `count` threads, this one among them. */
-export async function startThreads(count: number): Promise<EngineModule> {
-  await init();
+/** Starts the artifact with `count` threads, this one among them; `ask` has the page start the others. */
+export async function startThreads(
+  count: number,
+  ask: (count: number) => Promise<MessagePort[]>,
+): Promise<EngineModule> {
+  const [ports] = await Promise.all([count > 1 ? ask(count - 1) : [], init()]);
   const [module, memory] = wasm.shared() as [WebAssembly.Module, WebAssembly.Memory];
-  const workers: Worker[] = [];
-  const end = () => {
-    for (const worker of workers) worker.terminate();
-  };
-  try {
-    await Promise.all(
-      Array.from({ length: count - 1 }, () => {
-        const worker = new Worker(new URL("./thread.js", import.meta.url), { type: "module" });
-        workers.push(worker);
-        return started(worker, { module, memory });
-      }),
-    );
-  } catch (error) {
-    end();
-    throw error;
-  }
+  await Promise.all(ports.map((port) => started(port, { module, memory })));
   let used = 0;
-  const spawn = (worker: number) => workers[used++]?.postMessage({ worker } satisfies ToThread);
-  return { Loader: wasm.Loader as unknown as EngineModule["Loader"], threads: { count, spawn, end } };
+  const spawn = (worker: number) => ports[used++]?.postMessage({ worker } satisfies ToThread);
+  return { Loader: wasm.Loader as unknown as EngineModule["Loader"], threads: { count, spawn } };
 }
 
 /** Resolves when the thread has its instance. */
-function started(worker: Worker, instance: ToThread): Promise<void> {
+function started(port: MessagePort, instance: ToThread): Promise<void> {
   return new Promise((resolve, reject) => {
-    worker.onmessage = () => resolve();
-    worker.onerror = (event) => reject(new Error(event.message || "thread.js did not start"));
-    worker.postMessage(instance);
+    port.onmessage = ({ data: { error } }: MessageEvent<FromThread>) => {
+      if (error === undefined) resolve();
+      else reject(new Error(error));
+    };
+    port.postMessage(instance);
   });
 }

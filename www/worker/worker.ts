@@ -1,8 +1,9 @@
-/** The worker's entry: starts the wasm module and connects it to the page. */
+/** The worker's entry: starts the wasm module and connects it to the page, or serves another worker's as a thread. */
 import type { EngineModule } from "./engine.js";
 import { SottoError } from "../wire/errors.js";
 import { Host } from "./host.js";
 import type { ToPage, ToWorker } from "../wire/protocol.js";
+import { serveThread } from "./thread.js";
 import { startThreads, usableThreads } from "./threads.js";
 import init, * as wasm from "../wasm/sotto.js";
 
@@ -11,12 +12,12 @@ let starting: Promise<EngineModule> | undefined;
 
 /** Starts the wasm module on first use; a failed start is tried again by the next load. */
 function engine(threads: number | undefined): Promise<EngineModule> {
-  starting ??= threads === undefined ? start() : startThreads(threads).catch(startWithout);
+  starting ??= threads === undefined ? startAlone() : startThreads(threads, askForThreads).catch(startWithout);
   starting.catch(() => (starting = undefined));
   return starting;
 }
 
-async function start(): Promise<EngineModule> {
+async function startAlone(): Promise<EngineModule> {
   try {
     await init(wasmUrl === undefined ? undefined : { module_or_path: wasmUrl });
   } catch (cause) {
@@ -29,28 +30,54 @@ async function start(): Promise<EngineModule> {
 
 /** One thread, because several did not start. */
 async function startWithout(cause: unknown): Promise<EngineModule> {
-  const message = `The model runs on one thread because others did not start (${what(cause)}); serve thread.js and sotto_threads_bg.wasm beside worker.js.`;
-  return { Loader: (await start()).Loader, warning: { code: "internal", message } };
+  const message = `The model runs on one thread because others did not start (${what(cause)}); serve sotto_threads_bg.wasm beside worker.js.`;
+  return { Loader: (await startAlone()).Loader, warning: { code: "internal", message } };
+}
+
+const post = (message: ToPage) => self.postMessage(message);
+
+/** What settles the request for threads. */
+let asked: { resolve(ports: MessagePort[]): void; reject(error: Error): void } | undefined;
+
+function askForThreads(count: number): Promise<MessagePort[]> {
+  return new Promise((resolve, reject) => {
+    asked = { resolve, reject };
+    post({ type: "threads", count });
+  });
 }
 
 const what = (cause: unknown) => (cause instanceof Error ? cause.message : String(cause));
 
 const host = new Host(
   { start: engine, usableThreads: (wanted, fast) => (wasmUrl === undefined ? usableThreads(wanted, fast) : undefined) },
-  (message: ToPage) => self.postMessage(message),
+  post,
 );
 
-self.onmessage = ({ data }: MessageEvent<ToWorker>) => {
-  if (data.type !== "start") return void host.handle(data);
-  wasmUrl = data.wasmUrl;
-  const ready = () => self.postMessage({ type: "ready" } satisfies ToPage);
-  // The browser frees the lock when this worker ends for any reason: so the page learns of it.
-  if (data.lock && navigator.locks) {
-    void navigator.locks.request(data.lock, () => {
+const ready = () => post({ type: "ready" });
+
+function start(lock: string | undefined): void {
+  if (lock && navigator.locks) {
+    // The browser frees the lock when this worker ends for any reason: so the page learns of it.
+    void navigator.locks.request(lock, () => {
       ready();
       return new Promise(() => {});
     });
   } else {
     ready();
+  }
+}
+
+self.onmessage = ({ data }: MessageEvent<ToWorker>) => {
+  switch (data.type) {
+    case "start":
+      wasmUrl = data.wasmUrl;
+      return start(data.lock);
+    case "thread":
+      serveThread(data.port);
+      return ready();
+    case "threads":
+      return "ports" in data ? asked?.resolve(data.ports) : asked?.reject(new Error(data.error));
+    default:
+      void host.handle(data);
   }
 };

@@ -1,0 +1,60 @@
+/** The workers of one model: the engine's, and those that it computes on as threads. */
+import type { ToPage, ToWorker } from "../wire/protocol.js";
+
+/** What is needed of a `Worker`. */
+export interface Endpoint {
+  onmessage: ((event: MessageEvent<ToPage>) => void) | null;
+  onerror: ((event: ErrorEvent) => void) | null;
+  postMessage(message: ToWorker, transfer: Transferable[]): void;
+  terminate(): void;
+}
+
+export class Workers {
+  readonly engine: Endpoint;
+  #start: () => Endpoint;
+  #threads: Endpoint[] = [];
+
+  /** `start` starts a worker that runs worker.js; what it throws is passed on. */
+  constructor(start: () => Endpoint) {
+    this.#start = start;
+    this.engine = start();
+  }
+
+  /**
+   * Starts `count` threads, and gives a port to each. It is the page that starts them: if the engine's worker did, they
+   * would have to end before it. Chromium loses count of a worker that ends while the worker that started it does, and
+   * keeps both, with their memory, until the page is closed.
+   */
+  async startThreads(count: number): Promise<MessagePort[]> {
+    try {
+      return await Promise.all(Array.from({ length: count }, () => this.#startThread()));
+    } catch (error) {
+      this.#endThreads();
+      throw error;
+    }
+  }
+
+  #startThread(): Promise<MessagePort> {
+    const thread = this.#start();
+    this.#threads.push(thread);
+    return new Promise((resolve, reject) => {
+      const { port1, port2 } = new MessageChannel();
+      thread.onmessage = () => resolve(port2);
+      thread.onerror = (event) => {
+        event.preventDefault?.();
+        reject(new Error(event.message || "worker.js did not start again"));
+      };
+      thread.postMessage({ type: "thread", port: port1 }, [port1]);
+    });
+  }
+
+  #endThreads(): void {
+    for (const thread of this.#threads) thread.terminate();
+    this.#threads = [];
+  }
+
+  terminate(): void {
+    this.engine.terminate();
+    this.#endThreads();
+  }
+}
