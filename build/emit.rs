@@ -271,10 +271,10 @@ fn bind(out: &mut String, before: &[Face], face: &Face) {
         names.join(", ")
     );
     let places = face.bindings.iter().enumerate().filter(|(_, binding)| binding.view_of().is_none());
-    let places: Vec<String> = places.map(|(place, field)| format!("{}: bound[{place}]", field.name)).collect();
+    let places: Vec<String> = places.map(|(place, field)| format!("{}: bound[{place}].clone()", field.name)).collect();
     line!(
         out,
-        "        /// From what is bound to each binding.\n        pub fn of(bound: &[B]) -> Self where B: Copy {{"
+        "        /// From what is bound to each binding.\n        pub fn of(bound: &[B]) -> Self where B: Clone {{"
     );
     line!(out, "            Bind {{ {} }}\n        }}\n    }}\n", places.join(", "));
 }
@@ -298,7 +298,7 @@ fn variant(out: &mut String, faces: &[Face], face: &Face, first: usize) {
     line!(out, "        const KERNEL: KernelId = KernelId::{};", camel(&kernel.name));
     line!(out, "        const VIEWS: &'static [usize] = &[{}];\n", views.join(", "));
     line!(out, "        fn list<B>(bind: Bind<B>) -> Vec<B> {{\n            bind.list()\n        }}\n");
-    line!(out, "        fn bind<B: Copy>(bound: &[B]) -> Bind<B> {{\n            Bind::of(bound)\n        }}\n");
+    line!(out, "        fn bind<B: Clone>(bound: &[B]) -> Bind<B> {{\n            Bind::of(bound)\n        }}\n");
     // The last choice changes fastest.
     let index = kernel.choices.iter().zip(&fields).fold(String::from("0"), |index, (choice, (field, _))| {
         format!("({index}) * {} + self.{field} as usize", choice.values.len())

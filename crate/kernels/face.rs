@@ -34,7 +34,7 @@ pub trait Face: Copy {
     fn list<B>(bind: Self::Bind<B>) -> Vec<B>;
 
     /// From what is bound to each binding.
-    fn bind<B: Copy>(bound: &[B]) -> Self::Bind<B>;
+    fn bind<B: Clone>(bound: &[B]) -> Self::Bind<B>;
 
     /// The variant's number, by arithmetic.
     fn id(self) -> VariantId;
