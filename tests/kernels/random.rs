@@ -2,7 +2,10 @@
 
 use std::ops::Range;
 
+use sotto::kernels::table::choices::Kv;
 use sotto::quant::{self, TensorType};
+
+use crate::case::POISON;
 
 /// SplitMix64 (Steele, Lea & Flood 2014).
 pub struct Random(u64);
@@ -89,28 +92,28 @@ pub fn part(random: &mut Random, kind: TensorType, elements: usize, slack: usize
 
 /// What an output holds before anything writes it.
 pub fn poison(count: usize) -> Vec<u32> {
-    vec![crate::gpu::POISON; count]
+    vec![POISON; count]
 }
 
-/// An output of [m][stride] before a product runs: poison, but numbers in the columns that it adds to.
-pub fn output(random: &mut Random, m: u32, stride: u32, added: Range<u32>) -> Vec<u32> {
+/// An output of [m][stride] before a product runs: poison, but numbers to `size` in the columns that it adds to.
+pub fn output(random: &mut Random, m: u32, stride: u32, added: Range<u32>, size: f32) -> Vec<u32> {
     let mut out = poison((m * stride) as usize);
     for row in out.chunks_exact_mut(stride as usize) {
         let part = &mut row[added.start as usize..added.end as usize];
-        part.iter_mut().for_each(|w| *w = (3.0 * random.unit()).to_bits());
+        part.iter_mut().for_each(|w| *w = (size * random.unit()).to_bits());
     }
     out
 }
 
 /// Keys or values, [cells][width], and some room: numbers in these cells, poison in all others.
-pub fn cache(random: &mut Random, kv: &str, width: u32, seen: &[Range<u32>]) -> Vec<u32> {
-    let per_word = if kv != "f32" { 2 } else { 1 };
+pub fn cache(random: &mut Random, kv: Kv, width: u32, seen: &[Range<u32>]) -> Vec<u32> {
+    let per_word = if kv != Kv::F32 { 2 } else { 1 };
     let words = |cell: u32| (cell * width) as usize / per_word;
     let mut cache = poison(words(seen.iter().map(|cells| cells.end).max().unwrap_or(0) + 4));
     for cells in seen {
         for word in &mut cache[words(cells.start)..words(cells.end)] {
             let pair = [random.unit(), random.unit()].map(|v| half::f16::from_f32(2.0 * v).to_bits() as u32);
-            *word = if kv != "f32" { pair[0] | pair[1] << 16 } else { (2.0 * random.unit()).to_bits() };
+            *word = if kv != Kv::F32 { pair[0] | pair[1] << 16 } else { (2.0 * random.unit()).to_bits() };
         }
     }
     cache

@@ -1,16 +1,22 @@
 //! Cases of kernels, and how what a kernel wrote is compared with what its mirror did.
 
+use std::fmt;
+
+use sotto::base::buffer::BufferId;
+use sotto::device::recording::{Dispatch, Recording};
+use sotto::kernels::face::{Access, Face};
+use sotto::kernels::table::choices::Planes;
+
 /// What every output holds before a run, and every buffer past its end: NaN as f32, and as two f16.
 pub const POISON: u32 = 0x7fc1_7e01;
 /// Poison words past the end of each buffer.
 pub const TAIL: usize = 256;
 
-/// One storage binding of a case.
+/// One buffer of a case.
+#[derive(Clone)]
 pub enum Data {
     /// Read only.
     In(Vec<u32>),
-    /// The buffer of the binding before, bound once more.
-    Again,
     /// Written or updated, f32.
     Out(Vec<u32>),
     /// Written, pairs of f16.
@@ -21,51 +27,127 @@ pub enum Data {
     OutList(Vec<u32>),
     /// Written, activations as integers in so many planes: another rounding of an integer is no difference but a small
     /// error of its value.
-    OutPlanes(Vec<u32>, u32),
+    OutPlanes(Vec<u32>, Planes),
 }
 
 impl Data {
-    /// What the buffer holds before, and how to compare it afterwards if it is written.
-    pub fn content(&self) -> Option<(&[u32], Option<Compare>)> {
+    /// What the buffer holds before.
+    pub fn words(&self) -> &[u32] {
         match self {
-            Data::Again => None,
-            Data::In(words) => Some((words, None)),
-            Data::Out(words) => Some((words, Some(compare_f32))),
-            Data::OutF16(words) => Some((words, Some(compare_f16))),
-            Data::OutWords(words) => Some((words, Some(compare_words))),
-            Data::OutList(words) => Some((words, Some(compare_list))),
-            Data::OutPlanes(words, 1) => Some((words, Some(compare_planes::<1>))),
-            Data::OutPlanes(words, _) => Some((words, Some(compare_planes::<2>))),
+            Data::In(words)
+            | Data::Out(words)
+            | Data::OutF16(words)
+            | Data::OutWords(words)
+            | Data::OutList(words)
+            | Data::OutPlanes(words, _) => words,
+        }
+    }
+
+    /// How to compare it afterwards, if it is written.
+    pub fn compare(&self) -> Option<Compare> {
+        match self {
+            Data::In(_) => None,
+            Data::Out(_) => Some(compare_f32),
+            Data::OutF16(_) => Some(compare_f16),
+            Data::OutWords(_) => Some(compare_words),
+            Data::OutList(_) => Some(compare_list),
+            Data::OutPlanes(_, Planes::N1) => Some(compare_planes::<1>),
+            Data::OutPlanes(_, Planes::N2) => Some(compare_planes::<2>),
         }
     }
 
     /// The name that exported cases give to the comparison.
     pub fn kind(&self) -> &'static str {
         match self {
-            Data::In(_) | Data::Again | Data::Out(_) => "f32",
+            Data::In(_) | Data::Out(_) => "f32",
             Data::OutF16(_) => "f16",
             Data::OutWords(_) => "words",
             Data::OutList(_) => "list",
-            Data::OutPlanes(_, 1) => "planes1",
-            Data::OutPlanes(..) => "planes2",
+            Data::OutPlanes(_, Planes::N1) => "planes1",
+            Data::OutPlanes(_, Planes::N2) => "planes2",
         }
     }
 }
 
-pub fn floats(values: &[f32]) -> Vec<u32> {
+pub fn bits(values: &[f32]) -> Vec<u32> {
     bytemuck::cast_slice(values).to_vec()
 }
 
-/// One dispatch, in the terms of `Recording::push`.
-pub struct Case<P> {
-    pub variant: String,
+pub fn floats(words: &[u32]) -> &[f32] {
+    bytemuck::cast_slice(words)
+}
+
+/// Fails where numbers are further apart than this.
+#[track_caller]
+pub fn close(got: &[f32], want: &[f64], within: f64) {
+    assert_eq!(got.len(), want.len());
+    for (i, (&got, want)) in got.iter().zip(want).enumerate() {
+        assert!((got as f64 - want).abs() <= within, "element {i} is {got}, not {want}");
+    }
+}
+
+/// One dispatch, and what its buffers hold.
+pub struct Case {
     /// What is special here, for the report.
     pub what: String,
-    pub params: P,
-    pub buffers: Vec<Data>,
-    pub grid: [u32; 2],
+    /// Its buffers are numbered as `fields` are.
+    pub dispatch: Dispatch,
+    /// In the order of the fields of the kernel's `Bind`.
+    pub fields: Vec<Data>,
     /// Largest normalised mean-square error allowed in each output.
     pub ceiling: f64,
+}
+
+impl Case {
+    /// In the terms of `Recording::push`.
+    pub fn new<V: Face>(
+        variant: V,
+        what: impl Into<String>,
+        params: V::Params,
+        bind: V::Bind<Data>,
+        grid: [u32; 2],
+        ceiling: f64,
+    ) -> Case {
+        let case =
+            Case { what: what.into(), dispatch: dispatch(variant, params, grid), fields: V::list(bind), ceiling };
+        let bindings = case.dispatch.kernel().bindings;
+        for (field, data) in case.fields.iter().enumerate() {
+            let bound = bindings.iter().zip(&case.dispatch.buffers).filter(|(_, id)| id.0 == field);
+            let written = bound.into_iter().any(|(access, _)| *access == Access::Write);
+            assert_eq!(data.compare().is_some(), written, "{case}: field {field}");
+        }
+        case
+    }
+
+    /// The first binding of a field.
+    pub fn binding(&self, field: usize) -> usize {
+        self.dispatch.buffers.iter().position(|id| id.0 == field).expect("a field that is bound")
+    }
+}
+
+impl fmt::Display for Case {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({})", self.dispatch.variant.name(), self.what)
+    }
+}
+
+/// A dispatch whose buffers are numbered as the fields of the kernel's `Bind`.
+pub fn dispatch<V: Face>(variant: V, params: V::Params, grid: [u32; 2]) -> Dispatch {
+    let bound: Vec<BufferId> = V::VIEWS.iter().map(|&field| BufferId(field)).collect();
+    let mut recording = Recording::default();
+    recording.push(variant, params, V::bind(&bound), grid).expect("a grid that adapters take");
+    recording.dispatches.remove(0)
+}
+
+/// The fields of a kernel's `Bind`, by name.
+pub fn named<V: Face, B: Clone>(fields: &[B]) -> V::Bind<B> {
+    let bound: Vec<B> = V::VIEWS.iter().map(|&field| fields[field].clone()).collect();
+    V::bind(&bound)
+}
+
+/// Runs cases, and keeps what it finds for a report.
+pub trait Runs {
+    fn run(&mut self, case: Case);
 }
 
 /// Buffer before the run, the mirror's and the kernel's after it → normalised mean-square error, or what is wrong.

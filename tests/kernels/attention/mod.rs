@@ -1,10 +1,17 @@
-use sotto::kernels::params::Attention;
+//! Attention: of many rows here, of single rows in a module of its own.
 
-use crate::gpu::{Case, Data, Rig};
+mod by_hand;
+mod single_rows;
+
+use sotto::kernels::face::Face;
+use sotto::kernels::table::choices::{Dim, Kv, Lanes, Qh};
+use sotto::kernels::table::{attention, attention_rows, attention_tile};
+
+use crate::case::{Case, Data, Runs};
 use crate::random::{Random, cache, poison, seen};
 
 /// exp turns a score's rounding into a relative error of the weight, so the floor is above that of the products.
-const CEILING: f64 = 3e-12;
+pub const CEILING: f64 = 3e-12;
 
 struct Shape {
     n_heads: u32,
@@ -120,34 +127,43 @@ const PROMPTS: [Shape; 11] = [
     ),
 ];
 
-pub fn run(rig: &mut Rig) {
-    for kv in ["pack16", "f16", "f32"] {
-        for lanes in ["tree", "subgroup", "quad"] {
+pub fn run(rig: &mut impl Runs) {
+    for kv in Kv::ALL {
+        for lanes in Lanes::ALL {
             let mut random = Random::new(6);
             for s in &SHAPES {
-                let per_kv = s.n_heads / s.n_kv_heads;
-                let groups = per_kv.div_ceil(4);
-                let variant = format!("attention.{lanes}.{kv}.qh{}", per_kv.div_ceil(groups));
-                rig.run(case(&mut random, s, kv, variant, groups, s.rows.len() as u32));
+                let (groups, qh) = spread(s.n_heads / s.n_kv_heads);
+                let grid = [s.n_kv_heads * groups, s.rows.len() as u32];
+                rig.run(case(&mut random, s, kv, attention::Variant { lanes, kv, qh }, groups, grid));
             }
         }
         let mut random = Random::new(7);
         for s in SHAPES.iter().chain(&PROMPTS) {
             // The smallest variant that holds the heads, and the queries of its workgroups.
-            let dim = s.head_dim.next_power_of_two().max(64);
-            let queries = if dim == 256 { 32 } else { 64 };
+            let dim = Dim::ALL.into_iter().find(|dim| s.head_dim <= dim.value()).expect("a variant for the heads");
+            let queries = if dim == Dim::N256 { 32 } else { 64 };
             let per_kv = s.n_heads / s.n_kv_heads;
             let groups = per_kv.div_ceil(queries);
             let rows = queries / per_kv.div_ceil(groups);
-            let variant = format!("attention_tile.dim{dim}.{kv}");
-            rig.run(case(&mut random, s, kv, variant, groups, (s.rows.len() as u32).div_ceil(rows)));
-            let grid = [(s.rows.len() as u32).div_ceil(16), s.n_heads];
-            rig.run(Case { grid, ..case(&mut random, s, kv, format!("attention_rows.dim{dim}.{kv}"), 1, 0) });
+            let grid = [s.n_kv_heads * groups, (s.rows.len() as u32).div_ceil(rows)];
+            rig.run(case(&mut random, s, kv, attention_tile::Variant { dim, kv }, groups, grid));
+            let grid = [(s.rows.len() as u32).div_ceil(attention_rows::THREADS), s.n_heads];
+            rig.run(case(&mut random, s, kv, attention_rows::Variant { dim, kv }, 1, grid));
         }
     }
+    single_rows::run(rig);
 }
 
-fn case(random: &mut Random, s: &Shape, kv: &str, variant: String, groups: u32, grid_y: u32) -> Case<Attention> {
+/// The workgroups that the query heads of a KV head are spread over, and the heads of each.
+pub fn spread(per_kv: u32) -> (u32, Qh) {
+    let groups = per_kv.div_ceil(4);
+    (groups, Qh::of(per_kv.div_ceil(groups)).expect("a variant of so many heads"))
+}
+
+fn case<V>(random: &mut Random, s: &Shape, kv: Kv, variant: V, groups: u32, grid: [u32; 2]) -> Case
+where
+    V: Face<Params = attention::Params, Bind<Data> = attention::Bind<Data>>,
+{
     let stride = (s.n_heads + 2 * s.n_kv_heads) * s.head_dim;
     // Only queries are read here; the keys and values beside them are poison.
     let mut qkv = poison(s.rows.len() * stride as usize);
@@ -160,14 +176,16 @@ fn case(random: &mut Random, s: &Shape, kv: &str, variant: String, groups: u32, 
         causal.start..causal.end.max(first_cell + s.ahead)
     };
     let cells: Vec<_> = s.rows.iter().map(sees).collect();
-    let [k, v] = [(); 2].map(|_| cache(random, kv, s.n_kv_heads * s.head_dim, &cells));
-    Case {
+    let [k, v] = [(); 2].map(|()| cache(random, kv, s.n_kv_heads * s.head_dim, &cells));
+    // Where no row sees ahead, the fourth word must not matter.
+    let fourth = if s.ahead > 0 { s.ahead } else { 5000 };
+    Case::new(
         variant,
-        what: format!(
+        format!(
             "{}:{} heads of {}, window {}, softcap {}, {} ahead, at {:?}",
             s.n_heads, s.n_kv_heads, s.head_dim, s.window, s.softcap, s.ahead, s.rows
         ),
-        params: Attention {
+        attention::Params {
             n_heads: s.n_heads,
             n_kv_heads: s.n_kv_heads,
             head_dim4: s.head_dim / 4,
@@ -177,19 +195,15 @@ fn case(random: &mut Random, s: &Shape, kv: &str, variant: String, groups: u32, 
             softcap: s.softcap,
             rows: s.rows.len() as u32,
             ahead: u32::from(s.ahead > 0),
-            pad: [0; 3],
         },
-        buffers: vec![
-            // Where no row sees ahead, the fourth word must not matter.
-            Data::In(
-                s.rows.iter().flat_map(|&(p, c)| [u32::MAX, p, c, if s.ahead > 0 { s.ahead } else { 5000 }]).collect(),
-            ),
-            Data::In(qkv),
-            Data::In(k),
-            Data::In(v),
-            Data::Out(poison(s.rows.len() * (s.n_heads * s.head_dim) as usize)),
-        ],
-        grid: [s.n_kv_heads * groups, grid_y],
-        ceiling: CEILING,
-    }
+        attention::Bind {
+            batch: Data::In(s.rows.iter().flat_map(|&(p, c)| [u32::MAX, p, c, fourth]).collect()),
+            qkv: Data::In(qkv),
+            k_cache: Data::In(k),
+            v_cache: Data::In(v),
+            out: Data::Out(poison(s.rows.len() * (s.n_heads * s.head_dim) as usize)),
+        },
+        grid,
+        CEILING,
+    )
 }

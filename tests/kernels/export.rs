@@ -6,13 +6,15 @@ use std::fs;
 use std::path::PathBuf;
 
 use serde_json::{Value, json};
-use sotto::kernels::{VARIANTS, Variant};
+use sotto::device::recording::Dispatch;
+use sotto::kernels::face::VariantId;
+use sotto::kernels::table::VARIANTS;
 
 pub struct Exporter {
     dir: PathBuf,
     index: Vec<Value>,
     words: Vec<u32>,
-    seen: BTreeMap<&'static str, usize>,
+    seen: BTreeMap<VariantId, usize>,
 }
 
 /// A storage buffer of a case: what it holds before and, if it is written, what it must hold after.
@@ -32,30 +34,25 @@ impl Exporter {
 
     /// Counts a case, and says whether to keep it: of a variant's cases those numbered 0, 1, 3, 6, 10, 15, …, so that
     /// a browser gets shapes from all of a list, odd ones among them, in a part of the time.
-    pub fn wants(&mut self, variant: &Variant) -> bool {
-        let seen = self.seen.entry(variant.name).or_default();
+    pub fn wants(&mut self, variant: VariantId) -> bool {
+        let seen = self.seen.entry(variant).or_default();
         let number = *seen;
         *seen += 1;
         (0..=number).any(|n| n * (n + 1) / 2 == number)
     }
 
-    pub fn add(
-        &mut self,
-        variant: &'static Variant,
-        what: &str,
-        params: &[u8],
-        grid: [u32; 2],
-        ceiling: f64,
-        bindings: &[Binding],
-    ) {
+    /// Keeps a case; there is one of `bindings` for each storage binding of its dispatch.
+    pub fn add(&mut self, dispatch: &Dispatch, what: &str, ceiling: f64, bindings: &[Binding]) {
         let bindings: Vec<Value> = bindings
             .iter()
             .map(|b| json!({ "before": self.put(&b.before), "after": b.after.as_ref().map(|words| self.put(words)), "kind": b.kind }))
             .collect();
-        let params = self.put(&bytemuck::pod_collect_to_vec::<u8, u32>(params));
+        let params = self.put(&bytemuck::pod_collect_to_vec::<u8, u32>(&dispatch.params));
+        let variant = dispatch.variant.get();
         self.index.push(json!({
             "variant": variant.name, "what": what, "wgsl": variant.source(true), "subgroups": variant.subgroups,
-            "f16": variant.f16, "dot": variant.dot, "params": params, "grid": grid, "ceiling": ceiling, "bindings": bindings,
+            "f16": variant.f16, "dot": variant.dot, "params": params, "grid": dispatch.grid[..2], "ceiling": ceiling,
+            "bindings": bindings,
         }));
     }
 

@@ -1,62 +1,48 @@
 //! The CPU backend's kernels against their mirrors, in the cases that the shaders are tested with.
 
-#[path = "../kernels/attention.rs"]
-mod attention;
-#[path = "../common/compare.rs"]
-#[allow(dead_code)] // What only other tests need.
-mod compare;
-#[path = "../kernels/decode_attention.rs"]
-mod decode_attention;
-#[path = "../kernels/glu.rs"]
-mod glu;
-#[path = "rig.rs"]
-mod gpu;
-mod products;
-#[path = "../kernels/random.rs"]
-#[allow(dead_code)] // What only other tests need.
-mod random;
-#[path = "../kernels/rmsnorm.rs"]
-mod rmsnorm;
-#[path = "../kernels/rope_kv.rs"]
-mod rope_kv;
-#[path = "../kernels/sample.rs"]
-mod sample;
+use sotto::kernels::table::attention;
+use sotto::kernels::table::choices::{Kv, Lanes, Qh};
 
-use sotto::kernels::cpu::Scratch;
-use sotto::kernels::params::Attention;
-
-/// Kernels in f32 differ from their mirror, which sums in f64, by roundings alone.
-const F32: f64 = 1e-12;
-
-const REDUCES: [&str; 1] = ["tree"];
+use crate::case::{bits, floats};
+use crate::host::{Rig, simd};
+use crate::product::arranged;
+use crate::random::Random;
+use crate::{elementwise, norm, rope, sample};
 
 #[test]
 fn norms_and_activations() {
-    gpu::Rig::check(&["rmsnorm", "glu"], |rig| {
-        rmsnorm::run(rig);
-        glu::run(rig);
+    Rig::check(&["norm", "elementwise"], |rig| {
+        norm::run(rig);
+        elementwise::run(rig);
     });
 }
 
 #[test]
 fn rotation_and_cache() {
-    gpu::Rig::check(&["rope_kv"], rope_kv::run);
+    Rig::check(&["rope"], rope::run);
 }
 
 #[test]
-fn attention_of_many_rows() {
-    gpu::Rig::check(&["attention"], attention::run);
-}
-
-#[test]
-fn attention_of_single_rows() {
-    gpu::Rig::check(&["decode_attention", "attention_combine"], decode_attention::run);
+fn attention_of_many_rows_and_of_single_ones() {
+    Rig::check(&["attention"], crate::attention::run);
 }
 
 #[test]
 fn sampling() {
-    let kernels = ["sample_scan", "sample_take", "sample_bins", "sample_gather", "sample_pick"];
-    gpu::Rig::check(&kernels, sample::run);
+    Rig::check(&["sample"], sample::run);
+}
+
+#[test]
+fn products_of_one_row_and_of_many() {
+    Rig::check(&["product"], |rig| {
+        arranged::single_rows(rig);
+        arranged::many_rows(rig);
+    });
+}
+
+#[test]
+fn embeddings() {
+    Rig::check(&["gather"], arranged::embeddings);
 }
 
 #[test]
@@ -64,7 +50,7 @@ fn what_is_no_number_is_passed_on() {
     // Two heads of 8 on one KV head; 3 rows see 1, 2 and 3 cells.
     let (dim, rows) = (8, 3);
     let attention = |q: f32, k: f32, v: f32, softcap: f32| {
-        let params = Attention {
+        let params = attention::Params {
             n_heads: 2,
             n_kv_heads: 1,
             head_dim4: 2,
@@ -81,15 +67,19 @@ fn what_is_no_number_is_passed_on() {
         let cache = |odd: f32| {
             let mut cells = vec![0.5f32; 3 * dim];
             cells[dim + 5] = odd;
-            gpu::floats(&cells)
+            bits(&cells)
         };
-        let buffers = [batch, gpu::floats(&qkv), cache(k), cache(v), vec![0; 3 * 2 * dim]];
-        let bytes = bytemuck::bytes_of(&params);
-        let after = gpu::after("attention.tree.f32.qh2", bytes, [1, 3, 1], &buffers, |simd, job, pieces| {
-            (simd.run)(job, 0..pieces, &mut Scratch::default());
-        });
-        let bad = |head: &[u32]| head.iter().any(|bits| !f32::from_bits(*bits).is_finite());
-        after[4].chunks(dim).map(bad).collect::<Vec<bool>>()
+        let bind = attention::Bind {
+            batch: &batch[..],
+            qkv: &bits(&qkv),
+            k_cache: &cache(k),
+            v_cache: &cache(v),
+            out: &vec![0; 3 * 2 * dim],
+        };
+        let variant = attention::Variant { lanes: Lanes::Tree, kv: Kv::F32, qh: Qh::N2 };
+        let out = simd(variant, params, bind, [1, rows]).out;
+        let bad = |head: &[f32]| head.iter().any(|value| !value.is_finite());
+        floats(&out).chunks(dim).map(bad).collect::<Vec<bool>>()
     };
     let (second_head, second_cell) =
         ([false, false, false, true, false, false], [false, false, true, true, true, true]);
@@ -108,21 +98,21 @@ fn what_is_no_number_is_passed_on() {
 #[test]
 fn a_row_does_not_depend_on_those_beside_it() {
     let (heads, dim) = (3, 72);
-    let mut random = random::Random::new(3);
+    let mut random = Random::new(3);
     // Two sequences in turns; some rows look back over several tiles.
     let rows: Vec<[u32; 4]> =
         (0..37).map(|r| [0, 90 + r + 50 * (r % 3), 400 * (r / 5 % 2), 200 + 50 * (r / 5 % 2)]).collect();
     let stride = (heads + 2) * dim;
     let qkv = random.floats(rows.len() * stride, 0.5);
-    let cache = |random: &mut random::Random| -> Vec<u32> {
-        let pair = |random: &mut random::Random| [random.unit(), random.unit()].map(half::f16::from_f32);
+    let cache = |random: &mut Random| -> Vec<u32> {
+        let pair = |random: &mut Random| [random.unit(), random.unit()].map(half::f16::from_f32);
         (0..700 * dim / 2).map(|_| bytemuck::cast(pair(random).map(half::f16::to_bits))).collect()
     };
     let (k, v) = (cache(&mut random), cache(&mut random));
     for (window, ahead) in [(0, 0), (77, 0), (0, 1), (77, 1)] {
         let attend = |rows: &[[u32; 4]], qkv: &[f32]| {
             let count = rows.len() as u32;
-            let params = Attention {
+            let params = attention::Params {
                 n_heads: heads as u32,
                 n_kv_heads: 1,
                 head_dim4: dim as u32 / 4,
@@ -132,16 +122,16 @@ fn a_row_does_not_depend_on_those_beside_it() {
                 softcap: 0.0,
                 rows: count,
                 ahead,
-                pad: [0; 3],
             };
-            let out = vec![0; rows.len() * heads * dim];
-            let buffers = [rows.as_flattened().to_vec(), gpu::floats(qkv), k.clone(), v.clone(), out];
-            let bytes = bytemuck::bytes_of(&params);
-            let mut after =
-                gpu::after("attention.tree.pack16.qh3", bytes, [1, count, 1], &buffers, |simd, job, pieces| {
-                    (simd.run)(job, 0..pieces, &mut Scratch::default());
-                });
-            after.pop().expect("an output")
+            let bind = attention::Bind {
+                batch: rows.as_flattened(),
+                qkv: &bits(qkv),
+                k_cache: &k,
+                v_cache: &v,
+                out: &vec![0; rows.len() * heads * dim],
+            };
+            let variant = attention::Variant { lanes: Lanes::Tree, kv: Kv::Pack16, qh: Qh::N3 };
+            simd(variant, params, bind, [1, count]).out
         };
         let together = attend(&rows, &qkv);
         for (i, (row, want)) in rows.iter().zip(together.chunks(heads * dim)).enumerate() {

@@ -2,15 +2,15 @@
 
 use std::ops::Range;
 
-use sotto::kernels::params::{AttentionCombine, DecodeAttention};
+use sotto::kernels::table::choices::{Kv, Lanes};
+use sotto::kernels::table::{attention_combine, decode_attention};
 use sotto::model::rope;
 
+use super::{CEILING, spread};
 use crate::F32;
-use crate::gpu::{Case, Data, Rig, floats};
+use crate::case::{Case, Data, Runs, bits};
 use crate::random::{Random, cache, poison, seen};
 
-/// exp turns a score's rounding into a relative error of the weight.
-const CEILING: f64 = 3e-12;
 /// A new key that f32 roundings let fall to the other side of an f16 changes its cell's weight.
 const F16_CACHE: f64 = 1e-8;
 
@@ -51,38 +51,36 @@ const SHAPES: [Shape; 14] = [
     Shape { n_heads: 8, n_kv_heads: 2, head_dim: 8, rope_half: 2, neox: 0, norm: false, window: 3, softcap: 0.0, splits: 1, rows: &[(300, 0), (1, 310)] },
 ];
 
-pub fn run(rig: &mut Rig) {
-    for lanes in ["tree", "subgroup", "quad"] {
-        for kv in ["pack16", "f16", "f32"] {
+pub fn run(rig: &mut impl Runs) {
+    for lanes in Lanes::ALL {
+        for kv in Kv::ALL {
             let mut random = Random::new(16);
-            SHAPES.iter().for_each(|s| attend(rig, &mut random, s, lanes, kv));
+            SHAPES.iter().for_each(|s| rig.run(attend(&mut random, s, lanes, kv)));
         }
     }
     combine(rig);
 }
 
-fn attend(rig: &mut Rig, random: &mut Random, s: &Shape, lanes: &str, kv: &str) {
-    let per_kv = s.n_heads / s.n_kv_heads;
-    let groups = per_kv.div_ceil(4);
+fn attend(random: &mut Random, s: &Shape, lanes: Lanes, kv: Kv) -> Case {
+    let (groups, qh) = spread(s.n_heads / s.n_kv_heads);
     let heads = (s.n_heads + 2 * s.n_kv_heads) as usize;
     let table = rope::table(2 * s.rope_half, 1e5, 1.0, &[], 1280);
-    let norm = |random: &mut Random| {
-        Data::In(if s.norm { floats(&random.floats(s.head_dim as usize, 2.0)) } else { poison(4) })
-    };
+    let norm =
+        |random: &mut Random| Data::In(if s.norm { bits(&random.floats(s.head_dim as usize, 2.0)) } else { poison(4) });
     let attn_scale = if s.norm { 1.0 } else { 4.0 } / (s.head_dim as f32).sqrt();
     // A row's own cell is written by the kernel.
     let before = |range: Range<u32>| range.start..range.end - 1;
     let cells: Vec<_> = s.rows.iter().map(|&(at, first_cell)| before(seen(at, first_cell, s.window))).collect();
-    let [k, v] = [(); 2].map(|_| cache(random, kv, s.n_kv_heads * s.head_dim, &cells));
+    let [k, v] = [(); 2].map(|()| cache(random, kv, s.n_kv_heads * s.head_dim, &cells));
     let outputs = s.rows.len() as u32 * s.n_heads * s.splits;
     let width = s.head_dim + if s.splits > 1 { 4 } else { 0 };
-    rig.run(Case {
-        variant: format!("decode_attention.{lanes}.{kv}.qh{}", per_kv.div_ceil(groups)),
-        what: format!(
+    Case::new(
+        decode_attention::Variant { lanes, kv, qh },
+        format!(
             "{}:{} heads of {}, {} pairs, norm {}, window {}, softcap {}, {} parts, at {:?}",
             s.n_heads, s.n_kv_heads, s.head_dim, s.rope_half, s.norm, s.window, s.softcap, s.splits, s.rows
         ),
-        params: DecodeAttention {
+        decode_attention::Params {
             n_heads: s.n_heads,
             n_kv_heads: s.n_kv_heads,
             head_dim4: s.head_dim / 4,
@@ -96,22 +94,22 @@ fn attend(rig: &mut Rig, random: &mut Random, s: &Shape, lanes: &str, kv: &str) 
             softcap: s.softcap,
             splits: s.splits,
         },
-        buffers: vec![
-            Data::In(s.rows.iter().flat_map(|&(p, c)| [u32::MAX, p, c, 0]).collect()),
-            Data::In(floats(&random.floats(s.rows.len() * heads * s.head_dim as usize, 2.0))),
-            norm(random),
-            norm(random),
-            Data::In(floats(&table)),
-            if kv == "f32" { Data::Out(k) } else { Data::OutF16(k) },
-            if kv == "f32" { Data::Out(v) } else { Data::OutF16(v) },
-            Data::Out(poison((outputs * width) as usize)),
-        ],
-        grid: [s.n_kv_heads * groups, s.rows.len() as u32 * s.splits],
-        ceiling: if kv == "f32" { CEILING } else { F16_CACHE },
-    });
+        decode_attention::Bind {
+            batch: Data::In(s.rows.iter().flat_map(|&(p, c)| [u32::MAX, p, c, 0]).collect()),
+            qkv: Data::In(bits(&random.floats(s.rows.len() * heads * s.head_dim as usize, 2.0))),
+            q_norm: norm(random),
+            k_norm: norm(random),
+            rope: Data::In(bits(&table)),
+            k_cache: if kv == Kv::F32 { Data::Out(k) } else { Data::OutF16(k) },
+            v_cache: if kv == Kv::F32 { Data::Out(v) } else { Data::OutF16(v) },
+            out: Data::Out(poison((outputs * width) as usize)),
+        },
+        [s.n_kv_heads * groups, s.rows.len() as u32 * s.splits],
+        if kv == Kv::F32 { CEILING } else { F16_CACHE },
+    )
 }
 
-fn combine(rig: &mut Rig) {
+fn combine(rig: &mut impl Runs) {
     let mut random = Random::new(17);
     for (heads, rows, dim, splits) in [(1, 1, 4, 2), (9, 1, 64, 16), (3, 2, 256, 5), (4, 1, 100, 3)] {
         let mut parts = Vec::new();
@@ -122,13 +120,13 @@ fn combine(rig: &mut Rig) {
             parts.extend(if empty { [-3e38, 0.0] } else { [9.0 * random.unit(), 2.0 + random.unit()] });
             parts.extend([0.0; 2]);
         }
-        rig.run(Case {
-            variant: "attention_combine".into(),
-            what: format!("{heads} heads of {dim} in {rows} rows, {splits} parts"),
-            params: AttentionCombine { dim4: dim as u32 / 4, splits: splits as u32, pad: [0; 2] },
-            buffers: vec![Data::In(floats(&parts)), Data::Out(poison(heads * rows * dim))],
-            grid: [heads as u32, rows as u32],
-            ceiling: F32,
-        });
+        rig.run(Case::new(
+            attention_combine::Variant {},
+            format!("{heads} heads of {dim} in {rows} rows, {splits} parts"),
+            attention_combine::Params { dim4: dim as u32 / 4, splits: splits as u32 },
+            attention_combine::Bind { parts: Data::In(bits(&parts)), out: Data::Out(poison(heads * rows * dim)) },
+            [heads as u32, rows as u32],
+            F32,
+        ));
     }
 }

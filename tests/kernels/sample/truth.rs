@@ -6,7 +6,7 @@ use sotto::device::gpu::{Gpu, GpuOptions};
 use sotto::device::memory::Memory;
 use sotto::device::recording::Recording;
 use sotto::device::reference::CpuMemory;
-use sotto::kernels::params::SampleState;
+use sotto::kernels::table::sample_take::State;
 use sotto::run::sampler::{Limits, Sampler, SamplingParams, Shape};
 
 use crate::random::Random;
@@ -41,7 +41,7 @@ fn gpu() -> Gpu {
 }
 
 const CONTEXT: u32 = 8000;
-const HEAD: usize = size_of::<SampleState>() / 4;
+const HEAD: usize = size_of::<State>() / 4;
 
 /// Sampling from the same logits at every step.
 struct Fixed<'a> {

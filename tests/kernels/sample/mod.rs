@@ -1,15 +1,20 @@
 //! The sampling kernels against their mirrors, one by one: each gets what the mirrors of the ones before left.
 
+mod truth;
+
 use bytemuck::{bytes_of, cast_slice};
 use sotto::base::buffer::BufferId;
 use sotto::device::memory::Memory;
+use sotto::device::recording::Dispatch;
 use sotto::device::reference::CpuMemory;
-use sotto::kernels::Access;
-use sotto::kernels::params::{Sample, SampleState};
+use sotto::kernels::face::Face;
+use sotto::kernels::sample::LIST_WORDS;
+use sotto::kernels::table::sample_take::{STOPPED, State};
+use sotto::kernels::table::{KernelId, sample_bins, sample_gather, sample_pick, sample_scan, sample_take};
 use sotto::run::sampler::{Limits, Mode, Sampler, SamplingParams, Shape};
 
 use crate::F32;
-use crate::gpu::{Case, Data, Rig};
+use crate::case::{Case, Data, Runs};
 use crate::random::{Random, poison};
 
 /// A choice to make.
@@ -33,7 +38,7 @@ impl Choice {
         Choice { what, logits, softcap: None, params, prompt: vec![0; 7], stops, limit, done: false }
     }
 
-    fn check(&self, rig: &mut Rig) {
+    fn check(&self, rig: &mut impl Runs) {
         self.check_with(rig, true);
         if self.params.mode() == Mode::Draw {
             self.check_with(rig, false);
@@ -41,7 +46,7 @@ impl Choice {
     }
 
     /// Runs the mirrors kernel by kernel; before each, the rig runs that kernel alone on both sides.
-    fn check_with(&self, rig: &mut Rig, shared: bool) {
+    fn check_with(&self, rig: &mut impl Runs, shared: bool) {
         let n_vocab = self.logits.len() as u32;
         let mut memory = CpuMemory::default();
         let logits = memory.alloc("logits", n_vocab as u64 * 4).unwrap();
@@ -55,44 +60,96 @@ impl Choice {
         sampler.start(&self.params, &self.prompt, &limits, &mut memory);
         if self.done {
             let n = self.prompt.len() as u32;
-            let state = SampleState { token: 3, status: 1, step: 2, n, done: 1, first_cell: 300, pad: [0; 2] };
+            let state = State { token: 3, status: STOPPED, step: 2, n, done: 1, first_cell: 300, ..State::default() };
             memory.write(sampler.state_buffer(), 0, bytes_of(&state));
         }
         let recording = sampler.record(self.params.mode()).unwrap();
         for dispatch in &recording.dispatches {
-            let variant = dispatch.variant.get().name;
-            let content = |id: BufferId| memory.read(id)[..sizes[id.0]].to_vec();
-            let buffers =
-                dispatch.buffers.iter().enumerate().map(|(binding, &id)| match (dispatch.kernel.name, binding) {
-                    ("sample_scan", 3) if variant.ends_with('1') => Data::Out(poison(sizes[id.0])),
-                    ("sample_scan", 3 | 5) => Data::OutWords(poison(sizes[id.0])),
-                    ("sample_scan", 4) | ("sample_gather", 5) => Data::OutWords(poison(sizes[id.0])),
-                    ("sample_bins", 4) => Data::OutWords(poison(Sample::LIST_WORDS)),
-                    ("sample_gather", 4) => {
-                        let mut list = content(id);
-                        list[Sample::LIST_WORDS..].copy_from_slice(&poison(sizes[id.0] - Sample::LIST_WORDS));
-                        Data::OutList(list)
-                    }
-                    // Workgroups list their tokens in any order.
-                    ("sample_pick", 2) => {
-                        let mut list = content(id);
-                        let end = Sample::LIST_WORDS + list[0] as usize;
-                        list[Sample::LIST_WORDS..end].reverse();
-                        Data::In(list)
-                    }
-                    _ if dispatch.kernel.bindings[binding] == Access::Read => Data::In(content(id)),
-                    _ => Data::OutWords(content(id)),
-                });
-            rig.run(Case {
-                variant: variant.into(),
-                what: self.what.clone(),
-                params: bytemuck::pod_read_unaligned::<Sample>(&dispatch.params),
-                buffers: buffers.collect(),
-                grid: [dispatch.grid[0], dispatch.grid[1]],
-                ceiling: F32,
-            });
+            rig.run(Step { what: &self.what, memory: &memory, sizes: &sizes, dispatch }.case());
             memory.dispatch(dispatch);
         }
+    }
+}
+
+/// A dispatch of a choice, before it is done.
+struct Step<'a> {
+    what: &'a str,
+    memory: &'a CpuMemory,
+    /// Words of each buffer.
+    sizes: &'a [usize],
+    dispatch: &'a Dispatch,
+}
+
+impl Step<'_> {
+    /// The case of this dispatch alone.
+    fn case(&self) -> Case {
+        let read = |id| Data::In(self.content(id));
+        let kept = |id| Data::OutWords(self.content(id));
+        let fresh = |id: BufferId| poison(self.sizes[id.0]);
+        match self.dispatch.kernel().id {
+            KernelId::SampleScan => self.of::<sample_scan::Variant>(|variant, b| sample_scan::Bind {
+                logits: read(b.logits),
+                options: read(b.options),
+                adjust: read(b.adjust),
+                values: if variant.adjust { Data::Out(fresh(b.values)) } else { Data::OutWords(fresh(b.values)) },
+                partials: Data::OutWords(fresh(b.partials)),
+                bins: Data::OutWords(fresh(b.bins)),
+            }),
+            KernelId::SampleTake => self.of::<sample_take::Variant>(|_, b| sample_take::Bind {
+                values: read(b.values),
+                partials: read(b.partials),
+                options: read(b.options),
+                state: kept(b.state),
+                adjust: kept(b.adjust),
+                batch: kept(b.batch),
+            }),
+            KernelId::SampleBins => self.of::<sample_bins::Variant>(|_, b| sample_bins::Bind {
+                values: read(b.values),
+                partials: read(b.partials),
+                options: read(b.options),
+                bins: kept(b.bins),
+                list: Data::OutWords(poison(LIST_WORDS)),
+            }),
+            KernelId::SampleGather => self.of::<sample_gather::Variant>(|_, b| {
+                let mut list = fresh(b.list);
+                list[..LIST_WORDS].copy_from_slice(&self.content(b.list)[..LIST_WORDS]);
+                sample_gather::Bind {
+                    values: read(b.values),
+                    options: read(b.options),
+                    state: read(b.state),
+                    bins: read(b.bins),
+                    list: Data::OutList(list),
+                    draws: Data::OutWords(fresh(b.draws)),
+                }
+            }),
+            KernelId::SamplePick => self.of::<sample_pick::Variant>(|_, b| {
+                // Workgroups list their tokens in any order.
+                let mut list = self.content(b.list);
+                let end = LIST_WORDS + list[0] as usize;
+                list[LIST_WORDS..end].reverse();
+                sample_pick::Bind {
+                    values: read(b.values),
+                    options: read(b.options),
+                    list: Data::In(list),
+                    draws: read(b.draws),
+                    state: kept(b.state),
+                    adjust: kept(b.adjust),
+                    batch: kept(b.batch),
+                }
+            }),
+            other => panic!("the sampler records {other:?}"),
+        }
+    }
+
+    fn of<V: Face>(&self, bind: impl FnOnce(V, V::Bind<BufferId>) -> V::Bind<Data>) -> Case {
+        let Dispatch { variant, params, buffers, grid } = self.dispatch;
+        let variant = V::of(*variant).expect("a variant of this kernel");
+        let params = bytemuck::pod_read_unaligned(&params[..size_of::<V::Params>()]);
+        Case::new(variant, self.what, params, bind(variant, V::bind(buffers)), [grid[0], grid[1]], F32)
+    }
+
+    fn content(&self, id: BufferId) -> Vec<u32> {
+        self.memory.read(id)[..self.sizes[id.0]].to_vec()
     }
 }
 
@@ -120,7 +177,7 @@ fn peaked(random: &mut Random, count: usize) -> Vec<f32> {
     (0..count).map(|_| 4.0 * (random.unit() + random.unit() + random.unit() + random.unit())).collect()
 }
 
-pub fn run(rig: &mut Rig) {
+pub fn run(rig: &mut impl Runs) {
     let mut random = Random::new(11);
     let greedy = SamplingParams::default();
     let draw = |seed| SamplingParams { temperature: 1.0, seed, ..SamplingParams::default() };

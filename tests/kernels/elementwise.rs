@@ -1,0 +1,48 @@
+//! What is computed number by number.
+
+use sotto::kernels::table::choices::Op;
+use sotto::kernels::table::map;
+
+use crate::F32;
+use crate::case::{Case, Data, Runs, bits, close, floats};
+use crate::host::mirror;
+use crate::random::{Random, poison};
+
+pub fn run(rig: &mut impl Runs) {
+    let mut random = Random::new(2);
+    for op in Op::ALL {
+        for (n, rows) in [(4, 1), (64, 3), (252, 2), (256, 33), (260, 7), (1536, 1), (2048, 4)] {
+            // Gates from the curve's bend to far out where only the clamp keeps exp finite.
+            for size in [0.5, 4.0, 120.0, 1e4] {
+                rig.run(Case::new(
+                    map::Variant { op },
+                    format!("{rows} rows of {n}, gates to {size}"),
+                    map::Params { n4: n / 4 },
+                    map::Bind {
+                        x: Data::In(bits(&random.floats((rows * 2 * n) as usize, size))),
+                        out: Data::Out(poison((rows * n) as usize)),
+                    },
+                    [(n / 4).div_ceil(map::THREADS), rows],
+                    F32,
+                ));
+            }
+        }
+    }
+}
+
+#[test]
+fn glu_by_hand() {
+    // SiLU(1) = 1/(1 + 1/e); GELU's tanh form at 1 and -0.5, from its published formula.
+    let gates = [1.0, -0.5, 0.0, 30.0];
+    let ups = [2.0, 1.0, 5.0, 0.5];
+    let gate_up = bits(&[gates, ups].concat());
+    let run = |op| mirror(map::Variant { op }, map::Params { n4: 1 }, map::Bind { x: &gate_up, out: &[0; 4] }, [1, 1]);
+    close(floats(&run(Op::SiluGlu).out), &[1.462_117_157_260, -0.188_770_334_399, 0.0, 15.0], 1e-6);
+    let gelu = run(Op::GeluGlu).out;
+    close(floats(&gelu), &[1.682_383_983_8, -0.154_285_993_9, 0.0, 15.0], 1e-6);
+    for (i, &g) in gates.iter().enumerate() {
+        let inner = (2.0 / std::f64::consts::PI).sqrt() * (g as f64 + 0.044715 * (g as f64).powi(3));
+        let want = 0.5 * g as f64 * (1.0 + inner.tanh()) * ups[i] as f64;
+        close(&floats(&gelu)[i..=i], &[want], 2e-6);
+    }
+}

@@ -1,0 +1,132 @@
+//! Runs dispatches on this machine's processor: on the mirrors and on the CPU backend's kernels, from the same bytes,
+//! and compares all they wrote.
+
+use std::collections::BTreeMap;
+
+use sotto::device::recording::Dispatch;
+use sotto::kernels::cpu::{self, Scratch};
+use sotto::kernels::face::{Face, VariantId};
+use sotto::kernels::job::{Job, Shared};
+use sotto::kernels::table::choices::{Lanes, Qh};
+use sotto::kernels::table::{KERNELS, KernelId, attention, attention_tile};
+
+use crate::case::{self, Case, POISON, Runs, TAIL, named};
+
+/// Runs one dispatch on its mirror, and gives every buffer afterwards, by name.
+pub fn mirror<V: Face>(variant: V, params: V::Params, bind: V::Bind<&[u32]>, grid: [u32; 2]) -> V::Bind<Vec<u32>> {
+    let dispatch = case::dispatch(variant, params, grid);
+    named::<V, _>(&after(&dispatch, &owned::<V>(bind), true, dispatch.kernel().mirror()))
+}
+
+/// The same on the CPU backend.
+pub fn simd<V: Face>(variant: V, params: V::Params, bind: V::Bind<&[u32]>, grid: [u32; 2]) -> V::Bind<Vec<u32>> {
+    let dispatch = case::dispatch(variant, params, grid);
+    let kernel = dispatch.kernel().simd.expect("a kernel for the CPU");
+    named::<V, _>(&after(&dispatch, &owned::<V>(bind), true, |job| whole(kernel, job, &mut Scratch::default())))
+}
+
+fn owned<V: Face>(bind: V::Bind<&[u32]>) -> Vec<Vec<u32>> {
+    V::list(bind).into_iter().map(<[u32]>::to_vec).collect()
+}
+
+/// What the fields hold after a dispatch; `go` does its work.
+fn after(dispatch: &Dispatch, fields: &[Vec<u32>], precise: bool, go: impl FnOnce(&Job)) -> Vec<Vec<u32>> {
+    let mut after = fields.to_vec();
+    let shared: Vec<Shared> = after.iter_mut().map(|words| Shared::new(words)).collect();
+    let bound: Vec<Shared> = dispatch.buffers.iter().map(|id| shared[id.0]).collect();
+    // SAFETY: the buffers outlive the job, and this thread alone uses them.
+    let job = unsafe { Job::new(dispatch.variant, &dispatch.params, dispatch.grid, &bound, precise) };
+    go(&job);
+    after
+}
+
+/// What the fields of a case hold before, and words after each.
+fn words(case: &Case, tail: &[u32]) -> Vec<Vec<u32>> {
+    case.fields.iter().map(|data| [data.words(), tail].concat()).collect()
+}
+
+/// Does all pieces in one go.
+fn whole(kernel: &cpu::Kernel, job: &Job, scratch: &mut Scratch) {
+    (kernel.run)(job, 0..(kernel.pieces)(job), scratch);
+}
+
+/// Does them one by one, from the last.
+fn cut_up(kernel: &cpu::Kernel, job: &Job) {
+    (0..(kernel.pieces)(job)).rev().for_each(|piece| (kernel.run)(job, piece..piece + 1, &mut Scratch::default()));
+}
+
+#[derive(Default)]
+pub struct Rig {
+    /// Per kernel: cases, the largest error, and where.
+    floors: BTreeMap<KernelId, (usize, f64, String)>,
+    failures: Vec<String>,
+    scratch: Scratch,
+}
+
+impl Rig {
+    /// Runs cases; fails on any difference, and where one of these families' kernels for the CPU had none.
+    pub fn check(families: &[&str], cases: impl FnOnce(&mut Rig)) {
+        let mut rig = Rig::default();
+        cases(&mut rig);
+        let kernels = || KERNELS.iter().filter(|kernel| kernel.simd.is_some() && families.contains(&kernel.family));
+        assert!(kernels().count() > 0, "no kernel of {families:?} runs on the CPU");
+        for kernel in kernels() {
+            let Some((cases, error, what)) = rig.floors.get(&kernel.id) else { panic!("{} has no case", kernel.name) };
+            println!("{error:8.1e} {cases:6}  {} ({what})", kernel.name);
+        }
+        let failures = &rig.failures;
+        assert!(failures.is_empty(), "{} failures:\n{}", failures.len(), failures[..failures.len().min(30)].join("\n"));
+    }
+
+    /// Runs a case on the mirror, and the same on the CPU backend, where weights may be in another arrangement. Unless
+    /// `precise`, that may round activations to 8 bits.
+    pub fn compare(&mut self, case: &Case, arranged: &Case, precise: bool) {
+        let dispatch = &case.dispatch;
+        let kernel = dispatch.kernel().simd.expect("a kernel for the CPU");
+        let want = after(dispatch, &words(case, &[POISON; TAIL]), precise, dispatch.kernel().mirror());
+        let before = words(arranged, &[POISON; TAIL]);
+        let got = after(dispatch, &before, precise, |job| whole(kernel, job, &mut self.scratch));
+        // Once with poison past the end of each buffer, which must stay, and once with nothing, which must be enough.
+        let cut_up = after(dispatch, &words(arranged, &[]), precise, |job| cut_up(kernel, job));
+        if got.iter().zip(&cut_up).any(|(got, cut_up)| got[..cut_up.len()] != **cut_up) {
+            self.failures.push(format!("{case}: depends on how it is cut up"));
+        }
+        let floor = self.floors.entry(dispatch.kernel().id).or_default();
+        for (field, data) in case.fields.iter().enumerate() {
+            let Some(compare) = data.compare() else {
+                assert_eq!(got[field], before[field], "{case} wrote field {field}");
+                continue;
+            };
+            floor.0 += 1;
+            match compare(&before[field], &want[field], &got[field]) {
+                Ok(error) => {
+                    if error >= floor.1 {
+                        (floor.1, floor.2) = (error, case.what.clone());
+                    }
+                    if error > case.ceiling {
+                        let ceiling = case.ceiling;
+                        self.failures.push(format!("{case}, field {field}: {error:.2e} is over {ceiling:.0e}"));
+                    }
+                }
+                Err(message) => self.failures.push(format!("{case}, field {field}: {message}")),
+            }
+        }
+    }
+}
+
+impl Runs for Rig {
+    fn run(&mut self, case: Case) {
+        let Some(variant) = on_cpu(case.dispatch.variant) else { return };
+        let case = Case { dispatch: Dispatch { variant, ..case.dispatch }, ..case };
+        self.compare(&case, &case, true);
+    }
+}
+
+/// The variant that stands for one here, where it is not the same work as another's.
+fn on_cpu(variant: VariantId) -> Option<VariantId> {
+    // The prompts that only tiles are tested with.
+    let variant = attention_tile::Variant::of(variant)
+        .map_or(variant, |tile| attention::Variant { lanes: Lanes::Tree, kv: tile.kv, qh: Qh::N1 }.id());
+    let shader = variant.get();
+    (variant.kernel().simd.is_some() && !shader.subgroups && !shader.f16).then_some(variant)
+}

@@ -1,0 +1,70 @@
+//! Norms of rows.
+
+use sotto::kernels::table::choices::Reduce;
+use sotto::kernels::table::rmsnorm;
+
+use crate::F32;
+use crate::case::{Case, Data, Runs, bits, close, floats};
+use crate::host::mirror;
+use crate::random::{Random, poison};
+
+/// Row length, rows, size of x, eps: rows shorter and longer than the workgroup, and an eps that matters.
+const SHAPES: [(usize, usize, f32, f32); 9] = [
+    (4, 1, 1.0, 1e-5),
+    (64, 3, 1.0, 1e-6),
+    (96, 2, 0.01, 1e-3),
+    (252, 4, 30.0, 1e-5),
+    (256, 65, 1.0, 1e-5),
+    (260, 7, 1.0, 1e-5),
+    (576, 9, 1e-3, 1e-5),
+    (640, 33, 1e4, 1e-6),
+    (2052, 3, 1.0, 1e-6),
+];
+
+pub fn run(rig: &mut impl Runs) {
+    for reduce in Reduce::ALL {
+        rms(rig, reduce);
+    }
+}
+
+fn rms(rig: &mut impl Runs, reduce: Reduce) {
+    let mut random = Random::new(1);
+    for (k, rows, size, eps) in SHAPES {
+        for (gather, accumulate) in [(0, 0), (1, 0), (0, 1), (1, 1)] {
+            // Gathered rows come in any order, some twice, some never.
+            let sources = rows + 5;
+            let picks: Vec<u32> = (0..rows).map(|_| (random.next() % sources as u64) as u32).collect();
+            let out = if accumulate == 1 { bits(&random.floats(rows * k, 1.0)) } else { poison(rows * k) };
+            rig.run(Case::new(
+                rmsnorm::Variant { reduce },
+                format!("{rows} rows of {k}, eps {eps:e}, gather {gather}, accumulate {accumulate}"),
+                rmsnorm::Params { k4: k as u32 / 4, eps, gather, accumulate },
+                rmsnorm::Bind {
+                    x: Data::In(bits(&random.floats(sources * k, size))),
+                    weight: Data::In(bits(&random.floats(k, 2.0))),
+                    rows: Data::In(if gather == 1 { picks } else { poison(4) }),
+                    out: Data::Out(out),
+                },
+                [1, rows as u32],
+                F32,
+            ));
+        }
+    }
+}
+
+#[test]
+fn rmsnorm_by_hand() {
+    // The mean of squares of (3, 4, 0, 0) is 6.25, its root 2.5; of (1, 1, 1, 1) with eps 3 it is 2.
+    let x = bits(&[3.0, 4.0, 0.0, 0.0, 1.0, 1.0, 1.0, 1.0]);
+    let weight = bits(&[1.0, 2.0, 1.0, -1.0]);
+    let variant = rmsnorm::Variant { reduce: Reduce::Tree };
+    let plain = rmsnorm::Params { k4: 1, eps: 0.0, gather: 0, accumulate: 0 };
+    let bind = rmsnorm::Bind { x: &x[..], weight: &weight, rows: &[0; 4], out: &[0; 8] };
+    let out = mirror(variant, plain, bind, [1, 2]).out;
+    close(floats(&out), &[1.2, 3.2, 0.0, 0.0, 1.0, 2.0, 1.0, -1.0], 1e-6);
+    // Row 1 gathered, halved by eps, added to 10.
+    let added = rmsnorm::Params { k4: 1, eps: 3.0, gather: 1, accumulate: 1 };
+    let bind = rmsnorm::Bind { x: &x[..], weight: &weight, rows: &[1], out: &bits(&[10.0; 4]) };
+    let out = mirror(variant, added, bind, [1, 1]).out;
+    close(floats(&out), &[10.5, 11.0, 10.5, 9.5], 1e-6);
+}
