@@ -52,6 +52,13 @@ const STEPS = {
       throw new Stop("the package is not built; run `npm run build` first.");
     node("@playwright/test/cli.js", "test");
   },
+  /** What needs no WebGPU once more, where Playwright's Firefox is there. */
+  firefox: async () => {
+    const { firefox } = await import("@playwright/test");
+    if (!existsSync(firefox.executablePath()))
+      return console.error("skipped: Playwright's Firefox is not there; `npx playwright install firefox` brings it.");
+    node("@playwright/test/cli.js", "test", "--config", "playwright.firefox.config.mjs");
+  },
 };
 
 // Vulkan's loader complains of each start without it.
