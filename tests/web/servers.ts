@@ -1,7 +1,6 @@
 /** Fixtures: the chat page with the fake engine or the real package, and a server that misbehaves. */
 import { test as base } from "@playwright/test";
-import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { createServer, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
@@ -11,21 +10,6 @@ import { ROOT } from "../../tools/setup.mjs";
 
 const RESULTS = join(ROOT, "test-results");
 export const DEFAULT_MODEL = "SmolLM2-135M-Instruct.Q4_1.gguf";
-
-/** Path of a tiny model written by the crate's generator; made once. */
-export function tinyModel(name: string): string {
-  const folder = join(RESULTS, "tiny");
-  const path = join(folder, `${name}.gguf`);
-  if (!existsSync(path)) {
-    mkdirSync(folder, { recursive: true });
-    const { status, stderr } = spawnSync("cargo", ["run", "-q", "--release", "-p", "tiny-models", "--", name, path], {
-      cwd: ROOT,
-      encoding: "utf8",
-    });
-    if (status !== 0) throw new Error(`the tiny model ${name} could not be made: ${stderr}`);
-  }
-  return path;
-}
 
 /** Each path of this server fails in its own way; other sites may read it. */
 const BAD: Record<string, (response: ServerResponse) => void> = {
@@ -90,3 +74,4 @@ export const test = base.extend<object, Servers>({
 });
 
 export { expect } from "@playwright/test";
+export { tinyModel } from "../../tools/tiny-model.mjs";

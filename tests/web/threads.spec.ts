@@ -8,17 +8,19 @@ import { expect, test, tinyModel } from "./servers.js";
 
 declare const sotto: typeof import("../../www/api/index.js");
 
-/** A page with the package, and what it asked its server for; `missing` is not there. */
+/** A page with the package, and what it asked its server for; `missing` is not there when it is asked for once more. */
 async function open(
   page: Page,
   headers: Record<string, string>,
-  missing?: string,
+  missing: { file?: string; after?: number } = {},
 ): Promise<{ fetched: string[]; close: () => void }> {
   const fetched: string[] = [];
   const routes = {
     "/dist/": (request: import("node:http").IncomingMessage, response: ServerResponse, path: string) => {
-      fetched.push(path.slice("/dist/".length));
-      if (path === missing) return void response.writeHead(404).end();
+      const file = path.slice("/dist/".length);
+      const before = fetched.filter((other) => other === file).length;
+      fetched.push(file);
+      if (file === missing.file && before >= (missing.after ?? 0)) return void response.writeHead(404).end();
       sendFile(request, response, join(ROOT, path));
     },
     "/model.gguf": tinyModel("gemma3-mixed"),
@@ -69,7 +71,6 @@ test("an isolated page computes on several threads, and gets what one gives", as
   const two = await write(page, 2);
   expect(two).toMatchObject({ threads: 2, backend: "cpu", warnings: [] });
   expect(two.tokens.length).toBeGreaterThan(8);
-  expect(fetched).toContain("thread.js");
   expect(fetched).toContain("sotto_threads_bg.wasm");
   expect(fetched).not.toContain("sotto_bg.wasm");
   const cores = await page.evaluate(() => navigator.hardwareConcurrency);
@@ -79,18 +80,18 @@ test("an isolated page computes on several threads, and gets what one gives", as
   close();
 });
 
-test("disposing a model ends its threads", async ({ page }) => {
+test("disposing a model ends its workers", async ({ page }) => {
   const { close } = await open(page, ISOLATED);
-  const threads = () => page.workers().filter((worker) => worker.url().endsWith("/thread.js")).length;
+  const workers = () => page.workers().length;
   // The engine's worker holds one as long as it lives.
   const locks = () => page.evaluate(async () => (await navigator.locks.query()).held!.length);
   const model = await page.evaluateHandle(() =>
     sotto.load("/model.gguf", { contextLength: 128, backend: "cpu", threads: 3 }),
   );
-  await expect.poll(threads).toBe(2);
+  await expect.poll(workers).toBe(3);
   expect(await locks()).toBe(1);
   await model.evaluate((model) => model.dispose());
-  await expect.poll(threads).toBe(0);
+  await expect.poll(workers).toBe(0);
   await expect.poll(locks).toBe(0);
   close();
 });
@@ -111,17 +112,22 @@ test("such a page too gets the artifact with relaxed SIMD where products of 8 bi
   expect(fast.tokens.length).toBeGreaterThan(8);
   expect(fetched).toContain("sotto_threads_bg.wasm");
   expect(fetched).not.toContain("sotto_bg.wasm");
-  expect(fetched).not.toContain("thread.js");
+  expect(fetched.filter((file) => file === "worker.js")).toHaveLength(1);
   close();
 });
 
-test("threads that do not start are a warning, and the model runs on one", async ({ page }) => {
-  const { close } = await open(page, ISOLATED, "/dist/thread.js");
-  const alone = await write(page, 2);
-  expect(alone).toMatchObject({ threads: 1, backend: "cpu" });
-  expect(alone.warnings).toEqual([expect.stringContaining("one thread")]);
-  close();
-});
+for (const missing of [{ file: "worker.js", after: 1 }, { file: "sotto_threads_bg.wasm" }]) {
+  test(`threads that do not start for lack of ${missing.file} are a warning, and the model runs on one`, async ({
+    page,
+  }) => {
+    const { close } = await open(page, ISOLATED, missing);
+    const alone = await write(page, 3);
+    expect(alone).toMatchObject({ threads: 1, backend: "cpu" });
+    expect(alone.warnings).toEqual([expect.stringContaining("one thread")]);
+    await expect.poll(() => page.workers().length).toBe(0);
+    close();
+  });
+}
 
 test("a number of threads that is none is refused", async ({ page }) => {
   const { close } = await open(page, ISOLATED);
