@@ -145,10 +145,7 @@ fn value_name(choice: &Choice, value: &str) -> String {
 fn enumeration(out: &mut String, name: &str, choice: &Choice) {
     let values: Vec<String> = choice.values.iter().map(|value| value_name(choice, value)).collect();
     line!(out, "    /// A choice `{}` of a kernel's variant.", choice.key);
-    line!(
-        out,
-        "    #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]\n    #[allow(non_camel_case_types)]"
-    );
+    line!(out, "    #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]");
     line!(out, "    pub enum {name} {{");
     for (value, text) in values.iter().zip(&choice.values) {
         line!(out, "        /// `{text}`\n        {value},");
@@ -204,7 +201,7 @@ fn module(out: &mut String, faces: &[Face], index: usize, first: usize) {
     let uniform = face.variants.iter().all(|variant| variant.threads == threads);
     face.doc.iter().for_each(|text| line!(out, "/// {}", rustdoc(text)));
     line!(out, "pub mod {} {{", face.kernel.name);
-    line!(out, "    #[allow(unused_imports)]\n    use super::{{choices::*, *}};\n");
+    line!(out, "    use super::{{choices::*, *}};\n");
     if uniform {
         line!(out, "    /// Threads of a workgroup.\n    pub const THREADS: u32 = {threads};");
     }
@@ -239,7 +236,7 @@ fn structure(out: &mut String, before: &[Face], it: &Struct, of: impl for<'f> Fn
     );
     for field in &it.fields {
         match &field.doc[..] {
-            [] => line!(out, "        #[allow(missing_docs)]"),
+            [] => panic!("{}.{} has no comment in its shader: say what it is, and its unit", it.name, field.name),
             doc => doc.iter().for_each(|text| line!(out, "        /// {}", rustdoc(text))),
         }
         line!(out, "        pub {}: {},", field.name, field.kind);
@@ -289,7 +286,7 @@ fn variant(out: &mut String, faces: &[Face], face: &Face, first: usize) {
     );
     line!(out, "    pub struct Variant {{");
     for (field, kind) in &fields {
-        line!(out, "        #[allow(missing_docs)]\n        pub {field}: {kind},");
+        line!(out, "        /// The choice `{field}`.\n        pub {field}: {kind},");
     }
     line!(out, "    }}\n");
     let views: Vec<String> = views(&face.bindings).iter().map(usize::to_string).collect();
@@ -300,15 +297,16 @@ fn variant(out: &mut String, faces: &[Face], face: &Face, first: usize) {
     line!(out, "        fn list<B>(bind: Bind<B>) -> Vec<B> {{\n            bind.list()\n        }}\n");
     line!(out, "        fn bind<B: Clone>(bound: &[B]) -> Bind<B> {{\n            Bind::of(bound)\n        }}\n");
     // The last choice changes fastest.
-    let index = kernel.choices.iter().zip(&fields).fold(String::from("0"), |index, (choice, (field, _))| {
-        format!("({index}) * {} + self.{field} as usize", choice.values.len())
-    });
+    let mut index = String::from("0");
+    for (i, (choice, (field, _))) in kernel.choices.iter().zip(&fields).enumerate() {
+        index = match i {
+            0 => format!("self.{field} as usize"),
+            _ => format!("({index}) * {} + self.{field} as usize", choice.values.len()),
+        };
+    }
     line!(out, "        fn id(self) -> VariantId {{\n            VariantId(({first} + {index}) as u16)\n        }}\n");
     line!(out, "        fn of(id: VariantId) -> Option<Self> {{");
-    line!(
-        out,
-        "            #[allow(unused_mut)]\n            let mut index = usize::from(id.0).checked_sub({first})?;"
-    );
+    line!(out, "            let mut index = usize::from(id.0).checked_sub({first})?;");
     line!(out, "            if index >= {} {{\n                return None;\n            }}", face.variants.len());
     for (choice, (field, kind)) in kernel.choices.iter().zip(&fields).rev() {
         let count = choice.values.len();

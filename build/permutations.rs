@@ -86,7 +86,7 @@ fn choice(word: &str) -> Choice {
         panic!("shaders/permutations: '{word}' is not key=value,value");
     };
     let values = match values.strip_suffix('*') {
-        Some(start) => FORMATS.iter().filter(|format| format.starts_with(start)).map(|s| s.to_string()).collect(),
+        Some(start) => FORMATS.iter().filter(|format| format.starts_with(start)).map(ToString::to_string).collect(),
         None => values.split(',').map(str::to_string).collect(),
     };
     Choice { key: key.into(), values }

@@ -42,7 +42,7 @@ impl CpuMemory {
     /// Runs one.
     pub fn dispatch(&mut self, d: &Dispatch) {
         let bound: Vec<Shared> = d.buffers.iter().map(|id| Shared::new(&mut self.buffers[id.0])).collect();
-        // The buffers are this memory's, which is borrowed mutably: they stay, and are nobody else's until it is done.
+        // SAFETY: the buffers are this memory's, which is borrowed mutably: they stay, and are nobody else's until it is done.
         let job = unsafe { Job::new(d.variant, &d.params, d.grid, &bound, true) };
         (d.kernel().mirror())(&job);
     }

@@ -15,8 +15,9 @@ pub struct Shared {
     len: usize,
 }
 
-// What makes this sound is the promise of `Job::new`.
+// SAFETY: what makes this sound is the promise of `Job::new`.
 unsafe impl Send for Shared {}
+// SAFETY: as above.
 unsafe impl Sync for Shared {}
 
 impl Shared {
@@ -96,14 +97,14 @@ impl<'a> View<'a> {
     /// Words that no piece writes.
     pub fn words(self, range: Range<usize>) -> &'a [u32] {
         self.check(&range);
-        // By the promise of `Job::new`.
+        // SAFETY: by the promise of `Job::new`.
         unsafe { std::slice::from_raw_parts(self.shared.words.add(range.start), range.len()) }
     }
 
     /// Words that this piece alone reads and writes.
     pub fn words_mut(self, range: Range<usize>) -> &'a mut [u32] {
         self.check(&range);
-        // By the promise of `Job::new`.
+        // SAFETY: by the promise of `Job::new`.
         unsafe { std::slice::from_raw_parts_mut(self.shared.words.add(range.start), range.len()) }
     }
 

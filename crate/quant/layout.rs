@@ -52,8 +52,7 @@ macro_rules! layout {
 pub(super) fn gpu_layout(kind: TensorType) -> GpuLayout {
     match kind {
         TensorType::F32 => layout!([][1024]),
-        TensorType::F16 => layout!([][512]),
-        TensorType::BF16 => layout!([][512]),
+        TensorType::F16 | TensorType::BF16 => layout!([][512]),
         TensorType::Q4_0 => layout!([4 at 4] [128, 16]),
         TensorType::Q4_1 => layout!([4 at 0] [128, 32]),
         TensorType::Q5_0 => layout!([4 at 4, 1 at 3] [128, 32, 16]),

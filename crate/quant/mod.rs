@@ -22,7 +22,7 @@ pub use widen::{common, widen};
 
 /// How a tensor's elements are stored in the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[allow(non_camel_case_types)]
+#[allow(non_camel_case_types, reason = "the names that files and people use")]
 pub enum TensorType {
     F32,
     F16,

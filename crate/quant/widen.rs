@@ -1,7 +1,7 @@
 //! Blocks of one type as blocks of a wider one that holds the same numbers, so that matrices of several types can be
 //! read by one kernel.
 
-use super::TensorType::{self, *};
+use super::TensorType::{self, BF16, F16, F32, Q4_0, Q5_0, Q8_0};
 
 /// Types that hold all that the ones before them hold, exactly: w = d·q with ever more bits for q, or floats.
 const FAMILIES: [&[TensorType]; 3] = [&[Q4_0, Q5_0, Q8_0], &[F16, F32], &[BF16, F32]];
@@ -23,8 +23,8 @@ pub fn widen(from: TensorType, to: TensorType, blocks: &[u8]) -> Vec<u8> {
     if from == to {
         return blocks.to_vec();
     }
-    let wider = |f: &&[TensorType]| f.iter().position(|t| *t == from) < f.iter().position(|t| *t == to);
-    assert!(FAMILIES.iter().any(|f| f.contains(&from) && wider(&f)), "{to:?} does not hold {from:?}");
+    let wider = |f: &[TensorType]| f.iter().position(|t| *t == from) < f.iter().position(|t| *t == to);
+    assert!(FAMILIES.iter().any(|f| f.contains(&from) && wider(f)), "{to:?} does not hold {from:?}");
     if to == F32 {
         let mut floats = vec![0f32; blocks.len() / from.block_bytes()];
         super::dequantize(from, blocks, &mut floats);

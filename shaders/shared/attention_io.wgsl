@@ -19,6 +19,7 @@ struct Params {
     softcap: f32,
     // Rows of the batch.
     rows: u32,
+    // 1: a row also sees the cells after it that its sequence has, as many as the batch's fourth word says in all.
     ahead: u32,
 }
 @group(0) @binding(0) var<storage, read> batch: array<vec4<u32>>;

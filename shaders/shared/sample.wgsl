@@ -11,37 +11,53 @@ struct Params {
 }
 // Written once a generation (crate/run/sampler.rs).
 struct Options {
+    // 1 / temperature.
     inv_temperature: f32,
+    // Only so many of the best tokens; 0: all.
     top_k: u32,
+    // Only the best tokens that reach this probability together; 1: all.
     top_p: f32,
     // min-p as a distance from the best logit: -ln(min_p).
     reach: f32,
+    // Multiplies the logits below zero of tokens in the window.
     repeat_penalty: f32,
+    // Multiplies those above zero.
     inv_repeat_penalty: f32,
+    // Subtracted once from the logit of a token in the window.
     presence_penalty: f32,
+    // Subtracted for each time that it is there.
     frequency_penalty: f32,
     // Length of the penalties' window; 0: no penalties.
     last_n: u32,
     // 1: `adjust` holds biases or counts.
     adjusts: u32,
+    // Of the noise, low word first.
     seed: vec2<u32>,
     // Tokens, the prompt's included, after which the generation is over.
     limit: u32,
+    // So that what follows starts on a vector.
     pad0: u32,
+    // As before.
     pad1: u32,
+    // As before.
     pad2: u32,
     // A bit a token: it ends the generation.
     stops: array<u32>,
 }
 struct State {
-    // The result of the last step, which is copied out.
+    // The result of the last step, which is copied out: the token.
     token: u32,
+    // And whether the generation goes on, or why not.
     status: u32,
-    // Tokens sampled, and tokens in all: the position of the next.
+    // Tokens sampled.
     step: u32,
+    // Tokens in all: the position of the next.
     n: u32,
+    // 1: the generation is over.
     done: u32,
+    // The first cell of its sequence.
     first_cell: u32,
+    // So that what follows starts on a vector.
     pad: vec2<u32>,
     // Token by position, kept while there are penalties.
     history: array<u32>,

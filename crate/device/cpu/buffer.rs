@@ -17,7 +17,7 @@ impl Buffer {
     pub fn new(bytes: u64) -> Option<Buffer> {
         let size = usize::try_from(bytes.max(1).next_multiple_of(ALIGN as u64)).ok()?;
         let layout = Layout::from_size_align(size, ALIGN).ok()?;
-        // The size is not zero.
+        // SAFETY: the size is not zero.
         let start = unsafe { alloc_zeroed(layout) };
         (!start.is_null()).then_some(Buffer { start: start.cast(), layout })
     }
@@ -27,12 +27,12 @@ impl Buffer {
     }
 
     pub fn words(&self) -> &[u32] {
-        // All words are there, and no word's bits are invalid.
+        // SAFETY: all words are there, and no word's bits are invalid.
         unsafe { std::slice::from_raw_parts(self.start, self.layout.size() / 4) }
     }
 
     pub fn words_mut(&mut self) -> &mut [u32] {
-        // As above, and `self` is borrowed mutably.
+        // SAFETY: as above, and `self` is borrowed mutably.
         unsafe { std::slice::from_raw_parts_mut(self.start, self.layout.size() / 4) }
     }
 
@@ -44,7 +44,7 @@ impl Buffer {
 
 impl Drop for Buffer {
     fn drop(&mut self) {
-        // Allocated with this layout, and dropped once.
+        // SAFETY: allocated with this layout, and dropped once.
         unsafe { dealloc(self.start.cast(), self.layout) }
     }
 }

@@ -2,7 +2,6 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::time::Duration;
@@ -133,7 +132,7 @@ impl Cpu {
             *shared = self.buffers[id.0].shared();
         }
         let buffers = &shared[..dispatch.buffers.len()];
-        // The buffers are this device's, which is borrowed mutably: they stay and are nobody else's until it is done.
+        // SAFETY: the buffers are this device's, which is borrowed mutably: they stay and are nobody else's until it is done.
         let job = unsafe { Job::new(dispatch.variant, &dispatch.params, dispatch.grid, buffers, !self.fast) };
         self.pool.run((kernel.pieces)(&job), &|pieces, scratch| (kernel.run)(&job, pieces, scratch))
     }

@@ -73,8 +73,9 @@ struct State {
     left: Condvar,
 }
 
-// The task is read only behind the gate, and its work may be shared between threads.
+// SAFETY: the task is read only behind the gate, and its work may be shared between threads.
 unsafe impl Send for State {}
+// SAFETY: as above.
 unsafe impl Sync for State {}
 
 impl Pool {
@@ -118,7 +119,7 @@ impl Pool {
         if self.threads == 1 || pieces < 2 {
             work(0..pieces, &mut self.scratch);
         } else {
-            // The lifetime ends with this call, before which `shut` waits for all that use it.
+            // SAFETY: the lifetime ends with this call, before which `shut` waits for all that use it.
             let work: *const Work<'static> = unsafe { std::mem::transmute(std::ptr::from_ref(work)) };
             let stretch = pieces.div_ceil(self.threads * STRETCHES);
             self.state.open(Task { work, pieces, stretch });
@@ -152,7 +153,7 @@ impl State {
     }
 
     fn open(&self, task: Task) {
-        // The gate is shut and nobody behind it.
+        // SAFETY: the gate is shut and nobody behind it.
         unsafe { *self.task.get() = Some(task) };
         self.next.store(0, Ordering::Relaxed);
         self.gate.store(OPEN, Ordering::SeqCst);
@@ -199,13 +200,14 @@ impl State {
 
     /// Does pieces until all are taken. Only for the caller and those behind the gate.
     fn take_part(&self, scratch: &mut Scratch) {
+        // SAFETY: the task is written only while nobody is behind the gate.
         let Some(Task { work, pieces, stretch }) = (unsafe { *self.task.get() }) else { return };
         loop {
             let start = self.next.fetch_add(stretch, Ordering::Relaxed);
             if start >= pieces {
                 return;
             }
-            // The caller keeps it until the gate is shut and nobody behind it.
+            // SAFETY: the caller keeps it until the gate is shut and nobody behind it.
             unsafe { (*work)(start..pieces.min(start + stretch), scratch) };
         }
     }

@@ -484,7 +484,7 @@ fn empty_list(tag: u32) -> Value {
     }
 }
 
-fn push_all<'a>(list: &mut Value, tag: u32, values: impl Iterator<Item = &'a [u8]>) {
+fn push_all(list: &mut Value, tag: u32, values: std::slice::ChunksExact<'_, u8>) {
     match list {
         Value::Ints(list) => list.extend(values.map(|bytes| i64::try_from(integer(tag, bytes)).unwrap_or(i64::MAX))),
         Value::Floats(list) => list.extend(values.map(|bytes| float(tag, bytes) as f32)),

@@ -118,7 +118,7 @@ impl Choice {
         Able { subgroup_min: caps.subgroup_min, planes: self.fewest_planes(), software: caps.is_software }
     }
 
-    fn fewest_planes(&self) -> u32 {
+    fn fewest_planes(self) -> u32 {
         self.planes.map_or(0, Planes::value)
     }
 

@@ -58,8 +58,8 @@ impl Tuning {
 
     /// Reads what [`Tuning::lines`] wrote. Lines that mean nothing (any more), or that the adapter cannot run, are
     /// left out: they are measured anew.
-    pub fn parse<'a>(lines: impl IntoIterator<Item = &'a str>, able: Able) -> Tuning {
-        Tuning(lines.into_iter().filter_map(|line| parse(line, able)).collect())
+    pub fn parse(lines: impl IntoIterator<Item = impl AsRef<str>>, able: Able) -> Tuning {
+        Tuning(lines.into_iter().filter_map(|line| parse(line.as_ref(), able)).collect())
     }
 }
 

@@ -83,7 +83,7 @@ impl Product {
 
 impl Way {
     /// Planes of bytes that activations become; 0: they stay floats.
-    pub fn planes(&self) -> u32 {
+    pub fn planes(self) -> u32 {
         match self {
             Way::SharedDot { planes, .. } | Way::TileDot { planes, .. } => planes.value(),
             Way::Shared { .. } | Way::Owned { .. } | Way::Many { .. } | Way::Tile { .. } => 0,
@@ -91,15 +91,15 @@ impl Way {
     }
 
     /// Threads that share a row of weights; 0 where that is not a choice.
-    pub fn lanes(&self) -> u32 {
-        match *self {
+    pub fn lanes(self) -> u32 {
+        match self {
             Way::Shared { lanes, .. } | Way::SharedDot { lanes, .. } => lanes,
             Way::Owned { .. } | Way::Many { .. } | Way::Tile { .. } | Way::TileDot { .. } => 0,
         }
     }
 
     /// Lanes that subgroups must have; 0: none are needed.
-    fn subgroup(&self) -> u32 {
+    fn subgroup(self) -> u32 {
         match self {
             Way::Shared { reduce, .. } | Way::SharedDot { reduce, .. } => match reduce {
                 Reduce::Tree => 0,
@@ -115,7 +115,7 @@ impl Way {
     }
 
     /// Its threads load what is far apart: no graphics card gains by it.
-    fn is_for_software(&self) -> bool {
+    fn is_for_software(self) -> bool {
         matches!(self, Way::Owned { .. } | Way::Many { .. })
     }
 

@@ -17,7 +17,7 @@ pub fn to_f32(bits: u32x4) -> f32x4 {
     let leading_one = 113 << 23;
     let one = rebiased.simd_lt(i32x4::splat(leading_one)) & i32x4::splat(leading_one);
     let finite: u32x4 = cast(cast::<_, f32x4>(rebiased | one) - cast::<_, f32x4>(one));
-    let endless: u32x4 = cast(magnitude.simd_gt(i32x4::splat((0x7bff << 13) as i32)));
+    let endless: u32x4 = cast(magnitude.simd_gt(i32x4::splat(0x7bff << 13)));
     let sign = (bits & u32x4::splat(0x8000)) << 16;
     cast(finite | endless & u32x4::splat(EXPONENT) | sign)
 }

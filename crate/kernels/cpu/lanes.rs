@@ -13,10 +13,10 @@ pub fn add_pairs(a: i32x4, b: i32x4) -> i32x4 {
     }
     #[cfg(all(target_arch = "x86_64", target_feature = "ssse3"))]
     {
-        // The feature is there.
+        // SAFETY: the feature is there.
         return bytemuck::cast(unsafe { std::arch::x86_64::_mm_hadd_epi32(bytemuck::cast(a), bytemuck::cast(b)) });
     }
-    #[allow(unreachable_code)]
+    #[allow(unreachable_code, reason = "reached where no feature above is there")]
     {
         let (a, b) = (a.to_array(), b.to_array());
         i32x4::new([a[0] + a[1], a[2] + a[3], b[0] + b[1], b[2] + b[3]])
@@ -39,12 +39,12 @@ pub fn dot_bytes(codes: u8x16, x: i8x16) -> i16x8 {
     }
     #[cfg(all(target_arch = "x86_64", target_feature = "ssse3"))]
     {
-        // The feature is there.
+        // SAFETY: the feature is there.
         return bytemuck::cast(unsafe {
             std::arch::x86_64::_mm_maddubs_epi16(bytemuck::cast(codes), bytemuck::cast(x))
         });
     }
-    #[allow(unreachable_code)]
+    #[allow(unreachable_code, reason = "reached where no feature above is there")]
     {
         let (codes, x) = (codes.to_array(), x.to_array());
         i16x8::new(std::array::from_fn(|i| (2 * i..2 * i + 2).map(|j| i16::from(codes[j]) * i16::from(x[j])).sum()))

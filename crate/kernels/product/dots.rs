@@ -34,7 +34,7 @@ pub fn row<F: Format, A: Activation, const Q: usize>(quads: [Quad; Q], x: Row<A>
         }
         let (q, with) = (&x.q[first..][..count], &x.blocks[first..][..count]);
         for (i, (q, with)) in q.iter().zip(with).enumerate() {
-            // There are as many blocks of integers.
+            // SAFETY: there are as many blocks of integers.
             let packed = planes.map(|planes| unsafe { planes.block(first + i) });
             block::<F, A, Q>(|n, j| packed[n].codes::<F>(j), q, with, scales.each_ref(), i, &mut sums);
         }
@@ -47,7 +47,7 @@ pub fn row<F: Format, A: Activation, const Q: usize>(quads: [Quad; Q], x: Row<A>
 pub fn unpack<F: Format>(quad: &Quad, blocks: usize) -> impl Iterator<Item = [u8x16; 8]> {
     let planes = quad.integers::<F>(blocks);
     (0..blocks).map(move |b| {
-        // There are as many.
+        // SAFETY: there are as many.
         let codes = unsafe { planes.block(b) };
         let mut all = [u8x16::ZERO; 8];
         unrolled!(J => {
@@ -99,10 +99,11 @@ impl<A: Activation> Unpacked<A> {
                 let mut j = part * stretch;
                 for _ in 0..rounds {
                     for _ in 0..run {
-                        // A block has eight.
+                        // SAFETY: a block has eight.
                         let weights = unsafe { *weights.get_unchecked(j) };
-                        for m in 0..M {
-                            A::add(&mut dots[m], weights, unsafe { q[m].as_chunks().0.get_unchecked(j) });
+                        for (dot, q) in dots.iter_mut().zip(q) {
+                            // SAFETY: of activations too.
+                            A::add(dot, weights, unsafe { q.as_chunks().0.get_unchecked(j) });
                         }
                         j += 1;
                     }
@@ -144,13 +145,13 @@ fn block<F: Format, A: Activation, const Q: usize>(
     let run = A::run(form.bits()).min(stretch);
     let mut dots = [A::ZERO; Q];
     unrolled!(J => {
-        for n in 0..Q {
-            A::add(&mut dots[n], A::weights(codes(n, J)), x[4 * J..].first_chunk().expect("four columns"));
-            if (J + 1) % run == 0 {
-                A::carry(&mut dots[n]);
+        for (n, dot) in dots.iter_mut().enumerate() {
+            A::add(dot, A::weights(codes(n, J)), x[4 * J..].first_chunk().expect("four columns"));
+            if (J + 1).is_multiple_of(run) {
+                A::carry(dot);
             }
         }
-        if (J + 1) % stretch == 0 {
+        if (J + 1).is_multiple_of(stretch) {
             let part = J / stretch;
             for n in 0..Q {
                 let dot = A::total(std::mem::replace(&mut dots[n], A::ZERO));

@@ -147,6 +147,7 @@ impl<'a> Integers<'a> {
     pub unsafe fn block(&self, b: usize) -> Packed<'a> {
         let of = |all: &'a [u32], words: usize| {
             debug_assert!((b + 1) * words <= all.len());
+            // SAFETY: by this function's promise there are as many.
             unsafe { all.get_unchecked(b * words..(b + 1) * words) }
         };
         Packed { low: of(self.low, self.words[0]), high: of(self.high, self.words[1]) }
@@ -217,7 +218,7 @@ fn number(v: u32x4, at: u32, mask: u32) -> f32x4 {
 fn single_half(words: &[u32], index: usize) -> f32x4 {
     if (index | 1) * 2 + 2 <= words.len() {
         let v = vector(words, index / 2);
-        return if index % 2 == 0 { low_half(v) } else { high_half(v) };
+        return if index.is_multiple_of(2) { low_half(v) } else { high_half(v) };
     }
     let (a, b) = (words[2 * index], words[2 * index + 1]);
     to_f32(u32x4::new([a & 0xffff, a >> 16, b & 0xffff, b >> 16]))
@@ -268,7 +269,7 @@ fn k_scales(words: &[u32], first: usize, to: &mut Scales) {
 macro_rules! formats {
     ($($kind:ident: |$quad:ident, $first:ident, $count:ident, $to:ident| $scales:expr;)+) => {
         $(
-            #[allow(non_camel_case_types)]
+            #[allow(non_camel_case_types, reason = "the names of tensor types")]
             pub struct $kind;
             impl Format for $kind {
                 const KIND: TensorType = TensorType::$kind;

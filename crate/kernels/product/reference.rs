@@ -7,7 +7,7 @@ use super::{matmul, matvec};
 use crate::kernels::cpu;
 use crate::kernels::elementwise::{gelu, silu};
 use crate::kernels::face::{Face, OnCpu};
-use crate::kernels::job::Job;
+use crate::kernels::job::{Job, View};
 use crate::kernels::table::{
     matmul as matmul_any, matmul_dot, matmul_tile, matvec as matvec_any, matvec_dot, matvec_dot_post, matvec_post,
     matvec_rows, quantize,
@@ -127,7 +127,7 @@ fn single(job: &Job, kind: TensorType, planes: Option<u32>) {
 fn post(job: &Job, kind: TensorType, planes: Option<u32>) {
     let (params, b) = (job.params::<matvec_post::Variant>(), job.bind::<matvec_post::Variant>());
     let k = params.k_blocks as usize * 32;
-    let [x, p, post] = [b.x, b.p, b.post].map(|view| view.all_floats());
+    let [x, p, post] = [b.x, b.p, b.post].map(View::all_floats);
     let x_next = b.x_next.floats_mut(0..job.grid[1] as usize * k);
     for (r, x_next) in x_next.chunks_exact_mut(k).enumerate() {
         let (x, p) = (&x[r * k..], &p[r * k..][..k]);

@@ -74,7 +74,7 @@ fn masses_of(distance: f32x4) -> (u32x4, u32x4) {
     let f = q & u32x4::splat(0xffff);
     let mut t = u32x4::splat(79);
     for c in [628, 3630, 15738, 45426, 65536] {
-        t = u32x4::splat(c) - (t * f >> 16u32);
+        t = u32x4::splat(c) - ((t * f) >> 16u32);
     }
     let near: u32x4 = cast(distance.simd_lt(f32x4::splat(22.0)));
     ((t << 15u32) & near, q >> 16u32)

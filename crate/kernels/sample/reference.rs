@@ -4,7 +4,7 @@
 use std::cmp::Reverse;
 
 use super::{BINS, CUT_WORDS, LIST_WORDS};
-use crate::kernels::cpu::{self, Kernel};
+use crate::kernels::cpu::Kernel;
 use crate::kernels::face::OnCpu;
 use crate::kernels::job::{Job, View};
 use crate::kernels::table::sample_scan::Params;
@@ -14,7 +14,7 @@ use crate::kernels::table::{sample_bins, sample_gather, sample_pick, sample_scan
 pub use crate::kernels::table::sample_scan::{BAD, BANNED, NONE, Options};
 
 impl OnCpu for sample_scan::Variant {
-    const SIMD: Option<&'static cpu::Kernel> = Some(&super::scan::SCAN);
+    const SIMD: Option<&'static Kernel> = Some(&super::scan::SCAN);
 
     fn mirror(job: &Job) {
         scan(job);
@@ -22,7 +22,7 @@ impl OnCpu for sample_scan::Variant {
 }
 
 impl OnCpu for sample_bins::Variant {
-    const SIMD: Option<&'static cpu::Kernel> = Some(&super::bins::KERNEL);
+    const SIMD: Option<&'static Kernel> = Some(&super::bins::KERNEL);
 
     fn mirror(job: &Job) {
         bins(job);
@@ -30,7 +30,7 @@ impl OnCpu for sample_bins::Variant {
 }
 
 impl OnCpu for sample_gather::Variant {
-    const SIMD: Option<&'static cpu::Kernel> = Some(&super::gather::KERNEL);
+    const SIMD: Option<&'static Kernel> = Some(&super::gather::KERNEL);
 
     fn mirror(job: &Job) {
         gather(job);
@@ -40,7 +40,7 @@ impl OnCpu for sample_gather::Variant {
 // The last, serial steps of the CPU backend are the mirrors themselves.
 
 impl OnCpu for sample_take::Variant {
-    const SIMD: Option<&'static cpu::Kernel> = Some(&Kernel { pieces: |_| 1, run: |job, _, _| take(job) });
+    const SIMD: Option<&'static Kernel> = Some(&Kernel { pieces: |_| 1, run: |job, _, _| take(job) });
 
     fn mirror(job: &Job) {
         take(job);
@@ -48,7 +48,7 @@ impl OnCpu for sample_take::Variant {
 }
 
 impl OnCpu for sample_pick::Variant {
-    const SIMD: Option<&'static cpu::Kernel> = Some(&Kernel { pieces: |_| 1, run: |job, _, _| pick(job) });
+    const SIMD: Option<&'static Kernel> = Some(&Kernel { pieces: |_| 1, run: |job, _, _| pick(job) });
 
     fn mirror(job: &Job) {
         pick(job);
@@ -306,7 +306,7 @@ pub fn mass_of(distance: f32) -> u64 {
     }
     let q = (distance * 94548.61) as u32;
     let f = q & 0xffff;
-    let t = [79, 628, 3630, 15738, 45426, 65536].into_iter().reduce(|t: u32, c| c - (t * f >> 16)).unwrap_or(0);
+    let t = [79, 628, 3630, 15738, 45426, 65536].into_iter().reduce(|t: u32, c| c - ((t * f) >> 16)).unwrap_or(0);
     (t << 15 >> (q >> 16)) as u64
 }
 

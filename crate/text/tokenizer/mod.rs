@@ -85,7 +85,7 @@ impl Tokenizer {
         let id = |key: &str, default: Option<u32>| -> Result<Option<u32>> {
             let named = metadata.u32(&format!("tokenizer.ggml.{key}_token_id"))?;
             let in_range = |id: &u32| (*id as usize) < n_vocab;
-            Ok(named.filter(in_range).or(default.filter(in_range)))
+            Ok(named.filter(in_range).or_else(|| default.filter(in_range)))
         };
         let bos = id("bos", spm.then_some(1))?;
         let eos = id("eos", spm.then_some(2))?;
