@@ -17,6 +17,7 @@ use futures_channel::oneshot;
 use crate::bail;
 use crate::base::buffer::BufferId;
 use crate::base::error::{Code, Error, Result};
+use crate::base::platform::BROWSER;
 use crate::device::memory::{Memory, Named};
 use crate::device::recording::Recording;
 
@@ -26,8 +27,6 @@ use crate::kernels::choose::{AdapterName, Caps};
 use crate::kernels::face::VariantId;
 pub use adapter::GpuOptions;
 pub use ring::Ring;
-
-pub(crate) const BROWSER: bool = cfg!(target_arch = "wasm32");
 
 pub struct Gpu {
     pub caps: Caps,
