@@ -5,10 +5,15 @@ import { SottoError } from "../wire/errors.js";
 import type { DetokenizeOptions, Message, RenderChatOptions, TokenizeOptions } from "../wire/protocol.js";
 
 export class Loaded {
-  protected readonly connection: Connection;
+  /** Bound, so that it works through a proxy of this object too. */
+  protected readonly connection: Pick<Connection, "call" | "stream" | "end">;
 
   constructor(connection: Connection) {
-    this.connection = connection;
+    this.connection = {
+      call: connection.call.bind(connection),
+      stream: connection.stream.bind(connection),
+      end: connection.end.bind(connection),
+    };
   }
 
   /** Token ids of a text. */

@@ -50,7 +50,7 @@ pub async fn run(args: Generate) -> Result<()> {
             };
             if !in_json {
                 print!("{piece}");
-                let _ = std::io::stdout().flush();
+                drop(std::io::stdout().flush());
             }
         }
         let t = generation.timings;
