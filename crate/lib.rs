@@ -9,6 +9,7 @@
 //! - [`model`]: a model's sizes, its weights in memory, its forward pass, whether there is room for it.
 //! - [`run`]: what is loaded and how it came there, the loop of passes and choices, one generation.
 //! - [`eval`]: scores and timings.
+//! - [`wire`]: options, facts, events and results, as pages and commands write them.
 //! - `web`: the whole as JavaScript sees it; `bin/sotto` as a terminal does.
 
 pub mod base;
@@ -22,3 +23,4 @@ pub mod run;
 pub mod text;
 #[cfg(target_arch = "wasm32")]
 mod web;
+pub mod wire;

@@ -31,6 +31,8 @@ const STEPS = {
     };
     run("cargo", ["test", "--release"], { env });
   },
+  /** What is generated from the Rust code (types, checks of options, docs/ERRORS.md) is fresh. */
+  wire: () => run(process.execPath, [join(ROOT, "tools", "wire.mjs"), "--check"]),
   /** The kernels once more on Chromium's software adapter: 4 lanes, no f16. */
   swiftshader: () => {
     ensureChromium();

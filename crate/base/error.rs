@@ -2,110 +2,96 @@
 
 use std::fmt;
 
-/// What went wrong, as a stable name: programs match on it, so a name never changes meaning.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Code {
-    /// The bytes do not start with the GGUF magic.
-    NotGguf,
-    /// GGUF of a version or byte order that is not read.
-    UnsupportedVersion,
-    /// The file ends before what its header promises.
-    Truncated,
-    /// The header contradicts itself or asks for absurd amounts.
-    BadHeader,
-    /// A metadata key is missing, of the wrong type or out of range.
-    BadMetadata,
-    UnsupportedArchitecture,
-    UnsupportedTensorType,
-    MissingTensor,
-    /// A tensor's shape does not fit the model's metadata.
-    BadShape,
-    UnsupportedTokenizer,
-    /// The model has no chat template.
-    NoTemplate,
-    /// The chat template does not parse or render.
-    BadTemplate,
-    /// The prompt does not fit into the context.
-    PromptTooLong,
-    /// An option of the caller is out of range or of the wrong type.
-    BadOption,
-    NoWebgpu,
-    /// The adapter's limits are below what the model needs.
-    AdapterTooSmall,
-    OutOfMemory,
-    DeviceLost,
-    /// The driver refused a shader or a command.
-    Gpu,
-    /// The model produced NaN or infinite logits.
-    BadLogits,
-    Aborted,
-    Disposed,
-    Network,
-    Http,
-    Io,
-    Internal,
+/// The table of codes: what each means, its name for programs, and what its reader can do. The enum, the names that
+/// JavaScript sees and docs/ERRORS.md come from it.
+macro_rules! codes {
+    ($($(#[doc = $meaning:literal])+ $code:ident = $name:literal, $advice:literal;)+) => {
+        /// What went wrong, as a stable name: programs match on it, so a name never changes meaning.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum Code {
+            $($(#[doc = $meaning])+ $code,)+
+        }
+
+        impl Code {
+            /// Every code, in the order of docs/ERRORS.md.
+            pub const ALL: &[Code] = &[$(Code::$code),+];
+
+            /// The name that JavaScript sees in `error.code`.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Code::$code => $name,)+ }
+            }
+
+            /// What it means: a sentence.
+            pub fn meaning(self) -> &'static str {
+                match self { $(Code::$code => concat!($($meaning),+).trim_ascii(),)+ }
+            }
+
+            /// What its reader can do: a sentence.
+            pub fn advice(self) -> &'static str {
+                match self { $(Code::$code => $advice,)+ }
+            }
+        }
+    };
 }
 
-impl Code {
-    pub const ALL: [Code; 26] = [
-        Code::NotGguf,
-        Code::UnsupportedVersion,
-        Code::Truncated,
-        Code::BadHeader,
-        Code::BadMetadata,
-        Code::UnsupportedArchitecture,
-        Code::UnsupportedTensorType,
-        Code::MissingTensor,
-        Code::BadShape,
-        Code::UnsupportedTokenizer,
-        Code::NoTemplate,
-        Code::BadTemplate,
-        Code::PromptTooLong,
-        Code::BadOption,
-        Code::NoWebgpu,
-        Code::AdapterTooSmall,
-        Code::OutOfMemory,
-        Code::DeviceLost,
-        Code::Gpu,
-        Code::BadLogits,
-        Code::Aborted,
-        Code::Disposed,
-        Code::Network,
-        Code::Http,
-        Code::Io,
-        Code::Internal,
-    ];
+codes! {
+    /// The bytes do not start with the GGUF magic.
+    NotGguf = "not_gguf", "Give the address of the .gguf file itself (its download link), not of a page about it.";
+    /// GGUF of a version or byte order that is not read.
+    UnsupportedVersion = "unsupported_version", "Convert the model again with a current converter.";
+    /// The file ends before what its header promises.
+    Truncated = "truncated", "Download the file again.";
+    /// The header contradicts itself or asks for absurd amounts.
+    BadHeader = "bad_header", "Download the file again; if that does not help, convert the model again.";
+    /// A metadata key is missing, of the wrong type or out of range.
+    BadMetadata = "bad_metadata", "Convert the model again, or take another file of it.";
+    /// The model's architecture is not built.
+    UnsupportedArchitecture = "unsupported_architecture", "Take a model of one of the architectures that the message lists.";
+    /// A tensor has a type that is not read.
+    UnsupportedTensorType = "unsupported_tensor_type", "Take a file of another quantization, such as Q4_K_M.";
+    /// The model's architecture needs a tensor that the file does not have.
+    MissingTensor = "missing_tensor", "Convert the model again, or take another file of it.";
+    /// A tensor's shape does not fit the model's metadata.
+    BadShape = "bad_shape", "Convert the model again, or take another file of it.";
+    /// The file's tokenizer is of a kind that is not built.
+    UnsupportedTokenizer = "unsupported_tokenizer", "Take a model with another tokenizer.";
+    /// The model has no chat template.
+    NoTemplate = "no_template", "Give a plain text prompt instead of messages, or take the model's instruct variant.";
+    /// The chat template does not parse, does not render, or refuses the messages.
+    BadTemplate = "bad_template", "Read the template's own words in the message: most ask for other roles or another order of them.";
+    /// The prompt does not fit into the context.
+    PromptTooLong = "prompt_too_long", "Shorten the prompt, or load the model with a larger contextLength.";
+    /// An argument or option is unknown, out of range or of the wrong type.
+    BadOption = "bad_option", "The message names it and says what it may be.";
+    /// There is no WebGPU here, or none for this page.
+    NoWebgpu = "no_webgpu", "Open the page over https or on localhost in a browser with WebGPU, or load with backend \"auto\" or \"cpu\".";
+    /// The adapter's limits are below what the model needs.
+    AdapterTooSmall = "adapter_too_small", "Take a smaller model or a shorter contextLength, or load with backend \"cpu\".";
+    /// The memory does not suffice.
+    OutOfMemory = "out_of_memory", "Take a smaller model or a shorter contextLength, or close other tabs.";
+    /// The device was lost, for instance because its driver crashed.
+    DeviceLost = "device_lost", "Load the model again.";
+    /// The driver refused a shader or a command.
+    Gpu = "gpu", "Update the graphics driver or the browser, or load with backend \"cpu\".";
+    /// The model produced NaN or infinite logits.
+    BadLogits = "bad_logits", "Download the file again; if that does not help, take another quantization.";
+    /// The caller stopped the call.
+    Aborted = "aborted", "Nothing: it was asked for.";
+    /// The model was disposed, or another call on it has ended this one.
+    Disposed = "disposed", "Load the model again, or let one call end before the next starts.";
+    /// The server was not reached, or the connection broke off.
+    Network = "network", "Check the address and the connection; a server elsewhere must allow other sites to read the file (CORS).";
+    /// The server answered with an HTTP error.
+    Http = "http", "Check the address; a gated model needs an Authorization header.";
+    /// A file or stream could not be read.
+    Io = "io", "Check that the file is still there, and pick it again.";
+    /// A bug of Sotto, or a worker that did not start.
+    Internal = "internal", "Load the model again; the message says what else may help. If it looks like a bug, please report it.";
+}
 
-    /// The name that JavaScript sees in `error.code`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Code::NotGguf => "not_gguf",
-            Code::UnsupportedVersion => "unsupported_version",
-            Code::Truncated => "truncated",
-            Code::BadHeader => "bad_header",
-            Code::BadMetadata => "bad_metadata",
-            Code::UnsupportedArchitecture => "unsupported_architecture",
-            Code::UnsupportedTensorType => "unsupported_tensor_type",
-            Code::MissingTensor => "missing_tensor",
-            Code::BadShape => "bad_shape",
-            Code::UnsupportedTokenizer => "unsupported_tokenizer",
-            Code::NoTemplate => "no_template",
-            Code::BadTemplate => "bad_template",
-            Code::PromptTooLong => "prompt_too_long",
-            Code::BadOption => "bad_option",
-            Code::NoWebgpu => "no_webgpu",
-            Code::AdapterTooSmall => "adapter_too_small",
-            Code::OutOfMemory => "out_of_memory",
-            Code::DeviceLost => "device_lost",
-            Code::Gpu => "gpu",
-            Code::BadLogits => "bad_logits",
-            Code::Aborted => "aborted",
-            Code::Disposed => "disposed",
-            Code::Network => "network",
-            Code::Http => "http",
-            Code::Io => "io",
-            Code::Internal => "internal",
-        }
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
     }
 }
 
@@ -131,7 +117,7 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ({})", self.message, self.code.as_str())
+        write!(f, "{} ({})", self.message, self.code)
     }
 }
 

@@ -1,8 +1,13 @@
 //! How exactly numbers are kept.
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 /// How the cache of keys and values stores a number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
 pub enum KvType {
+    #[default]
     F16,
     F32,
 }

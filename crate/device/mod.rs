@@ -7,11 +7,14 @@ pub mod recording;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod reference;
 
-use crate::bail;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 use crate::base::buffer::BufferId;
 use crate::base::cancel::Cancel;
 use crate::base::error::{Code, Error, Result};
-use crate::device::gpu::{BROWSER, Gpu, GpuOptions};
+use crate::base::platform::BROWSER;
+use crate::device::gpu::{Gpu, GpuOptions};
 use crate::device::memory::{Memory, Named};
 use crate::device::recording::Recording;
 use crate::kernels::choose::AdapterName;
@@ -20,10 +23,10 @@ use crate::quant::TensorType;
 pub use cpu::pool::{Pool, Spawn, Worker};
 pub use cpu::{Cpu, CpuOptions, Pause};
 
-/// Which device the caller wants.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// Which device the caller wants; `auto` is a GPU where there is one, else the CPU.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
 pub enum Backend {
-    /// A GPU where there is one, else the CPU.
     #[default]
     Auto,
     Webgpu,
@@ -31,21 +34,11 @@ pub enum Backend {
 }
 
 impl Backend {
-    pub const ALL: [Backend; 3] = [Backend::Auto, Backend::Webgpu, Backend::Cpu];
-
     pub fn as_str(self) -> &'static str {
         match self {
             Backend::Auto => "auto",
             Backend::Webgpu => "webgpu",
             Backend::Cpu => "cpu",
-        }
-    }
-
-    /// `BadOption` for any other name.
-    pub fn parse(name: &str) -> Result<Backend> {
-        match Backend::ALL.into_iter().find(|b| b.as_str() == name) {
-            Some(backend) => Ok(backend),
-            None => bail!(BadOption, "backend is '{name}'; give 'auto', 'webgpu' or 'cpu'."),
         }
     }
 }

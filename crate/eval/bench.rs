@@ -1,13 +1,14 @@
 //! Times whole generations, and says what a token costs.
 
+use schemars::JsonSchema;
 use serde::Serialize;
-use web_time::Instant;
 
 use super::median;
 use super::profile::{Profile, made_up, profile};
 use super::traffic::total;
 use crate::bail;
 use crate::base::error::Result;
+use crate::base::platform::Instant;
 use crate::device::Device;
 use crate::model::forward::Shape;
 use crate::run::engine::Engine;
@@ -30,7 +31,9 @@ impl Default for BenchOptions {
 }
 
 /// Medians over the runs. What depends on a prompt is that of the first length.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(rename = "BenchResult")]
 pub struct Bench {
     pub prefill_tps: f64,
     pub decode_tps: f64,
@@ -39,9 +42,9 @@ pub struct Bench {
     /// Bytes that the first token after the prompt reads, at the least.
     pub weight_bytes_per_token: u64,
     pub kv_bytes_per_token: u64,
-    /// Both, by `decode_tps`: the memory speed that decoding reaches.
+    /// Both kinds of bytes a second, in GB: the memory speed that decoding reaches.
     pub decode_gbps: f64,
-    /// CPU time to encode a token's dispatches; none where the CPU computes them.
+    /// CPU time to encode one token's dispatches; `null` on the CPU, which computes them.
     pub encode_us: Option<f64>,
     /// Every length, if more than one was asked for.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -50,7 +53,9 @@ pub struct Bench {
     pub profile: Option<Profile>,
 }
 
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(rename = "BenchLength")]
 pub struct Length {
     pub prompt_tokens: usize,
     pub prefill_tps: f64,

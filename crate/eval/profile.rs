@@ -3,25 +3,28 @@
 
 use std::collections::HashMap;
 
+use schemars::JsonSchema;
 use serde::Serialize;
-use web_time::Instant;
 
 use super::median;
 use super::traffic::reads;
 use crate::base::error::Result;
+use crate::base::platform::Instant;
 use crate::device::memory::Memory;
 use crate::model::forward::Shape;
 use crate::run::batch::{Batch, Row};
 use crate::run::engine::Engine;
 
 /// One decoded token, and one whole chunk of a prompt.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct Profile {
     pub decode: PassTime,
     pub prefill: PassTime,
 }
 
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct PassTime {
     /// Tokens in the pass, and the position of the first.
     pub rows: u32,
@@ -35,16 +38,17 @@ pub struct PassTime {
 }
 
 /// All dispatches of one kernel variant.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct KernelTime {
     pub name: &'static str,
     pub calls: usize,
     pub us: f64,
-    /// Of `kernels_us`.
+    /// Of all kernels' time.
     pub share: f64,
     pub weight_bytes: u64,
     pub kv_bytes: u64,
-    /// Both, by time.
+    /// Both kinds of bytes a second, in GB.
     pub gbps: f64,
 }
 

@@ -1,5 +1,6 @@
 //! How likely a model finds a text.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::bail;
@@ -8,7 +9,9 @@ use crate::run::batch::{Batch, Row};
 use crate::run::engine::{Engine, Prompt};
 
 /// How well the model predicts a text.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(rename = "ScoreResult")]
 pub struct Score {
     pub tokens: Vec<u32>,
     /// Mean of -ln p(token | tokens before it), over all tokens but the first; 0 for a single token.

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use crate::bail;
 use crate::base::cancel::Cancel;
 use crate::base::error::{Code, Error, Result};
+use crate::base::platform::unix_time;
 use crate::device::memory::Memory;
 use crate::device::recording::Recording;
 use crate::device::{Device, Prepared};
@@ -298,10 +299,4 @@ impl Engine {
             &RenderOptions { add_generation_prompt: true, now: Some(unix_time()), ..Default::default() },
         )
     }
-}
-
-/// Seconds since 1970, for templates that tell the model the date.
-fn unix_time() -> i64 {
-    let now = web_time::SystemTime::now().duration_since(web_time::UNIX_EPOCH);
-    now.map_or(0, |since| since.as_secs() as i64)
 }

@@ -63,6 +63,9 @@ impl Default for LoadOptions {
     }
 }
 
+/// Rows of the largest batch that may be asked for.
+pub const MAX_ROWS: u32 = 4096;
+
 /// Rows that may want logits in one batch: each takes n_vocab floats.
 const MAX_OUTPUTS: u32 = 16;
 
@@ -188,8 +191,8 @@ impl Loader {
             bail!(BadOption, "cacheTokens is {cells}, but one conversation may take {context}; give at least that.");
         }
         let rows = self.options.max_rows.unwrap_or(device.gpu().map_or(CPU_ROWS, |gpu| default_rows(&gpu.caps)));
-        if rows == 0 || rows > 4096 {
-            bail!(BadOption, "maxBatchTokens is {rows}; it should be from 1 to 4096.");
+        if rows == 0 || rows > MAX_ROWS {
+            bail!(BadOption, "maxBatchTokens is {rows}; give a whole number from 1 to {MAX_ROWS}.");
         }
         let kv = self.options.kv;
         let max_outputs = MAX_OUTPUTS.min(rows);

@@ -16,6 +16,18 @@ use crate::kernels::table::sample_scan::{Options, Params};
 use crate::kernels::table::sample_take::State;
 use crate::kernels::table::{sample_bins, sample_gather, sample_pick, sample_scan, sample_take};
 
+/// What each parameter may be.
+pub mod range {
+    use std::ops::RangeInclusive;
+
+    pub const TEMPERATURE: RangeInclusive<f64> = 0.0..=100.0;
+    pub const TOP_P: RangeInclusive<f64> = 0.0..=1.0;
+    pub const MIN_P: RangeInclusive<f64> = 0.0..=1.0;
+    pub const REPEAT_PENALTY: RangeInclusive<f64> = 0.01..=100.0;
+    pub const PRESENCE_PENALTY: RangeInclusive<f64> = -100.0..=100.0;
+    pub const FREQUENCY_PENALTY: RangeInclusive<f64> = -100.0..=100.0;
+}
+
 /// How to pick. The default is greedy; [`SamplingParams::chat`] is the default of chats.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SamplingParams {
@@ -66,16 +78,17 @@ impl SamplingParams {
     /// Errors: `BadOption` with the option's name and range. `n_vocab` bounds the biased ids.
     pub fn validate(&self, n_vocab: usize) -> Result<()> {
         let ranges = [
-            ("temperature", self.temperature, 0.0, 100.0),
-            ("topP", self.top_p, 0.0, 1.0),
-            ("minP", self.min_p, 0.0, 1.0),
-            ("repeatPenalty", self.repeat_penalty, 0.01, 100.0),
-            ("presencePenalty", self.presence_penalty, -100.0, 100.0),
-            ("frequencyPenalty", self.frequency_penalty, -100.0, 100.0),
+            ("temperature", self.temperature, range::TEMPERATURE),
+            ("topP", self.top_p, range::TOP_P),
+            ("minP", self.min_p, range::MIN_P),
+            ("repeatPenalty", self.repeat_penalty, range::REPEAT_PENALTY),
+            ("presencePenalty", self.presence_penalty, range::PRESENCE_PENALTY),
+            ("frequencyPenalty", self.frequency_penalty, range::FREQUENCY_PENALTY),
         ];
-        for (name, value, low, high) in ranges {
-            if !(low..=high).contains(&value) {
-                bail!(BadOption, "{name} is {value}; it should be from {low} to {high}");
+        for (name, value, range) in ranges {
+            let (low, high) = (*range.start(), *range.end());
+            if !(low as f32..=high as f32).contains(&value) {
+                bail!(BadOption, "{name} is {value}; give a number from {low} to {high}");
             }
         }
         for (id, bias) in &self.logit_bias {

@@ -1,10 +1,12 @@
 //! One generation: prefill in chunks, then token after token from the resident loop until something stops it.
 
-use web_time::Instant;
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use crate::bail;
 use crate::base::cancel::Cancel;
 use crate::base::error::{Code, Result};
+use crate::base::platform::Instant;
 use crate::run::batch::{Batch, Row};
 use crate::run::decode::Sampled;
 use crate::run::engine::{Engine, Prompt};
@@ -25,11 +27,12 @@ pub struct GenerateOptions {
     pub fresh: bool,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Why a reply ended. `stop`: an end-of-text token, a stop token or a stop text; `length`: `maxTokens`, or the context is
+/// full; `abort`: the caller stopped it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
 pub enum FinishReason {
-    /// An end-of-text token, a stop token or a stop string.
     Stop,
-    /// `max_tokens`, or the context is full.
     Length,
     Abort,
 }
@@ -55,8 +58,10 @@ pub enum Step {
 }
 
 /// Times in milliseconds, rates in tokens per second; 0 where nothing was measured.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct Timings {
+    /// From the request to the first token.
     pub ttft_ms: f64,
     pub prefill_ms: f64,
     pub prefill_tps: f64,

@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
-use web_time::Instant;
-
 use crate::base::cancel::Cancel;
 use crate::base::error::Result;
+use crate::base::platform::Instant;
 use crate::device::gpu::{Gpu, Prepared};
 use crate::device::recording::Recording;
 use crate::kernels::choose::{Product, Way};

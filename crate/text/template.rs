@@ -162,11 +162,7 @@ pub fn encode_chat(
     mark(tokenizer, marker, &mut messages);
     options.tools.iter_mut().for_each(|tools| mark(tokenizer, marker, tools));
     options.extra.values_mut().for_each(|value| mark(tokenizer, marker, value));
-    for (name, id) in [("bos_token", tokenizer.bos()), ("eos_token", tokenizer.eos())] {
-        let text = id.and_then(|id| tokenizer.token_text(id)).unwrap_or_default();
-        options.extra.entry(name).or_insert_with(|| text.into());
-    }
-
+    name_special_tokens(tokenizer, &mut options.extra);
     let rendered = template.render(&messages, &options)?;
     let mut text = String::with_capacity(rendered.len());
     let mut guarded = Vec::new();
@@ -183,6 +179,34 @@ pub fn encode_chat(
         ids.insert(0, bos);
     }
     Ok(ids)
+}
+
+/// The text of a chat, by a template's source and the tokens that a model's tokenizer names. Texts of control tokens inside
+/// messages look as those of the template: tokens come from [`encode_chat`].
+///
+/// Errors: those of [`ChatTemplate::new`] and [`ChatTemplate::render`]; `NoTemplate` without a source.
+pub fn render_chat(
+    source: Option<&str>,
+    tokenizer: Option<&Tokenizer>,
+    messages: &Json,
+    options: &RenderOptions,
+) -> Result<String> {
+    let Some(source) = source else {
+        bail!(NoTemplate, "This model has no chat template; give a plain text prompt instead of messages.");
+    };
+    let mut options = options.clone();
+    if let Some(tokenizer) = tokenizer {
+        name_special_tokens(tokenizer, &mut options.extra);
+    }
+    ChatTemplate::new(source)?.render(messages, &options)
+}
+
+/// The variables `bos_token` and `eos_token`, where the caller gives no others.
+fn name_special_tokens(tokenizer: &Tokenizer, variables: &mut Map<String, Json>) {
+    for (name, id) in [("bos_token", tokenizer.bos()), ("eos_token", tokenizer.eos())] {
+        let text = id.and_then(|id| tokenizer.token_text(id)).unwrap_or_default();
+        variables.entry(name).or_insert_with(|| text.into());
+    }
 }
 
 /// Puts `marker` in front of each place in the texts of `value` where a control token starts.

@@ -1,16 +1,17 @@
 //! The library as JavaScript sees it, inside the worker: `Loader` → `Engine` → `Generation` (types in `www/worker/engine.ts`).
 //! Every failure is thrown as `{ name: "SottoError", code, message }`.
 
-mod info;
-mod options;
+// Only in the artifact without threads: this needs none.
+#[cfg(not(target_feature = "atomics"))]
+mod header;
+mod text;
 #[cfg(target_feature = "atomics")]
 mod threads;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use serde::Serialize;
-use serde_json::Value;
+use serde::{Deserialize, Serialize};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 
@@ -18,15 +19,17 @@ use crate::base::cancel::Cancel;
 use crate::base::error::{Code, Error, Result};
 use crate::device::{Pause, Spawn};
 use crate::eval;
+use crate::kernels::choose::AdapterName;
 use crate::run::engine::{self, Prompt};
-use crate::run::loader;
-use crate::run::session::{self, FinishReason};
-use crate::text::tokenizer::EncodeOptions;
-
-use info::info;
-use options::{BenchOptions, GenerateOptions, LoadOptions, TokenizeOptions, options};
+use crate::run::{loader, session};
+use crate::wire::info::ModelInfo;
+use crate::wire::options::{BenchOptions, GenerateOptions, LoadOptions};
+use crate::wire::step::Step;
 
 type JsResult<T> = std::result::Result<T, JsValue>;
+
+/// Bytes for the buffers of the CPU backend: all that 32-bit addresses reach, but for the tokenizer and the rest.
+const ROOM: u64 = (1 << 32) - (256 << 20);
 
 /// Panics are bugs; their text goes to the console and the trap reaches the page as an error of the call.
 #[wasm_bindgen(start)]
@@ -52,26 +55,39 @@ fn to_js<T: Serialize>(value: &T) -> JsResult<JsValue> {
         .map_err(|e| thrown(Error::new(Code::Internal, format!("A result could not be passed on ({e})."))))
 }
 
-/// The same value with the names of its members as JavaScript writes them.
-fn camel_case(value: Value) -> Value {
-    match value {
-        Value::Array(items) => items.into_iter().map(camel_case).collect(),
-        Value::Object(members) => {
-            members.into_iter().map(|(name, value)| (camel_name(&name), camel_case(value))).collect()
+/// What a page passed. It has checked it (`www/wire/check.ts`): so this fails only where the two are not of one build.
+fn from_js<T: for<'a> Deserialize<'a>>(what: &str, value: JsValue) -> JsResult<T> {
+    serde_wasm_bindgen::from_value(value)
+        .map_err(|e| thrown(Error::new(Code::BadOption, format!("The {what} is not understood ({e})."))))
+}
+
+/// What the worker knows of where it runs, beside the caller's options.
+#[derive(Deserialize)]
+struct Place {
+    /// How the browser describes the adapter.
+    adapter: Option<Adapter>,
+    /// What was measured before on this adapter.
+    tuning: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Adapter {
+    vendor: String,
+    architecture: String,
+    description: String,
+    is_fallback: bool,
+}
+
+impl From<Adapter> for AdapterName {
+    fn from(a: Adapter) -> AdapterName {
+        AdapterName {
+            vendor: a.vendor,
+            architecture: a.architecture,
+            description: a.description,
+            is_fallback: a.is_fallback,
         }
-        other => other,
     }
-}
-
-fn camel_name(name: &str) -> String {
-    let mut words = name.split('_');
-    let first = words.next().unwrap_or_default().to_string();
-    words.fold(first, |all, word| all + &word[..1].to_uppercase() + &word[1..])
-}
-
-/// All of the module's memory, in bytes; it never shrinks, so this is the peak.
-fn wasm_bytes() -> f64 {
-    core::arch::wasm32::memory_size(0) as f64 * 65_536.0
 }
 
 #[wasm_bindgen]
@@ -81,18 +97,27 @@ pub struct Loader(RefCell<Option<loader::Loader>>);
 impl Loader {
     /// `pause` gives a promise that is kept once the worker's other events were handled; `spawn` has a thread
     /// call `threads::serve` with the number that it is given.
-    pub async fn create(value: JsValue, pause: js_sys::Function, spawn: Option<js_sys::Function>) -> JsResult<Loader> {
-        let pause = Pause(Rc::new(move || {
+    pub async fn create(
+        options: JsValue,
+        place: JsValue,
+        pause: js_sys::Function,
+        spawn: Option<js_sys::Function>,
+    ) -> JsResult<Loader> {
+        let mut options: loader::LoadOptions = from_js::<LoadOptions>("options object", options)?.into();
+        let Place { adapter, tuning } = from_js("place", place)?;
+        options.gpu.adapter = adapter.map(AdapterName::from);
+        options.tuning = tuning;
+        options.cpu.room = Some(ROOM);
+        options.cpu.pause = Some(Pause(Rc::new(move || {
             let paused = pause.call0(&JsValue::NULL).unwrap_or(JsValue::NULL);
             Box::pin(async move { drop(JsFuture::from(js_sys::Promise::resolve(&paused)).await) })
-        }));
-        let spawn = spawn.map(|spawn| {
+        })));
+        options.cpu.spawn = spawn.map(|spawn| {
             Spawn(Rc::new(move |worker| {
                 let address = Box::into_raw(Box::new(worker)) as usize;
                 drop(spawn.call1(&JsValue::NULL, &address.into()));
             }))
         });
-        let options = options::<LoadOptions>(value).and_then(|o| o.read(pause, spawn)).map_err(thrown)?;
         let loader = loader::Loader::new(options).await.map_err(thrown)?;
         Ok(Loader(RefCell::new(Some(loader))))
     }
@@ -165,52 +190,60 @@ pub struct Engine(Shared);
 impl Engine {
     pub fn info(&self) -> JsResult<JsValue> {
         let mut held = Held::new(&self.0).map_err(thrown)?;
-        to_js(&info(held.engine()))
+        to_js(&ModelInfo::of(held.engine()))
     }
 
-    pub fn tokenize(&self, text: &str, value: JsValue) -> JsResult<Vec<u32>> {
-        let o: TokenizeOptions = options(value).map_err(thrown)?;
+    pub fn tokenize(&self, text: &JsValue, options: JsValue) -> JsResult<Vec<u32>> {
         let mut held = Held::new(&self.0).map_err(thrown)?;
-        let encode = EncodeOptions { add_special: o.add_special, parse_special: o.parse_special };
-        held.engine().tokenizer.encode(text, encode).map_err(thrown)
+        text::tokenize(&held.engine().tokenizer, text, options)
     }
 
-    pub fn detokenize(&self, ids: &[u32], keep_special: Option<bool>) -> JsResult<String> {
+    pub fn detokenize(&self, ids: JsValue, options: JsValue) -> JsResult<String> {
         let mut held = Held::new(&self.0).map_err(thrown)?;
-        Ok(held.engine().tokenizer.decode(ids, keep_special.unwrap_or(false)))
+        text::detokenize(&held.engine().tokenizer, ids, options)
     }
 
-    pub fn generate(&self, prompt: JsValue, value: JsValue) -> JsResult<Generation> {
-        let o: GenerateOptions = options(value).map_err(thrown)?;
-        let raw = o.raw.unwrap_or(false);
+    /// The texts of tokens, as the file writes them.
+    pub fn pieces(&self, ids: JsValue) -> JsResult<JsValue> {
+        let mut held = Held::new(&self.0).map_err(thrown)?;
+        text::pieces(&held.engine().tokenizer, ids)
+    }
+
+    pub fn render_chat(&self, messages: JsValue, options: JsValue) -> JsResult<String> {
+        let mut held = Held::new(&self.0).map_err(thrown)?;
+        let engine = held.engine();
+        text::render_chat(engine.template.as_deref(), Some(&engine.tokenizer), messages, options)
+    }
+
+    pub fn generate(&self, prompt: JsValue, options: JsValue) -> JsResult<Generation> {
+        let options = from_js::<GenerateOptions>("options object", options)?;
         let prompt = match prompt.as_string() {
-            Some(text) if raw => Prompt::Raw(text),
+            Some(text) if options.raw => Prompt::Raw(text),
             Some(text) => Prompt::Text(text),
-            None => Prompt::Messages(serde_wasm_bindgen::from_value(prompt).map_err(|e| {
-                thrown(Error::new(
-                    Code::BadOption,
-                    format!("The prompt is neither text nor messages of {{role, content}} ({e})."),
-                ))
-            })?),
+            None => Prompt::Messages(from_js("prompt", prompt)?),
         };
-        let o = o.read().map_err(thrown)?;
+        let options = options.read().map_err(thrown)?;
         let mut held = Held::new(&self.0).map_err(thrown)?;
-        let generation = session::Generation::new(held.engine(), &prompt, o).map_err(thrown)?;
+        let generation = session::Generation::new(held.engine(), &prompt, options).map_err(thrown)?;
         let cancel = generation.cancel_handle().clone();
-        Ok(Generation { engine: self.0.clone(), generation: RefCell::new(Some(generation)), cancel })
+        Ok(Generation {
+            engine: self.0.clone(),
+            generation: RefCell::new(Some(generation)),
+            sent: Cell::new(0),
+            cancel,
+        })
     }
 
-    pub async fn score(&self, text: String) -> JsResult<JsValue> {
+    pub async fn score(&self, text: JsValue) -> JsResult<JsValue> {
+        let text = text::text_of(&text)?;
         let mut held = Held::new(&self.0).map_err(thrown)?;
-        let score = eval::score(held.engine(), &text).await.map_err(thrown)?;
-        to_js(&camel_case(serde_json::json!(score)))
+        to_js(&eval::score(held.engine(), &text).await.map_err(thrown)?)
     }
 
-    pub async fn bench(&self, value: JsValue) -> JsResult<JsValue> {
-        let o = options::<BenchOptions>(value).map_err(thrown)?.read();
+    pub async fn bench(&self, options: JsValue) -> JsResult<JsValue> {
+        let options = from_js::<BenchOptions>("options object", options)?.into();
         let mut held = Held::new(&self.0).map_err(thrown)?;
-        let bench = eval::bench(held.engine(), &o).await.map_err(thrown)?;
-        to_js(&camel_case(serde_json::json!(bench)))
+        to_js(&eval::bench(held.engine(), &options).await.map_err(thrown)?)
     }
 
     /// Frees the model's memory; generations that still run end with `Disposed`.
@@ -223,26 +256,9 @@ impl Engine {
 pub struct Generation {
     engine: Shared,
     generation: RefCell<Option<session::Generation>>,
+    /// Tokens of the reply that went out so far.
+    sent: Cell<usize>,
     cancel: Cancel,
-}
-
-#[derive(Serialize)]
-#[serde(tag = "kind", rename_all = "lowercase", rename_all_fields = "camelCase")]
-enum Step {
-    Prefill { done: usize, total: usize },
-    Token { text: String, tokens: Vec<u32> },
-    End { finish_reason: &'static str, text: String, tokens: Vec<u32>, prompt_tokens: Vec<u32>, timings: Timings },
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Timings {
-    ttft_ms: f64,
-    prefill_ms: f64,
-    prefill_tps: f64,
-    decode_ms: f64,
-    decode_tps: f64,
-    cached_tokens: usize,
 }
 
 #[wasm_bindgen]
@@ -257,9 +273,10 @@ impl Generation {
         let out = match step {
             Err(error) => Err(thrown(error)),
             Ok(None) => Ok(JsValue::UNDEFINED),
-            Ok(Some(session::Step::Prefill { done, total })) => to_js(&Step::Prefill { done, total }),
-            Ok(Some(session::Step::Token { text, tokens })) => to_js(&Step::Token { text, tokens }),
-            Ok(Some(session::Step::End { reason, .. })) => to_js(&end(reason, &generation)),
+            Ok(Some(step)) => {
+                let step = Step::of(step, &generation, self.sent.replace(generation.tokens.len()));
+                to_js(&step)
+            }
         };
         *self.generation.borrow_mut() = Some(generation);
         out
@@ -268,23 +285,5 @@ impl Generation {
     /// Ends the generation; on the CPU also in the middle of a step.
     pub fn cancel(&self) {
         self.cancel.cancel();
-    }
-}
-
-fn end(reason: FinishReason, generation: &session::Generation) -> Step {
-    let t = generation.timings;
-    Step::End {
-        finish_reason: reason.as_str(),
-        text: generation.text.clone(),
-        tokens: generation.tokens.clone(),
-        prompt_tokens: generation.prompt.clone(),
-        timings: Timings {
-            ttft_ms: t.ttft_ms,
-            prefill_ms: t.prefill_ms,
-            prefill_tps: t.prefill_tps,
-            decode_ms: t.decode_ms,
-            decode_tps: t.decode_tps,
-            cached_tokens: t.cached_tokens,
-        },
     }
 }

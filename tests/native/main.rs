@@ -4,6 +4,7 @@ mod common;
 
 mod backend;
 mod bad_files;
+mod commands;
 mod config;
 mod eval;
 mod forward;
@@ -19,3 +20,4 @@ mod tiny_headers;
 mod tiny_models;
 mod tokenizer;
 mod tune;
+mod wire;

@@ -35,6 +35,22 @@ function script(response: ServerResponse, text: string): void {
   response.setHeader("content-type", "text/javascript").end(text);
 }
 
+/** Bytes that the last endless file sent. */
+let sent = 0;
+
+/** A tiny model, and zeros after it. */
+function endless(response: ServerResponse, path: string): void {
+  sent = 0;
+  const send = (bytes: Buffer) => {
+    while (!response.destroyed) {
+      sent += bytes.length;
+      if (!response.write(bytes)) return void response.once("drain", () => send(Buffer.alloc(1 << 16)));
+    }
+  };
+  response.setHeader("content-length", 1e12);
+  send(readFileSync(tinyModel(path.slice("/endless/".length, -".gguf".length))));
+}
+
 /** A page with the package's exports in `sotto`; /tiny/NAME.gguf makes that model, /workers/NAME.js is an odd worker. */
 export const test = base.extend<{ blank: Page }>({
   blank: async ({ page }, use) => {
@@ -43,6 +59,9 @@ export const test = base.extend<{ blank: Page }>({
       "/models/": join(ROOT, "models"),
       "/tiny/": (_request: unknown, response: ServerResponse, path: string) =>
         response.end(readFileSync(tinyModel(path.slice("/tiny/".length, -".gguf".length)))),
+      // Goes on for as long as it is read; what was taken is in the next answer's length.
+      "/endless/": (_request: unknown, response: ServerResponse, path: string) => endless(response, path),
+      "/endless-sent": (_request: unknown, response: ServerResponse) => response.end(String(sent)),
       "/workers/": (_request: unknown, response: ServerResponse, path: string) =>
         script(response, `import "/patches/${path.slice("/workers/".length)}"; import "/dist/worker.js";`),
       "/patches/": (_request: unknown, response: ServerResponse, path: string) =>

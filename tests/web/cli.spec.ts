@@ -1,12 +1,15 @@
 /** The headless commands, and that they agree with the native ones. */
 import { spawnSync } from "node:child_process";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { ROOT } from "../../tools/setup.mjs";
 import { expect, test, tinyModel } from "./servers.js";
 
 const FOLDER = join(ROOT, "test-results", "cli");
 const BATCH = join(FOLDER, "batch.json");
+const CHATS = join(FOLDER, "chats.json");
+const TEMPLATE = join(FOLDER, "template.jinja");
+const VOCABULARY = join(FOLDER, "vocabulary.gguf");
 
 test.beforeAll(() => {
   mkdirSync(FOLDER, { recursive: true });
@@ -16,6 +19,23 @@ test.beforeAll(() => {
     other: "Grüße, 世界 🙂\n\tx = 1",
   };
   writeFileSync(BATCH, JSON.stringify(Object.entries(texts).map(([name, text]) => ({ name, text }))));
+  const messages = [{ role: "user", content: "Grüße 🙂" }];
+  const chats = [
+    { name: "plain", messages },
+    { name: "all", messages, tools: [{ a: 1 }], add_generation_prompt: true, variables: { bos_token: "<s>" }, now: 0 },
+    { name: "refused", messages: [{ role: "tool", content: "x" }] },
+    { name: "none" },
+    { name: "odd", messages, variable: {} },
+    { name: "wrong", messages, add_generation_prompt: "yes" },
+  ];
+  writeFileSync(CHATS, JSON.stringify(chats));
+  writeFileSync(
+    TEMPLATE,
+    "{{ bos_token }}{% for m in messages %}{% if m.role == 'tool' %}{{ raise_exception('no tools') }}{% endif %}" +
+      "{{ m.role }}: {{ m.content }}\n{% endfor %}{% if add_generation_prompt %}{{ tools | tojson }} in {{ strftime_now('%Y') }}{% endif %}",
+  );
+  // The same metadata, and no tensor.
+  writeFileSync(VOCABULARY, readFileSync(tinyModel("llama-spm-f32")).fill(0, 8, 16));
   writeFileSync(join(FOLDER, "page.gguf"), "<!doctype html><title>no model</title>");
 });
 
@@ -193,6 +213,50 @@ function sum({ kernels }: Pass, member: "calls" | "us" | "share"): number {
   return kernels.reduce((sum, kernel) => sum + kernel[member], 0);
 }
 
+const TEXT_COMMANDS: [string, string[]][] = [
+  ["tokenize", ["--model", VOCABULARY, "--batch", BATCH]],
+  ["tokenize", ["--model", VOCABULARY, "--text", "the cat</s>", "--special"]],
+  ["tokenize", ["--model", VOCABULARY, "--text", "the cat</s>", "--parse-special"]],
+  ["template", ["--template", TEMPLATE, "--batch", CHATS]],
+  ["template", ["--model", VOCABULARY, "--batch", CHATS]],
+  ["inspect", ["--model", VOCABULARY]],
+];
+
+for (const [command, args] of TEXT_COMMANDS)
+  test(`${command} ${args.filter((arg) => arg.startsWith("-")).join(" ")}: the same JSON here and natively`, () => {
+    const [web, native] = [json("web", [command, ...args]), json("native", [command, ...args])] as unknown[];
+    expect(web).toEqual(native);
+    expect(JSON.stringify(web).length).toBeGreaterThan(20);
+  });
+
+test("the text commands say what they found", () => {
+  const [plain, all, refused, none, odd, wrong] = json("web", [
+    "template",
+    "--template",
+    TEMPLATE,
+    "--batch",
+    CHATS,
+  ]) as {
+    text?: string;
+    error?: { code: string; message: string };
+  }[];
+  expect(plain!.text).toBe("user: Grüße 🙂\n");
+  expect(all!.text).toBe('<s>user: Grüße 🙂\n[{"a": 1}] in 1970');
+  expect(refused!.error!.code).toBe("bad_template");
+  expect([none!.error!.code, odd!.error!.code, wrong!.error!.code]).toEqual(Array(3).fill("bad_option"));
+  expect(odd!.error!.message).toBe("variable is not an option of renderChat; did you mean variables?");
+  expect(wrong!.error!.message).toBe('addGenerationPrompt is "yes"; give true or false.');
+  const header = json("web", ["inspect", "--model", tinyModel("llama-f32")]) as Record<string, unknown>;
+  expect(header).toMatchObject({
+    architecture: "llama",
+    n_tensors: 30,
+    context_length: 512,
+    tokenizer: { pre: "smollm" },
+  });
+  const listed = sotto("web", ["inspect", "--model", VOCABULARY]);
+  expect(listed.stdout).toMatch(/^architecture +"llama"$/m);
+});
+
 test("failures: exit code 1, one clear line, nothing on stdout", () => {
   const model = tinyModel("llama-f32");
   const cases: [string[], RegExp][] = [
@@ -208,6 +272,11 @@ test("failures: exit code 1, one clear line, nothing on stdout", () => {
     // cspell:ignore modle
     [["generate", "--modle", model], /Unknown option/],
     [["generate", "--model", model, "--prompt", "x", "--backend", "gpu"], /--backend is one of auto, webgpu, cpu/],
+    [["tokenize", "--model", VOCABULARY], /one of --text/],
+    [["tokenize", "--model", join(FOLDER, "page.gguf"), "--text", "x"], /not_gguf/],
+    [["template", "--batch", CHATS], /one of --template and --model/],
+    [["template", "--template", TEMPLATE, "--batch", TEMPLATE], /is not JSON/],
+    [["inspect"], /--model is missing/],
     [["dance"], /usage/],
   ];
   for (const [args, says] of cases) {

@@ -4,13 +4,13 @@
  */
 import type {
   Engine,
-  EngineGenerateOptions,
-  EngineLoadOptions,
   Generation,
   Loader as LoaderType,
-  Step,
+  Text as TextType,
+  TextLoader as TextLoaderType,
 } from "../../www/worker/engine.js";
-import type { Message, ModelInfo } from "../../www/wire/protocol.js";
+import type { GenerateOptions, LoadOptions, ModelHeader, ModelInfo, Step } from "../../www/wire/generated.js";
+import type { Message } from "../../www/wire/protocol.js";
 
 export default async function init(): Promise<void> {}
 
@@ -46,7 +46,7 @@ export class Loader implements LoaderType {
   #bytes = 0;
   /** Files that say so run on one. */
   #card = false;
-  static async create(_options: EngineLoadOptions): Promise<Loader> {
+  static async create(_options: LoadOptions): Promise<Loader> {
     return new Loader();
   }
   push(chunk: Uint8Array): void {
@@ -82,9 +82,68 @@ const CARD = {
   dot: true,
 };
 
-class FakeEngine implements Engine {
+/** A character is a token. */
+class FakeText {
+  tokenize(text: string): Uint32Array {
+    return Uint32Array.from(text, (c) => c.codePointAt(0)!);
+  }
+  detokenize(ids: number[]): string {
+    return String.fromCodePoint(...ids);
+  }
+  pieces(ids: number[]): string[] {
+    return ids.map((id) => String.fromCodePoint(id));
+  }
+  render_chat(messages: Message[]): string {
+    return messages.map(({ role, content }) => `${role}: ${content}\n`).join("");
+  }
+  free(): void {
+    log.freed++;
+  }
+}
+
+/** A file's first eight bytes are its header. */
+export class TextLoader implements TextLoaderType {
+  #bytes = 0;
+  push(chunk: Uint8Array): boolean {
+    this.#bytes += chunk.length;
+    log.pushed += chunk.length;
+    return this.#bytes >= 8;
+  }
+  finish(): TextType {
+    if (this.#bytes < 8) throw fail("truncated", `The file ends after ${this.#bytes} bytes.`);
+    return new Text();
+  }
+  free(): void {}
+}
+
+export class Text extends FakeText implements TextType {
+  static of_template(): Text {
+    return new Text();
+  }
+  header(): ModelHeader {
+    return {
+      architecture: "llama",
+      name: "Fake",
+      kind: null,
+      version: 3,
+      fileBytes: 64,
+      nParams: 0,
+      nTensors: 0,
+      types: [],
+      contextLength: 8192,
+      sizes: {},
+      tokenizer: { model: "gpt2", pre: null, vocabSize: 49_152, addsBos: false, error: null },
+      specialTokens: [],
+      eosTokens: [2],
+      chatTemplate: "{{ messages }}",
+    };
+  }
+}
+
+class FakeEngine extends FakeText implements Engine {
   #card: boolean;
   constructor(card: boolean) {
+    super();
     this.#card = card;
   }
   info(): ModelInfo {
@@ -116,13 +175,7 @@ class FakeEngine implements Engine {
       tuning: ["q4_1 576x576 rows 1 fused = matvec subgroup 16"],
     };
   }
-  tokenize(text: string): Uint32Array {
-    return Uint32Array.from(text, (c) => c.codePointAt(0)!);
-  }
-  detokenize(ids: Uint32Array): string {
-    return String.fromCodePoint(...ids);
-  }
-  generate(prompt: string | Message[], options: EngineGenerateOptions): Generation {
+  generate(prompt: string | Message[], options: GenerateOptions): Generation {
     const text = typeof prompt === "string" ? prompt : prompt.at(-1)!.content;
     if (text === "trap") throw new WebAssembly.RuntimeError("unreachable");
     if (text.length > 2000)
@@ -152,13 +205,11 @@ class FakeEngine implements Engine {
   dispose(): void {
     log.disposed++;
   }
-  free(): void {}
 }
 
 class FakeGeneration implements Generation {
   #words: string[];
   #at = -1;
-  #said = "";
   #prompt: string;
   #max: number;
   #delay: number;
@@ -174,20 +225,19 @@ class FakeGeneration implements Generation {
     if (this.#prompt === "exit") globalThis.close();
     if (this.#prompt === "hang") await new Promise(() => {});
     if (this.#prompt === "lost" && this.#at === 3) throw fail("device_lost", "The GPU was lost; load the model again.");
-    if (this.#at++ < 0) return { kind: "prefill", done: 8, total: 8 };
+    if (this.#at++ < 0) return { progress: { phase: "prefill", loaded: 8, total: 8 } };
     const length = Math.min(this.#max, this.#words.length);
-    if (this.#at <= length) {
-      const text = this.#words[this.#at - 1]!;
-      this.#said += text;
-      return { kind: "token", text, tokens: [this.#at] };
-    }
+    if (this.#at <= length) return { chunk: { text: this.#words[this.#at - 1]!, tokens: [this.#at] } };
+    if (this.#at > length + 1) return undefined;
     return {
-      kind: "end",
-      finishReason: length < this.#words.length ? "length" : "stop",
-      text: this.#said,
-      tokens: Array.from({ length }, (_, i) => i + 1),
-      promptTokens: [1, 2, 3],
-      timings: { ttftMs: 240, prefillTps: 120, decodeTps: 31.4 },
+      chunk: {
+        text: "",
+        tokens: [],
+        finishReason: length < this.#words.length ? "length" : "stop",
+        timings: { ttftMs: 240, prefillMs: 200, prefillTps: 120, decodeMs: 1000, decodeTps: 31.4, cachedTokens: 0 },
+        usage: { promptTokens: 3, completionTokens: length },
+        promptTokens: [1, 2, 3],
+      },
     };
   }
   cancel(): void {

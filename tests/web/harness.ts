@@ -1,4 +1,5 @@
 /** A page's connection to a host in the same process, over a message channel, with the fake engine. */
+import { readOptions } from "../../www/api/arguments.js";
 import type { Endpoint } from "../../www/api/workers.js";
 import type { EngineModule } from "../../www/worker/engine.js";
 import { Host } from "../../www/worker/host.js";
@@ -8,8 +9,9 @@ import * as fake from "./fake-engine.js";
 
 export function fakeWorker(module: () => Promise<EngineModule> = async () => fake): Endpoint & { terminated: boolean } {
   const { port1, port2 } = new MessageChannel();
-  const host = new Host({ start: module, usableThreads: () => undefined }, (message: ToPage) =>
-    port2.postMessage(message),
+  const host = new Host(
+    { start: module, startText: async () => fake, usableThreads: () => undefined },
+    (message: ToPage) => port2.postMessage(message),
   );
   port2.onmessage = ({ data }: MessageEvent<ToWorker>) => {
     if (data.type === "start") port2.postMessage({ type: "ready" } satisfies ToPage);
@@ -32,7 +34,8 @@ export function fakeWorker(module: () => Promise<EngineModule> = async () => fak
 export const GGUF = new Blob(["GGUF", new Uint8Array(60)]);
 
 export function loadFake(source: SourceData = { kind: "blob", blob: GGUF }, options: LoadOptions = {}): Promise<Model> {
-  return connect(() => fakeWorker(), source, options);
+  const { wire, page } = readOptions("load", options);
+  return connect(() => fakeWorker(), source, wire, page);
 }
 
 /** The code of what a promise rejects with. */

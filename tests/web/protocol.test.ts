@@ -165,9 +165,9 @@ test("a failed load frees the loader and ends the worker", async () => {
 test("a load can be stopped while it waits for the adapter", async () => {
   const stuck = { Loader: { create: () => new Promise<Loader>(() => {}) } };
   const worker = fakeWorker(async () => stuck);
-  expect(await codeOf(connect(() => worker, { kind: "blob", blob: GGUF }, { signal: AbortSignal.timeout(30) }))).toBe(
-    "aborted",
-  );
+  expect(
+    await codeOf(connect(() => worker, { kind: "blob", blob: GGUF }, {}, { signal: AbortSignal.timeout(30) })),
+  ).toBe("aborted");
   await expect.poll(() => worker.terminated).toBe(true);
 });
 
@@ -182,7 +182,7 @@ test("a load that is stopped while it reads frees the loader, then the worker en
     freed ??= log.freed;
     terminate();
   };
-  expect(await codeOf(connect(() => worker, source, { signal: AbortSignal.timeout(50) }))).toBe("aborted");
+  expect(await codeOf(connect(() => worker, source, {}, { signal: AbortSignal.timeout(50) }))).toBe("aborted");
   await expect.poll(() => worker.terminated).toBe(true);
   expect(freed).toBe(1);
 });

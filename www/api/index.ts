@@ -6,45 +6,76 @@
  *
  * Importing this module touches nothing of the browser, so it is safe on a server too.
  */
-import { SottoError, aborted } from "../wire/errors.js";
+import { readOptions } from "./arguments.js";
 import { connect, type Model } from "./model.js";
-import type { LoadOptions, Source, SourceData } from "../wire/protocol.js";
-import { pump } from "../wire/pump.js";
+import { absolute, describe } from "./source.js";
+import { connectText, type ModelText } from "./text.js";
+import { SottoError, aborted } from "../wire/errors.js";
+import type { LoadOptions, Source, TextOptions } from "../wire/protocol.js";
 
 export type { Model } from "./model.js";
+export type { ModelText } from "./text.js";
 export { ERROR_CODES, SottoError, type ErrorCode } from "../wire/errors.js";
 export type {
+  AdapterInfo,
   BenchOptions,
   BenchResult,
   Chunk,
+  DetokenizeOptions,
   GenerateOptions,
   LoadOptions,
   Memory,
   Message,
+  ModelHeader,
   ModelInfo,
   Progress,
+  RenderChatOptions,
+  ScoreOptions,
   ScoreResult,
   Source,
+  TextOptions,
   Timings,
+  TokenizeOptions,
   Warning,
 } from "../wire/protocol.js";
 
 /** Loads a GGUF model in a worker of its own. Rejects with a `SottoError`. */
-export async function load(source: Source, options: LoadOptions = {}): Promise<Model> {
-  const { signal, workerUrl } = options;
+export async function load(source: Source, options?: LoadOptions): Promise<Model> {
+  const { wire, page } = readOptions("load", options);
+  const { signal, headers, workerUrl, wasmUrl } = page;
   if (signal?.aborted) throw aborted("Loading the model", signal);
+  requireWorkers();
+  const failed = new AbortController();
+  const data = describe(source, headers, failed.signal);
+  const place = { ...page, ...(wasmUrl && { wasmUrl: absolute(wasmUrl) }) };
+  const model = connect(() => startWorker(workerUrl), data, wire, place);
+  model.catch(() => failed.abort());
+  return model;
+}
+
+/**
+ * Reads a model's tokenizer, chat template and header: no weights are loaded, and nothing after the header is downloaded.
+ * A file that holds a vocabulary only will do. With `{ template }`, Jinja's source, there is `renderChat` alone.
+ */
+export async function loadText(source: Source | { template: string }, options?: TextOptions): Promise<ModelText> {
+  const { page } = readOptions("loadText", options);
+  const { signal, headers, workerUrl, wasmUrl } = page;
+  if (signal?.aborted) throw aborted("Reading the model", signal);
+  requireWorkers();
+  const failed = new AbortController();
+  const template = (source as { template?: unknown } | null | undefined)?.template;
+  const data =
+    typeof template === "string" ? { template } : { source: describe(source as Source, headers, failed.signal) };
+  const place = { signal, ...(wasmUrl && { wasmUrl: absolute(wasmUrl) }) };
+  const text = connectText(() => startWorker(workerUrl), data, place);
+  text.catch(() => failed.abort());
+  return text;
+}
+
+function requireWorkers(): void {
   if (typeof Worker === "undefined") {
     throw new SottoError("no_webgpu", "There are no web workers here; load models in a browser, not on a server.");
   }
-  const failed = new AbortController();
-  const data = describe(source, options, failed.signal);
-  const { wasmUrl } = options;
-  const model = connect(() => startWorker(workerUrl), data, {
-    ...options,
-    ...(wasmUrl !== undefined && { wasmUrl: absolute(wasmUrl) }),
-  });
-  model.catch(() => failed.abort());
-  return model;
 }
 
 function startWorker(url: string | URL | undefined): Worker {
@@ -60,43 +91,4 @@ function startWorker(url: string | URL | undefined): Worker {
       { cause },
     );
   }
-}
-
-/** A source in the form that can be sent to the worker; a stream is cancelled when the load has `failed`. */
-function describe(source: Source, { headers }: LoadOptions, failed: AbortSignal): SourceData {
-  if (typeof source === "string" || source instanceof URL) {
-    return { kind: "url", url: absolute(source), ...(headers && { headers }) };
-  }
-  if (source instanceof Blob) return { kind: "blob", blob: source };
-  if (source instanceof ReadableStream) return { kind: "port", port: pump(source, failed) };
-  if (source instanceof ArrayBuffer) return bytes(new Uint8Array(source));
-  if (ArrayBuffer.isView(source)) return bytes(new Uint8Array(source.buffer, source.byteOffset, source.byteLength));
-  throw new SottoError(
-    "bad_option",
-    "A model is loaded from a URL, a File or Blob, a ReadableStream, or bytes; this is none of them.",
-  );
-}
-
-function bytes(data: Uint8Array): SourceData {
-  return { kind: "port", port: pump(data), total: data.length };
-}
-
-/** Relative to the page; a worker would resolve it relative to its own script. */
-function absolute(url: string | URL): string {
-  const base = globalThis.document?.baseURI ?? globalThis.location?.href;
-  let parsed: URL;
-  try {
-    parsed = new URL(url, base);
-  } catch (cause) {
-    throw new SottoError("bad_option", `"${String(url)}" is not a URL; give the full address of a .gguf file.`, {
-      cause,
-    });
-  }
-  if (!["http:", "https:", "blob:", "data:"].includes(parsed.protocol)) {
-    throw new SottoError(
-      "bad_option",
-      `A page cannot read "${parsed.protocol}" addresses; use http(s), or pick the file.`,
-    );
-  }
-  return parsed.href;
 }

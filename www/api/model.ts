@@ -1,50 +1,41 @@
 /** A loaded model, as a page holds it. */
+import { readOptions, readPrompt, readText } from "./arguments.js";
 import { Connection } from "./connection.js";
+import { Loaded } from "./loaded.js";
+import { transferred } from "./source.js";
 import { type Endpoint, Workers } from "./workers.js";
 import { SottoError } from "../wire/errors.js";
 import type {
   BenchOptions,
   BenchResult,
+  Calls,
   Chunk,
   GenerateOptions,
-  LoadOptions,
   Message,
   ModelInfo,
+  PageOptions,
+  ScoreOptions,
   ScoreResult,
   SourceData,
 } from "../wire/protocol.js";
 
 /** Loads a model through workers that `start` starts. */
-export async function connect(start: () => Endpoint, source: SourceData, options: LoadOptions): Promise<Model> {
-  const {
-    signal,
-    onProgress,
-    onWarning,
-    wasmUrl,
-    backend,
-    precision,
-    threads,
-    contextLength,
-    maxBatchTokens,
-    kvType,
-    f16,
-    subgroups,
-    dot,
-    tune,
-  } = options;
+export async function connect(
+  start: () => Endpoint,
+  source: SourceData,
+  options: Calls["load"]["args"]["options"],
+  { signal, onProgress, onWarning, wasmUrl }: PageOptions = {},
+): Promise<Model> {
   const connection = new Connection(new Workers(start), wasmUrl?.toString());
   try {
     const info = await connection.call(
       "load",
-      {
-        source,
-        options: { backend, precision, threads, contextLength, maxBatchTokens, kvType, f16, subgroups, dot, tune },
-      },
+      { source, options },
       {
         what: "Loading the model",
         signal,
         onEvent: (event) => ("progress" in event ? onProgress?.(event.progress) : onWarning?.(event.warning)),
-        transfer: source.kind === "port" ? [source.port] : [],
+        transfer: transferred(source),
       },
     );
     return new Model(connection, info);
@@ -56,13 +47,12 @@ export async function connect(start: () => Endpoint, source: SourceData, options
 }
 
 /** A loaded model. It lives in a worker until `dispose()`. */
-export class Model {
+export class Model extends Loaded {
   readonly info: ModelInfo;
-  #connection: Connection;
 
   /** Use `load()`. */
   constructor(connection: Connection, info: ModelInfo) {
-    this.#connection = connection;
+    super(connection);
     this.info = info;
   }
 
@@ -71,9 +61,14 @@ export class Model {
    * `options.signal`, which then throws a `SottoError` with code `aborted`. Requests at the same
    * time run one after the other.
    */
-  async *generate(prompt: string | Message[], options: GenerateOptions = {}): AsyncGenerator<Chunk, void, undefined> {
-    const { signal, onProgress, ...rest } = options;
-    const events = this.#connection.stream("generate", { prompt, options: rest }, { what: "The reply", signal });
+  async *generate(
+    prompt: string | readonly Message[],
+    options?: GenerateOptions,
+  ): AsyncGenerator<Chunk, void, undefined> {
+    const { wire, page } = readOptions("generate", options);
+    const { signal, onProgress } = page;
+    const args = { prompt: readPrompt(prompt), options: wire };
+    const events = this.connection.stream("generate", args, { what: "The reply", signal });
     try {
       for (;;) {
         const event = await events.next();
@@ -89,36 +84,20 @@ export class Model {
     }
   }
 
-  /** Token ids of a text; `addSpecial` adds what the model puts around it, `parseSpecial` reads `<|…|>` as tokens. */
-  tokenize(text: string, options: { addSpecial?: boolean; parseSpecial?: boolean } = {}): Promise<number[]> {
-    return this.#connection.call("tokenize", { text, options });
-  }
-
-  detokenize(ids: ArrayLike<number>, keepSpecial = false): Promise<string> {
-    return this.#connection.call("detokenize", { ids: Array.from(ids), keepSpecial });
-  }
-
   /** How likely the model finds a text. */
-  async score(text: string, options: { signal?: AbortSignal } = {}): Promise<ScoreResult> {
-    const { score, memory } = await this.#connection.call("score", { text }, { ...options, what: "The scoring" });
+  async score(text: string, options?: ScoreOptions): Promise<ScoreResult> {
+    const { signal } = readOptions("score", options).page;
+    const args = { text: readText("text", text) };
+    const { score, memory } = await this.connection.call("score", args, { signal, what: "The scoring" });
     this.info.memory = memory;
     return score;
   }
 
   /** Measures prefill and decode speed with made-up tokens. */
-  async bench(options: BenchOptions & { signal?: AbortSignal } = {}): Promise<BenchResult> {
-    const { signal, ...rest } = options;
-    const { bench, memory } = await this.#connection.call("bench", rest, { signal, what: "The measurement" });
+  async bench(options?: BenchOptions): Promise<BenchResult> {
+    const { wire, page } = readOptions("bench", options);
+    const { bench, memory } = await this.connection.call("bench", wire, { ...page, what: "The measurement" });
     this.info.memory = memory;
     return bench;
-  }
-
-  /** Frees the model's memory and ends its workers; running calls fail with code `disposed`. */
-  dispose(): Promise<void> {
-    return this.#connection.end(new SottoError("disposed", "The model was disposed; load it again."));
-  }
-
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.dispose();
   }
 }

@@ -1,36 +1,8 @@
 /** Every failure the package reports: a stable `code` for programs, one sentence for people. */
 
-/** The codes, in the order of `crate/base/error.rs` (a test compares the two lists). */
-export const ERROR_CODES = [
-  "not_gguf",
-  "unsupported_version",
-  "truncated",
-  "bad_header",
-  "bad_metadata",
-  "unsupported_architecture",
-  "unsupported_tensor_type",
-  "missing_tensor",
-  "bad_shape",
-  "unsupported_tokenizer",
-  "no_template",
-  "bad_template",
-  "prompt_too_long",
-  "bad_option",
-  "no_webgpu",
-  "adapter_too_small",
-  "out_of_memory",
-  "device_lost",
-  "gpu",
-  "bad_logits",
-  "aborted",
-  "disposed",
-  "network",
-  "http",
-  "io",
-  "internal",
-] as const;
+import { ERROR_CODES, type ErrorCode } from "./generated.js";
 
-export type ErrorCode = (typeof ERROR_CODES)[number];
+export { ERROR_CODES, type ErrorCode };
 
 /** What is sent between the worker and the page in place of an `Error`. */
 export interface ErrorData {

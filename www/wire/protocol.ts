@@ -1,16 +1,25 @@
 /** The types of the public API, and the messages between the page and its worker. */
 import type { ErrorCode, ErrorData } from "./errors.js";
+import type * as wire from "./generated.js";
+
+export type {
+  AdapterInfo,
+  BenchResult,
+  Chunk,
+  DetokenizeOptions,
+  Memory,
+  ModelHeader,
+  ModelInfo,
+  Progress,
+  RenderChatOptions,
+  ScoreResult,
+  Step,
+  Timings,
+  TokenizeOptions,
+} from "./generated.js";
 
 /** Where a model comes from. A string or `URL` is resolved against the page. */
 export type Source = string | URL | Blob | ReadableStream<Uint8Array> | ArrayBuffer | ArrayBufferView;
-
-export interface Progress {
-  /** `download`: bytes of the file; `prepare`: the engine starts; `ready`: the last event; `prefill`: prompt tokens. */
-  phase: "download" | "prepare" | "ready" | "prefill";
-  loaded: number;
-  /** Unknown until the file's header has been read if the server sends no length. */
-  total: number | undefined;
-}
 
 /** Something that the model works in spite of. */
 export interface Warning {
@@ -18,40 +27,14 @@ export interface Warning {
   message: string;
 }
 
-export interface LoadOptions {
-  signal?: AbortSignal;
-  onProgress?: (progress: Progress) => void;
+/** Options that stay in the page. */
+export interface PageOptions {
+  /** Stops the call, which then fails with code `aborted`. */
+  signal?: AbortSignal | undefined;
+  /** Called while a model is loaded, and while a prompt is computed with `phase: "prefill"`. */
+  onProgress?: (progress: wire.Progress) => void;
   /** Called if WebGPU fails and the CPU takes its place, or if it has to do with one thread. */
   onWarning?: (warning: Warning) => void;
-  /**
-   * `auto` takes a graphics card where WebGPU offers one, else the CPU; `info.backendReason` says why. With `webgpu` there
-   * is no other choice: what it lacks is an error.
-   */
-  backend?: "auto" | "webgpu" | "cpu";
-  /**
-   * Bits of activations in matrix products. `high` (the default) takes as many as are as good as f32. `fast` allows 8 bits
-   * where that is quicker: on the CPU where the browser has relaxed SIMD, on a graphics card where measurement says so.
-   * That costs up to 2 % of a text's log-likelihood.
-   */
-  precision?: "high" | "fast";
-  /**
-   * Threads that compute on the CPU, in a page that is cross-origin isolated; by default one a core, at most 8. Elsewhere,
-   * and with `wasmUrl`, there is one.
-   */
-  threads?: number;
-  /** Tokens of context to reserve memory for (the engine picks a modest number by default). */
-  contextLength?: number;
-  /** Prompt tokens computed at once. */
-  maxBatchTokens?: number;
-  kvType?: "f16" | "f32";
-  /** `false` keeps the kernels to f32 on an adapter with `shader-f16`. */
-  f16?: boolean;
-  /** `false` keeps the kernels off subgroup operations. */
-  subgroups?: boolean;
-  /** `false` keeps the kernels off packed integer products. */
-  dot?: boolean;
-  /** Whether kernels are measured, for up to 1.5 s, where the adapter and model are new (by default on a real GPU). */
-  tune?: boolean;
   /** Extra request headers for a URL, for instance `Authorization`. */
   headers?: Record<string, string>;
   /** Where `worker.js` lies, if the bundler moved it. */
@@ -60,146 +43,20 @@ export interface LoadOptions {
   wasmUrl?: string | URL;
 }
 
+export interface LoadOptions extends wire.LoadOptions, PageOptions {}
+
+export interface TextOptions extends Omit<PageOptions, "onProgress" | "onWarning"> {}
+
+export interface GenerateOptions extends wire.GenerateOptions, Pick<PageOptions, "signal" | "onProgress"> {}
+
+export interface ScoreOptions extends Pick<PageOptions, "signal"> {}
+
+export interface BenchOptions extends wire.BenchOptions, Pick<PageOptions, "signal"> {}
+
 export interface Message {
   role: string;
   content: string;
   [key: string]: unknown;
-}
-
-export interface GenerateOptions {
-  signal?: AbortSignal;
-  /** Called while the prompt is computed, with `phase: "prefill"`. */
-  onProgress?: (progress: Progress) => void;
-  maxTokens?: number;
-  /** 0 is greedy. */
-  temperature?: number;
-  topK?: number;
-  topP?: number;
-  minP?: number;
-  repeatPenalty?: number;
-  repeatLastN?: number;
-  presencePenalty?: number;
-  frequencyPenalty?: number;
-  /** Added to the logit of a token id. */
-  logitBias?: Record<number, number>;
-  seed?: number;
-  stop?: string[];
-  stopTokens?: number[];
-  /** No chat template; special tokens in the prompt are parsed. */
-  raw?: boolean;
-}
-
-export interface Timings {
-  /** From the request to the first token. */
-  ttftMs: number;
-  prefillTps: number;
-  decodeTps: number;
-  [key: string]: number;
-}
-
-/** A piece of the reply; the last one has `finishReason` and what follows it. */
-export interface Chunk {
-  text: string;
-  tokens: number[];
-  finishReason?: "stop" | "length" | "abort";
-  timings?: Timings;
-  usage?: { promptTokens: number; completionTokens: number };
-  /** The token ids the prompt became. */
-  promptTokens?: number[];
-}
-
-export interface Memory {
-  /** 0 on the CPU, whose buffers lie in the wasm heap. */
-  gpuBytes: number;
-  /** The size of the wasm heap; it never shrinks, so this is its peak. */
-  wasmBytes: number;
-}
-
-export interface ModelInfo {
-  architecture: string;
-  name: string;
-  nParams?: number;
-  nLayers: number;
-  contextLength: number;
-  trainedContext: number;
-  vocabSize: number;
-  quantization: string;
-  chatTemplate: boolean;
-  backend: "webgpu" | "cpu";
-  /** Why this backend: a sentence. */
-  backendReason: string;
-  /** What WebGPU runs on; `null` on the CPU. */
-  adapter: {
-    vendor: string;
-    architecture: string;
-    description: string;
-    isSoftware: boolean;
-    subgroups: boolean;
-    f16: boolean;
-    dot: boolean;
-  } | null;
-  /** Threads that compute; on WebGPU they are the card's own, and this is 1. */
-  threads: number;
-  memory: Memory;
-  eosTokens: number[];
-  /** The kernels that measurement chose, one line a matrix product; empty where none was made. */
-  tuning: string[];
-}
-
-export interface ScoreResult {
-  tokens: number[];
-  /** Mean negative log-likelihood of every token after the first. */
-  nllMean: number;
-  perplexity: number;
-  /** The ten best `[id, logit]` at the last position. */
-  top: [number, number][];
-}
-
-export interface BenchOptions {
-  /** One length, or several to compare. */
-  promptTokens?: number | number[];
-  genTokens?: number;
-  runs?: number;
-  /** Time every kernel too; `bad_option` where the adapter or browser cannot. */
-  profile?: boolean;
-}
-
-/** Medians over the runs. What depends on a prompt is that of the first length. */
-export interface BenchResult {
-  prefillTps: number;
-  decodeTps: number;
-  ttftMs: number;
-  dispatchesPerToken: number;
-  /** Bytes that the first token after the prompt reads, at the least, and the memory speed that decoding reaches. */
-  weightBytesPerToken: number;
-  kvBytesPerToken: number;
-  decodeGbps: number;
-  /** CPU time to encode and submit one token's dispatches; `null` on the CPU, which computes them. */
-  encodeUs: number | null;
-  /** Every length, if more than one was asked for. */
-  lengths?: { promptTokens: number; prefillTps: number; decodeTps: number; ttftMs: number }[];
-  /** One decoded token, and one chunk of a prompt. */
-  profile?: { decode: PassTime; prefill: PassTime };
-}
-
-export interface PassTime {
-  /** Tokens in the pass, and the position of the first. */
-  rows: number;
-  position: number;
-  /** All dispatches in one pass, from submission to done. */
-  wallUs: number;
-  /** The sum of the kernels, each in a pass of its own. */
-  kernelsUs: number;
-  /** The longest first. */
-  kernels: {
-    name: string;
-    calls: number;
-    us: number;
-    share: number;
-    weightBytes: number;
-    kvBytes: number;
-    gbps: number;
-  }[];
 }
 
 /** A source as it travels: a stream or bytes come through a port (see pump.ts). */
@@ -211,26 +68,23 @@ export type SourceData =
 /** What the page may ask; each gets one `done` or `failed`, with `event`s before it. */
 export interface Calls {
   load: {
-    args: {
-      source: SourceData;
-      options: Omit<LoadOptions, "signal" | "onProgress" | "onWarning" | "headers" | "workerUrl" | "wasmUrl">;
-    };
-    event: { progress: Progress } | { warning: Warning };
-    result: ModelInfo;
+    args: { source: SourceData; options: wire.LoadOptions };
+    event: { progress: wire.Progress } | { warning: Warning };
+    result: wire.ModelInfo;
   };
+  /** Tokenizer, template and header alone. */
+  loadText: { args: { source: SourceData } | { template: string }; event: never; result: wire.ModelHeader };
   generate: {
-    args: { prompt: string | Message[]; options: Omit<GenerateOptions, "signal" | "onProgress"> };
-    event: { chunk: Chunk } | { progress: Progress };
-    result: Memory;
+    args: { prompt: string | Message[]; options: wire.GenerateOptions };
+    event: wire.Step;
+    result: wire.Memory;
   };
-  tokenize: {
-    args: { text: string; options: { addSpecial?: boolean; parseSpecial?: boolean } };
-    event: never;
-    result: number[];
-  };
-  detokenize: { args: { ids: number[]; keepSpecial?: boolean }; event: never; result: string };
-  score: { args: { text: string }; event: never; result: { score: ScoreResult; memory: Memory } };
-  bench: { args: BenchOptions; event: never; result: { bench: BenchResult; memory: Memory } };
+  tokenize: { args: { text: string; options: wire.TokenizeOptions }; event: never; result: number[] };
+  detokenize: { args: { ids: number[]; options: wire.DetokenizeOptions }; event: never; result: string };
+  pieces: { args: { ids: number[] }; event: never; result: string[] };
+  renderChat: { args: { messages: Message[]; options: wire.RenderChatOptions }; event: never; result: string };
+  score: { args: { text: string }; event: never; result: { score: wire.ScoreResult; memory: wire.Memory } };
+  bench: { args: wire.BenchOptions; event: never; result: { bench: wire.BenchResult; memory: wire.Memory } };
   dispose: { args: Record<string, never>; event: never; result: null };
 }
 

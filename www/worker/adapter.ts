@@ -3,7 +3,7 @@
  * device for it nor reports it, and it passes on only part of the adapter's name. So the worker adds the feature to
  * the request, and tells the engine what adapter it is on. Without subgroups the engine runs its other kernels.
  */
-import type { EngineLoadOptions } from "./engine.js";
+import type { AdapterName } from "./engine.js";
 import { SottoError } from "../wire/errors.js";
 
 interface Adapter {
@@ -26,7 +26,7 @@ export function requireWebgpu(): void {
 const SOFTWARE = /swiftshader|llvmpipe|lavapipe|warp|basic render/i;
 
 /** Whether there is an adapter, and it is no software. */
-export function isGraphicsCard(adapter: EngineLoadOptions["adapter"]): boolean {
+export function isGraphicsCard(adapter: AdapterName | undefined): boolean {
   return (
     !!adapter &&
     !adapter.isFallback &&
@@ -34,11 +34,19 @@ export function isGraphicsCard(adapter: EngineLoadOptions["adapter"]): boolean {
   );
 }
 
+export interface Described {
+  /** The device will have the `subgroups` feature. */
+  subgroups: boolean;
+  /** The shading language has `packed_4x8_integer_dot_product`. */
+  dot: boolean;
+  adapter?: AdapterName;
+}
+
 /**
  * Describes the default adapter; with `subgroups`, every device asked for from now on has them where it can. `dot` is a
  * feature of the browser's shading language, which wgpu does not pass on.
  */
-export async function describeAdapter(): Promise<Pick<EngineLoadOptions, "subgroups" | "dot" | "adapter">> {
+export async function describeAdapter(): Promise<Described> {
   const gpu = typeof navigator === "undefined" ? undefined : navigator.gpu;
   const found = await gpu?.requestAdapter({ powerPreference: "high-performance" });
   // The engine asks again and says what is missing.

@@ -3,21 +3,18 @@
  * Every method may throw `{ name: "SottoError", code, message }`.
  */
 import type { ErrorData } from "../wire/errors.js";
-import type {
-  BenchOptions,
-  BenchResult,
-  GenerateOptions,
-  Message,
-  ModelInfo,
-  ScoreResult,
-  Timings,
-  Warning,
-} from "../wire/protocol.js";
+import type * as wire from "../wire/generated.js";
+import type { Message, Warning } from "../wire/protocol.js";
 
 export interface EngineModule {
   /** `pause` is called about 30 times a second while the CPU computes, and awaited; `spawn` starts a thread (threads.ts). */
   Loader: {
-    create(options: EngineLoadOptions, pause: () => Promise<void>, spawn?: (worker: number) => void): Promise<Loader>;
+    create(
+      options: wire.LoadOptions,
+      place: Place,
+      pause: () => Promise<void>,
+      spawn?: (worker: number) => void,
+    ): Promise<Loader>;
   };
   /** Those of an artifact that has some. */
   threads?: { count: number; spawn: (worker: number) => void };
@@ -25,22 +22,26 @@ export interface EngineModule {
   warning?: Warning;
 }
 
-export interface EngineLoadOptions {
-  backend?: "auto" | "webgpu" | "cpu";
-  precision?: "high" | "fast";
-  threads?: number;
-  contextLength?: number;
-  maxBatchTokens?: number;
-  kvType?: "f16" | "f32";
-  /** The device will have the `subgroups` feature (see adapter.ts). */
-  subgroups?: boolean;
-  /** The shading language has `packed_4x8_integer_dot_product`. */
-  dot?: boolean;
-  adapter?: { vendor: string; architecture: string; description: string; isFallback: boolean };
-  f16?: boolean;
-  tune?: boolean;
+/** The artifact without threads has this too. */
+export interface TextModule {
+  TextLoader: new () => TextLoader;
+  /** Text by a chat template alone. */
+  Text: { of_template(source: string): Text };
+}
+
+/** Where the engine runs, beside what the caller wants. */
+export interface Place {
+  adapter?: AdapterName | undefined;
   /** What was measured before on this adapter. */
-  tuning?: string[];
+  tuning: string[];
+}
+
+/** An adapter as the browser describes it. */
+export interface AdapterName {
+  vendor: string;
+  architecture: string;
+  description: string;
+  isFallback: boolean;
 }
 
 /** One model load: bytes go in, in order; an engine comes out. */
@@ -56,36 +57,40 @@ export interface Loader {
   free(): void;
 }
 
-export interface Engine {
-  info(): ModelInfo;
-  tokenize(text: string, options: { addSpecial?: boolean; parseSpecial?: boolean }): Uint32Array;
-  detokenize(ids: Uint32Array, keepSpecial?: boolean): string;
+/** The bytes of a file's header go in, in order. */
+export interface TextLoader {
+  /** Whether this was enough. */
+  push(chunk: Uint8Array): boolean;
+  finish(): Text;
+  free(): void;
+}
+
+/** What tokenizer and chat template do. */
+export interface TextCalls {
+  tokenize(text: string, options: wire.TokenizeOptions): Uint32Array;
+  detokenize(ids: number[], options: wire.DetokenizeOptions): string;
+  pieces(ids: number[]): string[];
+  render_chat(messages: Message[], options: wire.RenderChatOptions): string;
+}
+
+export interface Text extends TextCalls {
+  header(): wire.ModelHeader;
+  free(): void;
+}
+
+export interface Engine extends TextCalls {
+  info(): wire.ModelInfo;
   /** One at a time; the host queues. */
-  generate(prompt: string | Message[], options: EngineGenerateOptions): Generation;
-  score(text: string): Promise<ScoreResult>;
-  bench(options: BenchOptions): Promise<BenchResult>;
+  generate(prompt: string | Message[], options: wire.GenerateOptions): Generation;
+  score(text: string): Promise<wire.ScoreResult>;
+  bench(options: wire.BenchOptions): Promise<wire.BenchResult>;
   dispose(): void;
   free(): void;
 }
 
-export type EngineGenerateOptions = Omit<GenerateOptions, "signal" | "onProgress">;
-
 export interface Generation {
-  next(): Promise<Step | undefined>;
+  next(): Promise<wire.Step | undefined>;
   /** Ends the generation, on the CPU in the middle of a step too. */
   cancel(): void;
   free(): void;
 }
-
-export type Step =
-  | { kind: "prefill"; done: number; total: number }
-  | { kind: "token"; text: string; tokens: number[] }
-  | {
-      kind: "end";
-      finishReason: "stop" | "length" | "abort";
-      /** The whole text and all its tokens. */
-      text: string;
-      tokens: number[];
-      promptTokens: number[];
-      timings: Timings;
-    };

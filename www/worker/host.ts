@@ -1,8 +1,8 @@
 /** The worker's side of the protocol: loads one model, then answers calls about it. */
-import type { Engine, EngineModule } from "./engine.js";
+import type { Engine, EngineModule, Text, TextCalls, TextModule } from "./engine.js";
 import { SottoError, aborted } from "../wire/errors.js";
 import { chunks, open } from "./fetch.js";
-import type { Calls, Memory, Method, ModelInfo, Progress, ToPage, ToWorker } from "../wire/protocol.js";
+import type { Calls, Memory, Method, ModelHeader, ModelInfo, Progress, ToPage, ToWorker } from "../wire/protocol.js";
 import { describeAdapter, isGraphicsCard, requireWebgpu } from "./adapter.js";
 import { pause } from "./pause.js";
 import { readTuning, writeTuning } from "../store/tuning.js";
@@ -21,6 +21,8 @@ interface Context<M extends Method> {
 export interface EngineSource {
   /** With a number of threads, for the CPU backend alone. */
   start(threads: number | undefined): Promise<EngineModule>;
+  /** For a tokenizer and a chat template alone. */
+  startText(): Promise<TextModule>;
   /** How many there can be where `wanted` are, or nobody has said; `fast` wants products of 8 bits. */
   usableThreads(wanted: number | undefined, fast: boolean): number | undefined;
 }
@@ -29,6 +31,8 @@ export class Host {
   #source: EngineSource;
   #post: (message: ToPage) => void;
   #engine: Engine | undefined;
+  /** In the engine's place, where only a header was read. */
+  #text: Text | undefined;
   #crash: SottoError | undefined;
   #running = new Map<number, AbortController>();
   /** Whole requests: replies, scores, measurements. */
@@ -79,6 +83,10 @@ export class Host {
     return this.#engine;
   }
 
+  get #texts(): TextCalls {
+    return this.#text ?? this.#ready;
+  }
+
   #memory(): Memory {
     return this.#ready.info().memory;
   }
@@ -86,11 +94,11 @@ export class Host {
   #calls: { [M in Method]: (args: Calls[M]["args"], context: Context<M>) => Promise<Calls[M]["result"]> } = {
     load: (args, context) => this.#requests.run(() => this.#load(args, context), context.signal),
 
+    loadText: (args, context) => this.#requests.run(() => this.#loadText(args, context), context.signal),
+
     generate: ({ prompt, options }, { signal, emit }) =>
       this.#requests.run(async () => {
         const generation = await this.#steps.run(() => this.#ready.generate(prompt, options));
-        let sent = "";
-        let count = 0;
         const cancel = () => generation.cancel();
         signal.addEventListener("abort", cancel);
         try {
@@ -98,21 +106,7 @@ export class Host {
             const step = await this.#steps.run(() => generation.next());
             if (signal.aborted) throw aborted("The reply", signal);
             if (!step) break;
-            if (step.kind === "prefill") {
-              emit({ progress: { phase: "prefill", loaded: step.done, total: step.total } });
-            } else if (step.kind === "token") {
-              sent += step.text;
-              count += step.tokens.length;
-              emit({ chunk: { text: step.text, tokens: step.tokens } });
-            } else {
-              const { finishReason, timings, promptTokens } = step;
-              const usage = { promptTokens: promptTokens.length, completionTokens: step.tokens.length };
-              const rest = step.text.startsWith(sent) ? step.text.slice(sent.length) : "";
-              emit({
-                chunk: { text: rest, tokens: step.tokens.slice(count), finishReason, timings, usage, promptTokens },
-              });
-              break;
-            }
+            emit(step);
           }
         } finally {
           signal.removeEventListener("abort", cancel);
@@ -121,10 +115,13 @@ export class Host {
         return this.#steps.run(() => this.#memory());
       }, signal),
 
-    tokenize: ({ text, options }) => this.#steps.run(() => Array.from(this.#ready.tokenize(text, options))),
+    tokenize: ({ text, options }) => this.#steps.run(() => Array.from(this.#texts.tokenize(text, options))),
 
-    detokenize: ({ ids, keepSpecial }) =>
-      this.#steps.run(() => this.#ready.detokenize(Uint32Array.from(ids), keepSpecial)),
+    detokenize: ({ ids, options }) => this.#steps.run(() => this.#texts.detokenize(ids, options)),
+
+    pieces: ({ ids }) => this.#steps.run(() => this.#texts.pieces(ids)),
+
+    renderChat: ({ messages, options }) => this.#steps.run(() => this.#texts.render_chat(messages, options)),
 
     score: ({ text }, { signal }) =>
       this.#measure(signal, async (engine) => ({ score: await engine.score(text), memory: engine.info().memory })),
@@ -138,6 +135,8 @@ export class Host {
       return this.#requests.run(() => {
         this.#engine?.dispose();
         this.#engine = undefined;
+        this.#text?.free();
+        this.#text = undefined;
         return null;
       });
     },
@@ -145,9 +144,6 @@ export class Host {
 
   async #load({ source, options }: Calls["load"]["args"], { signal, emit }: Context<"load">): Promise<ModelInfo> {
     const { backend, threads: wanted } = options;
-    if (wanted !== undefined && !(Number.isInteger(wanted) && wanted > 0)) {
-      throw new SottoError("bad_option", `threads is ${String(wanted)}; give a whole number from 1.`);
-    }
     const usable = backend === "webgpu" ? undefined : this.#source.usableThreads(wanted, options.precision === "fast");
     // Where there are no threads to choose, the engine starts while the adapter is asked for.
     const alone = usable === undefined ? this.#source.start(undefined) : undefined;
@@ -167,7 +163,8 @@ export class Host {
     };
     const tuning = await readTuning(described.adapter, options.precision);
     const created = Loader.create(
-      { ...options, ...described, subgroups, dot, tuning, threads: threads?.count ?? 1 },
+      { ...options, subgroups, dot, threads: threads?.count ?? 1 },
+      { adapter: described.adapter, tuning },
       pause,
       threads?.spawn,
     );
@@ -210,6 +207,19 @@ export class Host {
     } finally {
       if (!finishing) release(loader);
     }
+  }
+
+  async #loadText(args: Calls["loadText"]["args"], { signal }: Context<"loadText">): Promise<ModelHeader> {
+    const { TextLoader, Text } = await unlessAborted(this.#source.startText(), "Reading the model", signal);
+    if ("template" in args) {
+      this.#text = Text.of_template(args.template);
+    } else {
+      const loader = new TextLoader();
+      // What comes after the header is not read: leaving the loop ends the request.
+      for await (const chunk of chunks(await open(args.source, signal), signal)) if (loader.push(chunk)) break;
+      this.#text = loader.finish();
+    }
+    return this.#text.header();
   }
 
   #measure<T>(signal: AbortSignal, work: (engine: Engine) => Promise<T>): Promise<T> {

@@ -1,5 +1,5 @@
 /** The worker's entry: starts the wasm module and connects it to the page, or serves another worker's as a thread. */
-import type { EngineModule } from "./engine.js";
+import type { EngineModule, TextModule } from "./engine.js";
 import { SottoError } from "../wire/errors.js";
 import { Host } from "./host.js";
 import type { ToPage, ToWorker } from "../wire/protocol.js";
@@ -17,7 +17,7 @@ function engine(threads: number | undefined): Promise<EngineModule> {
   return starting;
 }
 
-async function startAlone(): Promise<EngineModule> {
+async function startAlone(): Promise<EngineModule & TextModule> {
   try {
     await init(wasmUrl === undefined ? undefined : { module_or_path: wasmUrl });
   } catch (cause) {
@@ -25,7 +25,7 @@ async function startAlone(): Promise<EngineModule> {
       "serve sotto_bg.wasm beside worker.js or pass wasmUrl, and allow 'wasm-unsafe-eval' in the page's policy";
     throw new SottoError("internal", `The engine's wasm file did not start (${what(cause)}); ${advice}.`, { cause });
   }
-  return wasm as unknown as EngineModule;
+  return wasm as unknown as EngineModule & TextModule;
 }
 
 /** One thread, because several did not start. */
@@ -49,7 +49,11 @@ function askForThreads(count: number): Promise<MessagePort[]> {
 const what = (cause: unknown) => (cause instanceof Error ? cause.message : String(cause));
 
 const host = new Host(
-  { start: engine, usableThreads: (wanted, fast) => (wasmUrl === undefined ? usableThreads(wanted, fast) : undefined) },
+  {
+    start: engine,
+    startText: startAlone,
+    usableThreads: (wanted, fast) => (wasmUrl === undefined ? usableThreads(wanted, fast) : undefined),
+  },
   post,
 );
 

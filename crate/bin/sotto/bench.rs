@@ -1,38 +1,29 @@
 //! `sotto bench`: speeds, costs and, with `--profile`, where the time goes.
 
 use clap::Args;
-use serde_json::{Value, json};
+use serde_json::Value;
 use sotto::base::error::Result;
-use sotto::eval::{self, BenchOptions, PassTime};
+use sotto::eval::{self, PassTime};
+use sotto::wire::options::BenchOptions;
 
-use crate::commands::{Model, adapter, load};
+use crate::flags::Flags;
+use crate::model::{Model, adapter};
+use crate::output::json;
 
 #[derive(Args)]
 pub struct Bench {
     #[command(flatten)]
     model: Model,
-    /// Prompt lengths: one, or several as 32,256,1024
-    #[arg(long, default_value = "256", value_delimiter = ',')]
-    prompt_tokens: Vec<usize>,
-    #[arg(long, default_value_t = 64)]
-    gen_tokens: usize,
-    #[arg(long, default_value_t = 3)]
-    runs: usize,
-    /// Time every kernel of a decoded token and of a prompt's chunk
-    #[arg(long)]
-    profile: bool,
+    #[command(flatten)]
+    options: Flags<BenchOptions>,
 }
 
 pub async fn run(args: Bench) -> Result<()> {
-    let options = BenchOptions {
-        prompt_tokens: args.prompt_tokens,
-        gen_tokens: args.gen_tokens,
-        runs: args.runs,
-        profile: args.profile,
-    };
-    let (mut engine, load_ms) = load(&args.model).await?;
+    let options = args.options.read("bench")?.into();
+    let in_json = args.model.json;
+    let (mut engine, load_ms) = args.model.load().await?;
     let bench = eval::bench(&mut engine, &options).await?;
-    let mut result = json!({
+    let mut result = serde_json::json!({
         "prefill_tps": bench.prefill_tps,
         "decode_tps": bench.decode_tps,
         "load_ms": load_ms,
@@ -47,10 +38,10 @@ pub async fn run(args: Bench) -> Result<()> {
         "host_peak_bytes": host_peak_bytes(),
     });
     // What is there already keeps its place; the rest follows.
-    if let (Some(members), Ok(Value::Object(more))) = (result.as_object_mut(), serde_json::to_value(&bench)) {
+    if let (Some(members), Value::Object(more)) = (result.as_object_mut(), json(&bench)?) {
         members.extend(more);
     }
-    if args.model.json {
+    if in_json {
         println!("{result}");
         return Ok(());
     }

@@ -1,20 +1,75 @@
-//! `sotto generate|score|bench`: the engine on this machine's GPU. `npm run -s generate|score|bench` takes the same
-//! flags and prints the same JSON, from the built package in a browser.
+//! `sotto generate|score|bench|tokenize|template|inspect`: the engine on this machine's GPU or CPU. `npm run -s COMMAND`
+//! takes the same flags and prints the same JSON, from the built package in a browser. `sotto schema` prints what all of
+//! them take and give.
 
-#[cfg(not(target_arch = "wasm32"))]
 mod bench;
-#[cfg(not(target_arch = "wasm32"))]
-mod commands;
-#[cfg(not(target_arch = "wasm32"))]
+mod flags;
+mod generate;
+mod input;
+mod inspect;
+mod model;
+mod output;
+mod score;
 mod source;
+mod template;
+mod tokenize;
 
-#[cfg(not(target_arch = "wasm32"))]
+use clap::{Parser, Subcommand};
+use sotto::base::error::Result;
+
+/// Runs GGUF language models on the GPU or the CPU.
+#[derive(Parser)]
+#[command(name = "sotto", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Streams text after a prompt
+    Generate(generate::Generate),
+    /// Tells how well the model predicts a text
+    Score(score::Score),
+    /// Times prefill and decode
+    Bench(bench::Bench),
+    /// Prints the tokens of a text
+    Tokenize(tokenize::Tokenize),
+    /// Prints the text that a chat template makes of messages
+    Template(template::Template),
+    /// Prints what a file says before its weights
+    Inspect(inspect::Inspect),
+    /// Prints the schema of options and results, and the error codes, as JSON
+    Schema,
+}
+
 fn main() {
-    if let Err(error) = commands::run() {
+    let cli = Cli::try_parse().unwrap_or_else(|e| {
+        // clap's own text is many lines; the first says what is wrong.
+        if e.use_stderr() {
+            let first = e.to_string().lines().take(3).map(str::trim).collect::<Vec<_>>().join(" ");
+            eprintln!("sotto: {}; see --help.", first.trim_start_matches("error: ").trim());
+            std::process::exit(1);
+        }
+        e.exit()
+    });
+    if let Err(error) = pollster::block_on(run(cli.command)) {
         eprintln!("sotto: {error}");
         std::process::exit(1);
     }
 }
 
-#[cfg(target_arch = "wasm32")]
-fn main() {}
+async fn run(command: Command) -> Result<()> {
+    match command {
+        Command::Generate(args) => generate::run(args).await,
+        Command::Score(args) => score::run(args).await,
+        Command::Bench(args) => bench::run(args).await,
+        Command::Tokenize(args) => tokenize::run(args),
+        Command::Template(args) => template::run(args),
+        Command::Inspect(args) => inspect::run(args),
+        Command::Schema => {
+            println!("{}", sotto::wire::schema::all());
+            Ok(())
+        }
+    }
+}

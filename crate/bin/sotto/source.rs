@@ -1,45 +1,75 @@
-//! A model's bytes from a file or a URL, into a loader.
+//! A model's bytes from a file or a URL: all of them into a loader, or only those of the header.
 
 use std::io::Read;
 use std::path::Path;
 
 use sotto::bail;
 use sotto::base::error::{Code, Error, Result};
+use sotto::file::gguf::HeaderParser;
 use sotto::run::engine::Engine;
 use sotto::run::loader::{LoadOptions, Loader};
+use sotto::wire::header::ModelText;
 
 /// Bytes read at once, and bytes after which the device is waited for.
 const PIECE: usize = 1 << 20;
 const DRAIN: usize = 16 << 20;
 
 pub async fn load(model: &str, options: LoadOptions) -> Result<Engine> {
-    let mut reader = open(model)?;
+    let mut pieces = Pieces::open(model, PIECE)?;
     let mut loader = Loader::new(options).await?;
-    let mut buffer = vec![0; PIECE];
     let mut waiting = 0;
-    let mut total = 0u64;
-    loop {
-        let n = reader.read(&mut buffer).map_err(|e| {
-            Error::new(Code::Network, format!("Reading '{model}' broke off after {total} bytes ({e}); try again."))
-        })?;
-        if n == 0 {
-            break;
-        }
-        if total == 0 && looks_like_html(&buffer[..n]) {
-            bail!(NotGguf, "'{model}' is a web page, not a model; give the address of the file itself.");
-        }
-        loader.push(&buffer[..n])?;
+    while let Some(piece) = pieces.next()? {
+        loader.push(piece)?;
         if let Some(warning) = loader.take_warning() {
             eprintln!("sotto: {warning}");
         }
-        total += n as u64;
-        waiting += n;
+        waiting += piece.len();
         if waiting >= DRAIN {
             loader.drain().await?;
             waiting = 0;
         }
     }
     loader.finish().await
+}
+
+/// Tokenizer, template and header. Nothing is read past the header.
+pub fn open_text(model: &str) -> Result<ModelText> {
+    let mut pieces = Pieces::open(model, PIECE / 8)?;
+    let mut parser = HeaderParser::default();
+    while let Some(piece) = pieces.next()? {
+        if let Some((header, _)) = parser.push(piece)? {
+            return ModelText::new(header);
+        }
+    }
+    Err(parser.finish())
+}
+
+/// The bytes of a source, in order.
+struct Pieces<'a> {
+    model: &'a str,
+    reader: Box<dyn Read>,
+    buffer: Vec<u8>,
+    total: u64,
+}
+
+impl<'a> Pieces<'a> {
+    /// At most `size` bytes at once.
+    fn open(model: &'a str, size: usize) -> Result<Self> {
+        Ok(Pieces { model, reader: open(model)?, buffer: vec![0; size], total: 0 })
+    }
+
+    fn next(&mut self) -> Result<Option<&[u8]>> {
+        let Pieces { model, reader, buffer, total } = self;
+        let n = reader.read(buffer).map_err(|e| {
+            Error::new(Code::Network, format!("Reading '{model}' broke off after {total} bytes ({e}); try again."))
+        })?;
+        let piece = &buffer[..n];
+        if *total == 0 && looks_like_html(piece) {
+            bail!(NotGguf, "'{model}' is a web page, not a model; give the address of the file itself.");
+        }
+        *total += n as u64;
+        Ok((n > 0).then_some(piece))
+    }
 }
 
 fn open(model: &str) -> Result<Box<dyn Read>> {

@@ -6,8 +6,6 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::time::Duration;
 
-use web_time::Instant;
-
 mod buffer;
 pub mod pool;
 
@@ -15,6 +13,7 @@ use crate::bail;
 use crate::base::buffer::BufferId;
 use crate::base::cancel::Cancel;
 use crate::base::error::Result;
+use crate::base::platform::Instant;
 use crate::device::memory::{Memory, Named};
 use crate::device::recording::{Dispatch, Recording};
 use crate::kernels::job::{Job, MAX_BINDINGS, Shared};

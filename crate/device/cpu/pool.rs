@@ -14,7 +14,7 @@ use std::thread::{self, JoinHandle};
 
 use crate::bail;
 use crate::base::error::Result;
-use crate::device::gpu::BROWSER;
+use crate::base::platform::BROWSER;
 use crate::kernels::cpu::Scratch;
 
 /// How often a thread looks for the next job before it sleeps: some 20 µs.

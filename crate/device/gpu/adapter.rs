@@ -1,6 +1,6 @@
 //! What is asked of an adapter.
 
-use super::BROWSER;
+use crate::base::platform::BROWSER;
 use crate::kernels::choose::AdapterName;
 
 /// Which adapter features may be used; what the adapter lacks is off whatever is asked.

@@ -3,9 +3,10 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use super::{BROWSER, Gpu};
+use super::Gpu;
 use crate::base::cancel::Cancel;
 use crate::base::error::Result;
+use crate::base::platform::BROWSER;
 use crate::device::recording::Recording;
 use crate::kernels::face::{Access, VariantId};
 

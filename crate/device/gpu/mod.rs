@@ -18,6 +18,7 @@ use futures_channel::oneshot;
 use crate::bail;
 use crate::base::buffer::BufferId;
 use crate::base::error::{Code, Error, Result};
+use crate::base::platform::BROWSER;
 use crate::device::memory::{Memory, Named};
 use crate::device::recording::Recording;
 
@@ -27,8 +28,6 @@ use crate::kernels::choose::Caps;
 use crate::kernels::face::VariantId;
 pub use adapter::GpuOptions;
 pub use ring::Ring;
-
-pub(crate) const BROWSER: bool = cfg!(target_arch = "wasm32");
 
 pub struct Gpu {
     pub caps: Caps,

@@ -1,0 +1,142 @@
+//! Flags that are not written down here: those of a call's options, from their schema.
+
+use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
+use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+use sotto::base::error::{Code, Error, Result};
+use sotto::wire::check::checked;
+use sotto::wire::schema::options_of;
+
+/// The options of a call as flags. `topK` is `--top-k`. What is on by default is turned off by `--no-…`, what is off is
+/// turned on by its name, and what is neither takes `on` or `off`. A list of numbers has commas; one of texts repeats its
+/// flag; an object is JSON.
+pub struct Flags<T> {
+    given: Value,
+    options: std::marker::PhantomData<T>,
+}
+
+impl<T: JsonSchema + DeserializeOwned> Flags<T> {
+    /// The options of `call` as they were given. `BadOption` names the flag.
+    pub fn read(self, call: &str) -> Result<T> {
+        let given = checked(call, &options_of::<T>(), self.given, |name| format!("--{}", kebab(name)))?;
+        serde_json::from_value(given)
+            .map_err(|e| Error::new(Code::BadOption, format!("The options of {call} are not understood ({e}).")))
+    }
+}
+
+/// How an option is written on the command line.
+enum Form {
+    /// A boolean by the flag's presence: the value that it then has.
+    Switch(bool),
+    OnOff,
+    Numbers,
+    Texts,
+    Json,
+    One,
+}
+
+impl Form {
+    fn of(schema: &Value) -> Form {
+        let choices = schema.get("anyOf").and_then(Value::as_array);
+        let list = match choices {
+            Some(choices) => choices.iter().find(|choice| choice["type"] == "array"),
+            None => Some(schema).filter(|schema| schema["type"] == "array"),
+        };
+        match (list.map(|list| &list["items"]["type"]), &schema["type"], &schema["default"]) {
+            (Some(items), ..) if items == "string" => Form::Texts,
+            (Some(items), ..) if items == "integer" => Form::Numbers,
+            (Some(_), ..) => Form::Json,
+            (_, kind, Value::Bool(default)) if kind == "boolean" => Form::Switch(!default),
+            (_, kind, _) if kind == "boolean" => Form::OnOff,
+            (_, kind, _) if kind == "object" => Form::Json,
+            _ => Form::One,
+        }
+    }
+
+    /// The option's value, from the texts that were given. What cannot be read stays text, which the check then names.
+    fn read(&self, schema: &Value, texts: Vec<String>) -> Value {
+        let number = |text: &str| serde_json::from_str(text).ok().filter(Value::is_number).unwrap_or(text.into());
+        let one = texts.first().map(String::as_str).unwrap_or_default();
+        match self {
+            Form::Switch(value) => (*value).into(),
+            Form::OnOff => match one {
+                "on" => true.into(),
+                "off" => false.into(),
+                other => other.into(),
+            },
+            Form::Numbers => one.split(',').map(number).collect(),
+            Form::Texts => texts.into(),
+            Form::Json => serde_json::from_str(one).unwrap_or(one.into()),
+            Form::One if matches!(schema["type"].as_str(), Some("integer" | "number")) => number(one),
+            Form::One => one.into(),
+        }
+    }
+}
+
+fn members<T: JsonSchema>() -> Map<String, Value> {
+    match options_of::<T>()["properties"].take() {
+        Value::Object(members) => members,
+        _ => Map::new(),
+    }
+}
+
+fn flag(name: &str, schema: &Value) -> Arg {
+    let form = Form::of(schema);
+    let long = match form {
+        Form::Switch(false) => format!("no-{}", kebab(name)),
+        _ => kebab(name),
+    };
+    let action = match form {
+        Form::Switch(_) => ArgAction::SetTrue,
+        Form::Texts => ArgAction::Append,
+        _ => ArgAction::Set,
+    };
+    let mut help = schema["description"].as_str().unwrap_or_default().replace('\n', " ");
+    match &schema["default"] {
+        Value::String(default) => help += &format!(" [default: {default}]"),
+        default @ Value::Number(_) => help += &format!(" [default: {default}]"),
+        _ => {}
+    }
+    Arg::new(name.to_string()).long(long).action(action).allow_hyphen_values(true).help(help)
+}
+
+impl<T: JsonSchema> Args for Flags<T> {
+    fn augment_args(command: Command) -> Command {
+        command.args(members::<T>().iter().map(|(name, schema)| flag(name, schema)))
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
+}
+
+impl<T: JsonSchema> FromArgMatches for Flags<T> {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let given = members::<T>().into_iter().filter_map(|(name, schema)| {
+            let form = Form::of(&schema);
+            let texts = match form {
+                Form::Switch(_) => matches.get_flag(&name).then(Vec::new)?,
+                _ => matches.get_many::<String>(&name)?.cloned().collect(),
+            };
+            let value = form.read(&schema, texts);
+            Some((name, value))
+        });
+        Ok(Flags { given: given.collect(), options: std::marker::PhantomData })
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+fn kebab(name: &str) -> String {
+    name.chars().fold(String::new(), |mut all, char| {
+        if char.is_ascii_uppercase() {
+            all.push('-');
+        }
+        all.push(char.to_ascii_lowercase());
+        all
+    })
+}

@@ -1,0 +1,38 @@
+//! The flags of every command that runs a model, and the model itself.
+
+use std::time::Instant;
+
+use clap::Args;
+use sotto::base::error::Result;
+use sotto::run::engine::Engine;
+use sotto::wire::options::LoadOptions;
+
+use crate::flags::Flags;
+use crate::source;
+
+#[derive(Args)]
+pub struct Model {
+    /// A GGUF file or its URL
+    #[arg(long)]
+    model: String,
+    #[command(flatten)]
+    options: Flags<LoadOptions>,
+    /// Print one JSON value
+    #[arg(long)]
+    pub json: bool,
+}
+
+impl Model {
+    /// The loaded engine and the milliseconds that took.
+    pub async fn load(self) -> Result<(Engine, f64)> {
+        let options = self.options.read("load")?;
+        let started = Instant::now();
+        let engine = source::load(&self.model, options.into()).await?;
+        Ok((engine, started.elapsed().as_secs_f64() * 1e3))
+    }
+}
+
+/// The GPU's name; none on the CPU.
+pub fn adapter(engine: &Engine) -> Option<String> {
+    engine.device.gpu().map(|gpu| gpu.caps.adapter.to_string())
+}

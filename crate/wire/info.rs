@@ -1,0 +1,106 @@
+//! What is known of a loaded model.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::base::platform;
+use crate::device::gpu::Gpu;
+use crate::run::engine::Engine;
+
+/// A loaded model, and what it runs on.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ModelInfo {
+    pub architecture: &'static str,
+    pub name: String,
+    /// Parameters: the elements of all tensors.
+    pub n_params: u64,
+    pub n_layers: u32,
+    /// Tokens of context that memory is reserved for.
+    pub context_length: u32,
+    /// Tokens of context that the model was trained for.
+    pub trained_context: u32,
+    pub vocab_size: u32,
+    /// The types of its tensors, the one with most bytes first: `Q4_K, F32`.
+    pub quantization: String,
+    /// Whether it has a chat template.
+    pub chat_template: bool,
+    #[schemars(extend("enum" = ["webgpu", "cpu"]))]
+    pub backend: &'static str,
+    /// Why this backend: a sentence.
+    pub backend_reason: String,
+    /// What WebGPU runs on; `null` on the CPU.
+    pub adapter: Option<AdapterInfo>,
+    /// Threads that compute; on WebGPU they are the card's own, and this is 1.
+    pub threads: usize,
+    pub memory: Memory,
+    /// Token ids that end a reply.
+    pub eos_tokens: Vec<u32>,
+    /// The kernels that measurement chose, one line a matrix product; empty where none was made.
+    pub tuning: Vec<String>,
+}
+
+/// A graphics adapter, as WebGPU describes it.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AdapterInfo {
+    pub vendor: String,
+    pub architecture: String,
+    pub description: String,
+    pub is_software: bool,
+    /// Whether kernels use subgroup operations.
+    pub subgroups: bool,
+    /// Whether kernels use 16-bit floats.
+    pub f16: bool,
+    /// Whether kernels use packed integer products.
+    pub dot: bool,
+}
+
+/// Memory that a model holds, in bytes.
+#[derive(Clone, Copy, Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Memory {
+    /// 0 on the CPU, whose buffers lie in the wasm heap.
+    pub gpu_bytes: u64,
+    /// The size of the wasm heap; it never shrinks, so this is its peak.
+    pub wasm_bytes: u64,
+}
+
+impl ModelInfo {
+    pub fn of(engine: &Engine) -> ModelInfo {
+        let config = &engine.model.config;
+        ModelInfo {
+            architecture: config.arch,
+            name: engine.name.clone(),
+            n_params: engine.n_params,
+            n_layers: config.n_layers,
+            context_length: engine.model.sizes.context,
+            trained_context: config.context_length,
+            vocab_size: config.n_vocab,
+            quantization: engine.types.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", "),
+            chat_template: engine.template.is_some(),
+            backend: engine.device.backend().as_str(),
+            backend_reason: engine.reason.clone(),
+            adapter: engine.device.gpu().map(AdapterInfo::of),
+            threads: engine.device.threads(),
+            memory: Memory { gpu_bytes: engine.device.gpu_bytes(), wasm_bytes: platform::wasm_bytes() },
+            eos_tokens: engine.tokenizer.eog_ids().to_vec(),
+            tuning: engine.model.tuning.lines(),
+        }
+    }
+}
+
+impl AdapterInfo {
+    fn of(gpu: &Gpu) -> AdapterInfo {
+        let caps = &gpu.caps;
+        AdapterInfo {
+            vendor: caps.adapter.vendor.clone(),
+            architecture: caps.adapter.architecture.clone(),
+            description: caps.adapter.description.clone(),
+            is_software: caps.is_software,
+            subgroups: caps.subgroups,
+            f16: caps.f16,
+            dot: caps.dot,
+        }
+    }
+}

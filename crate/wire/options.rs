@@ -1,0 +1,302 @@
+//! The options of every call. A field is a member of the JavaScript object and a flag of the commands, and its
+//! attributes say what it may be; what no range can say is checked where it is used.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::bail;
+use crate::base::error::Result;
+use crate::base::platform;
+use crate::base::precision::KvType;
+use crate::device::gpu::GpuOptions;
+use crate::device::{Backend, CpuOptions};
+use crate::eval;
+use crate::run::sampler::{SamplingParams, range};
+use crate::run::{loader, session};
+use crate::text::template::RenderOptions;
+use crate::text::tokenizer::EncodeOptions;
+
+/// Bits of activations in matrix products.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Precision {
+    #[default]
+    High,
+    Fast,
+}
+
+/// One value, or several.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+#[schemars(inline)]
+pub enum OneOrMany<T> {
+    One(T),
+    Many(Vec<T>),
+}
+
+impl<T> OneOrMany<T> {
+    fn into_list(self) -> Vec<T> {
+        match self {
+            OneOrMany::One(one) => vec![one],
+            OneOrMany::Many(many) => many,
+        }
+    }
+}
+
+/// How a model is loaded.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct LoadOptions {
+    /// `auto` takes a graphics card where WebGPU offers one, else the CPU; `info.backendReason` says why. With `webgpu`
+    /// there is no other choice: what it lacks is an error.
+    pub backend: Backend,
+    /// Bits of activations in matrix products. `high` takes as many as are as good as f32. `fast` allows 8 bits where
+    /// that is quicker: on the CPU where the browser has relaxed SIMD, on a graphics card where measurement says so. That
+    /// costs up to 2 % of a text's log-likelihood.
+    pub precision: Precision,
+    /// Threads that compute on the CPU; by default one a core, at most 8. A page has them if it is cross-origin isolated;
+    /// elsewhere, and with `wasmUrl`, there is one.
+    #[schemars(range(min = 1, max = 256), extend("aliases" = ["n_threads"]))]
+    pub threads: Option<u32>,
+    /// Tokens of context to reserve memory for; by default what the model was trained for, at most 4096 on WebGPU and
+    /// 2048 on the CPU.
+    #[schemars(range(min = 1), extend("aliases" = ["n_ctx", "num_ctx", "context_size"]))]
+    pub context_length: Option<u32>,
+    /// Prompt tokens computed at once.
+    #[schemars(range(min = 1, max = loader::MAX_ROWS), extend("aliases" = ["n_batch", "batch_size"]))]
+    pub max_batch_tokens: Option<u32>,
+    /// How the cache stores keys and values.
+    #[schemars(extend("aliases" = ["cache_type"]))]
+    pub kv_type: KvType,
+    /// `false` keeps the kernels to f32 on an adapter with `shader-f16`.
+    pub f16: bool,
+    /// `false` keeps the kernels off subgroup operations.
+    pub subgroups: bool,
+    /// `false` keeps the kernels off packed integer products.
+    pub dot: bool,
+    /// Whether kernels are measured, for up to 1.5 s, where the adapter and model are new; by default on a real GPU.
+    pub tune: Option<bool>,
+}
+
+impl Default for LoadOptions {
+    fn default() -> Self {
+        LoadOptions {
+            backend: Backend::default(),
+            precision: Precision::default(),
+            threads: None,
+            context_length: None,
+            max_batch_tokens: None,
+            kv_type: KvType::default(),
+            f16: true,
+            subgroups: true,
+            dot: true,
+            tune: None,
+        }
+    }
+}
+
+impl From<LoadOptions> for loader::LoadOptions {
+    fn from(o: LoadOptions) -> Self {
+        loader::LoadOptions {
+            backend: o.backend,
+            gpu: GpuOptions { subgroups: o.subgroups, f16: o.f16, dot: o.dot, adapter: None },
+            cpu: CpuOptions { threads: o.threads.map(|n| n as usize), ..Default::default() },
+            context: o.context_length,
+            max_rows: o.max_batch_tokens,
+            kv: o.kv_type,
+            fast: o.precision == Precision::Fast,
+            tune: o.tune,
+            ..Default::default()
+        }
+    }
+}
+
+/// How a reply is made. By default as chats are; a temperature of 0 takes the best token always.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct GenerateOptions {
+    /// The longest reply, in tokens; by default until the context is full.
+    #[schemars(extend(
+        "unlimited" = true,
+        "aliases" = ["max_new_tokens", "max_completion_tokens", "n_predict", "num_predict"]
+    ))]
+    pub max_tokens: Option<u32>,
+    /// Divides the logits: below 1 likely tokens become likelier, above 1 less so; 0 is greedy.
+    #[schemars(range(min = *range::TEMPERATURE.start(), max = *range::TEMPERATURE.end()), extend("aliases" = ["temp"]))]
+    pub temperature: f32,
+    /// Only the k best tokens; 0 for all.
+    pub top_k: u32,
+    /// Only the best tokens that reach this probability together; 1 for all.
+    #[schemars(range(min = *range::TOP_P.start(), max = *range::TOP_P.end()))]
+    pub top_p: f32,
+    /// Only tokens at least this likely compared with the best; 0 for all.
+    #[schemars(range(min = *range::MIN_P.start(), max = *range::MIN_P.end()))]
+    pub min_p: f32,
+    /// Divides (multiplies, below zero) the logits of recent tokens; 1 for none.
+    #[schemars(
+        range(min = *range::REPEAT_PENALTY.start(), max = *range::REPEAT_PENALTY.end()),
+        extend("aliases" = ["repetition_penalty"])
+    )]
+    pub repeat_penalty: f32,
+    /// How many of the last tokens the penalties look at, the prompt's included.
+    pub repeat_last_n: u32,
+    /// Subtracted once from each recent token's logit.
+    #[schemars(range(min = *range::PRESENCE_PENALTY.start(), max = *range::PRESENCE_PENALTY.end()))]
+    pub presence_penalty: f32,
+    /// Subtracted from a recent token's logit for each time it occurred.
+    #[schemars(range(min = *range::FREQUENCY_PENALTY.start(), max = *range::FREQUENCY_PENALTY.end()))]
+    pub frequency_penalty: f32,
+    /// Added to the logits of these token ids; `-Infinity` bans a token.
+    #[schemars(extend("tsType" = "Record<number, number>"))]
+    pub logit_bias: BTreeMap<String, f32>,
+    /// The same seed, prompt and options give the same reply on the same machine; by default each reply is another one.
+    pub seed: Option<u64>,
+    /// Texts that end the reply; they are not part of it.
+    #[schemars(extend("aliases" = ["stop_sequences", "stop_strings"]))]
+    pub stop: Option<OneOrMany<String>>,
+    /// Token ids that end the reply, beside the model's own.
+    #[schemars(extend("aliases" = ["stop_token_ids"]))]
+    pub stop_tokens: Vec<u32>,
+    /// No chat template; special tokens in the prompt are parsed.
+    pub raw: bool,
+}
+
+/// The largest whole number that JavaScript holds exactly.
+pub const MAX_SAFE_INTEGER: u64 = (1 << 53) - 1;
+
+impl Default for GenerateOptions {
+    fn default() -> Self {
+        let chat = SamplingParams::chat();
+        GenerateOptions {
+            max_tokens: None,
+            temperature: chat.temperature,
+            top_k: chat.top_k,
+            top_p: chat.top_p,
+            min_p: chat.min_p,
+            repeat_penalty: chat.repeat_penalty,
+            repeat_last_n: chat.repeat_last_n,
+            presence_penalty: chat.presence_penalty,
+            frequency_penalty: chat.frequency_penalty,
+            logit_bias: BTreeMap::new(),
+            seed: None,
+            stop: None,
+            stop_tokens: Vec::new(),
+            raw: false,
+        }
+    }
+}
+
+impl GenerateOptions {
+    /// `BadOption` for a bias of what is no token id.
+    pub fn read(self) -> Result<session::GenerateOptions> {
+        let mut logit_bias = Vec::new();
+        for (id, bias) in self.logit_bias {
+            let Ok(id) = id.parse() else { bail!(BadOption, "logitBias names \"{id}\"; give token ids.") };
+            logit_bias.push((id, bias));
+        }
+        let sampling = SamplingParams {
+            temperature: self.temperature,
+            top_k: self.top_k,
+            top_p: self.top_p,
+            min_p: self.min_p,
+            repeat_penalty: self.repeat_penalty,
+            repeat_last_n: self.repeat_last_n,
+            presence_penalty: self.presence_penalty,
+            frequency_penalty: self.frequency_penalty,
+            logit_bias,
+            seed: self.seed.unwrap_or_else(platform::random_seed),
+        };
+        Ok(session::GenerateOptions {
+            sampling,
+            max_tokens: self.max_tokens,
+            stop: self.stop.map_or(Vec::new(), OneOrMany::into_list),
+            stop_tokens: self.stop_tokens,
+            ..Default::default()
+        })
+    }
+}
+
+/// How a text is read.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct TokenizeOptions {
+    /// Add what the model puts around a text: BOS and EOS, where the file asks for them.
+    #[schemars(extend("aliases" = ["add_special_tokens"]))]
+    pub add_special: bool,
+    /// Read texts such as `<|im_start|>` as the tokens they name.
+    pub parse_special: bool,
+}
+
+impl From<TokenizeOptions> for EncodeOptions {
+    fn from(o: TokenizeOptions) -> Self {
+        EncodeOptions { add_special: o.add_special, parse_special: o.parse_special }
+    }
+}
+
+/// How tokens become text.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct DetokenizeOptions {
+    /// Show control tokens as their text instead of leaving them out.
+    pub keep_special: bool,
+}
+
+/// What is measured.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct BenchOptions {
+    /// Tokens of the made-up prompt: one length, or several to compare.
+    pub prompt_tokens: OneOrMany<u32>,
+    /// Tokens to generate after it.
+    pub gen_tokens: u32,
+    /// Each figure is the median of so many runs.
+    #[schemars(range(min = 1))]
+    pub runs: u32,
+    /// Time every kernel too; `bad_option` where the adapter or browser cannot.
+    pub profile: bool,
+}
+
+impl Default for BenchOptions {
+    fn default() -> Self {
+        BenchOptions { prompt_tokens: OneOrMany::One(256), gen_tokens: 64, runs: 3, profile: false }
+    }
+}
+
+impl From<BenchOptions> for eval::BenchOptions {
+    fn from(o: BenchOptions) -> Self {
+        eval::BenchOptions {
+            prompt_tokens: o.prompt_tokens.into_list().into_iter().map(|n| n as usize).collect(),
+            gen_tokens: o.gen_tokens as usize,
+            runs: o.runs as usize,
+            profile: o.profile,
+        }
+    }
+}
+
+/// What a chat template is given beside the messages.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct RenderChatOptions {
+    /// Tools in OpenAI's form.
+    pub tools: Option<Vec<Value>>,
+    /// Variables of the template by name, such as `enable_thinking` or `documents`.
+    pub variables: Map<String, Value>,
+    /// End with the start of the assistant's turn.
+    pub add_generation_prompt: bool,
+    /// What time it is for the template, in seconds since 1970; by default it is now.
+    pub now: Option<i64>,
+}
+
+impl From<RenderChatOptions> for RenderOptions {
+    fn from(o: RenderChatOptions) -> Self {
+        RenderOptions {
+            add_generation_prompt: o.add_generation_prompt,
+            tools: o.tools.map(Value::Array),
+            now: Some(o.now.unwrap_or_else(platform::unix_time)),
+            extra: o.variables,
+        }
+    }
+}

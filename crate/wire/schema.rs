@@ -1,0 +1,156 @@
+//! The schema of options and results, and the error codes, as JSON.
+
+use schemars::generate::{Contract, SchemaSettings};
+use schemars::transform::{Transform, transform_subschemas};
+use schemars::{JsonSchema, Schema};
+use serde_json::{Map, Value, json};
+
+use super::header::ModelHeader;
+use super::info::ModelInfo;
+use super::options::{
+    BenchOptions, DetokenizeOptions, GenerateOptions, LoadOptions, MAX_SAFE_INTEGER, RenderChatOptions, TokenizeOptions,
+};
+use super::step::Step;
+use crate::base::error::Code;
+use crate::eval;
+
+/// Calls `$visit!(name, type)` for the options of each call.
+macro_rules! calls {
+    ($visit:ident) => {
+        [
+            $visit!("load", LoadOptions),
+            $visit!("generate", GenerateOptions),
+            $visit!("tokenize", TokenizeOptions),
+            $visit!("detokenize", DetokenizeOptions),
+            $visit!("bench", BenchOptions),
+            $visit!("renderChat", RenderChatOptions),
+        ]
+    };
+}
+
+/// The options of each call, by its name, without references: what arguments are checked by.
+pub fn options() -> Value {
+    macro_rules! entry {
+        ($name:literal, $type:ty) => {
+            ($name.to_string(), options_of::<$type>())
+        };
+    }
+    Value::Object(Map::from_iter(calls!(entry)))
+}
+
+/// The options of one call.
+pub fn options_of<T: JsonSchema>() -> Value {
+    let settings = settings(Contract::Deserialize).with(|settings| settings.inline_subschemas = true);
+    let mut schema = settings.into_generator().into_root_schema_for::<T>();
+    schema.remove("$schema");
+    schema.remove("title");
+    schema.to_value()
+}
+
+/// Options, the types of all that goes in and out, and the error codes.
+pub fn all() -> Value {
+    let errors = Code::ALL
+        .iter()
+        .map(|code| json!({ "code": code.as_str(), "meaning": code.meaning(), "advice": code.advice() }));
+    json!({ "options": options(), "types": types(), "errors": errors.collect::<Vec<_>>() })
+}
+
+/// One schema with a definition for each type; its own members are the options by call.
+fn types() -> Value {
+    let mut input = settings(Contract::Deserialize).into_generator();
+    macro_rules! entry {
+        ($name:literal, $type:ty) => {
+            ($name.to_string(), input.subschema_for::<$type>().to_value())
+        };
+    }
+    let members = Map::from_iter(calls!(entry));
+    let mut output = settings(Contract::Serialize).into_generator();
+    output.subschema_for::<ModelInfo>();
+    output.subschema_for::<ModelHeader>();
+    output.subschema_for::<Step>();
+    output.subschema_for::<eval::Score>();
+    output.subschema_for::<eval::Bench>();
+    let mut definitions = input.take_definitions(true);
+    definitions.extend(output.take_definitions(true));
+    let required: Vec<&String> = members.keys().collect();
+    json!({
+        "title": "Options",
+        "description": "The options of each call.",
+        "type": "object",
+        "required": required,
+        "properties": members,
+        "definitions": definitions,
+    })
+}
+
+fn settings(contract: Contract) -> SchemaSettings {
+    SchemaSettings::draft07().with(|settings| settings.contract = contract).with_transform(Plain)
+}
+
+/// Makes of what schemars says of Rust's types what holds in JavaScript.
+#[derive(Clone)]
+struct Plain;
+
+impl Transform for Plain {
+    fn transform(&mut self, schema: &mut Schema) {
+        transform_subschemas(self, schema);
+        let Some(schema) = schema.as_object_mut() else { return };
+        let most = match schema.remove("format").as_ref().and_then(Value::as_str) {
+            Some("uint32") => Some(u64::from(u32::MAX)),
+            Some("uint64" | "int64") => Some(MAX_SAFE_INTEGER),
+            _ => None,
+        };
+        if let Some(most) = most {
+            schema.entry("maximum").or_insert(most.into());
+        }
+        if let Some(Value::Array(choices)) = schema.remove("oneOf") {
+            let (key, choices) = names(&choices).map_or(("anyOf", choices), |names| ("enum", names));
+            schema.insert(key.into(), choices.into());
+        }
+        schema.retain(|key, value| !(key == "default" && value.is_null()));
+        if let Some(default) = schema.get_mut("default").filter(|default| default.is_f64()) {
+            *default = json!(default.as_f64().map(super::shortest));
+        }
+        let required = schema.get("required").cloned().unwrap_or_default();
+        let required = |name: &String| required.as_array().is_some_and(|names| names.iter().any(|other| other == name));
+        if let Some(Value::Object(members)) = schema.get_mut("properties") {
+            for (name, member) in members {
+                // What need not be there is never `null`: an option that is `null` is as good as not given.
+                match member {
+                    Value::Object(member) if !required(name) => without_null(member),
+                    _ => {}
+                }
+            }
+        }
+    }
+}
+
+/// The names of a choice between names.
+fn names(choices: &[Value]) -> Option<Vec<Value>> {
+    let lists = choices.iter().map(|choice| match (choice.get("const"), choice.get("enum")) {
+        (Some(name), _) => Some(vec![name.clone()]),
+        (_, Some(Value::Array(names))) => Some(names.clone()),
+        _ => None,
+    });
+    lists.collect::<Option<Vec<_>>>().map(|lists| lists.concat())
+}
+
+fn without_null(schema: &mut Map<String, Value>) {
+    if let Some(Value::Array(types)) = schema.get_mut("type") {
+        types.retain(|kind| kind != "null");
+        if let [one] = types.as_slice() {
+            let one = one.clone();
+            schema.insert("type".into(), one);
+        }
+    }
+    if let Some(Value::Array(choices)) = schema.get_mut("anyOf") {
+        choices.retain(|choice| choice.get("type") != Some(&"null".into()));
+        if let [Value::Object(one)] = choices.as_slice() {
+            let one = one.clone();
+            schema.remove("anyOf");
+            for (key, value) in one {
+                schema.entry(key).or_insert(value);
+            }
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! What a load and a reply tell while they go on.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::run::session;
+use crate::run::session::{FinishReason, Generation, Timings};
+
+/// How far a load or a prompt is.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct Progress {
+    /// `download`: bytes of the file; `prepare`: the engine starts; `ready`: the last event; `prefill`: prompt tokens.
+    pub phase: Phase,
+    pub loaded: u64,
+    /// Unknown until the file's header has been read if the server sends no length.
+    #[schemars(extend("tsType" = "number | undefined"), required)]
+    pub total: Option<u64>,
+}
+
+#[derive(Clone, Copy, Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(inline)]
+pub enum Phase {
+    Download,
+    Prepare,
+    Ready,
+    Prefill,
+}
+
+/// A piece of the reply; the last one has `finishReason` and what follows it.
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Chunk {
+    pub text: String,
+    pub tokens: Vec<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub finish_reason: Option<FinishReason>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timings: Option<Timings>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub usage: Option<Usage>,
+    /// The token ids the prompt became.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prompt_tokens: Option<Vec<u32>>,
+}
+
+/// What a reply took.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Usage {
+    pub prompt_tokens: usize,
+    /// The reply's tokens, the one that ended it included.
+    pub completion_tokens: usize,
+}
+
+/// What the next step of a reply gives.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Step {
+    Progress(Progress),
+    Chunk(Chunk),
+}
+
+impl Step {
+    /// `sent`: how many of the reply's tokens went out in chunks before.
+    pub fn of(step: session::Step, generation: &Generation, sent: usize) -> Step {
+        match step {
+            session::Step::Prefill { done, total } => {
+                Step::Progress(Progress { phase: Phase::Prefill, loaded: done as u64, total: Some(total as u64) })
+            }
+            session::Step::Token { text, tokens } => Step::Chunk(Chunk { text, tokens, ..Default::default() }),
+            session::Step::End { reason, text } => Step::Chunk(Chunk {
+                text,
+                tokens: generation.tokens[sent..].to_vec(),
+                finish_reason: Some(reason),
+                timings: Some(generation.timings),
+                usage: Some(Usage {
+                    prompt_tokens: generation.prompt.len(),
+                    completion_tokens: generation.tokens.len(),
+                }),
+                prompt_tokens: Some(generation.prompt.clone()),
+            }),
+        }
+    }
+}

@@ -1,0 +1,122 @@
+/** What a page passes: each argument is checked and copied before it is sent. */
+import { afterEach, expect, test } from "vitest";
+import cases from "../wire/options.json" with { type: "json" };
+import { readOptions } from "../../www/api/arguments.js";
+import type { Model } from "../../www/api/model.js";
+import { codeOf, loadFake } from "./harness.js";
+
+let model: Model | undefined;
+afterEach(() => model?.dispose());
+
+type Call = Parameters<typeof readOptions>[0];
+
+function says(call: Call, options: unknown): string | null {
+  try {
+    readOptions(call, options);
+    return null;
+  } catch (error) {
+    expect(error).toMatchObject({ name: "SottoError", code: "bad_option" });
+    return (error as Error).message;
+  }
+}
+
+test.each(cases)("$call($options): $says", ({ call, options, says: wanted }) => {
+  expect(says(call as Call, options)).toBe(wanted);
+});
+
+test("what has a plain meaning is taken", () => {
+  const given = {
+    maxTokens: Infinity,
+    seed: 7n,
+    stop: "END",
+    stopTokens: Uint32Array.of(1, 2),
+    temperature: undefined,
+  };
+  expect(readOptions("generate", given).wire).toEqual({ seed: 7, stop: "END", stopTokens: [1, 2] });
+  expect(readOptions("generate", { logitBias: { 5: -Infinity } }).wire).toEqual({ logitBias: { 5: -Infinity } });
+  expect(readOptions("load", undefined)).toEqual({ wire: {}, page: {} });
+  expect(readOptions("score", null)).toEqual({ wire: {}, page: {} });
+});
+
+test("what JSON cannot say is refused by name too", () => {
+  expect(says("generate", { temperature: Number.NaN })).toBe("temperature is NaN; give a number from 0 to 100.");
+  expect(says("generate", { topK: Infinity })).toMatch(/^topK is Infinity; give a whole number from 0/);
+  expect(says("generate", { maxTokens: -1 })).toMatch(/^maxTokens is -1; .*, or Infinity for no limit\.$/);
+  expect(says("generate", { stop: () => {} })).toBe("stop is a function; give text or a list of texts.");
+  expect(says("renderChat", { variables: { now: () => 1 } })).toBe('variables["now"] is a function; give plain data.');
+  expect(says("renderChat", { tools: [{ a: { b: Symbol("x") } }] })).toBe(
+    "tools[0].a.b is Symbol(x); give plain data.",
+  );
+  expect(says("renderChat", { variables: { map: new Map() } })).toBe('variables["map"] is a Map; give plain data.');
+  const circle: Record<string, unknown> = {};
+  circle.circle = circle;
+  expect(says("renderChat", { variables: circle })).toMatch(/nested too deeply; give plain data\.$/);
+});
+
+test("what stays in the page is checked as well", () => {
+  const { signal } = new AbortController();
+  const onProgress = () => {};
+  expect(readOptions("load", { signal, onProgress, headers: { a: "b" }, threads: 1 })).toEqual({
+    wire: { threads: 1 },
+    page: { signal, onProgress, headers: { a: "b" } },
+  });
+  expect(says("load", { signal: true })).toBe("signal is true; give an AbortSignal.");
+  expect(says("load", { onProgress: 5 })).toBe("onProgress is 5; give a function.");
+  expect(says("load", { headers: { authorization: 5 } })).toBe("headers is an object; give an object of texts.");
+  expect(says("load", { workerUrl: 5 })).toBe("workerUrl is 5; give a URL.");
+  expect(says("load", { onprogress: onProgress })).toBe(
+    "onprogress is not an option of load; did you mean onProgress?",
+  );
+  expect(says("bench", { onProgress })).toBe("onProgress is not an option of bench.");
+  expect(says("loadText", { contextLength: 5 })).toBe("contextLength is not an option of loadText.");
+  expect(says("tokenize", { signal })).toBe("signal is not an option of tokenize.");
+});
+
+test("proxies, and objects of classes, go as plain copies", async () => {
+  model = await loadFake();
+  const reactive = <T extends object>(value: T): T =>
+    new Proxy(value, { get: (target, name) => wrap(Reflect.get(target, name)) });
+  const wrap = (value: unknown) => (typeof value === "object" && value !== null ? reactive(value) : value);
+  let text = "";
+  const messages = reactive([{ role: "user", content: "echo all of it" }]);
+  for await (const chunk of model.generate(messages, reactive({ stop: ["x"], maxTokens: 9 }))) text += chunk.text;
+  expect(text).toBe("all of it");
+  class Message {
+    role = "user";
+    content = "Hi";
+  }
+  const message = new Message() as never;
+  expect(await reactive(model).renderChat([message])).toBe("user: Hi\n");
+});
+
+test("no argument of a wrong kind reaches the engine, and the model lives on", async () => {
+  model = await loadFake();
+  const calls: [(m: never) => Promise<unknown>, string][] = [
+    [(m: Model) => m.tokenize(5 as never), "text is 5; give text."],
+    [(m: Model) => m.tokenize(undefined as never), "text is undefined; give text."],
+    [(m: Model) => m.tokenize({} as never), "text is an object; give text."],
+    [(m: Model) => m.tokenize("x", { addSpecials: true } as never), "did you mean addSpecial?"],
+    [(m: Model) => m.detokenize(undefined as never), "ids is undefined; give a list of whole numbers."],
+    [(m: Model) => m.detokenize("12" as never), 'ids is "12"; give a list of whole numbers.'],
+    [(m: Model) => m.detokenize([1, -1]), "ids[1] is -1; give a whole number from 0 to 4294967295."],
+    [(m: Model) => m.detokenize([1.5]), "ids[0] is 1.5;"],
+    [(m: Model) => m.detokenize([1], { keepspecial: true } as never), "did you mean keepSpecial?"],
+    [(m: Model) => m.pieces(5 as never), "ids is 5;"],
+    [(m: Model) => m.score(5 as never), "text is 5; give text."],
+    [(m: Model) => m.score("x", { temperature: 1 } as never), "temperature is not an option of score."],
+    [(m: Model) => m.bench({ profile: "yes" } as never), "profile is"],
+    [(m: Model) => m.renderChat("Hi" as never), "Messages should be a list"],
+    [(m: Model) => m.renderChat([{ role: "user", content: () => {} }] as never), "messages[0].content is a function"],
+    [(m: Model) => m.generate(5 as never).next(), "The prompt is 5; give text or a list of messages"],
+    [(m: Model) => m.generate(undefined as never).next(), "The prompt is undefined;"],
+    [(m: Model) => m.generate("x", { max_tokens: 5 } as never).next(), "did you mean maxTokens?"],
+  ] as never;
+  for (const [call, says] of calls) {
+    const outcome = call(model as never);
+    expect(await codeOf(outcome), says).toBe("bad_option");
+    await expect(outcome).rejects.toThrow(says);
+  }
+  expect(await model.detokenize(await model.tokenize("still here"))).toBe("still here");
+  expect(await model.detokenize(Uint32Array.of(72, 105), { keepSpecial: true })).toBe("Hi");
+  expect(await model.pieces([72, 105])).toEqual(["H", "i"]);
+});

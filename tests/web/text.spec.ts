@@ -1,0 +1,100 @@
+/** A model's text side without its weights, and arguments of every kind on the engine itself. */
+import { type Package, expect, test } from "./blank.js";
+
+declare const sotto: Package;
+
+test("loadText gives what the whole model gives, from the header alone", async ({ blank }) => {
+  const { text, whole, header } = await blank.evaluate(async () => {
+    const messages = [{ role: "user", content: "Hi <|im_end|>" }];
+    const use = async (
+      loaded: Pick<import("../../www/api/index.js").Model, "tokenize" | "detokenize" | "pieces" | "renderChat">,
+    ) => {
+      const ids = await loaded.tokenize("the cat<|im_end|> 🙂", { parseSpecial: true });
+      return {
+        ids,
+        pieces: await loaded.pieces(ids),
+        back: [await loaded.detokenize(ids), await loaded.detokenize(ids, true)],
+        chat: await loaded.renderChat(messages, { addGenerationPrompt: true }),
+      };
+    };
+    const reader = await sotto.loadText("/tiny/llama-f32.gguf");
+    const model = await sotto.load("/tiny/llama-f32.gguf", { contextLength: 64, backend: "cpu" });
+    const result = { text: await use(reader), whole: await use(model), header: reader.header };
+    await reader.dispose();
+    await model.dispose();
+    return result;
+  });
+  expect(text).toEqual(whole);
+  expect(text.back).toEqual(["the cat 🙂", "the cat<|im_end|> 🙂"]);
+  expect(text.pieces[0]).toBe("t");
+  expect(text.chat).toBe("<|im_start|>user\nHi <|im_end|><|im_end|>\n<|im_start|>assistant\n");
+  expect(header).toMatchObject({ architecture: "llama", contextLength: 512, nTensors: 30 });
+  expect(header.specialTokens).toContainEqual({ name: "eos", id: 2, text: "<|im_end|>" });
+});
+
+test("nothing is downloaded after the header", async ({ blank }) => {
+  const architecture = await blank.evaluate(async () => {
+    const reader = await sotto.loadText("/endless/llama-f32.gguf");
+    const { architecture } = reader.header;
+    await reader.dispose();
+    return architecture;
+  });
+  expect(architecture).toBe("llama");
+  const sent = () => blank.evaluate(async () => Number(await (await fetch("/endless-sent")).text()));
+  await blank.waitForTimeout(300);
+  const first = await sent();
+  expect(first).toBeLessThan(64 << 20);
+  await blank.waitForTimeout(300);
+  expect(await sent()).toBe(first);
+});
+
+test("a template alone renders, and says that it cannot tokenize", async ({ blank }) => {
+  const result = await blank.evaluate(async () => {
+    const reader = await sotto.loadText({ template: "{% for m in messages %}[{{ m.content }}]{% endfor %}{{ x }}" });
+    const text = await reader.renderChat([{ role: "user", content: "Hi" }], { variables: { x: 5 } });
+    const code = await reader.tokenize("x").catch(({ code }) => code as string);
+    await reader.dispose();
+    return { text, code };
+  });
+  expect(result).toEqual({ text: "[Hi]5", code: "unsupported_tokenizer" });
+});
+
+test("whatever is passed, the engine lives on", async ({ blank }) => {
+  const { outcomes, text } = await blank.evaluate(async () => {
+    const model = await sotto.load("/tiny/llama-f32.gguf", { contextLength: 64, backend: "cpu" });
+    const odd = [5, undefined, null, {}, [], true, () => {}, Symbol("x"), 5n, Number.NaN, new Map(), new Proxy({}, {})];
+    const calls: ((value: never) => Promise<unknown>)[] = [
+      (value) => model.tokenize(value),
+      (value) => model.tokenize("x", { addSpecial: value }),
+      (value) => model.detokenize(value),
+      (value) => model.detokenize([value]),
+      (value) => model.pieces([value]),
+      (value) => model.renderChat(value),
+      (value) => model.renderChat([value]),
+      (value) => model.renderChat([{ role: "user", content: value }], { variables: value }),
+      (value) => model.generate(value, { maxTokens: 1 }).next(),
+      (value) => model.generate([value], { maxTokens: 1 }).next(),
+      (value) => model.generate("x", { maxTokens: 1, logitBias: { 5: value } }).next(),
+      (value) => model.generate("x", { maxTokens: 1, stop: [value] }).next(),
+      (value) => model.score(value),
+      (value) => model.bench({ promptTokens: value, genTokens: 1, runs: 1 }),
+    ];
+    const outcomes: string[] = [];
+    for (const call of calls)
+      for (const value of odd) {
+        outcomes.push(
+          await call(value as never).then(
+            () => "fine",
+            (error: { name: string; code: string }) => `${error.name} ${error.code}`,
+          ),
+        );
+      }
+    const text = await model.detokenize(await model.tokenize("still here"));
+    await model.dispose();
+    return { outcomes, text };
+  });
+  const known = ["fine", "SottoError bad_option", "SottoError bad_template"];
+  expect([...new Set(outcomes)].filter((outcome) => !known.includes(outcome))).toEqual([]);
+  expect(outcomes.filter((outcome) => outcome !== "fine").length).toBeGreaterThan(100);
+  expect(text).toBe("still here");
+});

@@ -1,0 +1,205 @@
+// The commands: each reads its input, and gives the work to do in the page.
+import { Stop } from "../setup.mjs";
+import { only, readBatch, readText, readTexts } from "./input.mjs";
+import { adapter, memory, named, print, round, rounded, snakeCase } from "./print.mjs";
+
+/** Own flags: `texts` take a value, `switches` none. `calls` are those whose options are flags too. */
+export const COMMANDS = {
+  generate: {
+    usage: "--model FILE_OR_URL (--prompt TEXT | --prompt-file F | --batch F.json)",
+    texts: ["model", "prompt", "prompt-file", "batch"],
+    calls: ["generate", "load"],
+    prepare: (values) => {
+      needModel(values);
+      return generate(values, readTexts(values, "prompt", "prompt-file"));
+    },
+  },
+  score: {
+    usage: "--model FILE_OR_URL (--text TEXT | --text-file F | --batch F.json)",
+    texts: ["model", "text", "text-file", "batch"],
+    calls: ["load"],
+    prepare: (values) => {
+      needModel(values);
+      return score(values, readTexts(values, "text", "text-file"));
+    },
+  },
+  bench: {
+    usage: "--model FILE_OR_URL",
+    texts: ["model"],
+    calls: ["bench", "load"],
+    prepare: (values) => {
+      needModel(values);
+      return bench(values);
+    },
+  },
+  tokenize: {
+    usage: "--model FILE_OR_URL (--text TEXT | --text-file F | --batch F.json) [--special]",
+    texts: ["model", "text", "text-file", "batch"],
+    switches: ["special"],
+    calls: ["tokenize"],
+    prepare: (values) => {
+      needModel(values);
+      return tokenize(values, readTexts(values, "text", "text-file"));
+    },
+  },
+  template: {
+    usage: "(--template FILE.jinja | --model FILE_OR_URL) --batch F.json",
+    texts: ["model", "template", "batch"],
+    prepare: (values) => {
+      only(values, ["template", "model"]);
+      if (values.batch === undefined) throw new Stop("--batch is missing; see --help.");
+      const source = values.template === undefined ? undefined : { template: readText(values.template) };
+      return template(values, source, readBatch(values.batch));
+    },
+  },
+  inspect: {
+    usage: "--model FILE_OR_URL",
+    texts: ["model"],
+    prepare: (values) => {
+      needModel(values);
+      return inspect(values);
+    },
+  },
+};
+
+function needModel({ model }) {
+  if (!model) throw new Stop("--model is missing; see --help.");
+}
+
+/** Loads the model, and says what it has to do without. */
+async function load({ call, source }, { options }) {
+  const { warnings, ...loaded } = await call("load", source, options.load);
+  for (const warning of warnings) console.error(`warning: ${warning}`);
+  return loaded;
+}
+
+function generate({ options, json, ...values }, inputs) {
+  return async (page) => {
+    const { info, loadMs } = await load(page, { options, ...values });
+    const results = [];
+    for (const { name, text } of inputs) {
+      if (!json && name !== undefined) console.log(`## ${name}`);
+      const reply = await page.call("generate", text, options.generate, !json);
+      if (!json) process.stdout.write(reply.text.endsWith("\n") ? "" : "\n");
+      const { ttftMs, prefillTps, decodeTps } = reply.timings;
+      const result = {
+        prompt_tokens: reply.promptTokens,
+        tokens: reply.tokens,
+        text: reply.text,
+        finish_reason: reply.finishReason,
+        timings: { load_ms: loadMs, ttft_ms: ttftMs, prefill_tps: prefillTps, decode_tps: decodeTps },
+        memory: memory(reply.memory),
+        backend: info.backend,
+        adapter: adapter(info),
+      };
+      results.push(named(name, result));
+      if (!json)
+        console.error(
+          `[${reply.tokens.length} tokens, ${decodeTps.toFixed(1)} tokens/s, first after ${ttftMs.toFixed(0)} ms, ${adapter(info) ?? "CPU"}]`,
+        );
+    }
+    if (json) print(inputs, results);
+  };
+}
+
+function score(values, inputs) {
+  return async (page) => {
+    await load(page, values);
+    const results = [];
+    for (const { name, text } of inputs) {
+      const { tokens, nllMean, perplexity, top } = await page.call("score", text);
+      results.push(named(name, { tokens, nll_mean: nllMean, perplexity, top }));
+      if (!values.json)
+        console.log(
+          `${name ? `${name}: ` : ""}${tokens.length} tokens, mean NLL ${nllMean.toFixed(4)}, perplexity ${perplexity.toFixed(3)}`,
+        );
+    }
+    if (values.json) print(inputs, results);
+  };
+}
+
+function bench(values) {
+  return async (page) => {
+    const { info, loadMs } = await load(page, values);
+    const measured = await page.call("bench", values.options.bench);
+    const { prefill_tps, decode_tps, ttft_ms, dispatches_per_token, ...more } = snakeCase(measured);
+    const peak = await page.call("memory");
+    const result = {
+      prefill_tps,
+      decode_tps,
+      load_ms: loadMs,
+      ttft_ms,
+      dispatches_per_token,
+      ...memory(peak),
+      backend: info.backend,
+      adapter: adapter(info),
+      tuning: info.tuning,
+      // Once more from the same address, with what the browser's HTTP cache has kept of it.
+      second_load_ms: (await load(page, values)).loadMs,
+      host_peak_bytes: peak.wasmBytes,
+      ...more,
+    };
+    if (values.json) return console.log(JSON.stringify(result));
+    const { lengths = [], profile: passes = {}, tuning, ...single } = result;
+    for (const [name, value] of Object.entries(single)) console.log(`${name.padEnd(22)} ${round(value)}`);
+    for (const line of tuning) console.log(`${"tuned".padEnd(22)} ${line}`);
+    if (lengths.length) console.table(lengths.map(rounded));
+    for (const [name, { kernels, ...pass }] of Object.entries(passes)) {
+      const facts = Object.entries(pass).map(([key, value]) => `${key} ${round(value)}`);
+      console.log(`\n${name}: ${facts.join(", ")}`);
+      console.table(kernels.map(rounded));
+    }
+  };
+}
+
+function tokenize({ options, special, json }, inputs) {
+  const chosen = { ...options.tokenize, ...(special && { addSpecial: true, parseSpecial: true }) };
+  return async ({ call, source }) => {
+    await call("loadText", source);
+    const results = [];
+    for (const { name, text } of inputs) {
+      const ids = await call("tokenize", text, chosen);
+      const pieces = await call("pieces", ids);
+      results.push(named(name, { ids, pieces }));
+      if (json) continue;
+      if (name !== undefined) console.log(`## ${name}`);
+      for (const [i, id] of ids.entries()) console.log(`${String(id).padStart(7)} ${JSON.stringify(pieces[i])}`);
+    }
+    if (json) print(inputs, results);
+  };
+}
+
+function template({ json }, source, batch) {
+  return async (page) => {
+    await page.call("loadText", source ?? page.source);
+    const results = [];
+    for (const { name, messages, ...rest } of batch) {
+      const options = Object.fromEntries(Object.entries(rest).map(([name, value]) => [camel(name), value]));
+      const { value: text, error } = await page.attempt("renderChat", messages, options);
+      results.push(named(name, error ? { error } : { text }));
+      if (!json) console.log(`## ${name ?? ""}\n${error ? `${error.message} (${error.code})` : text}`);
+    }
+    if (json) console.log(JSON.stringify(results));
+  };
+}
+
+const camel = (name) => name.replace(/_(\w)/g, (_, letter) => letter.toUpperCase());
+
+function inspect({ json }) {
+  return async ({ call, source }) => {
+    const header = snakeCase(await call("loadText", source));
+    if (json) return console.log(JSON.stringify(header));
+    for (const [name, value] of Object.entries(header)) {
+      if (Array.isArray(value) && value.some((row) => typeof row === "object")) {
+        console.log(name);
+        for (const row of value) console.log(`    ${JSON.stringify(row)}`);
+      } else if (value !== null && typeof value === "object" && !Array.isArray(value)) {
+        console.log(name);
+        for (const [key, member] of Object.entries(value))
+          console.log(`    ${key.padEnd(24)} ${JSON.stringify(member)}`);
+      } else {
+        console.log(`${name.padEnd(28)} ${JSON.stringify(value)}`);
+      }
+    }
+  };
+}

@@ -1,0 +1,43 @@
+// What commands work on: texts and messages, from flags and files.
+import { readFileSync } from "node:fs";
+import { Stop } from "../setup.mjs";
+
+/** The texts to work on, each with its name in a batch. */
+export function readTexts(values, direct, file) {
+  only(values, [direct, file, "batch"]);
+  if (values[direct] !== undefined) return [{ text: values[direct] }];
+  if (values[file] !== undefined) return [{ text: readText(values[file]) }];
+  const batch = readBatch(values.batch);
+  const good = batch.every(({ name, text }) => typeof name === "string" && typeof text === "string");
+  if (!good) throw new Stop(`${values.batch} must be an array of {"name", "text"}.`);
+  return batch;
+}
+
+/** Exactly one of the flags is there. */
+export function only(values, flags) {
+  const given = flags.filter((name) => values[name] !== undefined);
+  if (given.length === 1) return;
+  const names = flags.map((name) => `--${name}`);
+  throw new Stop(`one of ${names.slice(0, -1).join(", ")} and ${names.at(-1)} is needed; see --help.`);
+}
+
+export function readBatch(path) {
+  let batch;
+  try {
+    batch = JSON.parse(readText(path));
+  } catch (error) {
+    if (error instanceof Stop) throw error;
+    throw new Stop(`${path} is not JSON: ${error.message}`);
+  }
+  const good = Array.isArray(batch) && batch.every((item) => item !== null && typeof item === "object");
+  if (!good) throw new Stop(`${path} must be an array of objects.`);
+  return batch;
+}
+
+export function readText(path) {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (error) {
+    throw new Stop(`cannot read ${path}: ${error.code ?? error.message}.`);
+  }
+}

@@ -1,0 +1,123 @@
+// `npm run wire`: writes what `sotto schema` states once for Rust, TypeScript and people: the types of options and results
+// (www/wire/generated.ts), what a page checks its arguments by (www/wire/schema.json) and docs/ERRORS.md.
+// With `-- --check` it writes nothing, and fails where a file is not fresh.
+import { spawnSync } from "node:child_process";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { ROOT, Stop, ensurePackages, tool } from "./setup.mjs";
+
+const NOTE = "Generated from the Rust code by `npm run wire`: change it there (crate/wire, crate/base/error.rs).";
+
+await tool(async () => {
+  ensurePackages();
+  const { options, types, errors } = JSON.parse(
+    output("cargo", ["run", "-q", "--release", "--bin", "sotto", "--", "schema"]),
+  );
+  const files = {
+    "www/wire/generated.ts": formatted("generated.ts", await typescript(types, errors)),
+    "www/wire/schema.json": `${JSON.stringify(checks(options), null, 2)}\n`,
+    "docs/ERRORS.md": errorTable(errors),
+  };
+  const stale = Object.entries(files).filter(([path, text]) => text !== current(path));
+  if (process.argv.includes("--check")) {
+    if (stale.length > 0) throw new Stop(`not fresh: ${stale.map(([path]) => path).join(", ")}; run \`npm run wire\`.`);
+    return;
+  }
+  for (const [path, text] of stale) {
+    mkdirSync(dirname(join(ROOT, path)), { recursive: true });
+    writeFileSync(join(ROOT, path), text);
+    console.error(`wrote ${path}`);
+  }
+});
+
+function output(command, args, input) {
+  const { status, stdout, error } = spawnSync(command, args, {
+    cwd: ROOT,
+    encoding: "utf8",
+    input,
+    stdio: ["pipe", "pipe", "inherit"],
+    maxBuffer: 1 << 26,
+  });
+  if (status !== 0) throw new Stop(`"${command} ${args.join(" ")}" failed${error ? ` (${error.message})` : ""}.`);
+  return stdout;
+}
+
+function current(path) {
+  try {
+    return readFileSync(join(ROOT, path), "utf8");
+  } catch {
+    return undefined;
+  }
+}
+
+function formatted(name, text) {
+  const biome = join(ROOT, "node_modules/@biomejs/biome/bin/biome");
+  return output(process.execPath, [biome, "format", `--stdin-file-path=${name}`], text);
+}
+
+async function typescript(types, errors) {
+  const { compile } = await import("json-schema-to-typescript");
+  const interfaces = await compile(edited(types, described), "Options", {
+    additionalProperties: false,
+    unreachableDefinitions: true,
+    bannerComment: `/**\n * The types of options, results and events.\n *\n * ${NOTE}\n */`,
+    format: false,
+  });
+  const rows = errors.map(({ code }) => `  "${code}",\n`).join("");
+  const named = interfaces.replaceAll(/^ \* This interface was referenced by .*\n \* via the .*\n/gm, "");
+  return `${named.replaceAll(/^ \*\s*\n \*\/$/gm, " */").replaceAll(/^\/\*\*\n \*\/\n/gm, "")}
+/** The codes of errors; docs/ERRORS.md says what each means. */
+export const ERROR_CODES = [\n${rows}] as const;
+
+export type ErrorCode = (typeof ERROR_CODES)[number];
+`;
+}
+
+/** The same schema with each part of it, the innermost first, as `edit` makes it. */
+function edited(schema, edit) {
+  if (schema === null || typeof schema !== "object") return schema;
+  const inside = (value) => edited(value, edit);
+  const members = Object.entries(schema).map(([name, value]) => {
+    if (name === "properties" || name === "definitions")
+      return [name, Object.fromEntries(Object.entries(value).map(([key, member]) => [key, inside(member)]))];
+    if (name === "anyOf" || name === "allOf") return [name, value.map(inside)];
+    if (name === "items") return [name, Array.isArray(value) ? value.map(inside) : inside(value)];
+    return [name, name === "additionalProperties" ? inside(value) : value];
+  });
+  return edit(Object.fromEntries(members));
+}
+
+/** Descriptions tell the range and the default too. */
+function described({ description, default: standard, ...schema }) {
+  if (!description) return schema;
+  const { minimum, maximum } = schema;
+  const top = maximum < 2 ** 32 - 1 ? ` to ${maximum}` : "";
+  const range = minimum > 0 || top ? ` From ${minimum}${top}.` : "";
+  const simple = typeof standard === "string" ? `\`${standard}\`` : standard;
+  const fallback = standard !== undefined && typeof standard !== "object" ? ` By default ${simple}.` : "";
+  return { ...schema, description: `${description}${range}${fallback}` };
+}
+
+/** The options of each call, as a page checks them. */
+function checks(options) {
+  return Object.fromEntries(Object.entries(options).map(([call, schema]) => [call, edited(schema, bare)]));
+}
+
+/** Without what only people, or only the native program, read. */
+function bare({ description: _, tsType: __, ...schema }) {
+  return schema;
+}
+
+function errorTable(errors) {
+  const rows = errors.map(({ code, meaning, advice }) => `| \`${code}\` | ${meaning} | ${advice} |\n`).join("");
+  return `# Errors
+
+<!-- ${NOTE} -->
+
+Every failure is a \`SottoError\` with a \`code\` for programs and a sentence for people: what failed, on what, what to do. A
+code never changes its meaning.
+
+| Code | Meaning | What to do |
+| --- | --- | --- |
+${rows}`;
+}

@@ -1,0 +1,38 @@
+/** A model's tokenizer, chat template and header, as a page holds them. */
+import { Connection } from "./connection.js";
+import { Loaded } from "./loaded.js";
+import { transferred } from "./source.js";
+import { type Endpoint, Workers } from "./workers.js";
+import { SottoError } from "../wire/errors.js";
+import type { Calls, ModelHeader, TextOptions } from "../wire/protocol.js";
+
+/** Reads a model's header through a worker that `start` starts. */
+export async function connectText(
+  start: () => Endpoint,
+  args: Calls["loadText"]["args"],
+  { signal, wasmUrl }: TextOptions,
+): Promise<ModelText> {
+  const connection = new Connection(new Workers(start), wasmUrl?.toString());
+  const transfer = "source" in args ? transferred(args.source) : [];
+  try {
+    return new ModelText(
+      connection,
+      await connection.call("loadText", args, { what: "Reading the model", signal, transfer }),
+    );
+  } catch (thrown) {
+    const error = SottoError.from(thrown);
+    void connection.end(error);
+    throw error;
+  }
+}
+
+/** What can be done with a model's text without its weights. It lives in a worker until `dispose()`. */
+export class ModelText extends Loaded {
+  readonly header: ModelHeader;
+
+  /** Use `loadText()`. */
+  constructor(connection: Connection, header: ModelHeader) {
+    super(connection);
+    this.header = header;
+  }
+}
