@@ -14,3 +14,23 @@ for (const mode of ["threads", "one", "webgpu"] as const) {
     server.close();
   });
 }
+
+test("a loaded model keeps no database open", async ({ page }) => {
+  const server = await serveModel(tinyModel("llama-f32"));
+  await page.goto(server.url);
+  const outcome = await page.evaluate(async () => {
+    const url = "/dist/index.js";
+    const { load }: typeof import("../../www/api/index.js") = await import(url);
+    const model = await load("/model.gguf", { backend: "cpu", contextLength: 128 });
+    const outcome = await new Promise<string>((resolve) => {
+      const request = indexedDB.deleteDatabase("sotto");
+      request.onsuccess = () => resolve("deleted");
+      request.onblocked = () => resolve("blocked");
+      request.onerror = () => resolve("failed");
+    });
+    await model.dispose();
+    return outcome;
+  });
+  expect(outcome).toBe("deleted");
+  server.close();
+});
