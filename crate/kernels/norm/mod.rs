@@ -16,11 +16,10 @@ impl Rows for rmsnorm::Variant {
         let x = b.x.floats(source * k..(source + 1) * k);
         let out = b.out.floats_mut(r * k..(r + 1) * k);
         let weight = b.weight.floats(0..k);
-        let scale = rms_scale::<L>(x, p.eps);
         if p.accumulate != 0 {
-            weighted::<L>(x, scale, weight, out, |y, out| out + y);
+            add_normalised::<L>(x, weight, p.eps, out);
         } else {
-            weighted::<L>(x, scale, weight, out, |y, _| y);
+            normalise::<L>(x, weight, p.eps, out);
         }
     }
 }
@@ -36,6 +35,12 @@ pub fn rms_scale<L: Lanes>(x: &[f32], eps: f32) -> L::Number {
 #[inline(always)]
 pub fn normalise<L: Lanes>(x: &[f32], weight: &[f32], eps: f32, out: &mut [f32]) {
     weighted::<L>(x, rms_scale::<L>(x, eps), weight, out, |y, _| y);
+}
+
+/// out += x / rms(x) * weight; lengths are equal and multiples of 4.
+#[inline(always)]
+pub fn add_normalised<L: Lanes>(x: &[f32], weight: &[f32], eps: f32, out: &mut [f32]) {
+    weighted::<L>(x, rms_scale::<L>(x, eps), weight, out, |y, out| out + y);
 }
 
 /// out = to(x * scale * weight, out)
