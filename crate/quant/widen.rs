@@ -64,6 +64,7 @@ fn integers(kind: TensorType, block: &[u8]) -> [i8; 32] {
 
 #[cfg(test)]
 mod tests {
+    use super::TensorType::{Q4_1, Q4_K, Q6_K};
     use super::*;
     use crate::quant::dequantize;
 
