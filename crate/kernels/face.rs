@@ -179,7 +179,7 @@ impl VariantId {
 
 #[cfg(test)]
 mod tests {
-    use super::super::table::{KERNELS, VARIANTS, matmul_dot, rmsnorm};
+    use super::super::table::{matmul_dot, rmsnorm};
     use super::*;
     use crate::kernels::table::choices::{Planes, Quantized, Reduce};
 
