@@ -10,7 +10,7 @@ use sotto::kernels::table::choices::Planes;
 /// What every output holds before a run, and every buffer past its end: NaN as f32, and as two f16.
 pub const POISON: u32 = 0x7fc1_7e01;
 /// Poison words past the end of each buffer.
-pub const TAIL: usize = 256;
+const TAIL: usize = 256;
 
 /// One buffer of a case.
 #[derive(Clone)]
@@ -41,6 +41,11 @@ impl Data {
             | Data::OutList(words)
             | Data::OutPlanes(words, _) => words,
         }
+    }
+
+    /// The same, and poison past the end.
+    pub fn padded(&self) -> Vec<u32> {
+        [self.words(), &[POISON; TAIL]].concat()
     }
 
     /// How to compare it afterwards, if it is written.

@@ -15,25 +15,17 @@ use sotto::kernels::face::{Face, Kernel, VariantId};
 use sotto::kernels::table::choices::X;
 use sotto::kernels::table::{KERNELS, VARIANTS, matmul, matvec_rows};
 
-use crate::case::{Case, POISON, Runs, TAIL};
+use crate::case::{Case, Runs};
 use crate::export::{Binding, Exporter};
-
-/// The largest error of a variant, and the case that made it.
-struct Floor {
-    cases: usize,
-    error: f64,
-    ceiling: f64,
-    what: String,
-}
+use crate::findings::Findings;
 
 pub struct Rig {
     gpu: Gpu,
     cpu: CpuMemory,
     /// Per field, a buffer that is the same number on both sides, and its words.
     pool: Vec<(BufferId, usize)>,
-    floors: BTreeMap<VariantId, Floor>,
+    findings: Findings<VariantId>,
     skipped: BTreeMap<VariantId, &'static str>,
-    failures: Vec<String>,
     exporter: Option<Exporter>,
 }
 
@@ -51,9 +43,8 @@ impl Rig {
             gpu,
             cpu: CpuMemory::default(),
             pool: Vec::new(),
-            floors: BTreeMap::new(),
+            findings: Findings::default(),
             skipped: BTreeMap::new(),
-            failures: Vec::new(),
             exporter: Exporter::from_env(),
         }
     }
@@ -91,7 +82,7 @@ impl Rig {
         let bindings: Vec<Binding> = (case.dispatch.buffers.iter().zip(buffers).enumerate())
             .map(|(binding, (field, id))| {
                 let data = &case.fields[field.0];
-                let before = [data.words(), &[POISON; TAIL]].concat();
+                let before = data.padded();
                 // What is bound twice is looked at once.
                 let written = data.compare().is_some() && case.binding(field.0) == binding;
                 let after = written.then(|| self.cpu.read(*id)[..before.len()].to_vec());
@@ -101,10 +92,8 @@ impl Rig {
         exporter.add(&case.dispatch, &case.what, case.ceiling, &bindings);
     }
 
-    /// The field's buffer on both sides, holding `words` and then poison.
-    fn fill(&mut self, field: usize, words: &[u32]) -> BufferId {
-        let mut content = words.to_vec();
-        content.resize(words.len() + TAIL, POISON);
+    /// The field's buffer on both sides, holding this.
+    fn fill(&mut self, field: usize, content: &[u32]) -> BufferId {
         while self.pool.len() <= field {
             self.pool.push((BufferId(usize::MAX), 0));
         }
@@ -115,8 +104,8 @@ impl Rig {
             self.pool[field] = (id, size);
         }
         let id = self.pool[field].0;
-        self.gpu.write(id, 0, bytemuck::cast_slice(&content));
-        self.cpu.write(id, 0, bytemuck::cast_slice(&content));
+        self.gpu.write(id, 0, bytemuck::cast_slice(content));
+        self.cpu.write(id, 0, bytemuck::cast_slice(content));
         id
     }
 
@@ -125,16 +114,16 @@ impl Rig {
         if let Some(exporter) = self.exporter {
             exporter.finish(name);
         }
-        Report { caps: self.gpu.caps.clone(), floors: self.floors, skipped: self.skipped, failures: self.failures }
+        Report { caps: self.gpu.caps.clone(), findings: self.findings, skipped: self.skipped }
     }
 }
 
 impl Runs for Rig {
-    /// Runs a case on both sides. A difference is kept for the report, so that one run tells of all.
+    /// Runs a case on both sides.
     fn run(&mut self, case: Case) {
         let variant = case.dispatch.variant;
         let ids: Vec<BufferId> =
-            case.fields.iter().enumerate().map(|(field, data)| self.fill(field, data.words())).collect();
+            case.fields.iter().enumerate().map(|(field, data)| self.fill(field, &data.padded())).collect();
         let buffers = case.dispatch.buffers.iter().map(|field| ids[field.0]).collect();
         let recording = Recording { dispatches: vec![Dispatch { buffers, ..case.dispatch.clone() }] };
         self.cpu.run(&recording);
@@ -148,32 +137,12 @@ impl Runs for Rig {
 
         for (field, data) in case.fields.iter().enumerate() {
             let Some(compare) = data.compare() else { continue };
-            let before = [data.words(), &[POISON; TAIL]].concat();
+            let before = data.padded();
             let bytes = pollster::block_on(self.gpu.read(ids[field], before.len() as u64 * 4))
                 .unwrap_or_else(|e| panic!("{case}: {e}"));
             let got: Vec<u32> = bytemuck::pod_collect_to_vec(&bytes);
             let want = &self.cpu.read(ids[field])[..before.len()];
-            let floor = self.floors.entry(variant).or_insert(Floor {
-                cases: 0,
-                error: -1.0,
-                ceiling: case.ceiling,
-                what: String::new(),
-            });
-            floor.cases += 1;
-            let binding = case.binding(field);
-            match compare(&before, want, &got) {
-                Ok(error) => {
-                    if error > floor.error {
-                        (floor.error, floor.what) = (error, case.what.clone());
-                    }
-                    if error > case.ceiling {
-                        let ceiling = case.ceiling;
-                        let failure = format!("{case}, binding {binding}: error {error:.2e} is over {ceiling:.0e}");
-                        self.failures.push(failure);
-                    }
-                }
-                Err(message) => self.failures.push(format!("{case}, binding {binding}: {message}")),
-            }
+            self.findings.add(variant, &case, field, compare(&before, want, &got));
         }
     }
 }
@@ -187,47 +156,43 @@ fn asks_eight_lanes(variant: VariantId) -> bool {
 /// What ran on one adapter, how exact it was, and what was wrong.
 pub struct Report {
     caps: Caps,
-    floors: BTreeMap<VariantId, Floor>,
+    findings: Findings<VariantId>,
     skipped: BTreeMap<VariantId, &'static str>,
-    failures: Vec<String>,
 }
 
 impl Report {
     /// Adds what another rig ran on the same adapter; no variant may be in both.
     pub fn merge(&mut self, other: Report) {
         assert_eq!(self.caps.adapter.to_string(), other.caps.adapter.to_string());
-        for variant in other.floors.keys() {
-            assert!(!self.floors.contains_key(variant), "{} ran twice", variant.name());
+        let Findings { floors, failures } = &mut self.findings;
+        for variant in other.findings.floors.keys() {
+            assert!(!floors.contains_key(variant), "{} ran twice", variant.name());
         }
-        self.floors.extend(other.floors);
+        floors.extend(other.findings.floors);
+        failures.extend(other.findings.failures);
         self.skipped.extend(other.skipped);
-        self.failures.extend(other.failures);
     }
 
     /// Prints it; fails on any difference, and on any variant that had no case.
     pub fn finish(mut self) {
-        println!("error    ceiling  cases  variant (worst case)");
-        for (variant, f) in &self.floors {
-            println!("{:8.1e} {:8.0e} {:6}  {} ({})", f.error, f.ceiling, f.cases, variant.name(), f.what);
-        }
         for (variant, reason) in &self.skipped {
             say(&format!("kernels: {} did not run: {reason}", variant.name()));
         }
-        let known: Vec<VariantId> = self.floors.keys().chain(self.skipped.keys()).copied().collect();
-        let missing = missing(&known);
-        self.failures.extend(missing.iter().map(|variant| format!("{} has no case here: write one", variant.name())));
-        let all = variants().count();
-        say(&format!("kernels: {} of {all} variants ran on {}", self.floors.len(), self.caps.adapter));
+        let Findings { floors, failures } = &mut self.findings;
+        let known: Vec<VariantId> = floors.keys().chain(self.skipped.keys()).copied().collect();
+        failures
+            .extend(missing(&known).iter().map(|variant| format!("{} has no case here: write one", variant.name())));
+        let (ran, all) = (floors.len(), variants().count());
+        say(&format!("kernels: {ran} of {all} variants ran on {}", self.caps.adapter));
         // These two are known: a feature that gets lost on the way must not pass as "cannot".
         let name = self.caps.adapter.to_string().to_lowercase();
         if name.contains("llvmpipe") && !self.skipped.is_empty() {
-            self.failures.push("lavapipe has subgroups of 8 and f16: nothing may be left out".into());
+            failures.push("lavapipe has subgroups of 8 and f16: nothing may be left out".into());
         }
         if name.contains("swiftshader") && !self.caps.subgroups {
-            self.failures.push("SwiftShader has subgroups: they may not be left out".into());
+            failures.push("SwiftShader has subgroups: they may not be left out".into());
         }
-        let shown = self.failures.len().min(40);
-        assert!(self.failures.is_empty(), "{} failures:\n{}", self.failures.len(), self.failures[..shown].join("\n"));
+        self.findings.finish(|variant| variant.name());
     }
 }
 

@@ -1,8 +1,6 @@
 //! Runs dispatches on this machine's processor: on the mirrors and on the CPU backend's kernels, from the same bytes,
 //! and compares all they wrote.
 
-use std::collections::BTreeMap;
-
 use sotto::device::recording::Dispatch;
 use sotto::kernels::cpu::{self, Scratch};
 use sotto::kernels::face::{Face, VariantId};
@@ -10,7 +8,8 @@ use sotto::kernels::job::{Job, Shared};
 use sotto::kernels::table::choices::{Lanes, Qh};
 use sotto::kernels::table::{KERNELS, KernelId, attention, attention_tile};
 
-use crate::case::{self, Case, POISON, Runs, TAIL, named};
+use crate::case::{self, Case, Data, Runs, named};
+use crate::findings::Findings;
 
 /// Runs one dispatch on its mirror, and gives every buffer afterwards, by name.
 pub fn mirror<V: Face>(variant: V, params: V::Params, bind: V::Bind<&[u32]>, grid: [u32; 2]) -> V::Bind<Vec<u32>> {
@@ -40,11 +39,6 @@ fn after(dispatch: &Dispatch, fields: &[Vec<u32>], precise: bool, go: impl FnOnc
     after
 }
 
-/// What the fields of a case hold before, and words after each.
-fn words(case: &Case, tail: &[u32]) -> Vec<Vec<u32>> {
-    case.fields.iter().map(|data| [data.words(), tail].concat()).collect()
-}
-
 /// Does all pieces in one go.
 fn whole(kernel: &cpu::Kernel, job: &Job, scratch: &mut Scratch) {
     (kernel.run)(job, 0..(kernel.pieces)(job), scratch);
@@ -57,9 +51,7 @@ fn cut_up(kernel: &cpu::Kernel, job: &Job) {
 
 #[derive(Default)]
 pub struct Rig {
-    /// Per kernel: cases, the largest error, and where.
-    floors: BTreeMap<KernelId, (usize, f64, String)>,
-    failures: Vec<String>,
+    findings: Findings<KernelId>,
     scratch: Scratch,
 }
 
@@ -70,46 +62,33 @@ impl Rig {
         cases(&mut rig);
         let kernels = || KERNELS.iter().filter(|kernel| kernel.simd.is_some() && families.contains(&kernel.family));
         assert!(kernels().count() > 0, "no kernel of {families:?} runs on the CPU");
-        for kernel in kernels() {
-            let Some((cases, error, what)) = rig.floors.get(&kernel.id) else { panic!("{} has no case", kernel.name) };
-            println!("{error:8.1e} {cases:6}  {} ({what})", kernel.name);
+        for kernel in kernels().filter(|kernel| !rig.findings.floors.contains_key(&kernel.id)) {
+            rig.findings.failures.push(format!("{} has no case", kernel.name));
         }
-        let failures = &rig.failures;
-        assert!(failures.is_empty(), "{} failures:\n{}", failures.len(), failures[..failures.len().min(30)].join("\n"));
+        rig.findings.finish(|id| KERNELS[*id as usize].name);
     }
 
     /// Runs a case on the mirror, and the same on the CPU backend, where weights may be in another arrangement. Unless
     /// `precise`, that may round activations to 8 bits.
     pub fn compare(&mut self, case: &Case, arranged: &Case, precise: bool) {
+        let each = |case: &Case, words: fn(&Data) -> Vec<u32>| case.fields.iter().map(words).collect::<Vec<_>>();
         let dispatch = &case.dispatch;
         let kernel = dispatch.kernel().simd.expect("a kernel for the CPU");
-        let want = after(dispatch, &words(case, &[POISON; TAIL]), precise, dispatch.kernel().mirror());
-        let before = words(arranged, &[POISON; TAIL]);
+        let want = after(dispatch, &each(case, Data::padded), precise, dispatch.kernel().mirror());
+        let before = each(arranged, Data::padded);
         let got = after(dispatch, &before, precise, |job| whole(kernel, job, &mut self.scratch));
         // Once with poison past the end of each buffer, which must stay, and once with nothing, which must be enough.
-        let cut_up = after(dispatch, &words(arranged, &[]), precise, |job| cut_up(kernel, job));
+        let cut_up = after(dispatch, &each(arranged, |data| data.words().to_vec()), precise, |job| cut_up(kernel, job));
         if got.iter().zip(&cut_up).any(|(got, cut_up)| got[..cut_up.len()] != **cut_up) {
-            self.failures.push(format!("{case}: depends on how it is cut up"));
+            self.findings.failures.push(format!("{case}: depends on how it is cut up"));
         }
-        let floor = self.floors.entry(dispatch.kernel().id).or_default();
         for (field, data) in case.fields.iter().enumerate() {
             let Some(compare) = data.compare() else {
                 assert_eq!(got[field], before[field], "{case} wrote field {field}");
                 continue;
             };
-            floor.0 += 1;
-            match compare(&before[field], &want[field], &got[field]) {
-                Ok(error) => {
-                    if error >= floor.1 {
-                        (floor.1, floor.2) = (error, case.what.clone());
-                    }
-                    if error > case.ceiling {
-                        let ceiling = case.ceiling;
-                        self.failures.push(format!("{case}, field {field}: {error:.2e} is over {ceiling:.0e}"));
-                    }
-                }
-                Err(message) => self.failures.push(format!("{case}, field {field}: {message}")),
-            }
+            let compared = compare(&before[field], &want[field], &got[field]);
+            self.findings.add(dispatch.kernel().id, case, field, compared);
         }
     }
 }

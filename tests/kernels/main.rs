@@ -5,6 +5,7 @@ mod attention;
 mod case;
 mod elementwise;
 mod export;
+mod findings;
 mod gather;
 mod gpu;
 mod host;
