@@ -1,6 +1,6 @@
 /**
  * The kernels in this browser's WebGPU, against what their CPU mirrors made of the same bytes. The cases, odd shapes
- * among them, are written by the native kernel tests (tests/common/export.rs).
+ * among them, are written by the native kernel tests (tests/kernels/export.rs).
  */
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
