@@ -70,6 +70,7 @@ fn template_renders_each_item_or_says_why_not() {
           "variables": { "bos_token": "<s>" }, "tools": [{ "type": "function" }], "now": 0 },
         { "name": "refused", "messages": [{ "role": "tool", "content": "x" }] },
         { "name": "none", "messages": [] },
+        // cspell:ignore varables
         { "name": "odd", "messages": [{ "role": "user", "content": "Hi" }], "varables": {} },
     ]);
     let batch = file("messages.json", batch.to_string());

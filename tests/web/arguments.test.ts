@@ -100,6 +100,7 @@ test("no argument of a wrong kind reaches the engine, and the model lives on", a
     [(m: Model) => m.detokenize("12" as never), 'ids is "12"; give a list of whole numbers.'],
     [(m: Model) => m.detokenize([1, -1]), "ids[1] is -1; give a whole number from 0 to 4294967295."],
     [(m: Model) => m.detokenize([1.5]), "ids[0] is 1.5;"],
+    // cspell:ignore keepspecial
     [(m: Model) => m.detokenize([1], { keepspecial: true } as never), "did you mean keepSpecial?"],
     [(m: Model) => m.pieces(5 as never), "ids is 5;"],
     [(m: Model) => m.score(5 as never), "text is 5; give text."],
