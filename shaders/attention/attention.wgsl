@@ -4,7 +4,7 @@
 // out [R][n_heads*head_dim].
 // Grid: (n_kv_heads * groups, R): a workgroup takes up to QH query heads of one KV head, so K and V are read once
 // for them.
-// QH <= 4; head_dim % 4 == 0, <= 256.  Mirror: crate/kernels/attention/reference/attention.rs
+// QH <= 4; head_dim % 4 == 0, <= 256.  Mirror: crate/kernels/attention/reference.rs
 #import shared/attention_io
 #import shared/attend
 

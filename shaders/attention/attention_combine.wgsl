@@ -1,7 +1,7 @@
 // The parts of a split attention (see decode_attention.wgsl) put together, as in FlashDecoding (Dao et al. 2023):
 //   out[r][h] = sum_s exp(top_s - top) acc_s / sum_s exp(top_s - top) total_s,   top = max_s top_s
 // Shapes: parts [R][n_heads][splits][dim4 + 1] vectors, the last of each (top, total, 0, 0); out [R][n_heads][dim4].
-// Grid: (n_heads, R).  dim4 <= 64.  Mirror: crate/kernels/attention/reference/attention_combine.rs
+// Grid: (n_heads, R).  dim4 <= 64.  Mirror: crate/kernels/attention/combine.rs
 struct Params {
     // head_dim / 4.
     dim4: u32,

@@ -2,7 +2,7 @@
 // query head of one row from end to end, so that nothing is shared between threads.
 // Shapes: as there. A row's cells go by four at a time, so that its query and sums are read once for four.
 // Grid: (ceil(R/16), n_heads); neighbouring threads take neighbouring rows.
-// head_dim % 4 == 0, <= DIM.  Mirror: crate/kernels/attention/reference/attention.rs
+// head_dim % 4 == 0, <= DIM.  Mirror: crate/kernels/attention/reference.rs
 #import shared/attention_io
 
 @compute @workgroup_size(16)

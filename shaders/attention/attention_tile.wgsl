@@ -7,7 +7,7 @@
 // slices of 32. Tiles lie at multiples of 32 cells of the sequence, and a cell that a query may not see adds nothing:
 // so a row's result does not depend on the rows beside it. Rows at consecutive positions of a sequence share the walk;
 // others of the batch are walked for one after the other.
-// head_dim % 4 == 0, <= DIM; heads <= QUERIES.  Mirror: crate/kernels/attention/reference/attention.rs
+// head_dim % 4 == 0, <= DIM; heads <= QUERIES.  Mirror: crate/kernels/attention/reference.rs
 #import shared/attention_io
 
 const THREADS: u32 = 128u;

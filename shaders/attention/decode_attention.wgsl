@@ -4,7 +4,7 @@
 // [R][n_heads][splits][head_dim/4 + 1] vectors: the weighted values, then (largest score, sum of weights, 0, 0).
 // Grid: (n_kv_heads * groups, R * splits): a workgroup takes up to QH query heads of one KV head, and one of `splits`
 // stretches of the cells. All workgroups of a KV head write the same new key and value, so that none waits for another.
-// QH <= 4; head_dim % 4 == 0, <= 256.  Mirror: crate/kernels/attention/reference/decode_attention.rs
+// QH <= 4; head_dim % 4 == 0, <= 256.  Mirror: crate/kernels/attention/reference.rs
 struct Params {
     // Query heads.
     n_heads: u32,

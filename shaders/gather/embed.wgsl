@@ -1,7 +1,7 @@
 // Embedding lookup:  out[r][k] = embed_scale * W[token[r]][k]
 // Shapes: W [rows of this part][K], batch [R], out [R][K].
 // Grid: (ceil(K/32 / 64), R), one thread a block of 32. A row whose token lies in another part is left alone.
-// Mirror: crate/kernels/gather/reference/embed.rs
+// Mirror: crate/kernels/gather/mod.rs
 struct Params {
     // Plane offsets of the weight part, in u32 words; `[0]` is 0.
     planes: vec4<u32>,

@@ -1,7 +1,7 @@
 // RMSNorm (Zhang & Sennrich 2019):  y = x[src] * rsqrt(mean(x[src]^2) + eps) * weight
 //   out[r] = y            or, with accumulate,   out[r] += y   (a norm after attention or feed-forward)
 // Shapes: x [*][K], weight [K], rows [R] (which row of x; used when gather is set), out [R][K]; K % 4 == 0.
-// Grid: (1, R), a workgroup a row.  Mirror: crate/kernels/norm/reference/rmsnorm.rs
+// Grid: (1, R), a workgroup a row.  Mirror: crate/kernels/norm/mod.rs
 struct Params {
     // Row length / 4.
     k4: u32,

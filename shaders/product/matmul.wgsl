@@ -4,7 +4,7 @@
 // Grid: (ceil(N/128), ceil(M/16)). A thread owns 8 rows of W and 16 rows of x: it dequantises each of its weights once,
 // into registers, and uses it 16 times; each activation it gets serves 8 rows. All threads want the same activations
 // at the same time, so nothing is staged in shared memory and there is no barrier.
-// Mirror: crate/kernels/product/reference/matmul.rs
+// Mirror: crate/kernels/product/reference.rs
 #import shared/matmul_io
 #import formats/{format}
 #import shared/share_{x}

@@ -6,7 +6,7 @@
 // then a thread multiplies 8 rows of W by 4 of x, in registers: 48 shared loads of 16 bytes for 512 instructions of
 // four products each (with two planes). A result is one sum in the order of K, whatever ROWS is and wherever in a tile
 // it lies.
-// Mirror: crate/kernels/product/reference/matmul.rs
+// Mirror: crate/kernels/product/reference.rs
 #import shared/matmul_io
 #import formats/{format}
 #import shared/dot

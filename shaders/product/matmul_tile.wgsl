@@ -6,7 +6,7 @@
 // and then a thread multiplies 8 rows of W by 4 of x, in registers: 12 shared loads of 16 bytes for 128 products.
 // With 128 ROWS it is 8 of x, 16 loads for 256 products; x then comes in two halves of a block, to stay in 16 KiB.
 // A result is one sum in the order of K, whatever ROWS is and wherever in a tile it lies.
-// Mirror: crate/kernels/product/reference/matmul.rs
+// Mirror: crate/kernels/product/reference.rs
 #import shared/matmul_io
 #import formats/{format}
 @group(0) @binding(2) var<storage, read> x: array<vec4<f32>>;

@@ -6,7 +6,7 @@
 // bias [N of the whole matrix], out [R][out_stride]; K % 32 == 0.
 // Grid: (ceil(N / (256/lanes)), R). `lanes` (16 or 64) threads share 4 rows and stride over their blocks of 32 weights:
 // neighbouring threads load neighbouring 16 bytes, and x is read once for the 4 rows.
-// Mirror: crate/kernels/product/reference/matvec.rs
+// Mirror: crate/kernels/product/reference.rs
 #import shared/matvec_x
 #import formats/{format}
 #import shared/reduce_{reduce}

@@ -2,7 +2,7 @@
 // two planes of bytes each, or one (shared/quantize.wgsl), and four products take one instruction (dot4I8Packed).
 // Grid and `lanes` are those of matvec.wgsl. A workgroup makes x integers once, 2048 columns at a time, in shared
 // memory: each thread a block of 32, with its norm weights; then all threads read them for their four rows.
-// Mirror: crate/kernels/product/reference/matvec.rs
+// Mirror: crate/kernels/product/reference.rs
 #import shared/matvec_x
 #import formats/{format}
 #import shared/reduce_{reduce}

@@ -2,7 +2,7 @@
 // goes, and a barrier costs more than a load: a thread owns 4 rows from end to end, so that nothing is summed between
 // threads, and x is loaded in shares and broadcast.
 // Grid: (ceil(N/64), R), with a gate (ceil(N/2 / 32), R).
-// Mirror: crate/kernels/product/reference/matvec.rs
+// Mirror: crate/kernels/product/reference.rs
 #import shared/matvec_x
 #import formats/{format}
 #import shared/share_{x}

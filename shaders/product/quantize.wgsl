@@ -1,6 +1,6 @@
 // Rows of activations as integers, for matmul_dot.wgsl: see shared/quantize.wgsl.
 // Shapes: x [R][K], out [R][K/32] records of a vector (d, and d times the sum of v over each half and both) and the planes, two
-// vectors each. Grid: (ceil(K/32 / 64), R), a thread a block.  Mirror: crate/kernels/product/reference/quantize.rs
+// vectors each. Grid: (ceil(K/32 / 64), R), a thread a block.  Mirror: crate/kernels/product/integers.rs
 struct Params {
     // Blocks of 32 in a row.
     k_blocks: u32,

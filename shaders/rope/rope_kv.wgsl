@@ -3,7 +3,7 @@
 // RoPE (Su et al. 2021) rotates the first 2*rope_half elements, as pairs (i, i+half) with neox, else (2i, 2i+1),
 // by the angles of shared/rope_angle.wgsl.
 // Shapes: qkv [R][(n_heads + 2*n_kv_heads) * head_dim], norms [head_dim], cache [cells][n_kv_heads][head_dim].
-// Grid: (n_heads + 2*n_kv_heads, R), a workgroup a head.  head_dim % 4 == 0, <= 256.  Mirror: crate/kernels/rope/reference/rope_kv.rs
+// Grid: (n_heads + 2*n_kv_heads, R), a workgroup a head.  head_dim % 4 == 0, <= 256.  Mirror: crate/kernels/rope/mod.rs
 #import shared/rope_kv_params
 @group(0) @binding(0) var<storage, read> batch: array<vec4<u32>>;
 @group(0) @binding(1) var<storage, read> q_norm: array<f32>;

@@ -1,7 +1,7 @@
 // What rope_kv.wgsl does, for software adapters, where a barrier costs more than loads: a thread takes one head of one
 // row from end to end.
 // Shapes: as there. rope_half % 4 == 0 with neox, else rope_half % 2 == 0.
-// Grid: (ceil(R/16), n_heads + 2*n_kv_heads); neighbouring threads take neighbouring rows.  Mirror: crate/kernels/rope/reference/rope_kv.rs
+// Grid: (ceil(R/16), n_heads + 2*n_kv_heads); neighbouring threads take neighbouring rows.  Mirror: crate/kernels/rope/mod.rs
 #import shared/rope_kv_params
 @group(0) @binding(0) var<storage, read> batch: array<vec4<u32>>;
 @group(0) @binding(1) var<storage, read> q_norm: array<vec4<f32>>;

@@ -1,7 +1,7 @@
 // Second step of the draw: tokens counted and weighed by their distance from the best, in 1024 bins.
 // Shapes: values [V], partials [groups of sample_scan], bins [3][1024] (count, mass low, mass high; zero before),
 // list [2 + V]: gets its length, 0, and the best id.
-// Grid: (groups), a thread takes every (64 * groups)-th token.  Mirror: crate/kernels/sample/reference/sample.rs
+// Grid: (groups), a thread takes every (64 * groups)-th token.  Mirror: crate/kernels/sample/reference.rs
 @group(0) @binding(0) var<storage, read> values: array<u32>;
 @group(0) @binding(1) var<storage, read> partials: array<u32>;
 @group(0) @binding(2) var<storage, read> options: Options;

@@ -5,7 +5,7 @@
 // Shapes: values [V], bins [3][1024], list [2 + V] (length, best id, then ids in any order),
 // draws [CUT_WORDS + groups]: the cut, then the token that wins each workgroup's draw, or NONE.
 // Grid: (groups), a thread takes every (64 * groups)-th token; every workgroup finds the same cut.
-// Mirror: crate/kernels/sample/reference/sample.rs
+// Mirror: crate/kernels/sample/reference.rs
 @group(0) @binding(0) var<storage, read> values: array<u32>;
 @group(0) @binding(1) var<storage, read> options: Options;
 @group(0) @binding(2) var<storage, read> state: State;

@@ -2,7 +2,7 @@
 // them and the workgroups' winners, and feeds the token back.
 // The place of a token in the order, best first and lower ids before higher, is the 64-bit (~key, id).
 // Shapes: values [V], list [2 + V], draws [CUT_WORDS + groups of sample_gather], batch row 0.  Grid: one workgroup.
-// Mirror: crate/kernels/sample/reference/sample.rs
+// Mirror: crate/kernels/sample/reference.rs
 @group(0) @binding(0) var<storage, read> values: array<u32>;
 @group(0) @binding(1) var<storage, read> options: Options;
 @group(0) @binding(2) var<storage, read> list: array<u32>;

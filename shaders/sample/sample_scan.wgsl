@@ -3,7 +3,7 @@
 // with count how often the token is among the last last_n (the last two steps where it is at all).
 // Shapes: logits, adjust (bias, count), values [V]; partials [groups]: an id, NONE where all are banned, or BAD where a
 // logit is not a number. Greedy choice needs no more than the partials; the draw needs values, and bins at zero.
-// Grid: (groups), a thread takes every (64 * groups)-th token.  Mirror: crate/kernels/sample/reference/sample.rs
+// Grid: (groups), a thread takes every (64 * groups)-th token.  Mirror: crate/kernels/sample/reference.rs
 @group(0) @binding(0) var<storage, read> logits: array<u32>;
 @group(0) @binding(1) var<storage, read> options: Options;
 @group(0) @binding(2) var<storage, read> adjust: array<vec2<u32>>;

@@ -1,6 +1,6 @@
 // Last step of greedy sampling: the best of the workgroups' best tokens is fed back.
 // Shapes: values [V] (logits, or as adjusted), partials [groups], batch row 0.  Grid: one workgroup.
-// Mirror: crate/kernels/sample/reference/sample.rs
+// Mirror: crate/kernels/sample/reference.rs
 @group(0) @binding(0) var<storage, read> values: array<u32>;
 @group(0) @binding(1) var<storage, read> partials: array<u32>;
 @group(0) @binding(2) var<storage, read> options: Options;

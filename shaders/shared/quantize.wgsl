@@ -1,7 +1,7 @@
 #requires dot
 // Activations as integers, a block of 32 at a time:  x[e] = d * v[e],  d = max|x| / (127 * 128),  v = 128 * hi + lo
 // with hi in -127..127 and lo in -64..63, a plane of bytes each. With one plane, d = max|x| / 127 and v = hi.
-// CPU mirror: crate/kernels/product/reference/quantize.rs
+// CPU mirror: crate/kernels/product/integers.rs
 const MOST: f32 = f32(127u << (7u * (PLANES - 1u)));
 
 // 32 activations, four to a word; `scale` is d, and d times the sum of v over each half and over both.
