@@ -53,8 +53,9 @@ pub enum Step {
     Prefill { done: usize, total: usize },
     /// New tokens and the text they complete; the text may be empty while a character or stop string is undecided.
     Token { text: String, tokens: Vec<u32> },
-    /// The last step, with the text held back until now.
-    End { reason: FinishReason, text: String },
+    /// The last step, with the text that was held back until now and the tokens that were in no step before: the one
+    /// that ended the generation, if one did. The texts and tokens of all steps make up the whole.
+    End { reason: FinishReason, text: String, tokens: Vec<u32> },
 }
 
 /// Times in milliseconds, rates in tokens per second; 0 where nothing was measured.
@@ -162,7 +163,7 @@ impl Generation {
         }
         let step = match self.step(engine).await {
             // The cache holds what it held before this step.
-            Err(error) if error.code == Code::Aborted => Ok(self.end(FinishReason::Abort)),
+            Err(error) if error.code == Code::Aborted => Ok(self.end(FinishReason::Abort, Vec::new())),
             step => step,
         };
         if step.is_err() {
@@ -177,13 +178,13 @@ impl Generation {
 
     async fn step(&mut self, engine: &mut Engine) -> Result<Step> {
         if self.cancel.is_cancelled() {
-            return Ok(self.end(FinishReason::Abort));
+            return Ok(self.end(FinishReason::Abort, Vec::new()));
         }
         if self.done < self.prompt.len() {
             return self.prefill(engine).await;
         }
         if self.tokens.len() >= self.most {
-            return Ok(self.end(FinishReason::Length));
+            return Ok(self.end(FinishReason::Length, Vec::new()));
         }
         let Sampled { token, stops } = match self.next.take() {
             Some(first) => first,
@@ -194,21 +195,22 @@ impl Generation {
         engine.cached.extend(self.tokens.last());
         self.tick();
         self.tokens.push(token);
+        let tokens = vec![token];
         if stops {
-            return Ok(self.end(FinishReason::Stop));
+            return Ok(self.end(FinishReason::Stop, tokens));
         }
         let piece = self.decoder.push(&engine.tokenizer, token);
         let Passed { text, stopped } = self.stop.push(&piece);
         self.text.push_str(&text);
         if stopped {
             self.finished = true;
-            return Ok(Step::End { reason: FinishReason::Stop, text });
+            return Ok(Step::End { reason: FinishReason::Stop, text, tokens });
         }
         if self.options.max_tokens.is_some_and(|most| self.tokens.len() >= most as usize) {
             let text = text + &self.flush();
-            return Ok(Step::End { reason: FinishReason::Length, text });
+            return Ok(Step::End { reason: FinishReason::Length, text, tokens });
         }
-        Ok(Step::Token { text, tokens: vec![token] })
+        Ok(Step::Token { text, tokens })
     }
 
     async fn prefill(&mut self, engine: &mut Engine) -> Result<Step> {
@@ -256,8 +258,8 @@ impl Generation {
         }
     }
 
-    fn end(&mut self, reason: FinishReason) -> Step {
-        Step::End { reason, text: self.flush() }
+    fn end(&mut self, reason: FinishReason, tokens: Vec<u32>) -> Step {
+        Step::End { reason, text: self.flush(), tokens }
     }
 
     /// Finishes, with the text that decoder and stop matcher still held back.

@@ -63,14 +63,15 @@ fn run(engine: &mut Engine, prompt: &[u32], options: GenerateOptions) -> Run {
                 text.push_str(&piece);
                 tokens.extend(ids);
             }
-            Step::End { reason: why, text: piece } => {
+            Step::End { reason: why, text: piece, tokens: ids } => {
                 text.push_str(&piece);
+                tokens.extend(ids);
                 reason = Some(why);
             }
         }
     }
     assert_eq!(text, generation.text);
-    assert!(generation.tokens.starts_with(&tokens));
+    assert_eq!(tokens, generation.tokens);
     assert!(block_on(generation.next(engine)).unwrap().is_none());
     let cached = generation.timings.cached_tokens;
     Run { tokens: generation.tokens, text, reason: reason.expect("an end"), cached, prefills }
