@@ -10,6 +10,7 @@ use sotto::kernels::choose::Choice;
 use sotto::kernels::table::KernelId;
 use sotto::model::config::Role;
 use sotto::model::forward::{Model, Sizes};
+use sotto::model::store::SequenceId;
 use sotto::quant;
 use sotto::run::batch::{Batch, Row};
 
@@ -21,6 +22,7 @@ pub struct Subject {
     pub quant: String,
     pub gpu: Gpu,
     pub model: Model,
+    sequence: SequenceId,
     header: Header,
     /// The same with all of the model's layers.
     whole: Header,
@@ -36,22 +38,24 @@ impl Subject {
         mut gpu: Gpu,
     ) -> Result<Self> {
         let header = synthetic::header(shape, quant, layers)?;
-        let model = synthetic::place(&header, sizes, choice, &mut gpu)?;
+        let mut model = synthetic::place(&header, sizes, choice, &mut gpu)?;
+        let sequence = model.kv_mut().open(sizes.cells, &mut gpu)?;
         let whole = synthetic::header(shape, quant, shape.n_layers)?;
-        Ok(Subject { shape, quant: quant.into(), gpu, model, header, whole })
+        Ok(Subject { shape, quant: quant.into(), gpu, model, sequence, header, whole })
     }
 
     /// Tells the next pass its rows: tokens at positions from `position` on.
     pub fn write_batch(&mut self, rows: u32, position: u32, prefill: bool) {
         let n_vocab = u64::from(self.model.config.n_vocab);
+        let sequence = self.sequence;
         let row = |position: u32| Row {
             token: (u64::from(position) * 7919 % n_vocab) as u32,
             position,
-            sequence: 0,
+            sequence,
             logits: false,
         };
         let batch = Batch { rows: (position..position + rows).map(row).collect(), prefill };
-        let words = batch.words(self.model.sizes.context);
+        let words = batch.words(self.model.kv()).expect("an open sequence");
         self.gpu.write(self.model.batch_buffer(), 0, bytemuck::cast_slice(&words));
         self.gpu.write(self.model.outputs_buffer(), 0, bytemuck::bytes_of(&(rows - 1)));
     }

@@ -22,6 +22,21 @@ pub trait Memory {
     }
 }
 
+/// Bytes that go to another place in their buffer; the places may overlap. All numbers are multiples of 4.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Move {
+    pub buffer: BufferId,
+    pub from: u64,
+    pub to: u64,
+    pub bytes: u64,
+}
+
+/// A backend that can move what its buffers hold.
+pub trait Moves {
+    /// Queued like [`Memory::write`]; one move after the other.
+    fn move_bytes(&mut self, moves: &[Move]);
+}
+
 /// What a backend knows of its buffers.
 pub trait Named {
     /// What a buffer was called when it was allocated; a buffer of weights by the first tensor in it.

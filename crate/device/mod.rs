@@ -15,7 +15,7 @@ use crate::base::cancel::Cancel;
 use crate::base::error::{Code, Error, Result};
 use crate::base::platform::BROWSER;
 use crate::device::gpu::{Gpu, GpuOptions};
-use crate::device::memory::{Memory, Named};
+use crate::device::memory::{Memory, Move, Moves, Named};
 use crate::device::recording::Recording;
 use crate::kernels::choose::AdapterName;
 use crate::quant::TensorType;
@@ -320,6 +320,15 @@ impl Memory for Device {
     }
     fn arrange(&mut self, id: BufferId, kind: TensorType, planes: [u32; 4], n_rows: u32, k: u32) {
         self.memory_mut().arrange(id, kind, planes, n_rows, k);
+    }
+}
+
+impl Moves for Device {
+    fn move_bytes(&mut self, moves: &[Move]) {
+        match self {
+            Device::Gpu(gpu) => gpu.move_bytes(moves),
+            Device::Cpu(cpu) => cpu.move_bytes(moves),
+        }
     }
 }
 

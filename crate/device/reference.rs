@@ -2,7 +2,7 @@
 
 use crate::base::buffer::BufferId;
 use crate::base::error::Result;
-use crate::device::memory::Memory;
+use crate::device::memory::{Memory, Move, Moves};
 use crate::device::recording::{Dispatch, Recording};
 use crate::kernels::job::{Job, Shared};
 
@@ -25,6 +25,14 @@ impl Memory for CpuMemory {
 
     fn max_binding(&self) -> u64 {
         1 << 32
+    }
+}
+
+impl Moves for CpuMemory {
+    fn move_bytes(&mut self, moves: &[Move]) {
+        for &Move { buffer, from, to, bytes } in moves {
+            self.buffers[buffer.0].copy_within(from as usize / 4..(from + bytes) as usize / 4, to as usize / 4);
+        }
     }
 }
 

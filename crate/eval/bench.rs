@@ -107,8 +107,8 @@ pub async fn bench(engine: &mut Engine, options: &BenchOptions) -> Result<Bench>
 }
 
 async fn generations(engine: &mut Engine, prompt_tokens: usize, gen_tokens: usize, runs: usize) -> Result<Length> {
-    let batch = made_up(prompt_tokens as u32, 0, engine.model.config.n_vocab, true);
-    let prompt: Vec<u32> = batch.rows.iter().map(|row| row.token).collect();
+    let n_vocab = engine.model.config.n_vocab;
+    let prompt: Vec<u32> = (0..prompt_tokens as u32).map(|position| made_up(position, n_vocab)).collect();
     let options =
         GenerateOptions { max_tokens: Some(gen_tokens as u32), ignore_eos: true, fresh: true, ..Default::default() };
     let (mut prefill, mut decode, mut ttft) = (Vec::new(), Vec::new(), Vec::new());
@@ -119,6 +119,7 @@ async fn generations(engine: &mut Engine, prompt_tokens: usize, gen_tokens: usiz
                 break;
             }
         }
+        engine.close(generation.sequence());
         prefill.push(generation.timings.prefill_tps);
         decode.push(generation.timings.decode_tps);
         ttft.push(generation.timings.ttft_ms);

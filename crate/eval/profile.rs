@@ -52,27 +52,32 @@ pub struct KernelTime {
     pub gbps: f64,
 }
 
-/// Profiles a token at `position` and a chunk from 0, medians of `runs`. The cache's contents are overwritten.
+/// Profiles a token at `position` and a chunk from 0, medians of `runs`, in a sequence of its own.
 /// `BadOption` where the adapter cannot time kernels.
 pub async fn profile(engine: &mut Engine, position: u32, runs: usize) -> Result<Profile> {
     engine.device.check_timestamps()?;
-    engine.cached.clear();
     let rows = engine.model.sizes.max_rows;
-    Ok(Profile {
-        decode: pass(engine, 1, position, false, runs).await?,
-        prefill: pass(engine, rows, 0, true, runs).await?,
-    })
+    let sequence = engine.open(rows.max(position + 1))?;
+    let n_vocab = engine.model.config.n_vocab;
+    let batch = |rows: u32, position: u32, prefill: bool| {
+        let row = |position| Row { token: made_up(position, n_vocab), position, sequence, logits: !prefill };
+        Batch { rows: (position..position + rows).map(row).collect(), prefill }
+    };
+    let decode = pass(engine, &batch(1, position, false), runs).await;
+    let prefill = pass(engine, &batch(rows, 0, true), runs).await;
+    engine.close(sequence);
+    Ok(Profile { decode: decode?, prefill: prefill? })
 }
 
-async fn pass(engine: &mut Engine, rows: u32, position: u32, prefill: bool, runs: usize) -> Result<PassTime> {
+async fn pass(engine: &mut Engine, batch: &Batch, runs: usize) -> Result<PassTime> {
+    let (rows, position, prefill) = (batch.rows.len() as u32, batch.rows[0].position, batch.prefill);
     let outputs = u32::from(!prefill);
     let shape = if prefill { Shape::new(rows, outputs, true, position) } else { engine.decode_shape(position) };
     let cancel = engine.begin();
     let (model, device) = (&engine.model, &mut engine.device);
     let recording = model.record(shape)?;
     let prepared = device.prepare(&recording, &cancel).await?;
-    let batch = made_up(rows, position, model.config.n_vocab, prefill);
-    device.write(model.batch_buffer(), 0, bytemuck::cast_slice(&batch.words(model.sizes.context)));
+    device.write(model.batch_buffer(), 0, bytemuck::cast_slice(&batch.words(model.kv())?));
     device.write(model.outputs_buffer(), 0, bytemuck::bytes_of(&0u32));
 
     let mut wall = Vec::new();
@@ -111,13 +116,7 @@ async fn pass(engine: &mut Engine, rows: u32, position: u32, prefill: bool, runs
 }
 
 /// Tokens that are spread over the vocabulary, and away from the control tokens at its start: any cost the same.
-pub(super) fn made_up(rows: u32, position: u32, n_vocab: u32, prefill: bool) -> Batch {
-    let token = |i: u32| ((u64::from(i) * 7919 + u64::from(n_vocab) / 3) % u64::from(n_vocab)) as u32;
-    let rows = (position..position + rows).map(|position| Row {
-        token: token(position),
-        position,
-        sequence: 0,
-        logits: !prefill,
-    });
-    Batch { rows: rows.collect(), prefill }
+pub(super) fn made_up(position: u32, n_vocab: u32) -> u32 {
+    let n_vocab = u64::from(n_vocab);
+    ((u64::from(position) * 7919 + n_vocab / 3) % n_vocab) as u32
 }

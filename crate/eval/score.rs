@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use crate::bail;
 use crate::base::error::Result;
+use crate::model::store::SequenceId;
 use crate::run::batch::{Batch, Row};
 use crate::run::engine::{Engine, Prompt};
 
@@ -31,7 +32,26 @@ pub async fn score(engine: &mut Engine, text: &str) -> Result<Score> {
             "The tokenizer's ids exceed the model's {n_vocab} logits; the file's tokenizer does not fit its weights."
         );
     }
-    engine.cached.clear();
+    let sequence = engine.open(tokens.len() as u32)?;
+    let score = score_in(engine, sequence, tokens).await;
+    engine.close(sequence);
+    score
+}
+
+/// Scores the tokens in a sequence with room for them, from its first position on; it stays open.
+pub async fn score_in(engine: &mut Engine, sequence: SequenceId, tokens: Vec<u32>) -> Result<Score> {
+    let (nll, last) = read(engine, sequence, &tokens).await?;
+    let n_vocab = last.len();
+    let nll_mean = nll / (tokens.len() - 1).max(1) as f64;
+    let mut ids: Vec<u32> = (0..n_vocab as u32).collect();
+    ids.sort_by(|&a, &b| last[b as usize].total_cmp(&last[a as usize]).then(a.cmp(&b)));
+    let top = ids.iter().take(10).map(|&id| (id, last[id as usize])).collect();
+    Ok(Score { tokens, nll_mean, perplexity: nll_mean.exp(), top })
+}
+
+/// The sum of -ln p over all tokens but the first, and the logits after the last.
+async fn read(engine: &mut Engine, sequence: SequenceId, tokens: &[u32]) -> Result<(f64, Vec<f32>)> {
+    let n_vocab = engine.model.config.n_vocab as usize;
     let mut nll = 0.0;
     let mut last = Vec::new();
     let step = engine.model.sizes.max_outputs as usize;
@@ -39,7 +59,7 @@ pub async fn score(engine: &mut Engine, text: &str) -> Result<Score> {
         let rows = chunk.iter().zip(start..).map(|(&token, position)| Row {
             token,
             position: position as u32,
-            sequence: 0,
+            sequence,
             logits: true,
         });
         let logits = engine.forward(&Batch { rows: rows.collect(), prefill: true }).await?;
@@ -48,11 +68,7 @@ pub async fn score(engine: &mut Engine, text: &str) -> Result<Score> {
         }
         last = logits[logits.len() - n_vocab..].to_vec();
     }
-    let nll_mean = nll / (tokens.len() - 1).max(1) as f64;
-    let mut ids: Vec<u32> = (0..n_vocab as u32).collect();
-    ids.sort_by(|&a, &b| last[b as usize].total_cmp(&last[a as usize]).then(a.cmp(&b)));
-    let top = ids.iter().take(10).map(|&id| (id, last[id as usize])).collect();
-    Ok(Score { tokens, nll_mean, perplexity: nll_mean.exp(), top })
+    Ok((nll, last))
 }
 
 fn log_sum_exp(logits: &[f32]) -> f64 {

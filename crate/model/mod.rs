@@ -3,7 +3,7 @@
 pub mod config;
 pub mod fit;
 pub mod forward;
-pub mod kv_cache;
 pub mod rope;
+pub mod store;
 pub mod upload;
 pub mod weights;

@@ -1,12 +1,16 @@
 //! The rows of one forward pass. Rows of several sequences may share a batch; each brings its own position.
 
+use crate::bail;
+use crate::base::error::Result;
+use crate::model::store::{SequenceId, Store};
+
 /// One token to be processed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Row {
     pub token: u32,
     /// From 0, in its sequence.
     pub position: u32,
-    pub sequence: u32,
+    pub sequence: SequenceId,
     /// Whether the logits after this token are wanted.
     pub logits: bool,
 }
@@ -20,9 +24,18 @@ pub struct Batch {
 }
 
 impl Batch {
-    /// What the kernels read: (token, position, first cell of the sequence, 0) a row.
-    pub fn words(&self, context: u32) -> Vec<u32> {
-        self.rows.iter().flat_map(|r| [r.token, r.position, r.sequence * context, 0]).collect()
+    /// What the kernels read, a row after the other. `Disposed` where a sequence is not kept any more, `Internal` where
+    /// it has no cell for a row.
+    pub fn words(&self, store: &Store) -> Result<Vec<u32>> {
+        let mut words = Vec::with_capacity(4 * self.rows.len());
+        for row in &self.rows {
+            let sequence = store.get(row.sequence)?;
+            if row.position >= sequence.cells.count {
+                bail!(Internal, "A token at {} has no cell in a sequence of {}.", row.position, sequence.cells.count);
+            }
+            words.extend(sequence.row(row.token, row.position));
+        }
+        Ok(words)
     }
 
     /// Indices of the rows whose logits are wanted.

@@ -80,6 +80,11 @@ impl Decoder {
         self.sampler.start(params, prompt, limits, device);
     }
 
+    /// The sequence's cells begin elsewhere from the next step on.
+    pub fn move_to(&self, first_cell: u32, device: &mut Device) {
+        self.sampler.move_to(first_cell, device);
+    }
+
     /// Whether another step may be submitted now.
     pub fn takes_more(&self) -> bool {
         self.left > 0 && !self.ring.is_full()

@@ -5,6 +5,8 @@
 //! counts, step and position lie in buffers that are written once a generation and then kept by the kernels, so the
 //! recordings never change.
 
+use std::mem::offset_of;
+
 use crate::bail;
 use crate::base::buffer::BufferId;
 use crate::base::error::Result;
@@ -266,6 +268,13 @@ impl Sampler {
             memory.write(self.state, size_of::<State>() as u64, bytemuck::cast_slice(prompt));
         }
         memory.write(self.adjust, 0, bytemuck::cast_slice(&adjust));
+    }
+
+    /// The sequence's cells begin elsewhere from the next row on, which is in the batch already.
+    pub fn move_to(&self, first_cell: u32, memory: &mut dyn Memory) {
+        let word = bytemuck::bytes_of(&first_cell);
+        memory.write(self.state, offset_of!(State, first_cell) as u64, word);
+        memory.write(self.shape.batch, 8, word);
     }
 }
 

@@ -7,7 +7,7 @@ use crate::bail;
 use crate::base::cancel::Cancel;
 use crate::base::error::{Code, Result};
 use crate::base::platform::Instant;
-use crate::run::batch::{Batch, Row};
+use crate::model::store::SequenceId;
 use crate::run::decode::Sampled;
 use crate::run::engine::{Engine, Prompt};
 use crate::run::sampler::{Limits, SamplingParams};
@@ -53,8 +53,9 @@ pub enum Step {
     Prefill { done: usize, total: usize },
     /// New tokens and the text they complete; the text may be empty while a character or stop string is undecided.
     Token { text: String, tokens: Vec<u32> },
-    /// The last step, with the text held back until now.
-    End { reason: FinishReason, text: String },
+    /// The last step, with the text that was held back until now and the tokens that were in no step before: the one
+    /// that ended the generation, if one did. The texts and tokens of all steps make up the whole.
+    End { reason: FinishReason, text: String, tokens: Vec<u32> },
 }
 
 /// Times in milliseconds, rates in tokens per second; 0 where nothing was measured.
@@ -81,6 +82,8 @@ pub struct Generation {
     decoder: StreamDecoder,
     /// Prompt tokens processed.
     done: usize,
+    /// Where its keys and values are.
+    sequence: SequenceId,
     /// Ends it. It is over, too, once the engine has begun something else.
     cancel: Cancel,
     /// The most tokens that the options and the context allow.
@@ -113,23 +116,23 @@ impl Generation {
                 "The tokenizer gave token {token}, but the model's vocabulary has {n_vocab}; the file's tokenizer does not fit its weights."
             );
         }
-        // The last prompt token is always computed: its logits are wanted.
-        let shared = engine.cached.iter().zip(&prompt).take_while(|(a, b)| a == b).count();
-        let done = if options.fresh { 0 } else { shared.min(prompt.len() - 1) };
-        engine.cached.truncate(done);
         // The last token needs no cell: nothing comes after it.
         let room = engine.model.sizes.context as usize - prompt.len() + 1;
+        let most = options.max_tokens.map_or(room, |most| room.min(most as usize));
+        let (sequence, cancel) = engine.begin_prompt(&prompt, most > 0, options.fresh)?;
+        let done = engine.model.kv().get(sequence)?.tokens.len();
         Ok(Generation {
             stop: StopMatcher::new(options.stop.clone()),
             decoder: StreamDecoder::default(),
-            most: options.max_tokens.map_or(room, |most| room.min(most as usize)),
+            most,
             options,
             prompt,
             tokens: Vec::new(),
             text: String::new(),
             timings: Timings { cached_tokens: done, ..Default::default() },
             done,
-            cancel: engine.begin(),
+            sequence,
+            cancel,
             next: None,
             started: Instant::now(),
             first_token: None,
@@ -140,6 +143,11 @@ impl Generation {
     /// What ends this generation from elsewhere, even in the middle of a step on the CPU.
     pub fn cancel_handle(&self) -> &Cancel {
         &self.cancel
+    }
+
+    /// The sequence that it computes, in the model's store.
+    pub fn sequence(&self) -> SequenceId {
+        self.sequence
     }
 
     /// The next step ends the generation.
@@ -161,13 +169,16 @@ impl Generation {
             );
         }
         let step = match self.step(engine).await {
-            // The cache holds what it held before this step.
-            Err(error) if error.code == Code::Aborted => Ok(self.end(FinishReason::Abort)),
+            // The sequence holds what it held before this step.
+            Err(error) if error.code == Code::Aborted => Ok(self.end(FinishReason::Abort, Vec::new())),
             step => step,
         };
-        if step.is_err() {
+        if let Err(error) = &step {
             self.finished = true;
-            engine.cached.clear();
+            if error.code == Code::BadLogits {
+                // What made them may be among its keys and values.
+                engine.close(self.sequence);
+            }
         }
         if self.finished {
             engine.stop();
@@ -177,63 +188,64 @@ impl Generation {
 
     async fn step(&mut self, engine: &mut Engine) -> Result<Step> {
         if self.cancel.is_cancelled() {
-            return Ok(self.end(FinishReason::Abort));
+            return Ok(self.end(FinishReason::Abort, Vec::new()));
         }
         if self.done < self.prompt.len() {
             return self.prefill(engine).await;
         }
         if self.tokens.len() >= self.most {
-            return Ok(self.end(FinishReason::Length));
+            return Ok(self.end(FinishReason::Length, Vec::new()));
         }
         let Sampled { token, stops } = match self.next.take() {
             Some(first) => first,
             None => engine.next_token().await?,
         };
-        // It came of the token before, whose keys and values are therefore in the cache. Those of tokens that were
-        // submitted after it may be there too: they count only once they are read.
-        engine.cached.extend(self.tokens.last());
+        // It came of the token before, whose keys and values are therefore there. Those of tokens that were submitted
+        // after it may be there too: they count only once they are read.
+        let before = self.tokens.len().saturating_sub(1);
+        engine.model.kv_mut().push(self.sequence, &self.tokens[before..]);
         self.tick();
         self.tokens.push(token);
+        let tokens = vec![token];
         if stops {
-            return Ok(self.end(FinishReason::Stop));
+            return Ok(self.end(FinishReason::Stop, tokens));
         }
         let piece = self.decoder.push(&engine.tokenizer, token);
         let Passed { text, stopped } = self.stop.push(&piece);
         self.text.push_str(&text);
         if stopped {
             self.finished = true;
-            return Ok(Step::End { reason: FinishReason::Stop, text });
+            return Ok(Step::End { reason: FinishReason::Stop, text, tokens });
         }
         if self.options.max_tokens.is_some_and(|most| self.tokens.len() >= most as usize) {
             let text = text + &self.flush();
-            return Ok(Step::End { reason: FinishReason::Length, text });
+            return Ok(Step::End { reason: FinishReason::Length, text, tokens });
         }
-        Ok(Step::Token { text, tokens: vec![token] })
+        Ok(Step::Token { text, tokens })
     }
 
     async fn prefill(&mut self, engine: &mut Engine) -> Result<Step> {
         let total = self.prompt.len();
-        let end = (self.done + engine.model.sizes.max_rows as usize).min(total);
-        let samples = end == total && self.most > 0;
-        let rows = (self.done..end)
-            .map(|i| Row { token: self.prompt[i], position: i as u32, sequence: 0, logits: samples && i + 1 == total })
-            .collect();
-        let batch = Batch { rows, prefill: true };
-        if samples {
+        let Some(batch) = engine.schedule.next_batch() else {
+            bail!(Internal, "A prompt's rows were to be computed, but none were scheduled.");
+        };
+        let end = self.done + batch.rows.len();
+        if batch.rows.iter().any(|row| row.logits) {
             let mut stops = self.options.stop_tokens.clone();
             if !self.options.ignore_eos {
                 // A tokenizer may know ids beyond the model's logits: those are never sampled.
                 let known = engine.tokenizer.eog_ids().iter().filter(|&&id| id < engine.model.config.n_vocab);
                 stops.extend(known);
             }
-            let limits = Limits { first_cell: 0, stops, limit: (total + self.most) as u32 };
+            let first_cell = engine.model.kv().get(self.sequence)?.cells.first;
+            let limits = Limits { first_cell, stops, limit: (total + self.most) as u32 };
             engine.prefill_and_sample(&batch, &self.options.sampling, &self.prompt, &limits).await?;
             // Waited for here, so that the times of prefill and decode are each their own.
             self.next = Some(engine.next_token().await?);
         } else {
             engine.prefill(&batch).await?;
         }
-        engine.cached.extend_from_slice(&self.prompt[self.done..end]);
+        engine.model.kv_mut().push(self.sequence, &self.prompt[self.done..end]);
         self.done = end;
         if end == total {
             self.timings.prefill_ms = self.started.elapsed().as_secs_f64() * 1e3;
@@ -256,8 +268,8 @@ impl Generation {
         }
     }
 
-    fn end(&mut self, reason: FinishReason) -> Step {
-        Step::End { reason, text: self.flush() }
+    fn end(&mut self, reason: FinishReason, tokens: Vec<u32>) -> Step {
+        Step::End { reason, text: self.flush(), tokens }
     }
 
     /// Finishes, with the text that decoder and stop matcher still held back.

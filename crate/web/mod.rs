@@ -8,7 +8,7 @@ mod text;
 #[cfg(target_feature = "atomics")]
 mod threads;
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::rc::Rc;
 
 use serde::{Deserialize, Serialize};
@@ -226,12 +226,7 @@ impl Engine {
         let mut held = Held::new(&self.0).map_err(thrown)?;
         let generation = session::Generation::new(held.engine(), &prompt, options).map_err(thrown)?;
         let cancel = generation.cancel_handle().clone();
-        Ok(Generation {
-            engine: self.0.clone(),
-            generation: RefCell::new(Some(generation)),
-            sent: Cell::new(0),
-            cancel,
-        })
+        Ok(Generation { engine: self.0.clone(), generation: RefCell::new(Some(generation)), cancel })
     }
 
     pub async fn score(&self, text: JsValue) -> JsResult<JsValue> {
@@ -256,8 +251,6 @@ impl Engine {
 pub struct Generation {
     engine: Shared,
     generation: RefCell<Option<session::Generation>>,
-    /// Tokens of the reply that went out so far.
-    sent: Cell<usize>,
     cancel: Cancel,
 }
 
@@ -273,10 +266,7 @@ impl Generation {
         let out = match step {
             Err(error) => Err(thrown(error)),
             Ok(None) => Ok(JsValue::UNDEFINED),
-            Ok(Some(step)) => {
-                let step = Step::of(step, &generation, self.sent.replace(generation.tokens.len()));
-                to_js(&step)
-            }
+            Ok(Some(step)) => to_js(&Step::of(step, &generation)),
         };
         *self.generation.borrow_mut() = Some(generation);
         out

@@ -62,16 +62,16 @@ pub enum Step {
 }
 
 impl Step {
-    /// `sent`: how many of the reply's tokens went out in chunks before.
-    pub fn of(step: session::Step, generation: &Generation, sent: usize) -> Step {
+    /// The generation's last step.
+    pub fn of(step: session::Step, generation: &Generation) -> Step {
         match step {
             session::Step::Prefill { done, total } => {
                 Step::Progress(Progress { phase: Phase::Prefill, loaded: done as u64, total: Some(total as u64) })
             }
             session::Step::Token { text, tokens } => Step::Chunk(Chunk { text, tokens, ..Default::default() }),
-            session::Step::End { reason, text } => Step::Chunk(Chunk {
+            session::Step::End { reason, text, tokens } => Step::Chunk(Chunk {
                 text,
-                tokens: generation.tokens[sent..].to_vec(),
+                tokens,
                 finish_reason: Some(reason),
                 timings: Some(generation.timings),
                 usage: Some(Usage {

@@ -13,6 +13,7 @@ use sotto::device::memory::Memory;
 use sotto::kernels::choose::{Choice, ManyRows, Prefill, SingleRow};
 use sotto::kernels::table::choices::{Kv, Lanes, Planes, Reduce, X};
 use sotto::model::forward::Shape;
+use sotto::model::store::SequenceId;
 use sotto::run::batch::{Batch, Row};
 use sotto::run::loader::LoadOptions;
 use sotto::run::session::{GenerateOptions, Generation};
@@ -84,7 +85,7 @@ fn compare(options: LoadOptions, name: &str, ceiling: f32) -> Result<f32, String
     let (backend, kv) = (options.backend, options.kv);
     let explain = |name, kv| if backend == Backend::Cpu { "on the CPU".into() } else { explain(name, kv) };
     let mut engine = load(&file(name), options).map_err(|e| e.to_string())?;
-    let logits = prefill(&mut engine, &want.prompt, 0, 16);
+    let logits = prefill(&mut engine, &want.prompt, 16);
     let n_vocab = engine.model.config.n_vocab as usize;
     let row = |position: usize| &logits[position * n_vocab..][..n_vocab];
     let mut floor = 0f32;
@@ -188,24 +189,25 @@ fn chunks_of_any_size_give_the_same_bits(backend: Backend) {
         let mut engine = load(&file(name), options(backend, KvType::F16, 64)).expect("a model");
         // Whole chunks without logits but the last, as a generation prefills.
         let mut last = Vec::new();
+        let sequence = engine.open(prompt.len() as u32).expect("a sequence");
         for (piece, start) in prompt.chunks(64).zip((0..).step_by(64)) {
-            let batch = Batch { rows: rows(piece, start, 0, |p| p == 119), prefill: true };
+            let batch = Batch { rows: rows(piece, start, sequence.0, |p| p == 119), prefill: true };
             last = block_on(engine.forward(&batch)).expect("logits");
         }
-        let expected = prefill(&mut engine, &prompt, 0, 16);
+        let expected = prefill(&mut engine, &prompt, 16);
         // The logits of one row take a kernel of their own: their last bits may differ.
         let error = largest_difference(&last, &expected[expected.len() - last.len()..]);
         assert!(error < CEILING_F32, "{name}: 64 rows at once differ from 16 by {error:.1e}");
         for chunk in [7, 2] {
-            let got = prefill(&mut engine, &prompt, 0, chunk);
+            let got = prefill(&mut engine, &prompt, chunk);
             let whole = expected.len() - last.len();
             assert!(got[..whole] == expected[..whole], "{name}: chunks of {chunk} change the logits");
         }
-        let error = largest_difference(&prefill(&mut engine, &prompt, 0, 1), &expected);
+        let error = largest_difference(&prefill(&mut engine, &prompt, 1), &expected);
         assert!(error < CEILING_F32, "{name}: chunks of 1 change the logits by {error:.1e}");
         // A model laid out for small batches.
         let mut engine = load(&file(name), options(backend, KvType::F16, 3)).expect("a model");
-        assert!(prefill(&mut engine, &prompt, 0, 3) == expected, "{name}: maxBatchTokens 3 changes the logits");
+        assert!(prefill(&mut engine, &prompt, 3) == expected, "{name}: maxBatchTokens 3 changes the logits");
     }
 }
 
@@ -214,12 +216,12 @@ fn without_subgroups_the_result_is_alike() {
     for name in ["gemma3-mixed", "qwen2-f32"] {
         let prompt = long_prompt(name);
         let mut engine = load(&file(name), options(Backend::Webgpu, KvType::F32, 16)).expect("a model");
-        let with = prefill(&mut engine, &prompt, 0, 16);
+        let with = prefill(&mut engine, &prompt, 16);
         let without = GpuOptions { subgroups: false, f16: false, ..Default::default() };
         let mut engine = load(&file(name), LoadOptions { gpu: without, ..options(Backend::Webgpu, KvType::F32, 16) })
             .expect("a model");
         assert!(!gpu(&engine).caps.subgroups);
-        let error = largest_difference(&with, &prefill(&mut engine, &prompt, 0, 16));
+        let error = largest_difference(&with, &prefill(&mut engine, &prompt, 16));
         assert!(error < CEILING_F32, "{name}: {error:.1e}");
     }
 }
@@ -454,10 +456,15 @@ fn run_and_decode(twin: &mut Twin, sequences: &[Vec<Row>], next: &[(u32, u32, u3
     let wanted: Vec<&Row> = mixed.iter().filter(|r| r.logits).collect();
     let of = |sequence: u32| {
         let pairs = wanted.iter().zip(logits.chunks(n_vocab));
-        pairs.filter(|(r, _)| r.sequence == sequence).flat_map(|(_, l)| l.to_vec()).collect::<Vec<f32>>()
+        pairs.filter(|(r, _)| r.sequence == SequenceId(sequence)).flat_map(|(_, l)| l.to_vec()).collect::<Vec<f32>>()
     };
-    let prefilled = sequences.iter().flat_map(|s| of(s[0].sequence)).collect();
-    let decode = next.iter().map(|&(token, position, sequence)| Row { token, position, sequence, logits: true });
+    let prefilled = sequences.iter().flat_map(|s| of(s[0].sequence.0)).collect();
+    let decode = next.iter().map(|&(token, position, sequence)| Row {
+        token,
+        position,
+        sequence: SequenceId(sequence),
+        logits: true,
+    });
     (prefilled, twin.forward(&Batch { rows: decode.collect(), prefill: false }))
 }
 

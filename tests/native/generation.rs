@@ -7,19 +7,18 @@ use sotto::base::error::Code;
 use sotto::base::precision::KvType;
 use sotto::device::Backend;
 use sotto::device::memory::Memory;
-use sotto::run::batch::Batch;
 use sotto::run::engine::{Engine, Prompt};
 use sotto::run::loader::LoadOptions;
 use sotto::run::sampler::SamplingParams;
 use sotto::run::session::{FinishReason, GenerateOptions, Generation, Step};
 use tiny_models as tiny;
 
-fn engine(backend: Backend, context: u32) -> Engine {
+pub fn engine(backend: Backend, context: u32) -> Engine {
     deep_engine(backend, "llama-f32", context, if backend == Backend::Cpu { 1 } else { 3 })
 }
 
 /// An engine that decodes `depth` tokens at a time.
-fn deep_engine(backend: Backend, name: &str, context: u32, depth: usize) -> Engine {
+pub fn deep_engine(backend: Backend, name: &str, context: u32, depth: usize) -> Engine {
     let options = LoadOptions {
         backend,
         context: Some(context),
@@ -31,25 +30,25 @@ fn deep_engine(backend: Backend, name: &str, context: u32, depth: usize) -> Engi
     load(&tiny::build(name).unwrap(), options).expect("a model")
 }
 
-fn prompt() -> Vec<u32> {
+pub fn prompt() -> Vec<u32> {
     golden::<TinyGolden>("tiny_llama-f32.json").prompt
 }
 
 /// Greedy, past end-of-text tokens.
-fn greedy(max_tokens: u32) -> GenerateOptions {
+pub fn greedy(max_tokens: u32) -> GenerateOptions {
     GenerateOptions { max_tokens: Some(max_tokens), ignore_eos: true, fresh: true, ..Default::default() }
 }
 
-struct Run {
-    tokens: Vec<u32>,
-    text: String,
-    reason: FinishReason,
-    cached: usize,
-    prefills: Vec<usize>,
+pub struct Run {
+    pub tokens: Vec<u32>,
+    pub text: String,
+    pub reason: FinishReason,
+    pub cached: usize,
+    pub prefills: Vec<usize>,
 }
 
 /// Runs to the end; checks that the streamed pieces make up the whole.
-fn run(engine: &mut Engine, prompt: &[u32], options: GenerateOptions) -> Run {
+pub fn run(engine: &mut Engine, prompt: &[u32], options: GenerateOptions) -> Run {
     let mut generation = Generation::with_tokens(engine, prompt.to_vec(), options).expect("a generation");
     let (mut text, mut tokens, mut prefills, mut reason) = (String::new(), Vec::new(), Vec::new(), None);
     while let Some(step) = block_on(generation.next(engine)).expect("a step") {
@@ -63,14 +62,15 @@ fn run(engine: &mut Engine, prompt: &[u32], options: GenerateOptions) -> Run {
                 text.push_str(&piece);
                 tokens.extend(ids);
             }
-            Step::End { reason: why, text: piece } => {
+            Step::End { reason: why, text: piece, tokens: ids } => {
                 text.push_str(&piece);
+                tokens.extend(ids);
                 reason = Some(why);
             }
         }
     }
     assert_eq!(text, generation.text);
-    assert!(generation.tokens.starts_with(&tokens));
+    assert_eq!(tokens, generation.tokens);
     assert!(block_on(generation.next(engine)).unwrap().is_none());
     let cached = generation.timings.cached_tokens;
     Run { tokens: generation.tokens, text, reason: reason.expect("an end"), cached, prefills }
@@ -128,11 +128,12 @@ fn the_loop_takes_the_best_of_what_forward_gives(backend: Backend) {
         let prompt = golden::<TinyGolden>(&format!("tiny_{name}.json")).prompt;
         let mut engine = deep_engine(backend, name, 256, 4);
         let tokens = run(&mut engine, &prompt, greedy(20)).tokens;
-        let mut logits = run::prefill(&mut engine, &prompt, 0, 16).split_off((prompt.len() - 1) * vocab(&engine));
+        let sequence = engine.open(256).expect("a sequence");
+        let mut logits = run::compute(&mut engine, &prompt, sequence, 0, 16, true);
+        logits.drain(..(prompt.len() - 1) * vocab(&engine));
         for (&token, position) in tokens.iter().zip(prompt.len() as u32..) {
             assert_eq!(token, run::argmax(&logits), "{name}, position {position}");
-            let rows = run::rows(&[token], position, 0, |_| true);
-            logits = block_on(engine.forward(&Batch { rows, prefill: false })).expect("logits");
+            logits = run::compute(&mut engine, &[token], sequence, position, 1, false);
         }
     }
 }
@@ -338,7 +339,7 @@ fn a_cancelled_generation_ends_with_abort_and_leaves_a_sound_cache(backend: Back
     let mut engine = engine(backend, 256);
     let expected = run(&mut engine, &prompt(), greedy(8)).tokens;
     for steps in 0..7 {
-        engine_forgets(&mut engine);
+        engine.model.kv_mut().clear();
         let options = GenerateOptions { fresh: false, ..greedy(8) };
         let mut generation = Generation::with_tokens(&mut engine, prompt(), options.clone()).unwrap();
         for _ in 0..steps {
@@ -351,11 +352,6 @@ fn a_cancelled_generation_ends_with_abort_and_leaves_a_sound_cache(backend: Back
         let resumed = run(&mut engine, &prompt(), options);
         assert_eq!((resumed.cached, resumed.tokens), ([0, 16, 32, 39, 39, 39, 39][steps], expected.clone()));
     }
-}
-
-/// Starts and drops a generation that reuses nothing.
-fn engine_forgets(engine: &mut Engine) {
-    Generation::with_tokens(engine, vec![1], greedy(1)).unwrap();
 }
 
 fn options_out_of_range_are_refused(backend: Backend) {

@@ -11,6 +11,7 @@ use sotto::device::Backend;
 use sotto::eval::{self, Score};
 use sotto::kernels::choose::{Caps, Choice, ManyRows, Prefill, SingleRow};
 use sotto::kernels::table::choices::{Kv, Lanes, Reduce, X};
+use sotto::model::store::SequenceId;
 use sotto::run::batch::Batch;
 use sotto::run::engine::{Engine, Prompt};
 use sotto::run::loader::{LoadOptions, Loader};
@@ -84,7 +85,9 @@ fn check_with(engine: &mut Engine, golden_file: &str, longest: usize) {
     goldens.retain(|g| g.text.len() <= longest);
     let mut wrong = Vec::new();
     for want in &goldens {
-        let score = block_on(eval::score(engine, &want.text)).expect("a score");
+        let tokens = engine.encode(&Prompt::Raw(want.text.clone())).expect("tokens");
+        let sequence = engine.open((tokens.len() + want.greedy_ids.len()) as u32).expect("a sequence");
+        let score = block_on(eval::score_in(engine, sequence, tokens)).expect("a score");
         if score.tokens != want.token_ids {
             wrong.push(format!("{}: its ids are {:?}, not {:?}", want.name, score.tokens, want.token_ids));
             continue;
@@ -104,7 +107,8 @@ fn check_with(engine: &mut Engine, golden_file: &str, longest: usize) {
         if logit > LOGIT {
             wrong.push(format!("{}: a best logit is off by {logit}: {:?}, not {:?}", want.name, score.top, want.top10));
         }
-        let ties = continuation(engine, want, &score, &mut wrong);
+        let ties = continuation(engine, sequence, want, &score, &mut wrong);
+        engine.close(sequence);
         println!("{:14} NLL off by {:.4}%, a logit by {logit:.4}, ties {ties:?}", want.name, nll * 100.0);
     }
     for want in goldens.iter().filter(|g| DECODED.contains(&g.name.as_str())) {
@@ -113,16 +117,22 @@ fn check_with(engine: &mut Engine, golden_file: &str, longest: usize) {
     assert!(wrong.is_empty(), "{golden_file}:\n{}", wrong.join("\n"));
 }
 
-/// Feeds the golden continuation behind the prompt, whose keys and values scoring has left in the cache. Returns the
+/// Feeds the golden continuation behind the prompt, whose keys and values scoring has left in the sequence. Returns the
 /// gaps at which another token won by less than [`GAP`]; anything else is wrong.
-fn continuation(engine: &mut Engine, want: &Golden, score: &Score, wrong: &mut Vec<String>) -> Vec<f32> {
+fn continuation(
+    engine: &mut Engine,
+    sequence: SequenceId,
+    want: &Golden,
+    score: &Score,
+    wrong: &mut Vec<String>,
+) -> Vec<f32> {
     let n_vocab = engine.model.config.n_vocab as usize;
     // (best token, by how much) after the prompt and after each golden token but the last.
     let [best, second, ..] = score.top[..] else { panic!("ten best logits") };
     let mut found = vec![(best.0, best.1 - second.1)];
     let fed = &want.greedy_ids[..want.greedy_ids.len() - 1];
     for (chunk, start) in fed.chunks(16).zip((want.token_ids.len() as u32..).step_by(16)) {
-        let batch = Batch { rows: rows(chunk, start, 0, |_| true), prefill: true };
+        let batch = Batch { rows: rows(chunk, start, sequence.0, |_| true), prefill: true };
         let logits = block_on(engine.forward(&batch)).expect("logits");
         let index = found.len();
         found.extend(logits.chunks(n_vocab).zip(index..).map(|(row, i)| {

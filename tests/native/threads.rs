@@ -110,7 +110,7 @@ fn any_number_of_threads_computes_the_same_logits() {
             let options = LoadOptions { backend: Backend::Cpu, cpu, ..Default::default() };
             let mut engine = load(&file, options).expect("a model");
             assert_eq!(engine.device.threads(), threads);
-            let mut all = prefill(&mut engine, &tokens[..33], 0, 16);
+            let mut all = prefill(&mut engine, &tokens[..33], 16);
             all.extend(decode(&mut engine, &tokens[33..]));
             all.into_iter().map(f32::to_bits).collect::<Vec<_>>()
         };

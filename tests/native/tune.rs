@@ -30,7 +30,7 @@ fn a_tuned_model_computes_alike_and_is_not_measured_again() {
     let lines = tuned.model.tuning.lines();
     assert!(lines.iter().any(|l| l.contains("rows 1 fused")), "no product of a decoded token: {lines:?}");
     for (a, b) in [
-        (prefill(&mut plain, &prompt, 0, 16), prefill(&mut tuned, &prompt, 0, 16)),
+        (prefill(&mut plain, &prompt, 16), prefill(&mut tuned, &prompt, 16)),
         (decode(&mut plain, &prompt), decode(&mut tuned, &prompt)),
     ] {
         let error = largest_difference(&a, &b);
@@ -93,9 +93,9 @@ fn integer_products_that_won_compute_chunks_of_any_size() {
         let variants = variants(shape);
         assert!(variants.iter().any(|v| v.starts_with(kernel)), "{shape:?}: {variants:?}");
     }
-    let whole = prefill(&mut dots, &prompt, 0, 16);
-    assert!(whole == prefill(&mut dots, &prompt, 0, 7), "chunks of 7 change the logits");
-    let error = largest_difference(&whole, &prefill(&mut plain, &prompt, 0, 16));
+    let whole = prefill(&mut dots, &prompt, 16);
+    assert!(whole == prefill(&mut dots, &prompt, 7), "chunks of 7 change the logits");
+    let error = largest_difference(&whole, &prefill(&mut plain, &prompt, 16));
     assert!(error > 0.0 && error < 4e-2, "{error:.1e}");
     // The dispatch that makes integers belongs to the product.
     let (recording, products) = dots.model.record_products(Shape::new(16, 0, true, 0)).expect("a recording");

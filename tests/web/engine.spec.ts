@@ -199,6 +199,49 @@ for (const backend of ["webgpu", "cpu"] as const)
     expect(r.after).toBe("disposed");
   });
 
+for (const backend of ["webgpu", "cpu"] as const)
+  test(`conversations that alternate on ${backend} each compute their new tokens alone`, async ({ blank }) => {
+    const replies = await blank.evaluate(async (backend) => {
+      const model = await sotto.load("/tiny/llama-f32.gguf", { contextLength: 512, backend });
+      const conversations = ["the cat and the dog", "one two three"].map((content) => ({
+        messages: [{ role: "user", content }],
+        // What was computed of it, and how long its last prompt was.
+        known: [] as number[],
+        before: 0,
+      }));
+      const out: { cached: number; shared: number; before: number }[] = [];
+      for (let round = 0; round < 3; round++) {
+        for (const conversation of conversations) {
+          const { messages, known, before } = conversation;
+          const tokens: number[] = [];
+          let content = "";
+          let last: import("../../www/api/index.js").Chunk | undefined;
+          for await (const chunk of model.generate(messages, { temperature: 0, maxTokens: 8 })) {
+            tokens.push(...chunk.tokens);
+            content += chunk.text;
+            last = chunk;
+          }
+          const prompt = last!.promptTokens!;
+          const differs = prompt.findIndex((token, i) => token !== known[i]);
+          const shared = differs < 0 ? prompt.length - 1 : differs;
+          out.push({ cached: last!.timings!.cachedTokens!, shared, before });
+          conversation.before = prompt.length;
+          conversation.known = [...prompt, ...tokens.slice(0, -1)];
+          messages.push({ role: "assistant", content }, { role: "user", content: "and then" });
+        }
+      }
+      await model.dispose();
+      return out;
+    }, backend);
+    expect(replies[0]!.cached).toBe(0);
+    // The second has its first tokens, the template's, from the first.
+    expect(replies[1]!.cached).toBeGreaterThan(0);
+    for (const { cached, shared, before } of replies.slice(2)) {
+      expect(cached).toBe(shared);
+      expect(shared).toBeGreaterThan(before - 2);
+    }
+  });
+
 test("prompts and options that cannot work are typed errors, and the model goes on", async ({ blank }) => {
   const codes = await blank.evaluate(async () => {
     const model = await sotto.load("/tiny/llama-f32.gguf", { contextLength: 64 });

@@ -43,7 +43,7 @@ pub async fn run(args: Generate) -> Result<()> {
             let piece = match step {
                 Step::Prefill { .. } => continue,
                 Step::Token { text, .. } => text,
-                Step::End { reason: why, text } => {
+                Step::End { reason: why, text, .. } => {
                     reason = why.as_str();
                     text
                 }

@@ -14,7 +14,7 @@ use crate::base::buffer::BufferId;
 use crate::base::cancel::Cancel;
 use crate::base::error::Result;
 use crate::base::platform::Instant;
-use crate::device::memory::{Memory, Named};
+use crate::device::memory::{Memory, Move, Moves, Named};
 use crate::device::recording::{Dispatch, Recording};
 use crate::kernels::job::{Job, MAX_BINDINGS, Shared};
 use crate::kernels::product::quads;
@@ -171,6 +171,15 @@ impl Memory for Cpu {
     fn arrange(&mut self, id: BufferId, kind: TensorType, planes: [u32; 4], n_rows: u32, k: u32) {
         let blocks = k as usize / quant::BLOCK;
         quads::arrange(kind, self.buffers[id.0].words_mut(), planes, n_rows as usize, blocks);
+    }
+}
+
+impl Moves for Cpu {
+    fn move_bytes(&mut self, moves: &[Move]) {
+        for &Move { buffer, from, to, bytes } in moves {
+            let words = self.buffers[buffer.0].words_mut();
+            words.copy_within(from as usize / 4..(from + bytes) as usize / 4, to as usize / 4);
+        }
     }
 }
 

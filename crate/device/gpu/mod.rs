@@ -5,6 +5,7 @@ mod adapter;
 mod ahead;
 mod compile;
 mod foreign;
+mod moves;
 mod request;
 mod ring;
 mod timestamps;
@@ -43,6 +44,8 @@ pub struct Gpu {
     failure: Arc<Mutex<Option<Error>>>,
     /// One mappable buffer, kept for the next readback.
     staging: RefCell<Option<wgpu::Buffer>>,
+    /// What bytes pass through that move within a buffer.
+    passage: wgpu::Buffer,
     /// Objects made so far: the decode loop must not make any.
     pub objects_made: Cell<u64>,
 }

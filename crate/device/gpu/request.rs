@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::sync::{Arc, Mutex};
 
-use super::{BROWSER, Gpu, GpuOptions, note, one_line};
+use super::{BROWSER, Gpu, GpuOptions, moves, note, one_line};
 use crate::bail;
 use crate::base::error::{Code, Error, Result};
 use crate::kernels::choose::{AdapterName, Caps};
@@ -53,6 +53,7 @@ impl Gpu {
             is_software: name.is_software(),
             adapter: name,
         };
+        let passage = moves::passage(&device);
         Ok(Gpu {
             caps,
             device,
@@ -64,6 +65,7 @@ impl Gpu {
             ahead: Default::default(),
             failure,
             staging: RefCell::default(),
+            passage,
             objects_made: Cell::new(0),
         })
     }

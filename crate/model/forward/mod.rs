@@ -13,8 +13,8 @@ use crate::kernels::choose::{Attend, Choice, Heads, Product, Tuning};
 use crate::kernels::table::choices::Op;
 use crate::kernels::table::{attention, attention_combine, decode_attention, embed, map, rmsnorm, rope_kv};
 use crate::model::config::{Activation, ModelConfig};
-use crate::model::kv_cache::KvCache;
 use crate::model::rope;
+use crate::model::store::Store;
 use crate::model::upload::Upload;
 use crate::model::weights::{self, Layer, Matrix, Weights};
 
@@ -79,7 +79,7 @@ pub struct Model {
     /// What has been measured, which goes before `choice`.
     pub tuning: Tuning,
     weights: Weights,
-    kv: KvCache,
+    kv: Store,
     scratch: Scratch,
     /// One table per different (theta, scale), and which one a layer uses.
     rope_tables: Vec<(f32, f32, BufferId)>,
@@ -124,7 +124,7 @@ impl Model {
         memory: &mut dyn Memory,
     ) -> Result<(Self, Upload)> {
         let (weights, placements) = weights::place(header, &config, memory)?;
-        let kv = KvCache::new(&config, sizes.kv, sizes.cells, memory)?;
+        let kv = Store::new(config.layers.iter().map(|_| config.kv_dim()), sizes.kv, sizes.cells, memory)?;
         let (rows, outputs) = (sizes.max_rows as u64, sizes.max_outputs as u64);
         let heads = config.n_heads as u64 * config.head_dim as u64;
         let quantized = weights.matrices().filter(|matrix| matrix.parts.iter().any(|part| part.kind.is_quantized()));
@@ -192,8 +192,11 @@ impl Model {
         self.scratch.logits
     }
 
-    pub fn kv(&self) -> &KvCache {
+    pub fn kv(&self) -> &Store {
         &self.kv
+    }
+    pub fn kv_mut(&mut self) -> &mut Store {
+        &mut self.kv
     }
 
     /// The forward pass of a batch of this shape. It depends on nothing else, so it can be prepared once for a shape

@@ -7,6 +7,7 @@ use pollster::block_on;
 use serde::de::DeserializeOwned;
 use sotto::base::error::Result;
 use sotto::device::gpu::Gpu;
+use sotto::model::store::SequenceId;
 use sotto::run::batch::{Batch, Row};
 use sotto::run::engine::Engine;
 use sotto::run::loader::{LoadOptions, Loader};
@@ -44,27 +45,42 @@ pub fn load(file: &[u8], options: LoadOptions) -> Result<Engine> {
     block_on(loader.finish())
 }
 
-/// The rows of `tokens`, the first of which stands at `position`; `logits` says which want them.
+/// The rows of `tokens`, the first of which stands at `position`; `logits` says which want them. Sequences are numbered
+/// as they are opened.
 pub fn rows(tokens: &[u32], position: u32, sequence: u32, logits: impl Fn(u32) -> bool) -> Vec<Row> {
+    let sequence = SequenceId(sequence);
     let numbered = tokens.iter().zip(position..);
     numbered.map(|(&token, position)| Row { token, position, sequence, logits: logits(position) }).collect()
 }
 
-/// Prefills `tokens` from `position` on, in chunks of `chunk` rows; the logits of every one: [tokens][n_vocab].
-pub fn prefill(engine: &mut Engine, tokens: &[u32], position: u32, chunk: usize) -> Vec<f32> {
-    let mut logits = Vec::new();
-    for (piece, start) in tokens.chunks(chunk).zip((position..).step_by(chunk)) {
-        let batch = Batch { rows: rows(piece, start, 0, |_| true), prefill: true };
-        logits.extend(block_on(engine.forward(&batch)).expect("logits"));
-    }
+/// Prefills `tokens` in a sequence of their own, in chunks of `chunk` rows; the logits of every one: [tokens][n_vocab].
+pub fn prefill(engine: &mut Engine, tokens: &[u32], chunk: usize) -> Vec<f32> {
+    let sequence = engine.open(tokens.len() as u32).expect("a sequence");
+    let logits = compute(engine, tokens, sequence, 0, chunk, true);
+    engine.close(sequence);
     logits
 }
 
-/// Decodes `tokens` from the first position on, one at a time.
+/// Decodes `tokens` in a sequence of their own, one at a time.
 pub fn decode(engine: &mut Engine, tokens: &[u32]) -> Vec<f32> {
+    let sequence = engine.open(tokens.len() as u32).expect("a sequence");
+    let logits = compute(engine, tokens, sequence, 0, 1, false);
+    engine.close(sequence);
+    logits
+}
+
+/// The logits after every token of a sequence from `position` on.
+pub fn compute(
+    engine: &mut Engine,
+    tokens: &[u32],
+    sequence: SequenceId,
+    position: u32,
+    chunk: usize,
+    prefill: bool,
+) -> Vec<f32> {
     let mut logits = Vec::new();
-    for (token, position) in tokens.iter().zip(0..) {
-        let batch = Batch { rows: rows(&[*token], position, 0, |_| true), prefill: false };
+    for (piece, start) in tokens.chunks(chunk).zip((position..).step_by(chunk)) {
+        let batch = Batch { rows: rows(piece, start, sequence.0, |_| true), prefill };
         logits.extend(block_on(engine.forward(&batch)).expect("logits"));
     }
     logits

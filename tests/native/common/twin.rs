@@ -7,7 +7,7 @@ use pollster::block_on;
 use sotto::base::buffer::BufferId;
 use sotto::base::error::Result;
 use sotto::device::gpu::{Gpu, GpuOptions};
-use sotto::device::memory::Memory;
+use sotto::device::memory::{Memory, Move, Moves};
 use sotto::device::recording::{Dispatch, Recording};
 use sotto::device::reference::CpuMemory;
 use sotto::file::gguf::HeaderParser;
@@ -48,9 +48,17 @@ impl Memory for Both {
     }
 }
 
+impl Moves for Both {
+    fn move_bytes(&mut self, moves: &[Move]) {
+        self.gpu.move_bytes(moves);
+        self.cpu.move_bytes(moves);
+    }
+}
+
 /// How a model is laid out.
 #[derive(Clone, Copy)]
 pub struct Layout {
+    /// Each has room for 256 tokens.
     pub n_sequences: u32,
     pub choice: Choice,
     /// Weights are cut into parts that stay below this; `u64::MAX` leaves it to the adapter.
@@ -94,17 +102,24 @@ impl Twin {
         let config = ModelConfig::from_header(&header).expect("a sound model");
         let kv = layout.choice.kv_type();
         let sizes = Sizes { context: 256, cells: 256 * layout.n_sequences, max_rows: ROWS, max_outputs: ROWS, kv };
-        let (model, mut upload) = Model::place(&header, config, sizes, layout.choice, &mut both).expect("a layout");
+        let (mut model, mut upload) = Model::place(&header, config, sizes, layout.choice, &mut both).expect("a layout");
         upload.start_at(used as u64);
         upload.push(&file[used..], &mut both);
         upload.finish(header.file_bytes).expect("every byte");
         model.finish(&upload, &mut both);
+        for _ in 0..layout.n_sequences {
+            model.kv_mut().open(256, &mut both).expect("cells");
+        }
         Twin { both, model, split: false }
     }
 
     fn record(&mut self, batch: &Batch) -> (Recording, usize) {
         let outputs = batch.outputs();
-        self.both.write(self.model.batch_buffer(), 0, bytemuck::cast_slice(&batch.words(self.model.sizes.context)));
+        self.both.write(
+            self.model.batch_buffer(),
+            0,
+            bytemuck::cast_slice(&batch.words(self.model.kv()).expect("open sequences")),
+        );
         self.both.write(self.model.outputs_buffer(), 0, bytemuck::cast_slice(&outputs));
         let last = batch.rows.iter().map(|row| row.position).max().unwrap_or(0);
         let shape = Shape::new(batch.rows.len() as u32, outputs.len() as u32, batch.prefill, last);

@@ -1,0 +1,230 @@
+//! Keys and values of every layer, in cells, and the sequences that they belong to. A cell holds one position of one
+//! sequence; which of a sequence's cells it is says [`cell`](crate::kernels::cell::cell).
+//!
+//! A sequence's cells are a run of neighbours, so that a row finds all of them by one number. Runs never pass each other:
+//! - A new run starts in the middle of the largest gap, so that it and the run before it can both grow where they are.
+//!   The first starts at cell 0, with all of them before it.
+//! - A run that grows takes the free cells behind it. Where those are too few, the runs before it move to the left and
+//!   the ones behind it to the right, as in a text editor's gap buffer, until all free cells lie behind it. That copies
+//!   bytes within the device's memory, which is nothing beside computing the tokens again, and needs no room.
+//! - Where all free cells together are too few, the sequence that was used longest ago goes.
+//!
+//! So several conversations keep what was computed of them as long as there are cells for all, one alone can have every
+//! cell, and nothing is set aside for a reply that may never get long. Blocks of cells and a table of them (Kwon et al.
+//! 2023, "PagedAttention") would need no moves; then `cell` looks into the table, and the rules above go.
+
+mod layout;
+
+use crate::bail;
+use crate::base::buffer::BufferId;
+use crate::base::error::Result;
+use crate::base::precision::KvType;
+use crate::device::memory::{Memory, Move, Moves};
+use crate::kernels::cell::RowWords;
+use layout::Run;
+
+/// Names a sequence of a store, and never another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct SequenceId(pub u32);
+
+/// A text that a model has read, token by token.
+#[derive(Clone, Debug)]
+pub struct Sequence {
+    pub id: SequenceId,
+    /// Those whose keys and values are kept, by position.
+    pub tokens: Vec<u32>,
+    /// The cells of `tokens`, and room for more.
+    pub cells: Run,
+    /// Larger than that of any sequence used before.
+    pub used: u64,
+}
+
+impl Sequence {
+    /// A row of it as kernels read it.
+    pub fn row(&self, token: u32, position: u32) -> RowWords {
+        [token, position, self.cells.first, 0]
+    }
+}
+
+#[derive(Debug)]
+pub struct Store {
+    pub kind: KvType,
+    /// Of all sequences together.
+    pub cells: u32,
+    /// Per layer, keys and values: [cells][n_kv_heads][head_dim].
+    pub layers: Vec<(BufferId, BufferId)>,
+    /// Bytes of a cell in each of a layer's buffers.
+    cell_bytes: Vec<u64>,
+    /// In the order of their cells.
+    sequences: Vec<Sequence>,
+    /// Sequences named so far, and uses counted.
+    named: u32,
+    uses: u64,
+}
+
+impl Store {
+    /// `widths`: a cell's elements in each layer, n_kv_heads * head_dim; a multiple of 4.
+    /// `AdapterTooSmall` where a layer's cells exceed the largest binding.
+    pub fn new(
+        widths: impl IntoIterator<Item = u32>,
+        kind: KvType,
+        cells: u32,
+        memory: &mut dyn Memory,
+    ) -> Result<Self> {
+        let (mut layers, mut cell_bytes) = (Vec::new(), Vec::new());
+        for width in widths {
+            let each = u64::from(width) * kind.bytes();
+            let bytes = u64::from(cells) * each;
+            layers.push((memory.alloc("k cache", bytes)?, memory.alloc("v cache", bytes)?));
+            cell_bytes.push(each);
+        }
+        Ok(Store { kind, cells, layers, cell_bytes, sequences: Vec::new(), named: 0, uses: 0 })
+    }
+
+    pub fn sequences(&self) -> &[Sequence] {
+        &self.sequences
+    }
+
+    /// `Disposed` where it is not kept any more.
+    pub fn get(&self, id: SequenceId) -> Result<&Sequence> {
+        match self.index(id) {
+            Some(index) => Ok(&self.sequences[index]),
+            None => bail!(Disposed, "What was computed of this text made room for other texts; start it again."),
+        }
+    }
+
+    /// Cells that no sequence has.
+    pub fn free(&self) -> u32 {
+        self.cells - self.sequences.iter().map(|s| s.cells.count).sum::<u32>()
+    }
+
+    /// The sequence that was used longest ago, of all but one.
+    pub fn oldest(&self, but: Option<SequenceId>) -> Option<SequenceId> {
+        let others = self.sequences.iter().filter(|s| Some(s.id) != but);
+        others.min_by_key(|s| s.used).map(|s| s.id)
+    }
+
+    /// A new sequence with room for `room` tokens, for which others may go. `Internal` where that is more than all cells.
+    pub fn open(&mut self, room: u32, memory: &mut dyn Moves) -> Result<SequenceId> {
+        self.check(room)?;
+        while self.free() < room {
+            let Some(oldest) = self.oldest(None) else { break };
+            self.close(oldest);
+        }
+        let (index, first) = layout::place(self.sequences.iter().map(|s| s.cells), self.cells, room);
+        let id = SequenceId(self.named);
+        self.named += 1;
+        let cells = Run { first, count: 0 };
+        self.sequences.insert(index, Sequence { id, tokens: Vec::new(), cells, used: 0 });
+        self.touch(id);
+        self.reserve(id, room, memory)?;
+        Ok(id)
+    }
+
+    /// A new sequence with room for `room` tokens that starts with the first `shared` of another's: their cells are
+    /// copied. It may start with fewer, as [`Store::rewind`] may go further back; or with none, where the other had to
+    /// make room for it.
+    pub fn fork(&mut self, of: SequenceId, shared: u32, room: u32, memory: &mut dyn Moves) -> Result<SequenceId> {
+        let id = self.open(room.max(shared), memory)?;
+        if let Some(of) = self.index(of) {
+            let to = self.get(id)?.cells.first;
+            let Sequence { tokens, cells, .. } = &self.sequences[of];
+            let tokens = tokens[..tokens.len().min(shared as usize)].to_vec();
+            self.move_cells(&[(Run { first: cells.first, count: tokens.len() as u32 }, to)], memory);
+            self.push(id, &tokens);
+        }
+        Ok(id)
+    }
+
+    /// Room for `room` tokens, those that are there included. The sequence's cells may come to lie elsewhere, and other
+    /// sequences may go. `Internal` where that is more than all cells.
+    pub fn reserve(&mut self, id: SequenceId, room: u32, memory: &mut dyn Moves) -> Result<()> {
+        self.check(room)?;
+        while self.get(id)?.cells.count + self.free() < room {
+            let Some(oldest) = self.oldest(Some(id)) else { break };
+            self.close(oldest);
+        }
+        let Some(index) = self.index(id) else { return Ok(()) };
+        let end = self.sequences.get(index + 1).map_or(self.cells, |next| next.cells.first);
+        if end - self.sequences[index].cells.first < room {
+            let mut runs: Vec<Run> = self.sequences.iter().map(|s| s.cells).collect();
+            let moves = layout::gather(&mut runs, index, self.cells);
+            self.sequences.iter_mut().zip(runs).for_each(|(s, run)| s.cells = run);
+            self.move_cells(&moves, memory);
+        }
+        let cells = &mut self.sequences[index].cells;
+        cells.count = cells.count.max(room);
+        Ok(())
+    }
+
+    /// It was used just now.
+    pub fn touch(&mut self, id: SequenceId) {
+        self.uses += 1;
+        if let Some(index) = self.index(id) {
+            self.sequences[index].used = self.uses;
+        }
+    }
+
+    /// The keys and values of these tokens are in its next cells.
+    pub fn push(&mut self, id: SequenceId, tokens: &[u32]) {
+        if let Some(index) = self.index(id) {
+            self.sequences[index].tokens.extend_from_slice(tokens);
+        }
+    }
+
+    /// Forgets what comes after the first `to` tokens, and says how many are left. They may be fewer than asked for: keys
+    /// and values can go back to any token, but a recurrent state only to where a copy of it was kept.
+    pub fn rewind(&mut self, id: SequenceId, to: u32) -> u32 {
+        let Some(index) = self.index(id) else { return 0 };
+        let tokens = &mut self.sequences[index].tokens;
+        tokens.truncate(to as usize);
+        tokens.len() as u32
+    }
+
+    /// Gives back the cells beyond its tokens; without a token it is closed.
+    pub fn trim(&mut self, id: SequenceId) {
+        let Some(index) = self.index(id) else { return };
+        let Sequence { tokens, cells, .. } = &mut self.sequences[index];
+        cells.count = tokens.len() as u32;
+        if tokens.is_empty() {
+            self.close(id);
+        }
+    }
+
+    /// Forgets a sequence.
+    pub fn close(&mut self, id: SequenceId) {
+        self.sequences.retain(|s| s.id != id);
+    }
+
+    /// Forgets all of them.
+    pub fn clear(&mut self) {
+        self.sequences.clear();
+    }
+
+    fn check(&self, room: u32) -> Result<()> {
+        if room > self.cells {
+            bail!(Internal, "Room for {room} tokens was asked for in a cache of {}.", self.cells);
+        }
+        Ok(())
+    }
+
+    fn index(&self, id: SequenceId) -> Option<usize> {
+        self.sequences.iter().position(|s| s.id == id)
+    }
+
+    /// Copies runs of cells to where they begin now, in every layer.
+    fn move_cells(&self, runs: &[(Run, u32)], memory: &mut dyn Moves) {
+        let mut moves = Vec::new();
+        for (&(keys, values), bytes) in self.layers.iter().zip(&self.cell_bytes) {
+            for buffer in [keys, values] {
+                moves.extend(runs.iter().map(|&(run, to)| Move {
+                    buffer,
+                    from: u64::from(run.first) * bytes,
+                    to: u64::from(to) * bytes,
+                    bytes: u64::from(run.count) * bytes,
+                }));
+            }
+        }
+        memory.move_bytes(&moves);
+    }
+}

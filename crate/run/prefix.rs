@@ -1,0 +1,80 @@
+//! Which sequence a prompt goes on with: what was computed of an earlier prompt that starts alike is not computed again.
+
+use std::cmp::Reverse;
+
+use crate::base::error::Result;
+use crate::device::memory::Moves;
+use crate::model::store::{Sequence, SequenceId, Store};
+
+/// How a prompt comes to a sequence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Choice {
+    /// To a new one.
+    Open,
+    /// To this one, whose first `shared` tokens are the prompt's; what came after them is forgotten.
+    Continue { id: SequenceId, shared: u32 },
+    /// To a new one that starts with a copy of this one's first `shared` tokens.
+    Fork { of: SequenceId, shared: u32 },
+    /// Once this one is forgotten, to whatever is right then.
+    Close(SequenceId),
+}
+
+/// A sequence that starts as the prompt does.
+struct Match<'a> {
+    sequence: &'a Sequence,
+    shared: usize,
+    /// The whole prompt is in it.
+    whole: bool,
+}
+
+impl Match<'_> {
+    /// Its tokens after the shared ones.
+    fn rest(&self) -> usize {
+        self.sequence.tokens.len() - self.shared
+    }
+}
+
+/// The sequence that shares most goes on, or lends a copy of what it shares:
+/// - It goes on where that costs it nothing, or just a reply to this very prompt that is to be made anew.
+/// - Else it is another text's: it stays as it is while there is room for both.
+/// - Without room, it goes on if it keeps more than it loses, or was used longest ago; else the one that was makes room.
+pub fn choose(store: &Store, prompt: &[u32]) -> Choice {
+    let matches = store.sequences().iter().map(|sequence| {
+        let same = sequence.tokens.iter().zip(prompt).take_while(|(a, b)| a == b).count();
+        // The last token is computed in any case: its logits are wanted.
+        Match { sequence, shared: same.min(prompt.len() - 1), whole: same == prompt.len() }
+    });
+    let best = matches.max_by_key(|m| (m.shared, Reverse(m.rest()), Reverse(m.sequence.used)));
+    let Some(best) = best.filter(|m| m.shared > 0) else { return Choice::Open };
+    let (id, shared, rest) = (best.sequence.id, best.shared as u32, best.rest());
+    let has_room = store.free() as usize >= prompt.len();
+    let keeps_most = rest < best.shared;
+    if rest == 0 || keeps_most && (best.whole || !has_room) {
+        return Choice::Continue { id, shared };
+    }
+    if has_room {
+        return Choice::Fork { of: id, shared };
+    }
+    match store.oldest(None) {
+        Some(oldest) if oldest != id => Choice::Close(oldest),
+        _ => Choice::Continue { id, shared },
+    }
+}
+
+/// A sequence with room for the prompt, in which the first of its tokens may be there already: never all of them.
+pub fn take(store: &mut Store, prompt: &[u32], memory: &mut dyn Moves) -> Result<SequenceId> {
+    let room = prompt.len() as u32;
+    loop {
+        match choose(store, prompt) {
+            Choice::Open => return store.open(room, memory),
+            Choice::Fork { of, shared } => return store.fork(of, shared, room, memory),
+            Choice::Continue { id, shared } => {
+                store.rewind(id, shared);
+                store.touch(id);
+                store.reserve(id, room, memory)?;
+                return Ok(id);
+            }
+            Choice::Close(id) => store.close(id),
+        }
+    }
+}
