@@ -75,7 +75,7 @@ fn pass(
         model: subject.shape.name,
         quant: subject.quant.clone(),
         what: what(rows, prefill),
-        name: format!("all {} dispatches of {} layers", times.len(), subject.model.config.n_layers),
+        name: format!("all {} dispatches of {} layers", times.len(), subject.model.net.blocks.len()),
         context: position,
         calls: 1,
         ..timed(times.iter().sum(), bytes, flops, limits)

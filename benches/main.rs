@@ -22,7 +22,7 @@ use sotto::base::error::Result;
 use sotto::base::precision::KvType;
 use sotto::device::gpu::{Gpu, GpuOptions};
 use sotto::kernels::choose::Choice;
-use sotto::model::config::ModelConfig;
+use sotto::model;
 use sotto::model::forward::Sizes;
 use sotto::run::loader;
 
@@ -93,12 +93,12 @@ fn list() -> Result<()> {
     println!("{:13} {:7} {:>6} {:>10}  types", "model", "quant", "layers", "MB");
     for shape in SHAPES {
         for quant in QUANTS {
-            let header = synthetic::header(shape, quant, shape.n_layers)?;
-            ModelConfig::from_header(&header)?;
-            let mut types: Vec<&str> = header.tensors.iter().map(|t| t.kind.name()).collect();
+            let catalog = synthetic::catalog(shape, quant, shape.n_layers);
+            model::read(&catalog)?;
+            let mut types: Vec<&str> = catalog.tensors.iter().map(|t| t.kind.name()).collect();
             types.sort_unstable();
             types.dedup();
-            let mb = header.file_bytes as f64 / 1e6;
+            let mb = catalog.file_bytes as f64 / 1e6;
             println!("{:13} {quant:7} {:>6} {mb:>10.0}  {}", shape.name, shape.n_layers, types.join(" "));
         }
     }
@@ -176,9 +176,8 @@ fn measure(
     let gpu = device(args)?;
     let rows = args.batch.unwrap_or(loader::default_rows(&gpu.caps));
     let longest = args.context.iter().map(|c| c + 1).chain(args.prompt.iter().copied()).max();
-    let kv = choice.kv_type();
     let context = longest.unwrap_or(1).max(rows);
-    let sizes = Sizes { context, cells: context, max_rows: rows, max_outputs: 1, kv };
+    let sizes = Sizes { context, cells: context, max_rows: rows, max_outputs: 1 };
     let layers = args.layers.unwrap_or(u32::MAX).min(shape.n_layers);
     let mut subject = Subject::new(shape, quant, layers, sizes, choice, gpu)?;
     if wants(Part::Kernels) {

@@ -63,7 +63,7 @@ fn prompt(subject: &mut Subject, tokens: u32, outputs: u32) -> Result<f64> {
 /// is timed without the output too, which is what grows with the layers.
 fn scaled(subject: &mut Subject, time: impl Fn(&mut Subject, u32) -> Result<f64>) -> Result<f64> {
     let us = time(subject, 1)?;
-    if subject.model.config.n_layers == subject.shape.n_layers {
+    if subject.model.net.blocks.len() == subject.shape.n_layers as usize {
         return Ok(us);
     }
     let layers = time(subject, 0)?;

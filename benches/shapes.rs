@@ -1,6 +1,5 @@
 //! The sizes of well-known models, and which tensor types their common quantizations have.
 
-use sotto::model::config::Role;
 use sotto::quant::TensorType::{self, *};
 
 /// From each model's `config.json` on Hugging Face, under the names of GGUF.
@@ -43,17 +42,45 @@ pub const SHAPES: &[Shape] = &[
 pub const QUANTS: [&str; 3] = ["Q4_K_M", "Q8_0", "Q4_0"];
 
 impl Shape {
-    /// The type that llama.cpp's quantizer gives a tensor whose rows are `k` long.
-    pub fn kind(&self, quant: &str, role: Role, layer: u32, k: u64) -> TensorType {
-        if !role.is_matrix() {
-            return F32;
+    /// The tensors of the shape's architecture, with their dimensions, the length of a row first; `{}` is the layer.
+    pub fn tensors(&self) -> Vec<(&'static str, Vec<u64>)> {
+        let (q, kv) = (self.n_heads * self.head_dim, self.n_kv_heads * self.head_dim);
+        let (embd, ff, vocab) = (self.n_embd, self.n_ff, self.n_vocab);
+        let mut tensors: Vec<(&str, Vec<u32>)> = vec![
+            ("token_embd.weight", vec![embd, vocab]),
+            ("output_norm.weight", vec![embd]),
+            ("blk.{}.attn_norm.weight", vec![embd]),
+            ("blk.{}.attn_q.weight", vec![embd, q]),
+            ("blk.{}.attn_k.weight", vec![embd, kv]),
+            ("blk.{}.attn_v.weight", vec![embd, kv]),
+            ("blk.{}.attn_output.weight", vec![q, embd]),
+            ("blk.{}.ffn_norm.weight", vec![embd]),
+            ("blk.{}.ffn_gate.weight", vec![embd, ff]),
+            ("blk.{}.ffn_up.weight", vec![embd, ff]),
+            ("blk.{}.ffn_down.weight", vec![ff, embd]),
+        ];
+        if !self.tied {
+            tensors.push(("output.weight", vec![embd, vocab]));
         }
-        let is_output = role == Role::Output || (role == Role::TokenEmbd && self.tied);
+        if self.arch == "gemma3" {
+            tensors.push(("blk.{}.attn_q_norm.weight", vec![self.head_dim]));
+            tensors.push(("blk.{}.attn_k_norm.weight", vec![self.head_dim]));
+            tensors.push(("blk.{}.post_attention_norm.weight", vec![embd]));
+            tensors.push(("blk.{}.post_ffw_norm.weight", vec![embd]));
+        }
+        tensors.into_iter().map(|(name, dims)| (name, dims.into_iter().map(u64::from).collect())).collect()
+    }
+
+    /// The type that llama.cpp's quantizer gives a tensor of [`Shape::tensors`] of these dimensions.
+    pub fn kind(&self, quant: &str, name: &str, layer: u32, dims: &[u64]) -> TensorType {
+        let [k, _] = *dims else { return F32 };
+        let is_output = name == "output.weight" || (name == "token_embd.weight" && self.tied);
+        let is_cared_for = name.contains("attn_v") || name.contains("ffn_down");
         let kind = match quant {
             "Q8_0" => Q8_0,
             _ if is_output => Q6_K,
             "Q4_0" => Q4_0,
-            _ if matches!(role, Role::AttnV | Role::FfnDown) && more_bits(layer, self.n_layers) => Q6_K,
+            _ if is_cared_for && more_bits(layer, self.n_layers) => Q6_K,
             _ => Q4_K,
         };
         // Rows that are no multiple of a K-quant's block take the next type with blocks of 32.

@@ -5,13 +5,11 @@ use sotto::device::gpu::Gpu;
 use sotto::device::memory::{Memory, Named};
 use sotto::device::recording::{Dispatch, Recording};
 use sotto::eval::{self, Reads};
-use sotto::file::gguf::{Header, TensorInfo};
+use sotto::file::{Catalog, Tensor};
 use sotto::kernels::choose::Choice;
 use sotto::kernels::table::KernelId;
-use sotto::model::config::Role;
 use sotto::model::forward::{Model, Sizes};
 use sotto::model::store::SequenceId;
-use sotto::quant;
 use sotto::run::batch::{Batch, Row};
 
 use crate::shapes::Shape;
@@ -23,9 +21,9 @@ pub struct Subject {
     pub gpu: Gpu,
     pub model: Model,
     sequence: SequenceId,
-    header: Header,
+    catalog: Catalog,
     /// The same with all of the model's layers.
-    whole: Header,
+    whole: Catalog,
 }
 
 impl Subject {
@@ -37,16 +35,16 @@ impl Subject {
         choice: Choice,
         mut gpu: Gpu,
     ) -> Result<Self> {
-        let header = synthetic::header(shape, quant, layers)?;
-        let mut model = synthetic::place(&header, sizes, choice, &mut gpu)?;
+        let catalog = synthetic::catalog(shape, quant, layers);
+        let mut model = synthetic::place(&catalog, sizes, choice, &mut gpu)?;
         let sequence = model.kv_mut().open(sizes.cells, &mut gpu)?;
-        let whole = synthetic::header(shape, quant, shape.n_layers)?;
-        Ok(Subject { shape, quant: quant.into(), gpu, model, sequence, header, whole })
+        let whole = synthetic::catalog(shape, quant, shape.n_layers);
+        Ok(Subject { shape, quant: quant.into(), gpu, model, sequence, catalog, whole })
     }
 
     /// Tells the next pass its rows: tokens at positions from `position` on.
     pub fn write_batch(&mut self, rows: u32, position: u32, prefill: bool) {
-        let n_vocab = u64::from(self.model.config.n_vocab);
+        let n_vocab = u64::from(self.model.net.n_vocab);
         let sequence = self.sequence;
         let row = |position: u32| Row {
             token: (u64::from(position) * 7919 % n_vocab) as u32,
@@ -67,15 +65,15 @@ impl Subject {
     /// What a pass reads, scaled from the layers that are there to all.
     pub fn pass_bytes(&self, recording: &Recording, rows: u32, position: u32) -> f64 {
         let reads = eval::total(&self.gpu, &self.model, recording, position..position + rows);
-        let layers = f64::from(self.shape.n_layers) / f64::from(self.model.config.n_layers);
-        let weights = product_bytes(&self.whole) / product_bytes(&self.header);
+        let layers = f64::from(self.shape.n_layers) / self.model.net.blocks.len() as f64;
+        let weights = product_bytes(&self.whole) / product_bytes(&self.catalog);
         reads.weights as f64 * weights + reads.kv as f64 * layers
     }
 
     /// All of the model's layers in terms of those that are there, by the bytes of their weights; 1 if all are there.
     pub fn layers_scale(&self) -> f64 {
-        let layers = |header| factors(header).filter(|f| !f.1).map(|(tensor, _)| tensor.bytes as f64).sum::<f64>();
-        layers(&self.whole) / layers(&self.header)
+        let layers = |catalog| factors(catalog).filter(|f| !f.1).map(|(tensor, _)| tensor.bytes as f64).sum::<f64>();
+        layers(&self.whole) / layers(&self.catalog)
     }
 
     /// Operations of the products of a prompt whose last row wants logits, with all layers.
@@ -85,18 +83,11 @@ impl Subject {
 
     /// The tensor that a dispatch multiplies by: its name without the layer, and its rows and columns in this part.
     pub fn weight(&self, dispatch: &Dispatch) -> Option<(String, u64, u64)> {
-        let (tensor, bytes) = dispatch.buffers.iter().find_map(|&id| {
-            let tensor = self.header.tensor(self.gpu.label(id))?;
-            Role::of(&tensor.name)
-                .is_some_and(|(role, _)| role.is_matrix())
-                .then(|| (tensor, self.gpu.buffer_bytes(id)))
-        })?;
-        const MANY: u64 = 1 << 20;
-        let bytes_of_many = quant::plane_offsets(tensor.kind, MANY).1;
-        let k = tensor.shape[0];
-        let name = tensor.name.trim_start_matches("blk.").trim_start_matches(|c: char| c.is_ascii_digit());
+        let (matrix, part) = dispatch.buffers.iter().find_map(|&id| self.model.weights().part(id))?;
+        let name =
+            self.gpu.label(part.buffer).trim_start_matches("blk.").trim_start_matches(|c: char| c.is_ascii_digit());
         let name = name.trim_start_matches('.').trim_end_matches(".weight");
-        Some((name.to_string(), bytes * MANY / bytes_of_many / k, k))
+        Some((name.to_string(), part.n_rows.into(), matrix.k.into()))
     }
 
     /// Operations of a dispatch: two a weight and row, and in attention four a channel of each cell that a head sees.
@@ -108,13 +99,13 @@ impl Subject {
             let is_output = name == "output" || name == "token_embd";
             return 2.0 * (n * k) as f64 * f64::from(if is_output { 1 } else { rows });
         }
-        let config = &self.model.config;
         let layer = self.model.kv().layers.iter().position(|(k, _)| dispatch.buffers.contains(k));
         match layer {
             Some(layer) if self.reads(dispatch, rows, position).kv > 0 => {
-                let window = config.layers[layer].window.unwrap_or(u32::MAX);
+                let attention = self.model.net.blocks[layer].attention();
+                let window = attention.mask.window().unwrap_or(u32::MAX);
                 let cells: f64 = (position..position + rows).map(|p| f64::from((p + 1).min(window))).sum();
-                4.0 * f64::from(config.q_dim()) * cells
+                4.0 * f64::from(attention.q_dim()) * cells
             }
             _ => 0.0,
         }
@@ -122,21 +113,22 @@ impl Subject {
 }
 
 /// Bytes of the tensors that every token is multiplied by.
-fn product_bytes(header: &Header) -> f64 {
-    factors(header).map(|(tensor, _)| tensor.bytes as f64).sum()
+fn product_bytes(catalog: &Catalog) -> f64 {
+    factors(catalog).map(|(tensor, _)| tensor.bytes as f64).sum()
 }
 
-fn products(header: &Header, tokens: u32) -> f64 {
+fn products(catalog: &Catalog, tokens: u32) -> f64 {
     let rows = |is_output| f64::from(if is_output { 1 } else { tokens });
-    factors(header).map(|(t, is_output)| 2.0 * t.shape.iter().product::<u64>() as f64 * rows(is_output)).sum()
+    factors(catalog).map(|(t, is_output)| 2.0 * t.shape.iter().product::<u64>() as f64 * rows(is_output)).sum()
 }
 
 /// The matrices, and whether each makes the logits; an embedding only where it is the output too.
-fn factors(header: &Header) -> impl Iterator<Item = (&TensorInfo, bool)> {
-    let tied = header.tensor(&Role::Output.name(0)).is_none();
-    header.tensors.iter().filter_map(move |tensor| match Role::of(&tensor.name)?.0 {
-        Role::Output => Some((tensor, true)),
-        Role::TokenEmbd => tied.then_some((tensor, true)),
-        role => role.is_matrix().then_some((tensor, false)),
+fn factors(catalog: &Catalog) -> impl Iterator<Item = (&Tensor, bool)> {
+    let tied = catalog.tensor("output.weight").is_none();
+    let matrices = catalog.tensors.iter().filter(|tensor| tensor.shape.len() == 2);
+    matrices.filter_map(move |tensor| match tensor.name.as_str() {
+        "output.weight" => Some((tensor, true)),
+        "token_embd.weight" => tied.then_some((tensor, true)),
+        _ => Some((tensor, false)),
     })
 }

@@ -107,7 +107,7 @@ pub async fn bench(engine: &mut Engine, options: &BenchOptions) -> Result<Bench>
 }
 
 async fn generations(engine: &mut Engine, prompt_tokens: usize, gen_tokens: usize, runs: usize) -> Result<Length> {
-    let n_vocab = engine.model.config.n_vocab;
+    let n_vocab = engine.model.net.n_vocab;
     let prompt: Vec<u32> = (0..prompt_tokens as u32).map(|position| made_up(position, n_vocab)).collect();
     let options =
         GenerateOptions { max_tokens: Some(gen_tokens as u32), ignore_eos: true, fresh: true, ..Default::default() };

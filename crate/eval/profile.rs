@@ -58,7 +58,7 @@ pub async fn profile(engine: &mut Engine, position: u32, runs: usize) -> Result<
     engine.device.check_timestamps()?;
     let rows = engine.model.sizes.max_rows;
     let sequence = engine.open(rows.max(position + 1))?;
-    let n_vocab = engine.model.config.n_vocab;
+    let n_vocab = engine.model.net.n_vocab;
     let batch = |rows: u32, position: u32, prefill: bool| {
         let row = |position| Row { token: made_up(position, n_vocab), position, sequence, logits: !prefill };
         Batch { rows: (position..position + rows).map(row).collect(), prefill }
@@ -78,7 +78,6 @@ async fn pass(engine: &mut Engine, batch: &Batch, runs: usize) -> Result<PassTim
     let recording = model.record(shape)?;
     let prepared = device.prepare(&recording, &cancel).await?;
     device.write(model.batch_buffer(), 0, bytemuck::cast_slice(&batch.words(model.kv())?));
-    device.write(model.outputs_buffer(), 0, bytemuck::bytes_of(&0u32));
 
     let mut wall = Vec::new();
     let mut times = vec![Vec::new(); prepared.len()];

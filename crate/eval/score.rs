@@ -25,7 +25,7 @@ pub struct Score {
 /// Scores a text, read with its special tokens parsed and BOS as the file says.
 pub async fn score(engine: &mut Engine, text: &str) -> Result<Score> {
     let tokens = engine.encode(&Prompt::Raw(text.into()))?;
-    let n_vocab = engine.model.config.n_vocab as usize;
+    let n_vocab = engine.model.net.n_vocab as usize;
     if tokens.iter().any(|&t| t as usize >= n_vocab) {
         bail!(
             BadMetadata,
@@ -51,7 +51,7 @@ pub async fn score_in(engine: &mut Engine, sequence: SequenceId, tokens: Vec<u32
 
 /// The sum of -ln p over all tokens but the first, and the logits after the last.
 async fn read(engine: &mut Engine, sequence: SequenceId, tokens: &[u32]) -> Result<(f64, Vec<f32>)> {
-    let n_vocab = engine.model.config.n_vocab as usize;
+    let n_vocab = engine.model.net.n_vocab as usize;
     let mut nll = 0.0;
     let mut last = Vec::new();
     let step = engine.model.sizes.max_outputs as usize;

@@ -8,7 +8,6 @@ use crate::device::memory::Named;
 use crate::device::recording::{Dispatch, Recording};
 use crate::kernels::face::Access;
 use crate::kernels::table::KernelId;
-use crate::model::config::Role;
 use crate::model::forward::Model;
 
 /// Bytes, each counted once however often a kernel loads it.
@@ -33,11 +32,11 @@ pub fn reads(buffers: &dyn Named, model: &Model, dispatch: &Dispatch, positions:
         let bytes = buffers.buffer_bytes(id);
         if let Some(cells) = visible_cells(model, id, &positions) {
             reads.kv += bytes * u64::from(cells) / u64::from(model.kv().cells);
-        } else if Role::of(buffers.label(id)).is_some() {
+        } else if model.weights().holds(id) {
             // Of the embedding each token looks up one row, wherever it is cut into parts.
             let is_lookup = dispatch.kernel().id == KernelId::Embed;
             let rows = positions.len() as u64;
-            reads.weights += if is_lookup { bytes * rows / u64::from(model.config.n_vocab) } else { bytes };
+            reads.weights += if is_lookup { bytes * rows / u64::from(model.net.n_vocab) } else { bytes };
         }
     }
     reads
@@ -55,7 +54,7 @@ pub fn total(buffers: &dyn Named, model: &Model, recording: &Recording, position
 /// Cells of a cache buffer that any of the rows looks at; `None` for other buffers.
 fn visible_cells(model: &Model, id: BufferId, positions: &Range<u32>) -> Option<u32> {
     let layer = model.kv().layers.iter().position(|&(k, v)| k == id || v == id)?;
-    let first = match model.config.layers[layer].window {
+    let first = match model.net.blocks[layer].attention().mask.window() {
         Some(window) => positions.start.saturating_sub(window - 1),
         None => 0,
     };

@@ -1,22 +1,28 @@
-//! Whether there is room for a model, told by its header before anything of it is allocated.
+//! Whether there is room for a model, told by its catalog before anything of it is allocated.
 
 use crate::bail;
 use crate::base::buffer::BufferId;
 use crate::base::error::Result;
 use crate::device::memory::Memory;
-use crate::file::gguf::Header;
+use crate::file::Catalog;
 use crate::kernels::choose::Choice;
-use crate::model::config::ModelConfig;
 use crate::model::forward::{Model, Sizes};
+use crate::model::spec::Net;
 
-/// Counts what would be allocated.
-struct Plan {
+/// Memory that only counts what is allocated.
+pub(super) struct Counter {
     buffers: usize,
     bytes: u64,
     max_binding: u64,
 }
 
-impl Memory for Plan {
+impl Counter {
+    pub fn new(max_binding: u64) -> Self {
+        Counter { buffers: 0, bytes: 0, max_binding }
+    }
+}
+
+impl Memory for Counter {
     fn alloc(&mut self, _label: &str, bytes: u64) -> Result<BufferId> {
         self.buffers += 1;
         self.bytes += bytes.next_multiple_of(16);
@@ -29,18 +35,11 @@ impl Memory for Plan {
 }
 
 /// `OutOfMemory` where the model's buffers take more than `room` bytes, with what would fit.
-pub fn check(
-    header: &Header,
-    config: &ModelConfig,
-    sizes: Sizes,
-    choice: Choice,
-    max_binding: u64,
-    room: u64,
-) -> Result<()> {
+pub fn check(catalog: &Catalog, net: &Net, sizes: Sizes, choice: Choice, max_binding: u64, room: u64) -> Result<()> {
     let bytes = |context: u32, cells: u32| -> Result<u64> {
-        let mut plan = Plan { buffers: 0, bytes: 0, max_binding };
-        Model::place(header, config.clone(), Sizes { context, cells, ..sizes }, choice, &mut plan)?;
-        Ok(plan.bytes)
+        let mut counter = Counter::new(max_binding);
+        Model::place(catalog, net.clone(), Sizes { context, cells, ..sizes }, choice, &mut counter)?;
+        Ok(counter.bytes)
     };
     let whole = bytes(sizes.context, sizes.cells)?;
     if whole <= room {
@@ -68,7 +67,7 @@ pub fn check(
             sizes.context
         );
     }
-    let weights: u64 = header.tensors.iter().map(|t| t.bytes).sum();
+    let weights: u64 = catalog.tensors.iter().map(|t| t.bytes).sum();
     let most = megabytes(room.saturating_sub(least - weights.min(least)));
     bail!(
         OutOfMemory,

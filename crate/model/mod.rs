@@ -1,9 +1,29 @@
 //! A model in memory and its forward pass.
+//!
+//! A catalog becomes a [`spec::Net`] by its architecture's file ([`arch`]), plain data from which weights are declared
+//! and placed ([`place`]), and passes recorded ([`forward`], a file a kind of block in `blocks/`).
 
-pub mod config;
+pub mod arch;
+mod arena;
+mod blocks;
 pub mod fit;
 pub mod forward;
+mod keys;
+pub mod place;
 pub mod rope;
+pub mod spec;
 pub mod store;
 pub mod upload;
-pub mod weights;
+
+use crate::base::error::Result;
+use crate::file::Catalog;
+
+/// The network that a catalog describes, after a check that every tensor it needs is there with the shape that it must
+/// have, and that there is none which would go unused.
+///
+/// Errors: `UnsupportedArchitecture`, `BadMetadata`, `MissingTensor`, `BadShape`.
+pub fn read(catalog: &Catalog) -> Result<spec::Net> {
+    let net = arch::net(catalog)?;
+    blocks::Network::place(catalog, &net, &mut fit::Counter::new(u64::MAX))?;
+    Ok(net)
+}

@@ -1,5 +1,10 @@
 //! The cos/sin table of RoPE, made in double precision: `shaders/rope/rope_kv.wgsl` adds a coarse and a fine angle.
 
+use crate::base::buffer::BufferId;
+use crate::base::error::Result;
+use crate::device::memory::Memory;
+use crate::model::spec::{Net, Rope};
+
 /// Positions per coarse step.
 pub const FINE: u32 = 256;
 
@@ -20,6 +25,44 @@ pub fn table(rope_dim: u32, theta: f32, scale: f32, factors: &[f32], context: u3
         }
     }
     out
+}
+
+/// One table for each rotation that a model has.
+pub struct Tables {
+    distinct: Vec<(Rope, BufferId)>,
+    /// Of each layer.
+    pub by_layer: Vec<BufferId>,
+}
+
+impl Tables {
+    /// Fails as `memory` does.
+    pub fn place(net: &Net, context: u32, memory: &mut dyn Memory) -> Result<Self> {
+        let mut tables = Tables { distinct: Vec::new(), by_layer: Vec::with_capacity(net.blocks.len()) };
+        for block in &net.blocks {
+            let rope = block.attention().rope;
+            // Which dimensions are rotated together is nothing to the table.
+            let same = |other: &Rope| Rope { pairs: rope.pairs, ..*other } == rope;
+            let buffer = match tables.distinct.iter().find(|(other, _)| same(other)) {
+                Some(&(_, buffer)) => buffer,
+                None => {
+                    let angles = u64::from(FINE + context / FINE + 1) * u64::from(rope.dim) / 2;
+                    let buffer = memory.alloc("rope", angles * 8)?;
+                    tables.distinct.push((rope, buffer));
+                    buffer
+                }
+            };
+            tables.by_layer.push(buffer);
+        }
+        Ok(tables)
+    }
+
+    /// Fills them in, once the file's factors are there.
+    pub fn write(&self, factors: &[f32], context: u32, memory: &mut dyn Memory) {
+        for (rope, buffer) in &self.distinct {
+            let table = table(rope.dim, rope.theta, rope.scale, factors, context);
+            memory.write(*buffer, 0, bytemuck::cast_slice(&table));
+        }
+    }
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use crate::bail;
 use crate::base::error::Result;
 use crate::device::memory::Memory;
-use crate::model::weights::{Placement, Target, UNIT};
+use crate::model::place::{Placement, Target, UNIT};
 use crate::quant;
 
 pub struct Upload {

@@ -1,5 +1,7 @@
 //! The rows of one forward pass. Rows of several sequences may share a batch; each brings its own position.
 
+use std::collections::{HashMap, HashSet};
+
 use crate::bail;
 use crate::base::error::Result;
 use crate::model::store::{SequenceId, Store};
@@ -24,18 +26,30 @@ pub struct Batch {
 }
 
 impl Batch {
-    /// What the kernels read, a row after the other. `Disposed` where a sequence is not kept any more, `Internal` where
-    /// it has no cell for a row.
+    /// What the kernels read: (token, position, first cell of the sequence, cells of the sequence after this batch) a
+    /// row. `Disposed` where a sequence is not kept any more, `Internal` where it has no cell for a row.
     pub fn words(&self, store: &Store) -> Result<Vec<u32>> {
+        let mut ends = HashMap::new();
+        for row in &self.rows {
+            let end = ends.entry(row.sequence).or_insert(0);
+            *end = row.position.saturating_add(1).max(*end);
+        }
         let mut words = Vec::with_capacity(4 * self.rows.len());
         for row in &self.rows {
             let sequence = store.get(row.sequence)?;
             if row.position >= sequence.cells.count {
                 bail!(Internal, "A token at {} has no cell in a sequence of {}.", row.position, sequence.cells.count);
             }
-            words.extend(sequence.row(row.token, row.position));
+            words.extend(sequence.row(row.token, row.position, ends[&row.sequence]));
         }
         Ok(words)
+    }
+
+    /// Whether each sequence's rows begin with its first: what models want whose tokens see those after them.
+    pub fn is_whole(&self) -> bool {
+        let begins: HashSet<SequenceId> =
+            self.rows.iter().filter(|row| row.position == 0).map(|row| row.sequence).collect();
+        self.rows.iter().all(|row| begins.contains(&row.sequence))
     }
 
     /// Indices of the rows whose logits are wanted.

@@ -35,9 +35,9 @@ impl Decoder {
     /// At most `depth` steps are under way at a time.
     pub fn new(device: &mut Device, model: &Model, depth: usize) -> Result<Self> {
         let shape = Shape {
-            n_vocab: model.config.n_vocab,
+            n_vocab: model.net.n_vocab,
             context: model.sizes.context,
-            softcap: model.config.final_logit_softcap,
+            softcap: model.net.final_logit_softcap,
             logits: model.logits_buffer(),
             batch: model.batch_buffer(),
             shared: model.choice.counts_in_shared_memory(),

@@ -1,5 +1,6 @@
 //! What is loaded, and the one piece of work that it does at a time: a batch, or a generation's prompt and tokens.
 
+use crate::bail;
 use crate::base::cancel::Cancel;
 use crate::base::error::Result;
 use crate::device::Device;
@@ -105,10 +106,10 @@ impl Engine {
             self.device.idle().await?;
             return Ok(Vec::new());
         }
-        let n = shape.outputs as u64 * self.model.config.n_vocab as u64;
+        let n = shape.outputs as u64 * self.model.net.n_vocab as u64;
         let bytes = self.device.read(self.model.logits_buffer(), n * 4).await?;
         let mut logits: Vec<f32> = bytemuck::pod_collect_to_vec(&bytes);
-        if let Some(cap) = self.model.config.final_logit_softcap {
+        if let Some(cap) = self.model.net.final_logit_softcap {
             logits.iter_mut().for_each(|l| *l = cap * (*l / cap).tanh());
         }
         if logits.iter().any(|l| !l.is_finite()) {
@@ -150,10 +151,8 @@ impl Engine {
         self.decoder.prepare(sampling.mode(), &self.device, &self.current).await?;
         let shape = self.load(batch).await?;
         self.decoder.start(&mut self.device, sampling, prompt, limits);
-        self.decoder.submit(&mut self.device, self.passes.get(shape), &self.current).await?;
-        // From here on the batch is the one row that sampling writes.
-        self.device.write(self.model.outputs_buffer(), 0, bytemuck::bytes_of(&0u32));
-        Ok(())
+        // From here on the batch is the one row that sampling writes, and all of it wants logits.
+        self.decoder.submit(&mut self.device, self.passes.get(shape), &self.current).await
     }
 
     /// The next token of the generation; later ones are submitted meanwhile.
@@ -190,12 +189,20 @@ impl Engine {
 
     /// Prepares the batch's shape and writes its rows.
     async fn load(&mut self, batch: &Batch) -> Result<Shape> {
+        if self.model.net.sees_ahead() && batch.prefill && !batch.is_whole() {
+            bail!(
+                PromptTooLong,
+                "This model reads a prompt at once, at most {} tokens; shorten it or load the model with a larger maxBatchTokens.",
+                self.model.sizes.max_rows
+            );
+        }
         let outputs = batch.outputs();
         let last = batch.rows.iter().map(|row| row.position).max().unwrap_or(0);
         let shape = self.shape(Shape::new(batch.rows.len() as u32, outputs.len() as u32, batch.prefill, last));
         self.prepare(shape).await?;
         let words = batch.words(self.model.kv())?;
         self.device.write(self.model.batch_buffer(), 0, bytemuck::cast_slice(&words));
+        // Where all rows want logits, nobody reads which.
         if !outputs.is_empty() {
             self.device.write(self.model.outputs_buffer(), 0, bytemuck::cast_slice(&outputs));
         }

@@ -9,13 +9,14 @@ use crate::base::precision::KvType;
 use crate::device::gpu::{Gpu, GpuOptions};
 use crate::device::memory::Memory;
 use crate::device::{Backend, Chosen, CpuOptions, Device};
-use crate::file::gguf::{Header, HeaderParser};
+use crate::file::Catalog;
+use crate::file::gguf::HeaderParser;
 use crate::kernels::choose::Caps;
 use crate::kernels::choose::{Choice, Tuning};
-use crate::model::config::ModelConfig;
-use crate::model::fit;
 use crate::model::forward::{Model, Sizes};
+use crate::model::spec::Net;
 use crate::model::upload::Upload;
+use crate::model::{self, fit};
 use crate::run::engine::Engine;
 use crate::text::tokenizer::Tokenizer;
 
@@ -126,7 +127,7 @@ impl Loader {
             State::Header(mut parsing) => match parsing.0.push(bytes)? {
                 None => self.state = State::Header(parsing),
                 Some((header, used)) => {
-                    let mut tensors = self.open(header, parsing.1)?;
+                    let mut tensors = self.open(header.catalog, parsing.1)?;
                     // Padding before the first tensor may still be to come.
                     tensors.upload.start_at(self.received + used as u64);
                     tensors.upload.push(&bytes[used..], &mut tensors.engine.device);
@@ -139,26 +140,26 @@ impl Loader {
     }
 
     /// Everything the header decides.
-    fn open(&mut self, mut header: Header, mut device: Device) -> Result<Tensors> {
-        let config = ModelConfig::from_header(&header)?;
-        let tokenizer = Tokenizer::from_metadata(&mut header.metadata)?;
-        let template = header.metadata.str("tokenizer.chat_template")?.map(str::to_string);
-        let name = header.metadata.str("general.name")?.unwrap_or(config.arch).to_string();
+    fn open(&mut self, mut catalog: Catalog, mut device: Device) -> Result<Tensors> {
+        let net = model::read(&catalog)?;
+        let tokenizer = Tokenizer::from_metadata(&mut catalog.metadata)?;
+        let template = catalog.metadata.str("tokenizer.chat_template")?.map(str::to_string);
+        let name = catalog.metadata.str("general.name")?.unwrap_or(net.arch).to_string();
         let mut types: HashMap<&'static str, u64> = HashMap::new();
         let mut n_params = 0;
-        for tensor in &header.tensors {
+        for tensor in &catalog.tensors {
             *types.entry(tensor.kind.name()).or_default() += tensor.bytes;
             n_params += tensor.shape.iter().product::<u64>();
         }
         let mut types: Vec<_> = types.into_iter().collect();
         types.sort_by_key(|&(name, bytes)| (std::cmp::Reverse(bytes), name));
 
-        let mut placed = self.place(&header, &config, &mut device);
+        let mut placed = self.place(&catalog, &net, &mut device);
         if self.options.backend == Backend::Auto && device.gpu().is_some() {
             if let Some(error) = placed.as_ref().err().filter(|error| error.code == Code::AdapterTooSmall) {
                 let chosen = Chosen::instead(error.clone(), &self.options.cpu, self.options.fast);
                 (device, self.reason, self.warning) = (chosen.device, chosen.reason, chosen.warning);
-                placed = self.place(&header, &config, &mut device);
+                placed = self.place(&catalog, &net, &mut device);
             }
         }
         let (model, upload) = placed?;
@@ -171,18 +172,18 @@ impl Loader {
         engine.n_params = n_params;
         // Kernels are compiled while the weights are on their way.
         engine.compile_ahead(tunes(&self.options, &engine.device))?;
-        Ok(Tensors { engine, upload, file_bytes: header.file_bytes })
+        Ok(Tensors { engine, upload, file_bytes: catalog.file_bytes })
     }
 
     /// Lays the model out on a device. `OutOfMemory` and `AdapterTooSmall` where it does not fit.
-    fn place(&self, header: &Header, config: &ModelConfig, device: &mut Device) -> Result<(Model, Upload)> {
+    fn place(&self, catalog: &Catalog, net: &Net, device: &mut Device) -> Result<(Model, Upload)> {
         let context = match self.options.context {
-            None => config.context_length.min(default_context(device)),
+            None => net.context_length.min(default_context(device)),
             Some(0) => bail!(BadOption, "contextLength is 0; give at least 1."),
-            Some(wanted) if wanted > config.context_length => bail!(
+            Some(wanted) if wanted > net.context_length => bail!(
                 BadOption,
                 "contextLength is {wanted}, but the model was trained for {}; give at most that.",
-                config.context_length
+                net.context_length
             ),
             Some(wanted) => wanted,
         };
@@ -196,13 +197,13 @@ impl Loader {
         }
         let kv = self.options.kv;
         let max_outputs = MAX_OUTPUTS.min(rows);
-        let sizes = Sizes { context, cells, max_rows: rows.min(context), max_outputs, kv };
+        let sizes = Sizes { context, cells, max_rows: rows.min(context), max_outputs };
         let suits = |gpu: &Gpu| self.options.choice.unwrap_or_else(|| Choice::of(&gpu.caps, kv, self.options.fast));
         let choice = device.gpu().map_or(Choice::cpu(kv), suits);
         if let (Device::Cpu(_), Some(room)) = (&device, self.options.cpu.room) {
-            fit::check(header, config, sizes, choice, device.max_binding(), room)?;
+            fit::check(catalog, net, sizes, choice, device.max_binding(), room)?;
         }
-        let (mut model, upload) = Model::place(header, config.clone(), sizes, choice, device)?;
+        let (mut model, upload) = Model::place(catalog, net.clone(), sizes, choice, device)?;
         device.check()?;
         if let Some(gpu) = device.gpu() {
             model.tuning = Tuning::parse(self.options.tuning.iter().map(String::as_str), choice.able(&gpu.caps));

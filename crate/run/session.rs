@@ -105,7 +105,7 @@ impl Generation {
     /// As [`Generation::new`], from token ids.
     pub fn with_tokens(engine: &mut Engine, prompt: Vec<u32>, options: GenerateOptions) -> Result<Self> {
         engine.check_length(&prompt)?;
-        let n_vocab = engine.model.config.n_vocab;
+        let n_vocab = engine.model.net.n_vocab;
         options.sampling.validate(n_vocab as usize)?;
         if let Some(token) = options.stop_tokens.iter().find(|&&t| t >= n_vocab) {
             bail!(BadOption, "Stop token {token} is not in the vocabulary of {n_vocab}; give a token id below that.");
@@ -119,7 +119,9 @@ impl Generation {
         // The last token needs no cell: nothing comes after it.
         let room = engine.model.sizes.context as usize - prompt.len() + 1;
         let most = options.max_tokens.map_or(room, |most| room.min(most as usize));
-        let (sequence, cancel) = engine.begin_prompt(&prompt, most > 0, options.fresh)?;
+        // Where tokens see those after them, what they are depends on those.
+        let fresh = options.fresh || engine.model.net.sees_ahead();
+        let (sequence, cancel) = engine.begin_prompt(&prompt, most > 0, fresh)?;
         let done = engine.model.kv().get(sequence)?.tokens.len();
         Ok(Generation {
             stop: StopMatcher::new(options.stop.clone()),
@@ -234,7 +236,7 @@ impl Generation {
             let mut stops = self.options.stop_tokens.clone();
             if !self.options.ignore_eos {
                 // A tokenizer may know ids beyond the model's logits: those are never sampled.
-                let known = engine.tokenizer.eog_ids().iter().filter(|&&id| id < engine.model.config.n_vocab);
+                let known = engine.tokenizer.eog_ids().iter().filter(|&&id| id < engine.model.net.n_vocab);
                 stops.extend(known);
             }
             let first_cell = engine.model.kv().get(self.sequence)?.cells.first;

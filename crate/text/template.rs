@@ -16,7 +16,7 @@ use serde_json::{Map, Value as Json, json};
 
 use crate::bail;
 use crate::base::error::{Code, Error, Result};
-use crate::file::gguf::Metadata;
+use crate::file::Metadata;
 use crate::text::tokenizer::{EncodeOptions, Tokenizer};
 
 /// Steps a template may take: about a second of work. A long chat takes some ten thousand.

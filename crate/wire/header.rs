@@ -7,7 +7,8 @@ use serde::Serialize;
 use serde_json::{Map, Value as Json, json};
 
 use crate::base::error::{Code, Error, Result};
-use crate::file::gguf::{Header, Metadata, Value};
+use crate::file::gguf::Header;
+use crate::file::{Catalog, Metadata, Value};
 use crate::text::template::{self, RenderOptions};
 use crate::text::tokenizer::Tokenizer;
 
@@ -75,7 +76,7 @@ pub struct SpecialToken {
 impl ModelHeader {
     /// `BadMetadata` where keys that every file has are of another kind.
     fn of(header: &Header, tokenizer: &Result<Tokenizer>) -> Result<ModelHeader> {
-        let metadata = &header.metadata;
+        let metadata = &header.catalog.metadata;
         let text = |key: &str| metadata.str(key).map(|text| text.map(str::to_string));
         let architecture = text("general.architecture")?.unwrap_or_default();
         let prefix = format!("{architecture}.");
@@ -85,9 +86,9 @@ impl ModelHeader {
             name: text("general.name")?.unwrap_or_else(|| architecture.clone()),
             kind: text("general.type")?,
             version: header.version,
-            file_bytes: header.file_bytes,
-            n_params: header.tensors.iter().map(|tensor| tensor.shape.iter().product::<u64>()).sum(),
-            n_tensors: header.tensors.len(),
+            file_bytes: header.catalog.file_bytes,
+            n_params: header.catalog.tensors.iter().map(|tensor| tensor.shape.iter().product::<u64>()).sum(),
+            n_tensors: header.catalog.tensors.len(),
             types: types(header),
             context_length: metadata.u32(&format!("{prefix}context_length"))?,
             sizes: metadata.iter().filter_map(own).collect(),
@@ -108,7 +109,7 @@ impl ModelHeader {
 
 fn types(header: &Header) -> Vec<TypeCount> {
     let mut types: HashMap<&'static str, TypeCount> = HashMap::new();
-    for tensor in &header.tensors {
+    for tensor in &header.catalog.tensors {
         let name = tensor.kind.name();
         let sum = types.entry(name).or_insert(TypeCount { name, n_tensors: 0, bytes: 0 });
         sum.n_tensors += 1;
@@ -122,6 +123,7 @@ fn types(header: &Header) -> Vec<TypeCount> {
 /// The tokens that the file names, and BOS and EOS where its tokenizer has them unnamed.
 fn special_tokens(header: &Header, tokenizer: Option<&Tokenizer>) -> Vec<SpecialToken> {
     let mut named: Vec<(String, u32)> = header
+        .catalog
         .metadata
         .iter()
         .filter_map(|(key, value)| {
@@ -162,7 +164,7 @@ pub struct ModelText {
 impl ModelText {
     /// `BadMetadata` as for [`ModelHeader`]. What is wrong with the tokenizer is told where it is needed.
     pub fn new(mut header: Header) -> Result<ModelText> {
-        let tokenizer = Tokenizer::from_metadata(&mut header.metadata);
+        let tokenizer = Tokenizer::from_metadata(&mut header.catalog.metadata);
         Ok(ModelText { header: ModelHeader::of(&header, &tokenizer)?, tokenizer })
     }
 
@@ -170,7 +172,7 @@ impl ModelText {
     pub fn of_template(source: String) -> Result<ModelText> {
         let mut metadata = Metadata::default();
         metadata.insert("tokenizer.chat_template", Value::Str(source));
-        let header = Header { version: 0, metadata, tensors: Vec::new(), data_offset: 0, file_bytes: 0 };
+        let header = Header { version: 0, catalog: Catalog { metadata, ..Catalog::default() }, data_offset: 0 };
         let why = "There is only a chat template here; open a model file to tokenize with.";
         let tokenizer = Err(Error::new(Code::UnsupportedTokenizer, why));
         Ok(ModelText { header: ModelHeader::of(&header, &tokenizer)?, tokenizer })

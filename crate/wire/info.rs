@@ -68,15 +68,15 @@ pub struct Memory {
 
 impl ModelInfo {
     pub fn of(engine: &Engine) -> ModelInfo {
-        let config = &engine.model.config;
+        let net = &engine.model.net;
         ModelInfo {
-            architecture: config.arch,
+            architecture: net.arch,
             name: engine.name.clone(),
             n_params: engine.n_params,
-            n_layers: config.n_layers,
+            n_layers: net.blocks.len() as u32,
             context_length: engine.model.sizes.context,
-            trained_context: config.context_length,
-            vocab_size: config.n_vocab,
+            trained_context: net.context_length,
+            vocab_size: net.n_vocab,
             quantization: engine.types.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", "),
             chat_template: engine.template.is_some(),
             backend: engine.device.backend().as_str(),

@@ -173,7 +173,7 @@ fn what_ends_one_badly_leaves_the_others(backend: Backend) {
     // Its first key is no number: every later token looks at it.
     let mut generation = start(&mut shared);
     let first = u64::from(shared.model.kv().get(generation.sequence()).expect("a sequence").cells.first);
-    let width = u64::from(shared.model.config.kv_dim());
+    let width = u64::from(shared.model.net.blocks[0].attention().kv_dim());
     let (keys, _) = shared.model.kv_buffers()[0];
     shared.device.write(keys, first * width * 4, bytemuck::cast_slice(&[f32::NAN; 4]));
     let error = loop {

@@ -8,6 +8,7 @@ use sotto::base::precision::KvType;
 use sotto::device::Backend;
 use sotto::device::memory::Memory;
 use sotto::eval::{BenchOptions, PassTime, bench, profile, total};
+use sotto::model::spec::Block;
 use sotto::run::engine::Engine;
 use sotto::run::loader::LoadOptions;
 use tiny_models as tiny;
@@ -36,12 +37,12 @@ fn token(engine: &Engine, position: u32) -> (u64, u64) {
 fn a_token_reads_every_weight_once_and_one_row_of_the_embedding(backend: Backend) {
     for name in ["llama-f32", "gemma3-mixed"] {
         let engine = engine(backend, name);
-        let c = &engine.model.config;
+        let net = &engine.model.net;
         let file: u64 = engine.types.iter().map(|t| t.1).sum();
         let (weights, _) = token(&engine, 0);
         // In both files every tensor is read: a tied embedding as the output. Planes are within 2 % of the file's
         // size, and buffers are filled up to 16 bytes.
-        let extra = if c.tied_output { 0 } else { c.n_vocab as u64 * c.n_embd as u64 * 4 };
+        let extra = if net.tied_output { 0 } else { net.n_vocab as u64 * net.n_embd as u64 * 4 };
         let expected = (file - extra) as f64;
         assert!((weights as f64 / expected - 1.0).abs() < 0.05, "{name}: {weights} of {expected}");
     }
@@ -49,16 +50,16 @@ fn a_token_reads_every_weight_once_and_one_row_of_the_embedding(backend: Backend
 
 fn a_token_reads_the_cache_up_to_itself_or_its_window(backend: Backend) {
     let llama = engine(backend, "llama-f32");
-    let c = &llama.model.config;
-    let cell = u64::from(c.n_layers * c.kv_dim()) * 2 * 2;
+    let cell: u64 = llama.model.net.blocks.iter().map(|block| u64::from(block.attention().kv_dim()) * 2 * 2).sum();
     assert_eq!(token(&llama, 0).1, cell);
     assert_eq!(token(&llama, 99).1, 100 * cell);
 
     let gemma = engine(backend, "gemma3-mixed");
-    let c = &gemma.model.config;
-    let cells: u64 = c.layers.iter().map(|l| u64::from(l.window.unwrap_or(100).min(100))).sum();
-    assert!(cells < u64::from(100 * c.n_layers), "a window below 100");
-    assert_eq!(token(&gemma, 99).1, cells * u64::from(c.kv_dim()) * 2 * 2);
+    let blocks = &gemma.model.net.blocks;
+    let window = |block: &Block| u64::from(block.attention().mask.window().unwrap_or(100).min(100));
+    let cells: u64 = blocks.iter().map(window).sum();
+    assert!(cells < 100 * blocks.len() as u64, "a window below 100");
+    assert_eq!(token(&gemma, 99).1, cells * u64::from(blocks[0].attention().kv_dim()) * 2 * 2);
 }
 
 fn a_benchmark_reports_each_length_and_refuses_what_does_not_fit(backend: Backend) {
@@ -86,7 +87,7 @@ fn a_timed_recording_computes_what_an_untimed_one_does(backend: Backend) {
     let mut engine = engine(backend, "llama-f32");
     let recording = engine.model.record(engine.decode_shape(0)).unwrap();
     let prepared = block_on(engine.device.prepare(&recording, &Cancel::default())).unwrap();
-    let n = u64::from(engine.model.config.n_vocab) * 4;
+    let n = u64::from(engine.model.net.n_vocab) * 4;
     let timestamps = engine.device.check_timestamps().is_ok();
     let mut logits = |token: u32, timed: bool| {
         engine.device.write(engine.model.batch_buffer(), 0, bytemuck::cast_slice(&[token, 0, 0, 0]));

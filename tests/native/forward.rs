@@ -20,9 +20,9 @@ use sotto::run::session::{GenerateOptions, Generation};
 use tiny_models as tiny;
 
 /// Models that between them have every architecture, type and kind of layer.
-const VARIED: [&str; 4] = ["llama-mixed", "qwen2-mixed", "gemma3-mixed", "llama3-f32"];
+const VARIED: [&str; 5] = ["llama-mixed", "qwen2-mixed", "gemma3-mixed", "llama3-f32", "llama-uneven-f32"];
 
-fn file(name: &str) -> Vec<u8> {
+pub fn file(name: &str) -> Vec<u8> {
     tiny::build(name).expect("a tiny model")
 }
 
@@ -30,7 +30,7 @@ fn options(backend: Backend, kv: KvType, max_rows: u32) -> LoadOptions {
     LoadOptions { backend, kv, max_rows: Some(max_rows), ..Default::default() }
 }
 
-fn tiny_golden(name: &str) -> TinyGolden {
+pub fn tiny_golden(name: &str) -> TinyGolden {
     golden(&format!("tiny_{name}.json"))
 }
 
@@ -45,10 +45,10 @@ fn long_prompt(name: &str) -> Vec<u32> {
 
 /// Largest error of a logit. Logits spread over ±10, so the first is f32's rounding (1.3e-5 on lavapipe), the second
 /// that of a cache of f16 (1.9e-2).
-const CEILING_F32: f32 = 5e-5;
+pub const CEILING_F32: f32 = 5e-5;
 /// The same for a decoded row, whose product with weights that have an offset is the difference of two larger sums
 /// (6.8e-5).
-const CEILING_DECODED: f32 = 2e-4;
+pub const CEILING_DECODED: f32 = 2e-4;
 const CEILING_F16: f32 = 4e-2;
 
 /// Where activations of quantised products are integers: of 15 or 16 bits (8.8e-4 on the CPU), and of 8 (0.65).
@@ -86,7 +86,7 @@ fn compare(options: LoadOptions, name: &str, ceiling: f32) -> Result<f32, String
     let explain = |name, kv| if backend == Backend::Cpu { "on the CPU".into() } else { explain(name, kv) };
     let mut engine = load(&file(name), options).map_err(|e| e.to_string())?;
     let logits = prefill(&mut engine, &want.prompt, 16);
-    let n_vocab = engine.model.config.n_vocab as usize;
+    let n_vocab = engine.model.net.n_vocab as usize;
     let row = |position: usize| &logits[position * n_vocab..][..n_vocab];
     let mut floor = 0f32;
     for (&position, want) in &want.logits {
@@ -228,11 +228,11 @@ fn without_subgroups_the_result_is_alike() {
 
 /// What a GPU prefills with; and integers in all products, of two planes of bytes and of one.
 const TILES: Choice = Choice { many: ManyRows::Tile, prefill: Prefill::Tile, ..PLAIN };
-const DOTS: Choice =
+pub const DOTS: Choice =
     Choice { many: ManyRows::TileDot, single: SingleRow::SharedDot, planes: Some(Planes::N2), ..TILES };
 const FAST_DOTS: Choice = Choice { planes: Some(Planes::N1), ..DOTS };
 /// Norms behind projections as a part of the product after them.
-const POST: Choice = Choice { post: true, ..PLAIN };
+pub const POST: Choice = Choice { post: true, ..PLAIN };
 
 fn ceiling(choice: &Choice) -> f32 {
     match choice.planes {
@@ -251,7 +251,7 @@ fn integer_products_compute_the_goldens() {
         for choice in [DOTS, FAST_DOTS] {
             let mut twin = Twin::new(&file(name), Layout { choice, ..Default::default() });
             let logits = twin.forward(&batch);
-            let n_vocab = twin.model.config.n_vocab as usize;
+            let n_vocab = twin.model.net.n_vocab as usize;
             let row = |position: usize| &logits[position * n_vocab..][..n_vocab];
             let errors = golden.logits.iter().map(|(&at, want)| largest_difference(row(at), want));
             let prefilled = errors.fold(0.0, f32::max);
@@ -304,7 +304,7 @@ fn tiles_give_the_same_bits_whatever_the_chunk() {
 
 /// Kernels that this adapter runs, from the plainest to the most involved, with the exact cache; then the tiles, integers,
 /// and norms that are a part of products.
-fn choices() -> Vec<Choice> {
+pub fn choices() -> Vec<Choice> {
     let lanes = block_on(Gpu::request(GpuOptions::default())).expect("an adapter").caps.subgroup_min;
     let all = [
         (0, PLAIN),
@@ -400,7 +400,7 @@ fn a_decoded_token_takes_five_dispatches_a_layer_on_a_graphics_card() {
     let count = |name, choice, shape| {
         let twin = twin(name, choice);
         let count = twin.model.record(shape).expect("a recording").dispatches.len();
-        (twin.model.config.n_layers as usize, count)
+        (twin.model.net.blocks.len(), count)
     };
     // With those of the embedding, the logits and the last norm behind a projection.
     let (layers, dispatches) = count("gemma3-f32", card, Shape::decode(0));
@@ -451,7 +451,7 @@ fn run_and_decode(twin: &mut Twin, sequences: &[Vec<Row>], next: &[(u32, u32, u3
     let mut mixed: Vec<Row> = Vec::new();
     let most = sequences.iter().map(Vec::len).max().unwrap_or(0);
     (0..most).for_each(|i| mixed.extend(sequences.iter().filter_map(|s| s.get(i))));
-    let n_vocab = twin.model.config.n_vocab as usize;
+    let n_vocab = twin.model.net.n_vocab as usize;
     let logits = twin.forward(&Batch { rows: mixed.clone(), prefill: true });
     let wanted: Vec<&Row> = mixed.iter().filter(|r| r.logits).collect();
     let of = |sequence: u32| {

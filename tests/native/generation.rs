@@ -139,7 +139,7 @@ fn the_loop_takes_the_best_of_what_forward_gives(backend: Backend) {
 }
 
 fn vocab(engine: &Engine) -> usize {
-    engine.model.config.n_vocab as usize
+    engine.model.net.n_vocab as usize
 }
 
 /// Options of every kind of choice.
@@ -356,7 +356,7 @@ fn a_cancelled_generation_ends_with_abort_and_leaves_a_sound_cache(backend: Back
 
 fn options_out_of_range_are_refused(backend: Backend) {
     let mut engine = engine(backend, 64);
-    let n_vocab = engine.model.config.n_vocab;
+    let n_vocab = engine.model.net.n_vocab;
     let bad = [
         GenerateOptions { stop_tokens: vec![n_vocab], ..greedy(1) },
         GenerateOptions { sampling: SamplingParams { temperature: f32::NAN, ..Default::default() }, ..greedy(1) },

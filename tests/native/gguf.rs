@@ -2,7 +2,8 @@
 
 use crate::common::gguf_writer::{Random, Writer, value};
 use sotto::base::error::Code;
-use sotto::file::gguf::{Header, HeaderParser, Value};
+use sotto::file::Value;
+use sotto::file::gguf::{Header, HeaderParser};
 use sotto::quant::TensorType;
 
 /// Every metadata type, lists of each, and tensors of three types in scrambled order.
@@ -70,7 +71,7 @@ fn everything_in_a_header_is_read() {
         let file = writer.file();
         let header = parse(&file).unwrap();
         assert_eq!(header.version, version);
-        let metadata = &header.metadata;
+        let metadata = &header.catalog.metadata;
         assert_eq!(metadata.str("general.architecture").unwrap(), Some("llama"));
         assert_eq!(metadata.get("u8"), Some(&Value::U64(200)));
         assert_eq!(metadata.get("i8"), Some(&Value::I64(-5)));
@@ -94,18 +95,18 @@ fn everything_in_a_header_is_read() {
 
         let data = writer.header().len().next_multiple_of(32) as u64;
         assert_eq!(header.data_offset, data);
-        assert_eq!(header.file_bytes, data + 1088 + 4 * 210);
-        assert_eq!(header.file_bytes as usize, file.len());
-        let names: Vec<&str> = header.tensors.iter().map(|tensor| tensor.name.as_str()).collect();
+        assert_eq!(header.catalog.file_bytes, data + 1088 + 4 * 210);
+        assert_eq!(header.catalog.file_bytes as usize, file.len());
+        let names: Vec<&str> = header.catalog.tensors.iter().map(|tensor| tensor.name.as_str()).collect();
         assert_eq!(names, ["a", "b", "c"]);
-        let b = header.tensor("b").unwrap();
+        let b = header.catalog.tensor("b").unwrap();
         assert_eq!((b.shape.as_slice(), b.kind, b.offset, b.bytes), (&[32, 3][..], TensorType::Q4_0, data + 1024, 54));
     }
 }
 
 #[test]
 fn getters_name_the_key_and_what_it_holds() {
-    let mut metadata = parse(&sample().file()).unwrap().metadata;
+    let mut metadata = parse(&sample().file()).unwrap().catalog.metadata;
     let error = metadata.u32("texts").unwrap_err();
     assert_eq!(error.code, Code::BadMetadata);
     assert!(error.message.contains("\"texts\"") && error.message.contains("a list of texts"), "{error}");
@@ -125,9 +126,9 @@ fn any_chunking_gives_the_same_header() {
     let whole = parse(&file).unwrap();
     for step in 1..file.len() {
         let header = parse_in_steps(&file, step).unwrap();
-        assert_eq!(header.metadata, whole.metadata, "in steps of {step}");
-        assert_eq!(header.tensors, whole.tensors);
-        assert_eq!((header.data_offset, header.file_bytes), (whole.data_offset, whole.file_bytes));
+        assert_eq!(header.catalog.metadata, whole.catalog.metadata, "in steps of {step}");
+        assert_eq!(header.catalog.tensors, whole.catalog.tensors);
+        assert_eq!((header.data_offset, header.catalog.file_bytes), (whole.data_offset, whole.catalog.file_bytes));
     }
 }
 
@@ -235,7 +236,7 @@ fn bad_metadata_records() {
 fn broken_utf8_in_a_value_is_replaced() {
     let mut writer = Writer::new();
     writer.key("k", value::list(8, 1, [&2u64.to_le_bytes()[..], b"a\xff"].concat()));
-    assert_eq!(parse(&writer.header()).unwrap().metadata.strings("k").unwrap().unwrap(), ["a\u{fffd}"]);
+    assert_eq!(parse(&writer.header()).unwrap().catalog.metadata.strings("k").unwrap().unwrap(), ["a\u{fffd}"]);
 }
 
 #[test]
@@ -289,7 +290,7 @@ fn the_file_says_its_alignment() {
     writer.tensor("first", &[16], TensorType::F32, 0);
     writer.tensor("second", &[16], TensorType::F32, 256);
     let header = parse(&writer.header()).unwrap();
-    assert_eq!((header.data_offset, header.tensors[1].offset, header.file_bytes), (256, 512, 576));
+    assert_eq!((header.data_offset, header.catalog.tensors[1].offset, header.catalog.file_bytes), (256, 512, 576));
     for alignment in [0, 1, 4, 24, 33, 1 << 17, u32::MAX] {
         let mut writer = Writer::new();
         writer.key("general.alignment", value::u32(alignment));
@@ -307,8 +308,8 @@ fn a_file_may_hold_a_vocabulary_alone() {
     let mut writer = Writer::new();
     writer.key("general.architecture", value::text("llama"));
     let header = parse(&writer.header()).unwrap();
-    assert_eq!(header.file_bytes as usize, writer.header().len());
-    assert!(parse(&Writer::new().header()).unwrap().metadata.is_empty());
+    assert_eq!(header.catalog.file_bytes as usize, writer.header().len());
+    assert!(parse(&Writer::new().header()).unwrap().catalog.metadata.is_empty());
 }
 
 #[test]
@@ -349,7 +350,9 @@ fn mutated_headers_never_panic() {
                 parsed += 1;
                 // Debug text, since a NaN does not equal itself.
                 assert_eq!(format!("{whole:?}"), format!("{stepped:?}"), "round {round}");
-                assert!(whole.tensors.iter().all(|tensor| tensor.offset + tensor.bytes <= whole.file_bytes));
+                assert!(
+                    whole.catalog.tensors.iter().all(|tensor| tensor.offset + tensor.bytes <= whole.catalog.file_bytes)
+                );
             }
             (Err(whole), Err(stepped)) => assert_eq!(whole, stepped, "round {round}"),
             (whole, stepped) => {

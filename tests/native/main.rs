@@ -12,6 +12,7 @@ mod forward;
 mod generation;
 mod gguf;
 mod gguf_memory;
+mod nets;
 mod quant;
 mod quant_gpu;
 mod real_models;

@@ -126,7 +126,7 @@ fn continuation(
     score: &Score,
     wrong: &mut Vec<String>,
 ) -> Vec<f32> {
-    let n_vocab = engine.model.config.n_vocab as usize;
+    let n_vocab = engine.model.net.n_vocab as usize;
     // (best token, by how much) after the prompt and after each golden token but the last.
     let [best, second, ..] = score.top[..] else { panic!("ten best logits") };
     let mut found = vec![(best.0, best.1 - second.1)];

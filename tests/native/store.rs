@@ -30,7 +30,7 @@ fn read(store: &mut Store, memory: &mut CpuMemory, tokens: &[u32]) -> SequenceId
 fn write(store: &Store, memory: &mut CpuMemory, id: SequenceId, positions: std::ops::Range<u32>) {
     let sequence = store.get(id).expect("a sequence");
     for position in positions {
-        let at = u64::from(cell(sequence.row(0, position), position));
+        let at = u64::from(cell(sequence.row(0, position, 0), position));
         let token = sequence.tokens[position as usize];
         for (layer, (&(keys, values), width)) in store.layers.iter().zip(WIDTHS).enumerate() {
             for (offset, buffer) in [(0, keys), (1, values)] {
@@ -50,7 +50,7 @@ fn check(store: &Store, memory: &CpuMemory) {
             assert_eq!(owners.insert(at, sequence.id), None, "cell {at} has two owners");
         }
         for (&token, position) in sequence.tokens.iter().zip(0..) {
-            let at = cell(sequence.row(token, position), position) as usize;
+            let at = cell(sequence.row(token, position, 0), position) as usize;
             for (layer, (&(keys, values), width)) in store.layers.iter().zip(WIDTHS).enumerate() {
                 for (offset, buffer) in [(0, keys), (1, values)] {
                     let words = &memory.read(buffer)[at * width as usize..][..width as usize];

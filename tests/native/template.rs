@@ -3,7 +3,7 @@
 use crate::common::models::{SMOLLM2, metadata};
 use serde_json::{Value as Json, json};
 use sotto::base::error::Code;
-use sotto::file::gguf::{Metadata, Value};
+use sotto::file::{Metadata, Value};
 use sotto::text::template::{ChatTemplate, RenderOptions, encode_chat};
 use sotto::text::tokenizer::{EncodeOptions, Tokenizer};
 

@@ -2,19 +2,20 @@
 
 use sotto::base::error::{Code, Error};
 use sotto::file::gguf::HeaderParser;
-use sotto::model::config::ModelConfig;
+use sotto::model;
+use sotto::model::spec::Net;
 use tiny_models as tiny;
 
 /// Reads a file as a download arrives: header first, then nothing but a count of bytes.
-fn open(bytes: &[u8]) -> Result<ModelConfig, Error> {
+fn open(bytes: &[u8]) -> Result<Net, Error> {
     let mut parser = HeaderParser::new();
     for chunk in bytes.chunks(1000) {
         if let Some((header, _)) = parser.push(chunk)? {
-            let config = ModelConfig::from_header(&header)?;
-            if header.file_bytes > bytes.len() as u64 {
+            let net = model::read(&header.catalog)?;
+            if header.catalog.file_bytes > bytes.len() as u64 {
                 return Err(Error::new(Code::Truncated, "the file ends early"));
             }
-            return Ok(config);
+            return Ok(net);
         }
     }
     Err(parser.finish())
@@ -23,12 +24,16 @@ fn open(bytes: &[u8]) -> Result<ModelConfig, Error> {
 #[test]
 fn good_models_open() {
     for spec in tiny::MODELS {
-        let config = open(&tiny::build(spec.name).unwrap()).unwrap_or_else(|e| panic!("{}: {e}", spec.name));
+        let net = open(&tiny::build(spec.name).unwrap()).unwrap_or_else(|e| panic!("{}: {e}", spec.name));
         let d = spec.dims;
-        let found = (config.n_layers, config.n_embd, config.n_heads, config.n_kv_heads, config.head_dim, config.n_ff);
-        let made = (d.n_layers, d.n_embd, d.n_heads, d.n_kv_heads, d.head_dim, d.n_ff);
-        assert_eq!(format!("{found:?}"), format!("{made:?}"), "{}", spec.name);
-        assert_eq!(config.tied_output, spec.tied, "{}", spec.name);
+        assert_eq!((net.blocks.len(), net.n_embd as usize), (d.n_layers, d.n_embd), "{}", spec.name);
+        for (layer, block) in net.blocks.iter().enumerate() {
+            let (attention, dense, d) = (block.attention(), block.dense(), spec.layer(layer));
+            let found = [attention.n_heads, attention.n_kv_heads, attention.head_dim, dense.n_ff];
+            let made = [d.n_heads, d.n_kv_heads, d.head_dim, d.n_ff];
+            assert_eq!(found.map(|size| size as usize), made, "{}, layer {layer}", spec.name);
+        }
+        assert_eq!(net.tied_output, spec.tied, "{}", spec.name);
     }
 }
 

@@ -3,7 +3,8 @@
 use crate::common::models::{GEMMA, SMOLLM2, metadata};
 use serde_json::Value as Json;
 use sotto::base::error::Code;
-use sotto::file::gguf::{HeaderParser, Metadata, Value};
+use sotto::file::gguf::HeaderParser;
+use sotto::file::{Metadata, Value};
 use sotto::text::tokenizer::{EncodeOptions, StreamDecoder, Tokenizer};
 use tiny_models as tiny;
 
@@ -17,7 +18,7 @@ fn load(file: &str) -> Tokenizer {
 fn load_tiny(model: &str) -> Tokenizer {
     let file = tiny::build(model).expect("a tiny model of this name");
     let (mut header, _) = HeaderParser::new().push(&file).expect("it parses").expect("it is whole");
-    Tokenizer::from_metadata(&mut header.metadata).expect("its tokenizer loads")
+    Tokenizer::from_metadata(&mut header.catalog.metadata).expect("its tokenizer loads")
 }
 
 fn golden<T: serde::de::DeserializeOwned>(file: &str) -> T {

@@ -47,6 +47,19 @@ pub struct Spec {
     pub extra: Extra,
 }
 
+impl Spec {
+    /// The sizes of a layer.
+    pub fn layer(&self, layer: usize) -> Dims {
+        match self.extra {
+            Uneven => {
+                let ((n_heads, n_kv_heads, head_dim), n_ff) = UNEVEN[layer];
+                Dims { n_heads, n_kv_heads, head_dim, n_ff, ..self.dims }
+            }
+            _ => self.dims,
+        }
+    }
+}
+
 /// What a few of the models have on top.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Extra {
@@ -57,6 +70,8 @@ pub enum Extra {
     Linear(f32),
     /// Logits are squashed by `cap * tanh(logit / cap)`.
     FinalSoftcap(f32),
+    /// Every layer has sizes of its own: those of [`UNEVEN`].
+    Uneven,
 }
 
 const fn dims(n_embd: usize, heads: (usize, usize, usize), n_ff: usize, n_layers: usize) -> Dims {
@@ -68,6 +83,8 @@ const LLAMA: Dims = dims(64, (4, 2, 16), 96, 3);
 const LLAMA3: Dims = dims(64, (4, 1, 32), 160, 2);
 const QWEN2: Dims = dims(96, (4, 2, 24), 160, 3);
 const GEMMA: Dims = dims(64, (4, 1, 32), 96, 7);
+/// The heads and the inner width of each layer; the first layer's are those of the model's row.
+const UNEVEN: [((usize, usize, usize), usize); 3] = [((4, 2, 16), 96), ((2, 1, 48), 160), ((6, 3, 16), 32)];
 const BLOCK32: Dims = dims(96, (4, 2, 24), 160, 2);
 const BLOCK256: Dims = dims(256, (4, 2, 64), 512, 2);
 const MIXED_LLAMA: Dims = dims(256, (8, 2, 32), 256, 10);
@@ -93,12 +110,13 @@ use Extra::*;
 use Types::*;
 
 #[rustfmt::skip]
-pub const MODELS: [Spec; 25] = [
+pub const MODELS: [Spec; 26] = [
     model("llama-f32",          Llama,  LLAMA,       All(F32),          false, SMOLLM,                  Nothing),
     model("llama-f16",          Llama,  LLAMA,       All(F16),          false, SMOLLM,                  Nothing),
     model("llama-bf16",         Llama,  LLAMA,       All(BF16),         false, SMOLLM,                  Nothing),
     model("llama-spm-f32",      Llama,  LLAMA,       All(F32),          true,  Vocab::Spm,              Nothing),
     model("llama-linear-f32",   Llama,  LLAMA,       All(F32),          true,  Vocab::Bpe("gpt-2"),     Linear(4.0)),
+    model("llama-uneven-f32",   Llama,  LLAMA,       All(F32),          false, SMOLLM,                  Uneven),
     model("llama3-f32",         Llama,  LLAMA3,      All(F32),          true,  Vocab::Bpe("llama-bpe"), RopeFreqs),
     model("qwen2-f32",          Qwen2,  QWEN2,       All(F32),          false, Vocab::Bpe("qwen2"),     Nothing),
     model("qwen2-f16",          Qwen2,  QWEN2,       All(F16),          true,  Vocab::Bpe("qwen2"),     Nothing),
@@ -157,12 +175,17 @@ fn write_metadata(spec: &Spec, file: &mut Gguf) {
     set("block_count", Value::U32(d.n_layers as u32));
     set("context_length", Value::U32(CONTEXT_LENGTH));
     set("embedding_length", Value::U32(d.n_embd as u32));
-    set("feed_forward_length", Value::U32(d.n_ff as u32));
-    set("attention.head_count", Value::U32(d.n_heads as u32));
-    set("attention.head_count_kv", Value::U32(d.n_kv_heads as u32));
-    if d.n_heads * d.head_dim != d.n_embd {
-        set("attention.key_length", Value::U32(d.head_dim as u32));
-        set("attention.value_length", Value::U32(d.head_dim as u32));
+    // Where layers are alike, a size is one number.
+    let by_layer = |size: fn(&Dims) -> usize| match spec.extra {
+        Uneven => Value::Ints((0..d.n_layers).map(|layer| size(&spec.layer(layer)) as i32).collect()),
+        _ => Value::U32(size(d) as u32),
+    };
+    set("feed_forward_length", by_layer(|d| d.n_ff));
+    set("attention.head_count", by_layer(|d| d.n_heads));
+    set("attention.head_count_kv", by_layer(|d| d.n_kv_heads));
+    if d.n_heads * d.head_dim != d.n_embd || spec.extra == Uneven {
+        set("attention.key_length", by_layer(|d| d.head_dim));
+        set("attention.value_length", by_layer(|d| d.head_dim));
     }
     // Larger than real models have it, so that a wrong epsilon shows.
     set("attention.layer_norm_rms_epsilon", Value::F32(1e-3));
@@ -172,7 +195,7 @@ fn write_metadata(spec: &Spec, file: &mut Gguf) {
             set("attention.sliding_window", Value::U32(WINDOW));
         }
         _ => {
-            set("rope.dimension_count", Value::U32(d.head_dim as u32));
+            set("rope.dimension_count", by_layer(|d| d.head_dim));
             set("rope.freq_base", Value::F32(if spec.arch == Llama { 5e3 } else { 1e4 }));
         }
     }
@@ -196,7 +219,6 @@ impl Weights<'_> {
     fn write(&mut self, n_vocab: usize) {
         let spec = self.spec;
         let d = spec.dims;
-        let (q, kv) = (d.n_heads * d.head_dim, d.n_kv_heads * d.head_dim);
         // A tied table is also the head: its deviation sets the spread of the logits. Gemma scales it up, so there
         // it is small and the last norm large: else every token would only predict itself.
         let (embedding, last_norm) = match (spec.arch, spec.tied) {
@@ -213,6 +235,8 @@ impl Weights<'_> {
         }
         for layer in 0..d.n_layers {
             self.layer = layer;
+            let d = spec.layer(layer);
+            let (q, kv) = (d.n_heads * d.head_dim, d.n_kv_heads * d.head_dim);
             let name = |role: &str| format!("blk.{layer}.{role}");
             self.norm(&name("attn_norm.weight"), d.n_embd, 1.0);
             self.matrix(&name("attn_q.weight"), 1, d.n_embd, q, 1.5);

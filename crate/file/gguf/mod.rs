@@ -6,15 +6,13 @@
 //! The format: <https://github.com/ggml-org/ggml/blob/master/docs/gguf.md>.
 
 mod cursor;
-mod metadata;
 mod parser;
 
-pub use metadata::{Metadata, Value};
 pub use parser::HeaderParser;
 
 use crate::bail;
 use crate::base::error::Result;
-use crate::quant::TensorType;
+use crate::file::{Catalog, Metadata, Tensor, quoted};
 
 /// Where tensor data starts, in multiples of, when the file does not say.
 const DEFAULT_ALIGNMENT: u32 = 32;
@@ -22,43 +20,24 @@ const MAX_ALIGNMENT: u32 = 1 << 16;
 /// JavaScript counts bytes in doubles: exact up to here.
 const MAX_FILE_BYTES: u64 = 1 << 53;
 
-/// One tensor's place in the file.
-#[derive(Clone, Debug, PartialEq)]
-pub struct TensorInfo {
-    pub name: String,
-    /// One to four dimensions in GGUF order: `shape[0]` is contiguous (the length of a row).
-    pub shape: Vec<u64>,
-    pub kind: TensorType,
-    /// First byte, counted from the start of the file.
-    pub offset: u64,
-    pub bytes: u64,
-}
-
 /// All that a file says before its tensor data.
 #[derive(Clone, Debug)]
 pub struct Header {
     pub version: u32,
-    pub metadata: Metadata,
-    /// Sorted by offset; they follow each other with nothing but padding between.
-    pub tensors: Vec<TensorInfo>,
+    /// Its tensors follow each other with nothing but padding between.
+    pub catalog: Catalog,
     /// First byte of tensor data, counted from the start of the file.
     pub data_offset: u64,
-    /// The end of the last tensor: a shorter file is cut off.
-    pub file_bytes: u64,
 }
 
 impl Header {
-    /// A tensor by its name, by linear search.
-    pub fn tensor(&self, name: &str) -> Option<&TensorInfo> {
-        self.tensors.iter().find(|tensor| tensor.name == name)
-    }
-
     /// Puts the records in file order and checks that they tile the data section. Offsets come
     /// in relative to that section and go out relative to the file; `end` is the first byte
     /// after the last record.
-    fn new(version: u32, metadata: Metadata, mut tensors: Vec<TensorInfo>, end: u64) -> Result<Self> {
+    fn new(version: u32, metadata: Metadata, mut tensors: Vec<Tensor>, end: u64) -> Result<Self> {
         if tensors.is_empty() {
-            return Ok(Header { version, metadata, tensors, data_offset: end, file_bytes: end });
+            let catalog = Catalog { metadata, tensors, file_bytes: end };
+            return Ok(Header { version, catalog, data_offset: end });
         }
         check_unique(&tensors)?;
         let alignment = alignment(&metadata)?;
@@ -93,11 +72,11 @@ impl Header {
             file_bytes = end;
             next = end.next_multiple_of(alignment) - data_offset;
         }
-        Ok(Header { version, metadata, tensors, data_offset, file_bytes })
+        Ok(Header { version, catalog: Catalog { metadata, tensors, file_bytes }, data_offset })
     }
 }
 
-fn check_unique(tensors: &[TensorInfo]) -> Result<()> {
+fn check_unique(tensors: &[Tensor]) -> Result<()> {
     let mut names: Vec<&str> = tensors.iter().map(|tensor| tensor.name.as_str()).collect();
     names.sort_unstable();
     if let Some(pair) = names.windows(2).find(|pair| pair[0] == pair[1]) {
@@ -115,13 +94,4 @@ fn alignment(metadata: &Metadata) -> Result<u64> {
         );
     }
     Ok(alignment as u64)
-}
-
-/// A name out of a file, made safe for a message: escaped and cut short.
-pub(crate) fn quoted(name: &str) -> String {
-    const SHOWN: usize = 80;
-    match name.char_indices().nth(SHOWN) {
-        Some((end, _)) => format!("{:?}…", &name[..end]),
-        None => format!("{name:?}"),
-    }
 }

@@ -5,10 +5,11 @@
 //! counts and lengths are bounded before anything is allocated for them, so a hostile file
 //! costs bounded time and memory.
 
+use super::Header;
 use super::cursor::{Cursor, MAX_HEADER_BYTES, float, integer};
-use super::{Header, Metadata, TensorInfo, Value, quoted};
 use crate::bail;
 use crate::base::error::{Code, Error, Result};
+use crate::file::{Metadata, Tensor, Value, quoted};
 use crate::quant::TensorType;
 
 const MAGIC: &[u8; 4] = b"GGUF";
@@ -107,7 +108,7 @@ pub struct HeaderParser {
     keys_left: u64,
     tensors_left: u64,
     metadata: Metadata,
-    tensors: Vec<TensorInfo>,
+    tensors: Vec<Tensor>,
 }
 
 impl Default for HeaderParser {
@@ -385,7 +386,7 @@ impl HeaderParser {
         match tensor_record(cursor)? {
             None => self.starved(State::Tensor),
             Some(tensor) => {
-                self.charge(size_of::<TensorInfo>() + tensor.name.len() + 8 * tensor.shape.len())?;
+                self.charge(size_of::<Tensor>() + tensor.name.len() + 8 * tensor.shape.len())?;
                 self.tensors.push(tensor);
                 self.tensors_left -= 1;
                 if self.tensors_left == 0 {
@@ -411,7 +412,7 @@ impl HeaderParser {
 }
 
 /// `None` when the bytes end inside the record. The offset is relative to the data section.
-fn tensor_record(cursor: &mut Cursor) -> Result<Option<TensorInfo>> {
+fn tensor_record(cursor: &mut Cursor) -> Result<Option<Tensor>> {
     let Some(name) = cursor.string(MAX_NAME_BYTES)? else {
         return Ok(None);
     };
@@ -460,7 +461,7 @@ fn tensor_record(cursor: &mut Cursor) -> Result<Option<TensorInfo>> {
             kind.name()
         );
     }
-    Ok(Some(TensorInfo { name: name.to_string(), shape, kind, offset, bytes }))
+    Ok(Some(Tensor { name: name.to_string(), shape, kind, offset, bytes }))
 }
 
 /// Four bytes or more must be the magic; fewer, its beginning.

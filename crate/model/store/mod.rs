@@ -40,9 +40,9 @@ pub struct Sequence {
 }
 
 impl Sequence {
-    /// A row of it as kernels read it.
-    pub fn row(&self, token: u32, position: u32) -> RowWords {
-        [token, position, self.cells.first, 0]
+    /// A row of it as kernels read it, in a batch after which it has `end` tokens.
+    pub fn row(&self, token: u32, position: u32, end: u32) -> RowWords {
+        [token, position, self.cells.first, end]
     }
 }
 

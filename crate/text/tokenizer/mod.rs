@@ -20,7 +20,7 @@ use vocab::{Kind, Vocab};
 
 use crate::bail;
 use crate::base::error::Result;
-use crate::file::gguf::{Metadata, Value};
+use crate::file::{Metadata, Value};
 
 /// Longer texts are refused: no context holds them, and merging takes some 40 bytes a character.
 pub const MAX_TEXT_BYTES: usize = 16 << 20;

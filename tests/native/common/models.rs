@@ -4,7 +4,8 @@
 use std::io::Read;
 use std::path::PathBuf;
 
-use sotto::file::gguf::{HeaderParser, Metadata};
+use sotto::file::Metadata;
+use sotto::file::gguf::HeaderParser;
 
 pub const SMOLLM2: &str = "SmolLM2-135M-Instruct.Q4_1.gguf";
 pub const GEMMA: &str = "gemma-3-270m-q4_k_m.gguf";
@@ -24,7 +25,7 @@ pub fn metadata(file: &str) -> Metadata {
         let read = reader.read(&mut chunk).expect("the model reads");
         assert!(read > 0, "the header is cut: {}", parser.finish());
         if let Some((header, _)) = parser.push(&chunk[..read]).expect("the header parses") {
-            return header.metadata;
+            return header.catalog.metadata;
         }
     }
 }

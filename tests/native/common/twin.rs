@@ -16,8 +16,9 @@ use sotto::kernels::face::{Access, Face};
 use sotto::kernels::product::integers::Integers;
 use sotto::kernels::table::choices::{Kv, Lanes, Reduce, X};
 use sotto::kernels::table::{quantize, rope_kv};
-use sotto::model::config::ModelConfig;
+use sotto::model;
 use sotto::model::forward::{Model, Shape, Sizes};
+use sotto::model::spec::Net;
 use sotto::run::batch::Batch;
 
 /// Both memories behind one set of buffer numbers.
@@ -95,17 +96,23 @@ pub struct Twin {
 
 impl Twin {
     pub fn new(file: &[u8], layout: Layout) -> Self {
+        Twin::changed(file, layout, |_| {})
+    }
+
+    /// As if the file described another network of its tensors.
+    pub fn changed(file: &[u8], layout: Layout, change: impl FnOnce(&mut Net)) -> Self {
         let gpu = block_on(Gpu::request(GpuOptions::default())).expect("an adapter");
         let max_binding = layout.max_binding.min(gpu.caps.max_binding);
         let mut both = Both { gpu, cpu: CpuMemory::default(), buffers: Vec::new(), max_binding };
         let (header, used) = HeaderParser::new().push(file).expect("a sound header").expect("a whole header");
-        let config = ModelConfig::from_header(&header).expect("a sound model");
-        let kv = layout.choice.kv_type();
-        let sizes = Sizes { context: 256, cells: 256 * layout.n_sequences, max_rows: ROWS, max_outputs: ROWS, kv };
-        let (mut model, mut upload) = Model::place(&header, config, sizes, layout.choice, &mut both).expect("a layout");
+        let mut net = model::arch::net(&header.catalog).expect("a sound model");
+        change(&mut net);
+        let sizes = Sizes { context: 256, cells: 256 * layout.n_sequences, max_rows: ROWS, max_outputs: ROWS };
+        let (mut model, mut upload) =
+            Model::place(&header.catalog, net, sizes, layout.choice, &mut both).expect("a layout");
         upload.start_at(used as u64);
         upload.push(&file[used..], &mut both);
-        upload.finish(header.file_bytes).expect("every byte");
+        upload.finish(header.catalog.file_bytes).expect("every byte");
         model.finish(&upload, &mut both);
         for _ in 0..layout.n_sequences {
             model.kv_mut().open(256, &mut both).expect("cells");
@@ -124,7 +131,7 @@ impl Twin {
         let last = batch.rows.iter().map(|row| row.position).max().unwrap_or(0);
         let shape = Shape::new(batch.rows.len() as u32, outputs.len() as u32, batch.prefill, last);
         let recording = self.model.record(Shape { split: shape.split || self.split && batch.rows.len() == 1, ..shape });
-        (recording.expect("a recording"), outputs.len() * self.model.config.n_vocab as usize)
+        (recording.expect("a recording"), outputs.len() * self.model.net.n_vocab as usize)
     }
 
     /// The logits by the adapter: [rows that want logits][n_vocab].
@@ -143,7 +150,7 @@ impl Twin {
     }
 
     fn capped(&self, mut logits: Vec<f32>) -> Vec<f32> {
-        if let Some(cap) = self.model.config.final_logit_softcap {
+        if let Some(cap) = self.model.net.final_logit_softcap {
             logits.iter_mut().for_each(|l| *l = cap * (*l / cap).tanh());
         }
         logits

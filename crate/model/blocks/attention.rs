@@ -1,0 +1,161 @@
+//! Attention: Q, K and V of the stream, rotated, K and V kept in the cache, and what the queries make of them.
+
+use super::pass::{Input, Pass, SPLIT_FROM};
+use super::product::Fused;
+use crate::base::buffer::BufferId;
+use crate::base::error::Result;
+use crate::kernels::choose::{Attend, Heads};
+use crate::kernels::table::{attention, attention_combine, decode_attention, rope_kv};
+use crate::model::arena::Act;
+use crate::model::place::{MatrixId, Tensors};
+use crate::model::spec::{Attention, Pairs};
+
+/// Stretches that a long context is cut into, for a token of its own: as many workgroups share a KV head's cells.
+const SPLITS: u32 = 16;
+
+pub struct Weights {
+    /// Q, K and V stacked: [(n_heads + 2 n_kv_heads) * head_dim][n_embd]
+    qkv: MatrixId,
+    /// [(n_heads + 2 n_kv_heads) * head_dim]
+    bias: Option<BufferId>,
+    /// Of queries and of keys: [head_dim]
+    head_norms: Option<[BufferId; 2]>,
+    /// [n_embd][n_heads * head_dim]
+    pub output: MatrixId,
+}
+
+impl Weights {
+    pub fn place(spec: &Attention, n_embd: u32, t: &mut Tensors) -> Result<Self> {
+        let (q, kv, head) = (spec.q_dim(), spec.kv_dim(), spec.head_dim);
+        let biases = [("attn_q.bias", q), ("attn_k.bias", kv), ("attn_v.bias", kv)];
+        Ok(Weights {
+            qkv: t.stack(n_embd, &[("attn_q.weight", q), ("attn_k.weight", kv), ("attn_v.weight", kv)])?,
+            bias: if spec.bias { Some(t.vectors(&biases)?) } else { None },
+            head_norms: match spec.qk_norm {
+                true => Some([t.vector("attn_q_norm.weight", head)?, t.vector("attn_k_norm.weight", head)?]),
+                false => None,
+            },
+            output: t.matrix("attn_output.weight", q, n_embd)?,
+        })
+    }
+}
+
+impl Pass<'_> {
+    /// attention( rope(norm?(W_qkv x + b)) ): [rows][n_heads * head_dim]
+    pub(super) fn attention(&mut self, index: usize, spec: &Attention, w: &Weights, input: &Input) -> Result<Act> {
+        let qkv = self.project(w.qkv, input, Fused { bias: w.bias, ..Fused::default() })?;
+        let out = self.acts.take(self.shape.rows, spec.q_dim())?;
+        if self.shape.rows == 1 && self.shape.is_fused() {
+            self.attend_one(index, spec, w, &qkv, &out)?;
+        } else {
+            self.attend_many(index, spec, w, &qkv, &out)?;
+        }
+        self.acts.free(qkv);
+        Ok(out)
+    }
+
+    /// One row by itself: everything in a dispatch, or two where the context is long.
+    fn attend_one(&mut self, index: usize, spec: &Attention, w: &Weights, qkv: &Act, out: &Act) -> Result<()> {
+        let ends = self.at.ends;
+        let (k_cache, v_cache) = self.at.kv.layers[index];
+        let (variant, groups) = self.at.choice.decode_attention(spec.n_heads / spec.n_kv_heads);
+        // A window of a tile or two gains nothing by being cut up.
+        let split = self.shape.split && spec.mask.window().is_none_or(|w| w > SPLIT_FROM);
+        let splits = if split { SPLITS } else { 1 };
+        let parts = match split {
+            true => Some(self.acts.take(spec.n_heads * SPLITS, spec.head_dim + 4)?),
+            false => None,
+        };
+        let [q_norm, k_norm] = w.head_norms.unwrap_or([ends.none; 2]);
+        let result = parts.as_ref().unwrap_or(out).id;
+        self.recording.push(
+            variant,
+            decode_attention::Params {
+                n_heads: spec.n_heads,
+                n_kv_heads: spec.n_kv_heads,
+                head_dim4: spec.head_dim / 4,
+                rope_half: spec.rope.dim / 2,
+                neox: neox(spec),
+                has_norm: w.head_norms.is_some() as u32,
+                eps: self.at.net.norm_eps,
+                attn_scale: spec.scale,
+                window: spec.mask.window().unwrap_or(0),
+                groups,
+                softcap: spec.softcap.unwrap_or(0.0),
+                splits,
+            },
+            decode_attention::Bind {
+                batch: ends.batch,
+                qkv: qkv.id,
+                q_norm,
+                k_norm,
+                rope: self.at.ropes.by_layer[index],
+                k_cache,
+                v_cache,
+                out: result,
+            },
+            [spec.n_kv_heads * groups, splits],
+        )?;
+        if let Some(parts) = parts {
+            let params = attention_combine::Params { dim4: spec.head_dim / 4, splits };
+            let bind = attention_combine::Bind { parts: parts.id, out: out.id };
+            self.recording.push(attention_combine::Variant {}, params, bind, [spec.n_heads, 1])?;
+            self.acts.free(parts);
+        }
+        Ok(())
+    }
+
+    /// Rows that may see each other: all keys and values are written before any is read.
+    fn attend_many(&mut self, index: usize, spec: &Attention, w: &Weights, qkv: &Act, out: &Act) -> Result<()> {
+        let (ends, shape) = (self.at.ends, self.shape);
+        let (k_cache, v_cache) = self.at.kv.layers[index];
+        let [q_norm, k_norm] = w.head_norms.unwrap_or([ends.none; 2]);
+        let heads = Heads { n_heads: spec.n_heads, n_kv_heads: spec.n_kv_heads, head_dim: spec.head_dim };
+        let (variant, grid) = self.at.choice.rope_kv(heads, spec.rope.dim / 2, shape.rows, shape.prefill);
+        self.recording.push(
+            variant,
+            rope_kv::Params {
+                n_heads: spec.n_heads,
+                n_kv_heads: spec.n_kv_heads,
+                head_dim: spec.head_dim,
+                rope_half: spec.rope.dim / 2,
+                neox: neox(spec),
+                has_norm: w.head_norms.is_some() as u32,
+                eps: self.at.net.norm_eps,
+                attn_scale: spec.scale,
+                rows: shape.rows,
+            },
+            rope_kv::Bind {
+                batch: ends.batch,
+                q_norm,
+                k_norm,
+                rope: self.at.ropes.by_layer[index],
+                qkv: qkv.id,
+                k_cache,
+                v_cache,
+            },
+            grid,
+        )?;
+        let Attend { variant, groups, grid } = self.at.choice.attention(heads, shape.rows, shape.prefill);
+        self.recording.push(
+            variant,
+            attention::Params {
+                n_heads: spec.n_heads,
+                n_kv_heads: spec.n_kv_heads,
+                head_dim4: spec.head_dim / 4,
+                q_stride4: qkv.width / 4,
+                window: spec.mask.window().unwrap_or(0),
+                groups,
+                softcap: spec.softcap.unwrap_or(0.0),
+                rows: shape.rows,
+                ahead: spec.mask.sees_ahead(shape.prefill) as u32,
+            },
+            attention::Bind { batch: ends.batch, qkv: qkv.id, k_cache, v_cache, out: out.id },
+            grid,
+        )
+    }
+}
+
+fn neox(spec: &Attention) -> u32 {
+    (spec.rope.pairs == Pairs::Halves) as u32
+}

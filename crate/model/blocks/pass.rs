@@ -1,0 +1,208 @@
+//! A forward pass while it is recorded: the residual stream, and what other activations there are.
+
+use crate::base::buffer::BufferId;
+use crate::base::error::Result;
+use crate::device::recording::Recording;
+use crate::kernels::choose::{Choice, Product, Tuning};
+use crate::kernels::table::{embed, rmsnorm};
+use crate::model::arena::{Act, Acts, Needs};
+use crate::model::place::{MatrixId, Weights};
+use crate::model::rope;
+use crate::model::spec::Net;
+use crate::model::store::Store;
+
+/// Positions from which on a token of its own has its attention cut into stretches.
+pub(super) const SPLIT_FROM: u32 = 512;
+/// Rows from which on the matrix-matrix product is the faster one.
+const MATMUL_ROWS: u32 = 5;
+
+/// What a recording depends on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Shape {
+    pub rows: u32,
+    /// Rows that want logits.
+    pub outputs: u32,
+    pub prefill: bool,
+    /// The row's attention is split: only for one row that is not prefill.
+    pub split: bool,
+}
+
+impl Shape {
+    /// For a batch of these rows, the last of which is at `position`.
+    pub fn new(rows: u32, outputs: u32, prefill: bool, position: u32) -> Self {
+        Shape { rows, outputs, prefill, split: rows == 1 && !prefill && position >= SPLIT_FROM }
+    }
+
+    /// For one token after others.
+    pub fn decode(position: u32) -> Self {
+        Shape::new(1, 1, false, position)
+    }
+
+    /// The largest of every kind: passes of a kind take the same activations in the same order.
+    pub fn largest(max_rows: u32, max_outputs: u32) -> impl Iterator<Item = Shape> {
+        let few = max_rows.min(MATMUL_ROWS - 1);
+        // Fused or not; a row of its own or more; split or not; one row that wants logits, or more.
+        let shapes = [(max_rows, true, false), (few, false, false), (1, false, false), (1, false, true)];
+        shapes.into_iter().flat_map(move |(rows, prefill, split)| {
+            let most = rows.min(max_outputs);
+            let outputs = (1..=most).step_by(most.saturating_sub(1).max(1) as usize);
+            outputs.map(move |outputs| Shape { rows, outputs, prefill, split })
+        })
+    }
+
+    /// Whether a layer's steps are fused, as they are where the products are matrix-vector ones.
+    pub(super) fn is_fused(self) -> bool {
+        !self.prefill && self.rows < MATMUL_ROWS
+    }
+}
+
+/// Buffers at the ends of a pass, which others write and read.
+pub struct Ends {
+    /// (token, position, first cell, cells of its sequence) per row.
+    pub batch: BufferId,
+    /// Which rows want logits; not read where all do.
+    pub outputs: BufferId,
+    /// [outputs][n_vocab]
+    pub logits: BufferId,
+    /// Bound where a kernel has a buffer that the model does not need.
+    pub none: BufferId,
+}
+
+/// The places of all that a pass needs, and which kernels it takes.
+#[derive(Clone, Copy)]
+pub struct Places<'a> {
+    pub net: &'a Net,
+    pub weights: &'a Weights,
+    pub kv: &'a Store,
+    pub ropes: &'a rope::Tables,
+    pub ends: &'a Ends,
+    pub choice: &'a Choice,
+    pub tuning: &'a Tuning,
+}
+
+/// A recording being written for one batch shape.
+pub struct Pass<'a> {
+    pub(super) at: Places<'a>,
+    pub(super) shape: Shape,
+    pub(super) stream: Stream,
+    pub(super) acts: Acts<'a>,
+    pub(super) recording: Recording,
+    pub(super) products: Vec<(Product, usize)>,
+}
+
+/// A pass, recorded.
+pub struct Recorded {
+    pub recording: Recording,
+    /// Which products its dispatches (by index) compute, or make activations ready for.
+    pub products: Vec<(Product, usize)>,
+    /// Of activations.
+    pub needs: Needs,
+}
+
+/// The residual stream.
+pub(super) struct Stream {
+    /// Where it is: [rows][n_embd].
+    pub at: Act,
+    /// What is still to be added to it.
+    pub due: Option<Due>,
+}
+
+/// A projection whose norm is still to be added to the stream.
+pub(super) struct Due {
+    /// [rows][n_embd]
+    pub sum: Act,
+    /// The norm's.
+    pub weight: BufferId,
+}
+
+/// What products multiply.
+pub(super) enum Input {
+    /// The stream, which each product norms by itself.
+    Stream { norm: BufferId },
+    /// The stream, normed.
+    Normed(Act),
+}
+
+impl<'a> Pass<'a> {
+    /// Begins with x = embed_scale * embedding[token].
+    pub fn begin(at: Places<'a>, shape: Shape, mut acts: Acts<'a>, embedding: MatrixId) -> Result<Self> {
+        let x = acts.take(shape.rows, at.net.n_embd)?;
+        let (recording, products) = (Recording::default(), Vec::new());
+        let mut pass = Pass { at, shape, stream: Stream { at: x, due: None }, acts, recording, products };
+        pass.embed(embedding)?;
+        Ok(pass)
+    }
+
+    fn embed(&mut self, embedding: MatrixId) -> Result<()> {
+        let net = self.at.net;
+        let k_blocks = net.n_embd / 32;
+        for part in &self.at.weights[embedding].parts {
+            self.recording.push(
+                embed::Variant { format: part.kind },
+                embed::Params {
+                    planes: part.planes,
+                    k_blocks,
+                    first_row: part.first_row,
+                    n_rows: part.n_rows,
+                    scale: net.embed_scale,
+                },
+                embed::Bind { weights: part.buffer, batch: self.at.ends.batch, out: self.stream.at.id },
+                [k_blocks.div_ceil(embed::THREADS), self.shape.rows],
+            )?;
+        }
+        Ok(())
+    }
+
+    /// The stream for some products, by the norm of this weight: in fused passes they norm it themselves.
+    pub(super) fn read_stream(&mut self, norm: BufferId) -> Result<Input> {
+        if self.shape.is_fused() {
+            return Ok(Input::Stream { norm });
+        }
+        self.settle()?;
+        let rows = self.shape.rows;
+        let normed = self.acts.take(rows, self.at.net.n_embd)?;
+        self.norm(self.stream.at.id, norm, normed.id, rmsnorm::Params::default(), rows)?;
+        Ok(Input::Normed(normed))
+    }
+
+    /// All products of an input are recorded.
+    pub(super) fn release(&mut self, input: Input) {
+        if let Input::Normed(act) = input {
+            self.acts.free(act);
+        }
+    }
+
+    /// Adds what is due to the stream, if there is anything.
+    pub(super) fn settle(&mut self) -> Result<()> {
+        let Some(Due { sum, weight }) = self.stream.due.take() else { return Ok(()) };
+        let add = rmsnorm::Params { accumulate: 1, ..Default::default() };
+        self.norm(sum.id, weight, self.stream.at.id, add, self.shape.rows)?;
+        self.acts.free(sum);
+        Ok(())
+    }
+
+    /// RMSNorm of `rows` rows of the stream's width; `how` says whether they are gathered or added.
+    pub(super) fn norm(
+        &mut self,
+        x: BufferId,
+        weight: BufferId,
+        out: BufferId,
+        how: rmsnorm::Params,
+        rows: u32,
+    ) -> Result<()> {
+        let net = self.at.net;
+        self.recording.push(
+            self.at.choice.rmsnorm(),
+            rmsnorm::Params { k4: net.n_embd / 4, eps: net.norm_eps, ..how },
+            rmsnorm::Bind { x, weight, rows: self.at.ends.outputs, out },
+            [1, rows],
+        )
+    }
+
+    /// What was recorded.
+    pub fn finish(mut self) -> Result<Recorded> {
+        let Stream { at, due } = self.stream;
+        due.into_iter().map(|due| due.sum).chain([at]).for_each(|act| self.acts.free(act));
+        Ok(Recorded { recording: self.recording, products: self.products, needs: self.acts.needs()? })
+    }
+}

@@ -1,0 +1,264 @@
+//! Matrix products as dispatches: by which kernel, with what is fused with them.
+
+use super::pass::{Due, Input, Pass};
+use crate::bail;
+use crate::base::buffer::BufferId;
+use crate::base::error::Result;
+use crate::kernels::choose::{Product, Way};
+use crate::kernels::table::choices::Planes;
+use crate::kernels::table::{matmul, matvec, matvec_post, quantize, rmsnorm};
+use crate::model::arena::Act;
+use crate::model::place::{Matrix, MatrixId, Part};
+
+/// Words of a block of 32 activations in two planes of bytes, and their scale.
+const INTEGER_WORDS: u32 = 20;
+
+/// What a product does besides multiplying.
+#[derive(Clone, Copy, Default)]
+pub struct Fused {
+    pub bias: Option<BufferId>,
+    /// Add to what is there: the residual connection.
+    pub add: bool,
+    /// RMSNorm of the input, by this weight.
+    pub norm: Option<BufferId>,
+    /// Read the rows of the input that want logits.
+    pub gather: bool,
+    /// The first half of the results, through this, gate the second.
+    pub gate: Option<Gate>,
+}
+
+/// As the kernels number them.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Gate {
+    Silu = 1,
+    Gelu = 2,
+}
+
+/// Where a product reads and writes.
+#[derive(Clone, Copy)]
+struct Rows {
+    x: BufferId,
+    out: BufferId,
+    count: u32,
+}
+
+/// A norm of a sum that a product adds to its input first, and where it leaves that.
+struct Post {
+    due: Due,
+    next: Act,
+}
+
+impl Pass<'_> {
+    /// W input + b: [rows][n], or half that with a gate. In a fused pass one dispatch a part, which adds what is due to
+    /// the stream.
+    pub(super) fn project(&mut self, matrix: MatrixId, input: &Input, fused: Fused) -> Result<Act> {
+        let count = self.shape.rows;
+        let matrix = &self.at.weights[matrix];
+        let out = self.acts.take(count, if fused.gate.is_some() { matrix.n / 2 } else { matrix.n })?;
+        match input {
+            Input::Normed(act) => self.product(matrix, fused, Rows { x: act.id, out: out.id, count })?,
+            Input::Stream { norm } => {
+                // The kernels that add a norm first have no binding left for a bias.
+                if fused.bias.is_some() {
+                    self.settle()?;
+                }
+                let rows = Rows { x: self.stream.at.id, out: out.id, count };
+                let fused = Fused { norm: Some(*norm), ..fused };
+                match self.stream.due.take() {
+                    None => self.matvec(matrix, fused, rows, None)?,
+                    Some(due) => {
+                        let post = Post { due, next: self.acts.take(count, self.at.net.n_embd)? };
+                        self.matvec(matrix, fused, rows, Some(&post))?;
+                        let before = std::mem::replace(&mut self.stream.at, post.next);
+                        self.acts.free(before);
+                        self.acts.free(post.due.sum);
+                    }
+                }
+            }
+        }
+        Ok(out)
+    }
+
+    /// x += W y, or x += norm(W y) where there is a norm behind the projection: that may become due.
+    pub(super) fn add(&mut self, matrix: MatrixId, y: Act, post_norm: Option<BufferId>) -> Result<()> {
+        // Only one sum is due at a time.
+        self.settle()?;
+        let count = self.shape.rows;
+        let matrix = &self.at.weights[matrix];
+        let Some(weight) = post_norm else {
+            let rows = Rows { x: y.id, out: self.stream.at.id, count };
+            self.product(matrix, Fused { add: true, ..Fused::default() }, rows)?;
+            self.acts.free(y);
+            return Ok(());
+        };
+        let sum = self.acts.take(count, self.at.net.n_embd)?;
+        self.product(matrix, Fused::default(), Rows { x: y.id, out: sum.id, count })?;
+        self.acts.free(y);
+        self.stream.due = Some(Due { sum, weight });
+        if self.shape.is_fused() && self.at.choice.post { Ok(()) } else { self.settle() }
+    }
+
+    /// logits[i] = W norm(x[outputs[i]]), if any are wanted. Where all rows want logits nobody need say which.
+    pub fn logits(&mut self, norm: BufferId, output: MatrixId) -> Result<()> {
+        if self.shape.outputs == 0 {
+            return Ok(());
+        }
+        // Each of a vocabulary's many workgroups would add it anew.
+        self.settle()?;
+        let (x, logits, count) = (self.stream.at.id, self.at.ends.logits, self.shape.outputs);
+        let matrix = &self.at.weights[output];
+        let gather = count != self.shape.rows;
+        if count == 1 {
+            // However the row came about: a prompt's last row is one row.
+            let fused = Fused { norm: Some(norm), gather, ..Fused::default() };
+            return self.matvec(matrix, fused, Rows { x, out: logits, count }, None);
+        }
+        let normed = self.acts.take(count, self.at.net.n_embd)?;
+        let how = rmsnorm::Params { gather: gather as u32, ..Default::default() };
+        self.norm(x, norm, normed.id, how, count)?;
+        self.matmul(matrix, Fused::default(), Rows { x: normed.id, out: logits, count })?;
+        self.acts.free(normed);
+        Ok(())
+    }
+
+    fn product(&mut self, matrix: &Matrix, fused: Fused, rows: Rows) -> Result<()> {
+        if self.shape.is_fused() {
+            return self.matvec(matrix, fused, rows, None);
+        }
+        self.matmul(matrix, fused, rows)
+    }
+
+    fn way(&self, product: &Product) -> Way {
+        self.at.tuning.way(product, self.at.choice)
+    }
+
+    /// Notes that the dispatch which is recorded next belongs to a product.
+    fn note(&mut self, product: Product) {
+        self.products.push((product, self.recording.dispatches.len()));
+    }
+
+    /// out = W x by the matrix-vector kernel, one dispatch a part; after the first the stream is at `post.next`.
+    fn matvec(&mut self, matrix: &Matrix, fused: Fused, rows: Rows, post: Option<&Post>) -> Result<()> {
+        let ends = self.at.ends;
+        let (mut x, mut posts) = (rows.x, post);
+        for part in &matrix.parts {
+            // After the first part the sum is there for the others.
+            let post = posts.take();
+            let product = Product {
+                kind: part.kind,
+                n: part.n_rows,
+                k: matrix.k,
+                rows: rows.count,
+                fused: true,
+                post: post.is_some(),
+            };
+            let way = self.way(&product);
+            self.note(product);
+            let params = matvec::Params {
+                planes: part.planes,
+                n: part.n_rows,
+                k_blocks: matrix.k / 32,
+                out_stride: if fused.gate.is_some() { matrix.n / 2 } else { matrix.n },
+                column: part.first_row,
+                has_bias: fused.bias.is_some() as u32,
+                accumulate: fused.add as u32,
+                gather: fused.gather as u32,
+                has_norm: fused.norm.is_some() as u32,
+                eps: self.at.net.norm_eps,
+                glu: fused.gate.map_or(0, |gate| gate as u32),
+                lanes: way.lanes(),
+            };
+            let (weights, norm, out) = (part.buffer, fused.norm.unwrap_or(ends.none), rows.out);
+            let grid = way.grid(part.n_rows, rows.count);
+            if let Some(Post { due, next }) = post {
+                let (p, x_next) = (due.sum.id, next.id);
+                let bind = matvec_post::Bind { weights, x, p, norm, post: due.weight, out, x_next };
+                self.recording.push(found(way.post(part.kind), &product)?, params, bind, grid)?;
+                x = x_next;
+            } else {
+                let bias = fused.bias.unwrap_or(ends.none);
+                let bind = matvec::Bind { weights, x, bias, norm, rows: ends.outputs, out };
+                self.recording.push(found(way.single(part.kind), &product)?, params, bind, grid)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// out = W x by a matrix-matrix kernel, one dispatch a part, and one before them where they multiply integers.
+    fn matmul(&mut self, matrix: &Matrix, fused: Fused, rows: Rows) -> Result<()> {
+        let product = |part: &Part| Product {
+            kind: part.kind,
+            n: part.n_rows,
+            k: matrix.k,
+            rows: rows.count,
+            fused: false,
+            post: false,
+        };
+        // Taken whether or not they are: which way is fastest may be learnt later.
+        let integers = match self.at.choice.planes.is_some() && matrix.parts.iter().any(|part| part.kind.is_quantized())
+        {
+            true => Some(self.acts.take(rows.count, matrix.k / 32 * INTEGER_WORDS)?),
+            false => None,
+        };
+        // Parts of several types may want other integers, or none; which comes first is all one.
+        for planes in 0..=2 {
+            let parts = matrix.parts.iter().map(|part| (part, product(part), self.way(&product(part))));
+            let parts: Vec<_> = parts.filter(|(_, _, way)| way.planes() == planes).collect();
+            let mut rows = rows;
+            if planes > 0 && !parts.is_empty() {
+                let Some(integers) = &integers else {
+                    bail!(Internal, "There is no room for integer products, but they were chosen.");
+                };
+                parts.iter().for_each(|(_, product, _)| self.note(*product));
+                self.quantize(rows.x, integers.id, matrix.k, planes, rows.count)?;
+                rows.x = integers.id;
+            }
+            for (part, product, way) in parts {
+                self.note(product);
+                self.matmul_part(matrix, part, way, fused, rows, &product)?;
+            }
+        }
+        integers.into_iter().for_each(|act| self.acts.free(act));
+        Ok(())
+    }
+
+    /// Rows of x as integers of so many planes.
+    fn quantize(&mut self, x: BufferId, out: BufferId, k: u32, planes: u32, rows: u32) -> Result<()> {
+        let Some(planes) = Planes::of(planes) else { bail!(Internal, "There are no activations in {planes} planes.") };
+        let grid = [(k / 32).div_ceil(quantize::THREADS), rows];
+        let params = quantize::Params { k_blocks: k / 32 };
+        self.recording.push(quantize::Variant { planes }, params, quantize::Bind { x, out }, grid)
+    }
+
+    fn matmul_part(
+        &mut self,
+        matrix: &Matrix,
+        part: &Part,
+        way: Way,
+        fused: Fused,
+        rows: Rows,
+        product: &Product,
+    ) -> Result<()> {
+        let params = matmul::Params {
+            planes: part.planes,
+            n: part.n_rows,
+            k_blocks: matrix.k / 32,
+            out_stride: matrix.n,
+            column: part.first_row,
+            has_bias: fused.bias.is_some() as u32,
+            accumulate: fused.add as u32,
+            m: rows.count,
+        };
+        let bias = fused.bias.unwrap_or(self.at.ends.none);
+        let bind = matmul::Bind { weights: part.buffer, x: rows.x, bias, out: rows.out };
+        self.recording.push(found(way.many(part.kind), product)?, params, bind, way.grid(part.n_rows, rows.count))
+    }
+}
+
+/// The variant, which every way that can be chosen has.
+fn found<T>(variant: Option<T>, product: &Product) -> Result<T> {
+    match variant {
+        Some(variant) => Ok(variant),
+        None => bail!(Internal, "A kernel was chosen that has no variant for {product:?}."),
+    }
+}

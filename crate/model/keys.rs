@@ -1,0 +1,305 @@
+//! What an architecture's file asks of a catalog: its keys, with the ranges that sizes must lie in, and whether a tensor
+//! is there. Defaults for missing keys are llama.cpp's.
+
+use crate::bail;
+use crate::base::error::Result;
+use crate::file::{Catalog, Value, quoted};
+use crate::model::spec::{Activation, Attention, Block, Dense, Mask, Net, Pairs, Rope};
+
+/// Attention kernels hold a head in this many lanes' worth of registers at most.
+const MAX_HEAD_DIM: u32 = 256;
+const MAX_LAYERS: u32 = 1024;
+
+/// Getters for the keys `{arch}.{key}`.
+pub struct Keys<'a> {
+    catalog: &'a Catalog,
+    pub arch: &'static str,
+    pub n_layers: u32,
+    /// Width of the residual stream.
+    pub n_embd: u32,
+}
+
+/// The parts that architectures are made of.
+impl<'a> Keys<'a> {
+    pub fn new(catalog: &'a Catalog, arch: &'static str) -> Result<Self> {
+        let mut keys = Keys { catalog, arch, n_layers: 0, n_embd: 0 };
+        keys.refuse_unknown_features()?;
+        keys.n_layers = keys.size("block_count", MAX_LAYERS)?;
+        keys.n_embd = keys.size("embedding_length", 1 << 17)?;
+        Ok(keys)
+    }
+
+    /// A network of the usual keys around these blocks, one a layer from 0 on.
+    pub fn net(&self, block: impl Fn(u32) -> Result<Block>) -> Result<Net> {
+        Ok(Net {
+            arch: self.arch,
+            n_embd: self.n_embd,
+            n_vocab: self.n_vocab()?,
+            context_length: self.size("context_length", 1 << 27)?,
+            norm_eps: self.need_positive("attention.layer_norm_rms_epsilon")?,
+            embed_scale: 1.0,
+            blocks: (0..self.n_layers).map(block).collect::<Result<_>>()?,
+            tied_output: !self.has_tensor("output.weight"),
+            rope_factors: None,
+            final_logit_softcap: self.positive("final_logit_softcapping")?,
+        })
+    }
+
+    /// Causal attention without biases and head norms; `theta` is the RoPE base where the file gives none.
+    pub fn attention(&self, layer: u32, pairs: Pairs, theta: f32) -> Result<Attention> {
+        let n_heads = self.n_heads(layer)?;
+        let n_kv_heads = self.size_of("attention.head_count_kv", layer, 1 << 12)?.unwrap_or(n_heads);
+        if !n_heads.is_multiple_of(n_kv_heads) {
+            bail!(
+                BadMetadata,
+                "{n_heads} attention heads cannot share {n_kv_heads} key heads evenly; the file needs to be converted again"
+            );
+        }
+        let head_dim = self.head_dim(layer)?;
+        let rope_dim = self.size_of("rope.dimension_count", layer, head_dim)?.unwrap_or(head_dim);
+        if !rope_dim.is_multiple_of(2) {
+            bail!(
+                BadMetadata,
+                "The metadata key \"{}.rope.dimension_count\" is {rope_dim}, which is odd; the file needs to be converted again",
+                self.arch
+            );
+        }
+        Ok(Attention {
+            n_heads,
+            n_kv_heads,
+            head_dim,
+            scale: self.positive("attention.scale")?.unwrap_or((head_dim as f32).sqrt().recip()),
+            mask: Mask::Causal,
+            rope: Rope {
+                dim: rope_dim,
+                pairs,
+                theta: self.positive("rope.freq_base")?.unwrap_or(theta),
+                scale: 1.0 / self.rope_scaling()?,
+            },
+            softcap: self.positive("attn_logit_softcapping")?,
+            bias: false,
+            qk_norm: false,
+        })
+    }
+
+    pub fn dense(&self, layer: u32, activation: Activation) -> Result<Dense> {
+        Ok(Dense { n_ff: self.need_size_of("feed_forward_length", layer, 1 << 20)?, activation })
+    }
+
+    pub fn n_heads(&self, layer: u32) -> Result<u32> {
+        self.need_size_of("attention.head_count", layer, 1 << 12)
+    }
+
+    fn head_dim(&self, layer: u32) -> Result<u32> {
+        let n_heads = self.n_heads(0)?;
+        let head_dim = match self.number_of("attention.key_length", layer)? {
+            Some(length) => length,
+            None if self.n_embd.is_multiple_of(n_heads) => self.n_embd / n_heads,
+            None => bail!(
+                BadMetadata,
+                "An embedding of {} does not divide into {n_heads} heads; the file needs to be converted again",
+                self.n_embd
+            ),
+        };
+        let value_length = self.number_of("attention.value_length", layer)?.unwrap_or(head_dim);
+        if value_length != head_dim {
+            bail!(
+                UnsupportedArchitecture,
+                "heads have keys of {head_dim} and values of {value_length}; only equal lengths are supported"
+            );
+        }
+        if head_dim == 0 || head_dim > MAX_HEAD_DIM || !head_dim.is_multiple_of(4) {
+            bail!(
+                UnsupportedArchitecture,
+                "attention heads are {head_dim} wide; multiples of 4 up to {MAX_HEAD_DIM} are supported"
+            );
+        }
+        Ok(head_dim)
+    }
+
+    /// The vocabulary's length; where it is not there (any more), what the file says, or has rows for.
+    fn n_vocab(&self) -> Result<u32> {
+        const MAX_VOCAB: u32 = 1 << 24;
+        if let Some(tokens) = self.catalog.metadata.strings("tokenizer.ggml.tokens")? {
+            return match u32::try_from(tokens.len()) {
+                Ok(count) if (1..=MAX_VOCAB).contains(&count) => Ok(count),
+                _ => {
+                    bail!(
+                        BadMetadata,
+                        "The vocabulary has {} tokens; the file needs to be converted again",
+                        tokens.len()
+                    )
+                }
+            };
+        }
+        let rows = self.catalog.tensor("token_embd.weight").and_then(|embedding| embedding.shape.get(1).copied());
+        self.size_or("vocab_size", rows.and_then(|rows| rows.try_into().ok()).unwrap_or(1), MAX_VOCAB)
+    }
+
+    /// The linear factor by which positions are divided.
+    fn rope_scaling(&self) -> Result<f32> {
+        let kind = self.str("rope.scaling.type")?.unwrap_or("linear");
+        if kind != "linear" && kind != "none" {
+            bail!(
+                UnsupportedArchitecture,
+                "This {} model scales RoPE by {}, which is not supported",
+                self.arch,
+                quoted(kind)
+            );
+        }
+        if self.positive("rope.scaling.attn_factor")?.is_some_and(|factor| factor != 1.0) {
+            bail!(UnsupportedArchitecture, "This {} model scales RoPE's amplitude, which is not supported", self.arch);
+        }
+        if kind == "none" {
+            return Ok(1.0);
+        }
+        let factor = match self.positive("rope.scaling.factor")? {
+            None => self.positive("rope.scale_linear")?,
+            factor => factor,
+        };
+        Ok(factor.unwrap_or(1.0))
+    }
+
+    /// Which layers have a sliding window: the file's list, or all but the last of each period.
+    pub fn sliding_pattern(&self, period: u32) -> Result<Vec<bool>> {
+        const KEY: &str = "attention.sliding_window_pattern";
+        if let Some(Value::Bools(list)) = self.get(KEY) {
+            self.check_length(KEY, list.len())?;
+            return Ok(list.clone());
+        }
+        let period = self.size_or(KEY, period, u32::MAX)?;
+        Ok((0..self.n_layers).map(|layer| layer % period != period - 1).collect())
+    }
+
+    /// What would change the forward pass and is not built must not pass silently.
+    fn refuse_unknown_features(&self) -> Result<()> {
+        if let Some(parts) = self.catalog.metadata.u32("split.count")?.filter(|&parts| parts > 1) {
+            bail!(BadMetadata, "This file is one of {parts} parts of a model; join them with llama-gguf-split --merge");
+        }
+        if self.u32("expert_count")?.is_some_and(|experts| experts > 0) {
+            bail!(UnsupportedArchitecture, "This {} model is a mixture of experts, which is not supported", self.arch);
+        }
+        if self.bool("attention.causal")? == Some(false) {
+            bail!(
+                UnsupportedArchitecture,
+                "This {} model attends to later tokens too (an embedding model), which is not supported",
+                self.arch
+            );
+        }
+        Ok(())
+    }
+}
+
+/// Single keys and tensors.
+impl<'a> Keys<'a> {
+    pub fn has_tensor(&self, name: &str) -> bool {
+        self.catalog.tensor(name).is_some()
+    }
+
+    /// Whether any layer has one of these tensors.
+    pub fn has_in_any_layer(&self, names: &[&str]) -> bool {
+        let suffix = |name: &'a str| name.strip_prefix("blk.")?.split_once('.').map(|(_, suffix)| suffix);
+        self.catalog.tensors.iter().filter_map(|tensor| suffix(&tensor.name)).any(|suffix| names.contains(&suffix))
+    }
+
+    fn full(&self, key: &str) -> String {
+        format!("{}.{key}", self.arch)
+    }
+
+    fn get(&self, key: &str) -> Option<&'a Value> {
+        self.catalog.metadata.get(&self.full(key))
+    }
+
+    pub fn u32(&self, key: &str) -> Result<Option<u32>> {
+        self.catalog.metadata.u32(&self.full(key))
+    }
+
+    pub fn bool(&self, key: &str) -> Result<Option<bool>> {
+        self.catalog.metadata.bool(&self.full(key))
+    }
+
+    pub fn str(&self, key: &str) -> Result<Option<&'a str>> {
+        self.catalog.metadata.str(&self.full(key))
+    }
+
+    /// A size from 1 to `most` that must be there.
+    pub fn size(&self, key: &str, most: u32) -> Result<u32> {
+        let size = self.catalog.metadata.need_u32(&self.full(key))?;
+        self.check_size(key, size, most)
+    }
+
+    pub fn size_or(&self, key: &str, default: u32, most: u32) -> Result<u32> {
+        let size = self.u32(key)?.unwrap_or(default);
+        self.check_size(key, size, most)
+    }
+
+    fn check_size(&self, key: &str, size: u32, most: u32) -> Result<u32> {
+        if !(1..=most).contains(&size) {
+            bail!(
+                BadMetadata,
+                "The metadata key {:?} is {size}, not 1 to {most}; the file needs to be converted again",
+                self.full(key)
+            );
+        }
+        Ok(size)
+    }
+
+    /// A layer's number, which files give once for all layers or in a list.
+    fn number_of(&self, key: &str, layer: u32) -> Result<Option<u32>> {
+        let Some(Value::Ints(list)) = self.get(key) else {
+            return self.u32(key);
+        };
+        self.check_length(key, list.len())?;
+        // What is no size at all is 0, which no size may be.
+        Ok(Some(u32::try_from(list[layer as usize]).unwrap_or(0)))
+    }
+
+    /// A layer's size, from 1 to `most`.
+    pub fn size_of(&self, key: &str, layer: u32, most: u32) -> Result<Option<u32>> {
+        self.number_of(key, layer)?.map(|size| self.check_size(key, size, most)).transpose()
+    }
+
+    /// The same where it must be there.
+    pub fn need_size_of(&self, key: &str, layer: u32, most: u32) -> Result<u32> {
+        match self.size_of(key, layer, most)? {
+            Some(size) => Ok(size),
+            None => self.size(key, most),
+        }
+    }
+
+    fn check_length(&self, key: &str, length: usize) -> Result<()> {
+        if length != self.n_layers as usize {
+            bail!(
+                BadMetadata,
+                "The metadata key {:?} has {length} values for {} layers; the file needs to be converted again",
+                self.full(key),
+                self.n_layers
+            );
+        }
+        Ok(())
+    }
+
+    /// A positive number; 0 stands for none.
+    pub fn positive(&self, key: &str) -> Result<Option<f32>> {
+        match self.catalog.metadata.f32(&self.full(key))? {
+            None | Some(0.0) => Ok(None),
+            Some(number) if number > 0.0 && number.is_finite() => Ok(Some(number)),
+            Some(number) => bail!(
+                BadMetadata,
+                "The metadata key {:?} is {number}, not a positive number; the file needs to be converted again",
+                self.full(key)
+            ),
+        }
+    }
+
+    pub fn need_positive(&self, key: &str) -> Result<f32> {
+        match self.positive(key)? {
+            Some(number) => Ok(number),
+            None => bail!(
+                BadMetadata,
+                "The metadata key {:?} is missing or zero; the file needs to be converted again",
+                self.full(key)
+            ),
+        }
+    }
+}

@@ -1,0 +1,313 @@
+//! From a catalog's tensors to buffers. A tensor is declared once, where its block is built: that names it, checks it,
+//! says where its bytes go as they stream in, and claims it. What nobody claims is refused.
+
+use std::collections::{HashMap, HashSet};
+
+use crate::bail;
+use crate::base::buffer::BufferId;
+use crate::base::error::Result;
+use crate::device::memory::Memory;
+use crate::file::{Catalog, Tensor, quoted};
+use crate::quant::{self, TensorType};
+
+/// Whole rows of one tensor type in one buffer.
+#[derive(Clone, Debug)]
+pub struct Part {
+    pub buffer: BufferId,
+    pub kind: TensorType,
+    pub first_row: u32,
+    pub n_rows: u32,
+    /// Where each plane starts, in u32 words.
+    pub planes: [u32; 4],
+}
+
+/// An [n][k] matrix in parts: more than one where types differ or a buffer would be too large.
+#[derive(Clone, Debug, Default)]
+pub struct Matrix {
+    pub n: u32,
+    pub k: u32,
+    pub parts: Vec<Part>,
+}
+
+/// A matrix of [`Weights`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MatrixId(usize);
+
+/// All weights of a model: every matrix that was ever declared, and every buffer of them and of vectors.
+#[derive(Clone, Debug, Default)]
+pub struct Weights {
+    matrices: Vec<Matrix>,
+    buffers: HashSet<BufferId>,
+}
+
+impl std::ops::Index<MatrixId> for Weights {
+    type Output = Matrix;
+
+    fn index(&self, id: MatrixId) -> &Matrix {
+        &self.matrices[id.0]
+    }
+}
+
+impl Weights {
+    pub fn matrices(&self) -> &[Matrix] {
+        &self.matrices
+    }
+
+    /// Whether a buffer holds weights.
+    pub fn holds(&self, buffer: BufferId) -> bool {
+        self.buffers.contains(&buffer)
+    }
+
+    /// The matrix of which a buffer holds a part, and which part.
+    pub fn part(&self, buffer: BufferId) -> Option<(&Matrix, &Part)> {
+        let mut all = self.matrices.iter().flat_map(|matrix| matrix.parts.iter().map(move |part| (matrix, part)));
+        all.find(|(_, part)| part.buffer == buffer)
+    }
+}
+
+/// Where a run of a tensor's elements goes.
+#[derive(Clone, Debug)]
+pub enum Target {
+    /// Elements of a part, stored as its type and repacked into its planes.
+    Part { buffer: BufferId, kind: TensorType, planes: [u32; 4], first_element: u64 },
+    /// The whole tensor as f32, at this element of a buffer.
+    Floats { buffer: BufferId, first_element: u64 },
+    /// The whole tensor as f32, kept for the CPU.
+    Host,
+}
+
+/// One run of the file's bytes and its target. Sorted by offset, they are the upload's schedule.
+#[derive(Clone, Debug)]
+pub struct Placement {
+    pub kind: TensorType,
+    pub offset: u64,
+    pub elements: u64,
+    pub target: Target,
+}
+
+/// Elements that are repacked together: two of the layout's units, so that every plane grows by whole words.
+pub const UNIT: u64 = 2 * quant::UNIT as u64;
+/// Rows that the CPU's kernels take at a time: parts have room for whole fours.
+const ROWS: u64 = 4;
+/// So that one dispatch of 16 rows a workgroup covers a part.
+const MAX_PART_ROWS: u64 = 1 << 19;
+/// Kernels read rows in runs of this many elements.
+const ROW_MULTIPLE: u32 = 32;
+
+/// A catalog's tensors while a model declares them.
+pub struct Tensors<'a> {
+    arch: &'static str,
+    unclaimed: HashMap<&'a str, &'a Tensor>,
+    memory: &'a mut dyn Memory,
+    /// What declared names begin with in the file.
+    prefix: String,
+    placements: Vec<Placement>,
+    weights: Weights,
+}
+
+impl<'a> Tensors<'a> {
+    pub fn new(catalog: &'a Catalog, arch: &'static str, memory: &'a mut dyn Memory) -> Self {
+        Tensors {
+            arch,
+            unclaimed: catalog.tensors.iter().map(|tensor| (tensor.name.as_str(), tensor)).collect(),
+            memory,
+            prefix: String::new(),
+            placements: Vec::new(),
+            weights: Weights::default(),
+        }
+    }
+
+    /// What follows is declared in this layer; in none, if `None`.
+    pub fn set_layer(&mut self, layer: Option<u32>) {
+        self.prefix = layer.map_or(String::new(), |layer| format!("blk.{layer}."));
+    }
+
+    /// All weights, and where their bytes go, sorted by offset. `UnsupportedArchitecture` where a tensor was not claimed:
+    /// a model would run wrongly without it.
+    pub fn finish(self) -> Result<(Weights, Vec<Placement>)> {
+        if let Some(name) = self.unclaimed.keys().min() {
+            bail!(
+                UnsupportedArchitecture,
+                "This {} model has a tensor {} that is not supported",
+                self.arch,
+                quoted(name)
+            );
+        }
+        let mut placements = self.placements;
+        placements.sort_by_key(|p| p.offset);
+        Ok((self.weights, placements))
+    }
+
+    /// [n] floats.
+    pub fn vector(&mut self, name: &str, n: u32) -> Result<BufferId> {
+        self.vectors(&[(name, n)])
+    }
+
+    /// Vectors one after the other in one buffer.
+    pub fn vectors(&mut self, vectors: &[(&str, u32)]) -> Result<BufferId> {
+        let tensors = vectors.iter().map(|&(name, n)| self.claim(name, &[u64::from(n)])).collect::<Result<Vec<_>>>()?;
+        let total: u64 = tensors.iter().map(|tensor| tensor.elements()).sum();
+        let buffer = self.alloc(&tensors[0].name, total * 4)?;
+        let mut first_element = 0;
+        for tensor in tensors {
+            self.place(tensor, 0, tensor.elements(), Target::Floats { buffer, first_element });
+            first_element += tensor.elements();
+        }
+        Ok(buffer)
+    }
+
+    /// [n] floats that the CPU needs, not the device.
+    pub fn host(&mut self, name: &str, n: u32) -> Result<()> {
+        let tensor = self.claim(name, &[u64::from(n)])?;
+        self.place(tensor, 0, tensor.elements(), Target::Host);
+        Ok(())
+    }
+
+    /// n rows of k weights.
+    pub fn matrix(&mut self, name: &str, k: u32, n: u32) -> Result<MatrixId> {
+        self.stack(k, &[(name, n)])
+    }
+
+    /// Matrices of rows of k weights, stacked. Neighbours of one type share a part while it fits and starts on a whole
+    /// unit; where one type holds them all exactly, that is theirs: a dispatch less is worth the bytes.
+    pub fn stack(&mut self, k: u32, matrices: &[(&str, u32)]) -> Result<MatrixId> {
+        let mut tensors = Vec::with_capacity(matrices.len());
+        for &(name, n) in matrices {
+            tensors.push((self.claim(name, &[u64::from(k), u64::from(n)])?, u64::from(n)));
+            if !k.is_multiple_of(ROW_MULTIPLE) {
+                bail!(
+                    BadShape,
+                    "The tensor {}{name} has rows of {k}, only multiples of {ROW_MULTIPLE} are supported",
+                    self.prefix
+                );
+            }
+        }
+        let first = Some(tensors[0].0.kind);
+        let common = tensors.iter().fold(first, |kind, (t, _)| kind.and_then(|kind| quant::common(kind, t.kind)));
+        let mut stack = Stack { kind: common, matrix: Matrix { n: 0, k, parts: Vec::new() }, runs: Vec::new() };
+        let k = u64::from(k);
+        for (tensor, rows) in tensors {
+            let most = self.rows_that_fit(stack.kind_of(tensor), k)?;
+            let held = stack.rows();
+            let joins = stack.runs.last().is_some_and(|run| stack.kind_of(run.tensor) == stack.kind_of(tensor))
+                && held + rows <= most
+                && (held * k).is_multiple_of(UNIT);
+            if !joins {
+                self.part(&mut stack)?;
+            }
+            let mut first = 0;
+            while first < rows {
+                let count = (rows - first).min(most);
+                stack.runs.push(Run { tensor, first, count });
+                first += count;
+                if first < rows {
+                    self.part(&mut stack)?;
+                }
+            }
+        }
+        self.part(&mut stack)?;
+        self.weights.matrices.push(stack.matrix);
+        Ok(MatrixId(self.weights.matrices.len() - 1))
+    }
+
+    /// The tensor of this name, which has to have this shape (the length of a row first). `MissingTensor`, `BadShape`.
+    fn claim(&mut self, name: &str, shape: &[u64]) -> Result<&'a Tensor> {
+        let name = format!("{}{name}", self.prefix);
+        let Some(tensor) = self.unclaimed.remove(name.as_str()) else {
+            bail!(
+                MissingTensor,
+                "The {} model has no tensor {name}; the file is incomplete or of another kind",
+                self.arch
+            );
+        };
+        if without_ones(&tensor.shape) != without_ones(shape) {
+            bail!(
+                BadShape,
+                "The tensor {name} has the shape {:?}, the model's sizes ask for {shape:?}; the file needs to be converted again",
+                tensor.shape
+            );
+        }
+        Ok(tensor)
+    }
+
+    fn alloc(&mut self, label: &str, bytes: u64) -> Result<BufferId> {
+        let buffer = self.memory.alloc(label, bytes)?;
+        self.weights.buffers.insert(buffer);
+        Ok(buffer)
+    }
+
+    /// Rows of a part that stay under the adapter's binding limit, so many that the next part starts on a whole unit.
+    /// `AdapterTooSmall` where even a few are too large.
+    fn rows_that_fit(&self, kind: TensorType, k: u64) -> Result<u64> {
+        let step = (ROWS..=UNIT).step_by(ROWS as usize).find(|s| (s * k).is_multiple_of(UNIT)).unwrap_or(UNIT);
+        let step_bytes = quant::plane_offsets(kind, step * k).1;
+        // Planes start 16-byte aligned: leave room for that.
+        let most = self.memory.max_binding().saturating_sub(64) / step_bytes * step;
+        if most == 0 {
+            bail!(
+                AdapterTooSmall,
+                "A few weight rows of {k} elements do not fit the adapter's largest binding of {} bytes; use another adapter.",
+                self.memory.max_binding()
+            );
+        }
+        Ok(most.min(MAX_PART_ROWS))
+    }
+
+    /// Allocates a part for the runs collected so far, and empties them.
+    fn part(&mut self, stack: &mut Stack) -> Result<()> {
+        let Some(&Run { tensor, .. }) = stack.runs.first() else {
+            return Ok(());
+        };
+        let (k, kind, rows) = (u64::from(stack.matrix.k), stack.kind_of(tensor), stack.rows());
+        let (offsets, bytes) = quant::plane_offsets(kind, rows.next_multiple_of(ROWS) * k);
+        let mut planes = [0; 4];
+        planes.iter_mut().zip(&offsets).for_each(|(p, o)| *p = (o / 4) as u32);
+        let buffer = self.alloc(&tensor.name, bytes)?;
+        let mut first_element = 0;
+        for Run { tensor, first, count } in stack.runs.drain(..) {
+            self.place(tensor, first * k, count * k, Target::Part { buffer, kind, planes, first_element });
+            first_element += count * k;
+        }
+        let matrix = &mut stack.matrix;
+        matrix.parts.push(Part { buffer, kind, first_row: matrix.n, n_rows: rows as u32, planes });
+        matrix.n += rows as u32;
+        Ok(())
+    }
+
+    fn place(&mut self, tensor: &Tensor, skip: u64, elements: u64, target: Target) {
+        let offset = tensor.offset + skip / tensor.kind.block_len() as u64 * tensor.kind.block_bytes() as u64;
+        self.placements.push(Placement { kind: tensor.kind, offset, elements, target });
+    }
+}
+
+/// A matrix that is being put together.
+struct Stack<'a> {
+    /// The type that holds all its tensors, where there is one.
+    kind: Option<TensorType>,
+    matrix: Matrix,
+    /// Rows that will share a part.
+    runs: Vec<Run<'a>>,
+}
+
+/// Rows of a tensor.
+#[derive(Clone, Copy)]
+struct Run<'a> {
+    tensor: &'a Tensor,
+    first: u64,
+    count: u64,
+}
+
+impl Stack<'_> {
+    fn kind_of(&self, tensor: &Tensor) -> TensorType {
+        self.kind.unwrap_or(tensor.kind)
+    }
+
+    fn rows(&self) -> u64 {
+        self.runs.iter().map(|run| run.count).sum()
+    }
+}
+
+/// Writers may add dimensions of 1.
+fn without_ones(shape: &[u64]) -> &[u64] {
+    shape.iter().rposition(|&length| length != 1).map_or(&shape[..1], |last| &shape[..=last])
+}
