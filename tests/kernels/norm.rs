@@ -1,7 +1,7 @@
 //! Norms of rows.
 
 use sotto::kernels::table::choices::Reduce;
-use sotto::kernels::table::rmsnorm;
+use sotto::kernels::table::{layernorm, rmsnorm};
 
 use crate::F32;
 use crate::case::{Case, Data, Runs, bits, close, floats};
@@ -24,6 +24,7 @@ const SHAPES: [(usize, usize, f32, f32); 9] = [
 pub fn run(rig: &mut impl Runs) {
     for reduce in Reduce::ALL {
         rms(rig, reduce);
+        layer(rig, reduce);
     }
 }
 
@@ -52,6 +53,31 @@ fn rms(rig: &mut impl Runs, reduce: Reduce) {
     }
 }
 
+/// Where rows lie far from 0, f32 holds their distances from the mean less well: by their square, relative to the mean's.
+const FAR: f64 = 1e-13;
+
+fn layer(rig: &mut impl Runs, reduce: Reduce) {
+    let mut random = Random::new(26);
+    for (k, rows, size, eps) in SHAPES {
+        for mean in [0.0, -3.0 * size, 100.0 * size] {
+            let x: Vec<f32> = random.floats(rows * k, size).iter().map(|x| x + mean).collect();
+            rig.run(Case::new(
+                layernorm::Variant { reduce },
+                format!("{rows} rows of {k} around {mean}, eps {eps:e}"),
+                layernorm::Params { k4: k as u32 / 4, eps },
+                layernorm::Bind {
+                    x: Data::In(bits(&x)),
+                    weight: Data::In(bits(&random.floats(k, 2.0))),
+                    bias: Data::In(bits(&random.floats(k, 2.0))),
+                    out: Data::Out(poison(rows * k)),
+                },
+                [1, rows as u32],
+                F32.max(FAR * f64::from(mean / size).powi(2)),
+            ));
+        }
+    }
+}
+
 #[test]
 fn rmsnorm_by_hand() {
     // The mean of squares of (3, 4, 0, 0) is 6.25, its root 2.5; of (1, 1, 1, 1) with eps 3 it is 2.
@@ -67,4 +93,20 @@ fn rmsnorm_by_hand() {
     let bind = rmsnorm::Bind { x: &x[..], weight: &weight, rows: &[1], out: &bits(&[10.0; 4]) };
     let out = mirror(variant, added, bind, [1, 1]).out;
     close(floats(&out), &[10.5, 11.0, 10.5, 9.5], 1e-6);
+}
+
+#[test]
+fn layernorm_by_hand() {
+    // (1, 3, 5, 7) is -3, -1, 1 and 3 from its mean, whose squares' mean is 5; eps 4 makes 9 of it, whose root is 3.
+    // (104, 96, 104, 96) is 4 from its mean of 100: with eps 9 the root is that of 25.
+    let weight = bits(&[1.0, 3.0, 6.0, -1.0]);
+    let bias = bits(&[0.0, 10.0, -2.0, 0.5]);
+    let run = |x: [f32; 4], eps: f32| {
+        let bind = layernorm::Bind { x: &bits(&x)[..], weight: &weight, bias: &bias, out: &[0; 4] };
+        mirror(layernorm::Variant { reduce: Reduce::Tree }, layernorm::Params { k4: 1, eps }, bind, [1, 1]).out
+    };
+    close(floats(&run([1.0, 3.0, 5.0, 7.0], 4.0)), &[-1.0, 9.0, 0.0, -0.5], 1e-6);
+    close(floats(&run([104.0, 96.0, 104.0, 96.0], 9.0)), &[0.8, 7.6, 2.8, 1.3], 1e-6);
+    // No variance: the bias alone.
+    close(floats(&run([1e4; 4], 1e-5)), &[0.0, 10.0, -2.0, 0.5], 0.0);
 }

@@ -2,7 +2,7 @@
 
 use super::job::Job;
 use super::rows::{Lanes, Number, Rows, squares};
-use super::table::rmsnorm;
+use super::table::{layernorm, rmsnorm};
 
 impl Rows for rmsnorm::Variant {
     fn rows(job: &Job) -> usize {
@@ -20,6 +20,28 @@ impl Rows for rmsnorm::Variant {
             add_normalised::<L>(x, weight, p.eps, out);
         } else {
             normalise::<L>(x, weight, p.eps, out);
+        }
+    }
+}
+
+impl Rows for layernorm::Variant {
+    fn rows(job: &Job) -> usize {
+        job.grid[1] as usize
+    }
+
+    fn row<L: Lanes>(job: &Job, r: usize) {
+        let (p, b) = (job.params::<Self>(), job.bind::<Self>());
+        let k = p.k4 as usize * 4;
+        let x = b.x.floats(r * k..(r + 1) * k).as_chunks::<4>().0;
+        let (weight, bias) = (b.weight.floats(0..k).as_chunks::<4>().0, b.bias.floats(0..k).as_chunks::<4>().0);
+        let (zero, n) = (L::splat(L::Number::default()), L::Number::of(k as f32));
+        let mean = L::splat(x.iter().fold(zero, |sum, x| sum + L::load(x)).sum() / n);
+        let centred = |x: &[f32; 4]| L::load(x) - mean;
+        let variance = x.iter().map(centred).fold(zero, |sum, v| sum + v * v).sum() / n;
+        let scale = L::splat(L::Number::of(1.0) / (variance + L::Number::of(p.eps)).sqrt());
+        let out = b.out.floats_mut(r * k..(r + 1) * k).as_chunks_mut::<4>().0;
+        for (((x, weight), bias), out) in x.iter().zip(weight).zip(bias).zip(out) {
+            *out = (centred(x) * scale * L::load(weight) + L::load(bias)).store();
         }
     }
 }
