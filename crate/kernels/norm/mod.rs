@@ -16,10 +16,11 @@ impl Rows for rmsnorm::Variant {
         let x = b.x.floats(source * k..(source + 1) * k);
         let out = b.out.floats_mut(r * k..(r + 1) * k);
         let weight = b.weight.floats(0..k);
+        let scale = rms_scale::<L>(x, p.eps);
         if p.accumulate != 0 {
-            add_normalised::<L>(x, weight, p.eps, out);
+            weighted::<L>(x, scale, weight, out, |y, out| out + y);
         } else {
-            normalise::<L>(x, weight, p.eps, out);
+            weighted::<L>(x, scale, weight, out, |y, _| y);
         }
     }
 }
@@ -57,12 +58,6 @@ pub fn rms_scale<L: Lanes>(x: &[f32], eps: f32) -> L::Number {
 #[inline(always)]
 pub fn normalise<L: Lanes>(x: &[f32], weight: &[f32], eps: f32, out: &mut [f32]) {
     weighted::<L>(x, rms_scale::<L>(x, eps), weight, out, |y, _| y);
-}
-
-/// out += x / rms(x) * weight; lengths are equal and multiples of 4.
-#[inline(always)]
-pub fn add_normalised<L: Lanes>(x: &[f32], weight: &[f32], eps: f32, out: &mut [f32]) {
-    weighted::<L>(x, rms_scale::<L>(x, eps), weight, out, |y, out| out + y);
 }
 
 /// out = to(x * scale * weight, out)

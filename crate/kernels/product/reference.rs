@@ -8,7 +8,6 @@ use crate::kernels::cpu;
 use crate::kernels::elementwise::{gelu, silu};
 use crate::kernels::face::{Face, OnCpu};
 use crate::kernels::job::{Job, View};
-use crate::kernels::norm::add_normalised;
 use crate::kernels::table::{
     matmul as matmul_any, matmul_dot, matmul_tile, matvec as matvec_any, matvec_dot, matvec_dot_post, matvec_post,
     matvec_rows, quantize,
@@ -131,8 +130,12 @@ fn post(job: &Job, kind: TensorType, planes: Option<u32>) {
     let [x, p, post] = [b.x, b.p, b.post].map(View::all_floats);
     let x_next = b.x_next.floats_mut(0..job.grid[1] as usize * k);
     for (r, x_next) in x_next.chunks_exact_mut(k).enumerate() {
-        x_next.copy_from_slice(&x[r * k..][..k]);
-        add_normalised::<f64x4>(&p[r * k..][..k], &post[..k], params.eps, x_next);
+        let (x, p) = (&x[r * k..], &p[r * k..][..k]);
+        // Rounded where the kernel rounds: an integer made of the sum may depend on its last bit.
+        let scale = (1.0 / (mean_square(p) + params.eps as f64).sqrt()) as f32;
+        for i in 0..k {
+            x_next[i] = x[i] + p[i] * scale * post[i];
+        }
     }
     let w = dequantized(b.weights, kind, params.planes, params.n as usize * k);
     let params = matvec_any::Params { has_bias: 0, accumulate: 0, ..params };
