@@ -11,7 +11,7 @@ const HASHES: &[(&str, u64)] = &[
     ("llama-bf16", 0x2ac76e457dbd0331),
     ("llama-spm-f32", 0xf9111910dade9a9b),
     ("llama-linear-f32", 0xcc15ccd765775c3d),
-    ("llama-uneven-f32", 0),
+    ("llama-uneven-f32", 0x949f_d45e_456c_f61f),
     ("llama3-f32", 0xb22f388d98130778),
     ("qwen2-f32", 0x09f468f284f95e48),
     ("qwen2-f16", 0xe7f45d1fa2a30392),
