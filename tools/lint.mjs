@@ -11,7 +11,7 @@ const node = (script, ...args) =>
 
 const cargo = (...args) => run("cargo", args, { optional: true });
 
-const clippy = (...args) => cargo("clippy", "--quiet", ...args);
+const clippy = (...args) => cargo("clippy", "--quiet", ...args, "--", "--deny", "warnings");
 
 /** What cspell knows besides its dictionaries. */
 const WORDS = "tools/words.txt";
