@@ -20,7 +20,7 @@ const FORCED: &[Force] = &[
     ("matvec", "matvec_dot", |c| c.single = SingleRow::SharedDot),
     // It shares activations as the products of many rows do.
     ("matvec", "matvec_rows", |c| {
-        c.single = SingleRow::Owned(if let ManyRows::Owned(x) = c.many { x } else { X::Direct })
+        c.single = SingleRow::Owned(if let ManyRows::Owned(x) = c.many { x } else { X::Direct });
     }),
     ("planes", "1", |c| c.planes = Some(Planes::N1)),
     ("planes", "2", |c| c.planes = Some(Planes::N2)),

@@ -1,5 +1,6 @@
 //! The sizes of well-known models, and which tensor types their common quantizations have.
 
+#[allow(clippy::enum_glob_use, reason = "the tables below are read by columns")]
 use sotto::quant::TensorType::{self, *};
 
 /// From each model's `config.json` on Hugging Face, under the names of GGUF.

@@ -5,7 +5,10 @@ use sotto::kernels::cpu::Scratch;
 use sotto::kernels::face::{Face, VariantId};
 use sotto::kernels::job::{Job, Shared};
 use sotto::kernels::table::choices::{Bins, Digit, Kv, Lanes, Op, Qh, Reduce, X};
-use sotto::kernels::table::*;
+use sotto::kernels::table::{
+    attention, attention_combine, decode_attention, map, matmul, matvec, rmsnorm, rope_kv, sample_bins, sample_gather,
+    sample_pick, sample_scan, sample_take,
+};
 use sotto::quant::{self, TensorType};
 
 const HEADS: u32 = 4;
@@ -64,7 +67,7 @@ impl Case {
     pub fn run(&mut self, scratch: &mut Scratch) {
         let shared: Vec<Shared> = self.buffers.iter_mut().map(|words| Shared::new(words)).collect();
         let bound: Vec<Shared> = self.views.iter().map(|&field| shared[field]).collect();
-        // The buffers outlive it, and this thread alone uses them.
+        // SAFETY: the buffers outlive it, and this thread alone uses them.
         let job = unsafe { Job::new(self.variant, &self.params, self.grid, &bound, true) };
         let kernel = self.variant.kernel().simd.expect("a kernel of the CPU backend");
         (kernel.run)(&job, 0..(kernel.pieces)(&job), scratch);

@@ -133,7 +133,7 @@ const SAMPLES: usize = 15;
 
 /// Median microseconds of CPU time to encode one decoded token. It is not submitted: on a software adapter its work
 /// would take the same CPU, and leave time for a sample or two.
-async fn encode_us(engine: &mut Engine, position: u32) -> Result<Option<f64>> {
+async fn encode_us(engine: &Engine, position: u32) -> Result<Option<f64>> {
     let Device::Gpu(gpu) = &engine.device else { return Ok(None) };
     let prepared = gpu.prepare(&engine.model.record(Shape::decode(position))?);
     let mut samples = Vec::new();

@@ -155,12 +155,13 @@ impl Loader {
         types.sort_by_key(|&(name, bytes)| (std::cmp::Reverse(bytes), name));
 
         let mut placed = self.place(&catalog, &net, &mut device);
-        if self.options.backend == Backend::Auto && device.gpu().is_some() {
-            if let Some(error) = placed.as_ref().err().filter(|error| error.code == Code::AdapterTooSmall) {
-                let chosen = Chosen::instead(error.clone(), &self.options.cpu, self.options.fast);
-                (device, self.reason, self.warning) = (chosen.device, chosen.reason, chosen.warning);
-                placed = self.place(&catalog, &net, &mut device);
-            }
+        if self.options.backend == Backend::Auto
+            && device.gpu().is_some()
+            && let Some(error) = placed.as_ref().err().filter(|error| error.code == Code::AdapterTooSmall)
+        {
+            let chosen = Chosen::instead(error.clone(), &self.options.cpu, self.options.fast);
+            (device, self.reason, self.warning) = (chosen.device, chosen.reason, chosen.warning);
+            placed = self.place(&catalog, &net, &mut device);
         }
         let (model, upload) = placed?;
         // Only a real GPU gains by going ahead: others would finish in vain what a stop makes needless.

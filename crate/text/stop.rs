@@ -60,7 +60,7 @@ mod tests {
     use super::*;
 
     fn run(stops: &[&str], chunks: &[&str]) -> (String, bool) {
-        let mut matcher = StopMatcher::new(stops.iter().map(|s| s.to_string()));
+        let mut matcher = StopMatcher::new(stops.iter().map(ToString::to_string));
         let mut out = String::new();
         let mut stopped = false;
         for chunk in chunks {

@@ -70,20 +70,20 @@ fn a_model_without_room_is_refused_by_its_header_and_told_what_fits() {
         assert_eq!(error.code, Code::OutOfMemory, "{error}");
         error.message
     };
-    let needed: u64 = number_before(&refused(whole, 50_000), " MB of memory,");
+    let needed = number_before(&refused(whole, 50_000), " MB of memory,");
     assert!((1..20).contains(&needed), "{needed} MB");
     assert!(refused(whole, 50_000).contains("a model or quantisation of at most"));
     // Room for the weights, and some of the context.
     let room = (1..).map(|i| i * 50_000).find(|&room| refused_for_context(with(whole, room))).expect("such a room");
     let message = refused(whole, room);
-    let fits: u64 = number_before(&message, ".");
+    let fits = number_before(&message, ".");
     assert!(load(&file(), with(fits as u32, room)).is_ok(), "{message}");
     assert!(load(&file(), with(fits as u32 * 5 / 4 + 2, room)).is_err(), "{message}");
     // Room for the context, and not for all of a larger cache.
     let cached = |tokens: u32| LoadOptions { cache_tokens: Some(tokens), ..with(fits as u32, room) };
     let message = load(&file(), cached(1 << 20)).err().expect("no room").message;
     assert!(message.contains("with cacheTokens of at most"), "{message}");
-    let cells: u64 = number_before(&message, ".");
+    let cells = number_before(&message, ".");
     assert!(load(&file(), cached(cells as u32)).is_ok(), "{message}");
     assert!(load(&file(), cached(cells as u32 * 5 / 4 + 2)).is_err(), "{message}");
 }
@@ -100,6 +100,7 @@ fn number_before(text: &str, mark: &str) -> u64 {
 }
 
 /// An engine whose pauses cancel the work of the handle in the cell, when there is one, and are counted.
+#[allow(clippy::type_complexity, reason = "it is taken apart at once")]
 fn pausing() -> (Engine, Rc<RefCell<Option<Cancel>>>, Rc<Cell<usize>>) {
     let (handle, count) = (Rc::new(RefCell::new(None::<Cancel>)), Rc::new(Cell::new(0)));
     let (cancelled, counted) = (handle.clone(), count.clone());

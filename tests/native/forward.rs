@@ -234,7 +234,7 @@ const FAST_DOTS: Choice = Choice { planes: Some(Planes::N1), ..DOTS };
 /// Norms behind projections as a part of the product after them.
 pub const POST: Choice = Choice { post: true, ..PLAIN };
 
-fn ceiling(choice: &Choice) -> f32 {
+fn ceiling(choice: Choice) -> f32 {
     match choice.planes {
         None => CEILING_F32,
         Some(Planes::N1) => CEILING_8_BITS,
@@ -260,7 +260,7 @@ fn integer_products_compute_the_goldens() {
             let next = Batch { rows: rows(&prompt[last..], last as u32, 0, |_| true), prefill: false };
             let decoded = largest_difference(&twin.forward(&next), row(last));
             println!("{name:20} {:?} planes: prefilled {prefilled:.1e}, decoded {decoded:.1e}", choice.planes);
-            let most = ceiling(&choice);
+            let most = ceiling(choice);
             assert!(prefilled < most && decoded < most, "{name}, {choice:?}: {prefilled:.1e}, {decoded:.1e}");
         }
     }
@@ -362,7 +362,7 @@ fn every_choice_of_kernels_computes_alike() {
     let mut first: Option<Vec<f32>> = None;
     for (choice, logits) in runs {
         let error = largest_difference(first.get_or_insert_with(|| logits.clone()), &logits);
-        assert!(error < ceiling(&choice), "{choice:?}: {error:.1e}");
+        assert!(error < ceiling(choice), "{choice:?}: {error:.1e}");
     }
 }
 
@@ -383,7 +383,7 @@ fn norms_behind_projections_may_be_added_by_the_next_product() {
                 let next = Batch { rows: rows(&prompt[..count], prompt.len() as u32, 0, wants), prefill: false };
                 assert!(fused.first_difference(&next).is_none_or(|d| panic!("{name}, {choice:?}, {count} rows: {d}")));
                 let error = largest_difference(&apart.forward(&next), &fused.forward(&next));
-                assert!(error < ceiling(&choice), "{name}, {choice:?}, {count} rows: {error:.1e}");
+                assert!(error < ceiling(choice), "{name}, {choice:?}, {count} rows: {error:.1e}");
             }
         }
     }
@@ -440,7 +440,7 @@ fn two_sequences_in_a_batch_are_as_each_alone() {
             assert!(prefilled == [first.0, second.0].concat(), "{name} {choice:?}: prefill differs");
             // A row of its own takes another attention kernel: last bits may differ.
             let error = largest_difference(&decoded, &[first.1, second.1].concat());
-            assert!(error < ceiling(&choice), "{name} {choice:?}: decoding differs by {error:.1e}");
+            assert!(error < ceiling(choice), "{name} {choice:?}: decoding differs by {error:.1e}");
         }
     }
 }

@@ -258,7 +258,7 @@ fn logits_that_are_not_numbers_are_an_error(backend: Backend) {
         let mut codes = Vec::new();
         loop {
             match block_on(generation.next(&mut engine)) {
-                Ok(Some(_)) => continue,
+                Ok(Some(_)) => {}
                 Ok(None) => break,
                 Err(error) => codes.push((error.code, error.message)),
             }
@@ -294,7 +294,7 @@ fn stop_strings_and_tokens_end_with_stop(backend: Backend) {
     assert_eq!(plain.reason, FinishReason::Length);
     let middle: String = plain.text.chars().skip(plain.text.chars().count() / 2).take(3).collect();
     let before = plain.text.find(&middle).unwrap();
-    let options = GenerateOptions { stop: vec!["never said".into(), middle.clone()], ..greedy(16) };
+    let options = GenerateOptions { stop: vec!["never said".into(), middle], ..greedy(16) };
     let stopped = run(&mut engine, &prompt(), options);
     assert_eq!((stopped.text.as_str(), stopped.reason), (&plain.text[..before], FinishReason::Stop));
 
@@ -324,7 +324,7 @@ fn a_shared_prefix_is_reused_and_changes_nothing(backend: Backend) {
     assert_eq!((again.cached, again.prefills.as_slice()), (39, &[40][..]));
     assert_eq!((again.tokens.as_slice(), &again.text), (first.tokens.as_slice(), &first.text));
     // A conversation: prompt, reply, and a little more. The reply's last token was never fed back.
-    let mut longer = [prompt(), first.tokens.clone(), vec![9, 63]].concat();
+    let mut longer = [prompt(), first.tokens, vec![9, 63]].concat();
     let next = run(&mut engine, &longer, kept.clone());
     assert_eq!(next.cached, 40 + 11);
     assert_eq!(next.tokens, run(&mut engine, &longer, greedy(12)).tokens);

@@ -293,7 +293,7 @@ fn bpe(pre: &str, merges: &[&str]) -> Metadata {
     metadata.insert("tokenizer.ggml.model", Value::Str("gpt2".into()));
     metadata.insert("tokenizer.ggml.pre", Value::Str(pre.into()));
     metadata.insert("tokenizer.ggml.tokens", Value::Strings(tokens));
-    metadata.insert("tokenizer.ggml.merges", Value::Strings(merges.iter().map(|m| m.to_string()).collect()));
+    metadata.insert("tokenizer.ggml.merges", Value::Strings(merges.iter().map(ToString::to_string).collect()));
     metadata
 }
 

@@ -29,7 +29,7 @@ const fn bad(name: &'static str, codes: &'static [&'static str], spoil: Spoil) -
 pub const FILES: &[Bad] = &[
     bad("bad-magic",              &["not_gguf"],                     Bytes(|b| b[..4].copy_from_slice(b"GGML"))),
     bad("bad-html",               &["not_gguf"],                     Bytes(|b| *b = b"<!doctype html><title>Not found</title>".to_vec())),
-    bad("bad-empty",              &["truncated", "not_gguf"],        Bytes(|b| b.clear())),
+    bad("bad-empty",              &["truncated", "not_gguf"],        Bytes(Vec::clear)),
     bad("bad-version-1",          &["unsupported_version"],          Model(|f| f.version = 1)),
     bad("bad-version-99",         &["unsupported_version"],          Model(|f| f.version = 99)),
     bad("bad-big-endian",         &["unsupported_version"],          Bytes(|b| b[4..8].reverse())),

@@ -105,9 +105,8 @@ const fn model(
     Spec { name, arch, dims, types, tied, vocab, extra }
 }
 
-use Arch::*;
-use Extra::*;
-use Types::*;
+#[allow(clippy::enum_glob_use, reason = "the table below is read by columns")]
+use {Arch::*, Extra::*, Types::*};
 
 #[rustfmt::skip]
 pub const MODELS: [Spec; 26] = [

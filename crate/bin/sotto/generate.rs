@@ -65,7 +65,7 @@ pub async fn run(args: Generate) -> Result<()> {
                 "backend": engine.device.backend().as_str(),
                 "adapter": adapter(&engine),
             });
-            results.push(with_name(result, &name));
+            results.push(with_name(result, name.as_ref()));
         } else {
             println!();
             eprintln!(

@@ -10,7 +10,7 @@ pub fn print(results: Vec<Value>, batch: bool) {
     println!("{value}");
 }
 
-pub fn with_name(mut value: Value, name: &Option<String>) -> Value {
+pub fn with_name(mut value: Value, name: Option<&String>) -> Value {
     if let (Some(name), Some(members)) = (name, value.as_object_mut()) {
         members.shift_insert(0, "name".into(), name.as_str().into());
     }

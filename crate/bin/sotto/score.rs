@@ -24,7 +24,7 @@ pub async fn run(args: Score) -> Result<()> {
     for Item { name, text } in items.list {
         let score = eval::score(&mut engine, &text).await?;
         if in_json {
-            results.push(with_name(json(&score)?, &name));
+            results.push(with_name(json(&score)?, name.as_ref()));
         } else {
             let label = name.map(|n| format!("{n}: ")).unwrap_or_default();
             println!(

@@ -55,7 +55,7 @@ pub fn run(args: Template) -> Result<()> {
                 Ok(text) => json!({ "text": text }),
                 Err(error) => json!({ "error": { "code": error.code.as_str(), "message": error.message } }),
             };
-            results.push(with_name(result, &name));
+            results.push(with_name(result, name.as_ref()));
         } else {
             let text = rendered.unwrap_or_else(|error| error.to_string());
             println!("## {}\n{text}", name.unwrap_or_default());

@@ -40,7 +40,7 @@ pub fn run(args: Tokenize) -> Result<()> {
         let ids = tokenizer.encode(&text, options)?;
         let pieces: Vec<&str> = ids.iter().map(|&id| tokenizer.token_text(id).unwrap_or_default()).collect();
         if args.json {
-            results.push(with_name(json!({ "ids": ids, "pieces": pieces }), &name));
+            results.push(with_name(json!({ "ids": ids, "pieces": pieces }), name.as_ref()));
         } else {
             let label = name.map(|name| format!("## {name}\n")).unwrap_or_default();
             let lines = ids.iter().zip(pieces).map(|(id, piece)| format!("{id:>7} {piece:?}\n"));

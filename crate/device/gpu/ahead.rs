@@ -40,7 +40,7 @@ pub struct Ahead {
 fn object(members: &[(&str, &JsValue)]) -> Object {
     let object = Object::new();
     for (name, value) in members {
-        let _ = Reflect::set(&object, &(*name).into(), value);
+        drop(Reflect::set(&object, &(*name).into(), value));
     }
     object
 }
@@ -106,6 +106,6 @@ fn hand_out(device: &Device, made: Made) -> Closure<dyn FnMut(JsValue) -> JsValu
         let found = label.and_then(|label| made.borrow_mut().remove(&label));
         found.unwrap_or_else(|| original.call1(&this, &descriptor).unwrap_or_default())
     });
-    let _ = Reflect::set(&device, &method, create.as_ref());
+    drop(Reflect::set(&device, &method, create.as_ref()));
     create
 }

@@ -229,6 +229,7 @@ impl HeaderParser {
         }
     }
 
+    #[allow(clippy::unnecessary_wraps, reason = "every state returns what it gives")]
     fn starved(&mut self, state: State) -> Result<Step> {
         self.state = state;
         Ok(Step::Starved)

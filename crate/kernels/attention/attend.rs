@@ -201,7 +201,8 @@ fn dots<const G: usize, const C: usize>(
     let (q, keys) = (from_fn(|g| &q[g * n..][..n]), from_fn(|c| &keys[c * n..][..n]));
     let mut sums = [[f32x4::ZERO; C]; G];
     let rounds = n / ROUND;
-    let fours: ([&[[[f32; 4]; ROUND]]; G], [&[[[f32; 4]; ROUND]]; C]) =
+    type Rounds<'a, const N: usize> = [&'a [[[f32; 4]; ROUND]]; N];
+    let fours: (Rounds<G>, Rounds<C>) =
         (q.map(|q: &[[f32; 4]]| &q.as_chunks().0[..rounds]), keys.map(|k: &[[f32; 4]]| &k.as_chunks().0[..rounds]));
     for i in 0..rounds {
         for j in 0..ROUND {

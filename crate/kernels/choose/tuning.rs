@@ -128,7 +128,7 @@ mod tests {
         let most = |product: Product, planes| {
             let ways = [false, true].map(|fused| Product { fused, ..product });
             let able = Able { planes, ..PLAINEST };
-            let ways = ways.iter().flat_map(|p| p.ways(able).map(|w| w.planes()));
+            let ways = ways.iter().flat_map(|p| p.ways(able).map(Way::planes));
             let mut found: Vec<u32> = ways.collect();
             found.sort_unstable();
             found.dedup();

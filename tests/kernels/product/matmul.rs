@@ -25,6 +25,7 @@ struct Shape {
     slack: usize,
 }
 
+#[allow(clippy::too_many_arguments, reason = "a row of the table below")]
 const fn shape(n: u32, k: u32, m: u32, bias: bool, accumulate: bool, column: u32, stride: u32, slack: usize) -> Shape {
     Shape { n, k, m, bias, accumulate, column, stride, slack }
 }

@@ -251,7 +251,7 @@ pub fn run(rig: &mut impl Runs) {
             choices.push(Choice::new(format!("a logit is {bad}"), logits, params));
         }
     }
-    for params in [SamplingParams { logit_bias: vec![(1, 0.5)], ..greedy.clone() }, chat(8)] {
+    for params in [SamplingParams { logit_bias: vec![(1, 0.5)], ..greedy }, chat(8)] {
         let logits = random.floats(600, 90.0);
         choices.push(Choice { softcap: Some(30.0), ..Choice::new("softcap", logits, params) });
     }
