@@ -18,7 +18,7 @@ pub struct TextLoader {
 #[wasm_bindgen]
 impl TextLoader {
     #[wasm_bindgen(constructor)]
-    #[allow(clippy::new_without_default)]
+    #[allow(clippy::new_without_default, reason = "a page calls it: there is no default in JavaScript")]
     pub fn new() -> TextLoader {
         TextLoader { parser: RefCell::default(), text: RefCell::default() }
     }
