@@ -116,10 +116,7 @@ impl ChatTemplate {
 
     /// Checks the form of the messages and gives each content the form that the template reads.
     fn prepare(&self, messages: &Json) -> Result<Json> {
-        let Some(list) = messages.as_array().filter(|list| !list.is_empty()) else {
-            bail!(BadOption, "Messages should be a list of at least one {{role, content}}");
-        };
-        let mut prepared = list.clone();
+        let mut prepared = list_of(messages)?.clone();
         for (index, message) in prepared.iter_mut().enumerate() {
             if !message.get("role").is_some_and(Json::is_string) {
                 bail!(BadOption, "Message {index} has no role: each message is {{role, content}}");
@@ -191,6 +188,7 @@ pub fn render_chat(
     messages: &Json,
     options: &RenderOptions,
 ) -> Result<String> {
+    list_of(messages)?;
     let Some(source) = source else {
         bail!(NoTemplate, "This model has no chat template; give a plain text prompt instead of messages.");
     };
@@ -199,6 +197,14 @@ pub fn render_chat(
         name_special_tokens(tokenizer, &mut options.extra);
     }
     ChatTemplate::new(source)?.render(messages, &options)
+}
+
+/// `BadOption` where there is no message.
+fn list_of(messages: &Json) -> Result<&Vec<Json>> {
+    match messages.as_array() {
+        Some(list) if !list.is_empty() => Ok(list),
+        _ => bail!(BadOption, "Messages should be a list of at least one {{role, content}}"),
+    }
 }
 
 /// The variables `bos_token` and `eos_token`, where the caller gives no others.

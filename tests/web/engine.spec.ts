@@ -323,7 +323,7 @@ test("the chat page with the real package: loads a file, chats, stops, reloads",
     await expect(page.getByLabel("Your message")).toBeFocused({ timeout: 60_000 });
     await page.getByLabel("Your message").fill("the cat and the dog");
     await page.keyboard.press("Enter");
-    await expect(page.getByRole("button", { name: "Stop" })).toBeVisible();
+    // So small a model may be done before one looks for the Stop button: chat.spec.ts looks for it, with a slow one.
     await expect(page.locator("article.assistant .figures")).toContainText("token");
     if (await page.getByRole("button", { name: "Stop" }).isVisible()) await page.keyboard.press("Escape");
     await expect(page.getByRole("button", { name: "Send" })).toBeVisible();
