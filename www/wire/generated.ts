@@ -6,22 +6,18 @@
 
 /**
  * Which device the caller wants; `auto` is a GPU where there is one, else the CPU.
- *
  */
 export type Backend = "auto" | "webgpu" | "cpu";
 /**
  * Bits of activations in matrix products.
- *
  */
 export type Precision = "high" | "fast";
 /**
  * How the cache of keys and values stores a number.
- *
  */
 export type KvType = "f16" | "f32";
 /**
  * What the next step of a reply gives.
- *
  */
 export type Step =
   | {
@@ -33,7 +29,6 @@ export type Step =
 /**
  * Why a reply ended. `stop`: an end-of-text token, a stop token or a stop text; `length`: `maxTokens`, or the context is
  * full; `abort`: the caller stopped it.
- *
  */
 export type FinishReason = "stop" | "length" | "abort";
 
@@ -50,7 +45,6 @@ export interface Options {
 }
 /**
  * How a model is loaded.
- *
  */
 export interface LoadOptions {
   /**
@@ -101,7 +95,6 @@ export interface LoadOptions {
 }
 /**
  * How a reply is made. By default as chats are; a temperature of 0 takes the best token always.
- *
  */
 export interface GenerateOptions {
   /**
@@ -163,7 +156,6 @@ export interface GenerateOptions {
 }
 /**
  * How a text is read.
- *
  */
 export interface TokenizeOptions {
   /**
@@ -177,7 +169,6 @@ export interface TokenizeOptions {
 }
 /**
  * How tokens become text.
- *
  */
 export interface DetokenizeOptions {
   /**
@@ -187,7 +178,6 @@ export interface DetokenizeOptions {
 }
 /**
  * What is measured.
- *
  */
 export interface BenchOptions {
   /**
@@ -209,7 +199,6 @@ export interface BenchOptions {
 }
 /**
  * What a chat template is given beside the messages.
- *
  */
 export interface RenderChatOptions {
   /**
@@ -233,7 +222,6 @@ export interface RenderChatOptions {
 }
 /**
  * A loaded model, and what it runs on.
- *
  */
 export interface ModelInfo {
   architecture: string;
@@ -285,7 +273,6 @@ export interface ModelInfo {
 }
 /**
  * A graphics adapter, as WebGPU describes it.
- *
  */
 export interface AdapterInfo {
   vendor: string;
@@ -307,7 +294,6 @@ export interface AdapterInfo {
 }
 /**
  * Memory that a model holds, in bytes.
- *
  */
 export interface Memory {
   /**
@@ -321,7 +307,6 @@ export interface Memory {
 }
 /**
  * What a model file says before its weights.
- *
  */
 export interface ModelHeader {
   architecture: string;
@@ -367,7 +352,6 @@ export interface ModelHeader {
 }
 /**
  * The tensors of one type.
- *
  */
 export interface TypeCount {
   name: string;
@@ -376,7 +360,6 @@ export interface TypeCount {
 }
 /**
  * The tokenizer that a file describes.
- *
  */
 export interface TokenizerInfo {
   /**
@@ -399,7 +382,6 @@ export interface TokenizerInfo {
 }
 /**
  * A token with a role.
- *
  */
 export interface SpecialToken {
   name: string;
@@ -408,7 +390,6 @@ export interface SpecialToken {
 }
 /**
  * How far a load or a prompt is.
- *
  */
 export interface Progress {
   /**
@@ -423,7 +404,6 @@ export interface Progress {
 }
 /**
  * A piece of the reply; the last one has `finishReason` and what follows it.
- *
  */
 export interface Chunk {
   text: string;
@@ -438,7 +418,6 @@ export interface Chunk {
 }
 /**
  * Times in milliseconds, rates in tokens per second; 0 where nothing was measured.
- *
  */
 export interface Timings {
   /**
@@ -456,7 +435,6 @@ export interface Timings {
 }
 /**
  * What a reply took.
- *
  */
 export interface Usage {
   promptTokens: number;
@@ -467,7 +445,6 @@ export interface Usage {
 }
 /**
  * How well the model predicts a text.
- *
  */
 export interface ScoreResult {
   tokens: number[];
@@ -483,7 +460,6 @@ export interface ScoreResult {
 }
 /**
  * Medians over the runs. What depends on a prompt is that of the first length.
- *
  */
 export interface BenchResult {
   prefillTps: number;
@@ -517,7 +493,6 @@ export interface BenchLength {
 }
 /**
  * One decoded token, and one whole chunk of a prompt.
- *
  */
 export interface Profile {
   decode: PassTime;
@@ -544,7 +519,6 @@ export interface PassTime {
 }
 /**
  * All dispatches of one kernel variant.
- *
  */
 export interface KernelTime {
   name: string;
