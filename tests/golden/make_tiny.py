@@ -74,7 +74,7 @@ class Reference:
             return y.reshape(n, heads, head_dim)
 
         q, k, v = project("q", heads), project("k", kv_heads), project("v", kv_heads)
-        if self.gemma:
+        if name + "q_norm.weight" in self.w:
             q, k = self.rms_norm(q, name + "q_norm.weight"), self.rms_norm(k, name + "k_norm.weight")
         q, k = self.rope(q, local), self.rope(k, local)
         k, v = (np.repeat(t, heads // kv_heads, 1) for t in (k, v))

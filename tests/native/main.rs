@@ -2,6 +2,7 @@
 
 mod common;
 
+mod architectures;
 mod backend;
 mod bad_files;
 mod commands;

@@ -2,12 +2,19 @@
 
 use std::collections::BTreeMap;
 
-use crate::common::run::{golden, largest_difference, rows};
+use crate::common::run::{argmax, golden, largest_difference, load, on_both_backends, rows};
 use crate::common::twin::{Layout, PLAIN, ROWS, Twin};
 use crate::forward::{CEILING_DECODED, CEILING_F32, DOTS, POST, choices, file, tiny_golden};
+use pollster::block_on;
+use sotto::base::error::{Code, Error};
+use sotto::base::precision::KvType;
+use sotto::device::Backend;
 use sotto::model::forward::Shape;
 use sotto::model::spec::{Join, Mask, Mix, Net};
 use sotto::run::batch::Batch;
+use sotto::run::engine::Engine;
+use sotto::run::loader::LoadOptions;
+use sotto::run::session::{GenerateOptions, Generation};
 use tiny_models as tiny;
 
 /// `tests/golden/nets.json`: logits of rows of the prompt by networks that no file describes.
@@ -64,6 +71,34 @@ fn an_encoder_s_rows_are_alike_in_any_kind_of_batch() {
         let error = largest_difference(&twin.forward(&batch(prefill)), &want);
         assert!(error < CEILING_F32, "prefill {prefill}: {error:.1e}");
     }
+}
+
+on_both_backends!(a_prefix_is_read_at_once_and_never_reused);
+
+fn a_prefix_is_read_at_once_and_never_reused(backend: Backend) {
+    let goldens: Nets = golden("nets.json");
+    let engine = |max_rows: u32| {
+        let options = LoadOptions { backend, kv: KvType::F32, max_rows: Some(max_rows), ..Default::default() };
+        let mut engine = load(&file("llama-f32"), options).expect("a model");
+        set_mask(&mut engine.model.net, Mask::Prefix);
+        engine
+    };
+    let options = GenerateOptions { max_tokens: Some(1), ignore_eos: true, ..Default::default() };
+    let first = |engine: &mut Engine| {
+        let prompt = goldens.prompt[..goldens.prefix].to_vec();
+        let mut generation = Generation::with_tokens(engine, prompt, options.clone()).expect("a generation");
+        while block_on(generation.next(engine))?.is_some() {}
+        Ok::<_, Error>((generation.tokens[0], generation.timings.cached_tokens))
+    };
+    let at = goldens.rows.iter().position(|&row| row as usize + 1 == goldens.prefix).expect("the prefix's last row");
+    let best = argmax(&goldens.logits["prefix"][at]);
+    let mut whole = engine(64);
+    // The second time as well: what tokens are depends on those after them.
+    for _ in 0..2 {
+        assert_eq!(first(&mut whole).expect("a token"), (best, 0));
+    }
+    let error = first(&mut engine(16)).expect_err("a prompt in two batches");
+    assert_eq!(error.code, Code::PromptTooLong, "{error}");
 }
 
 #[test]

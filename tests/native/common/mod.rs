@@ -1,6 +1,7 @@
 //! What several tests need.
 
 pub mod blocks;
+pub mod described;
 pub mod gguf_writer;
 pub mod models;
 pub mod run;
