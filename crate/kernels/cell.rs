@@ -1,6 +1,7 @@
 //! Where keys and values lie: a cell holds one position's of one sequence, `[n_kv_heads][head_dim]` in each cache.
 
-/// The words of a row as kernels read them: (token, position, first cell of its sequence, 0).
+/// The words of a row as kernels read them: (token, position, first cell of its sequence, cells of its
+/// sequence after this batch).
 pub type RowWords = [u32; 4];
 
 /// The cell of a position of the row's sequence, as in `shaders/shared/cell.wgsl`. A sequence's cells are a run of

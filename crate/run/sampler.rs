@@ -147,7 +147,7 @@ pub struct Shape {
     pub softcap: Option<f32>,
     /// [n_vocab], read.
     pub logits: BufferId,
-    /// Its first row, (token, position, first cell, 0), becomes the next step's.
+    /// Its first row, (token, position, first cell, …), becomes the next step's.
     pub batch: BufferId,
     /// Whether tokens are counted in much shared memory, which software adapters take seconds to compile.
     pub shared: bool,

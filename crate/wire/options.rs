@@ -65,6 +65,10 @@ pub struct LoadOptions {
     /// 2048 on the CPU.
     #[schemars(range(min = 1), extend("aliases" = ["n_ctx", "num_ctx", "context_size"]))]
     pub context_length: Option<u32>,
+    /// Tokens of all conversations together whose keys and values are kept, so that none of them is computed again; at
+    /// least those of one context, which is the default.
+    #[schemars(range(min = 1), extend("aliases" = ["cache_size"]))]
+    pub cache_tokens: Option<u32>,
     /// Prompt tokens computed at once.
     #[schemars(range(min = 1, max = loader::MAX_ROWS), extend("aliases" = ["n_batch", "batch_size"]))]
     pub max_batch_tokens: Option<u32>,
@@ -88,6 +92,7 @@ impl Default for LoadOptions {
             precision: Precision::default(),
             threads: None,
             context_length: None,
+            cache_tokens: None,
             max_batch_tokens: None,
             kv_type: KvType::default(),
             f16: true,
@@ -105,6 +110,7 @@ impl From<LoadOptions> for loader::LoadOptions {
             gpu: GpuOptions { subgroups: o.subgroups, f16: o.f16, dot: o.dot, adapter: None },
             cpu: CpuOptions { threads: o.threads.map(|n| n as usize), ..Default::default() },
             context: o.context_length,
+            cache_tokens: o.cache_tokens,
             max_rows: o.max_batch_tokens,
             kv: o.kv_type,
             fast: o.precision == Precision::Fast,

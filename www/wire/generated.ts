@@ -69,6 +69,11 @@ export interface LoadOptions {
    */
   contextLength?: number;
   /**
+   * Tokens of all conversations together whose keys and values are kept, so that none of them is computed again; at
+   * least those of one context, which is the default. From 1.
+   */
+  cacheTokens?: number;
+  /**
    * Prompt tokens computed at once. From 1 to 4096.
    */
   maxBatchTokens?: number;
