@@ -10,7 +10,7 @@
 //! - [`run`]: what is loaded and how it came there, the loop of passes and choices, one generation.
 //! - [`eval`]: scores and timings.
 //! - [`wire`]: options, facts, events and results, as pages and commands write them.
-//! - `web`: the whole as JavaScript sees it; `bin/sotto` as a terminal does.
+//! - `crate/web`, a package of its own: the whole as JavaScript sees it; `bin/sotto`: as a terminal does.
 
 pub mod base;
 pub mod device;
@@ -21,6 +21,4 @@ pub mod model;
 pub mod quant;
 pub mod run;
 pub mod text;
-#[cfg(target_arch = "wasm32")]
-mod web;
 pub mod wire;

@@ -31,19 +31,19 @@ const hash = (...parts) => parts.reduce((sum, part) => sum.update(part), createH
 
 /** Rust to wasm, with its bindings in the artifact's folder of www. */
 function buildWasm({ name, folder, features, link }, profile) {
-  const args = ["--lib", "--profile", profile, "--target", WASM];
+  const args = ["--package", "sotto-web", "--profile", profile, "--target", WASM];
   const target = features ? join(TARGET, "threads") : TARGET;
   if (features) {
     // The standard library that comes with Rust knows no threads here, and Cargo builds another only if told that it is a nightly one.
     // That `atomics` is unstable rustc says once a crate, in a warning that has no name to allow it by. What else there
     // is to warn of, the builds and the lints of the other artifact say: all but a few lines are the same.
     const env = { RUSTC_BOOTSTRAP: "1", RUSTFLAGS: `-Ctarget-feature=${features} -Awarnings` };
-    const std = ["-Zbuild-std=std,panic_abort", "--target-dir", target, "--crate-type", "cdylib"];
+    const std = ["-Zbuild-std=std,panic_abort", "--target-dir", target];
     run("cargo", ["rustc", ...args, ...std, "--", ...link.map((arg) => `-Clink-arg=${arg}`)], { env });
   } else {
     run("cargo", ["build", ...args]);
   }
-  const wasm = join(target, WASM, profile, "sotto.wasm");
+  const wasm = join(target, WASM, profile, "sotto_web.wasm");
   const bindings = join(ROOT, "www", folder);
   const stamp = join(bindings, "stamp");
   const sum = hash(readFileSync(wasm));
@@ -51,7 +51,7 @@ function buildWasm({ name, folder, features, link }, profile) {
   rmSync(bindings, { recursive: true, force: true });
   // Bindings are named after the file.
   const named = join(target, WASM, profile, `${name}.wasm`);
-  if (named !== wasm) copyFileSync(wasm, named);
+  copyFileSync(wasm, named);
   run("cargo", ["run", "-q", "-p", "sotto-bindgen", "--", named, bindings]);
   writeFileSync(stamp, sum);
 }

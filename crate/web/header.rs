@@ -5,8 +5,8 @@ use std::cell::RefCell;
 use wasm_bindgen::prelude::*;
 
 use super::{JsResult, text, thrown, to_js};
-use crate::file::gguf::HeaderParser;
-use crate::wire::header::ModelText;
+use sotto::file::gguf::HeaderParser;
+use sotto::wire::header::ModelText;
 
 /// One file: the bytes of its header go in, in order; a [`Text`] comes out.
 #[wasm_bindgen]

@@ -3,10 +3,10 @@
 use wasm_bindgen::JsValue;
 
 use super::{JsResult, from_js, thrown, to_js};
-use crate::base::error::{Code, Error};
-use crate::text::template;
-use crate::text::tokenizer::Tokenizer;
-use crate::wire::options::{DetokenizeOptions, RenderChatOptions, TokenizeOptions};
+use sotto::base::error::{Code, Error};
+use sotto::text::template;
+use sotto::text::tokenizer::Tokenizer;
+use sotto::wire::options::{DetokenizeOptions, RenderChatOptions, TokenizeOptions};
 
 /// Text, for a parameter that wasm would read as text whatever it is.
 pub fn text_of(value: &JsValue) -> JsResult<String> {

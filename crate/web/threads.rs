@@ -3,7 +3,7 @@
 use js_sys::Array;
 use wasm_bindgen::prelude::*;
 
-use crate::device::Worker;
+use sotto::device::Worker;
 
 /// The module and the memory, for the instances of other threads.
 #[wasm_bindgen]

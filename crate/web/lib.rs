@@ -1,6 +1,8 @@
 //! The library as JavaScript sees it, inside the worker: `Loader` → `Engine` → `Generation` (types in `www/worker/engine.ts`).
 //! Every failure is thrown as `{ name: "SottoError", code, message }`.
 
+#![cfg(target_arch = "wasm32")]
+
 // Only in the artifact without threads: this needs none.
 #[cfg(not(target_feature = "atomics"))]
 mod header;
@@ -15,16 +17,16 @@ use serde::{Deserialize, Serialize};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 
-use crate::base::cancel::Cancel;
-use crate::base::error::{Code, Error, Result};
-use crate::device::{Pause, Spawn};
-use crate::eval;
-use crate::kernels::choose::AdapterName;
-use crate::run::engine::{self, Prompt};
-use crate::run::{loader, session};
-use crate::wire::info::ModelInfo;
-use crate::wire::options::{BenchOptions, GenerateOptions, LoadOptions};
-use crate::wire::step::Step;
+use sotto::base::cancel::Cancel;
+use sotto::base::error::{Code, Error, Result};
+use sotto::device::{Pause, Spawn};
+use sotto::eval;
+use sotto::kernels::choose::AdapterName;
+use sotto::run::engine::{self, Prompt};
+use sotto::run::{loader, session};
+use sotto::wire::info::ModelInfo;
+use sotto::wire::options::{BenchOptions, GenerateOptions, LoadOptions};
+use sotto::wire::step::Step;
 
 type JsResult<T> = std::result::Result<T, JsValue>;
 
