@@ -1,8 +1,46 @@
 import { chromiumArgs, ensureChromium } from "./tools/setup.mjs";
+import { QUICK_COMPILE, softGpu } from "./tools/soft-gpu/setup.mjs";
+
+// The commands that tests start have it, too.
+Object.assign(process.env, QUICK_COMPILE);
+
+const { label, reason, ...lavapipe } = await softGpu();
+
+const swiftshader = {
+  name: "swiftshader",
+  use: { launchOptions: { executablePath: ensureChromium(), args: chromiumArgs("swiftshader") } },
+  metadata: { says: `All tests run on SwiftShader, without f16 and with subgroups of 4: ${reason}`, kernels: "all" },
+};
+
+/**
+ * What SwiftShader's 4 lanes without f16 change is tested on it; everything is, where there is no other adapter. Kernels
+ * compile for 4 lanes in half the time that they take for 8, so those that need no more run there.
+ */
+const projects = reason
+  ? [swiftshader]
+  : [
+      {
+        name: "lavapipe",
+        use: { launchOptions: lavapipe },
+        metadata: { says: `The tests run on ${label}, with f16 and subgroups of 8;`, kernels: "wide" },
+      },
+      {
+        name: "lavapipe-4-lanes",
+        use: { launchOptions: { ...lavapipe, env: { ...lavapipe.env, LP_NATIVE_VECTOR_WIDTH: "128" } } },
+        grep: /@4-lanes/,
+        metadata: { says: "the kernels also with subgroups of 4;", kernels: "all" },
+      },
+      {
+        ...swiftshader,
+        grep: /@swiftshader/,
+        metadata: { says: "a part of them also on SwiftShader, without f16 and with subgroups of 4.", kernels: "few" },
+      },
+    ];
 
 export default {
   testDir: "tests/web",
   testMatch: "*.spec.ts",
+  globalSetup: "./tests/web/say.ts",
   outputDir: "test-results/playwright",
   // The software adapter takes a whole core, and its first shaders are slow to compile.
   workers: 1,
@@ -10,7 +48,5 @@ export default {
   expect: { timeout: 20_000 },
   forbidOnly: !!process.env.CI,
   reporter: [["list"]],
-  use: {
-    launchOptions: { executablePath: ensureChromium(), args: chromiumArgs("swiftshader") },
-  },
+  projects,
 };

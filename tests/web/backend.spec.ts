@@ -53,10 +53,10 @@ function load(page: Page, backend: Backend, worker?: string): Promise<Loaded> {
   );
 }
 
-test("auto does not take a software adapter, and says why", async ({ blank }) => {
+test("auto does not take a software adapter, and says why", { tag: "@swiftshader" }, async ({ blank }) => {
   const auto = await load(blank, "auto");
   expect(auto).toMatchObject({ code: "fine", backend: "cpu", adapter: null, warnings: [] });
-  expect(auto.reason).toMatch(/^The WebGPU adapter '.*swiftshader.*' is software.*\.$/i);
+  expect(auto.reason).toMatch(/^The WebGPU adapter '.*(swiftshader|llvmpipe).*' is software.*\.$/i);
   const webgpu = await load(blank, "webgpu");
   expect(webgpu).toMatchObject({ code: "fine", backend: "webgpu", reason: "WebGPU was asked for.", warnings: [] });
   expect(webgpu.tokens).toEqual(auto.tokens);

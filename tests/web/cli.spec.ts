@@ -40,7 +40,7 @@ test.beforeAll(() => {
 });
 
 function sotto(where: "web" | "native", args: string[]): { stdout: string; stderr: string; status: number | null } {
-  const env = { ...process.env, SOTTO_ADAPTER: "swiftshader" };
+  const env = { ...process.env, SOTTO_ADAPTER: test.info().project.name };
   const options = { cwd: ROOT, encoding: "utf8" as const, env };
   return where === "web"
     ? spawnSync(process.execPath, ["tools/cli.mjs", ...args], options)

@@ -26,7 +26,10 @@ const RUNS = [
 ];
 
 for (const [name, backend] of RUNS) {
-  test(`${name} on ${backend}: loads, counts its memory, writes the same greedy text twice`, async ({ blank }) => {
+  const tag = backend === "webgpu" ? ["@swiftshader"] : [];
+  test(`${name} on ${backend}: loads, counts its memory, writes the same greedy text twice`, { tag }, async ({
+    blank,
+  }) => {
     const result = await blank.evaluate(
       async ([name, backend]) => {
         const model = await sotto.load(`/tiny/${name}.gguf`, { contextLength: 128, backend });
