@@ -45,7 +45,7 @@ export function readArguments(args) {
 
 async function benchModel(model, values) {
   const { ensureGraph, packageVersion } = await import("./install.mjs");
-  const { firstLoad, measureOnce, openServers } = await import("./harness.mjs");
+  const { findAdapter, firstLoad, measure, openServers } = await import("./harness.mjs");
   const {
     "prompt-tokens": promptTokens,
     "gen-tokens": genTokens,
@@ -72,7 +72,9 @@ async function benchModel(model, values) {
   }
   const measured = Object.fromEntries(values.peers.map((name) => [name, []]));
   const servers = await openServers(model);
+  let adapter;
   try {
+    adapter = await findAdapter(servers, values.peers);
     for (let run = 1; run <= runs; run++) {
       for (const name of values.peers) {
         const peer = PEERS[name];
@@ -81,7 +83,11 @@ async function benchModel(model, values) {
         const result =
           peer.graphs && graphFailed
             ? { failed: graphFailed }
-            : await measureOnce(peer, servers, work, { timeoutS: timeout, verbose: values.verbose });
+            : await measure(peer, servers, work, {
+                adapter: adapter?.name,
+                timeoutS: timeout,
+                verbose: values.verbose,
+              });
         measured[name].push(result);
         const said =
           result.failed ?? `prefill ${result.prefillTps.toFixed(2)}, decode ${result.decodeTps.toFixed(3)} tokens/s`;
@@ -106,15 +112,17 @@ async function benchModel(model, values) {
     runs,
     warmupTokens,
     context: work.context,
+    adapter: adapter?.label,
     rows: withRatios(rows),
     measured,
   };
 }
 
-function print({ model, promptTokens, genTokens, runs, rows }) {
-  const adapters = [...new Set(rows.map(({ adapter }) => adapter).filter(Boolean))].join(", ");
+function print({ model, promptTokens, genTokens, runs, adapter = "none", rows }) {
+  // What pages are told of it.
+  const names = [...new Set(rows.map(({ adapter }) => adapter).filter(Boolean))].map((name) => ` "${name}"`).join(",");
   console.log(
-    `\n${model}: ${promptTokens} prompt tokens, ${genTokens} generated, medians of ${runs}; adapter: ${adapters || "none"}\n\n${table(rows)}`,
+    `\n${model}: ${promptTokens} prompt tokens, ${genTokens} generated, medians of ${runs}; adapter: ${adapter}${names}\n\n${table(rows)}`,
   );
   for (const { label, note } of rows) if (note) console.log(`\n${label}: ${note}`);
 }

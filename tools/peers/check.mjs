@@ -18,7 +18,7 @@ await tool(async () => {
   const shortest = prompts.sort((a, b) => a.token_ids.length - b.token_ids.length).slice(0, Number(count));
   const folder = `/peers/.models/${encodeURIComponent(ensureGraph(resolve(model), { bits8: true }))}`;
   const servers = await openServers(resolve(model));
-  const { browser, page } = await launchBrowser(servers.plain.url);
+  const { browser, page } = await launchBrowser(servers.plain.url, { webgpu: true });
   try {
     for (const { name, token_ids, top10, greedy_ids } of shortest) {
       const { worst, tokens } = await page.evaluate(inPage, {

@@ -7,6 +7,7 @@ import { firstLine, launchBrowser } from "../browser.mjs";
 import { sendFile, serve } from "../serve.mjs";
 import { ROOT } from "../setup.mjs";
 import { HERE } from "./install.mjs";
+import { PEERS } from "./peers.mjs";
 
 const ISOLATED = { "cross-origin-opener-policy": "same-origin", "cross-origin-embedder-policy": "require-corp" };
 const PAGE = "<!doctype html><title>peers</title><script src=/peers/instrument.js></script>";
@@ -30,15 +31,39 @@ export async function openServers(model) {
   return { plain, isolated, close };
 }
 
+/** The adapter that all are measured on, its name and a label; nothing where none of `peers` takes WebGPU. */
+export async function findAdapter(servers, peers) {
+  if (!peers.some((name) => PEERS[name].backend === "webgpu")) return undefined;
+  const { browser, adapter, label } = await launchBrowser(servers.plain.url, { webgpu: true });
+  await browser.close();
+  console.error(`WebGPU is ${label}.`);
+  return { name: adapter, label };
+}
+
+/**
+ * wllama gives up where a kernel is not done after half a minute, which lavapipe may take to compile some. What it has
+ * compiled is kept, so each try comes further.
+ */
+const TRIES = { lavapipe: 5 };
+
+/** As measureOnce, and again where a peer gave up while its kernels were compiled for the first time. */
+export async function measure(peer, servers, work, options) {
+  for (let tries = TRIES[options.adapter] ?? 1; ; tries--) {
+    const result = await measureOnce(peer, servers, work, options);
+    if (tries === 1 || !result.failed || result.failed.startsWith("not ")) return result;
+    console.error(`${peer.label}: ${result.failed}; once more, as kernels may have been compiling`);
+  }
+}
+
 /**
  * Times `peer` once. `work` has promptTokens, genTokens, warmupTokens, context, and where the
  * model lies. Rates are tokens a second; the first token's time is not part of decode.
  */
-export async function measureOnce(peer, servers, work, { timeoutS, verbose }) {
+async function measureOnce(peer, servers, work, { adapter, timeoutS, verbose }) {
   let browser, timer;
   try {
     let page;
-    ({ browser, page } = await launchBrowser((peer.isolated ? servers.isolated : servers.plain).url));
+    ({ browser, page } = await launchBrowser((peer.isolated ? servers.isolated : servers.plain).url, { adapter }));
     if (verbose) page.on("console", (message) => console.error(`  [${peer.label}] ${message.text().slice(0, 400)}`));
     const timeout = new Promise((_, reject) => {
       timer = setTimeout(() => reject(new Error(`not finished after ${timeoutS} s`)), timeoutS * 1e3);

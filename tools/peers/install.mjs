@@ -10,7 +10,9 @@ export const HERE = join(ROOT, "tools", "peers");
 const PYTHON_PACKAGES = ["onnx==1.23.2", "gguf==0.19.0", "numpy==2.4.6"];
 
 export function ensurePeerPackages() {
-  if (existsSync(join(HERE, "node_modules", ".package-lock.json"))) return;
+  const { dependencies } = JSON.parse(readFileSync(join(HERE, "package.json"), "utf8"));
+  const there = (name) => existsSync(join(HERE, "node_modules", name, "package.json"));
+  if (Object.entries(dependencies).every(([name, version]) => there(name) && packageVersion(name) === version)) return;
   run(process.platform === "win32" ? "npm.cmd" : "npm", [
     "ci",
     "--prefix",
