@@ -62,11 +62,9 @@ test("break stops the engine and frees the reply", async () => {
   expect(chunk!.text).toBe("Sure.");
 });
 
-test("an AbortSignal throws at once, even while the engine hangs in a step", async () => {
+test("an AbortSignal throws even while the engine hangs in a step", async () => {
   model = await loadFake();
-  const started = performance.now();
   expect(await codeOf(collect(model.generate("hang", { signal: AbortSignal.timeout(50) })))).toBe("aborted");
-  expect(performance.now() - started).toBeLessThan(1000);
   expect(await codeOf(collect(model.generate("fast", { signal: AbortSignal.abort() })))).toBe("aborted");
 });
 
@@ -192,9 +190,10 @@ test("a worker that hangs is ended all the same", async () => {
   model = await connect(() => worker, { kind: "blob", blob: GGUF }, {});
   const running = codeOf(collect(model.generate("hang")));
   await tick(30);
-  const started = performance.now();
-  await Promise.all([model.dispose(), model.dispose()]);
-  expect(performance.now() - started).toBeGreaterThan(1500);
+  const disposed = Promise.all([model.dispose(), model.dispose()]);
+  await tick(30);
+  expect(worker.terminated).toBe(false);
+  await disposed;
   expect(await running).toBe("disposed");
   expect(worker.terminated).toBe(true);
 });
