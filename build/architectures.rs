@@ -18,7 +18,8 @@ pub fn table(folder: &Path) -> String {
     for file in files {
         let path = folder.join(format!("{file}.rs"));
         writeln!(modules, "#[path = {path:?}]\nmod {file};").expect("a string");
-        writeln!(rows, "    Family {{ names: {file}::NAMES, net: {file}::net }},").expect("a string");
+        writeln!(rows, "    Family {{ names: {file}::NAMES, models: {file}::MODELS, net: {file}::net }},")
+            .expect("a string");
     }
     format!("{modules}\nstatic FAMILIES: &[Family] = &[\n{rows}];\n")
 }

@@ -208,8 +208,9 @@ function architecture(files, given) {
     `${path}: what its keys and tensors say that others' do not; the build lists the file by itself`,
     "tests/tiny/lib.rs: a row of MODELS, with what its metadata and tensors have",
     "tests/golden/make_tiny.py: what it computes, in float64; it writes the golden logits",
+    "tests/native/common/described.rs: which tensors it requires; tests/native/architectures.rs: its defaults",
     "benches/shapes.rs: the sizes of a well-known model of it",
-    "README.md: its name in the table of what runs",
+    "npm run wire: its row in the README's table of what runs",
   ];
 }
 

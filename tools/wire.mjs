@@ -1,5 +1,6 @@
 // `npm run wire`: writes what `sotto schema` states once for Rust, TypeScript and people: the types of options and results
-// (www/wire/generated.ts), what a page checks its arguments by (www/wire/schema.json) and docs/ERRORS.md.
+// (www/wire/generated.ts), what a page checks its arguments by (www/wire/schema.json), docs/ERRORS.md and the README's
+// table of architectures.
 // With `-- --check` it writes nothing, and fails where a file is not fresh.
 import { spawnSync } from "node:child_process";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -10,13 +11,14 @@ const NOTE = "Generated from the Rust code by `npm run wire`: change it there (c
 
 await tool(async () => {
   ensurePackages();
-  const { options, types, errors } = JSON.parse(
+  const { options, types, errors, architectures } = JSON.parse(
     output("cargo", ["run", "-q", "--release", "--bin", "sotto", "--", "schema"]),
   );
   const files = {
     "www/wire/generated.ts": formatted("generated.ts", await typescript(types, errors)),
     "www/wire/schema.json": `${JSON.stringify(checks(options), null, 2)}\n`,
     "docs/ERRORS.md": errorTable(errors),
+    "README.md": withArchitectures(current("README.md"), architectures),
   };
   const stale = Object.entries(files).filter(([path, text]) => text !== current(path));
   if (process.argv.includes("--check")) {
@@ -106,6 +108,17 @@ function checks(options) {
 /** Without what only people, or only the native program, read. */
 function bare({ description: _, tsType: __, ...schema }) {
   return schema;
+}
+
+/** The README with these rows in its table of architectures. */
+function withArchitectures(readme, architectures) {
+  const head = "| Models (GGUF) | |\n|---|---|\n";
+  const rows = architectures.map(
+    ({ names, models }) => `| ${names.map((name) => `\`${name}\``).join(", ")} | ${models} |\n`,
+  );
+  const [before, after] = readme.split(head);
+  if (after === undefined) throw new Stop("README.md has no table that begins with `| Models (GGUF) | |`.");
+  return before + head + rows.join("") + after.replace(/^(\|.*\n)*/, "");
 }
 
 function errorTable(errors) {

@@ -1,8 +1,9 @@
 //! What pages and commands pass in and get back, stated once: options, the facts of a model, events, results.
 //!
 //! `sotto schema` prints all of it as JSON Schema, from which `npm run wire` writes TypeScript's types
-//! (`www/wire/generated.ts`), what the page checks arguments by (`www/wire/schema.json`) and `docs/ERRORS.md`. Natively
-//! [`check`] reads the same schema. Doc comments go into the types, so they are written for users.
+//! (`www/wire/generated.ts`), what the page checks arguments by (`www/wire/schema.json`), `docs/ERRORS.md` and the README's
+//! table of architectures. Natively [`check`] reads the same schema. Doc comments go into the types, so they are written
+//! for users.
 
 pub mod check;
 pub mod header;

@@ -1,4 +1,4 @@
-//! The schema of options and results, and the error codes, as JSON.
+//! The schema of options and results, the error codes and the architectures, as JSON.
 
 use schemars::generate::{Contract, SchemaSettings};
 use schemars::transform::{Transform, transform_subschemas};
@@ -13,6 +13,7 @@ use super::options::{
 use super::step::Step;
 use crate::base::error::Code;
 use crate::eval;
+use crate::model::arch;
 
 /// Calls `$visit!(name, type)` for the options of each call.
 macro_rules! calls {
@@ -47,12 +48,18 @@ pub fn options_of<T: JsonSchema>() -> Value {
     schema.to_value()
 }
 
-/// Options, the types of all that goes in and out, and the error codes.
+/// Options, the types of all that goes in and out, the error codes, and the architectures.
 pub fn all() -> Value {
     let errors = Code::ALL
         .iter()
         .map(|code| json!({ "code": code.as_str(), "meaning": code.meaning(), "advice": code.advice() }));
-    json!({ "options": options(), "types": types(), "errors": errors.collect::<Vec<_>>() })
+    let architectures = arch::families().iter().map(|family| json!({ "names": family.names, "models": family.models }));
+    json!({
+        "options": options(),
+        "types": types(),
+        "errors": errors.collect::<Vec<_>>(),
+        "architectures": architectures.collect::<Vec<_>>(),
+    })
 }
 
 /// One schema with a definition for each type; its own members are the options by call.

@@ -9,7 +9,10 @@ use pollster::block_on;
 use sotto::base::error::{Code, Error};
 use sotto::base::precision::KvType;
 use sotto::device::Backend;
-use sotto::model::forward::Shape;
+use sotto::device::reference::CpuMemory;
+use sotto::file::gguf::HeaderParser;
+use sotto::model;
+use sotto::model::forward::{Model, Shape, Sizes};
 use sotto::model::spec::{Join, Mask, Mix, Net};
 use sotto::run::batch::Batch;
 use sotto::run::engine::Engine;
@@ -170,5 +173,27 @@ fn activations_take_few_buffers_and_no_more_than_before() {
         let widths = 2 * net.n_embd + 2 * attention.q_dim() + 2 * attention.kv_dim() + 3 * dense.n_ff;
         assert!((3..=5).contains(&count), "{name}: {count} buffers");
         assert!(bytes < u64::from(ROWS * widths) * 4, "{name}: {bytes} bytes");
+    }
+}
+
+#[test]
+fn every_shape_finds_room() {
+    for (name, choice) in [("llama-uneven-f32", PLAIN), ("gemma3-mixed", POST), ("qwen2-mixed", DOTS)] {
+        let (header, _) = HeaderParser::new().push(&file(name)).expect("a sound header").expect("a whole header");
+        for (max_rows, max_outputs) in [(1, 1), (2, 1), (4, 4), (5, 2), (9, 9), (70, 16)] {
+            let sizes = Sizes { context: 128, cells: 128, max_rows, max_outputs };
+            let net = model::read(&header.catalog).expect("a sound model");
+            let (model, _) =
+                Model::place(&header.catalog, net, sizes, choice, &mut CpuMemory::default()).expect("a layout");
+            for (rows, prefill) in (1..=max_rows).flat_map(|rows| [(rows, true), (rows, false)]) {
+                for outputs in 0..=rows.min(max_outputs) {
+                    for split in [false, rows == 1 && !prefill] {
+                        let shape = Shape { rows, outputs, prefill, split };
+                        let recording = model.record(shape);
+                        assert!(recording.is_ok(), "{name}, at most {max_rows} rows, {shape:?}: {:?}", recording.err());
+                    }
+                }
+            }
+        }
     }
 }

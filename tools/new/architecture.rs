@@ -5,6 +5,7 @@ use crate::model::keys::Keys;
 use crate::model::spec::{Activation, Block, Net, Pairs};
 
 pub const NAMES: &[&str] = &["GGUF"];
+pub const MODELS: &str = "ARCH";
 
 pub fn net(keys: &Keys) -> Result<Net> {
     keys.net(|layer| {

@@ -5,6 +5,7 @@ use crate::model::keys::Keys;
 use crate::model::spec::{Activation, Attention, Block, Mask, Net, Pairs, Rope};
 
 pub const NAMES: &[&str] = &["gemma3"];
+pub const MODELS: &str = "Gemma 3 (text)";
 
 /// Every so many layers, the last one sees the whole context.
 const PERIOD: u32 = 6;

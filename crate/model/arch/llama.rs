@@ -5,6 +5,7 @@ use crate::model::keys::Keys;
 use crate::model::spec::{Activation, Attention, Block, Net, Pairs};
 
 pub const NAMES: &[&str] = &["llama"];
+pub const MODELS: &str = "Llama 1 to 3, SmolLM2, Mistral and what else is converted under this name";
 
 pub fn net(keys: &Keys) -> Result<Net> {
     // Some have biases; those that have any have them all.

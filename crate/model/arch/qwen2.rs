@@ -5,6 +5,7 @@ use crate::model::keys::Keys;
 use crate::model::spec::{Activation, Attention, Block, Net, Pairs};
 
 pub const NAMES: &[&str] = &["qwen2"];
+pub const MODELS: &str = "Qwen2, Qwen2.5";
 
 pub fn net(keys: &Keys) -> Result<Net> {
     keys.net(|layer| {
