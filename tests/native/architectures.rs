@@ -63,6 +63,27 @@ fn qwen2_has_biases_and_neox() {
 }
 
 #[test]
+fn qwen3_has_head_norms_and_no_biases() {
+    for tied in [true, false] {
+        let net = accepted("qwen3", |model| {
+            model.set("rope.freq_base", value::f32(1_000_000.0));
+            if !tied {
+                model.add("output.weight");
+            }
+        });
+        assert_eq!((net.tied_output, net.embed_scale, net.rope_factors), (tied, 1.0, None));
+        for block in &net.blocks {
+            let attention = block.attention();
+            assert!(attention.qk_norm && !attention.bias && !block.post_norms && attention.mask == Mask::Causal);
+            let rope = Rope { dim: 16, pairs: Pairs::Halves, theta: 1_000_000.0, scale: 1.0 };
+            assert_eq!((attention.rope, attention.scale), (rope, 0.25));
+            assert_eq!(block.dense().activation, Activation::Silu);
+        }
+    }
+    refused("qwen3", |model| model.add("blk.{}.attn_q.bias"), Code::UnsupportedArchitecture, "blk.0.attn_q.bias");
+}
+
+#[test]
 fn gemma3_alternates() {
     let net = accepted("gemma3", |model| {
         model.set("rope.scaling.factor", value::f32(8.0));

@@ -15,6 +15,8 @@ const HASHES: &[(&str, u64)] = &[
     ("llama3-f32", 0xb22f388d98130778),
     ("qwen2-f32", 0x09f468f284f95e48),
     ("qwen2-f16", 0xe7f45d1fa2a30392),
+    ("qwen3-f32", 0x6671074d367a2190),
+    ("qwen3-f16", 0x0de7719a084b9956),
     ("gemma3-f32", 0xeb735be1a683cb4d),
     ("gemma3-f16", 0x3bed576658e2ca14),
     ("gemma3-linear-f32", 0x954e3e439570fd72),
@@ -31,6 +33,7 @@ const HASHES: &[(&str, u64)] = &[
     ("llama-q6_k", 0xc4a04242853b7a72),
     ("llama-mixed", 0xfc2e054905beeb26),
     ("qwen2-mixed", 0x526f5fade60ed698),
+    ("qwen3-mixed", 0x74329af2ba0436a3),
     ("gemma3-mixed", 0x0af0fdc910e9cfb4),
 ];
 

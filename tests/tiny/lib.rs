@@ -14,6 +14,7 @@ use vocab::Vocab;
 pub enum Arch {
     Llama,
     Qwen2,
+    Qwen3,
     Gemma3,
 }
 
@@ -82,6 +83,7 @@ const fn dims(n_embd: usize, heads: (usize, usize, usize), n_ff: usize, n_layers
 const LLAMA: Dims = dims(64, (4, 2, 16), 96, 3);
 const LLAMA3: Dims = dims(64, (4, 1, 32), 160, 2);
 const QWEN2: Dims = dims(96, (4, 2, 24), 160, 3);
+const QWEN3: Dims = dims(64, (4, 2, 32), 160, 3);
 const GEMMA: Dims = dims(64, (4, 1, 32), 96, 7);
 /// The heads and the inner width of each layer; the first layer's are those of the model's row.
 const UNEVEN: [((usize, usize, usize), usize); 3] = [((4, 2, 16), 96), ((2, 1, 48), 160), ((6, 3, 16), 32)];
@@ -89,6 +91,7 @@ const BLOCK32: Dims = dims(96, (4, 2, 24), 160, 2);
 const BLOCK256: Dims = dims(256, (4, 2, 64), 512, 2);
 const MIXED_LLAMA: Dims = dims(256, (8, 2, 32), 256, 10);
 const MIXED_QWEN2: Dims = dims(256, (4, 2, 64), 512, 4);
+const MIXED_QWEN3: Dims = dims(256, (6, 2, 128), 512, 3);
 const MIXED_GEMMA: Dims = dims(256, (2, 1, 128), 256, 7);
 
 const SMOLLM: Vocab = Vocab::Bpe("smollm");
@@ -109,7 +112,7 @@ const fn model(
 use {Arch::*, Extra::*, Types::*};
 
 #[rustfmt::skip]
-pub const MODELS: [Spec; 26] = [
+pub const MODELS: [Spec; 29] = [
     model("llama-f32",          Llama,  LLAMA,       All(F32),          false, SMOLLM,                  Nothing),
     model("llama-f16",          Llama,  LLAMA,       All(F16),          false, SMOLLM,                  Nothing),
     model("llama-bf16",         Llama,  LLAMA,       All(BF16),         false, SMOLLM,                  Nothing),
@@ -119,6 +122,8 @@ pub const MODELS: [Spec; 26] = [
     model("llama3-f32",         Llama,  LLAMA3,      All(F32),          true,  Vocab::Bpe("llama-bpe"), RopeFreqs),
     model("qwen2-f32",          Qwen2,  QWEN2,       All(F32),          false, Vocab::Bpe("qwen2"),     Nothing),
     model("qwen2-f16",          Qwen2,  QWEN2,       All(F16),          true,  Vocab::Bpe("qwen2"),     Nothing),
+    model("qwen3-f32",          Qwen3,  QWEN3,       All(F32),          false, Vocab::Bpe("qwen2"),     Nothing),
+    model("qwen3-f16",          Qwen3,  QWEN3,       All(F16),          true,  Vocab::Bpe("qwen2"),     Nothing),
     model("gemma3-f32",         Gemma3, GEMMA,       All(F32),          true,  Vocab::Gemma,            Nothing),
     model("gemma3-f16",         Gemma3, GEMMA,       All(F16),          true,  Vocab::Gemma,            Nothing),
     model("gemma3-linear-f32",  Gemma3, GEMMA,       All(F32),          false, Vocab::Gemma,            Linear(8.0)),
@@ -135,6 +140,7 @@ pub const MODELS: [Spec; 26] = [
     model("llama-q6_k",         Llama,  BLOCK256,    All(QUANTIZED[9]), false, SMOLLM,                  Nothing),
     model("llama-mixed",        Llama,  MIXED_LLAMA, Mixed,             false, SMOLLM,                  Nothing),
     model("qwen2-mixed",        Qwen2,  MIXED_QWEN2, Mixed,             true,  Vocab::Bpe("qwen2"),     Nothing),
+    model("qwen3-mixed",        Qwen3,  MIXED_QWEN3, Mixed,             true,  Vocab::Bpe("qwen2"),     Nothing),
     model("gemma3-mixed",       Gemma3, MIXED_GEMMA, Mixed,             true,  Vocab::Gemma,            Nothing),
 ];
 
@@ -165,6 +171,7 @@ fn write_metadata(spec: &Spec, file: &mut Gguf) {
     let arch = match spec.arch {
         Llama => "llama",
         Qwen2 => "qwen2",
+        Qwen3 => "qwen3",
         Gemma3 => "gemma3",
     };
     file.set("general.architecture", Value::Str(arch.into()));
@@ -246,7 +253,7 @@ impl Weights<'_> {
                 self.bias(&name("attn_k.bias"), kv);
                 self.bias(&name("attn_v.bias"), kv);
             }
-            if spec.arch == Gemma3 {
+            if matches!(spec.arch, Qwen3 | Gemma3) {
                 self.norm(&name("attn_q_norm.weight"), d.head_dim, 1.5);
                 self.norm(&name("attn_k_norm.weight"), d.head_dim, 1.0);
             }

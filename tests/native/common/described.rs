@@ -50,6 +50,7 @@ pub const BIASES: [&str; 3] = ["blk.{}.attn_q.bias", "blk.{}.attn_k.bias", "blk.
 pub fn required(arch: &str) -> Vec<&'static str> {
     match arch {
         "qwen2" => BIASES.to_vec(),
+        "qwen3" => vec!["blk.{}.attn_q_norm.weight", "blk.{}.attn_k_norm.weight"],
         "gemma3" => TENSORS[16..].iter().map(|(name, _)| *name).collect(),
         _ => Vec::new(),
     }
