@@ -1,5 +1,5 @@
 // `npm run wire`: writes what `sotto schema` states once for Rust, TypeScript and people: the types of options and results
-// (www/wire/generated.ts), what a page checks its arguments by (www/wire/schema.json), docs/ERRORS.md and the README's
+// (www/wire/generated/), what a page checks its arguments by (www/wire/schema.json), docs/ERRORS.md and the README's
 // table of architectures.
 // With `-- --check` it writes nothing, and fails where a file is not fresh.
 import { spawnSync } from "node:child_process";
@@ -8,6 +8,7 @@ import { dirname, join } from "node:path";
 import { ROOT, Stop, ensurePackages, tool } from "./setup.mjs";
 
 const NOTE = "Generated from the Rust code by `npm run wire`: change it there (crate/wire, crate/base/error.rs).";
+const GENERATED = "www/wire/generated";
 
 await tool(async () => {
   ensurePackages();
@@ -15,7 +16,7 @@ await tool(async () => {
     output("cargo", ["run", "-q", "--release", "--bin", "sotto", "--", "schema"]),
   );
   const files = {
-    "www/wire/generated.ts": formatted("generated.ts", await typescript(types, errors)),
+    ...(await typescript(types, errors)),
     "www/wire/schema.json": `${JSON.stringify(checks(options), null, 2)}\n`,
     "docs/ERRORS.md": errorTable(errors),
     "README.md": withArchitectures(current("README.md"), architectures),
@@ -57,22 +58,59 @@ function formatted(name, text) {
   return output(process.execPath, [biome, "format", `--stdin-file-path=${name}`], text);
 }
 
+/** The files of TypeScript's side: what calls take, what they give, the codes of errors; and one that names all. */
 async function typescript(types, errors) {
   const { compile } = await import("json-schema-to-typescript");
-  const interfaces = await compile(edited(types, described), "Options", {
+  const compiled = await compile(edited(types, described), "Options", {
     additionalProperties: false,
     unreachableDefinitions: true,
-    bannerComment: `/**\n * The types of options, results and events.\n *\n * ${NOTE}\n */`,
+    bannerComment: "",
     format: false,
   });
-  const rows = errors.map(({ code }) => `  "${code}",\n`).join("");
-  const named = interfaces.replaceAll(/^ \* This interface was referenced by .*\n \* via the .*\n/gm, "");
-  return `${named.replaceAll(/^ \*\s*\n \*\/$/gm, " */").replaceAll(/^\/\*\*\n \*\/\n/gm, "")}
-/** The codes of errors; docs/ERRORS.md says what each means. */
-export const ERROR_CODES = [\n${rows}] as const;
+  const tidy = compiled
+    .replaceAll(/^ \* This interface was referenced by .*\n \* via the .*\n/gm, "")
+    .replaceAll(/^ \*\s*\n \*\/$/gm, " */")
+    .replaceAll(/^\/\*\*\n \*\/\n/gm, "");
+  // Formatted, only what begins a declaration begins a line.
+  const declared = formatted("options.ts", tidy)
+    .match(/^(\/\*\*\n( \*.*\n)+)?export [\s\S]*?(?=^\/\*\*|^export |(?![\s\S]))/gm)
+    .map((text) => ({ name: text.match(/^export \w+ (\w+)/m)[1], text }));
+  const reached = reachable("Options", declared);
+  const [taken, given] = [true, false].map((is) => declared.filter(({ name }) => reached.has(name) === is));
+  const shared = taken.filter(({ name }) => given.some(({ text }) => mentions(text, name))).map(({ name }) => name);
+  const imports = shared.length > 0 ? `import type { ${shared.join(", ")} } from "./options.js";\n\n` : "";
+  const codes = errors.map(({ code }) => `  "${code}",\n`).join("");
+  const parts = {
+    options: ["What calls take.", texts(taken)],
+    results: ["What calls give: facts of a model, events, replies, timings.", imports + texts(given)],
+    errors: [
+      "The codes of errors; docs/ERRORS.md says what each means.",
+      `export const ERROR_CODES = [\n${codes}] as const;\n\nexport type ErrorCode = (typeof ERROR_CODES)[number];\n`,
+    ],
+  };
+  const all = Object.keys(parts).map((name) => `export * from "./generated/${name}.js";\n`);
+  const file = (about, text) => formatted("generated.ts", `/**\n * ${about}\n *\n * ${NOTE}\n */\n\n${text}`);
+  return Object.fromEntries([
+    ["www/wire/generated.ts", file("The types of options, results and events, and the codes of errors.", all.join(""))],
+    ...Object.entries(parts).map(([name, [about, text]]) => [`${GENERATED}/${name}.ts`, file(about, text)]),
+  ]);
+}
 
-export type ErrorCode = (typeof ERROR_CODES)[number];
-`;
+function texts(declarations) {
+  return declarations.map(({ text }) => text).join("\n");
+}
+
+function mentions(text, name) {
+  return new RegExp(`\\b${name}\\b`).test(text.replaceAll(/\/\*[\s\S]*?\*\//g, ""));
+}
+
+/** The names that this declaration needs, its own among them. */
+function reachable(name, declared, found = new Set()) {
+  found.add(name);
+  const { text } = declared.find((declaration) => declaration.name === name);
+  for (const other of declared)
+    if (!found.has(other.name) && mentions(text, other.name)) reachable(other.name, declared, found);
+  return found;
 }
 
 /** The same schema with each part of it, the innermost first, as `edit` makes it. */

@@ -5,7 +5,6 @@
 //! brought into once it has been loaded.
 
 pub mod half;
-pub mod lanes;
 pub mod math;
 mod scratch;
 

@@ -4,7 +4,7 @@ use bytemuck::cast;
 use wide::{f32x4, i8x16, i16x8, i32x4, u8x16};
 
 use super::formats::Form;
-use crate::kernels::cpu::lanes::{add_pairs, dot_bytes};
+use crate::base::platform::vector::{add_pairs, dot_bytes};
 use crate::kernels::cpu::sized;
 
 /// Columns of a block.

@@ -10,7 +10,8 @@ use super::floats;
 use super::formats::{Format, Part, form, with_format};
 use super::layout::ROWS;
 use super::matvec::put;
-use crate::kernels::cpu::{Kernel, Scratch, lanes};
+use crate::base::platform::vector;
+use crate::kernels::cpu::{Kernel, Scratch};
 use crate::kernels::job::{Job, View};
 use crate::kernels::table::matmul::{Bind, Params, Variant};
 
@@ -48,7 +49,7 @@ fn run(job: &Job, pieces: Range<usize>, scratch: &mut Scratch) {
             let w = floats::rows(&part, quad, weights);
             (0..rows).for_each(|r| dispatch.store(quad, r, floats::dot(w, b.x.floats(r * k..(r + 1) * k))));
         }
-    } else if lanes::HAS_BYTES && !job.precise && form.bits() < 8 {
+    } else if vector::HAS_BYTES && !job.precise && form.bits() < 8 {
         let x = bytes.fill(rows, part.blocks, form, x, input);
         with_format!(kind, F => quantized::<F, _>(&dispatch, &part, &x, unpacked_bytes, pieces));
     } else {

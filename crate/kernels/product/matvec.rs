@@ -8,7 +8,8 @@ use super::activations::{Activation, Quantized, Store as Activations};
 use super::formats::{Format, Part, form, with_format};
 use super::layout::ROWS;
 use super::{dots, floats};
-use crate::kernels::cpu::{Kernel, Scratch, lanes, sized};
+use crate::base::platform::vector;
+use crate::kernels::cpu::{Kernel, Scratch, sized};
 use crate::kernels::elementwise::{gelu, silu};
 use crate::kernels::job::{Job, View};
 use crate::kernels::norm::normalise;
@@ -48,7 +49,7 @@ fn run(job: &Job, pieces: Range<usize>, scratch: &mut Scratch) {
         dispatch.store(pieces, |quads, r| {
             quads.map(|quad| floats::dot(floats::rows(&part, quad, weights), &x[r * k..][..k]))
         });
-    } else if lanes::HAS_BYTES && !job.precise && form.bits() < 8 {
+    } else if vector::HAS_BYTES && !job.precise && form.bits() < 8 {
         let x = bytes.fill(rows, part.blocks, form, x, |r, x| dispatch.input(r, x));
         with_format!(kind, F => quantized::<F, _>(&dispatch, &part, &x, pieces));
     } else {

@@ -1,5 +1,7 @@
 //! What differs between a web page and a native program.
 
+pub mod vector;
+
 pub use web_time::Instant;
 
 /// Whether this runs as WebAssembly in a page.
