@@ -13,6 +13,7 @@ use crate::run::passes::Passes;
 use crate::run::prefix;
 use crate::run::sampler::{Limits, SamplingParams};
 use crate::run::schedule::Schedule;
+use crate::text::template::Templates;
 use crate::text::tokenizer::Tokenizer;
 
 pub use crate::run::prompt::Prompt;
@@ -24,7 +25,7 @@ pub struct Engine {
     pub model: Model,
     pub tokenizer: Tokenizer,
     /// Kept as source: a broken template is an error only for who needs it.
-    pub template: Option<String>,
+    pub templates: Templates,
     pub name: String,
     /// Bytes of tensors by type, the largest first: `[("Q4_K", 12345), …]`.
     pub types: Vec<(&'static str, u64)>,
@@ -45,7 +46,7 @@ impl Engine {
         mut device: Device,
         model: Model,
         tokenizer: Tokenizer,
-        template: Option<String>,
+        templates: Templates,
         depth: usize,
     ) -> Result<Self> {
         let decoder = Decoder::new(&mut device, &model, depth)?;
@@ -55,7 +56,7 @@ impl Engine {
             schedule: Schedule::new(model.sizes.max_rows, model.sizes.max_outputs),
             model,
             tokenizer,
-            template,
+            templates,
             name: String::new(),
             types: Vec::new(),
             n_params: 0,
