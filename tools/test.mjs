@@ -1,5 +1,6 @@
 // `npm test`: every test there is, from the crate's to the browser's, after installing what this
 // machine lacks. `npm test -- unit browser` runs only the steps named.
+import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -30,6 +31,16 @@ const STEPS = {
       ...(driver && { VK_DRIVER_FILES: driver }),
     };
     run("cargo", ["test", "--release"], { env });
+  },
+  /** Real chat templates render as Hugging Face renders them. */
+  templates: () => {
+    run("cargo", ["build", "--release", "--bin", "sotto"]);
+    const script = join(ROOT, "tests", "golden", "templates.py");
+    const { status, error } = spawnSync("python3", [script, join(ROOT, "target", "release", "sotto")], {
+      stdio: "inherit",
+    });
+    if (error || status === 2) return console.error("skipped: the templates or jinja2 could not be fetched.");
+    if (status !== 0) throw new Stop("chat templates render otherwise than by Hugging Face; `--list` says where.");
   },
   /** What is generated from the Rust code (types, checks of options, docs/ERRORS.md) is fresh. */
   wire: () => run(process.execPath, [join(ROOT, "tools", "wire.mjs"), "--check"]),

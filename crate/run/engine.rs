@@ -13,6 +13,7 @@ use crate::run::passes::Passes;
 use crate::run::prefix;
 use crate::run::sampler::{Limits, SamplingParams};
 use crate::run::schedule::Schedule;
+use crate::text::template::Templates;
 use crate::text::tokenizer::Tokenizer;
 
 pub use crate::run::prompt::Prompt;
@@ -28,7 +29,7 @@ pub struct Engine {
     /// Its tokenizer.
     pub tokenizer: Tokenizer,
     /// Kept as source: a broken template is an error only for who needs it.
-    pub template: Option<String>,
+    pub templates: Templates,
     /// `general.name` of the file, or what stands for it.
     pub name: String,
     /// Bytes of tensors by type, the largest first: `[("Q4_K", 12345), …]`.
@@ -51,7 +52,7 @@ impl Engine {
         mut device: Device,
         model: Model,
         tokenizer: Tokenizer,
-        template: Option<String>,
+        templates: Templates,
         depth: usize,
     ) -> Result<Self> {
         let decoder = Decoder::new(&mut device, &model, depth)?;
@@ -61,7 +62,7 @@ impl Engine {
             schedule: Schedule::new(model.sizes.max_rows, model.sizes.max_outputs),
             model,
             tokenizer,
-            template,
+            templates,
             name: String::new(),
             types: Vec::new(),
             n_params: 0,

@@ -18,6 +18,7 @@ use crate::model::spec::Net;
 use crate::model::upload::Upload;
 use crate::model::{self, fit};
 use crate::run::engine::Engine;
+use crate::text::template::Templates;
 use crate::text::tokenizer::Tokenizer;
 
 /// How a model is loaded.
@@ -149,7 +150,7 @@ impl Loader {
     fn open(&mut self, mut catalog: Catalog, mut device: Device) -> Result<Tensors> {
         let net = model::read(&catalog)?;
         let tokenizer = Tokenizer::from_metadata(&mut catalog.metadata)?;
-        let template = catalog.metadata.str("tokenizer.chat_template")?.map(str::to_string);
+        let templates = Templates::from_metadata(&catalog.metadata)?;
         let name = catalog.metadata.str("general.name")?.unwrap_or(net.arch).to_string();
         let mut types: HashMap<&'static str, u64> = HashMap::new();
         let mut n_params = 0;
@@ -172,7 +173,7 @@ impl Loader {
         let (model, upload) = placed?;
         // Only a real GPU gains by going ahead: others would finish in vain what a stop makes needless.
         let depth = self.options.depth.unwrap_or(if is_real_gpu(&device) { 3 } else { 1 });
-        let mut engine = Engine::new(device, model, tokenizer, template, depth.max(1))?;
+        let mut engine = Engine::new(device, model, tokenizer, templates, depth.max(1))?;
         engine.reason = self.reason.clone();
         engine.name = name;
         engine.types = types;

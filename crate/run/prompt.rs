@@ -1,10 +1,10 @@
 //! What a generation starts from, and the tokens that it becomes.
 
 use crate::bail;
-use crate::base::error::{Code, Error, Result};
+use crate::base::error::Result;
 use crate::base::platform::unix_time;
 use crate::run::engine::Engine;
-use crate::text::template::{self, ChatTemplate, RenderOptions};
+use crate::text::template::{self, RenderOptions};
 use crate::text::tokenizer::EncodeOptions;
 
 /// What a generation starts from.
@@ -36,7 +36,7 @@ impl Engine {
             Prompt::Raw(text) => {
                 self.tokenizer.encode(text, EncodeOptions { add_special: true, parse_special: true })?
             }
-            Prompt::Text(text) if self.template.is_none() => {
+            Prompt::Text(text) if self.templates.chat.is_none() => {
                 self.tokenizer.encode(text, EncodeOptions { add_special: true, parse_special: false })?
             }
             Prompt::Text(text) => self.encode_messages(&serde_json::json!([{ "role": "user", "content": text }]))?,
@@ -63,13 +63,7 @@ impl Engine {
     }
 
     fn encode_messages(&self, messages: &serde_json::Value) -> Result<Vec<u32>> {
-        let Some(source) = &self.template else {
-            return Err(Error::new(
-                Code::NoTemplate,
-                "This model has no chat template; give a plain text prompt instead of messages.",
-            ));
-        };
-        let template = ChatTemplate::new(source)?;
+        let template = self.templates.choose(false)?;
         template::encode_chat(
             &self.tokenizer,
             &template,

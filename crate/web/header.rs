@@ -65,6 +65,6 @@ impl Text {
     }
 
     pub fn render_chat(&self, messages: JsValue, options: JsValue) -> JsResult<String> {
-        text::render_chat(self.0.header.chat_template.as_deref(), self.0.tokenizer().ok(), messages, options)
+        text::render_chat(&self.0.templates, self.0.tokenizer().ok(), messages, options)
     }
 }

@@ -214,7 +214,7 @@ impl Engine {
     pub fn render_chat(&self, messages: JsValue, options: JsValue) -> JsResult<String> {
         let mut held = Held::new(&self.0).map_err(thrown)?;
         let engine = held.engine();
-        text::render_chat(engine.template.as_deref(), Some(&engine.tokenizer), messages, options)
+        text::render_chat(&engine.templates, Some(&engine.tokenizer), messages, options)
     }
 
     pub fn generate(&self, prompt: JsValue, options: JsValue) -> JsResult<Generation> {

@@ -4,7 +4,7 @@ use wasm_bindgen::JsValue;
 
 use super::{JsResult, from_js, thrown, to_js};
 use sotto::base::error::{Code, Error};
-use sotto::text::template;
+use sotto::text::template::{self, Templates};
 use sotto::text::tokenizer::Tokenizer;
 use sotto::wire::options::{DetokenizeOptions, RenderChatOptions, TokenizeOptions};
 
@@ -30,12 +30,12 @@ pub fn pieces(tokenizer: &Tokenizer, ids: JsValue) -> JsResult<JsValue> {
 }
 
 pub fn render_chat(
-    template: Option<&str>,
+    templates: &Templates,
     tokenizer: Option<&Tokenizer>,
     messages: JsValue,
     options: JsValue,
 ) -> JsResult<String> {
     let (messages, options) =
         (from_js("list of messages", messages)?, from_js::<RenderChatOptions>("options object", options)?);
-    template::render_chat(template, tokenizer, &messages, &options.into()).map_err(thrown)
+    template::render_chat(templates, tokenizer, &messages, &options.into()).map_err(thrown)
 }

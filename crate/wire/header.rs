@@ -9,7 +9,7 @@ use serde_json::{Map, Value as Json, json};
 use crate::base::error::{Code, Error, Result};
 use crate::file::gguf::Header;
 use crate::file::{Catalog, Metadata, Value};
-use crate::text::template::{self, RenderOptions};
+use crate::text::template::{self, RenderOptions, Templates};
 use crate::text::tokenizer::Tokenizer;
 
 /// What a model file says before its weights.
@@ -114,7 +114,7 @@ impl ModelHeader {
             },
             special_tokens: special_tokens(header, known),
             eos_tokens: known.map_or(Vec::new(), |tokenizer| tokenizer.eog_ids().to_vec()),
-            chat_template: text("tokenizer.chat_template")?,
+            chat_template: Templates::from_metadata(metadata)?.chat,
             architecture,
         })
     }
@@ -172,6 +172,7 @@ fn as_json(value: &Value) -> Json {
 pub struct ModelText {
     /// What the file says.
     pub header: ModelHeader,
+    pub templates: Templates,
     tokenizer: Result<Tokenizer>,
 }
 
@@ -179,7 +180,8 @@ impl ModelText {
     /// `BadMetadata` as for [`ModelHeader`]. What is wrong with the tokenizer is told where it is needed.
     pub fn new(mut header: Header) -> Result<ModelText> {
         let tokenizer = Tokenizer::from_metadata(&mut header.catalog.metadata);
-        Ok(ModelText { header: ModelHeader::of(&header, &tokenizer)?, tokenizer })
+        let templates = Templates::from_metadata(&header.catalog.metadata)?;
+        Ok(ModelText { header: ModelHeader::of(&header, &tokenizer)?, templates, tokenizer })
     }
 
     /// A chat template alone: there is nothing to tokenize with.
@@ -189,7 +191,8 @@ impl ModelText {
         let header = Header { version: 0, catalog: Catalog { metadata, ..Catalog::default() }, data_offset: 0 };
         let why = "There is only a chat template here; open a model file to tokenize with.";
         let tokenizer = Err(Error::new(Code::UnsupportedTokenizer, why));
-        Ok(ModelText { header: ModelHeader::of(&header, &tokenizer)?, tokenizer })
+        let templates = Templates::from_metadata(&header.catalog.metadata)?;
+        Ok(ModelText { header: ModelHeader::of(&header, &tokenizer)?, templates, tokenizer })
     }
 
     /// `UnsupportedTokenizer` and `BadMetadata` where the file has none that works.
@@ -199,6 +202,6 @@ impl ModelText {
 
     /// The text that the model's template makes of messages. `NoTemplate` where it has none.
     pub fn render(&self, messages: &Json, options: &RenderOptions) -> Result<String> {
-        template::render_chat(self.header.chat_template.as_deref(), self.tokenizer.as_ref().ok(), messages, options)
+        template::render_chat(&self.templates, self.tokenizer.as_ref().ok(), messages, options)
     }
 }

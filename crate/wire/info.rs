@@ -89,7 +89,7 @@ impl ModelInfo {
             trained_context: net.context_length,
             vocab_size: net.n_vocab,
             quantization: engine.types.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", "),
-            chat_template: engine.template.is_some(),
+            chat_template: engine.templates.chat.is_some(),
             backend: engine.device.backend().as_str(),
             backend_reason: engine.reason.clone(),
             adapter: engine.device.gpu().map(AdapterInfo::of),

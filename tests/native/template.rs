@@ -4,7 +4,7 @@ use crate::common::models::{SMOLLM2, metadata};
 use serde_json::{Value as Json, json};
 use sotto::base::error::Code;
 use sotto::file::{Metadata, Value};
-use sotto::text::template::{ChatTemplate, RenderOptions, encode_chat};
+use sotto::text::template::{ChatTemplate, RenderOptions, Templates, encode_chat};
 use sotto::text::tokenizer::{EncodeOptions, Tokenizer};
 
 const RAW: EncodeOptions = EncodeOptions { add_special: true, parse_special: true };
@@ -24,7 +24,7 @@ fn render(source: &str, messages: &Json, options: &RenderOptions) -> String {
 
 fn smollm2() -> (Tokenizer, ChatTemplate) {
     let mut metadata = metadata(SMOLLM2);
-    let template = ChatTemplate::from_metadata(&metadata).unwrap().expect("SmolLM2 has a template");
+    let template = Templates::from_metadata(&metadata).unwrap().choose(false).expect("SmolLM2 has a template");
     (Tokenizer::from_metadata(&mut metadata).unwrap(), template)
 }
 
@@ -244,5 +244,12 @@ fn bos_is_there_once() {
         let ids = encode_chat(&tokenizer, &template, &user("Hi"), &reply()).unwrap();
         assert_eq!(ids, [1, 4, 5], "{source}");
     }
-    assert!(ChatTemplate::from_metadata(&metadata).unwrap().is_none());
+    assert_eq!(tokenizer.encode("<s>Hi", RAW).unwrap(), [1, 4, 5]);
+    assert_eq!(tokenizer.encode("<s><s>Hi", RAW).unwrap(), [1, 1, 4, 5]);
+    assert_eq!(tokenizer.encode("", RAW).unwrap(), [1]);
+    let unparsed = EncodeOptions { parse_special: false, ..RAW };
+    assert_eq!(tokenizer.encode("<s>Hi", unparsed).unwrap()[0], 1);
+    assert_ne!(tokenizer.encode("<s>Hi", unparsed).unwrap(), [1, 4, 5]);
+    let error = Templates::from_metadata(&metadata).unwrap().choose(false).err().unwrap();
+    assert_eq!(error.code, Code::NoTemplate);
 }

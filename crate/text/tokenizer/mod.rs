@@ -28,11 +28,14 @@ pub const MAX_TEXT_BYTES: usize = 16 << 20;
 /// How a text is to be read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct EncodeOptions {
-    /// Add BOS and EOS where the file asks for them.
+    /// Add BOS and EOS where the file asks for them and the text does not have them.
     pub add_special: bool,
     /// Texts of control tokens become these tokens. Only for text that the caller vouches for.
     pub parse_special: bool,
 }
+
+/// Tokens with a role, as Hugging Face names them, and the file's keys for them (the third is misspelt in GGUF itself).
+const NAMED: [(&str, &str); 4] = [("pad", "padding"), ("cls", "cls"), ("sep", "seperator"), ("mask", "mask")];
 
 enum Model {
     Bpe(Box<Bpe>),
@@ -49,6 +52,7 @@ pub struct Tokenizer {
     n_vocab: usize,
     bos: Option<u32>,
     eos: Option<u32>,
+    named: Vec<(&'static str, Option<u32>)>,
     eog: Vec<u32>,
     add_bos: bool,
     add_eos: bool,
@@ -92,6 +96,10 @@ impl Tokenizer {
         let eos = id("eos", spm.then_some(2))?;
         let unknown = id("unknown", spm.then_some(0))?;
         let ends = [eos, id("eot", None)?, id("eom", None)?];
+        let mut named = vec![("bos", bos), ("eos", eos), ("unk", unknown)];
+        for (name, key) in NAMED {
+            named.push((name, id(key, None)?));
+        }
         let add_bos = pre.is_none_or(|pre| pre.add_bos);
         let add_bos = metadata.bool("tokenizer.ggml.add_bos_token")?.unwrap_or(add_bos);
         let add_eos = metadata.bool("tokenizer.ggml.add_eos_token")?.unwrap_or(false);
@@ -108,7 +116,7 @@ impl Tokenizer {
                 Model::Bpe(Box::new(Bpe::new(tokens, merges, pre)?))
             }
         };
-        Ok(Tokenizer { vocab, special, model, n_vocab, bos, eos, eog, add_bos, add_eos, add_space_prefix })
+        Ok(Tokenizer { vocab, special, model, n_vocab, bos, eos, named, eog, add_bos, add_eos, add_space_prefix })
     }
 
     /// A text of so many bytes has at least this many tokens: tells a hopeless prompt without
@@ -147,10 +155,11 @@ impl Tokenizer {
             after_special = matches!(piece, Piece::Token(_));
         }
         if options.add_special {
-            if let (true, Some(bos)) = (self.add_bos, self.bos) {
+            // Once, where the text has it already.
+            if let Some(bos) = self.bos.filter(|bos| self.add_bos && ids.first() != Some(bos)) {
                 ids.insert(0, bos);
             }
-            if let (true, Some(eos)) = (self.add_eos, self.eos) {
+            if let Some(eos) = self.eos.filter(|eos| self.add_eos && ids.last() != Some(eos)) {
                 ids.push(eos);
             }
         }
@@ -228,6 +237,17 @@ impl Tokenizer {
         self.eos
     }
 
+    /// The tokens that have a role, by Hugging Face's name for it: `bos`, `eos`, `unk`, `pad`, …
+    pub fn named_tokens(&self) -> impl Iterator<Item = (&'static str, Option<u32>)> {
+        self.named.iter().copied()
+    }
+
+    /// The texts of the control tokens.
+    pub fn control_texts(&self) -> impl Iterator<Item = &str> {
+        let control = |&(_, kind): &(u32, Kind)| kind == Kind::Control;
+        self.vocab.kinds().filter(control).filter_map(|(id, _)| self.vocab.text(id))
+    }
+
     /// Whether texts start with BOS (`tokenizer.ggml.add_bos_token` or the model type's default).
     pub fn adds_bos(&self) -> bool {
         self.add_bos && self.bos.is_some()
@@ -251,6 +271,7 @@ fn without_vocab(metadata: &Metadata) -> Result<Tokenizer> {
         n_vocab,
         bos: None,
         eos: None,
+        named: Vec::new(),
         eog: Vec::new(),
         add_bos: false,
         add_eos: false,
