@@ -87,6 +87,11 @@ impl ChatTemplate {
         Ok(template)
     }
 
+    /// The template's own text, without tags that only mark what is trained on.
+    pub fn source(&self) -> String {
+        self.environment.get_template("chat").map(|template| template.source().to_string()).unwrap_or_default()
+    }
+
     /// Whether the probe comes out of the template as text (not quoted, as within a printed list).
     fn shows(&self, content: Json) -> bool {
         let options = RenderOptions { add_generation_prompt: true, ..RenderOptions::default() };
