@@ -2,5 +2,6 @@
 
 pub mod forms;
 pub mod parse;
+mod probe;
 pub mod reasoning;
 mod units;

@@ -2,8 +2,9 @@
 
 use serde_json::{Map, Value as Json, json};
 
+use crate::chat::probe::{CONTENT, Probe};
 use crate::chat::units::units;
-use crate::text::template::{ChatTemplate, RenderOptions};
+use crate::text::template::ChatTemplate;
 
 /// The texts around a model's reasoning.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -35,12 +36,7 @@ const SPECIAL: [Row; 6] = [
     ("to=self<|message|>", " to=self<|message|>", "<|eom|>", &[" to=user<|message|>", "<|start|>assistant", "<|eom|>"]),
     ("<|channel>thought", "<|channel>thought", "<channel|>", &[]),
     ("[BEGIN FINAL RESPONSE]", "Here are my reasoning steps:", "[BEGIN FINAL RESPONSE]", &["[END FINAL RESPONSE]"]),
-    (
-        "<|begin|>assistant",
-        "<|think|>",
-        "<|end|>",
-        &["<|begin|>assistant", "<|content|>", "<|end|>"],
-    ),
+    ("<|begin|>assistant", "<|think|>", "<|end|>", &["<|begin|>assistant", "<|content|>", "<|end|>"]),
     (
         "<|end_of_msg|>",
         "<|open|>think<|sep|>",
@@ -60,9 +56,7 @@ const TAGS: [(&str, &str); 7] = [
     ("<think>", "</think>"),
 ];
 
-const QUESTION: &str = "zqquestionqz";
 const THOUGHT: &str = "zqthoughtqz";
-const CONTENT: &str = "zqcontentqz";
 
 impl ReasoningForm {
     /// How this template's model thinks: what the template renders or says; else `<think>`, which models without a word of
@@ -74,13 +68,14 @@ impl ReasoningForm {
     /// `None` where the template has no reasoning.
     pub fn derive(template: &ChatTemplate, variables: &Map<String, Json>) -> Option<ReasoningForm> {
         let source = template.source();
+        let probe = Probe::new(template, variables, None);
         let special = SPECIAL.iter().find(|(word, ..)| source.contains(word)).map(|(_, open, close, markup)| {
             let markup = markup.iter().map(ToString::to_string).collect();
             ReasoningForm { open: (*open).into(), close: (*close).into(), markup }
         });
-        special.or_else(|| rendered(template, variables)).or_else(|| {
+        special.or_else(|| rendered(&probe)).or_else(|| {
             let tags = TAGS.iter().find(|(open, close)| source.contains(open) || source.contains(close))?;
-            Some(ReasoningForm { markup: markup(template, variables), ..ReasoningForm::tags(tags) })
+            Some(ReasoningForm { markup: markup(&probe), ..ReasoningForm::tags(tags) })
         })
     }
 
@@ -94,34 +89,26 @@ impl ReasoningForm {
     }
 }
 
-/// What the template puts behind a question.
-fn render(template: &ChatTemplate, variables: &Map<String, Json>, reply: Json) -> Option<String> {
-    let options = RenderOptions { now: Some(0), extra: variables.clone(), ..RenderOptions::default() };
-    let question = json!({"role": "user", "content": QUESTION});
-    let text = template.render(&json!([question, reply]), &options).ok()?;
-    Some(text.rsplit_once(QUESTION)?.1.to_string())
-}
-
 /// The tags around a marked thought.
-fn rendered(template: &ChatTemplate, variables: &Map<String, Json>) -> Option<ReasoningForm> {
+fn rendered(probe: &Probe<'_>) -> Option<ReasoningForm> {
     let fields = ["reasoning_content", "reasoning", "thinking"];
     let mut reply = json!({"role": "assistant", "content": CONTENT});
     for field in fields {
         reply[field] = THOUGHT.into();
     }
-    let text = render(template, variables, reply)?;
+    let text = probe.reply(&reply)?;
     let (head, rest) = text.split_once(THOUGHT)?;
     let (between, _) = rest.split_once(CONTENT)?;
     let open = units(head.trim_end()).last().copied()?;
     let close = units(between.trim_start()).first().copied()?;
     let is_pair = open.len() > 2 && close.len() > 2 && head.matches(open).count() == 1;
-    is_pair.then(|| ReasoningForm { markup: markup(template, variables), open: open.into(), close: close.into() })
+    is_pair.then(|| ReasoningForm { markup: markup(probe), open: open.into(), close: close.into() })
 }
 
 /// Tags around a marked reply: the last before it, where it also has one of its own behind it.
-fn markup(template: &ChatTemplate, variables: &Map<String, Json>) -> Vec<String> {
+fn markup(probe: &Probe<'_>) -> Vec<String> {
     let found = || {
-        let text = render(template, variables, json!({"role": "assistant", "content": CONTENT}))?;
+        let text = probe.reply(&json!({"role": "assistant", "content": CONTENT}))?;
         let (head, tail) = text.split_once(CONTENT)?;
         let open = units(head).last().copied().filter(|tag| tag.len() > 2)?;
         let close = units(tail).first().copied().filter(|tag| tag.len() > 2)?;

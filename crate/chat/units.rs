@@ -16,9 +16,9 @@ pub(super) fn units(text: &str) -> Vec<&str> {
 fn tag(text: &str) -> Option<usize> {
     let end = match text.as_bytes().first()? {
         b'<' => text[1..].find(['<', '>', '\n', '"']).filter(|at| text[1 + at..].starts_with('>'))?,
-        b'[' => text[1..].find(|c: char| !c.is_ascii_uppercase() && !"_/ ".contains(c)).filter(|at| {
-            *at > 2 && text[1 + at..].starts_with(']')
-        })?,
+        b'[' => text[1..]
+            .find(|c: char| !c.is_ascii_uppercase() && !"_/ ".contains(c))
+            .filter(|at| *at > 2 && text[1 + at..].starts_with(']'))?,
         _ => return None,
     };
     (end > 0 && end < 64).then_some(end + 2)

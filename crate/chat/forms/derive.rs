@@ -4,13 +4,15 @@ use serde_json::{Map, Value as Json, json};
 
 use super::locate::{FIRST, Marks, SECOND, locate};
 use super::{Call, Form, Origin, Part, table};
+use crate::chat::probe::{CONTENT, Probe, QUESTION};
 use crate::chat::reasoning::ReasoningForm;
 use crate::chat::units::{common_end, common_start, units};
-use crate::text::template::{ChatTemplate, RenderOptions};
+use crate::text::template::ChatTemplate;
 
-const QUESTION: &str = "zqquestionqz";
-const CONTENT: &str = "zqcontentqz";
 const NUMBER: i64 = 7_041_776;
+
+/// What is longer is the template's own text, as Command-R's.
+const MAX_CLOSE: usize = 100;
 
 /// A call's arguments are given to templates as an object; a few want its JSON as text. Ids are free, or those that a
 /// model makes of the name.
@@ -25,53 +27,52 @@ impl Form {
             return Form { writes_calls: true, ..form };
         }
         Form::derive(template, variables).or_else(|| table::form(template, variables)).unwrap_or_else(|| {
-            let lists_tools = lists_tools(template, variables);
-            Form { lists_tools, ..Form::generic() }
+            let Abilities { lists_tools, takes_system } = abilities(template, variables);
+            Form { lists_tools, takes_system, ..Form::generic() }
         })
     }
 
     /// `None` where the template renders no calls, or in a way that was not understood.
     pub fn derive(template: &ChatTemplate, variables: &Map<String, Json>) -> Option<Form> {
-        let probe = Probe::new(template, variables);
-        WAYS.into_iter().find_map(|(as_text, id_of_name)| probe.form(as_text, id_of_name))
+        let calls = Calls::new(template, variables);
+        WAYS.into_iter().find_map(|(as_text, id_of_name)| calls.form(as_text, id_of_name))
     }
 }
 
-/// Whether the template shows a tool's name to the model.
-pub(super) fn lists_tools(template: &ChatTemplate, variables: &Map<String, Json>) -> bool {
-    Probe::new(template, variables).lists_tools()
+/// What a template can do by itself.
+pub(super) struct Abilities {
+    /// Shows a tool's name to the model.
+    pub lists_tools: bool,
+    /// Has a place for a system text.
+    pub takes_system: bool,
 }
 
-struct Probe<'a> {
-    template: &'a ChatTemplate,
-    options: RenderOptions,
+pub(super) fn abilities(template: &ChatTemplate, variables: &Map<String, Json>) -> Abilities {
+    Calls::new(template, variables).abilities()
+}
+
+struct Calls<'a> {
+    probe: Probe<'a>,
     reasoning: Option<ReasoningForm>,
 }
 
-impl<'a> Probe<'a> {
-    fn new(template: &'a ChatTemplate, variables: &Map<String, Json>) -> Probe<'a> {
-        let tools = Some(json!([FIRST.tool(), SECOND.tool()]));
-        let options =
-            RenderOptions { tools, now: Some(0), extra: variables.clone(), ..RenderOptions::default() };
-        Probe { template, options, reasoning: ReasoningForm::derive(template, variables) }
+impl<'a> Calls<'a> {
+    fn new(template: &'a ChatTemplate, variables: &Map<String, Json>) -> Calls<'a> {
+        let probe = Probe::new(template, variables, Some(json!([FIRST.tool(), SECOND.tool()])));
+        Calls { probe, reasoning: ReasoningForm::derive(template, variables) }
     }
 
-    fn lists_tools(&self) -> bool {
-        let question = json!([{"role": "user", "content": QUESTION}]);
-        self.template.render(&question, &self.options).is_ok_and(|text| text.contains(FIRST.name))
-    }
-
-    /// What follows the question.
-    fn render(&self, reply: Option<Json>, add_generation_prompt: bool) -> Option<String> {
-        let mut messages = vec![json!({"role": "user", "content": QUESTION})];
-        messages.extend(reply);
-        let options = RenderOptions { add_generation_prompt, ..self.options.clone() };
-        let text = self.template.render(&Json::Array(messages), &options).ok()?;
-        Some(text.rsplit_once(QUESTION)?.1.to_string())
+    fn abilities(&self) -> Abilities {
+        let question = json!({"role": "user", "content": QUESTION});
+        let shows = |messages, what| self.probe.messages(&messages, false).is_some_and(|text| text.contains(what));
+        Abilities {
+            lists_tools: shows(json!([question]), FIRST.name),
+            takes_system: shows(json!([{"role": "system", "content": CONTENT}, question]), CONTENT),
+        }
     }
 
     fn calls(&self, content: &str, calls: Vec<Json>) -> Option<String> {
-        self.render(Some(json!({"role": "assistant", "content": content, "tool_calls": calls})), false)
+        self.probe.reply(&json!({"role": "assistant", "content": content, "tool_calls": calls}))
     }
 
     fn form(&self, as_text: bool, id_of_name: bool) -> Option<Form> {
@@ -86,11 +87,13 @@ impl<'a> Probe<'a> {
         let first = || call(&FIRST, 0, arguments(&FIRST));
         let one = self.calls("", vec![first()])?;
         let found = locate(&one, &FIRST)?;
-        let plain = self.render(Some(json!({"role": "assistant", "content": CONTENT})), false);
+        let plain = self.probe.reply(&json!({"role": "assistant", "content": CONTENT}));
         let tail = plain.as_ref().and_then(|plain| plain.split_once(CONTENT)).map(|(_, tail)| tail.to_string());
+        let abilities = self.abilities();
         let mut form = Form {
             origin: Origin::Template,
-            lists_tools: self.lists_tools(),
+            lists_tools: abilities.lists_tools,
+            takes_system: abilities.takes_system,
             writes_calls: true,
             id_of_name,
             call: found.call.clone(),
@@ -101,7 +104,9 @@ impl<'a> Probe<'a> {
             let span = locate(&text, &FIRST)?.span;
             Some(text[..span.start].rsplit_once(CONTENT)?.1.to_string())
         });
-        if let Some(beside) = beside.filter(|beside| beside.trim().len() < pre.trim().len() && !beside.trim().is_empty()) {
+        if let Some(beside) =
+            beside.filter(|beside| beside.trim().len() < pre.trim().len() && !beside.trim().is_empty())
+        {
             pre = beside;
         }
         let two = self.calls("", vec![first(), call(&SECOND, 1, arguments(&SECOND))]);
@@ -127,20 +132,20 @@ impl<'a> Probe<'a> {
             }
         }
         self.kinds(&mut form, first());
-        form.tidy();
+        form.tidy(tail.as_deref().unwrap_or_default());
         Some(form)
     }
 
     /// Of the text before a call, what is the call's and not the start of every reply (`plain`, one without calls).
     fn own(&self, text: &str, plain: Option<&str>) -> String {
-        let prompt = self.render(None, true).unwrap_or_default();
+        let prompt = self.probe.prompt().unwrap_or_default();
         let from_prompt = if text.starts_with(&prompt) { prompt.len() } else { 0 };
         let head = plain.and_then(|plain| plain.split_once(CONTENT)).map(|(head, _)| common_start(text, head));
         // Back to where a word or tag begins: two headers may share a few letters.
         let whole = |head: String| {
             let mut length = head.len();
             for unit in units(&head).into_iter().rev() {
-                if unit.len() > 1 || unit.trim().is_empty() || length == text.len() {
+                if unit.len() > 1 || unit.trim().is_empty() {
                     break;
                 }
                 length -= unit.len();
@@ -155,7 +160,8 @@ impl<'a> Probe<'a> {
     /// Completes pairs: a value that is no string may have another word before it.
     fn kinds(&self, form: &mut Form, mut call: Json) {
         let Call::Text(parts) = &mut form.call else { return };
-        let Some(pairs) = parts.iter_mut().find_map(|part| if let Part::Pairs(pairs) = part { Some(pairs) } else { None })
+        let Some(pairs) =
+            parts.iter_mut().find_map(|part| if let Part::Pairs(pairs) = part { Some(pairs) } else { None })
         else {
             return;
         };
@@ -204,13 +210,17 @@ fn with_index(first: Call, second: Call) -> Call {
 }
 
 impl Form {
-    /// White space around texts says nothing, nor does what is behind the end of a turn.
-    fn tidy(&mut self) {
-        for text in [&mut self.open, &mut self.before, &mut self.after, &mut self.between, &mut self.close] {
-            *text = text.trim().to_string();
+    /// White space before the first call says nothing, nor does what is behind the end of a turn (`tail`).
+    fn tidy(&mut self, tail: &str) {
+        let start = if self.open.is_empty() { &mut self.before } else { &mut self.open };
+        *start = start.trim_start().to_string();
+        let end = units(tail.trim_start()).first().copied().filter(|unit| unit.len() > 1);
+        if let Some(at) = end.and_then(|end| self.close.find(end)) {
+            self.close.truncate(at);
         }
-        if self.close.len() > 100 {
-            self.close = units(&self.close).into_iter().take(2).collect();
+        if self.close.len() > MAX_CLOSE {
+            self.close.clear();
         }
+        self.close.truncate(self.close.trim_end().len());
     }
 }

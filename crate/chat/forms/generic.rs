@@ -12,9 +12,9 @@ impl Form {
     /// Sotto's own: JSON in `<tool_call>` tags, which most models have seen.
     pub fn generic() -> Form {
         Form {
-            before: "<tool_call>".into(),
+            before: "<tool_call>\n".into(),
             call: Call::default(),
-            after: "</tool_call>".into(),
+            after: "\n</tool_call>".into(),
             several: true,
             ..Form::default()
         }
@@ -30,12 +30,14 @@ impl Form {
         }
         if !self.lists_tools && !tools.is_empty() {
             let text = self.explained(tools);
-            match messages.first_mut().filter(|first| first["role"] == "system" && first["content"].is_string()) {
+            let role = if self.takes_system { "system" } else { "user" };
+            match messages.first_mut().filter(|first| first["role"] == role && first["content"].is_string()) {
                 Some(first) => {
-                    let system = first["content"].as_str().unwrap_or_default();
-                    first["content"] = format!("{system}\n\n{text}").into();
+                    let own = first["content"].as_str().unwrap_or_default();
+                    let [a, b] = if self.takes_system { [own, &text] } else { [&text, own] };
+                    first["content"] = format!("{a}\n\n{b}").into();
                 }
-                None => messages.insert(0, json!({"role": "system", "content": text})),
+                None => messages.insert(0, json!({"role": role, "content": text})),
             }
         }
         messages

@@ -17,13 +17,10 @@ pub(super) struct Marks {
 }
 
 // Of letters and digits alone, an id of nine: Mistral's templates take no other.
-pub(super) const FIRST: Marks = Marks {
-    name: "zqfirstqz",
-    id: "zqida0001",
-    keys: ["zqkeyaqz", "zqkeybqz"],
-    values: ["zqvalueaqz", "zqvaluebqz"],
-};
-pub(super) const SECOND: Marks = Marks { name: "zqsecondqz", id: "zqidb0002", ..FIRST };
+pub(super) const FIRST: Marks =
+    Marks { name: "zqfirstqz", id: "zqida0001", keys: ["zqkeyaqz", "zqkeybqz"], values: ["zqvalueaqz", "zqvaluebqz"] };
+pub(super) const SECOND: Marks =
+    Marks { name: "zqsecondqz", id: "zqidb0002", keys: ["zqkeycqz", "zqkeydqz"], values: ["zqvaluecqz", "zqvaluedqz"] };
 
 impl Marks {
     pub fn arguments(&self) -> Json {

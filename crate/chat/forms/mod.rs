@@ -23,6 +23,8 @@ pub struct Form {
     pub several: bool,
     /// The template itself shows the tools to the model.
     pub lists_tools: bool,
+    /// The template takes a system text.
+    pub takes_system: bool,
     /// The template itself writes calls of earlier turns.
     pub writes_calls: bool,
     /// A call's id is made of its name and index (`functions.NAME:0`), not chosen freely.
@@ -94,6 +96,9 @@ pub struct Pairs {
 
 /// In [`Pairs::end`]: the key once more.
 pub const KEY: &str = "\u{1}";
+
+/// Gemma's quotes.
+pub(in crate::chat) const GEMMA: &str = "<|\"|>";
 
 impl Default for Call {
     fn default() -> Call {

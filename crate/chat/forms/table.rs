@@ -8,7 +8,7 @@ use crate::text::template::ChatTemplate;
 /// A word of a template's source, and (open, before, call, after, between, close) of its model's calls.
 type Row = (&'static str, fn() -> Call, [&'static str; 5]);
 
-const ROWS: [Row; 7] = [
+const ROWS: [Row; 8] = [
     // gpt-oss. The recipient stands before or behind the channel.
     ("<|channel|>commentary", harmony, ["", "to=functions.", "<|call|>", "", ""]),
     // Functionary 3.2.
@@ -17,6 +17,18 @@ const ROWS: [Row; 7] = [
     ("functools[", json, ["functools", "", "", ",", "]"]),
     // Granite 3.
     ("<|tool_call|>", json, ["<|tool_call|>", "", "", ",", "]"]),
+    // Kimi K2.
+    (
+        "<|tool_calls_section_begin|>",
+        kimi,
+        [
+            "<|tool_calls_section_begin|>",
+            "<|tool_call_begin|>functions.",
+            "<|tool_call_end|>",
+            "",
+            "<|tool_calls_section_end|>",
+        ],
+    ),
     // LFM2.
     ("<|tool_list_start|>", python, ["<|tool_call_start|>[", "", "", ",", "]<|tool_call_end|>"]),
     ("List of tools:", python, ["<|tool_call_start|>[", "", "", ",", "]<|tool_call_end|>"]),
@@ -36,6 +48,11 @@ fn harmony() -> Call {
     Call::Text(vec![Part::Name, Part::Anything, Part::Text("<|message|>".into()), Part::Json])
 }
 
+fn kimi() -> Call {
+    let argument = Part::Text("<|tool_call_argument_begin|>".into());
+    Call::Text(vec![Part::Name, Part::Text(":".into()), Part::Index, argument, Part::Json])
+}
+
 fn python() -> Call {
     Call::Text(vec![Part::Name, Part::Text("(".into()), Part::Literal { sep: '=' }, Part::Text(")".into())])
 }
@@ -43,9 +60,11 @@ fn python() -> Call {
 /// The form of a template that shows none by itself.
 pub fn form(template: &ChatTemplate, variables: &Map<String, Json>) -> Option<Form> {
     let source = template.source();
-    let (_, call, texts) = ROWS.iter().find(|(word, ..)| source.contains(word))?;
-    let lists_tools = derive::lists_tools(template, variables);
-    Some(Form { call: call(), origin: Origin::Table, several: true, lists_tools, ..form_of(*texts) })
+    let (word, call, texts) = ROWS.iter().find(|(word, ..)| source.contains(word))?;
+    let derive::Abilities { lists_tools, takes_system } = derive::abilities(template, variables);
+    // Of gpt-oss a call ends the turn.
+    let several = *word != ROWS[0].0;
+    Some(Form { call: call(), origin: Origin::Table, several, lists_tools, takes_system, ..form_of(*texts) })
 }
 
 /// The models that write otherwise than their template renders.

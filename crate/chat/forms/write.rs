@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value as Json, json};
 
-use super::{Call, Form, KEY, Pairs, Part};
+use super::{Call, Form, GEMMA, KEY, Pairs, Part};
 
 /// A whole call.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -55,10 +55,8 @@ impl Form {
                         Part::Json => *out += &Json::Object(call.arguments.clone()).to_string(),
                         Part::Pairs(pairs) => call.arguments.iter().for_each(|(key, value)| pairs.one(key, value, out)),
                         Part::Literal { sep } => {
-                            let pairs = call.arguments.iter().map(|(key, value)| {
-                                let value = if *sep == '=' { python(value) } else { value.to_string() };
-                                format!("{key}{sep}{value}")
-                            });
+                            let pairs =
+                                call.arguments.iter().map(|(key, value)| format!("{key}{sep}{}", literal(value, *sep)));
                             *out += &pairs.collect::<Vec<_>>().join(", ");
                         }
                     }
@@ -83,16 +81,20 @@ impl Pairs {
     }
 }
 
-/// JSON as a literal of Python.
-fn python(value: &Json) -> String {
+/// JSON as a literal of Python, or of Gemma where keys and values have a colon between.
+fn literal(value: &Json, sep: char) -> String {
+    let python = sep == '=';
+    let all = |list: Vec<String>| list.join(if python { ", " } else { "," });
     match value {
-        Json::Null => "None".into(),
-        Json::Bool(true) => "True".into(),
-        Json::Bool(false) => "False".into(),
-        Json::Array(list) => format!("[{}]", list.iter().map(python).collect::<Vec<_>>().join(", ")),
+        Json::Null if python => "None".into(),
+        Json::Bool(true) if python => "True".into(),
+        Json::Bool(false) if python => "False".into(),
+        Json::String(text) if !python => format!("{GEMMA}{text}{GEMMA}"),
+        Json::Array(list) => format!("[{}]", all(list.iter().map(|value| literal(value, sep)).collect())),
         Json::Object(map) => {
-            let entries = map.iter().map(|(key, value)| format!("{}: {}", Json::from(key.as_str()), python(value)));
-            format!("{{{}}}", entries.collect::<Vec<_>>().join(", "))
+            let key = |key: &str| if python { Json::from(key).to_string() } else { key.to_string() };
+            let entries = map.iter().map(|(name, value)| format!("{}:{}", key(name), literal(value, sep)));
+            format!("{{{}}}", all(entries.collect()))
         }
         value => value.to_string(),
     }

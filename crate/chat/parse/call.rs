@@ -17,6 +17,7 @@ pub(super) struct Found {
 
 /// The longest text that may stand where a form has [`Part::Anything`], or as an id.
 const MAX_ID: usize = 200;
+const MAX_NESTED: u32 = 20;
 
 /// A call that starts where the cursor is, with or without `open`. `inside`: a call came before, or a code fence, so that
 /// bare JSON may be a call. Fails where the tool is not among `tools`.
@@ -191,48 +192,79 @@ fn pairs_of(
     is_text: &dyn Fn(&str) -> Option<bool>,
 ) -> Step<Map<String, Json>> {
     let mut map = Map::new();
-    let value_start = pairs.value.trim();
-    while optional(cursor, &pairs.key)? {
-        let key_end = if value_start.is_empty() { "=" } else { value_start };
-        let key = cursor.until(key_end)?.trim();
-        if key.is_empty() || key.len() > MAX_ID || key.contains(['<', '\n']) {
-            return Err(Stop::Fail);
+    loop {
+        // What ends the pairs may start as a pair does.
+        let ended = if after.is_empty() { Err(Stop::Fail) } else { Cursor::new(cursor.rest()).text(after) };
+        if ended.is_ok() {
+            return Ok(map);
         }
-        let mut text_by_kind = None;
-        let mut value_text = pairs.value.as_str();
-        if let Some((of_string, _, rest)) = &pairs.kind {
-            let kind = cursor.until(rest.trim())?;
-            text_by_kind = Some(kind == of_string);
-            value_text = rest;
+        match (ended, optional(cursor, &pairs.key)) {
+            (Err(Stop::More), Ok(true) | Err(_)) | (_, Err(Stop::More)) => return Err(Stop::More),
+            (_, Ok(true)) => {}
+            _ => {
+                Cursor::new(cursor.rest()).text(units(after).first().copied().unwrap_or_default())?;
+                return Ok(map);
+            }
         }
-        if pairs.quoted {
-            let start = cursor.at;
-            let value = cursor.value()?;
-            debug_assert!(cursor.at > start, "a value has a length");
-            cursor.text(&pairs.end.replace(KEY, key))?;
-            map.insert(key.to_string(), value);
-            continue;
-        }
-        let end = pairs.end.replace(KEY, key);
-        let mut value = cursor.until(end.trim())?;
-        // A line break that the form has around a value is not the value's.
-        if value_text.ends_with('\n') {
-            value = value.strip_prefix('\n').unwrap_or(value);
-        }
-        if end.starts_with('\n') {
-            value = value.strip_suffix('\n').unwrap_or(value);
-        }
-        let value = typed(value, text_by_kind.or_else(|| is_text(key)));
-        map.insert(key.to_string(), value);
+        let (key, value) = pair(pairs, cursor, is_text)?;
+        map.insert(key, value);
     }
-    let units = units(after);
-    let mut ahead = *cursor;
-    ahead.text(units.first().copied().unwrap_or_default())?;
-    Ok(map)
+}
+
+/// A key and its value, behind the text before a key.
+fn pair(pairs: &Pairs, cursor: &mut Cursor<'_>, is_text: &dyn Fn(&str) -> Option<bool>) -> Step<(String, Json)> {
+    let key = cursor.until(pairs.value.trim())?.trim();
+    if key.is_empty() || key.len() > MAX_ID || key.contains(['<', '\n']) {
+        return Err(Stop::Fail);
+    }
+    let end = pairs.end.replace(KEY, key);
+    let (mut text_by_kind, mut start) = (None, pairs.value.as_str());
+    if let Some((of_string, _, rest)) = &pairs.kind {
+        text_by_kind = Some(cursor.until(rest.trim())? == of_string);
+        start = rest;
+    }
+    if pairs.quoted {
+        let value = cursor.value()?;
+        cursor.text(&end)?;
+        return Ok((key.to_string(), value));
+    }
+    let mut value = cursor.until(end.trim())?;
+    // A line break that the form has around a value is not the value's.
+    if start.ends_with('\n') {
+        value = value.strip_prefix('\n').unwrap_or(value);
+    }
+    if end.starts_with('\n') {
+        value = value.strip_suffix('\n').unwrap_or(value);
+    }
+    let is_text = text_by_kind.or_else(|| is_text(key));
+    let nested = (is_text != Some(true) && pairs.end.contains(KEY)).then(|| elements(pairs, value, 0)).flatten();
+    Ok((key.to_string(), nested.unwrap_or_else(|| typed(value, is_text))))
+}
+
+/// A list or map whose items are written as pairs themselves, lists by the key `item`: as MiniMax M3 does.
+fn elements(pairs: &Pairs, text: &str, depth: u32) -> Option<Json> {
+    let mut cursor = Cursor::new(text);
+    let mut items = Vec::new();
+    while optional(&mut cursor, &pairs.key).ok()? {
+        let key = cursor.until(pairs.value.trim()).ok()?;
+        let value = cursor.until(pairs.end.replace(KEY, key).trim()).ok()?;
+        let nested = if depth < MAX_NESTED { elements(pairs, value, depth + 1) } else { None };
+        items.push((key.to_string(), nested.unwrap_or_else(|| typed(value, None))));
+        if cursor.rest().trim().is_empty() {
+            let is_list = items.iter().all(|(key, _)| key == "item");
+            return Some(if is_list {
+                items.into_iter().map(|(_, value)| value).collect()
+            } else {
+                Json::Object(items.into_iter().collect())
+            });
+        }
+    }
+    None
 }
 
 /// A value that was written without quotes. `is_text`: what the tool's schema says of it.
 fn typed(text: &str, is_text: Option<bool>) -> Json {
+    let text = text.strip_prefix("<![CDATA[").and_then(|text| text.strip_suffix("]]>")).unwrap_or(text);
     if is_text == Some(true) {
         return text.into();
     }

@@ -2,6 +2,8 @@
 
 use serde_json::{Deserializer, Value as Json};
 
+use crate::chat::forms::GEMMA;
+
 /// Why reading stopped.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Stop {
@@ -14,8 +16,6 @@ pub(super) type Step<T> = Result<T, Stop>;
 
 /// Values nest no deeper than JSON's may.
 const MAX_DEPTH: u32 = 100;
-/// Gemma's quotes.
-const GEMMA: &str = "<|\"|>";
 
 #[derive(Clone, Copy)]
 pub(super) struct Cursor<'a> {
@@ -173,11 +173,22 @@ impl<'a> Cursor<'a> {
                         }
                         out.push(char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER));
                     }
-                    other => out.push(other),
+                    other => {
+                        if !"\\/'\"\n".contains(other) {
+                            out.push('\\');
+                        }
+                        out.push(other);
+                    }
                 },
                 char if char == quote => {
-                    self.at += at + char.len_utf8();
-                    return Ok(out);
+                    // Templates that quote by hand leave quotes within as they are: the last is before a comma or bracket.
+                    let after = self.at + at + char.len_utf8();
+                    let next = self.text[after..].trim_start().chars().next().ok_or(Stop::More)?;
+                    if ",:=)]}".contains(next) {
+                        self.at = after;
+                        return Ok(out);
+                    }
+                    out.push(char);
                 }
                 char => out.push(char),
             }

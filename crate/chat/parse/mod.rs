@@ -41,8 +41,9 @@ pub struct Parser {
     tools: Tools,
     /// Where to stop and look: texts without white space.
     starts: Vec<(String, Start)>,
-    /// What may follow a call and says nothing.
+    /// What may follow a call and says nothing, by the form of the last.
     closers: Vec<String>,
+    closing: Option<usize>,
     held: String,
     /// As many bytes of `held` are the prompt's, and never come out.
     ghost: usize,
@@ -51,9 +52,11 @@ pub struct Parser {
     thinking: bool,
     /// Nothing but white space since the start, a call or a thought.
     blank: bool,
+    /// Content has come out.
+    started: bool,
     /// White space at the start of what comes is not the reply's.
     trims: bool,
-    /// In code fences, as far as calls were found in them.
+    /// The last call was in a code fence.
     fenced: bool,
     calls: usize,
     /// No call is looked for before `held` is as long as this.
@@ -65,6 +68,8 @@ pub struct Parser {
 enum Start {
     Call,
     Reasoning,
+    /// The end of reasoning that never began.
+    Close,
     Markup,
 }
 
@@ -85,19 +90,13 @@ impl Parser {
             }
         };
         add(&reasoning.open, Start::Reasoning);
+        add(&reasoning.close, Start::Close);
         reasoning.markup.iter().for_each(|text| add(text, Start::Markup));
         for form in &forms {
             add(first_word(&form.open), Start::Call);
             add(first_word(&form.before), Start::Call);
             add(FENCE, Start::Call);
         }
-        let mut closers = vec![FENCE.to_string()];
-        for form in &forms {
-            let texts = [&form.after, &form.between, &form.close];
-            closers.extend(texts.iter().flat_map(|text| units(text)).filter(|unit| !unit.trim().is_empty()).map(String::from));
-        }
-        closers.sort_by_key(|closer| std::cmp::Reverse(closer.len()));
-        closers.dedup();
         let opened = forms.first().and_then(|form| {
             let open = format!("{}{}", form.open, form.before);
             prompt.trim_end().ends_with(open.as_str()).then_some(open)
@@ -110,11 +109,13 @@ impl Parser {
             reasoning: reasoning.clone(),
             tools,
             starts,
-            closers,
+            closers: Vec::new(),
+            closing: None,
             held,
             space: String::new(),
             thinking,
             blank: true,
+            started: false,
             trims: thinking,
             fenced: false,
             calls: 0,
@@ -162,16 +163,17 @@ impl Parser {
         if self.thinking {
             return self.thought(end, out);
         }
-        if self.blank && self.after_call(end) {
-            return !self.held.is_empty();
+        if self.blank && self.calls > 0 && self.after_call(end) {
+            return false;
         }
+        // Behind a call another may follow without a word; JSON may be one at the start of a reply.
         let bare = (self.blank && !self.tools.is_empty())
             .then(|| self.held.len() - self.held.trim_start().len())
-            .filter(|at| self.held[*at..].starts_with(['{', '[']))
+            .filter(|at| self.calls > 0 || self.held[*at..].starts_with(['{', '[']))
             .map(|at| (at, 0, Start::Call));
-        let found = self.starts.iter().filter_map(|(text, start)| Some((self.held.find(text)?, text.len(), *start)));
-        // Of several at one place the longest; a call's before others.
-        let found = found.chain(bare).min_by_key(|(at, length, _)| (*at, std::cmp::Reverse(*length)));
+        // Of several at one place the longest.
+        let found =
+            self.first_start().into_iter().chain(bare).min_by_key(|(at, length, _)| (*at, std::cmp::Reverse(*length)));
         let keep = if end { 0 } else { self.may_begin() };
         let Some((at, length, start)) = found.filter(|(at, ..)| *at <= self.held.len() - keep) else {
             let whole = self.held.len() - keep;
@@ -192,7 +194,8 @@ impl Parser {
                 self.skip(length);
                 self.thinking = true;
             }
-            Start::Reasoning => self.content(length, out),
+            Start::Close if self.blank => self.skip(length),
+            Start::Reasoning | Start::Close => self.content(length, out),
             Start::Call => return self.try_call(end, out),
         }
         true
@@ -212,35 +215,65 @@ impl Parser {
         shown
     }
 
-    /// White space and closing texts behind a call. `true` where more text may complete one.
+    /// Takes white space and closing texts behind a call. `true` where more text may complete one.
     fn after_call(&mut self, end: bool) -> bool {
-        if self.calls == 0 {
-            return false;
-        }
-        loop {
+        'closer: loop {
             let space = self.held.len() - self.held.trim_start().len();
             let space = self.drain(space);
             if self.space.is_empty() {
                 self.space = space;
             }
-            if self.starts.iter().any(|(start, _)| start != FENCE && self.held.starts_with(start.as_str())) {
-                return self.held.is_empty();
+            let before = self.closing.map(|form| self.forms[form].before.trim()).filter(|text| !text.is_empty());
+            if let Some(before) = before {
+                match Cursor::new(&self.held).text(before) {
+                    Ok(()) => break,
+                    Err(Stop::More) if !end => return true,
+                    Err(_) => {}
+                }
             }
-            if !end && self.held.len() < FENCE.len() && FENCE.starts_with(&self.held) {
-                return true;
+            for closer in &self.closers {
+                let mut cursor = Cursor::new(&self.held);
+                match cursor.text(closer) {
+                    Ok(()) => {
+                        if closer == FENCE {
+                            self.closers.retain(|closer| closer != FENCE);
+                        }
+                        self.drain(cursor.at);
+                        continue 'closer;
+                    }
+                    Err(Stop::More) if !end => return true,
+                    Err(_) => {}
+                }
             }
-            if self.held.starts_with(FENCE) && !self.fenced {
-                return false;
-            }
-            let Some(closer) = self.closers.iter().find(|closer| self.held.starts_with(closer.as_str())) else { break };
-            if *closer == FENCE {
-                self.fenced = false;
-            }
-            let length = closer.len();
-            self.drain(length);
+            break;
         }
-        let begins = |text: &String| text.len() > self.held.len() && text.starts_with(&self.held);
-        self.held.is_empty() || !end && (self.closers.iter().any(begins))
+        self.held.is_empty()
+    }
+
+    /// What may follow a call of this form: its texts, and each of their tags.
+    fn set_closers(&mut self, form: usize, fenced: bool) {
+        self.closing = Some(form);
+        let form = &self.forms[form];
+        let texts = [&form.after, &form.between, &form.close];
+        let is_tag = |unit: &&str| !unit.trim().is_empty() && !unit.starts_with(char::is_alphanumeric);
+        let mut closers: Vec<String> = texts.iter().map(|text| text.trim().to_string()).collect();
+        closers.extend(texts.iter().flat_map(|text| units(text)).filter(is_tag).map(String::from));
+        if fenced {
+            closers.push(FENCE.into());
+        }
+        closers.retain(|closer| !closer.is_empty());
+        closers.sort_by_key(|closer| std::cmp::Reverse(closer.len()));
+        closers.dedup();
+        self.closers = closers;
+    }
+
+    /// Where the first of `starts` is, its length, and what it starts.
+    fn first_start(&self) -> Option<(usize, usize, Start)> {
+        let bytes = self.held.as_bytes();
+        (0..bytes.len()).find_map(|at| {
+            let here = self.starts.iter().filter(|(text, _)| bytes[at..].starts_with(text.as_bytes()));
+            here.max_by_key(|(text, _)| text.len()).map(|(text, start)| (at, text.len(), *start))
+        })
     }
 
     /// The length of the longest end of `held` that may begin one of `starts`, in bytes.
@@ -261,9 +294,14 @@ impl Parser {
             self.space += start;
             return;
         }
-        let text = std::mem::take(&mut self.space) + shown;
+        let mut space = std::mem::take(&mut self.space);
+        if self.calls > 0 && !self.started {
+            space.clear();
+        }
+        let text = space + shown;
         self.space = start[shown.len()..].to_string();
-        (self.blank, self.trims, self.fenced) = (false, false, false);
+        (self.started, self.blank, self.trims, self.fenced) = (true, false, false, false);
+        self.closers.clear();
         push(out, Delta::Content(text));
     }
 
@@ -317,9 +355,10 @@ impl Parser {
             let rest = cursor.rest();
             cursor.at += rest.find(|c: char| !c.is_alphanumeric() && !"_-".contains(c)).unwrap_or(rest.len());
         }
-        for form in &self.forms {
+        for (index, form) in self.forms.iter().enumerate() {
             let mut ahead = cursor;
-            outcome = call::call(form, &mut ahead, &self.tools, self.blank || fenced).map(|found| (found, ahead.at));
+            let found = call::call(form, &mut ahead, &self.tools, self.blank || fenced);
+            outcome = found.map(|found| (found, ahead.at, index));
             match outcome {
                 Err(Stop::Fail) => {}
                 Err(Stop::More) if end => outcome = Err(Stop::Fail),
@@ -327,14 +366,15 @@ impl Parser {
             }
         }
         match outcome {
-            Ok((found, length)) => {
+            Ok((found, length, form)) => {
                 self.drain(length);
+                self.fenced |= fenced;
+                self.set_closers(form, self.fenced);
                 let delta =
                     Delta::Call { index: self.calls, id: found.id, name: Some(found.name), arguments: found.arguments };
                 push(out, delta);
                 self.calls += 1;
-                self.fenced |= fenced;
-                (self.blank, self.trims) = (true, true);
+                (self.blank, self.trims) = (true, false);
             }
             Err(Stop::More) => {
                 // Read again when there is clearly more: a long call is not read for each of its tokens.
