@@ -4,6 +4,7 @@ use serde_json::{Map, Value as Json, json};
 
 use crate::text::template::{ChatTemplate, RenderOptions};
 
+// cspell:ignoreRegExp zq\w+
 pub(super) const QUESTION: &str = "zqquestionqz";
 pub(super) const CONTENT: &str = "zqcontentqz";
 

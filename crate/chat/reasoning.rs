@@ -19,7 +19,7 @@ pub struct ReasoningForm {
 type Row = (&'static str, &'static str, &'static str, &'static [&'static str]);
 
 /// Before all else: forms that cannot be read off a rendered reply.
-const SPECIAL: [Row; 6] = [
+const SPECIAL: [Row; 7] = [
     (
         "<|channel|>analysis",
         "<|channel|>analysis<|message|>",
@@ -28,6 +28,7 @@ const SPECIAL: [Row; 6] = [
             "<|start|>assistant",
             "<|channel|>final<|message|>",
             "<|channel|>commentary<|message|>",
+            "<|channel|>commentary",
             "<|end|>",
             "<|return|>",
             "<|call|>",
@@ -35,6 +36,7 @@ const SPECIAL: [Row; 6] = [
     ),
     ("to=self<|message|>", " to=self<|message|>", "<|eom|>", &[" to=user<|message|>", "<|start|>assistant", "<|eom|>"]),
     ("<|channel>thought", "<|channel>thought", "<channel|>", &[]),
+    (">>>all", "<think>", "</think>", &[">>>all\n"]),
     ("[BEGIN FINAL RESPONSE]", "Here are my reasoning steps:", "[BEGIN FINAL RESPONSE]", &["[END FINAL RESPONSE]"]),
     ("<|begin|>assistant", "<|think|>", "<|end|>", &["<|begin|>assistant", "<|content|>", "<|end|>"]),
     (
@@ -56,7 +58,7 @@ const TAGS: [(&str, &str); 7] = [
     ("<think>", "</think>"),
 ];
 
-const THOUGHT: &str = "zqthoughtqz";
+const THOUGHT: &str = "zqthoughtqz"; // cspell:ignore zqthoughtqz
 
 impl ReasoningForm {
     /// How this template's model thinks: what the template renders or says; else `<think>`, which models without a word of

@@ -101,8 +101,28 @@ impl Rendered<'_> {
         RenderOptions { add_generation_prompt, tools: Some(tools()), now: Some(0), extra }
     }
 
-    /// What the model would have written: what its template writes of the reply, after the prompt.
-    fn reply(&self, content: &str, calls: &[(&str, Value)], as_text: bool) -> Option<(String, String)> {
+    /// What the model would have written: what its template writes of the reply, after the prompt; and that prompt, as far
+    /// as the two agree or it starts the thought.
+    fn reply(&self, reply: Value) -> Option<(String, String)> {
+        let question = json!({"role": "user", "content": QUESTION});
+        let tools = tools();
+        let render = |messages: &[Value], prompt| {
+            let messages = self.form.messages(messages, tools.as_array()?);
+            self.template.render(&messages.into(), &self.options(prompt)).ok()
+        };
+        let (prompt, whole) = (render(std::slice::from_ref(&question), true)?, render(&[question, reply], false)?);
+        let same = prompt.char_indices().zip(whole.chars()).find(|((_, a), b)| a != b);
+        let mut shared = same.map_or(prompt.len().min(whole.len()), |((at, _), _)| at);
+        // Where the prompt ends otherwise than in a conversation, it differs at a tag.
+        if let Some(tag) = prompt[..shared].rfind('<').filter(|tag| !prompt[*tag..shared].contains('>')) {
+            shared = tag;
+        }
+        let text = whole[shared..].to_string();
+        let opened = self.reasoning.opened_by(&prompt) && text.contains(&self.reasoning.close);
+        Some((if opened { prompt } else { prompt[..shared].to_string() }, text))
+    }
+
+    fn calls(&self, calls: &[(&str, Value)], as_text: bool) -> Option<(String, String)> {
         let call = |(index, (name, arguments)): (usize, &(&str, Value))| {
             let id =
                 if self.form.id_of_name { format!("functions.{name}:{index}") } else { format!("abcdef00{index}") };
@@ -110,87 +130,77 @@ impl Rendered<'_> {
             json!({"id": id, "type": "function", "function": {"name": name, "arguments": arguments}})
         };
         let calls: Vec<Value> = calls.iter().enumerate().map(call).collect();
-        let question = json!({"role": "user", "content": QUESTION});
-        let mut reply = json!({"role": "assistant", "content": content});
-        if !calls.is_empty() {
-            reply["tool_calls"] = calls.into();
-        }
-        let messages = json!([question, reply]);
-        let messages = self.form.messages(messages.as_array()?, tools().as_array()?);
-        let prompt = self.form.messages(&[question], tools().as_array()?);
-        let render = |messages: Vec<Value>, prompt| self.template.render(&messages.into(), &self.options(prompt)).ok();
-        let (prompt, whole) = (render(prompt, true)?, render(messages, false)?);
-        // Where the prompt ends otherwise than in a conversation (open reasoning), the reply starts behind the question.
-        let shared =
-            prompt.char_indices().zip(whole.chars()).find(|((_, a), b)| a != b).map_or(prompt.len(), |((at, _), _)| at);
-        let shared = if whole.starts_with(&prompt) {
-            prompt.len()
-        } else {
-            // Not within a tag.
-            let tag = prompt[..shared].rfind('<').unwrap_or(0);
-            if prompt[tag..shared].contains('>') { shared } else { tag }
-        };
-        Some((prompt.clone(), whole[shared.min(whole.len())..].to_string()))
+        self.reply(json!({"role": "assistant", "content": "", "tool_calls": calls}))
     }
-}
 
-#[test]
-fn calls_of_llama_cpps_templates_come_back() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/llama.cpp-templates");
-    let folder = std::env::var_os("SOTTO_TEMPLATES").map_or(folder, Into::into);
-    let Ok(files) = std::fs::read_dir(&folder) else {
-        eprintln!(
-            "Not tested: there are no templates in {}; `node tools/fetch-templates.mjs` fetches them.",
-            folder.display()
-        );
-        return;
-    };
-    let mut paths: Vec<_> = files.flatten().map(|file| file.path()).collect();
-    paths.sort();
-    let mut wrong: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    let mut right = 0;
-    for path in paths.iter().filter(|path| path.extension().is_some_and(|e| e == "jinja")) {
-        let name = path.file_stem().unwrap().to_string_lossy().into_owned();
-        let template = match ChatTemplate::new(&std::fs::read_to_string(path).unwrap()) {
-            Ok(template) => template,
-            Err(error) => {
-                wrong.entry(name).or_default().push(error.message);
-                continue;
-            }
-        };
-        let variables = Map::new();
-        let (form, reasoning) = (Form::of(&template, &variables), ReasoningForm::of(&template, &variables));
-        let rendered = Rendered { template: &template, form, reasoning };
-        for (case, calls) in cases() {
-            if calls.len() > 1 && !rendered.form.several {
-                continue;
-            }
-            let Some((prompt, text)) = rendered.reply("", &calls, false).or_else(|| rendered.reply("", &calls, true))
-            else {
-                wrong.entry(name.clone()).or_default().push(format!("{case}: not rendered"));
+    fn parser(&self, prompt: &str) -> Parser {
+        Parser::new(&self.form, &self.reasoning, tools().as_array().unwrap(), prompt)
+    }
+
+    /// Complaints, and how many cases are right.
+    fn check_calls(&self) -> (Vec<String>, usize) {
+        let (mut wrong, mut right) = (Vec::new(), 0);
+        for (case, calls) in cases().into_iter().filter(|(_, calls)| self.form.several || calls.len() == 1) {
+            let Some((prompt, text)) = self.calls(&calls, false).or_else(|| self.calls(&calls, true)) else {
+                wrong.push(format!("{case}: not rendered"));
                 continue;
             };
-            // A conversation may have no thought where the prompt starts one.
-            let (form, reasoning) = (&rendered.form, &rendered.reasoning);
-            let skips = reasoning.opened_by(&prompt) && !text.contains(&reasoning.close);
-            let prompt = if skips { "" } else { &prompt };
-            let parser = || Parser::new(form, reasoning, tools().as_array().unwrap(), prompt);
             let want: Vec<(String, Value)> =
                 calls.iter().map(|(name, value)| (name.to_string(), value.clone())).collect();
-            let whole = parse(parser(), &[text.as_str()]);
-            let single = parse(parser(), &chars(&text));
+            let whole = parse(self.parser(&prompt), &[text.as_str()]);
+            let single = parse(self.parser(&prompt), &chars(&text));
             if whole != single {
-                wrong.entry(name.clone()).or_default().push(format!("{case}: {whole:?} but by characters {single:?}"));
+                wrong.push(format!("{case}: {whole:?} but by characters {single:?}"));
             } else if whole.calls != want {
-                wrong.entry(name.clone()).or_default().push(format!("{case}: {text:?} gives {whole:?}"));
+                wrong.push(format!("{case}: {text:?} gives {whole:?}"));
             } else {
                 right += 1;
             }
         }
+        (wrong, right)
     }
-    for (name, complaints) in &wrong {
-        eprintln!("{name}\n    {}", complaints.join("\n    "));
+
+    /// A thought, then a reply: `None` where the template writes no thoughts.
+    fn check_thought(&self) -> Option<Result<(), String>> {
+        let (thought, content) = ("I look\nit up.", "It is fine.");
+        let mut reply = json!({"role": "assistant", "content": content});
+        for field in ["reasoning_content", "reasoning", "thinking"] {
+            reply[field] = thought.into();
+        }
+        let (prompt, text) = self.reply(reply).filter(|(_, text)| text.contains(thought))?;
+        let whole = parse(self.parser(&prompt), &[text.as_str()]);
+        let single = parse(self.parser(&prompt), &chars(&text));
+        // The end of the turn is no part of a reply, but of this text.
+        let is_right = whole == single && whole.reasoning == thought && whole.content.starts_with(content);
+        Some(if is_right { Ok(()) } else { Err(format!("{text:?} gives {whole:?}, by characters {single:?}")) })
     }
-    eprintln!("{right} right");
-    assert!(wrong.is_empty(), "{} templates", wrong.len());
+}
+
+#[test]
+fn calls_and_thoughts_of_real_templates_come_back() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/llama.cpp-templates");
+    let Ok(files) = std::fs::read_dir(&folder) else {
+        eprintln!("Not tested: there is no {}; `node tools/fetch-templates.mjs` fetches it.", folder.display());
+        return;
+    };
+    let mut wrong: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let (mut templates, mut right, mut thoughts) = (0, 0, 0);
+    for path in files.flatten().map(|file| file.path()) {
+        let name = path.file_stem().unwrap().to_string_lossy().into_owned();
+        let template = ChatTemplate::new(&std::fs::read_to_string(&path).unwrap()).unwrap();
+        let (form, reasoning) = (Form::of(&template, &Map::new()), ReasoningForm::of(&template, &Map::new()));
+        let rendered = Rendered { template: &template, form, reasoning };
+        let (mut complaints, count) = rendered.check_calls();
+        match rendered.check_thought() {
+            Some(Ok(())) => thoughts += 1,
+            Some(Err(complaint)) => complaints.push(complaint),
+            None => {}
+        }
+        (templates, right) = (templates + 1, right + count);
+        if !complaints.is_empty() {
+            wrong.insert(name, complaints);
+        }
+    }
+    eprintln!("{templates} templates: {right} replies with calls and {thoughts} with a thought came back");
+    assert!(wrong.is_empty(), "{wrong:#?}");
 }

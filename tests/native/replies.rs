@@ -19,13 +19,17 @@ fn template(first: &str, call: &str, between: &str, last: &str) -> ChatTemplate 
     ChatTemplate::new(&source).unwrap()
 }
 
-const HERMES: [&str; 4] =
-    ["", "<tool_call>\n{\"name\": \"{{ c.name }}\", \"arguments\": {{ c.arguments|tojson }}}\n</tool_call>", "\n", ""];
+const HERMES: [&str; 4] = [
+    "",
+    "<tool_call>\n{\"name\": \"{{ c.name }}\", \"arguments\": {{ c.arguments|tojson }}}\n</tool_call>",
+    "{{ '\n' }}",
+    "",
+];
 const CODER: [&str; 4] = [
     "",
     "<tool_call>\n<function={{ c.name }}>\n{% for k, v in c.arguments.items() %}<parameter={{ k }}>\n\
      {{ v if v is string else v|tojson }}\n</parameter>\n{% endfor %}</function>\n</tool_call>",
-    "\n",
+    "{{ '\n' }}",
     "",
 ];
 
@@ -189,7 +193,7 @@ fn small_models_write_calls_otherwise() {
         "<tool_call>\n{'name': 'map', 'arguments': {'city': 'Bern'}}\n</tool_call>",
         "<|python_tag|>{\"name\": \"map\", \"parameters\": {\"city\": \"Bern\"}}",
     ] {
-        assert_eq!(read(&form, &think(), "", text), reply("", "", &[bern.clone()]), "{text}");
+        assert_eq!(read(&form, &think(), "", text), reply("", "", std::slice::from_ref(&bern)), "{text}");
     }
     let text = "Sure:\n```json\n{\"name\": \"map\", \"arguments\": {\"city\": \"Bern\"}}\n```\nThat is all.";
     assert_eq!(read(&form, &think(), "", text), reply("Sure:\nThat is all.", "", &[bern]));
@@ -328,4 +332,55 @@ fn a_template_without_tools_gets_them_in_words() {
     assert_eq!(messages[2]["role"], "user");
     assert!(texts[2].contains("There."));
     assert!(form.messages(&chat[..1], &[])[0] == chat[0], "without tools nothing is said of them");
+}
+
+/// Pieces of replies, put together at random: what comes out is the same however the text is cut, and without calls and
+/// thoughts it is the text.
+#[test]
+fn no_cut_changes_what_comes_out() {
+    const PIECES: [&str; 24] = [
+        "<tool_call>",
+        "</tool_call>",
+        "<think>",
+        "</think>",
+        "```json\n",
+        "```",
+        "{\"name\": \"map\", \"arguments\": {}}",
+        "{\"name\": \"weather\", \"arguments\": {\"city\": \"B\"}}",
+        "{\"name\": \"no\"}",
+        "<function=map>",
+        "<parameter=city>",
+        "\nBern\n",
+        "</parameter>",
+        "</function>",
+        "[",
+        "]",
+        ",",
+        "\n",
+        "  ",
+        "Text. ",
+        "é🙂",
+        "<",
+        "{",
+        "`",
+    ];
+    let tools = tools();
+    let mut state: u64 = 1;
+    let mut random = |below: usize| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) as usize % below
+    };
+    let forms = [of(HERMES), of(CODER), Form::generic()];
+    for round in 0..6_000 {
+        let text: String = (0..1 + random(12)).map(|_| PIECES[random(PIECES.len())]).collect();
+        let form = &forms[round % forms.len()];
+        let parser = || Parser::new(form, &think(), &tools, if round % 5 == 0 { "<think>" } else { "" });
+        let whole = parse(parser(), &[&text]);
+        assert_eq!(parse(parser(), &chars(&text)), whole, "by characters: {text:?}");
+        let cut = text.char_indices().map(|(at, _)| at).nth(random(text.chars().count())).unwrap_or(0);
+        assert_eq!(parse(parser(), &[&text[..cut], &text[cut..]]), whole, "cut at {cut}: {text:?}");
+        if whole.calls.is_empty() && round % 5 > 0 && !text.contains("think>") {
+            assert_eq!(whole.content, text);
+        }
+    }
 }

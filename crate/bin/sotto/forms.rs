@@ -23,7 +23,7 @@ pub fn run(args: &Forms) -> Result<()> {
     for path in &args.templates {
         let template = ChatTemplate::new(&input::read(path)?);
         let name = Path::new(path).file_stem().map_or_else(|| path.clone(), |name| name.to_string_lossy().into_owned());
-        let row = template.map(|template| row(&template)).unwrap_or_else(|error| format!("{} | | |", error.message));
+        let row = template.map_or_else(|error| format!("{} | | |", error.message), |template| row(&template));
         println!("| {name} | {row}");
     }
     Ok(())

@@ -119,6 +119,11 @@ impl<'a> Calls<'a> {
             Some((two, a, b)) => {
                 let (middle, post) = (&two[a.span.end..b.span.start], without_tail(&two[b.span.end..]));
                 form.several = true;
+                // The prompt itself may end with the start of a call.
+                let start = one[..found.span.start].trim_end();
+                if pre.trim().is_empty() && !middle.trim().is_empty() && start.ends_with(middle.trim()) {
+                    pre = middle.to_string();
+                }
                 form.before = common_end(&pre, middle);
                 form.after = common_start(&middle[..middle.len() - form.before.len()], &post);
                 form.between = middle[form.after.len()..middle.len() - form.before.len()].to_string();

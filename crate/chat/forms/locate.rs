@@ -16,6 +16,7 @@ pub(super) struct Marks {
     pub values: [&'static str; 2],
 }
 
+// cspell:ignoreRegExp zq\w+
 // Of letters and digits alone, an id of nine: Mistral's templates take no other.
 pub(super) const FIRST: Marks =
     Marks { name: "zqfirstqz", id: "zqida0001", keys: ["zqkeyaqz", "zqkeybqz"], values: ["zqvalueaqz", "zqvaluebqz"] };
@@ -52,8 +53,8 @@ pub(super) fn locate(text: &str, marks: &Marks) -> Option<Located> {
 
 /// A call that is one JSON object: the nearest `{` before its first mark that begins one with name and arguments.
 fn in_object(text: &str, marks: &Marks, first: usize) -> Option<Located> {
-    let starts = text[..first].rmatch_indices('{').take(3);
-    starts.filter_map(|(at, _)| object_at(text, at, marks)).next()
+    let mut starts = text[..first].rmatch_indices('{').take(3);
+    starts.find_map(|(at, _)| object_at(text, at, marks))
 }
 
 fn object_at(text: &str, at: usize, marks: &Marks) -> Option<Located> {

@@ -6,7 +6,8 @@ use super::{Call, Form, Keys, Origin, Part, derive};
 use crate::text::template::ChatTemplate;
 
 /// A word of a template's source, and (open, before, call, after, between, close) of its model's calls.
-type Row = (&'static str, fn() -> Call, [&'static str; 5]);
+type Row = (&'static str, Make, [&'static str; 5]);
+type Make = fn() -> Call;
 
 const ROWS: [Row; 8] = [
     // gpt-oss. The recipient stands before or behind the channel.
@@ -79,7 +80,7 @@ fn form_of([open, before, after, between, close]: [&str; 5]) -> Form {
 
 /// What small models write instead of their own form, taken where it names a given tool.
 pub fn common() -> Vec<Form> {
-    let rows: [(fn() -> Call, [&str; 5]); 7] = [
+    let rows: [(Make, [&str; 5]); 7] = [
         (json, ["", "<tool_call>", "</tool_call>", "", ""]),
         (json, ["", "<tools>", "</tools>", "", ""]),
         (json, ["", "<function_call>", "</function_call>", "", ""]),

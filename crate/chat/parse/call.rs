@@ -30,6 +30,9 @@ pub(super) fn call(form: &Form, cursor: &mut Cursor<'_>, tools: &Tools, inside: 
         optional(cursor, "[")?;
     }
     marked |= optional(cursor, &form.before)?;
+    if !marked && let Some(short) = form.short() {
+        marked = optional(cursor, short)?;
+    }
     if !(marked || (inside || form.is_bare()) && form.before.is_empty()) {
         return Err(Stop::Fail);
     }
@@ -48,6 +51,12 @@ impl Form {
     /// Nothing tells that a call begins but the call itself.
     pub(in crate::chat) fn is_bare(&self) -> bool {
         self.open.trim_end_matches('[').is_empty() && self.before.is_empty()
+    }
+
+    /// What some write instead of `before`: the last tag of several, where that has the name in it (`<function=`).
+    pub(in crate::chat) fn short(&self) -> Option<&str> {
+        let before = self.before.trim();
+        before.rfind('<').filter(|at| *at > 0 && !before.ends_with('>')).map(|at| &before[at..])
     }
 }
 

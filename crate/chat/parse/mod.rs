@@ -95,14 +95,13 @@ impl Parser {
         for form in &forms {
             add(first_word(&form.open), Start::Call);
             add(first_word(&form.before), Start::Call);
+            add(first_word(form.short().unwrap_or_default()), Start::Call);
             add(FENCE, Start::Call);
         }
-        let opened = forms.first().and_then(|form| {
-            let open = format!("{}{}", form.open, form.before);
-            prompt.trim_end().ends_with(open.as_str()).then_some(open)
-        });
         let thinking = reasoning.opened_by(prompt);
-        let held = opened.filter(|_| !thinking).unwrap_or_default();
+        let opened = forms.first().map(|form| format!("{}{}", form.open, form.before)).into_iter();
+        let opened = opened.chain(reasoning.markup.iter().cloned()).filter(|_| !thinking);
+        let held = opened.filter_map(|text| begun(prompt, text)).max_by_key(String::len).unwrap_or_default();
         Parser {
             ghost: held.len(),
             forms,
@@ -192,6 +191,7 @@ impl Parser {
             Start::Markup => self.skip(length),
             Start::Reasoning if self.blank => {
                 self.skip(length);
+                self.space.clear();
                 self.thinking = true;
             }
             Start::Close if self.blank => self.skip(length),
@@ -389,6 +389,14 @@ impl Parser {
         }
         true
     }
+}
+
+/// The part of a text that a prompt ends with: three characters at least, so that it is no chance.
+fn begun(prompt: &str, text: String) -> Option<String> {
+    let prompt = prompt.trim_end();
+    let ends = text.char_indices().skip(2).map(|(at, char)| at + char.len_utf8());
+    let length = ends.filter(|length| prompt.ends_with(&text[..*length])).last()?;
+    Some(text[..length].to_string())
 }
 
 /// The start of a text up to white space or JSON.
