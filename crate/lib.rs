@@ -4,6 +4,7 @@
 //! - [`base`]: the error type, cancellation, names that all rooms use. [`quant`]: tensor types, on the CPU and as planes
 //!   for the GPU.
 //! - [`file`]: a file's header. [`text`]: tokenizers, chat templates, where a text ends.
+//! - [`chat`]: how models call tools and think aloud, and a reply taken apart while it streams.
 //! - [`kernels`]: a folder a family, named as in `shaders/`; the table of them, and which variant runs.
 //! - [`device`]: buffers, recordings, and what replays them: WebGPU or the CPU.
 //! - [`model`]: a model's sizes, its weights in memory, its forward pass, whether there is room for it.
@@ -46,6 +47,7 @@
 #![warn(missing_docs)]
 
 pub mod base;
+pub mod chat;
 pub mod device;
 pub mod eval;
 pub mod file;

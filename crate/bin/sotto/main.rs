@@ -4,6 +4,7 @@
 
 mod bench;
 mod flags;
+mod forms;
 mod generate;
 mod input;
 mod inspect;
@@ -37,6 +38,8 @@ enum Command {
     Tokenize(tokenize::Tokenize),
     /// Prints the text that a chat template makes of messages
     Template(template::Template),
+    /// Prints how the models of chat templates call tools and think
+    Forms(forms::Forms),
     /// Prints what a file says before its weights
     Inspect(inspect::Inspect),
     /// Prints the schema of options and results, and the error codes, as JSON
@@ -66,6 +69,7 @@ async fn run(command: Command) -> Result<()> {
         Command::Bench(args) => bench::run(args).await,
         Command::Tokenize(args) => tokenize::run(args),
         Command::Template(args) => template::run(args),
+        Command::Forms(args) => forms::run(&args),
         Command::Inspect(args) => inspect::run(args),
         Command::Schema => {
             println!("{}", sotto::wire::schema::all());

@@ -82,6 +82,11 @@ impl ChatTemplate {
         Ok(template)
     }
 
+    /// Jinja's source.
+    pub fn source(&self) -> &str {
+        &self.source
+    }
+
     /// Whether the source has this name.
     fn reads(&self, name: &str) -> bool {
         self.source.contains(name)

@@ -1,0 +1,418 @@
+//! A reply taken apart while it streams: content, reasoning, calls of tools.
+//!
+//! Text is held back only where a tag or call may have begun. A call comes out once it is whole, so what turns out to be
+//! none is content, and nothing is lost. What comes out does not depend on how the text was cut.
+
+mod call;
+mod cursor;
+mod tools;
+
+use serde_json::Value as Json;
+
+use super::forms::{Form, table};
+use super::reasoning::ReasoningForm;
+use super::units::units;
+use cursor::{Cursor, Stop};
+use tools::Tools;
+
+/// A piece of a reply.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Delta {
+    Content(String),
+    Reasoning(String),
+    /// A call, or more of it. `index`: its number within the reply. `id`, where the model wrote one, and `name` come in a
+    /// call's first delta. `arguments`: a piece of the text of a JSON object.
+    Call {
+        index: usize,
+        id: Option<String>,
+        name: Option<String>,
+        arguments: String,
+    },
+}
+
+/// How often what never became a call is read again from within, once the text has ended.
+const MAX_TRIES: u32 = 100;
+const FENCE: &str = "```";
+
+pub struct Parser {
+    /// The model's form first.
+    forms: Vec<Form>,
+    reasoning: ReasoningForm,
+    tools: Tools,
+    /// Where to stop and look: texts without white space.
+    starts: Vec<(String, Start)>,
+    /// What may follow a call and says nothing, by the form of the last.
+    closers: Vec<String>,
+    closing: Option<usize>,
+    held: String,
+    /// As many bytes of `held` are the prompt's, and never come out.
+    ghost: usize,
+    /// White space that comes out if content follows.
+    space: String,
+    thinking: bool,
+    /// Nothing but white space since the start, a call or a thought.
+    blank: bool,
+    /// Content has come out.
+    started: bool,
+    /// White space at the start of what comes is not the reply's.
+    trims: bool,
+    /// The last call was in a code fence.
+    fenced: bool,
+    calls: usize,
+    /// No call is looked for before `held` is as long as this.
+    wait: usize,
+    tries: u32,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Start {
+    Call,
+    Reasoning,
+    /// The end of reasoning that never began.
+    Close,
+    Markup,
+}
+
+impl Parser {
+    /// `tools`: those that may be called, in OpenAI's form; without any nothing is a call. `prompt`: the rendered prompt, or
+    /// its end: it may have opened reasoning or a call already.
+    pub fn new(form: &Form, reasoning: &ReasoningForm, tools: &[Json], prompt: &str) -> Parser {
+        let tools = Tools::new(tools);
+        let mut forms = Vec::new();
+        if !tools.is_empty() {
+            forms.push(form.clone());
+            forms.extend(table::common().into_iter().filter(|common| common != form));
+        }
+        let mut starts: Vec<(String, Start)> = Vec::new();
+        let mut add = |text: &str, start| {
+            if !text.is_empty() && starts.iter().all(|(known, _)| known != text) {
+                starts.push((text.to_string(), start));
+            }
+        };
+        add(&reasoning.open, Start::Reasoning);
+        add(&reasoning.close, Start::Close);
+        reasoning.markup.iter().for_each(|text| add(text, Start::Markup));
+        for form in &forms {
+            add(first_word(&form.open), Start::Call);
+            add(first_word(&form.before), Start::Call);
+            add(first_word(form.short().unwrap_or_default()), Start::Call);
+            add(FENCE, Start::Call);
+        }
+        let thinking = reasoning.opened_by(prompt);
+        let opened = forms.first().map(|form| format!("{}{}", form.open, form.before)).into_iter();
+        let opened = opened.chain(reasoning.markup.iter().cloned()).filter(|_| !thinking);
+        let held = opened.filter_map(|text| begun(prompt, text)).max_by_key(String::len).unwrap_or_default();
+        Parser {
+            ghost: held.len(),
+            forms,
+            reasoning: reasoning.clone(),
+            tools,
+            starts,
+            closers: Vec::new(),
+            closing: None,
+            held,
+            space: String::new(),
+            thinking,
+            blank: true,
+            started: false,
+            trims: thinking,
+            fenced: false,
+            calls: 0,
+            wait: 0,
+            tries: 0,
+        }
+    }
+
+    /// More of the reply, control tokens' texts included; what is known of it so far.
+    pub fn push(&mut self, text: &str) -> Vec<Delta> {
+        self.held.push_str(text);
+        let mut out = Vec::new();
+        if self.held.len() >= self.wait {
+            while self.step(false, &mut out) {}
+        }
+        out
+    }
+
+    /// What is still held back, once no more text comes.
+    pub fn finish(&mut self) -> Vec<Delta> {
+        let mut out = Vec::new();
+        while self.step(true, &mut out) {}
+        if self.calls == 0 && !self.space.is_empty() {
+            let space = std::mem::take(&mut self.space);
+            push(&mut out, self.delta(space));
+        }
+        out
+    }
+
+    /// How many calls were found.
+    pub fn calls(&self) -> usize {
+        self.calls
+    }
+
+    fn delta(&self, text: String) -> Delta {
+        if self.thinking { Delta::Reasoning(text) } else { Delta::Content(text) }
+    }
+
+    /// Takes something off `held`; `false` where nothing can be done before more text comes.
+    fn step(&mut self, end: bool, out: &mut Vec<Delta>) -> bool {
+        self.wait = 0;
+        if self.held.is_empty() {
+            return false;
+        }
+        if self.thinking {
+            return self.thought(end, out);
+        }
+        if self.blank && self.calls > 0 && self.after_call(end) {
+            return false;
+        }
+        // Behind a call another may follow without a word; JSON may be one at the start of a reply.
+        let bare = (self.blank && !self.tools.is_empty())
+            .then(|| self.held.len() - self.held.trim_start().len())
+            .filter(|at| self.calls > 0 || self.held[*at..].starts_with(['{', '[']))
+            .map(|at| (at, 0, Start::Call));
+        // Of several at one place the longest.
+        let found =
+            self.first_start().into_iter().chain(bare).min_by_key(|(at, length, _)| (*at, std::cmp::Reverse(*length)));
+        let keep = if end { 0 } else { self.may_begin() };
+        let Some((at, length, start)) = found.filter(|(at, ..)| *at <= self.held.len() - keep) else {
+            let whole = self.held.len() - keep;
+            self.content(whole, out);
+            return false;
+        };
+        if at > 0 {
+            self.content(at, out);
+            return true;
+        }
+        // A longer one may begin here as well.
+        if !end && self.starts.iter().any(|(text, _)| text.len() > self.held.len() && text.starts_with(&self.held)) {
+            return false;
+        }
+        match start {
+            Start::Markup => self.skip(length),
+            Start::Reasoning if self.blank => {
+                self.skip(length);
+                self.space.clear();
+                self.thinking = true;
+            }
+            Start::Close if self.blank => self.skip(length),
+            Start::Reasoning | Start::Close => self.content(length, out),
+            Start::Call => return self.try_call(end, out),
+        }
+        true
+    }
+
+    /// Takes off markup; what follows starts anew.
+    fn skip(&mut self, length: usize) {
+        self.drain(length);
+        self.blank = true;
+        self.trims = true;
+    }
+
+    fn drain(&mut self, length: usize) -> String {
+        let shown = self.held[self.ghost.min(length)..length].to_string();
+        self.held.drain(..length);
+        self.ghost = self.ghost.saturating_sub(length);
+        shown
+    }
+
+    /// Takes white space and closing texts behind a call. `true` where more text may complete one.
+    fn after_call(&mut self, end: bool) -> bool {
+        'closer: loop {
+            let space = self.held.len() - self.held.trim_start().len();
+            let space = self.drain(space);
+            if self.space.is_empty() {
+                self.space = space;
+            }
+            let before = self.closing.map(|form| self.forms[form].before.trim()).filter(|text| !text.is_empty());
+            if let Some(before) = before {
+                match Cursor::new(&self.held).text(before) {
+                    Ok(()) => break,
+                    Err(Stop::More) if !end => return true,
+                    Err(_) => {}
+                }
+            }
+            for closer in &self.closers {
+                let mut cursor = Cursor::new(&self.held);
+                match cursor.text(closer) {
+                    Ok(()) => {
+                        if closer == FENCE {
+                            self.closers.retain(|closer| closer != FENCE);
+                        }
+                        self.drain(cursor.at);
+                        continue 'closer;
+                    }
+                    Err(Stop::More) if !end => return true,
+                    Err(_) => {}
+                }
+            }
+            break;
+        }
+        self.held.is_empty()
+    }
+
+    /// What may follow a call of this form: its texts, and each of their tags.
+    fn set_closers(&mut self, form: usize, fenced: bool) {
+        self.closing = Some(form);
+        let form = &self.forms[form];
+        let texts = [&form.after, &form.between, &form.close];
+        let is_tag = |unit: &&str| !unit.trim().is_empty() && !unit.starts_with(char::is_alphanumeric);
+        let mut closers: Vec<String> = texts.iter().map(|text| text.trim().to_string()).collect();
+        closers.extend(texts.iter().flat_map(|text| units(text)).filter(is_tag).map(String::from));
+        if fenced {
+            closers.push(FENCE.into());
+        }
+        closers.retain(|closer| !closer.is_empty());
+        closers.sort_by_key(|closer| std::cmp::Reverse(closer.len()));
+        closers.dedup();
+        self.closers = closers;
+    }
+
+    /// Where the first of `starts` is, its length, and what it starts.
+    fn first_start(&self) -> Option<(usize, usize, Start)> {
+        let bytes = self.held.as_bytes();
+        (0..bytes.len()).find_map(|at| {
+            let here = self.starts.iter().filter(|(text, _)| bytes[at..].starts_with(text.as_bytes()));
+            here.max_by_key(|(text, _)| text.len()).map(|(text, start)| (at, text.len(), *start))
+        })
+    }
+
+    /// The length of the longest end of `held` that may begin one of `starts`, in bytes.
+    fn may_begin(&self) -> usize {
+        let overlap = |text: &str| {
+            let longest = self.held.len().min(text.len() - 1);
+            (1..=longest).rev().find(|&length| self.held.as_bytes().ends_with(&text.as_bytes()[..length])).unwrap_or(0)
+        };
+        self.starts.iter().map(|(text, _)| overlap(text)).max().unwrap_or(0)
+    }
+
+    /// The first `length` bytes are content; white space at their end waits for what follows.
+    fn content(&mut self, length: usize, out: &mut Vec<Delta>) {
+        let text = self.drain(length);
+        let start = if self.trims { text.trim_start() } else { &text };
+        let shown = start.trim_end();
+        if shown.is_empty() {
+            self.space += start;
+            return;
+        }
+        let mut space = std::mem::take(&mut self.space);
+        if self.calls > 0 && !self.started {
+            space.clear();
+        }
+        let text = space + shown;
+        self.space = start[shown.len()..].to_string();
+        (self.started, self.blank, self.trims, self.fenced) = (true, false, false, false);
+        self.closers.clear();
+        push(out, Delta::Content(text));
+    }
+
+    fn thought(&mut self, end: bool, out: &mut Vec<Delta>) -> bool {
+        if self.trims || self.blank {
+            self.held.drain(..self.held.len() - self.held.trim_start().len());
+            // Some models write the tag that the prompt has already.
+            let open = self.reasoning.open.trim();
+            if self.held.starts_with(open) {
+                self.held.drain(..open.len());
+                return true;
+            }
+            if !end && open.starts_with(&self.held) {
+                return false;
+            }
+        }
+        if let Some(at) = self.held.find(&self.reasoning.close) {
+            let text = self.held[..at].trim_end().to_string();
+            if !text.is_empty() {
+                push(out, Delta::Reasoning(std::mem::take(&mut self.space) + &text));
+            }
+            self.space.clear();
+            self.held.drain(..at + self.reasoning.close.len());
+            (self.thinking, self.blank, self.trims) = (false, true, true);
+            return true;
+        }
+        let close = &self.reasoning.close;
+        let longest = self.held.len().min(close.len().saturating_sub(1));
+        let keep = (1..=longest).rev().find(|&n| self.held.as_bytes().ends_with(&close.as_bytes()[..n])).unwrap_or(0);
+        let rest = self.held.split_off(self.held.len() - if end { 0 } else { keep });
+        let text = std::mem::replace(&mut self.held, rest);
+        let shown = text.trim_end();
+        if shown.is_empty() {
+            self.space += &text;
+        } else {
+            push(out, Delta::Reasoning(std::mem::take(&mut self.space) + shown));
+            self.space = text[shown.len()..].to_string();
+            (self.trims, self.blank) = (false, false);
+        }
+        false
+    }
+
+    /// A call where `held` starts; what is none goes out as content up to the next place to look at.
+    fn try_call(&mut self, end: bool, out: &mut Vec<Delta>) -> bool {
+        let mut cursor = Cursor::new(&self.held);
+        let fenced = self.held.starts_with(FENCE);
+        let mut outcome = Err(Stop::Fail);
+        if fenced {
+            // The language, up to the end of its line.
+            cursor.at = FENCE.len();
+            let rest = cursor.rest();
+            cursor.at += rest.find(|c: char| !c.is_alphanumeric() && !"_-".contains(c)).unwrap_or(rest.len());
+        }
+        for (index, form) in self.forms.iter().enumerate() {
+            let mut ahead = cursor;
+            let found = call::call(form, &mut ahead, &self.tools, self.blank || fenced);
+            outcome = found.map(|found| (found, ahead.at, index));
+            match outcome {
+                Err(Stop::Fail) => {}
+                Err(Stop::More) if end => outcome = Err(Stop::Fail),
+                _ => break,
+            }
+        }
+        match outcome {
+            Ok((found, length, form)) => {
+                self.drain(length);
+                self.fenced |= fenced;
+                self.set_closers(form, self.fenced);
+                let delta =
+                    Delta::Call { index: self.calls, id: found.id, name: Some(found.name), arguments: found.arguments };
+                push(out, delta);
+                self.calls += 1;
+                (self.blank, self.trims) = (true, false);
+            }
+            Err(Stop::More) => {
+                // Read again when there is clearly more: a long call is not read for each of its tokens.
+                self.wait = self.held.len() + 1 + self.held.len() / 32;
+                return false;
+            }
+            Err(Stop::Fail) => {
+                self.tries += u32::from(end);
+                let length = self.held.chars().next().map_or(0, char::len_utf8);
+                self.content(if self.tries > MAX_TRIES { self.held.len() } else { length }, out);
+            }
+        }
+        true
+    }
+}
+
+/// The part of a text that a prompt ends with: three characters at least, so that it is no chance.
+fn begun(prompt: &str, text: String) -> Option<String> {
+    let prompt = prompt.trim_end();
+    let ends = text.char_indices().skip(2).map(|(at, char)| at + char.len_utf8());
+    let length = ends.filter(|length| prompt.ends_with(&text[..*length])).last()?;
+    Some(text[..length].to_string())
+}
+
+/// The start of a text up to white space or JSON.
+fn first_word(text: &str) -> &str {
+    let text = text.trim();
+    let end = text.char_indices().skip(1).find(|(_, char)| char.is_whitespace() || "[{".contains(*char));
+    let word = &text[..end.map_or(text.len(), |(at, _)| at)];
+    if word == "[" || word == "{" { "" } else { word }
+}
+
+/// Adds a piece; content that follows content is one.
+fn push(out: &mut Vec<Delta>, delta: Delta) {
+    match (out.last_mut(), &delta) {
+        (Some(Delta::Content(text)), Delta::Content(more)) | (Some(Delta::Reasoning(text)), Delta::Reasoning(more)) => {
+            *text += more;
+        }
+        _ => out.push(delta),
+    }
+}

@@ -1,0 +1,54 @@
+//! The tools that a caller gave: a name that is none of theirs is no call.
+
+use serde_json::Value as Json;
+
+use super::cursor::{Cursor, Step, Stop};
+
+pub(super) struct Tools {
+    tools: Vec<(String, Json)>,
+}
+
+impl Tools {
+    /// `tools` in OpenAI's form; what has no name is left out.
+    pub fn new(tools: &[Json]) -> Tools {
+        let tools = tools.iter().filter_map(|tool| {
+            let function = tool.get("function").unwrap_or(tool);
+            let name = function.get("name")?.as_str().filter(|name| !name.is_empty())?;
+            Some((name.to_string(), function.get("parameters").cloned().unwrap_or_default()))
+        });
+        Tools { tools: tools.collect() }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.tools.is_empty()
+    }
+
+    /// Fails for a name that is none of the tools'.
+    pub fn named(&self, name: &str) -> Step<String> {
+        let name = name.trim().trim_start_matches("functions.");
+        self.tools.iter().find(|(known, _)| known == name).map(|(known, _)| known.clone()).ok_or(Stop::Fail)
+    }
+
+    /// The tool's name that the cursor is at: whole once another character follows.
+    pub fn name_at(&self, cursor: &mut Cursor<'_>) -> Step<String> {
+        cursor.skip_space();
+        let rest = cursor.rest();
+        if self.tools.iter().any(|(name, _)| name.starts_with(rest)) {
+            return Err(Stop::More);
+        }
+        let fits = self.tools.iter().filter(|(name, _)| {
+            rest.strip_prefix(name.as_str())
+                .is_some_and(|rest| !rest.starts_with(|c: char| c.is_alphanumeric() || "_-".contains(c)))
+        });
+        let name = &fits.max_by_key(|(name, _)| name.len()).ok_or(Stop::Fail)?.0;
+        cursor.at += name.len();
+        Ok(name.clone())
+    }
+
+    /// Whether an argument is a text by its schema; `None` where that does not say.
+    pub fn is_text(&self, name: &str, key: &str) -> Option<bool> {
+        let schema = &self.tools.iter().find(|(known, _)| known == name)?.1;
+        let kind = schema.get("properties")?.get(key)?.get("type")?;
+        Some(kind == "string")
+    }
+}
