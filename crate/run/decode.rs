@@ -27,6 +27,8 @@ pub struct Decoder {
     mode: Mode,
     /// Steps that may still be submitted.
     left: u32,
+    /// One step at a time, so that the logits it chose from can be read.
+    alone: bool,
     /// Where the row of the next step stands: behind the prompt and what was sampled so far.
     position: u32,
 }
@@ -52,6 +54,7 @@ impl Decoder {
             ring,
             mode: Mode::Greedy,
             left: 0,
+            alone: false,
             position: 0,
         })
     }
@@ -75,6 +78,7 @@ impl Decoder {
         self.stop();
         self.mode = params.mode();
         self.left = limits.limit.saturating_sub(prompt.len() as u32);
+        self.alone = limits.alone;
         // The first step is the prompt's own last row.
         self.position = prompt.len() as u32 - 1;
         self.sampler.start(params, prompt, limits, device);
@@ -87,7 +91,7 @@ impl Decoder {
 
     /// Whether another step may be submitted now.
     pub fn takes_more(&self) -> bool {
-        self.left > 0 && !self.ring.is_full()
+        self.left > 0 && !self.ring.is_full() && !(self.alone && self.is_waiting())
     }
 
     /// Whether a step is under way.

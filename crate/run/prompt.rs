@@ -46,6 +46,17 @@ impl Engine {
         Ok(ids)
     }
 
+    /// The tokens of a chat, however many. `NoTemplate` where the model has none; the template's own errors.
+    pub fn encode_chat(&self, messages: &serde_json::Value, options: &RenderOptions) -> Result<Vec<u32>> {
+        let Some(source) = &self.template else {
+            return Err(Error::new(
+                Code::NoTemplate,
+                "This model has no chat template; give a plain text prompt instead of messages.",
+            ));
+        };
+        template::encode_chat(&self.tokenizer, &ChatTemplate::new(source)?, messages, options)
+    }
+
     /// `PromptTooLong` past the context, `BadOption` for no tokens at all.
     pub(crate) fn check_length(&self, ids: &[u32]) -> Result<()> {
         let context = self.model.sizes.context as usize;
@@ -63,18 +74,7 @@ impl Engine {
     }
 
     fn encode_messages(&self, messages: &serde_json::Value) -> Result<Vec<u32>> {
-        let Some(source) = &self.template else {
-            return Err(Error::new(
-                Code::NoTemplate,
-                "This model has no chat template; give a plain text prompt instead of messages.",
-            ));
-        };
-        let template = ChatTemplate::new(source)?;
-        template::encode_chat(
-            &self.tokenizer,
-            &template,
-            messages,
-            &RenderOptions { add_generation_prompt: true, now: Some(unix_time()), ..Default::default() },
-        )
+        let now = Some(unix_time());
+        self.encode_chat(messages, &RenderOptions { add_generation_prompt: true, now, ..Default::default() })
     }
 }

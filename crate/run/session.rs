@@ -10,6 +10,7 @@ use crate::base::platform::Instant;
 use crate::model::store::SequenceId;
 use crate::run::decode::Sampled;
 use crate::run::engine::{Engine, Prompt};
+use crate::run::logprobs::{self, Logprobs};
 use crate::run::sampler::{Limits, SamplingParams};
 use crate::text::stop::{Passed, StopMatcher};
 use crate::text::tokenizer::StreamDecoder;
@@ -25,6 +26,8 @@ pub struct GenerateOptions {
     pub ignore_eos: bool,
     /// Do not reuse what an earlier prompt left in the cache.
     pub fresh: bool,
+    /// Tell how likely each token was, and so many of the likeliest; then one is computed at a time.
+    pub logprobs: Option<u32>,
 }
 
 /// Why a reply ended. `stop`: an end-of-text token, a stop token or a stop text; `length`: `maxTokens`, or the context is
@@ -78,6 +81,8 @@ pub struct Generation {
     pub tokens: Vec<u32>,
     pub text: String,
     pub timings: Timings,
+    /// One for each of `tokens`, where they are asked for.
+    pub logprobs: Vec<Logprobs>,
     stop: StopMatcher,
     decoder: StreamDecoder,
     /// Prompt tokens processed.
@@ -132,6 +137,7 @@ impl Generation {
             tokens: Vec::new(),
             text: String::new(),
             timings: Timings { cached_tokens: done, ..Default::default() },
+            logprobs: Vec::new(),
             done,
             sequence,
             cancel,
@@ -202,6 +208,10 @@ impl Generation {
             Some(first) => first,
             None => engine.next_token().await?,
         };
+        if let Some(n) = self.options.logprobs {
+            let logits = engine.logits(1).await?;
+            self.logprobs.push(logprobs::of(&logits, token, n as usize));
+        }
         // It came of the token before, whose keys and values are therefore there. Those of tokens that were submitted
         // after it may be there too: they count only once they are read.
         let before = self.tokens.len().saturating_sub(1);
@@ -240,7 +250,8 @@ impl Generation {
                 stops.extend(known);
             }
             let first_cell = engine.model.kv().get(self.sequence)?.cells.first;
-            let limits = Limits { first_cell, stops, limit: (total + self.most) as u32 };
+            let alone = self.options.logprobs.is_some();
+            let limits = Limits { first_cell, stops, limit: (total + self.most) as u32, alone };
             engine.prefill_and_sample(&batch, &self.options.sampling, &self.prompt, &limits).await?;
             // Waited for here, so that the times of prefill and decode are each their own.
             self.next = Some(engine.next_token().await?);

@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 
 use crate::bail;
 use crate::base::error::Result;
+use crate::base::many::OneOrMany;
 use crate::base::platform;
 use crate::base::precision::KvType;
 use crate::device::gpu::GpuOptions;
@@ -26,24 +27,6 @@ pub enum Precision {
     #[default]
     High,
     Fast,
-}
-
-/// One value, or several.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(untagged)]
-#[schemars(inline)]
-pub enum OneOrMany<T> {
-    One(T),
-    Many(Vec<T>),
-}
-
-impl<T> OneOrMany<T> {
-    fn into_list(self) -> Vec<T> {
-        match self {
-            OneOrMany::One(one) => vec![one],
-            OneOrMany::Many(many) => many,
-        }
-    }
 }
 
 /// How a model is loaded.
@@ -302,6 +285,28 @@ impl From<RenderChatOptions> for RenderOptions {
             add_generation_prompt: o.add_generation_prompt,
             tools: o.tools.map(Value::Array),
             now: Some(o.now.unwrap_or_else(platform::unix_time)),
+            extra: o.variables,
+        }
+    }
+}
+
+/// What is counted beside the messages.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct CountOptions {
+    /// Tools in OpenAI's form.
+    pub tools: Option<Vec<Value>>,
+    /// Variables of the template by name, such as `enable_thinking` or `documents`.
+    #[schemars(extend("aliases" = ["chat_template_kwargs"]))]
+    pub variables: Map<String, Value>,
+}
+
+impl From<CountOptions> for RenderOptions {
+    fn from(o: CountOptions) -> Self {
+        RenderOptions {
+            add_generation_prompt: true,
+            tools: o.tools.map(Value::Array),
+            now: Some(platform::unix_time()),
             extra: o.variables,
         }
     }

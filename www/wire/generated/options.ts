@@ -4,6 +4,8 @@
  * Generated from the Rust code by `npm run wire`: change it there (crate/wire, crate/base/error.rs).
  */
 
+import type { ChatRequest, CompletionRequest } from "./requests.js";
+
 /**
  * Which device the caller wants; `auto` is a GPU where there is one, else the CPU.
  */
@@ -29,6 +31,9 @@ export interface Options {
   detokenize: DetokenizeOptions;
   bench: BenchOptions;
   renderChat: RenderChatOptions;
+  countTokens: CountOptions;
+  "chat.completions.create": ChatRequest;
+  "completions.create": CompletionRequest;
 }
 
 /**
@@ -217,4 +222,20 @@ export interface RenderChatOptions {
    * What time it is for the template, in seconds since 1970; by default it is now.
    */
   now?: number;
+}
+
+/**
+ * What is counted beside the messages.
+ */
+export interface CountOptions {
+  /**
+   * Tools in OpenAI's form.
+   */
+  tools?: unknown[];
+  /**
+   * Variables of the template by name, such as `enable_thinking` or `documents`.
+   */
+  variables?: {
+    [k: string]: unknown;
+  };
 }

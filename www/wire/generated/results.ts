@@ -4,6 +4,8 @@
  * Generated from the Rust code by `npm run wire`: change it there (crate/wire, crate/base/error.rs).
  */
 
+import type { ChatCompletionChunk, ChatCompletion, Completion } from "./answers.js";
+
 /**
  * What the next step of a reply gives.
  */
@@ -20,6 +22,23 @@ export type Step =
  * full; `abort`: the caller stopped it.
  */
 export type FinishReason = "stop" | "length" | "abort";
+
+/**
+ * What the next step of a request gives: a progress, a piece of its answer, or the whole.
+ */
+export type ChatStep =
+  | {
+      progress: Progress;
+    }
+  | {
+      chunk: ChatCompletionChunk;
+    }
+  | {
+      completion: ChatCompletion;
+    }
+  | {
+      text: Completion;
+    };
 
 /**
  * A loaded model, and what it runs on.
@@ -64,6 +83,10 @@ export interface ModelInfo {
   threads: number;
   memory: Memory;
   /**
+   * How full the context is with the conversation that was last worked on.
+   */
+  contextUsage: ContextUsage;
+  /**
    * Token ids that end a reply.
    */
   eosTokens: number[];
@@ -107,6 +130,20 @@ export interface Memory {
    * The size of the wasm heap; it never shrinks, so this is its peak.
    */
   wasmBytes: number;
+}
+
+/**
+ * How full a context is.
+ */
+export interface ContextUsage {
+  /**
+   * Tokens of prompt and reply; 0 before the first.
+   */
+  tokens: number;
+  /**
+   * Tokens that there is room for.
+   */
+  contextLength: number;
 }
 
 /**
@@ -253,6 +290,24 @@ export interface Usage {
    * The reply's tokens, the one that ended it included.
    */
   completionTokens: number;
+}
+
+/**
+ * What messages take of the context.
+ */
+export interface Counted {
+  /**
+   * Of the prompt that they become.
+   */
+  tokens: number;
+  /**
+   * Tokens that the context holds.
+   */
+  contextLength: number;
+  /**
+   * Tokens of it that the reply should find free.
+   */
+  room: number;
 }
 
 /**

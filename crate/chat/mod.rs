@@ -1,0 +1,16 @@
+//! Chat and completion requests in OpenAI's shapes: what a request may say, what of it reaches the engine, and what its
+//! reply's pieces become. Pages and commands pass the same request and get the same answer.
+//!
+//! The way of a request: [`request`] says what it may hold; [`read`] makes of it a prompt, and options of the sampler and
+//! the template; [`fit`] brings the messages into the context; [`session`] runs its choices one after the other;
+//! `turn` and `text` make answers of what they give, and [`parse`] tells content, calls apart in it; [`reply`] is what comes out.
+
+pub mod errors;
+pub mod fit;
+pub mod parse;
+pub mod read;
+pub mod reply;
+pub mod request;
+pub mod session;
+mod text;
+mod turn;
