@@ -59,7 +59,7 @@ pub struct CompletionRequest {
         with = "PromptSchema",
         extend("tsType" = "string | string[] | number[] | number[][] | null", "optional" = false)
     )]
-    pub prompt: Option<PromptShape>,
+    pub prompt: Value,
     /// The reply starts with the prompt.
     #[schemars(extend("tsType" = "boolean | null"))]
     pub echo: Option<bool>,

@@ -10,12 +10,12 @@ use crate::run::engine::{Engine, Prompt};
 /// The tokens of each prompt. `BadOption` for none, or a token that is not in the vocabulary.
 pub fn prompts(engine: &Engine, request: &CompletionRequest) -> Result<Vec<Vec<u32>>> {
     let read = |text: &String| engine.encode(&Prompt::Raw(text.clone()));
-    let prompts = match &request.prompt {
-        None => bail!(BadOption, "prompt is missing; give text."),
-        Some(PromptShape::Text(text)) => vec![read(text)?],
+    let prompts = match shape(request) {
+        None => bail!(BadOption, "prompt should be text or token ids, or a list of either."),
+        Some(PromptShape::Text(text)) => vec![read(&text)?],
         Some(PromptShape::Texts(texts)) => texts.iter().map(read).collect::<Result<_>>()?,
-        Some(PromptShape::Ids(ids)) => vec![ids.clone()],
-        Some(PromptShape::Lists(lists)) => lists.clone(),
+        Some(PromptShape::Ids(ids)) => vec![ids],
+        Some(PromptShape::Lists(lists)) => lists,
     };
     let n_vocab = engine.model.net.n_vocab;
     if let Some(id) = prompts.iter().flatten().find(|&&id| id >= n_vocab) {
@@ -26,11 +26,15 @@ pub fn prompts(engine: &Engine, request: &CompletionRequest) -> Result<Vec<Vec<u
 
 /// The prompts as they begin echoed replies.
 pub fn texts(engine: &Engine, request: &CompletionRequest, prompts: &[Vec<u32>]) -> Vec<String> {
-    match &request.prompt {
-        Some(PromptShape::Text(text)) => vec![text.clone()],
-        Some(PromptShape::Texts(texts)) => texts.clone(),
+    match shape(request) {
+        Some(PromptShape::Text(text)) => vec![text],
+        Some(PromptShape::Texts(texts)) => texts,
         _ => prompts.iter().map(|ids| engine.tokenizer.decode(ids, true)).collect(),
     }
+}
+
+fn shape(request: &CompletionRequest) -> Option<PromptShape> {
+    serde_json::from_value(request.prompt.clone()).ok()
 }
 
 /// The replies to one request.

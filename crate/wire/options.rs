@@ -289,25 +289,3 @@ impl From<RenderChatOptions> for RenderOptions {
         }
     }
 }
-
-/// What is counted beside the messages.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", default)]
-pub struct CountOptions {
-    /// Tools in OpenAI's form.
-    pub tools: Option<Vec<Value>>,
-    /// Variables of the template by name, such as `enable_thinking` or `documents`.
-    #[schemars(extend("aliases" = ["chat_template_kwargs"]))]
-    pub variables: Map<String, Value>,
-}
-
-impl From<CountOptions> for RenderOptions {
-    fn from(o: CountOptions) -> Self {
-        RenderOptions {
-            add_generation_prompt: true,
-            tools: o.tools.map(Value::Array),
-            now: Some(platform::unix_time()),
-            extra: o.variables,
-        }
-    }
-}

@@ -8,8 +8,7 @@ use serde_json::{Map, Value, json};
 use super::header::ModelHeader;
 use super::info::ModelInfo;
 use super::options::{
-    BenchOptions, CountOptions, DetokenizeOptions, GenerateOptions, LoadOptions, MAX_SAFE_INTEGER, RenderChatOptions,
-    TokenizeOptions,
+    BenchOptions, DetokenizeOptions, GenerateOptions, LoadOptions, MAX_SAFE_INTEGER, RenderChatOptions, TokenizeOptions,
 };
 use super::step::{ChatStep, Counted, Step};
 use crate::base::error::Code;
@@ -29,7 +28,6 @@ macro_rules! calls {
             $visit!("detokenize", DetokenizeOptions),
             $visit!("bench", BenchOptions),
             $visit!("renderChat", RenderChatOptions),
-            $visit!("countTokens", CountOptions),
             $visit!("chat.completions.create", ChatRequest),
             $visit!("completions.create", CompletionRequest),
         ]

@@ -4,7 +4,9 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::chat::fit;
+use crate::base::error::Result;
 use crate::chat::reply::{ChatCompletion, ChatCompletionChunk, Completion};
+use crate::chat::request::ChatRequest;
 use crate::chat::session::Event;
 use crate::run::engine::Engine;
 use crate::run::session;
@@ -124,9 +126,11 @@ pub struct Counted {
 }
 
 impl Counted {
-    /// `most`: tokens that the reply may have.
-    pub fn of(engine: &Engine, tokens: usize, most: Option<u32>) -> Counted {
+    /// By the request that would be answered. Errors: as of that.
+    pub fn of(engine: &Engine, request: &ChatRequest) -> Result<Counted> {
         let context_length = engine.model.sizes.context;
-        Counted { tokens, context_length, room: fit::room(context_length, most) }
+        let room = fit::room(context_length, request.options()?.max_tokens);
+        let tokens = engine.encode_chat(&request.messages, &request.template())?.len();
+        Ok(Counted { tokens, context_length, room })
     }
 }

@@ -1,5 +1,6 @@
 /** A loaded model, as a page holds it. */
 import { readOptions, readPrompt, readText } from "./arguments.js";
+import { type Chat, type CountOptions, Requests, type TextCompletions } from "./chat.js";
 import { Connection } from "./connection.js";
 import { Loaded } from "./loaded.js";
 import { transferred } from "./source.js";
@@ -49,11 +50,26 @@ export async function connect(
 /** A loaded model. It lives in a worker until `dispose()`. */
 export class Model extends Loaded {
   readonly info: ModelInfo;
+  /** `await model.chat(messages)`, and `chat.completions.create` as OpenAI's client has it. */
+  readonly chat: Chat;
+  /** `completions.create` as OpenAI's client has it: text goes on as it is, with no template. */
+  readonly completions: TextCompletions;
 
   /** Use `load()`. */
   constructor(connection: Connection, info: ModelInfo) {
     super(connection);
     this.info = info;
+    const requests = new Requests(this.connection, info);
+    this.chat = requests.chat();
+    this.completions = requests.completions();
+  }
+
+  /**
+   * Tokens that a chat's request takes of the context, with all that the template puts around its messages; of the
+   * options, those that the template sees: `tools`, `tool_choice`, `reasoning_effort`, `chat_template_kwargs`.
+   */
+  async countTokens(messages: string | readonly Message[], options?: CountOptions): Promise<number> {
+    return (await new Requests(this.connection, this.info).count(messages, options)).tokens;
   }
 
   /**
@@ -72,15 +88,12 @@ export class Model extends Loaded {
     try {
       for (;;) {
         const event = await events.next();
-        if (event.done) {
-          this.info.memory = event.value;
-          return;
-        }
+        if (event.done) return void Object.assign(this.info, event.value);
         if ("chunk" in event.value) yield event.value.chunk;
         else onProgress?.(event.value.progress);
       }
     } finally {
-      await events.return(this.info.memory);
+      await events.return(this.info);
     }
   }
 

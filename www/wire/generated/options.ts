@@ -31,7 +31,6 @@ export interface Options {
   detokenize: DetokenizeOptions;
   bench: BenchOptions;
   renderChat: RenderChatOptions;
-  countTokens: CountOptions;
   "chat.completions.create": ChatRequest;
   "completions.create": CompletionRequest;
 }
@@ -222,20 +221,4 @@ export interface RenderChatOptions {
    * What time it is for the template, in seconds since 1970; by default it is now.
    */
   now?: number;
-}
-
-/**
- * What is counted beside the messages.
- */
-export interface CountOptions {
-  /**
-   * Tools in OpenAI's form.
-   */
-  tools?: unknown[];
-  /**
-   * Variables of the template by name, such as `enable_thinking` or `documents`.
-   */
-  variables?: {
-    [k: string]: unknown;
-  };
 }
