@@ -179,6 +179,9 @@ fn without_null(schema: &mut Map<String, Value>) {
             schema.insert("type".into(), one);
         }
     }
+    if let Some(Value::Array(names)) = schema.get_mut("enum") {
+        names.retain(|name| !name.is_null());
+    }
     if let Some(Value::Array(choices)) = schema.get_mut("anyOf") {
         choices.retain(|choice| choice.get("type") != Some(&"null".into()));
         if let [Value::Object(one)] = choices.as_slice() {

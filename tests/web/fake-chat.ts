@@ -57,7 +57,12 @@ export class FakeChat implements Chat {
 
   #head = { id: "x-1", created: 1, model: "Fake" };
 
-  #took = () => ({ prompt_tokens: 3, completion_tokens: this.#tokens, total_tokens: 3 + this.#tokens });
+  #took = () => ({
+    prompt_tokens: 3,
+    completion_tokens: this.#tokens,
+    total_tokens: 3 + this.#tokens,
+    prompt_tokens_details: { cached_tokens: 0 },
+  });
 
   #part(delta: { role?: "assistant"; content?: string }, finish_reason: "stop" | null): ChatStep {
     const { content: text = "" } = delta;
