@@ -32,9 +32,8 @@ const SHAPES: &[(Code, u16, &str, &str)] = &[
 /// By the code of the failure.
 pub fn shape(code: Code) -> Shape {
     let known = SHAPES.iter().find(|(named, ..)| *named == code);
-    let (status, kind, code) = known.map_or((500, "server_error", code.as_str()), |&(_, status, kind, code)| {
-        (status, kind, code)
-    });
+    let (status, kind, code) =
+        known.map_or((500, "server_error", code.as_str()), |&(_, status, kind, code)| (status, kind, code));
     Shape { status, kind, code }
 }
 

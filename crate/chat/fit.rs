@@ -89,10 +89,11 @@ mod tests {
 
     #[test]
     fn a_turn_is_what_a_user_said_and_what_followed() {
-        let messages: Value = ["system", "assistant", "user", "assistant", "tool", "assistant", "developer", "user", "user"]
-            .iter()
-            .map(|role| json!({ "role": role, "content": "x" }))
-            .collect();
+        let messages: Value =
+            ["system", "assistant", "user", "assistant", "tool", "assistant", "developer", "user", "user"]
+                .iter()
+                .map(|role| json!({ "role": role, "content": "x" }))
+                .collect();
         assert_eq!(turns(&messages), [vec![1], vec![2, 3, 4, 5], vec![7], vec![8]]);
         assert!(turns(&json!([])).is_empty());
     }

@@ -48,12 +48,7 @@ impl ChatRequest {
     pub fn template(&self) -> RenderOptions {
         let mut extra = self.reasoning_effort.map(effort).unwrap_or_default();
         extra.extend(self.sotto.chat_template_kwargs.clone());
-        RenderOptions {
-            add_generation_prompt: true,
-            tools: self.offered(),
-            now: Some(platform::unix_time()),
-            extra,
-        }
+        RenderOptions { add_generation_prompt: true, tools: self.offered(), now: Some(platform::unix_time()), extra }
     }
 }
 

@@ -13,8 +13,8 @@ use super::options::{
 use super::step::{ChatStep, Counted, Step};
 use crate::base::error::Code;
 use crate::chat::errors::shape;
-use crate::chat::request::{ChatRequest, CompletionRequest, SottoOptions, SottoSampling};
 use crate::chat::reply::{ChoiceLogprobs, CompletionLogprobs};
+use crate::chat::request::{ChatRequest, CompletionRequest, SottoOptions, SottoSampling};
 use crate::eval;
 use crate::model::arch;
 

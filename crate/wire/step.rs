@@ -3,8 +3,8 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::chat::fit;
 use crate::base::error::Result;
+use crate::chat::fit;
 use crate::chat::reply::{ChatCompletion, ChatCompletionChunk, Completion};
 use crate::chat::request::ChatRequest;
 use crate::chat::session::Event;

@@ -119,15 +119,26 @@ fn limits_are_told_apart(backend: Backend) {
     assert_eq!(long["choices"][0]["finish_reason"], "length");
     assert_eq!(long["choices"][0]["finish_details"], json!({ "type": "max_tokens" }));
     // It must not end by itself.
-    let bans: Value = engine.tokenizer.eog_ids().iter().map(|id| (id.to_string(), json!(-100))).collect::<serde_json::Map<_, _>>().into();
+    let bans: Value = engine
+        .tokenizer
+        .eog_ids()
+        .iter()
+        .map(|id| (id.to_string(), json!(-100)))
+        .collect::<serde_json::Map<_, _>>()
+        .into();
     let full = answer(&mut engine, &greedy(json!({ "max_completion_tokens": null, "logit_bias": bans })));
     assert_eq!(full["choices"][0]["finish_reason"], "length");
     assert_eq!(full["choices"][0]["finish_details"], json!({ "type": "context_full" }));
     // The last token needs no cell.
     assert_eq!(full["usage"]["total_tokens"], 41);
-    let stop = full["choices"][0]["message"]["content"].as_str().expect("text")[1..].chars().take(2).collect::<String>();
-    let stopped = answer(&mut engine, &greedy(json!({ "max_completion_tokens": null, "logit_bias": bans, "stop": stop })));
-    assert_eq!((&stopped["choices"][0]["finish_reason"], stopped["choices"][0].get("finish_details")), (&json!("stop"), None));
+    let stop =
+        full["choices"][0]["message"]["content"].as_str().expect("text")[1..].chars().take(2).collect::<String>();
+    let stopped =
+        answer(&mut engine, &greedy(json!({ "max_completion_tokens": null, "logit_bias": bans, "stop": stop })));
+    assert_eq!(
+        (&stopped["choices"][0]["finish_reason"], stopped["choices"][0].get("finish_details")),
+        (&json!("stop"), None)
+    );
 }
 
 fn a_stopped_reply_has_what_there_is_of_it(backend: Backend) {
@@ -215,7 +226,8 @@ fn a_full_conversation_is_refused_or_trimmed(backend: Backend) {
     assert_eq!(dropped, (1..=dropped.len()).collect::<Vec<_>>());
     // It is what the rest alone would be, and one turn more would be too much.
     let without = |dropped: usize| {
-        let kept: Vec<&Value> = messages.iter().enumerate().filter(|(i, _)| !(1..=dropped).contains(i)).map(|(_, m)| m).collect();
+        let kept: Vec<&Value> =
+            messages.iter().enumerate().filter(|(i, _)| !(1..=dropped).contains(i)).map(|(_, m)| m).collect();
         greedy(json!({ "messages": kept }))
     };
     let count = |engine: &Engine, request: &Value| {
@@ -258,7 +270,8 @@ fn completions_go_on_with_texts_and_ids(backend: Backend) {
     let second = pieces.iter().filter(|piece| piece["choices"][0]["index"] == 1);
     assert_eq!(second.filter_map(|piece| piece["choices"][0]["text"].as_str()).collect::<String>(), whole);
     // 16 tokens where nothing is said.
-    let bans: serde_json::Map<_, _> = engine.tokenizer.eog_ids().iter().map(|id| (id.to_string(), json!(-100))).collect();
+    let bans: serde_json::Map<_, _> =
+        engine.tokenizer.eog_ids().iter().map(|id| (id.to_string(), json!(-100))).collect();
     let short = answer(&mut engine, &json!({ "prompt": "the cat", "logit_bias": bans }));
     assert_eq!(short["usage"]["completion_tokens"], 16);
     for prompt in [json!(null), json!([]), json!([1, "a"]), json!([1_000_000]), json!(5)] {
@@ -325,7 +338,8 @@ fn a_template_sees_tools_and_effort() {
         request.template()
     };
     let tools = json!([{ "type": "function", "function": { "name": "now" } }]);
-    let given = template(json!({ "tools": tools, "reasoning_effort": "low", "chat_template_kwargs": { "thinking": 5 } }));
+    let given =
+        template(json!({ "tools": tools, "reasoning_effort": "low", "chat_template_kwargs": { "thinking": 5 } }));
     assert_eq!(given.tools, Some(tools.clone()));
     assert!(given.add_generation_prompt && given.now.is_some());
     let variables = json!({ "reasoning_effort": "low", "enable_thinking": true, "thinking": 5 });

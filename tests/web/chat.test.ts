@@ -157,6 +157,12 @@ test("a signal ends a reply with an error, or with what there is of it", async (
   expect(kept.choices[0]!.message.content).toMatch(/^Sure/);
   expect(kept.usage!.completion_tokens).toBeGreaterThan(0);
 
+  const generated = new AbortController();
+  const pieces = [];
+  for await (const piece of model.generate("Hi", { signal: generated.signal, onAbort: "result" }))
+    if (pieces.push(piece) === 3) generated.abort();
+  expect(pieces.at(-1)).toMatchObject({ finishReason: "abort", usage: { promptTokens: 3 } });
+
   const third = new AbortController();
   const parts = await model.chat.completions.create(
     { messages: user("Hi"), stream: true, stream_options: { include_usage: true } },

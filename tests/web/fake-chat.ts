@@ -15,7 +15,6 @@ export class FakeChat implements Chat {
   #work: Generation;
   #begun = false;
   #over = false;
-  #cancelled = false;
   #text = "";
   #tokens = 0;
 
@@ -34,9 +33,9 @@ export class FakeChat implements Chat {
       this.#begun = true;
       return stream ? [this.#part({ role: "assistant", content: "" }, null)] : [];
     }
-    const step = this.#cancelled ? undefined : await this.#work.next();
-    if (step && "progress" in step) return [step];
-    const chunk = step?.chunk ?? { text: "", tokens: [], finishReason: "abort" as const };
+    const step = (await this.#work.next())!;
+    if ("progress" in step) return [step];
+    const { chunk } = step;
     this.#text += chunk.text;
     this.#tokens += chunk.tokens.length;
     this.#over = chunk.finishReason !== undefined;
@@ -47,7 +46,6 @@ export class FakeChat implements Chat {
   }
 
   cancel(): void {
-    this.#cancelled = true;
     this.#work.cancel();
   }
 

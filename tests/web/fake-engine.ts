@@ -14,6 +14,7 @@ import type {
   ChatRequest,
   CompletionRequest,
   Counted,
+  FinishReason,
   GenerateOptions,
   LoadOptions,
   ModelHeader,
@@ -234,6 +235,7 @@ class FakeGeneration implements Generation {
   #prompt: string;
   #max: number;
   #delay: number;
+  #cancelled = false;
   constructor(prompt: string, max: number) {
     this.#prompt = prompt;
     this.#max = max;
@@ -246,15 +248,23 @@ class FakeGeneration implements Generation {
     if (this.#prompt === "exit") globalThis.close();
     if (this.#prompt === "hang") await new Promise(() => {});
     if (this.#prompt === "lost" && this.#at === 3) throw fail("device_lost", "The GPU was lost; load the model again.");
+    if (this.#cancelled) {
+      const length = this.#at;
+      this.#at = Infinity;
+      return length === Infinity ? undefined : this.#end("abort", length);
+    }
     if (this.#at++ < 0) return { progress: { phase: "prefill", loaded: 8, total: 8 } };
     const length = Math.min(this.#max, this.#words.length);
     if (this.#at <= length) return { chunk: { text: this.#words[this.#at - 1]!, tokens: [this.#at] } };
     if (this.#at > length + 1) return undefined;
+    return this.#end(length < this.#words.length ? "length" : "stop", length);
+  }
+  #end(finishReason: FinishReason, length: number): Step {
     return {
       chunk: {
         text: "",
         tokens: [],
-        finishReason: length < this.#words.length ? "length" : "stop",
+        finishReason,
         timings: { ttftMs: 240, prefillMs: 200, prefillTps: 120, decodeMs: 1000, decodeTps: 31.4, cachedTokens: 0 },
         usage: { promptTokens: 3, completionTokens: length },
         promptTokens: [1, 2, 3],
@@ -263,6 +273,7 @@ class FakeGeneration implements Generation {
   }
   cancel(): void {
     log.cancelled++;
+    this.#cancelled = true;
   }
   free(): void {
     log.running--;

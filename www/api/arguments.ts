@@ -30,7 +30,7 @@ const PAGE: { [Name in keyof PageOptions]-?: { wanted: string; fits: (value: unk
 const TAKES = {
   load: ["signal", "onProgress", "onWarning", "headers", "workerUrl", "wasmUrl"],
   loadText: ["signal", "headers", "workerUrl", "wasmUrl"],
-  generate: ["signal", "onProgress"],
+  generate: ["signal", "onProgress", "onAbort"],
   tokenize: [],
   detokenize: [],
   score: ["signal"],

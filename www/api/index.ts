@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 /**
  * Sotto runs GGUF language models in the browser, on WebGPU or the CPU:
  *

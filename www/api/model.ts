@@ -73,18 +73,19 @@ export class Model extends Loaded {
   }
 
   /**
-   * Streams the reply to a prompt or to chat messages. Leaving the loop stops the model; so does
-   * `options.signal`, which then throws a `SottoError` with code `aborted`. Requests at the same
-   * time run one after the other.
+   * Streams the reply to a prompt or to chat messages. Leaving the loop stops the model; so does `options.signal`, which
+   * then throws a `SottoError` with code `aborted`, or, with `onAbort: "result"`, ends the reply with what there is of it
+   * and `finishReason: "abort"`. Requests at the same time run one after the other.
    */
   async *generate(
     prompt: string | readonly Message[],
     options?: GenerateOptions,
   ): AsyncGenerator<Chunk, void, undefined> {
     const { wire, page } = readOptions("generate", options);
-    const { signal, onProgress } = page;
+    const { signal, onProgress, onAbort } = page;
     const args = { prompt: readPrompt(prompt), options: wire };
-    const events = this.connection.stream("generate", args, { what: "The reply", signal });
+    const ends = onAbort === "result" ? { stop: signal } : { signal };
+    const events = this.connection.stream("generate", args, { what: "The reply", ...ends });
     try {
       for (;;) {
         const event = await events.next();

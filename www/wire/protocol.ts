@@ -65,7 +65,7 @@ export interface LoadOptions extends wire.LoadOptions, Omit<PageOptions, "errors
 
 export interface TextOptions extends Pick<PageOptions, "signal" | "headers" | "workerUrl" | "wasmUrl"> {}
 
-export interface GenerateOptions extends wire.GenerateOptions, Pick<PageOptions, "signal" | "onProgress"> {}
+export interface GenerateOptions extends wire.GenerateOptions, Pick<PageOptions, "signal" | "onProgress" | "onAbort"> {}
 
 export interface ScoreOptions extends Pick<PageOptions, "signal"> {}
 
