@@ -205,7 +205,7 @@ impl Session {
             Some(Step::Token { text, tokens }) => Ok(self.add(&engine.tokenizer, text, &tokens, None)),
             Some(Step::End { reason, text, tokens }) => {
                 let mut events = self.add(&engine.tokenizer, text, &tokens, Some(reason));
-                self.end(engine);
+                self.end();
                 if self.done == self.prompts.len() * self.n || self.stop.is_stopped() {
                     self.over = true;
                     events.extend(self.kind.finish(&self.output, self.usage));
@@ -254,7 +254,7 @@ impl Session {
     }
 
     /// The reply under way is over.
-    fn end(&mut self, engine: &mut Engine) {
+    fn end(&mut self) {
         let Some(generation) = self.current.take() else { return };
         let usage = &mut self.usage;
         if self.done.is_multiple_of(self.n) {
@@ -263,7 +263,6 @@ impl Session {
         }
         usage.completion_tokens += generation.tokens.len();
         usage.total_tokens = usage.prompt_tokens + usage.completion_tokens;
-        engine.stop();
         self.done += 1;
     }
 }

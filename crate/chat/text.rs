@@ -1,6 +1,6 @@
 //! Completions: texts that go on as they are, and what the pieces of their replies become.
 
-use super::reply::{Completion, CompletionChoice, CompletionLogprobs, CompletionUsage, Finish, TokenLogprob};
+use super::reply::{Completion, CompletionChoice, CompletionLogprobs, CompletionUsage, Finish, TokenLogprob, TopLogprob};
 use super::request::{CompletionRequest, PromptShape};
 use super::session::{Event, Output, Piece};
 use crate::bail;
@@ -112,13 +112,20 @@ impl TextReplies {
         for TokenLogprob { token, top_logprobs } in logprobs {
             listed.text_offset.push(self.offset);
             self.offset += token.token.encode_utf16().count();
-            listed.tokens.push(token.token.clone());
+            listed.tokens.push(name(token));
             listed.token_logprobs.push(token.logprob);
-            // Of two tokens that look alike, such as two halves of characters, the likelier is told.
-            let likeliest_last = top_logprobs.iter().rev();
-            listed.top_logprobs.push(likeliest_last.map(|top| (top.token.clone(), top.logprob)).collect());
+            // Of two tokens that look alike the likelier is told.
+            listed.top_logprobs.push(top_logprobs.iter().rev().map(|top| (name(top), top.logprob)).collect());
         }
         listed
+    }
+}
+
+/// A token's text; `bytes:\xe2\x82`, as in OpenAI's API, where it is part of a character.
+fn name(token: &TopLogprob) -> String {
+    match std::str::from_utf8(&token.bytes) {
+        Ok(text) => text.into(),
+        Err(_) => token.bytes.iter().fold("bytes:".into(), |all, byte| format!("{all}\\x{byte:02x}")),
     }
 }
 
