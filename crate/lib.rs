@@ -12,6 +12,39 @@
 //! - [`chat`]: requests in OpenAI's shapes, and their answers.
 //! - [`wire`]: options, facts, events and results, as pages and commands write them.
 //! - `crate/web`, a package of its own: the whole as JavaScript sees it; `bin/sotto`: as a terminal does.
+//!
+//! From the bytes of a file to a reply:
+//!
+//! ```
+//! use sotto::device::Backend;
+//! use sotto::run::engine::Prompt;
+//! use sotto::run::loader::{LoadOptions, Loader};
+//! use sotto::run::session::{GenerateOptions, Generation, Step};
+//!
+//! # fn main() -> sotto::base::error::Result<()> {
+//! # let file = tiny_models::build("llama-f32").expect("a model of random weights");
+//! pollster::block_on(async {
+//!     let mut loader = Loader::new(LoadOptions { backend: Backend::Cpu, ..Default::default() }).await?;
+//!     for bytes in file.chunks(1 << 16) {
+//!         loader.push(bytes)?;
+//!         loader.drain().await?;
+//!     }
+//!     let mut engine = loader.finish().await?;
+//!
+//!     let options = GenerateOptions { max_tokens: Some(8), ..Default::default() };
+//!     let mut generation = Generation::new(&mut engine, &Prompt::Raw("Once upon".into()), options)?;
+//!     while let Some(step) = generation.next(&mut engine).await? {
+//!         if let Step::Token { text, .. } = step {
+//!             print!("{text}");
+//!         }
+//!     }
+//!     assert!(generation.tokens.len() <= 8);
+//!     Ok(())
+//! })
+//! # }
+//! ```
+
+#![warn(missing_docs)]
 
 pub mod base;
 pub mod chat;

@@ -87,7 +87,8 @@ async function typescript(types, errors) {
     .replaceAll(/^\/\*\*\n \*\/\n/gm, "");
   // Formatted, only what begins a declaration begins a line.
   const declared = formatted("options.ts", tidy)
-    .match(/^(\/\*\*\n( \*.*\n)+)?export [\s\S]*?(?=^\/\*\*|^export |(?![\s\S]))/gm)
+    .replaceAll(/^( *)\/\*\*\n +\* (.{1,104})\n +\*\/$/gm, "$1/** $2 */")
+    .match(/^(\/\*\*.*\n( \*.*\n)*)?export [\s\S]*?(?=^\/\*\*|^export |(?![\s\S]))/gm)
     .map((text) => ({ name: text.match(/^export \w+ (\w+)/m)[1], text }));
   const file = (about, text) => formatted("generated.ts", `/**\n * ${about}\n *\n * ${NOTE}\n */\n\n${text}`);
   const parts = divided(declared);

@@ -16,6 +16,7 @@ impl Cancel {
         self.0.store(true, Relaxed);
     }
 
+    /// Whether [`Cancel::cancel`] was called on it or a clone of it.
     pub fn is_cancelled(&self) -> bool {
         self.0.load(Relaxed)
     }

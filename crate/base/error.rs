@@ -98,10 +98,13 @@ impl fmt::Display for Code {
 /// A code and one sentence: what failed, on what, what to do.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Error {
+    /// What kind of failure, for programs.
     pub code: Code,
+    /// What failed, on what, and what to do: one sentence, for people.
     pub message: String,
 }
 
+/// A result whose error is Sotto's own.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {

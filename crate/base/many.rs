@@ -8,11 +8,14 @@ use serde::{Deserialize, Serialize};
 #[serde(untagged)]
 #[schemars(inline)]
 pub enum OneOrMany<T> {
+    /// One.
     One(T),
+    /// Several.
     Many(Vec<T>),
 }
 
 impl<T> OneOrMany<T> {
+    /// All of them.
     pub fn into_list(self) -> Vec<T> {
         match self {
             OneOrMany::One(one) => vec![one],

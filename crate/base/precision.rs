@@ -7,8 +7,10 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum KvType {
+    /// 16 bits a number (IEEE half).
     #[default]
     F16,
+    /// 32 bits a number.
     F32,
 }
 

@@ -11,7 +11,9 @@ use crate::text::template::RenderOptions;
 /// The tokens of a prompt, and which messages are not in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fitted {
+    /// Of the messages that are in it.
     pub tokens: Vec<u32>,
+    /// The places of those that are not.
     pub dropped: Vec<usize>,
 }
 

@@ -3,14 +3,15 @@
 //!
 //! The way of a request: [`request`] says what it may hold; [`read`] makes of it a prompt, and options of the sampler and
 //! the template; [`fit`] brings the messages into the context; [`session`] runs its choices one after the other;
-//! `turn` and `text` make answers of what they give, and [`parse`] tells content, calls apart in it; [`reply`] is what comes out.
+//! [`writing`] tells content, reasoning and calls apart in what they write; `turn` and `text` make answers of it, in the
+//! shapes of [`reply`]; [`errors`] says what failures are called.
 
 pub mod errors;
 pub mod fit;
-pub mod parse;
 pub mod read;
 pub mod reply;
 pub mod request;
 pub mod session;
 mod text;
 mod turn;
+pub mod writing;

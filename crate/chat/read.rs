@@ -53,6 +53,7 @@ impl ChatRequest {
 }
 
 impl CompletionRequest {
+    /// What of it reaches the generation. `BadOption` for biases of what is no token id.
     pub fn options(&self) -> Result<GenerateOptions> {
         let mut options = options(&self.common, &self.sampling)?;
         options.max_tokens = Some(self.common.max_tokens.unwrap_or(COMPLETION_TOKENS));
@@ -62,6 +63,7 @@ impl CompletionRequest {
 }
 
 impl Common {
+    /// Whether the answer comes in pieces.
     pub fn streams(&self) -> bool {
         self.stream.unwrap_or(false)
     }

@@ -40,12 +40,16 @@ pub struct ChatRequest {
     pub tool_choice: Option<Value>,
     /// Whether a reply may hold several calls.
     pub parallel_tool_calls: Option<bool>,
+    /// What completions have too.
     #[serde(flatten)]
     pub common: Common,
+    /// How Sotto samples beyond OpenAI's API.
     #[serde(flatten)]
     pub sampling: SottoSampling,
+    /// What is Sotto's own.
     #[serde(flatten)]
     pub sotto: SottoOptions,
+    /// What means nothing here.
     #[serde(flatten)]
     pub ignored: Ignored,
 }
@@ -66,10 +70,13 @@ pub struct CompletionRequest {
     /// So many of the likeliest tokens at each place, with their probabilities.
     #[schemars(range(min = 0, max = 20), extend("tsType" = "number | null"))]
     pub logprobs: Option<u32>,
+    /// What completions have too.
     #[serde(flatten)]
     pub common: Common,
+    /// How Sotto samples beyond OpenAI's API.
     #[serde(flatten)]
     pub sampling: SottoSampling,
+    /// What means nothing here.
     #[serde(flatten)]
     pub ignored: Ignored,
 }
@@ -159,8 +166,10 @@ pub struct SottoOptions {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Overflow {
+    /// Refuse it.
     #[default]
     Error,
+    /// Leave out the oldest turns.
     Trim,
 }
 
@@ -203,15 +212,23 @@ pub struct StreamOptions {
     pub include_obfuscation: bool,
 }
 
+/// How long a model thinks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ReasoningEffort {
+    /// Not at all.
     None,
+    /// As little as it can.
     Minimal,
+    /// A little.
     Low,
+    /// As it was trained to.
     Medium,
+    /// Much.
     High,
+    /// More.
     Xhigh,
+    /// As much as it can.
     Max,
 }
 
@@ -234,9 +251,13 @@ impl ReasoningEffort {
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(untagged)]
 pub enum PromptShape {
+    /// A text.
     Text(String),
+    /// Token ids.
     Ids(Vec<u32>),
+    /// Texts.
     Texts(Vec<String>),
+    /// Lists of ids.
     Lists(Vec<Vec<u32>>),
 }
 

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use super::fit;
+use super::fit::{self, Fitted};
 use super::reply::{
     ChatCompletion, ChatCompletionChunk, Completion, CompletionUsage, FinishDetails, Head, Limit, TokenLogprob,
     TopLogprob,
@@ -11,6 +11,7 @@ use super::reply::{
 use super::request::{ChatRequest, Common, CompletionRequest};
 use super::text::{self, TextReplies};
 use super::turn::ChatReplies;
+use super::writing::{Parser, Writing};
 use crate::base::cancel::Cancel;
 use crate::base::error::Result;
 use crate::base::platform;
@@ -18,11 +19,19 @@ use crate::run::engine::Engine;
 use crate::run::session::{FinishReason, GenerateOptions, Generation, Step};
 use crate::text::tokenizer::Tokenizer;
 
+/// Tokens at the end of a prompt by which a reply's parser sees what that has opened.
+const PROMPT_END: usize = 64;
+
 /// What a step of a request gives.
 #[derive(Clone, Debug)]
 pub enum Event {
     /// Prompt tokens computed so far.
-    Progress { done: usize, total: usize },
+    Progress {
+        /// So many.
+        done: usize,
+        /// Of all.
+        total: usize,
+    },
     /// Of a streamed chat.
     Chunk(ChatCompletionChunk),
     /// Of a chat that is not streamed: the last event.
@@ -57,7 +66,7 @@ impl Stop {
 }
 
 /// How a request wants its answer.
-pub struct Output {
+pub(super) struct Output {
     pub head: Head,
     pub streams: bool,
     /// A streamed answer ends with its usage.
@@ -65,7 +74,7 @@ pub struct Output {
 }
 
 /// What one step adds to a reply.
-pub struct Piece {
+pub(super) struct Piece {
     pub text: String,
     pub tokens: usize,
     pub logprobs: Vec<TokenLogprob>,
@@ -127,11 +136,20 @@ impl Session {
     ///
     /// Errors: `BadOption` for what cannot be done; those of the template and the context.
     pub fn chat(engine: &mut Engine, request: &ChatRequest) -> Result<Session> {
-        let options = request.options()?;
-        let overflow = request.sotto.overflow;
-        let fitted = fit::fit(engine, &request.messages, &request.template(), overflow, options.max_tokens)?;
-        let replies = ChatReplies::new(request, engine.template.clone(), fitted.dropped);
-        Session::new(engine, Kind::Chat(replies), &request.common, options, vec![fitted.tokens])
+        let mut options = request.options()?;
+        options.keep_special = Parser::READS_SPECIAL;
+        let (template, overflow) = (request.template(), request.sotto.overflow);
+        let Fitted { tokens, dropped } = fit::fit(engine, &request.messages, &template, overflow, options.max_tokens)?;
+        let end = &tokens[tokens.len().saturating_sub(PROMPT_END)..];
+        let writing = Writing {
+            template: engine.template.clone(),
+            variables: template.extra,
+            tools: request.offered().and_then(|tools| tools.as_array().cloned()).unwrap_or_default(),
+            parallel: request.parallel_tool_calls.unwrap_or(true),
+            prompt: engine.tokenizer.decode(end, true),
+        };
+        let replies = ChatReplies::new(request, writing, dropped);
+        Session::new(engine, Kind::Chat(replies), &request.common, options, vec![tokens])
     }
 
     /// As [`Session::chat`].
@@ -178,6 +196,7 @@ impl Session {
         Ok(session)
     }
 
+    /// What ends it.
     pub fn stop_handle(&self) -> &Stop {
         &self.stop
     }

@@ -1,6 +1,8 @@
 //! Completions: texts that go on as they are, and what the pieces of their replies become.
 
-use super::reply::{Completion, CompletionChoice, CompletionLogprobs, CompletionUsage, Finish, TokenLogprob, TopLogprob};
+use super::reply::{
+    Completion, CompletionChoice, CompletionLogprobs, CompletionUsage, Finish, TokenLogprob, TopLogprob,
+};
 use super::request::{CompletionRequest, PromptShape};
 use super::session::{Event, Output, Piece};
 use crate::bail;

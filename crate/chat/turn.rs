@@ -1,20 +1,16 @@
 //! The assistant's turn: what the pieces of replies to a chat become.
 
-use serde_json::Value;
-
-use super::parse::{Delta, Parser, Writing};
 use super::reply::{
     ChatChoice, ChatCompletion, ChatCompletionChunk, ChatReplyMessage, ChoiceLogprobs, ChunkChoice, ChunkDelta,
     CompletionUsage, Finish, TokenLogprob,
 };
 use super::request::ChatRequest;
 use super::session::{Event, Output, Piece};
+use super::writing::{Delta, Parser, Writing};
 
 /// The replies to one request.
 pub struct ChatReplies {
-    template: Option<String>,
-    tools: Option<Value>,
-    parallel: bool,
+    writing: Writing,
     /// Whether probabilities are told.
     likely: bool,
     /// Messages of the request that did not fit.
@@ -30,17 +26,15 @@ pub struct ChatReplies {
 }
 
 impl ChatReplies {
-    pub fn new(request: &ChatRequest, template: Option<String>, dropped: Vec<usize>) -> Self {
+    pub fn new(request: &ChatRequest, writing: Writing, dropped: Vec<usize>) -> Self {
         ChatReplies {
-            template,
-            tools: request.offered(),
-            parallel: request.parallel_tool_calls.unwrap_or(true),
+            parser: Parser::new(&writing),
+            writing,
             likely: request.logprobs == Some(true),
             dropped,
             choices: Vec::new(),
             message: ChatReplyMessage::new(),
             logprobs: Vec::new(),
-            parser: Parser::plain(),
             thinks: false,
             reasoning_tokens: 0,
         }
@@ -48,11 +42,7 @@ impl ChatReplies {
 
     /// The next reply: its first chunk has the role.
     pub fn begin(&mut self, output: &Output, index: usize) -> Vec<Event> {
-        self.parser = Parser::of_reply(Writing {
-            template: self.template.as_deref(),
-            tools: self.tools.as_ref(),
-            parallel: self.parallel,
-        });
+        self.parser = Parser::new(&self.writing);
         self.message = ChatReplyMessage::new();
         self.logprobs.clear();
         self.thinks = false;

@@ -25,9 +25,13 @@ pub trait Memory {
 /// Bytes that go to another place in their buffer; the places may overlap. All numbers are multiples of 4.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Move {
+    /// Where the bytes are.
     pub buffer: BufferId,
+    /// Their first byte in it.
     pub from: u64,
+    /// Where their first byte goes in it.
     pub to: u64,
+    /// How many.
     pub bytes: u64,
 }
 
@@ -42,5 +46,6 @@ pub trait Named {
     /// What a buffer was called when it was allocated; a buffer of weights by the first tensor in it.
     fn label(&self, id: BufferId) -> &str;
 
+    /// How many bytes a buffer has.
     fn buffer_bytes(&self, id: BufferId) -> u64;
 }

@@ -27,13 +27,17 @@ pub use cpu::{Cpu, CpuOptions, Pause};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Backend {
+    /// A graphics card where WebGPU offers one, else the CPU.
     #[default]
     Auto,
+    /// WebGPU, or an error.
     Webgpu,
+    /// The CPU.
     Cpu,
 }
 
 impl Backend {
+    /// Its name as options and results write it.
     pub fn as_str(self) -> &'static str {
         match self {
             Backend::Auto => "auto",
@@ -43,13 +47,17 @@ impl Backend {
     }
 }
 
+/// What a model runs on.
 pub enum Device {
+    /// A WebGPU adapter.
     Gpu(Gpu),
+    /// The CPU.
     Cpu(Cpu),
 }
 
 /// A device, and how it came to be this one.
 pub struct Chosen {
+    /// What was chosen.
     pub device: Device,
     /// A sentence.
     pub reason: String,
@@ -101,7 +109,9 @@ impl Chosen {
 
 /// A recording made ready for one device.
 pub enum Prepared {
+    /// Commands with their bindings.
     Gpu(gpu::Prepared),
+    /// The recording as it is.
     Cpu(Recording),
 }
 
@@ -113,6 +123,7 @@ impl Prepared {
             Prepared::Cpu(recording) => recording.dispatches.len(),
         }
     }
+    /// Whether there is no dispatch.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -120,7 +131,9 @@ impl Prepared {
 
 /// Results that were not read yet, the oldest first.
 pub enum Ring {
+    /// On a GPU.
     Gpu(gpu::Ring),
+    /// On the CPU.
     Cpu(cpu::Ring),
 }
 
@@ -141,6 +154,7 @@ impl Ring {
         }
     }
 
+    /// Drops what was not read.
     pub fn clear(&mut self) {
         match self {
             Ring::Gpu(ring) => ring.clear(),
@@ -162,6 +176,7 @@ impl Device {
         }
     }
 
+    /// The GPU, where it is one.
     pub fn gpu(&self) -> Option<&Gpu> {
         match self {
             Device::Gpu(gpu) => Some(gpu),

@@ -29,6 +29,7 @@ impl Dispatch {
 /// Dispatches in the order in which they run.
 #[derive(Clone, Debug, Default)]
 pub struct Recording {
+    /// In the order in which they run.
     pub dispatches: Vec<Dispatch>,
 }
 

@@ -14,11 +14,14 @@ use crate::model::forward::Shape;
 use crate::run::engine::Engine;
 use crate::run::session::{GenerateOptions, Generation, Step};
 
+/// What is measured.
 #[derive(Clone, Debug)]
 pub struct BenchOptions {
     /// Lengths of the made-up prompts.
     pub prompt_tokens: Vec<usize>,
+    /// Tokens to generate after each.
     pub gen_tokens: usize,
+    /// Each figure is the median of so many runs.
     pub runs: usize,
     /// Time every kernel as well.
     pub profile: bool,
@@ -35,12 +38,17 @@ impl Default for BenchOptions {
 #[serde(rename_all = "camelCase")]
 #[schemars(rename = "BenchResult")]
 pub struct Bench {
+    /// Prompt tokens per second.
     pub prefill_tps: f64,
+    /// Generated tokens per second.
     pub decode_tps: f64,
+    /// Milliseconds from the request to the first token.
     pub ttft_ms: f64,
+    /// Kernels that run for one generated token, the choice of it included.
     pub dispatches_per_token: usize,
     /// Bytes that the first token after the prompt reads, at the least.
     pub weight_bytes_per_token: u64,
+    /// Bytes of keys and values that this token reads.
     pub kv_bytes_per_token: u64,
     /// Both kinds of bytes a second, in GB: the memory speed that decoding reaches.
     pub decode_gbps: f64,
@@ -49,17 +57,23 @@ pub struct Bench {
     /// Every length, if more than one was asked for.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub lengths: Vec<Length>,
+    /// Times of every kernel, if they were asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub profile: Option<Profile>,
 }
 
+/// What was measured with a prompt of one length.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(rename = "BenchLength")]
 pub struct Length {
+    /// Tokens of the prompt.
     pub prompt_tokens: usize,
+    /// Prompt tokens per second.
     pub prefill_tps: f64,
+    /// Generated tokens per second.
     pub decode_tps: f64,
+    /// Milliseconds from the request to the first token.
     pub ttft_ms: f64,
 }
 

@@ -19,15 +19,19 @@ use crate::run::engine::Engine;
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Profile {
+    /// A token after the prompt.
     pub decode: PassTime,
+    /// A chunk of the prompt.
     pub prefill: PassTime,
 }
 
+/// Where the time of one pass goes.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PassTime {
     /// Tokens in the pass, and the position of the first.
     pub rows: u32,
+    /// Position of the first of them.
     pub position: u32,
     /// From submission to done, all dispatches in one pass.
     pub wall_us: f64,
@@ -41,12 +45,17 @@ pub struct PassTime {
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct KernelTime {
+    /// The variant's name.
     pub name: &'static str,
+    /// Its dispatches in the pass.
     pub calls: usize,
+    /// Microseconds, all of them together.
     pub us: f64,
     /// Of all kernels' time.
     pub share: f64,
+    /// Bytes of weights that they read.
     pub weight_bytes: u64,
+    /// Bytes of keys and values that they read.
     pub kv_bytes: u64,
     /// Both kinds of bytes a second, in GB.
     pub gbps: f64,

@@ -14,9 +14,11 @@ use crate::run::engine::{Engine, Prompt};
 #[serde(rename_all = "camelCase")]
 #[schemars(rename = "ScoreResult")]
 pub struct Score {
+    /// The text's token ids.
     pub tokens: Vec<u32>,
     /// Mean of -ln p(token | tokens before it), over all tokens but the first; 0 for a single token.
     pub nll_mean: f64,
+    /// e to the power of `nllMean`.
     pub perplexity: f64,
     /// The ten best (id, logit) after the last token.
     pub top: Vec<(u32, f32)>,

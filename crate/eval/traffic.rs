@@ -13,7 +13,9 @@ use crate::model::forward::Model;
 /// Bytes, each counted once however often a kernel loads it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Reads {
+    /// Of weights.
     pub weights: u64,
+    /// Of keys and values.
     pub kv: u64,
 }
 

@@ -9,16 +9,20 @@ use crate::quant::TensorType;
 /// One tensor, and where its bytes are.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Tensor {
+    /// As the file names it.
     pub name: String,
     /// One to four dimensions: `shape[0]` is contiguous (the length of a row).
     pub shape: Vec<u64>,
+    /// How its numbers are stored.
     pub kind: TensorType,
     /// First byte, counted from the start of the file.
     pub offset: u64,
+    /// How many it takes in the file.
     pub bytes: u64,
 }
 
 impl Tensor {
+    /// How many numbers it holds.
     pub fn elements(&self) -> u64 {
         self.shape.iter().product()
     }
@@ -27,6 +31,7 @@ impl Tensor {
 /// All that is known of a model before its tensors' data.
 #[derive(Clone, Debug, Default)]
 pub struct Catalog {
+    /// The file's keys and values.
     pub metadata: Metadata,
     /// Sorted by offset, each name once.
     pub tensors: Vec<Tensor>,

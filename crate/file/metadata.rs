@@ -10,14 +10,23 @@ use crate::base::error::Result;
 /// greatest); an empty list keeps its element kind. Bytes that are no UTF-8 become U+FFFD.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value {
+    /// An integer of any width without a sign.
     U64(u64),
+    /// An integer of any width with a sign.
     I64(i64),
+    /// A float of either width.
     F64(f64),
+    /// true or false.
     Bool(bool),
+    /// A text.
     Str(String),
+    /// A list of integers of any kind.
     Ints(Vec<i64>),
+    /// A list of floats.
     Floats(Vec<f32>),
+    /// A list of true and false.
     Bools(Vec<bool>),
+    /// A list of texts.
     Strings(Vec<String>),
 }
 
@@ -50,22 +59,27 @@ impl Metadata {
         self.values.insert(key.into(), value)
     }
 
+    /// What a key holds.
     pub fn get(&self, key: &str) -> Option<&Value> {
         self.values.get(key)
     }
 
+    /// All keys with what they hold.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Value)> {
         self.values.iter().map(|(key, value)| (key.as_str(), value))
     }
 
+    /// How many keys there are.
     pub fn len(&self) -> usize {
         self.values.len()
     }
 
+    /// Whether there is no key.
     pub fn is_empty(&self) -> bool {
         self.values.is_empty()
     }
 
+    /// A key's number; `None` where it is not there. `BadMetadata` where it holds something else.
     pub fn u32(&self, key: &str) -> Result<Option<u32>> {
         self.read(key, "a whole number from 0 to 4294967295", |value| match value {
             Value::U64(number) => u32::try_from(*number).ok(),
@@ -84,6 +98,7 @@ impl Metadata {
         })
     }
 
+    /// A key's truth value; `None` where it is not there. `BadMetadata` where it holds something else.
     pub fn bool(&self, key: &str) -> Result<Option<bool>> {
         self.read(key, "true or false", |value| match value {
             Value::Bool(flag) => Some(*flag),
@@ -91,6 +106,7 @@ impl Metadata {
         })
     }
 
+    /// A key's text; `None` where it is not there. `BadMetadata` where it holds something else.
     pub fn str(&self, key: &str) -> Result<Option<&str>> {
         self.read(key, "text", |value| match value {
             Value::Str(text) => Some(text.as_str()),
@@ -98,6 +114,7 @@ impl Metadata {
         })
     }
 
+    /// A key's integers; `None` where it is not there. `BadMetadata` where it holds something else.
     pub fn ints(&self, key: &str) -> Result<Option<&[i64]>> {
         self.read(key, "a list of whole numbers", |value| match value {
             Value::Ints(list) => Some(list.as_slice()),
@@ -105,6 +122,7 @@ impl Metadata {
         })
     }
 
+    /// A key's floats; `None` where it is not there. `BadMetadata` where it holds something else.
     pub fn floats(&self, key: &str) -> Result<Option<&[f32]>> {
         self.read(key, "a list of numbers with fractions", |value| match value {
             Value::Floats(list) => Some(list.as_slice()),
@@ -112,6 +130,7 @@ impl Metadata {
         })
     }
 
+    /// A key's truth values; `None` where it is not there. `BadMetadata` where it holds something else.
     pub fn bools(&self, key: &str) -> Result<Option<&[bool]>> {
         self.read(key, "a list of true or false", |value| match value {
             Value::Bools(list) => Some(list.as_slice()),
@@ -119,6 +138,7 @@ impl Metadata {
         })
     }
 
+    /// A key's texts; `None` where it is not there. `BadMetadata` where it holds something else.
     pub fn strings(&self, key: &str) -> Result<Option<&[String]>> {
         self.read(key, "a list of texts", |value| match value {
             Value::Strings(list) => Some(list.as_slice()),
@@ -135,18 +155,22 @@ impl Metadata {
         })
     }
 
+    /// As [`Metadata::u32`], of a key that has to be there.
     pub fn need_u32(&self, key: &str) -> Result<u32> {
         needed(key, self.u32(key)?)
     }
 
+    /// As [`Metadata::f32`], of a key that has to be there.
     pub fn need_f32(&self, key: &str) -> Result<f32> {
         needed(key, self.f32(key)?)
     }
 
+    /// As [`Metadata::bool`], of a key that has to be there.
     pub fn need_bool(&self, key: &str) -> Result<bool> {
         needed(key, self.bool(key)?)
     }
 
+    /// As [`Metadata::str`], of a key that has to be there.
     pub fn need_str(&self, key: &str) -> Result<&str> {
         needed(key, self.str(key)?)
     }

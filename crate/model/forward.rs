@@ -26,13 +26,17 @@ pub struct Sizes {
     pub cells: u32,
     /// Rows of the largest batch, and how many of them may want logits.
     pub max_rows: u32,
+    /// Rows that may want logits in one batch.
     pub max_outputs: u32,
 }
 
 /// A model laid out in memory: everything a recording refers to.
 pub struct Model {
+    /// The network.
     pub net: Net,
+    /// What memory was reserved for.
     pub sizes: Sizes,
+    /// Which kernels compute it.
     pub choice: Choice,
     /// What has been measured, which goes before `choice`.
     pub tuning: Tuning,
@@ -98,13 +102,16 @@ impl Model {
         self.ends.logits
     }
 
+    /// Its weights, and where they lie.
     pub fn weights(&self) -> &Weights {
         &self.network.weights
     }
 
+    /// Its keys and values, and the sequences that they are of.
     pub fn kv(&self) -> &Store {
         &self.kv
     }
+    /// The same, to be changed.
     pub fn kv_mut(&mut self) -> &mut Store {
         &mut self.kv
     }

@@ -13,9 +13,13 @@ use crate::quant::{self, TensorType};
 /// Whole rows of one tensor type in one buffer.
 #[derive(Clone, Debug)]
 pub struct Part {
+    /// Where it is.
     pub buffer: BufferId,
+    /// How its weights are stored.
     pub kind: TensorType,
+    /// The matrix's row that is its first.
     pub first_row: u32,
+    /// Its rows.
     pub n_rows: u32,
     /// Where each plane starts, in u32 words.
     pub planes: [u32; 4],
@@ -24,8 +28,11 @@ pub struct Part {
 /// An [n][k] matrix in parts: more than one where types differ or a buffer would be too large.
 #[derive(Clone, Debug, Default)]
 pub struct Matrix {
+    /// Rows.
     pub n: u32,
+    /// Their length.
     pub k: u32,
+    /// In the order of rows.
     pub parts: Vec<Part>,
 }
 
@@ -49,6 +56,7 @@ impl std::ops::Index<MatrixId> for Weights {
 }
 
 impl Weights {
+    /// Every matrix, in the order in which they were declared.
     pub fn matrices(&self) -> &[Matrix] {
         &self.matrices
     }
@@ -69,9 +77,23 @@ impl Weights {
 #[derive(Clone, Debug)]
 pub enum Target {
     /// Elements of a part, stored as its type and repacked into its planes.
-    Part { buffer: BufferId, kind: TensorType, planes: [u32; 4], first_element: u64 },
+    Part {
+        /// The part's buffer.
+        buffer: BufferId,
+        /// The part's type.
+        kind: TensorType,
+        /// Where each plane starts, in u32 words.
+        planes: [u32; 4],
+        /// The part's element that is the run's first.
+        first_element: u64,
+    },
     /// The whole tensor as f32, at this element of a buffer.
-    Floats { buffer: BufferId, first_element: u64 },
+    Floats {
+        /// The buffer.
+        buffer: BufferId,
+        /// The buffer's element that is the tensor's first.
+        first_element: u64,
+    },
     /// The whole tensor as f32, kept for the CPU.
     Host,
 }
@@ -79,9 +101,13 @@ pub enum Target {
 /// One run of the file's bytes and its target. Sorted by offset, they are the upload's schedule.
 #[derive(Clone, Debug)]
 pub struct Placement {
+    /// How they are stored in the file.
     pub kind: TensorType,
+    /// Their first byte, counted from the start of the file.
     pub offset: u64,
+    /// How many.
     pub elements: u64,
+    /// Where they go.
     pub target: Target,
 }
 
@@ -106,6 +132,7 @@ pub struct Tensors<'a> {
 }
 
 impl<'a> Tensors<'a> {
+    /// None of them is declared yet. `memory` gives their buffers.
     pub fn new(catalog: &'a Catalog, arch: &'static str, memory: &'a mut dyn Memory) -> Self {
         Tensors {
             arch,

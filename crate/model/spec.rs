@@ -9,6 +9,7 @@ pub struct Net {
     pub arch: &'static str,
     /// Width of the residual stream.
     pub n_embd: u32,
+    /// Tokens of the vocabulary.
     pub n_vocab: u32,
     /// Positions that the model was trained for.
     pub context_length: u32,
@@ -16,6 +17,7 @@ pub struct Net {
     pub norm_eps: f32,
     /// Embeddings are multiplied by this.
     pub embed_scale: f32,
+    /// In their order.
     pub blocks: Vec<Block>,
     /// The token embedding is the output matrix too.
     pub tied_output: bool,
@@ -28,20 +30,27 @@ pub struct Net {
 /// What is added to the stream: `mix` moves information between tokens, `feed` works on each by itself.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Block {
+    /// What moves information between tokens.
     pub mix: Mix,
+    /// What works on each token by itself.
     pub feed: Feed,
+    /// How the two come after each other.
     pub join: Join,
     /// RMS norms of what mix and feed add to the stream.
     pub post_norms: bool,
 }
 
+/// What moves information between tokens.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Mix {
+    /// Attention.
     Attention(Attention),
 }
 
+/// What works on each token by itself.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Feed {
+    /// One network for all tokens.
     Dense(Dense),
 }
 
@@ -57,6 +66,7 @@ pub enum Join {
 /// Attention whose query heads share KV heads in groups (Ainslie et al. 2023).
 #[derive(Clone, Debug, PartialEq)]
 pub struct Attention {
+    /// Query heads.
     pub n_heads: u32,
     /// Divides `n_heads`.
     pub n_kv_heads: u32,
@@ -64,7 +74,9 @@ pub struct Attention {
     pub head_dim: u32,
     /// Products of queries and keys are multiplied by this.
     pub scale: f32,
+    /// Which positions a token sees.
     pub mask: Mask,
+    /// How queries and keys are rotated.
     pub rope: Rope,
     /// Scores become `cap * tanh(score / cap)`.
     pub softcap: Option<f32>,
@@ -93,7 +105,9 @@ pub enum Mask {
 pub struct Rope {
     /// The first dimensions of a head, which are rotated; even.
     pub dim: u32,
+    /// Which dimensions are rotated together.
     pub pairs: Pairs,
+    /// The base of the frequencies: `rope_theta`.
     pub theta: f32,
     /// 1 / the factor by which positions are stretched.
     pub scale: f32,
@@ -113,6 +127,7 @@ pub enum Pairs {
 pub struct Dense {
     /// Its inner width.
     pub n_ff: u32,
+    /// What the gate goes through.
     pub activation: Activation,
 }
 
@@ -138,11 +153,13 @@ impl Block {
         Block { mix: Mix::Attention(attention), feed: Feed::Dense(dense), join: Join::Sequential, post_norms: false }
     }
 
+    /// Its attention.
     pub fn attention(&self) -> &Attention {
         let Mix::Attention(attention) = &self.mix;
         attention
     }
 
+    /// Its feed-forward network.
     pub fn dense(&self) -> &Dense {
         let Feed::Dense(dense) = &self.feed;
         dense
@@ -162,6 +179,7 @@ impl Attention {
 }
 
 impl Mask {
+    /// How many cells a row may look back over, itself included; `None`: all.
     pub fn window(self) -> Option<u32> {
         match self {
             Mask::Window(window) => Some(window),

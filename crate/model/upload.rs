@@ -9,6 +9,7 @@ use crate::device::memory::Memory;
 use crate::model::place::{Placement, Target, UNIT};
 use crate::quant;
 
+/// A model's weights on their way from the file's bytes to buffers.
 pub struct Upload {
     /// Sorted by offset.
     placements: Vec<Placement>,
@@ -26,6 +27,7 @@ pub struct Upload {
 }
 
 impl Upload {
+    /// Of the placements that [`Tensors`](super::place::Tensors) made.
     pub fn new(placements: Vec<Placement>) -> Self {
         Upload { placements, index: 0, done: 0, position: 0, pending: Vec::new(), planes: Vec::new(), host: Vec::new() }
     }
@@ -35,6 +37,7 @@ impl Upload {
         self.position = position;
     }
 
+    /// Whether every weight has come.
     pub fn is_complete(&self) -> bool {
         self.index == self.placements.len()
     }

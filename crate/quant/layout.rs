@@ -21,6 +21,7 @@ pub const UNIT: usize = 256;
 /// Weights per block as the shaders count them.
 pub const BLOCK: usize = 32;
 
+/// One plane of a tensor type: what 32 weights take in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PlaneSpec {
     /// Bytes for 256 weights.

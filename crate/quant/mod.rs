@@ -7,6 +7,17 @@
 //! - [`repack`]: file blocks → the planes that shaders read; [`plane_offsets`] says where they go.
 //! - [`widen`]: file blocks → those of a type that holds the same numbers.
 //! - [`load_block`], [`dequantize_packed`]: planes → f32, the mirrors of `shaders/formats`.
+//!
+//! ```
+//! use sotto::quant::{TensorType, dequantize};
+//!
+//! // A block of Q8_0: its scale, the half 0.5, and 32 bytes.
+//! let mut block = vec![0x00, 0x38];
+//! block.extend(0..32);
+//! let mut weights = [0.0; 32];
+//! dequantize(TensorType::Q8_0, &block, &mut weights);
+//! assert_eq!(weights[3], 1.5);
+//! ```
 
 mod dequantize;
 mod layout;
@@ -24,18 +35,31 @@ pub use widen::{common, widen};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[allow(non_camel_case_types, reason = "the names that files and people use")]
 pub enum TensorType {
+    /// 32-bit floats.
     F32,
+    /// 16-bit floats (IEEE half).
     F16,
+    /// The upper 16 bits of 32-bit floats.
     BF16,
+    /// Blocks of 32: 4 bits, a scale.
     Q4_0,
+    /// Blocks of 32: 4 bits, a scale and a minimum.
     Q4_1,
+    /// Blocks of 32: 5 bits, a scale.
     Q5_0,
+    /// Blocks of 32: 5 bits, a scale and a minimum.
     Q5_1,
+    /// Blocks of 32: 8 bits, a scale.
     Q8_0,
+    /// Blocks of 256: 2 bits, 16 scales and minima of 4 bits.
     Q2_K,
+    /// Blocks of 256: 3 bits, 16 scales of 6 bits.
     Q3_K,
+    /// Blocks of 256: 4 bits, 8 scales and minima of 6 bits.
     Q4_K,
+    /// Blocks of 256: 5 bits, 8 scales and minima of 6 bits.
     Q5_K,
+    /// Blocks of 256: 6 bits, 16 scales of 8 bits.
     Q6_K,
 }
 
@@ -78,6 +102,7 @@ const LAYOUTS: &[Layout] = layouts! {
 };
 
 impl TensorType {
+    /// Every type that is read.
     pub const ALL: [TensorType; 13] = [
         TensorType::F32,
         TensorType::F16,
@@ -119,6 +144,7 @@ impl TensorType {
         self.layout().block_bytes
     }
 
+    /// Whether its weights are integers with a scale.
     pub fn is_quantized(self) -> bool {
         self.block_len() > 1
     }

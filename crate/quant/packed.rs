@@ -7,16 +7,22 @@ use half::{bf16, f16};
 /// 32 weights of a quantized type: w\[e\] = scale\[e/16\]·q\[e\] + offset\[e/16\].
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Packed {
+    /// The integers.
     pub q: [i8; BLOCK],
+    /// What they are multiplied with, a half each.
     pub scale: [f32; 2],
+    /// What is added, a half each.
     pub offset: [f32; 2],
 }
 
 /// The same for any type, with v in place of q.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Block {
+    /// The numbers as they are stored.
     pub v: [f32; BLOCK],
+    /// What they are multiplied with, a half each.
     pub scale: [f32; 2],
+    /// What is added, a half each.
     pub offset: [f32; 2],
 }
 

@@ -9,16 +9,20 @@ use crate::model::store::{SequenceId, Store};
 /// One token to be processed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Row {
+    /// Its id.
     pub token: u32,
     /// From 0, in its sequence.
     pub position: u32,
+    /// The text that it belongs to.
     pub sequence: SequenceId,
     /// Whether the logits after this token are wanted.
     pub logits: bool,
 }
 
+/// Tokens that are processed together.
 #[derive(Clone, Debug, Default)]
 pub struct Batch {
+    /// In the order of their positions, those of a sequence.
     pub rows: Vec<Row>,
     /// Prefill batches take matrix-matrix kernels at any size, so that how a prompt is cut into chunks cannot
     /// change a result; decode batches of a few rows take matrix-vector kernels.

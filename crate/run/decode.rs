@@ -13,11 +13,13 @@ use crate::run::sampler::{Limits, Mode, Sampler, SamplingParams, Shape};
 /// A token that the device sampled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sampled {
+    /// Its id.
     pub token: u32,
     /// It is one of the tokens that end the generation.
     pub stops: bool,
 }
 
+/// The loop that samples on the device and feeds tokens back there.
 pub struct Decoder {
     sampler: Sampler,
     /// One a [`Mode`], in its order, and made ready for the modes that were asked for.
@@ -139,6 +141,7 @@ impl Decoder {
     }
 }
 
+/// The error of logits that are not numbers, or of bans that leave no token.
 pub fn bad_logits(device: &Device) -> Error {
     let computes = if device.gpu().is_some() { " or the driver may compute wrongly" } else { "" };
     let name = device.name();

@@ -17,17 +17,23 @@ use crate::text::tokenizer::Tokenizer;
 
 pub use crate::run::prompt::Prompt;
 
+/// A loaded model, ready to run.
 pub struct Engine {
+    /// What it runs on.
     pub device: Device,
     /// Why it is this one: a sentence.
     pub reason: String,
+    /// Its network, weights and cache.
     pub model: Model,
+    /// Its tokenizer.
     pub tokenizer: Tokenizer,
     /// Kept as source: a broken template is an error only for who needs it.
     pub template: Option<String>,
+    /// `general.name` of the file, or what stands for it.
     pub name: String,
     /// Bytes of tensors by type, the largest first: `[("Q4_K", 12345), …]`.
     pub types: Vec<(&'static str, u64)>,
+    /// Parameters: the elements of all tensors.
     pub n_params: u64,
     /// Ends the work under way. A generation goes on only while this is its own.
     pub(crate) current: Cancel,

@@ -20,10 +20,14 @@ use crate::model::{self, fit};
 use crate::run::engine::Engine;
 use crate::text::tokenizer::Tokenizer;
 
+/// How a model is loaded.
 #[derive(Clone, Debug)]
 pub struct LoadOptions {
+    /// What it shall run on.
     pub backend: Backend,
+    /// Of the GPU.
     pub gpu: GpuOptions,
+    /// Of the CPU.
     pub cpu: CpuOptions,
     /// Positions of a sequence, at most; `None`: the trained context, at most [`default_context`].
     pub context: Option<u32>,
@@ -34,6 +38,7 @@ pub struct LoadOptions {
     pub max_rows: Option<u32>,
     /// Tokens that are decoded at a time, the one that is read included; `None`: by the device.
     pub depth: Option<usize>,
+    /// How the cache stores a number.
     pub kv: KvType,
     /// Products may take 8 bits of each activation where that is quicker, and less exact.
     pub fast: bool,
@@ -70,6 +75,7 @@ pub const MAX_ROWS: u32 = 4096;
 /// Rows that may want logits in one batch: each takes n_vocab floats.
 const MAX_OUTPUTS: u32 = 16;
 
+/// A model on its way: bytes of its file go in, in order; an engine comes out.
 pub struct Loader {
     options: LoadOptions,
     /// Why the device is the one it is.

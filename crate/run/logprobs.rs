@@ -4,6 +4,7 @@
 /// Of one place of a reply.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Logprobs {
+    /// Its id.
     pub token: u32,
     /// The natural logarithm of its probability.
     pub logprob: f64,

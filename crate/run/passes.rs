@@ -19,6 +19,7 @@ const KEPT: usize = 16;
 pub struct Passes(HashMap<Shape, Prepared>);
 
 impl Passes {
+    /// Whether a pass of this shape is ready.
     pub fn has(&self, shape: Shape) -> bool {
         self.0.contains_key(&shape)
     }

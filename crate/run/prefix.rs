@@ -12,9 +12,19 @@ pub enum Choice {
     /// To a new one.
     Open,
     /// To this one, whose first `shared` tokens are the prompt's; what came after them is forgotten.
-    Continue { id: SequenceId, shared: u32 },
+    Continue {
+        /// The sequence.
+        id: SequenceId,
+        /// How many of its tokens stay.
+        shared: u32,
+    },
     /// To a new one that starts with a copy of this one's first `shared` tokens.
-    Fork { of: SequenceId, shared: u32 },
+    Fork {
+        /// The sequence that is copied.
+        of: SequenceId,
+        /// How many of its tokens are.
+        shared: u32,
+    },
     /// Once this one is forgotten, to whatever is right then.
     Close(SequenceId),
 }

@@ -22,11 +22,17 @@ use crate::kernels::table::{sample_bins, sample_gather, sample_pick, sample_scan
 pub mod range {
     use std::ops::RangeInclusive;
 
+    /// What `temperature` may be.
     pub const TEMPERATURE: RangeInclusive<f64> = 0.0..=100.0;
+    /// What `top_p` may be.
     pub const TOP_P: RangeInclusive<f64> = 0.0..=1.0;
+    /// What `min_p` may be.
     pub const MIN_P: RangeInclusive<f64> = 0.0..=1.0;
+    /// What `repeat_penalty` may be.
     pub const REPEAT_PENALTY: RangeInclusive<f64> = 0.01..=100.0;
+    /// What `presence_penalty` may be.
     pub const PRESENCE_PENALTY: RangeInclusive<f64> = -100.0..=100.0;
+    /// What `frequency_penalty` may be.
     pub const FREQUENCY_PENALTY: RangeInclusive<f64> = -100.0..=100.0;
 }
 
@@ -51,6 +57,7 @@ pub struct SamplingParams {
     pub frequency_penalty: f32,
     /// Added to these tokens' logits; `-inf` bans a token.
     pub logit_bias: Vec<(u32, f32)>,
+    /// Says every draw: the same seed gives the same tokens.
     pub seed: u64,
 }
 
@@ -107,6 +114,7 @@ impl SamplingParams {
         Ok(())
     }
 
+    /// Whether tokens that were there before change their logits.
     pub fn has_penalties(&self) -> bool {
         let neutral = self.repeat_penalty == 1.0 && self.presence_penalty == 0.0 && self.frequency_penalty == 0.0;
         self.repeat_last_n > 0 && !neutral
@@ -125,10 +133,12 @@ pub enum Mode {
 }
 
 impl Mode {
+    /// Every mode, the cheapest first.
     pub const ALL: [Mode; 3] = [Mode::Greedy, Mode::Adjusted, Mode::Draw];
 }
 
 impl SamplingParams {
+    /// The cheapest mode that does all that is asked for.
     pub fn mode(&self) -> Mode {
         match () {
             _ if self.temperature > 0.0 => Mode::Draw,
@@ -141,9 +151,11 @@ impl SamplingParams {
 /// What sampling works on.
 #[derive(Clone, Copy, Debug)]
 pub struct Shape {
+    /// Tokens of the vocabulary.
     pub n_vocab: u32,
     /// Positions of a sequence.
     pub context: u32,
+    /// Logits become `cap * tanh(logit / cap)` first.
     pub softcap: Option<f32>,
     /// [n_vocab], read.
     pub logits: BufferId,
@@ -183,6 +195,7 @@ pub struct Sampler {
 }
 
 impl Sampler {
+    /// Its buffers. `OutOfMemory` where there is no room for them.
     pub fn place(shape: Shape, memory: &mut dyn Memory) -> Result<Self> {
         let n = shape.n_vocab as u64;
         let mut words = |label: &str, count: u64| memory.alloc(label, count * 4);

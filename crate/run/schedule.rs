@@ -26,6 +26,7 @@ pub struct Schedule {
 }
 
 impl Schedule {
+    /// Nothing to do yet; batches of at most so many rows, and so many that want logits.
     pub fn new(max_rows: u32, max_outputs: u32) -> Self {
         Schedule { max_rows: max_rows as usize, max_outputs: max_outputs as usize, waiting: VecDeque::new() }
     }

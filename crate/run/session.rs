@@ -15,12 +15,16 @@ use crate::run::sampler::{Limits, SamplingParams};
 use crate::text::stop::{Passed, StopMatcher};
 use crate::text::tokenizer::StreamDecoder;
 
+/// How a reply is made.
 #[derive(Clone, Debug, Default)]
 pub struct GenerateOptions {
+    /// How tokens are chosen.
     pub sampling: SamplingParams,
     /// `None`: until the context is full.
     pub max_tokens: Option<u32>,
+    /// Texts that end it; they are not part of it.
     pub stop: Vec<String>,
+    /// Tokens that end it, beside the model's own.
     pub stop_tokens: Vec<u32>,
     /// Go on past end-of-text tokens (for timing).
     pub ignore_eos: bool,
@@ -28,6 +32,8 @@ pub struct GenerateOptions {
     pub fresh: bool,
     /// Tell how likely each token was, and so many of the likeliest; then one is computed at a time.
     pub logprobs: Option<u32>,
+    /// Control tokens are part of the text, as the file writes them.
+    pub keep_special: bool,
 }
 
 /// Why a reply ended. `stop`: an end-of-text token, a stop token or a stop text; `length`: `maxTokens`, or the context is
@@ -35,12 +41,16 @@ pub struct GenerateOptions {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum FinishReason {
+    /// By a token or a text that ends replies.
     Stop,
+    /// By `max_tokens`, or the end of the context.
     Length,
+    /// By the caller.
     Abort,
 }
 
 impl FinishReason {
+    /// Its name as results write it.
     pub fn as_str(self) -> &'static str {
         match self {
             FinishReason::Stop => "stop",
@@ -50,15 +60,33 @@ impl FinishReason {
     }
 }
 
+/// What one step of a reply gives.
 #[derive(Clone, Debug)]
 pub enum Step {
     /// Prompt tokens processed so far.
-    Prefill { done: usize, total: usize },
+    Prefill {
+        /// Prompt tokens that are done.
+        done: usize,
+        /// Prompt tokens that are to be processed.
+        total: usize,
+    },
     /// New tokens and the text they complete; the text may be empty while a character or stop string is undecided.
-    Token { text: String, tokens: Vec<u32> },
+    Token {
+        /// What is known of the text since the step before.
+        text: String,
+        /// The new ids.
+        tokens: Vec<u32>,
+    },
     /// The last step, with the text that was held back until now and the tokens that were in no step before: the one
     /// that ended the generation, if one did. The texts and tokens of all steps make up the whole.
-    End { reason: FinishReason, text: String, tokens: Vec<u32> },
+    End {
+        /// Why the reply ends.
+        reason: FinishReason,
+        /// What was held back.
+        text: String,
+        /// The ids that no step had.
+        tokens: Vec<u32>,
+    },
 }
 
 /// Times in milliseconds, rates in tokens per second; 0 where nothing was measured.
@@ -67,19 +95,28 @@ pub enum Step {
 pub struct Timings {
     /// From the request to the first token.
     pub ttft_ms: f64,
+    /// From the request until the prompt was read.
     pub prefill_ms: f64,
+    /// Prompt tokens per second, those that were computed.
     pub prefill_tps: f64,
+    /// From the first token to the last.
     pub decode_ms: f64,
+    /// Tokens per second after the first.
     pub decode_tps: f64,
     /// Prompt tokens whose keys and values were still there from before.
     pub cached_tokens: usize,
 }
 
+/// One reply as it grows.
 pub struct Generation {
     options: GenerateOptions,
+    /// The prompt's tokens.
     pub prompt: Vec<u32>,
+    /// The reply's tokens so far.
     pub tokens: Vec<u32>,
+    /// The reply's text so far.
     pub text: String,
+    /// What it took so far.
     pub timings: Timings,
     /// One for each of `tokens`, where they are asked for.
     pub logprobs: Vec<Logprobs>,
@@ -130,7 +167,7 @@ impl Generation {
         let done = engine.model.kv().get(sequence)?.tokens.len();
         Ok(Generation {
             stop: StopMatcher::new(options.stop.clone()),
-            decoder: StreamDecoder::default(),
+            decoder: StreamDecoder::new(options.keep_special),
             most,
             options,
             prompt,

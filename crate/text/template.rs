@@ -26,6 +26,7 @@ const MAX_SOURCE_BYTES: usize = 1 << 20;
 /// A text that no template writes by itself.
 const PROBE: &str = "\u{f0f00}probe";
 
+/// A parsed chat template.
 pub struct ChatTemplate {
     environment: Environment<'static>,
     content: Content,

@@ -16,15 +16,19 @@ use crate::text::tokenizer::Tokenizer;
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ModelHeader {
+    /// `general.architecture` of the file.
     pub architecture: String,
+    /// `general.name` of the file; may be empty.
     pub name: String,
     /// `model`, or what else the file is: `adapter`, `vocab`, …; `null` where it does not say.
     pub kind: Option<String>,
     /// Of the GGUF format.
     pub version: u32,
+    /// What the whole file takes.
     pub file_bytes: u64,
     /// Parameters: the elements of all tensors.
     pub n_params: u64,
+    /// How many tensors it has.
     pub n_tensors: usize,
     /// Its tensors by type, the type with most bytes first; none where the file holds a vocabulary only.
     pub types: Vec<TypeCount>,
@@ -32,11 +36,13 @@ pub struct ModelHeader {
     pub context_length: Option<u32>,
     /// The architecture's own keys, such as `block_count`.
     pub sizes: Map<String, Json>,
+    /// Its tokenizer.
     pub tokenizer: TokenizerInfo,
     /// The tokens that the file names: `bos`, `eos`, `padding`, …
     pub special_tokens: Vec<SpecialToken>,
     /// Token ids that end a reply.
     pub eos_tokens: Vec<u32>,
+    /// Its chat template: Jinja's source; `null` where it has none.
     pub chat_template: Option<String>,
 }
 
@@ -44,8 +50,11 @@ pub struct ModelHeader {
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TypeCount {
+    /// The type: `Q4_K`, `F32`, …
     pub name: &'static str,
+    /// How many tensors are of it.
     pub n_tensors: usize,
+    /// What they take together.
     pub bytes: u64,
 }
 
@@ -57,6 +66,7 @@ pub struct TokenizerInfo {
     pub model: Option<String>,
     /// How texts are split before, in models that do.
     pub pre: Option<String>,
+    /// Tokens of the vocabulary.
     pub vocab_size: usize,
     /// Whether texts start with BOS.
     pub adds_bos: bool,
@@ -68,8 +78,11 @@ pub struct TokenizerInfo {
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SpecialToken {
+    /// Its role.
     pub name: String,
+    /// Its token id.
     pub id: u32,
+    /// Its text; `null` where the vocabulary lacks it.
     pub text: Option<String>,
 }
 
@@ -157,6 +170,7 @@ fn as_json(value: &Value) -> Json {
 
 /// A model's tokenizer and chat template, without its weights.
 pub struct ModelText {
+    /// What the file says.
     pub header: ModelHeader,
     tokenizer: Result<Tokenizer>,
 }

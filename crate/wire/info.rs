@@ -11,20 +11,25 @@ use crate::run::engine::Engine;
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ModelInfo {
+    /// `general.architecture` of the file.
     pub architecture: &'static str,
+    /// `general.name` of the file; may be empty.
     pub name: String,
     /// Parameters: the elements of all tensors.
     pub n_params: u64,
+    /// Layers (blocks) of the network.
     pub n_layers: u32,
     /// Tokens of context that memory is reserved for.
     pub context_length: u32,
     /// Tokens of context that the model was trained for.
     pub trained_context: u32,
+    /// Tokens of the vocabulary.
     pub vocab_size: u32,
     /// The types of its tensors, the one with most bytes first: `Q4_K, F32`.
     pub quantization: String,
     /// Whether it has a chat template.
     pub chat_template: bool,
+    /// What the model runs on.
     #[schemars(extend("enum" = ["webgpu", "cpu"]))]
     pub backend: &'static str,
     /// Why this backend: a sentence.
@@ -33,6 +38,7 @@ pub struct ModelInfo {
     pub adapter: Option<AdapterInfo>,
     /// Threads that compute; on WebGPU they are the card's own, and this is 1.
     pub threads: usize,
+    /// What it takes.
     pub memory: Memory,
     /// How full the context is with the conversation that was last worked on.
     pub context_usage: ContextUsage,
@@ -46,9 +52,13 @@ pub struct ModelInfo {
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AdapterInfo {
+    /// Who made it; may be empty.
     pub vendor: String,
+    /// Its family; may be empty.
     pub architecture: String,
+    /// Its name; empty where the browser does not tell it.
     pub description: String,
+    /// Whether it is a program on the CPU.
     pub is_software: bool,
     /// Whether kernels use subgroup operations.
     pub subgroups: bool,
@@ -79,6 +89,7 @@ pub struct ContextUsage {
 }
 
 impl ContextUsage {
+    /// Of what is loaded.
     pub fn of(engine: &Engine) -> ContextUsage {
         let last = engine.model.kv().sequences().iter().max_by_key(|sequence| sequence.used);
         ContextUsage {
@@ -89,6 +100,7 @@ impl ContextUsage {
 }
 
 impl ModelInfo {
+    /// Of a loaded model.
     pub fn of(engine: &Engine) -> ModelInfo {
         let net = &engine.model.net;
         ModelInfo {

@@ -24,8 +24,10 @@ use crate::text::tokenizer::EncodeOptions;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Precision {
+    /// As exact as f32.
     #[default]
     High,
+    /// 8 bits where that is quicker.
     Fast,
 }
 

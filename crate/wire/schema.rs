@@ -122,8 +122,12 @@ impl Transform for Plain {
             schema.entry("maximum").or_insert(most.into());
         }
         if let Some(Value::Array(choices)) = schema.remove("oneOf") {
-            let (key, choices) = names(&choices).map_or(("anyOf", choices), |names| ("enum", names));
-            schema.insert(key.into(), choices.into());
+            if let Some(names) = names(&choices) {
+                schema.insert("type".into(), "string".into());
+                schema.insert("enum".into(), names.into());
+            } else {
+                schema.insert("anyOf".into(), choices.into());
+            }
         }
         schema.retain(|key, value| !(key == "default" && value.is_null()));
         if let Some(default) = schema.get_mut("default").filter(|default| default.is_f64()) {
@@ -187,6 +191,11 @@ fn without_null(schema: &mut Map<String, Value>) {
         if let [Value::Object(one)] = choices.as_slice() {
             let one = one.clone();
             schema.remove("anyOf");
+            // What stands beside a reference counts only where the reference is inside.
+            if one.contains_key("$ref") && schema.contains_key("description") {
+                schema.insert("allOf".into(), json!([one]));
+                return;
+            }
             for (key, value) in one {
                 schema.entry(key).or_insert(value);
             }

@@ -17,19 +17,25 @@ use crate::run::session::{FinishReason, Generation, Timings};
 pub struct Progress {
     /// `download`: bytes of the file; `prepare`: the engine starts; `ready`: the last event; `prefill`: prompt tokens.
     pub phase: Phase,
+    /// How much is done.
     pub loaded: u64,
     /// Unknown until the file's header has been read if the server sends no length.
     #[schemars(extend("tsType" = "number | undefined"), required)]
     pub total: Option<u64>,
 }
 
+/// What is under way.
 #[derive(Clone, Copy, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 #[schemars(inline)]
 pub enum Phase {
+    /// Bytes of the file arrive.
     Download,
+    /// The engine starts.
     Prepare,
+    /// The last event.
     Ready,
+    /// Prompt tokens are read.
     Prefill,
 }
 
@@ -37,12 +43,17 @@ pub enum Phase {
 #[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Chunk {
+    /// New text; empty while a character or stop text is undecided.
     pub text: String,
+    /// New token ids.
     pub tokens: Vec<u32>,
+    /// Why the reply ended.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub finish_reason: Option<FinishReason>,
+    /// How long it took.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timings: Option<Timings>,
+    /// How many tokens it took.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub usage: Option<Usage>,
     /// The token ids the prompt became.
@@ -54,6 +65,7 @@ pub struct Chunk {
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Usage {
+    /// Tokens of the prompt.
     pub prompt_tokens: usize,
     /// The reply's tokens, the one that ended it included.
     pub completion_tokens: usize,
@@ -63,7 +75,9 @@ pub struct Usage {
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Step {
+    /// How far a prompt is.
     Progress(Progress),
+    /// A piece of the reply.
     Chunk(Chunk),
 }
 
@@ -94,9 +108,13 @@ impl Step {
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ChatStep {
+    /// How far the prompt is.
     Progress(Progress),
+    /// A piece of a streamed chat.
     Chunk(ChatCompletionChunk),
+    /// The answer of a chat.
     Completion(ChatCompletion),
+    /// A piece of a completion, or all of it.
     Text(Completion),
 }
 

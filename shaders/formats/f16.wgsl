@@ -1,28 +1,7 @@
 // F16: 32 weights as they are, four 16-byte loads.
 // CPU mirror: crate/quant/packed.rs
-const HAS_OFFSET = false;
+#import shared/halves
 
-// Two words hold four weights.
 fn widen(a: u32, b: u32) -> vec4<f32> {
   return vec4<f32>(unpack2x16float(a), unpack2x16float(b));
-}
-
-fn load_block(b: u32) -> Block {
-  let at = b * 4u;
-  let w0 = weights[at];
-  let w1 = weights[at + 1u];
-  let w2 = weights[at + 2u];
-  let w3 = weights[at + 3u];
-  return Block(
-    widen(w0.x, w0.y),
-    widen(w0.z, w0.w),
-    widen(w1.x, w1.y),
-    widen(w1.z, w1.w),
-    widen(w2.x, w2.y),
-    widen(w2.z, w2.w),
-    widen(w3.x, w3.y),
-    widen(w3.z, w3.w),
-    vec2<f32>(1.0),
-    vec2<f32>(0.0),
-  );
 }

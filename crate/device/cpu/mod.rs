@@ -32,6 +32,7 @@ impl fmt::Debug for Pause {
     }
 }
 
+/// How the CPU computes.
 #[derive(Clone, Debug, Default)]
 pub struct CpuOptions {
     /// Bytes that all buffers may take together; `None` where only the allocator knows.
@@ -53,6 +54,7 @@ const SLICE: Duration = Duration::from_millis(30);
 /// The most bytes of a buffer: what one allocation can hold where pointers have 32 bits.
 const MAX_BUFFER: u64 = (1 << 31) - (1 << 16);
 
+/// The CPU as a device: its buffers, and the threads that compute.
 pub struct Cpu {
     options: CpuOptions,
     /// Products take 8 bits of each activation, not 16: quicker where the processor multiplies bytes, and less exact.
@@ -66,6 +68,7 @@ pub struct Cpu {
 }
 
 impl Cpu {
+    /// `fast`: products may take 8 bits of each activation.
     pub fn new(options: &CpuOptions, fast: bool) -> Self {
         let threads = options.threads.unwrap_or_else(|| {
             let cores = std::thread::available_parallelism().map_or(1, usize::from);

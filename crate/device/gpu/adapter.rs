@@ -8,6 +8,7 @@ use crate::kernels::choose::AdapterName;
 pub struct GpuOptions {
     /// In a browser also: whether the page made the device with the `subgroups` feature.
     pub subgroups: bool,
+    /// Kernels may use 16-bit floats (`shader-f16`).
     pub f16: bool,
     /// In a browser also: whether its language has `packed_4x8_integer_dot_product`.
     pub dot: bool,

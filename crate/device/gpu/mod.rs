@@ -30,7 +30,9 @@ use crate::kernels::face::VariantId;
 pub use adapter::GpuOptions;
 pub use ring::Ring;
 
+/// A WebGPU device and its buffers.
 pub struct Gpu {
+    /// What it can do.
     pub caps: Caps,
     device: wgpu::Device,
     queue: wgpu::Queue,
@@ -56,9 +58,11 @@ pub struct Prepared {
 }
 
 impl Prepared {
+    /// Dispatches.
     pub fn len(&self) -> usize {
         self.steps.len()
     }
+    /// Whether there is no dispatch.
     pub fn is_empty(&self) -> bool {
         self.steps.is_empty()
     }

@@ -29,6 +29,7 @@ impl Ring {
         self.pending.len()
     }
 
+    /// No result waits to be read.
     pub fn is_empty(&self) -> bool {
         self.pending.is_empty()
     }

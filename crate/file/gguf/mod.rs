@@ -23,6 +23,7 @@ const MAX_FILE_BYTES: u64 = 1 << 53;
 /// All that a file says before its tensor data.
 #[derive(Clone, Debug)]
 pub struct Header {
+    /// Of the GGUF format.
     pub version: u32,
     /// Its tensors follow each other with nothing but padding between.
     pub catalog: Catalog,

@@ -118,6 +118,7 @@ impl Default for HeaderParser {
 }
 
 impl HeaderParser {
+    /// A parser that has seen nothing yet.
     pub fn new() -> Self {
         HeaderParser {
             pending: Vec::new(),

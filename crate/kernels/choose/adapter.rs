@@ -3,9 +3,13 @@
 /// `GPUAdapterInfo`; natively the driver, nothing, and the adapter's name.
 #[derive(Clone, Debug, Default)]
 pub struct AdapterName {
+    /// Who made it; may be empty.
     pub vendor: String,
+    /// Its family; may be empty.
     pub architecture: String,
+    /// Its name, where the browser tells it.
     pub description: String,
+    /// The browser calls it a fallback.
     pub is_fallback: bool,
 }
 
@@ -32,9 +36,11 @@ impl std::fmt::Display for AdapterName {
 /// What the device can do.
 #[derive(Clone, Debug)]
 pub struct Caps {
+    /// Kernels may use subgroup operations.
     pub subgroups: bool,
     /// Lanes of the smallest subgroup; 0 without subgroups.
     pub subgroup_min: u32,
+    /// Kernels may use 16-bit floats.
     pub f16: bool,
     /// Kernels may multiply four bytes by four in one instruction; natively naga writes several where there is none.
     pub dot: bool,
@@ -44,5 +50,6 @@ pub struct Caps {
     pub max_binding: u64,
     /// A software adapter: right results, slowly.
     pub is_software: bool,
+    /// What it calls itself.
     pub adapter: AdapterName,
 }

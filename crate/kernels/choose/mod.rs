@@ -73,8 +73,11 @@ pub struct Choice {
 /// The heads of a layer.
 #[derive(Clone, Copy, Debug)]
 pub struct Heads {
+    /// Query heads.
     pub n_heads: u32,
+    /// Heads of keys, as of values.
     pub n_kv_heads: u32,
+    /// Their length.
     pub head_dim: u32,
 }
 

@@ -11,6 +11,7 @@ use crate::quant::TensorType;
 pub struct Tuning(BTreeMap<Product, Way>);
 
 impl Tuning {
+    /// What was measured as the fastest for a product.
     pub fn get(&self, product: &Product) -> Option<Way> {
         self.0.get(product).copied()
     }
@@ -31,12 +32,15 @@ impl Tuning {
         same.rev().find(|(p, _)| !p.fused && !product.fused).map(|(_, &way)| way)
     }
 
+    /// Keeps what was measured for a product, in place of what was before.
     pub fn set(&mut self, product: Product, way: Way) {
         self.0.insert(product, way);
     }
+    /// Drops what was measured for a product.
     pub fn forget(&mut self, product: &Product) {
         self.0.remove(product);
     }
+    /// Whether nothing was measured.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

@@ -10,9 +10,11 @@ use crate::quant::TensorType;
 /// A matrix product, as far as the speed of its kernels goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Product {
+    /// How the weights are stored.
     pub kind: TensorType,
     /// Rows of the weight part, and their length.
     pub n: u32,
+    /// Length of a row of weights.
     pub k: u32,
     /// Rows of activations.
     pub rows: u32,
@@ -25,18 +27,44 @@ pub struct Product {
 /// A kernel for a product, and how it goes about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Way {
-    /// Threads share a row of weights; `lanes` of them each, 16 or 64.
-    Shared { reduce: Reduce, lanes: u32 },
-    /// So do these, which make integers of activations, in this many planes of bytes.
-    SharedDot { reduce: Reduce, lanes: u32, planes: Planes },
+    /// Threads share a row of weights.
+    Shared {
+        /// How their sums come together.
+        reduce: Reduce,
+        /// How many share a row: 16 or 64.
+        lanes: u32,
+    },
+    /// So do these, which make integers of activations.
+    SharedDot {
+        /// How their sums come together.
+        reduce: Reduce,
+        /// How many share a row: 16 or 64.
+        lanes: u32,
+        /// Bytes that an integer takes.
+        planes: Planes,
+    },
     /// Threads own their rows of weights.
-    Owned { x: X },
+    Owned {
+        /// How they read activations.
+        x: X,
+    },
     /// Many rows of activations; threads own their rows of weights.
-    Many { x: X },
+    Many {
+        /// How they read activations.
+        x: X,
+    },
     /// Many rows, by tiles in shared memory.
-    Tile { rows: matmul_tile::Rows },
+    Tile {
+        /// Rows of activations in a tile.
+        rows: matmul_tile::Rows,
+    },
     /// Many rows, by tiles, of activations that are integers.
-    TileDot { rows: matmul_dot::Rows, planes: Planes },
+    TileDot {
+        /// Rows of activations in a tile.
+        rows: matmul_dot::Rows,
+        /// Bytes that an integer takes.
+        planes: Planes,
+    },
 }
 
 /// Which ways an adapter can go, and its user wants.

@@ -3,6 +3,7 @@
 use bytemuck::cast;
 use wide::{f32x4, i32x4};
 
+/// Of its four lanes.
 #[inline(always)]
 pub fn sum(v: f32x4) -> f32 {
     let [a, b, c, d] = v.to_array();

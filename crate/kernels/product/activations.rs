@@ -20,11 +20,15 @@ pub trait Activation: bytemuck::Pod + Default {
     type Weights: Copy;
     /// Sums of four rows of weights.
     type Sum: Copy;
+    /// Sums of nothing.
     const ZERO: Self::Sum;
+    /// Makes weights ready: their codes, before scale and offset.
     fn weights(codes: u8x16) -> Self::Weights;
     /// Adds four columns.
     fn add(sum: &mut Self::Sum, weights: Self::Weights, x: &[Self; 4]);
+    /// Makes room for another run of products.
     fn carry(sum: &mut Self::Sum);
+    /// The four rows' sums.
     fn total(sum: Self::Sum) -> i32x4;
     /// Of a number that fits.
     fn from_i32(v: i32) -> Self;
@@ -114,17 +118,21 @@ pub struct Block {
     /// The sum of the q of each stretch of columns that shares a weight's scale: less the weights' bias, and times d.
     /// One stretch or two.
     pub biases: [i32; 2],
+    /// Those sums as floats, times d.
     pub totals: [f32; 2],
 }
 
 /// One row of them.
 #[derive(Clone, Copy)]
 pub struct Row<'a, A> {
+    /// Its integers, a block each.
     pub q: &'a [[A; BLOCK]],
+    /// What goes with them.
     pub blocks: &'a [Block],
 }
 
 impl<'a, A> Quantized<'a, A> {
+    /// Row `r`.
     #[inline(always)]
     pub fn row(&self, r: usize) -> Row<'a, A> {
         let range = r * self.per_row..(r + 1) * self.per_row;

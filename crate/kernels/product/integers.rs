@@ -3,7 +3,9 @@
 /// 32 activations: x\[e\] = d·v\[e\].
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Integers {
+    /// The scale.
     pub d: f32,
+    /// The integers.
     pub v: [i32; 32],
 }
 
@@ -38,6 +40,7 @@ impl Integers {
         }
     }
 
+    /// Of a record that [`Integers::write`] wrote.
     pub fn read(planes: u32, record: &[u32]) -> Self {
         let bytes: &[i8] = bytemuck::cast_slice(&record[4..]);
         let v = std::array::from_fn(|e| {
@@ -46,6 +49,7 @@ impl Integers {
         Integers { d: f32::from_bits(record[0]), v }
     }
 
+    /// The activations that these stand for.
     pub fn values(&self) -> [f64; 32] {
         self.v.map(|v| f64::from(self.d) * f64::from(v))
     }

@@ -19,9 +19,11 @@ const MATMUL_ROWS: u32 = 5;
 /// What a recording depends on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Shape {
+    /// Rows of the batch.
     pub rows: u32,
     /// Rows that want logits.
     pub outputs: u32,
+    /// Rows of a prompt: see [`Batch::prefill`](crate::run::batch::Batch::prefill).
     pub prefill: bool,
     /// The row's attention is split: only for one row that is not prefill.
     pub split: bool,

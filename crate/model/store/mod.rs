@@ -30,6 +30,7 @@ pub struct SequenceId(pub u32);
 /// A text that a model has read, token by token.
 #[derive(Clone, Debug)]
 pub struct Sequence {
+    /// Its name.
     pub id: SequenceId,
     /// Those whose keys and values are kept, by position.
     pub tokens: Vec<u32>,
@@ -46,8 +47,10 @@ impl Sequence {
     }
 }
 
+/// The cells of a model: keys and values of all sequences.
 #[derive(Debug)]
 pub struct Store {
+    /// How a number is stored.
     pub kind: KvType,
     /// Of all sequences together.
     pub cells: u32,
@@ -81,6 +84,7 @@ impl Store {
         Ok(Store { kind, cells, layers, cell_bytes, sequences: Vec::new(), named: 0, uses: 0 })
     }
 
+    /// Those that are kept.
     pub fn sequences(&self) -> &[Sequence] {
         &self.sequences
     }

@@ -41,6 +41,7 @@ enum Model {
     None,
 }
 
+/// A model's tokenizer: text to token ids and back.
 pub struct Tokenizer {
     vocab: Vocab,
     special: SpecialTokens,
@@ -212,14 +213,17 @@ impl Tokenizer {
         self.vocab.kind(id).is_some_and(Kind::is_special)
     }
 
+    /// Tokens of the vocabulary.
     pub fn n_vocab(&self) -> usize {
         self.n_vocab
     }
 
+    /// The token that texts begin with, where there is one.
     pub fn bos(&self) -> Option<u32> {
         self.bos
     }
 
+    /// The token that ends a text, where there is one.
     pub fn eos(&self) -> Option<u32> {
         self.eos
     }

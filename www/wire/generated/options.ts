@@ -6,24 +6,16 @@
 
 import type { ChatRequest, CompletionRequest } from "./requests.js";
 
-/**
- * Which device the caller wants; `auto` is a GPU where there is one, else the CPU.
- */
+/** Which device the caller wants; `auto` is a GPU where there is one, else the CPU. */
 export type Backend = "auto" | "webgpu" | "cpu";
 
-/**
- * Bits of activations in matrix products.
- */
+/** Bits of activations in matrix products. */
 export type Precision = "high" | "fast";
 
-/**
- * How the cache of keys and values stores a number.
- */
+/** How the cache of keys and values stores a number. */
 export type KvType = "f16" | "f32";
 
-/**
- * The options of each call.
- */
+/** The options of each call. */
 export interface Options {
   load: LoadOptions;
   generate: GenerateOptions;
@@ -35,9 +27,7 @@ export interface Options {
   "completions.create": CompletionRequest;
 }
 
-/**
- * How a model is loaded.
- */
+/** How a model is loaded. */
 export interface LoadOptions {
   /**
    * `auto` takes a graphics card where WebGPU offers one, else the CPU; `info.backendReason` says why. With `webgpu`
@@ -65,25 +55,15 @@ export interface LoadOptions {
    * least those of one context, which is the default. From 1.
    */
   cacheTokens?: number;
-  /**
-   * Prompt tokens computed at once. From 1 to 4096.
-   */
+  /** Prompt tokens computed at once. From 1 to 4096. */
   maxBatchTokens?: number;
-  /**
-   * How the cache stores keys and values. By default `f16`.
-   */
+  /** How the cache stores keys and values. By default `f16`. */
   kvType?: KvType;
-  /**
-   * `false` keeps the kernels to f32 on an adapter with `shader-f16`. By default true.
-   */
+  /** `false` keeps the kernels to f32 on an adapter with `shader-f16`. By default true. */
   f16?: boolean;
-  /**
-   * `false` keeps the kernels off subgroup operations. By default true.
-   */
+  /** `false` keeps the kernels off subgroup operations. By default true. */
   subgroups?: boolean;
-  /**
-   * `false` keeps the kernels off packed integer products. By default true.
-   */
+  /** `false` keeps the kernels off packed integer products. By default true. */
   dot?: boolean;
   /**
    * Whether kernels are measured, for up to 1.5 s, where the adapter and model are new; by default on a real GPU.
@@ -91,134 +71,80 @@ export interface LoadOptions {
   tune?: boolean;
 }
 
-/**
- * How a reply is made. By default as chats are; a temperature of 0 takes the best token always.
- */
+/** How a reply is made. By default as chats are; a temperature of 0 takes the best token always. */
 export interface GenerateOptions {
-  /**
-   * The longest reply, in tokens; by default until the context is full.
-   */
+  /** The longest reply, in tokens; by default until the context is full. */
   maxTokens?: number;
   /**
    * Divides the logits: below 1 likely tokens become likelier, above 1 less so; 0 is greedy. From 0 to 100. By default 0.8.
    */
   temperature?: number;
-  /**
-   * Only the k best tokens; 0 for all. By default 40.
-   */
+  /** Only the k best tokens; 0 for all. By default 40. */
   topK?: number;
-  /**
-   * Only the best tokens that reach this probability together; 1 for all. From 0 to 1. By default 0.95.
-   */
+  /** Only the best tokens that reach this probability together; 1 for all. From 0 to 1. By default 0.95. */
   topP?: number;
-  /**
-   * Only tokens at least this likely compared with the best; 0 for all. From 0 to 1. By default 0.05.
-   */
+  /** Only tokens at least this likely compared with the best; 0 for all. From 0 to 1. By default 0.05. */
   minP?: number;
   /**
    * Divides (multiplies, below zero) the logits of recent tokens; 1 for none. From 0.01 to 100. By default 1.
    */
   repeatPenalty?: number;
-  /**
-   * How many of the last tokens the penalties look at, the prompt's included. By default 64.
-   */
+  /** How many of the last tokens the penalties look at, the prompt's included. By default 64. */
   repeatLastN?: number;
-  /**
-   * Subtracted once from each recent token's logit. From -100 to 100. By default 0.
-   */
+  /** Subtracted once from each recent token's logit. From -100 to 100. By default 0. */
   presencePenalty?: number;
-  /**
-   * Subtracted from a recent token's logit for each time it occurred. From -100 to 100. By default 0.
-   */
+  /** Subtracted from a recent token's logit for each time it occurred. From -100 to 100. By default 0. */
   frequencyPenalty?: number;
-  /**
-   * Added to the logits of these token ids; `-Infinity` bans a token.
-   */
+  /** Added to the logits of these token ids; `-Infinity` bans a token. */
   logitBias?: Record<number, number>;
   /**
    * The same seed, prompt and options give the same reply on the same machine; by default each reply is another one.
    */
   seed?: number;
-  /**
-   * Texts that end the reply; they are not part of it.
-   */
+  /** Texts that end the reply; they are not part of it. */
   stop?: string | string[];
-  /**
-   * Token ids that end the reply, beside the model's own.
-   */
+  /** Token ids that end the reply, beside the model's own. */
   stopTokens?: number[];
-  /**
-   * No chat template; special tokens in the prompt are parsed. By default false.
-   */
+  /** No chat template; special tokens in the prompt are parsed. By default false. */
   raw?: boolean;
 }
 
-/**
- * How a text is read.
- */
+/** How a text is read. */
 export interface TokenizeOptions {
-  /**
-   * Add what the model puts around a text: BOS and EOS, where the file asks for them. By default false.
-   */
+  /** Add what the model puts around a text: BOS and EOS, where the file asks for them. By default false. */
   addSpecial?: boolean;
-  /**
-   * Read texts such as `<|im_start|>` as the tokens they name. By default false.
-   */
+  /** Read texts such as `<|im_start|>` as the tokens they name. By default false. */
   parseSpecial?: boolean;
 }
 
-/**
- * How tokens become text.
- */
+/** How tokens become text. */
 export interface DetokenizeOptions {
-  /**
-   * Show control tokens as their text instead of leaving them out. By default false.
-   */
+  /** Show control tokens as their text instead of leaving them out. By default false. */
   keepSpecial?: boolean;
 }
 
-/**
- * What is measured.
- */
+/** What is measured. */
 export interface BenchOptions {
-  /**
-   * Tokens of the made-up prompt: one length, or several to compare. By default 256.
-   */
+  /** Tokens of the made-up prompt: one length, or several to compare. By default 256. */
   promptTokens?: number | number[];
-  /**
-   * Tokens to generate after it. By default 64.
-   */
+  /** Tokens to generate after it. By default 64. */
   genTokens?: number;
-  /**
-   * Each figure is the median of so many runs. From 1. By default 3.
-   */
+  /** Each figure is the median of so many runs. From 1. By default 3. */
   runs?: number;
-  /**
-   * Time every kernel too; `bad_option` where the adapter or browser cannot. By default false.
-   */
+  /** Time every kernel too; `bad_option` where the adapter or browser cannot. By default false. */
   profile?: boolean;
 }
 
-/**
- * What a chat template is given beside the messages.
- */
+/** What a chat template is given beside the messages. */
 export interface RenderChatOptions {
-  /**
-   * Tools in OpenAI's form.
-   */
+  /** Tools in OpenAI's form. */
   tools?: unknown[];
-  /**
-   * Variables of the template by name, such as `enable_thinking` or `documents`.
-   */
+  /** Variables of the template by name, such as `enable_thinking` or `documents`. */
   variables?: {
     [k: string]: unknown;
   };
-  /**
-   * End with the start of the assistant's turn. By default false.
-   */
+  /** End with the start of the assistant's turn. By default false. */
   addGenerationPrompt?: boolean;
-  /**
-   * What time it is for the template, in seconds since 1970; by default it is now.
-   */
+  /** What time it is for the template, in seconds since 1970; by default it is now. */
   now?: number;
 }

@@ -6,9 +6,7 @@
 
 import type { ChatCompletionChunk, ChatCompletion, Completion } from "./answers.js";
 
-/**
- * What the next step of a reply gives.
- */
+/** What the next step of a reply gives. */
 export type Step =
   | {
       progress: Progress;
@@ -23,9 +21,7 @@ export type Step =
  */
 export type FinishReason = "stop" | "length" | "abort";
 
-/**
- * What the next step of a request gives: a progress, a piece of its answer, or the whole.
- */
+/** What the next step of a request gives: a progress, a piece of its answer, or the whole. */
 export type ChatStep =
   | {
       progress: Progress;
@@ -40,370 +36,292 @@ export type ChatStep =
       text: Completion;
     };
 
-/**
- * A loaded model, and what it runs on.
- */
+/** A loaded model, and what it runs on. */
 export interface ModelInfo {
+  /** `general.architecture` of the file. */
   architecture: string;
+  /** `general.name` of the file; may be empty. */
   name: string;
-  /**
-   * Parameters: the elements of all tensors.
-   */
+  /** Parameters: the elements of all tensors. */
   nParams: number;
+  /** Layers (blocks) of the network. */
   nLayers: number;
-  /**
-   * Tokens of context that memory is reserved for.
-   */
+  /** Tokens of context that memory is reserved for. */
   contextLength: number;
-  /**
-   * Tokens of context that the model was trained for.
-   */
+  /** Tokens of context that the model was trained for. */
   trainedContext: number;
+  /** Tokens of the vocabulary. */
   vocabSize: number;
-  /**
-   * The types of its tensors, the one with most bytes first: `Q4_K, F32`.
-   */
+  /** The types of its tensors, the one with most bytes first: `Q4_K, F32`. */
   quantization: string;
-  /**
-   * Whether it has a chat template.
-   */
+  /** Whether it has a chat template. */
   chatTemplate: boolean;
+  /** What the model runs on. */
   backend: "webgpu" | "cpu";
-  /**
-   * Why this backend: a sentence.
-   */
+  /** Why this backend: a sentence. */
   backendReason: string;
-  /**
-   * What WebGPU runs on; `null` on the CPU.
-   */
+  /** What WebGPU runs on; `null` on the CPU. */
   adapter: AdapterInfo | null;
-  /**
-   * Threads that compute; on WebGPU they are the card's own, and this is 1.
-   */
+  /** Threads that compute; on WebGPU they are the card's own, and this is 1. */
   threads: number;
+  /** What it takes. */
   memory: Memory;
-  /**
-   * How full the context is with the conversation that was last worked on.
-   */
+  /** How full the context is with the conversation that was last worked on. */
   contextUsage: ContextUsage;
-  /**
-   * Token ids that end a reply.
-   */
+  /** Token ids that end a reply. */
   eosTokens: number[];
-  /**
-   * The kernels that measurement chose, one line a matrix product; empty where none was made.
-   */
+  /** The kernels that measurement chose, one line a matrix product; empty where none was made. */
   tuning: string[];
 }
 
-/**
- * A graphics adapter, as WebGPU describes it.
- */
+/** A graphics adapter, as WebGPU describes it. */
 export interface AdapterInfo {
+  /** Who made it; may be empty. */
   vendor: string;
+  /** Its family; may be empty. */
   architecture: string;
+  /** Its name; empty where the browser does not tell it. */
   description: string;
+  /** Whether it is a program on the CPU. */
   isSoftware: boolean;
-  /**
-   * Whether kernels use subgroup operations.
-   */
+  /** Whether kernels use subgroup operations. */
   subgroups: boolean;
-  /**
-   * Whether kernels use 16-bit floats.
-   */
+  /** Whether kernels use 16-bit floats. */
   f16: boolean;
-  /**
-   * Whether kernels use packed integer products.
-   */
+  /** Whether kernels use packed integer products. */
   dot: boolean;
 }
 
-/**
- * Memory that a model holds, in bytes.
- */
+/** Memory that a model holds, in bytes. */
 export interface Memory {
-  /**
-   * 0 on the CPU, whose buffers lie in the wasm heap.
-   */
+  /** 0 on the CPU, whose buffers lie in the wasm heap. */
   gpuBytes: number;
-  /**
-   * The size of the wasm heap; it never shrinks, so this is its peak.
-   */
+  /** The size of the wasm heap; it never shrinks, so this is its peak. */
   wasmBytes: number;
 }
 
-/**
- * How full a context is.
- */
+/** How full a context is. */
 export interface ContextUsage {
-  /**
-   * Tokens of prompt and reply; 0 before the first.
-   */
+  /** Tokens of prompt and reply; 0 before the first. */
   tokens: number;
-  /**
-   * Tokens that there is room for.
-   */
+  /** Tokens that there is room for. */
   contextLength: number;
 }
 
-/**
- * What a model file says before its weights.
- */
+/** What a model file says before its weights. */
 export interface ModelHeader {
+  /** `general.architecture` of the file. */
   architecture: string;
+  /** `general.name` of the file; may be empty. */
   name: string;
-  /**
-   * `model`, or what else the file is: `adapter`, `vocab`, …; `null` where it does not say.
-   */
+  /** `model`, or what else the file is: `adapter`, `vocab`, …; `null` where it does not say. */
   kind: string | null;
-  /**
-   * Of the GGUF format.
-   */
+  /** Of the GGUF format. */
   version: number;
+  /** What the whole file takes. */
   fileBytes: number;
-  /**
-   * Parameters: the elements of all tensors.
-   */
+  /** Parameters: the elements of all tensors. */
   nParams: number;
+  /** How many tensors it has. */
   nTensors: number;
-  /**
-   * Its tensors by type, the type with most bytes first; none where the file holds a vocabulary only.
-   */
+  /** Its tensors by type, the type with most bytes first; none where the file holds a vocabulary only. */
   types: TypeCount[];
-  /**
-   * Tokens of context that the model was trained for.
-   */
+  /** Tokens of context that the model was trained for. */
   contextLength: number | null;
-  /**
-   * The architecture's own keys, such as `block_count`.
-   */
+  /** The architecture's own keys, such as `block_count`. */
   sizes: {
     [k: string]: unknown;
   };
+  /** Its tokenizer. */
   tokenizer: TokenizerInfo;
-  /**
-   * The tokens that the file names: `bos`, `eos`, `padding`, …
-   */
+  /** The tokens that the file names: `bos`, `eos`, `padding`, … */
   specialTokens: SpecialToken[];
-  /**
-   * Token ids that end a reply.
-   */
+  /** Token ids that end a reply. */
   eosTokens: number[];
+  /** Its chat template: Jinja's source; `null` where it has none. */
   chatTemplate: string | null;
 }
 
-/**
- * The tensors of one type.
- */
+/** The tensors of one type. */
 export interface TypeCount {
+  /** The type: `Q4_K`, `F32`, … */
   name: string;
+  /** How many tensors are of it. */
   nTensors: number;
+  /** What they take together. */
   bytes: number;
 }
 
-/**
- * The tokenizer that a file describes.
- */
+/** The tokenizer that a file describes. */
 export interface TokenizerInfo {
-  /**
-   * As the file calls it: `gpt2`, `llama`, …
-   */
+  /** As the file calls it: `gpt2`, `llama`, … */
   model: string | null;
-  /**
-   * How texts are split before, in models that do.
-   */
+  /** How texts are split before, in models that do. */
   pre: string | null;
+  /** Tokens of the vocabulary. */
   vocabSize: number;
-  /**
-   * Whether texts start with BOS.
-   */
+  /** Whether texts start with BOS. */
   addsBos: boolean;
-  /**
-   * Why there is none to tokenize with; `null` where there is one.
-   */
+  /** Why there is none to tokenize with; `null` where there is one. */
   error: string | null;
 }
 
-/**
- * A token with a role.
- */
+/** A token with a role. */
 export interface SpecialToken {
+  /** Its role. */
   name: string;
+  /** Its token id. */
   id: number;
+  /** Its text; `null` where the vocabulary lacks it. */
   text: string | null;
 }
 
-/**
- * How far a load or a prompt is.
- */
+/** How far a load or a prompt is. */
 export interface Progress {
   /**
    * `download`: bytes of the file; `prepare`: the engine starts; `ready`: the last event; `prefill`: prompt tokens.
    */
   phase: "download" | "prepare" | "ready" | "prefill";
+  /** How much is done. */
   loaded: number;
-  /**
-   * Unknown until the file's header has been read if the server sends no length.
-   */
+  /** Unknown until the file's header has been read if the server sends no length. */
   total: number | undefined;
 }
 
-/**
- * A piece of the reply; the last one has `finishReason` and what follows it.
- */
+/** A piece of the reply; the last one has `finishReason` and what follows it. */
 export interface Chunk {
+  /** New text; empty while a character or stop text is undecided. */
   text: string;
+  /** New token ids. */
   tokens: number[];
+  /** Why the reply ended. */
   finishReason?: FinishReason;
+  /** How long it took. */
   timings?: Timings;
+  /** How many tokens it took. */
   usage?: Usage;
-  /**
-   * The token ids the prompt became.
-   */
+  /** The token ids the prompt became. */
   promptTokens?: number[];
 }
 
-/**
- * Times in milliseconds, rates in tokens per second; 0 where nothing was measured.
- */
+/** Times in milliseconds, rates in tokens per second; 0 where nothing was measured. */
 export interface Timings {
-  /**
-   * From the request to the first token.
-   */
+  /** From the request to the first token. */
   ttftMs: number;
+  /** From the request until the prompt was read. */
   prefillMs: number;
+  /** Prompt tokens per second, those that were computed. */
   prefillTps: number;
+  /** From the first token to the last. */
   decodeMs: number;
+  /** Tokens per second after the first. */
   decodeTps: number;
-  /**
-   * Prompt tokens whose keys and values were still there from before.
-   */
+  /** Prompt tokens whose keys and values were still there from before. */
   cachedTokens: number;
 }
 
-/**
- * What a reply took.
- */
+/** What a reply took. */
 export interface Usage {
+  /** Tokens of the prompt. */
   promptTokens: number;
-  /**
-   * The reply's tokens, the one that ended it included.
-   */
+  /** The reply's tokens, the one that ended it included. */
   completionTokens: number;
 }
 
-/**
- * What messages take of the context.
- */
+/** What messages take of the context. */
 export interface Counted {
-  /**
-   * Of the prompt that they become.
-   */
+  /** Of the prompt that they become. */
   tokens: number;
-  /**
-   * Tokens that the context holds.
-   */
+  /** Tokens that the context holds. */
   contextLength: number;
-  /**
-   * Tokens of it that the reply should find free.
-   */
+  /** Tokens of it that the reply should find free. */
   room: number;
 }
 
-/**
- * How well the model predicts a text.
- */
+/** How well the model predicts a text. */
 export interface ScoreResult {
+  /** The text's token ids. */
   tokens: number[];
-  /**
-   * Mean of -ln p(token | tokens before it), over all tokens but the first; 0 for a single token.
-   */
+  /** Mean of -ln p(token | tokens before it), over all tokens but the first; 0 for a single token. */
   nllMean: number;
+  /** e to the power of `nllMean`. */
   perplexity: number;
-  /**
-   * The ten best (id, logit) after the last token.
-   */
+  /** The ten best (id, logit) after the last token. */
   top: [number, number][];
 }
 
-/**
- * Medians over the runs. What depends on a prompt is that of the first length.
- */
+/** Medians over the runs. What depends on a prompt is that of the first length. */
 export interface BenchResult {
+  /** Prompt tokens per second. */
   prefillTps: number;
+  /** Generated tokens per second. */
   decodeTps: number;
+  /** Milliseconds from the request to the first token. */
   ttftMs: number;
+  /** Kernels that run for one generated token, the choice of it included. */
   dispatchesPerToken: number;
-  /**
-   * Bytes that the first token after the prompt reads, at the least.
-   */
+  /** Bytes that the first token after the prompt reads, at the least. */
   weightBytesPerToken: number;
+  /** Bytes of keys and values that this token reads. */
   kvBytesPerToken: number;
-  /**
-   * Both kinds of bytes a second, in GB: the memory speed that decoding reaches.
-   */
+  /** Both kinds of bytes a second, in GB: the memory speed that decoding reaches. */
   decodeGbps: number;
-  /**
-   * CPU time to encode one token's dispatches; `null` on the CPU, which computes them.
-   */
+  /** CPU time to encode one token's dispatches; `null` on the CPU, which computes them. */
   encodeUs: number | null;
-  /**
-   * Every length, if more than one was asked for.
-   */
+  /** Every length, if more than one was asked for. */
   lengths?: BenchLength[];
+  /** Times of every kernel, if they were asked for. */
   profile?: Profile;
 }
 
+/** What was measured with a prompt of one length. */
 export interface BenchLength {
+  /** Tokens of the prompt. */
   promptTokens: number;
+  /** Prompt tokens per second. */
   prefillTps: number;
+  /** Generated tokens per second. */
   decodeTps: number;
+  /** Milliseconds from the request to the first token. */
   ttftMs: number;
 }
 
-/**
- * One decoded token, and one whole chunk of a prompt.
- */
+/** One decoded token, and one whole chunk of a prompt. */
 export interface Profile {
+  /** A token after the prompt. */
   decode: PassTime;
+  /** A chunk of the prompt. */
   prefill: PassTime;
 }
 
+/** Where the time of one pass goes. */
 export interface PassTime {
-  /**
-   * Tokens in the pass, and the position of the first.
-   */
+  /** Tokens in the pass, and the position of the first. */
   rows: number;
+  /** Position of the first of them. */
   position: number;
-  /**
-   * From submission to done, all dispatches in one pass.
-   */
+  /** From submission to done, all dispatches in one pass. */
   wallUs: number;
-  /**
-   * Sum of the dispatches, each in a pass of its own.
-   */
+  /** Sum of the dispatches, each in a pass of its own. */
   kernelsUs: number;
-  /**
-   * The longest first.
-   */
+  /** The longest first. */
   kernels: KernelTime[];
 }
 
-/**
- * All dispatches of one kernel variant.
- */
+/** All dispatches of one kernel variant. */
 export interface KernelTime {
+  /** The variant's name. */
   name: string;
+  /** Its dispatches in the pass. */
   calls: number;
+  /** Microseconds, all of them together. */
   us: number;
-  /**
-   * Of all kernels' time.
-   */
+  /** Of all kernels' time. */
   share: number;
+  /** Bytes of weights that they read. */
   weightBytes: number;
+  /** Bytes of keys and values that they read. */
   kvBytes: number;
-  /**
-   * Both kinds of bytes a second, in GB.
-   */
+  /** Both kinds of bytes a second, in GB. */
   gbps: number;
 }
