@@ -10,6 +10,7 @@
 //! - [`model`]: a model's sizes, its weights in memory, its forward pass, whether there is room for it.
 //! - [`run`]: what is loaded and how it came there, the loop of passes and choices, one generation.
 //! - [`eval`]: scores and timings.
+//! - [`chat`]: requests in OpenAI's shapes, and their answers.
 //! - [`wire`]: options, facts, events and results, as pages and commands write them.
 //! - `crate/web`, a package of its own: the whole as JavaScript sees it; `bin/sotto`: as a terminal does.
 //!

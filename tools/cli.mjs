@@ -1,4 +1,4 @@
-// `npm run -s generate|score|bench|tokenize|template|inspect -- …`: the built package in headless Chromium, through its
+// `npm run -s generate|chat|score|bench|tokenize|template|inspect -- …`: the built package in headless Chromium, through its
 // worker and wasm as in a page. `cargo run --bin sotto` takes the same flags and prints the same JSON.
 import { COMMANDS } from "./cli/commands.mjs";
 import { readFlags, usage } from "./cli/flags.mjs";

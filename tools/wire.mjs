@@ -10,6 +10,20 @@ import { ROOT, Stop, ensurePackages, tool } from "./setup.mjs";
 const NOTE = "Generated from the Rust code by `npm run wire`: change it there (crate/wire, crate/base/error.rs).";
 const GENERATED = "www/wire/generated";
 
+/** The files of types, and what each holds: a declaration is in the first whose roots need it. */
+const PARTS = {
+  requests: {
+    about: "What requests in OpenAI's shapes take.",
+    roots: ["ChatRequest", "CompletionRequest", "SottoOptions", "SottoSampling"],
+  },
+  answers: {
+    about: "What requests in OpenAI's shapes are answered with.",
+    roots: ["ChatCompletion", "ChatCompletionChunk", "Completion"],
+  },
+  options: { about: "What calls take.", roots: ["Options"] },
+  results: { about: "What calls give: facts of a model, events, replies, timings.", roots: [] },
+};
+
 await tool(async () => {
   ensurePackages();
   const { options, types, errors, architectures } = JSON.parse(
@@ -76,25 +90,60 @@ async function typescript(types, errors) {
     .replaceAll(/^( *)\/\*\*\n +\* (.{1,104})\n +\*\/$/gm, "$1/** $2 */")
     .match(/^(\/\*\*.*\n( \*.*\n)*)?export [\s\S]*?(?=^\/\*\*|^export |(?![\s\S]))/gm)
     .map((text) => ({ name: text.match(/^export \w+ (\w+)/m)[1], text }));
-  const reached = reachable("Options", declared);
-  const [taken, given] = [true, false].map((is) => declared.filter(({ name }) => reached.has(name) === is));
-  const shared = taken.filter(({ name }) => given.some(({ text }) => mentions(text, name))).map(({ name }) => name);
-  const imports = shared.length > 0 ? `import type { ${shared.join(", ")} } from "./options.js";\n\n` : "";
-  const codes = errors.map(({ code }) => `  "${code}",\n`).join("");
-  const parts = {
-    options: ["What calls take.", texts(taken)],
-    results: ["What calls give: facts of a model, events, replies, timings.", imports + texts(given)],
-    errors: [
-      "The codes of errors; docs/ERRORS.md says what each means.",
-      `export const ERROR_CODES = [\n${codes}] as const;\n\nexport type ErrorCode = (typeof ERROR_CODES)[number];\n`,
-    ],
-  };
-  const all = Object.keys(parts).map((name) => `export * from "./generated/${name}.js";\n`);
   const file = (about, text) => formatted("generated.ts", `/**\n * ${about}\n *\n * ${NOTE}\n */\n\n${text}`);
+  const parts = divided(declared);
+  const files = Object.entries(parts).map(([name, own]) => {
+    const imports = Object.entries(parts).map(([other, theirs]) =>
+      imported(own, other === name ? [] : theirs.map(({ name }) => name), `./${other}.js`),
+    );
+    const text = `${imported(own, handwritten(), "../openai.js")}${imports.join("")}\n${texts(own)}`;
+    return [`${GENERATED}/${name}.ts`, file(PARTS[name].about, text)];
+  });
+  const all = [...Object.keys(parts), "errors"].map((name) => `export * from "./generated/${name}.js";\n`);
   return Object.fromEntries([
     ["www/wire/generated.ts", file("The types of options, results and events, and the codes of errors.", all.join(""))],
-    ...Object.entries(parts).map(([name, [about, text]]) => [`${GENERATED}/${name}.ts`, file(about, text)]),
+    ...files,
+    [`${GENERATED}/errors.ts`, file("The codes of errors; docs/ERRORS.md says what each means.", errorCodes(errors))],
   ]);
+}
+
+function divided(declared) {
+  const left = new Set(declared);
+  const take = (wanted) => {
+    const taken = declared.filter((declaration) => left.has(declaration) && wanted(declaration.name));
+    for (const declaration of taken) left.delete(declaration);
+    return taken;
+  };
+  const parts = Object.entries(PARTS).map(([name, { roots }]) => {
+    const reached = new Set();
+    for (const root of roots) reachable(root, declared, reached);
+    return [name, take((name) => roots.length === 0 || reached.has(name))];
+  });
+  return Object.fromEntries(parts);
+}
+
+/** An import of those names that the declarations mention. */
+function imported(declarations, names, file) {
+  const needed = names.filter((name) => declarations.some(({ text }) => mentions(text, name)));
+  return needed.length > 0 ? `import type { ${needed.join(", ")} } from "${file}";\n` : "";
+}
+
+function errorCodes(errors) {
+  const codes = errors.map(({ code }) => `  "${code}",\n`).join("");
+  const shapes = Object.fromEntries(
+    errors.map(({ code, openai }) => [code, openai]).filter(([, { status }]) => status !== 500),
+  );
+  return (
+    `export const ERROR_CODES = [\n${codes}] as const;\n\nexport type ErrorCode = (typeof ERROR_CODES)[number];\n\n` +
+    `/** What OpenAI's API calls them; those that are not here have status 500 and type "server_error". */\n` +
+    `export const OPENAI_ERRORS: Partial<Record<ErrorCode, { status: number; type: string; code: string }>> = ` +
+    `${JSON.stringify(shapes)};\n`
+  );
+}
+
+/** The types that generated ones name, and TypeScript alone knows: the engine reads those values as they come. */
+function handwritten() {
+  return Array.from(current("www/wire/openai.ts").matchAll(/^export (?:interface|type) (\w+)/gm), ([, name]) => name);
 }
 
 function texts(declarations) {

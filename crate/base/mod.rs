@@ -3,5 +3,6 @@
 pub mod buffer;
 pub mod cancel;
 pub mod error;
+pub mod many;
 pub mod platform;
 pub mod precision;

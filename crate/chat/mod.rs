@@ -1,7 +1,22 @@
-//! A chat as people write it: how a model calls tools and thinks aloud, and its reply taken apart while it streams.
+//! Chat and completion requests in OpenAI's shapes: what a request may say, what of it reaches the engine, and what its
+//! reply's pieces become. Pages and commands pass the same request and get the same answer.
+//!
+//! The way of a request: [`request`] says what it may hold; [`read`] makes of it a prompt, and options of the sampler and
+//! the template; [`fit`] brings the messages into the context; [`session`] runs its choices one after the other;
+//! [`parse`] tells content, reasoning and calls apart in what they write, by the model's [`forms`] and [`reasoning`];
+//! `turn` and `text` make answers of it, in the shapes of [`reply`]; [`errors`] says what failures are called.
 
+pub mod errors;
+pub mod fit;
 pub mod forms;
 pub mod parse;
 mod probe;
+pub mod read;
 pub mod reasoning;
+pub mod reply;
+pub mod request;
+pub mod session;
+mod text;
+mod turn;
 mod units;
+pub mod writing;

@@ -29,6 +29,8 @@ pub struct Decoder {
     mode: Mode,
     /// Steps that may still be submitted.
     left: u32,
+    /// One step at a time, so that the logits it chose from can be read.
+    alone: bool,
     /// Where the row of the next step stands: behind the prompt and what was sampled so far.
     position: u32,
 }
@@ -54,6 +56,7 @@ impl Decoder {
             ring,
             mode: Mode::Greedy,
             left: 0,
+            alone: false,
             position: 0,
         })
     }
@@ -77,6 +80,7 @@ impl Decoder {
         self.stop();
         self.mode = params.mode();
         self.left = limits.limit.saturating_sub(prompt.len() as u32);
+        self.alone = limits.alone;
         // The first step is the prompt's own last row.
         self.position = prompt.len() as u32 - 1;
         self.sampler.start(params, prompt, limits, device);
@@ -89,7 +93,7 @@ impl Decoder {
 
     /// Whether another step may be submitted now.
     pub fn takes_more(&self) -> bool {
-        self.left > 0 && !self.ring.is_full()
+        self.left > 0 && !self.ring.is_full() && !(self.alone && self.is_waiting())
     }
 
     /// Whether a step is under way.

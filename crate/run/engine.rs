@@ -113,14 +113,20 @@ impl Engine {
             self.device.idle().await?;
             return Ok(Vec::new());
         }
-        let n = shape.outputs as u64 * self.model.net.n_vocab as u64;
+        let logits = self.logits(shape.outputs).await?;
+        if logits.iter().any(|l| !l.is_finite()) {
+            return Err(decode::bad_logits(&self.device));
+        }
+        Ok(logits)
+    }
+
+    /// The first rows of logits that were computed last: [rows][n_vocab].
+    pub(crate) async fn logits(&self, rows: u32) -> Result<Vec<f32>> {
+        let n = u64::from(rows) * u64::from(self.model.net.n_vocab);
         let bytes = self.device.read(self.model.logits_buffer(), n * 4).await?;
         let mut logits: Vec<f32> = bytemuck::pod_collect_to_vec(&bytes);
         if let Some(cap) = self.model.net.final_logit_softcap {
             logits.iter_mut().for_each(|l| *l = cap * (*l / cap).tanh());
-        }
-        if logits.iter().any(|l| !l.is_finite()) {
-            return Err(decode::bad_logits(&self.device));
         }
         Ok(logits)
     }

@@ -4,6 +4,7 @@ pub mod batch;
 pub mod decode;
 pub mod engine;
 pub mod loader;
+pub mod logprobs;
 pub mod passes;
 pub mod prefix;
 pub mod prompt;

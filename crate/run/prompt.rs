@@ -46,6 +46,12 @@ impl Engine {
         Ok(ids)
     }
 
+    /// The tokens of a chat, however many. `NoTemplate` where the model has none; the template's own errors.
+    pub fn encode_chat(&self, messages: &serde_json::Value, options: &RenderOptions) -> Result<Vec<u32>> {
+        let template = self.templates.choose(options.tools.is_some())?;
+        template::encode_chat(&self.tokenizer, &template, messages, options)
+    }
+
     /// `PromptTooLong` past the context, `BadOption` for no tokens at all.
     pub(crate) fn check_length(&self, ids: &[u32]) -> Result<()> {
         let context = self.model.sizes.context as usize;
@@ -63,12 +69,7 @@ impl Engine {
     }
 
     fn encode_messages(&self, messages: &serde_json::Value) -> Result<Vec<u32>> {
-        let template = self.templates.choose(false)?;
-        template::encode_chat(
-            &self.tokenizer,
-            &template,
-            messages,
-            &RenderOptions { add_generation_prompt: true, now: Some(unix_time()), ..Default::default() },
-        )
+        let now = Some(unix_time());
+        self.encode_chat(messages, &RenderOptions { add_generation_prompt: true, now, ..Default::default() })
     }
 }

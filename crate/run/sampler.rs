@@ -174,6 +174,8 @@ pub struct Limits {
     pub stops: Vec<u32>,
     /// Tokens, the prompt's included, after which it is over.
     pub limit: u32,
+    /// Whether each token's logits are to be read before those of the next are computed.
+    pub alone: bool,
 }
 
 /// The buffers of sampling.

@@ -10,6 +10,7 @@ use crate::base::platform::Instant;
 use crate::model::store::SequenceId;
 use crate::run::decode::Sampled;
 use crate::run::engine::{Engine, Prompt};
+use crate::run::logprobs::{self, Logprobs};
 use crate::run::sampler::{Limits, SamplingParams};
 use crate::text::stop::{Passed, StopMatcher};
 use crate::text::tokenizer::StreamDecoder;
@@ -29,6 +30,10 @@ pub struct GenerateOptions {
     pub ignore_eos: bool,
     /// Do not reuse what an earlier prompt left in the cache.
     pub fresh: bool,
+    /// Tell how likely each token was, and so many of the likeliest; then one is computed at a time.
+    pub logprobs: Option<u32>,
+    /// Control tokens are part of the text, as the file writes them.
+    pub keep_special: bool,
 }
 
 /// Why a reply ended. `stop`: an end-of-text token, a stop token or a stop text; `length`: `maxTokens`, or the context is
@@ -113,6 +118,8 @@ pub struct Generation {
     pub text: String,
     /// What it took so far.
     pub timings: Timings,
+    /// One for each of `tokens`, where they are asked for.
+    pub logprobs: Vec<Logprobs>,
     stop: StopMatcher,
     decoder: StreamDecoder,
     /// Prompt tokens processed.
@@ -160,13 +167,14 @@ impl Generation {
         let done = engine.model.kv().get(sequence)?.tokens.len();
         Ok(Generation {
             stop: StopMatcher::new(options.stop.clone()),
-            decoder: StreamDecoder::default(),
+            decoder: StreamDecoder::new(options.keep_special),
             most,
             options,
             prompt,
             tokens: Vec::new(),
             text: String::new(),
             timings: Timings { cached_tokens: done, ..Default::default() },
+            logprobs: Vec::new(),
             done,
             sequence,
             cancel,
@@ -237,6 +245,10 @@ impl Generation {
             Some(first) => first,
             None => engine.next_token().await?,
         };
+        if let Some(n) = self.options.logprobs {
+            let logits = engine.logits(1).await?;
+            self.logprobs.push(logprobs::of(&logits, token, n as usize));
+        }
         // It came of the token before, whose keys and values are therefore there. Those of tokens that were submitted
         // after it may be there too: they count only once they are read.
         let before = self.tokens.len().saturating_sub(1);
@@ -275,7 +287,8 @@ impl Generation {
                 stops.extend(known);
             }
             let first_cell = engine.model.kv().get(self.sequence)?.cells.first;
-            let limits = Limits { first_cell, stops, limit: (total + self.most) as u32 };
+            let alone = self.options.logprobs.is_some();
+            let limits = Limits { first_cell, stops, limit: (total + self.most) as u32, alone };
             engine.prefill_and_sample(&batch, &self.options.sampling, &self.prompt, &limits).await?;
             // Waited for here, so that the times of prefill and decode are each their own.
             self.next = Some(engine.next_token().await?);

@@ -28,26 +28,31 @@ pub fn checked(call: &str, schema: &Value, options: Value, naming: Naming) -> Re
         if value.is_null() {
             continue;
         }
-        check(&naming(&name), member, &value)?;
+        let value = check(&naming(&name), member, value)?;
         kept.insert(name, value);
     }
     Ok(Value::Object(kept))
 }
 
-/// Checks one value, and those inside of it.
-fn check(name: &str, schema: &Value, value: &Value) -> Result<()> {
-    let fits = |schema: &&Value| fits(schema, value);
+/// The value, if it and those inside of it are what the schema wants.
+fn check(name: &str, schema: &Value, value: Value) -> Result<Value> {
+    let fits = |schema: &&Value| fits(schema, &value);
     let Some(schema) = choices(schema).into_iter().find(fits) else {
-        bail!(BadOption, "{name} is {}; give {}.", shown(value), wanted(schema));
+        bail!(BadOption, "{name} is {}; give {}.", shown(&value), wanted(schema));
     };
     match (value, schema.get("items"), schema.get("additionalProperties")) {
         (Value::Array(list), Some(items), _) => {
-            list.iter().enumerate().try_for_each(|(i, item)| check(&format!("{name}[{i}]"), items, item))
+            let numbered = list.into_iter().enumerate();
+            numbered.map(|(i, item)| check(&format!("{name}[{i}]"), items, item)).collect()
         }
         (Value::Object(map), _, Some(values)) => {
-            map.iter().try_for_each(|(key, value)| check(&format!("{name}[{key:?}]"), values, value))
+            let checked = |(key, value)| Ok((String::clone(&key), check(&format!("{name}[{key:?}]"), values, value)?));
+            map.into_iter().map(checked).collect()
         }
-        _ => Ok(()),
+        (value @ Value::Object(_), ..) if schema.get("properties").is_some() => {
+            checked(name, schema, value, str::to_string)
+        }
+        (value, ..) => Ok(value),
     }
 }
 

@@ -40,6 +40,8 @@ pub struct ModelInfo {
     pub threads: usize,
     /// What it takes.
     pub memory: Memory,
+    /// How full the context is with the conversation that was last worked on.
+    pub context_usage: ContextUsage,
     /// Token ids that end a reply.
     pub eos_tokens: Vec<u32>,
     /// The kernels that measurement chose, one line a matrix product; empty where none was made.
@@ -76,6 +78,27 @@ pub struct Memory {
     pub wasm_bytes: u64,
 }
 
+/// How full a context is.
+#[derive(Clone, Copy, Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ContextUsage {
+    /// Tokens of prompt and reply; 0 before the first.
+    pub tokens: usize,
+    /// Tokens that there is room for.
+    pub context_length: u32,
+}
+
+impl ContextUsage {
+    /// Of what is loaded.
+    pub fn of(engine: &Engine) -> ContextUsage {
+        let last = engine.model.kv().sequences().iter().max_by_key(|sequence| sequence.used);
+        ContextUsage {
+            tokens: last.map_or(0, |sequence| sequence.tokens.len()),
+            context_length: engine.model.sizes.context,
+        }
+    }
+}
+
 impl ModelInfo {
     /// Of a loaded model.
     pub fn of(engine: &Engine) -> ModelInfo {
@@ -94,6 +117,7 @@ impl ModelInfo {
             backend_reason: engine.reason.clone(),
             adapter: engine.device.gpu().map(AdapterInfo::of),
             threads: engine.device.threads(),
+            context_usage: ContextUsage::of(engine),
             memory: Memory { gpu_bytes: engine.device.gpu_bytes(), wasm_bytes: platform::wasm_bytes() },
             eos_tokens: engine.tokenizer.eog_ids().to_vec(),
             tuning: engine.model.tuning.lines(),

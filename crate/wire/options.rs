@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 
 use crate::bail;
 use crate::base::error::Result;
+use crate::base::many::OneOrMany;
 use crate::base::platform;
 use crate::base::precision::KvType;
 use crate::device::gpu::GpuOptions;
@@ -28,26 +29,6 @@ pub enum Precision {
     High,
     /// 8 bits where that is quicker.
     Fast,
-}
-
-/// One value, or several.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(untagged)]
-#[schemars(inline)]
-pub enum OneOrMany<T> {
-    /// One.
-    One(T),
-    /// Several.
-    Many(Vec<T>),
-}
-
-impl<T> OneOrMany<T> {
-    fn into_list(self) -> Vec<T> {
-        match self {
-            OneOrMany::One(one) => vec![one],
-            OneOrMany::Many(many) => many,
-        }
-    }
 }
 
 /// How a model is loaded.

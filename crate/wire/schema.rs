@@ -10,8 +10,11 @@ use super::info::ModelInfo;
 use super::options::{
     BenchOptions, DetokenizeOptions, GenerateOptions, LoadOptions, MAX_SAFE_INTEGER, RenderChatOptions, TokenizeOptions,
 };
-use super::step::Step;
+use super::step::{ChatStep, Counted, Step};
 use crate::base::error::Code;
+use crate::chat::errors::shape;
+use crate::chat::reply::{ChoiceLogprobs, CompletionLogprobs};
+use crate::chat::request::{ChatRequest, CompletionRequest, SottoOptions, SottoSampling};
 use crate::eval;
 use crate::model::arch;
 
@@ -25,6 +28,8 @@ macro_rules! calls {
             $visit!("detokenize", DetokenizeOptions),
             $visit!("bench", BenchOptions),
             $visit!("renderChat", RenderChatOptions),
+            $visit!("chat.completions.create", ChatRequest),
+            $visit!("completions.create", CompletionRequest),
         ]
     };
 }
@@ -52,7 +57,7 @@ pub fn options_of<T: JsonSchema>() -> Value {
 pub fn all() -> Value {
     let errors = Code::ALL
         .iter()
-        .map(|code| json!({ "code": code.as_str(), "meaning": code.meaning(), "advice": code.advice() }));
+        .map(|code| json!({ "code": code.as_str(), "meaning": code.meaning(), "advice": code.advice(), "openai": shape(*code) }));
     let architectures = arch::families().iter().map(|family| json!({ "names": family.names, "models": family.models }));
     json!({
         "options": options(),
@@ -71,10 +76,16 @@ fn types() -> Value {
         };
     }
     let members = Map::from_iter(calls!(entry));
+    input.subschema_for::<SottoSampling>();
+    input.subschema_for::<SottoOptions>();
     let mut output = settings(Contract::Serialize).into_generator();
     output.subschema_for::<ModelInfo>();
     output.subschema_for::<ModelHeader>();
     output.subschema_for::<Step>();
+    output.subschema_for::<ChatStep>();
+    output.subschema_for::<Counted>();
+    output.subschema_for::<ChoiceLogprobs>();
+    output.subschema_for::<CompletionLogprobs>();
     output.subschema_for::<eval::Score>();
     output.subschema_for::<eval::Bench>();
     let mut definitions = input.take_definitions(true);
@@ -122,6 +133,7 @@ impl Transform for Plain {
         if let Some(default) = schema.get_mut("default").filter(|default| default.is_f64()) {
             *default = json!(default.as_f64().map(super::shortest));
         }
+        optional(schema);
         let required = schema.get("required").cloned().unwrap_or_default();
         let required = |name: &String| required.as_array().is_some_and(|names| names.iter().any(|other| other == name));
         if let Some(Value::Object(members)) = schema.get_mut("properties") {
@@ -132,6 +144,23 @@ impl Transform for Plain {
                     _ => {}
                 }
             }
+        }
+    }
+}
+
+/// What is marked as optional is not required, though it is always there; what is marked as not optional is.
+fn optional(schema: &mut Map<String, Value>) {
+    let Some(Value::Object(members)) = schema.get_mut("properties") else { return };
+    let marks = members.iter_mut().filter_map(|(name, member)| {
+        let mark = member.as_object_mut()?.remove("optional")?;
+        Some((name.clone(), mark == true))
+    });
+    for (name, optional) in marks.collect::<Vec<_>>() {
+        let required = schema.entry("required").or_insert_with(|| json!([]));
+        match required {
+            Value::Array(names) if optional => names.retain(|other| *other != name),
+            Value::Array(names) => names.push(name.into()),
+            _ => {}
         }
     }
 }
@@ -153,6 +182,9 @@ fn without_null(schema: &mut Map<String, Value>) {
             let one = one.clone();
             schema.insert("type".into(), one);
         }
+    }
+    if let Some(Value::Array(names)) = schema.get_mut("enum") {
+        names.retain(|name| !name.is_null());
     }
     if let Some(Value::Array(choices)) = schema.get_mut("anyOf") {
         choices.retain(|choice| choice.get("type") != Some(&"null".into()));

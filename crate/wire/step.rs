@@ -3,6 +3,13 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::base::error::Result;
+use crate::chat::fit;
+use crate::chat::reply::{ChatCompletion, ChatCompletionChunk, Completion};
+use crate::chat::request::ChatRequest;
+use crate::chat::session::Event;
+use crate::chat::writing::Writing;
+use crate::run::engine::Engine;
 use crate::run::session;
 use crate::run::session::{FinishReason, Generation, Timings};
 
@@ -95,5 +102,54 @@ impl Step {
                 prompt_tokens: Some(generation.prompt.clone()),
             }),
         }
+    }
+}
+
+/// What the next step of a request gives: a progress, a piece of its answer, or the whole.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum ChatStep {
+    /// How far the prompt is.
+    Progress(Progress),
+    /// A piece of a streamed chat.
+    Chunk(ChatCompletionChunk),
+    /// The answer of a chat.
+    Completion(ChatCompletion),
+    /// A piece of a completion, or all of it.
+    Text(Completion),
+}
+
+impl From<Event> for ChatStep {
+    fn from(event: Event) -> Self {
+        match event {
+            Event::Progress { done, total } => {
+                ChatStep::Progress(Progress { phase: Phase::Prefill, loaded: done as u64, total: Some(total as u64) })
+            }
+            Event::Chunk(chunk) => ChatStep::Chunk(chunk),
+            Event::Completion(completion) => ChatStep::Completion(completion),
+            Event::Text(completion) => ChatStep::Text(completion),
+        }
+    }
+}
+
+/// What messages take of the context.
+#[derive(Clone, Copy, Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Counted {
+    /// Of the prompt that they become.
+    pub tokens: usize,
+    /// Tokens that the context holds.
+    pub context_length: u32,
+    /// Tokens of it that the reply should find free.
+    pub room: u32,
+}
+
+impl Counted {
+    /// By the request that would be answered. Errors: as of that.
+    pub fn of(engine: &Engine, request: &ChatRequest) -> Result<Counted> {
+        let context_length = engine.model.sizes.context;
+        let room = fit::room(context_length, request.options()?.max_tokens);
+        let tokens = Writing::of(engine, request)?.tokens(engine, &request.messages)?.len();
+        Ok(Counted { tokens, context_length, room })
     }
 }

@@ -5,6 +5,7 @@ mod common;
 mod architectures;
 mod backend;
 mod bad_files;
+mod chat;
 mod commands;
 mod config;
 mod conversations;

@@ -1,8 +1,10 @@
 /** What a page passes: each argument is checked and copied before it is sent. */
+import { runInNewContext } from "node:vm";
 import { afterEach, expect, test } from "vitest";
 import cases from "../wire/options.json" with { type: "json" };
 import { readOptions } from "../../www/api/arguments.js";
 import type { Model } from "../../www/api/model.js";
+import { describe } from "../../www/api/source.js";
 import { codeOf, loadFake } from "./harness.js";
 
 let model: Model | undefined;
@@ -87,6 +89,22 @@ test("proxies, and objects of classes, go as plain copies", async () => {
   }
   const message = new Message() as never;
   expect(await reactive(model).renderChat([message])).toBe("user: Hi\n");
+});
+
+test("a source of another realm is taken", () => {
+  const { signal } = new AbortController();
+  for (const made of ["new ArrayBuffer(8)", "new Uint8Array(8)", "new DataView(new ArrayBuffer(8))"]) {
+    const source = runInNewContext(made);
+    expect(source instanceof ArrayBuffer || source instanceof Uint8Array).toBe(false);
+    expect(describe(source, undefined, signal)).toMatchObject({ kind: "port", total: 8 });
+  }
+  class File extends Blob {
+    get [Symbol.toStringTag]() {
+      return "File";
+    }
+  }
+  expect(describe(new File(), undefined, signal).kind).toBe("blob");
+  expect(() => describe(5 as never, undefined, signal)).toThrow("this is none of them");
 });
 
 test("no argument of a wrong kind reaches the engine, and the model lives on", async () => {

@@ -69,6 +69,44 @@ const AGREE = [
   ["gemma3-mixed", "cpu"],
 ] as const;
 
+test("a request gets one answer, in the browser and natively", () => {
+  const request = {
+    messages: [{ role: "user", content: [{ type: "text", text: "the cat" }] }],
+    max_completion_tokens: 6,
+    temperature: 0,
+    n: 2,
+    logprobs: true,
+    logit_bias: { 7: -100 },
+    stream_options: { include_usage: true },
+    model: "any",
+  };
+  const file = join(FOLDER, "request.json");
+  writeFileSync(file, JSON.stringify(request));
+  const args = ["chat", "--model", tinyModel("llama-f32"), "--backend", "cpu", "--request", file];
+  const plain = (line: string) => {
+    const { id, created, ...answer } = JSON.parse(line, (_, value) =>
+      typeof value === "number" ? Number(value.toFixed(3)) : value,
+    );
+    expect([typeof id, typeof created]).toEqual(["string", "number"]);
+    return answer;
+  };
+  for (const more of [[], ["--stream"]]) {
+    const [web, native] = (["web", "native"] as const).map((where) => {
+      const { stdout, stderr, status } = sotto(where, [...args, ...more]);
+      expect(status, stderr).toBe(0);
+      return stdout.trim().split("\n").map(plain);
+    });
+    expect(web).toEqual(native);
+    expect(web!.length > 1).toBe(more.length > 0);
+  }
+  writeFileSync(file, JSON.stringify({ ...request, maxTokens: 5 }));
+  for (const where of ["web", "native"] as const) {
+    const { stderr, status } = sotto(where, args);
+    expect(status).toBe(1);
+    expect(stderr).toContain("did you mean max_tokens? (bad_option)");
+  }
+});
+
 for (const [name, backend] of AGREE) {
   test(`${name} on ${backend}: the browser and the native program agree`, () => {
     const args = ["--model", tinyModel(name), "--batch", BATCH, "--backend", backend];

@@ -3,14 +3,26 @@
  * start with the GGUF magic load; the prompt says how the reply goes.
  */
 import type {
+  Chat,
   Engine,
   Generation,
   Loader as LoaderType,
   Text as TextType,
   TextLoader as TextLoaderType,
 } from "../../www/worker/engine.js";
-import type { GenerateOptions, LoadOptions, ModelHeader, ModelInfo, Step } from "../../www/wire/generated.js";
+import type {
+  ChatRequest,
+  CompletionRequest,
+  Counted,
+  FinishReason,
+  GenerateOptions,
+  LoadOptions,
+  ModelHeader,
+  ModelInfo,
+  Step,
+} from "../../www/wire/generated.js";
 import type { Message } from "../../www/wire/protocol.js";
+import { FakeChat, counted } from "./fake-chat.js";
 
 export default async function init(): Promise<void> {}
 
@@ -20,7 +32,7 @@ export const usableThreads = () => undefined;
 export const startThreads = async () => ({ Loader });
 
 /** What happened, for tests to look at. */
-export const log = { freed: 0, cancelled: 0, disposed: 0, pushed: 0, largest: 0, running: 0, most: 0 };
+export const log = { freed: 0, cancelled: 0, disposed: 0, pushed: 0, largest: 0, running: 0, most: 0, tokens: 0 };
 
 const fail = (code: string, message: string) => Object.assign(new Error(message), { name: "SottoError", code });
 const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
@@ -171,16 +183,26 @@ class FakeEngine extends FakeText implements Engine {
             memory: { gpuBytes: 0, wasmBytes: 180_000_000 },
           }),
       threads: 1,
+      contextUsage: { tokens: log.tokens, contextLength: 2048 },
       eosTokens: [2],
       tuning: ["q4_1 576x576 rows 1 fused = matvec subgroup 16"],
     };
   }
   generate(prompt: string | Message[], options: GenerateOptions): Generation {
-    const text = typeof prompt === "string" ? prompt : prompt.at(-1)!.content;
+    const text = typeof prompt === "string" ? prompt : String(prompt.at(-1)!.content);
     if (text === "trap") throw new WebAssembly.RuntimeError("unreachable");
     if (text.length > 2000)
       throw fail("prompt_too_long", "The prompt has 3000 tokens and the context holds 2048; shorten it.");
     return new FakeGeneration(text, options.maxTokens ?? 1000);
+  }
+  chat(request: ChatRequest): Chat {
+    return new FakeChat(request, (text, most) => this.generate(text, { maxTokens: most }));
+  }
+  completion(request: CompletionRequest): Chat {
+    return new FakeChat(request, (text, most) => this.generate(text, { maxTokens: most }));
+  }
+  count(request: ChatRequest): Counted {
+    return counted(request);
   }
   async score(text: string) {
     return {
@@ -213,6 +235,7 @@ class FakeGeneration implements Generation {
   #prompt: string;
   #max: number;
   #delay: number;
+  #cancelled = false;
   constructor(prompt: string, max: number) {
     this.#prompt = prompt;
     this.#max = max;
@@ -225,15 +248,23 @@ class FakeGeneration implements Generation {
     if (this.#prompt === "exit") globalThis.close();
     if (this.#prompt === "hang") await new Promise(() => {});
     if (this.#prompt === "lost" && this.#at === 3) throw fail("device_lost", "The GPU was lost; load the model again.");
+    if (this.#cancelled) {
+      const length = this.#at;
+      this.#at = Infinity;
+      return length === Infinity ? undefined : this.#end("abort", length);
+    }
     if (this.#at++ < 0) return { progress: { phase: "prefill", loaded: 8, total: 8 } };
     const length = Math.min(this.#max, this.#words.length);
     if (this.#at <= length) return { chunk: { text: this.#words[this.#at - 1]!, tokens: [this.#at] } };
     if (this.#at > length + 1) return undefined;
+    return this.#end(length < this.#words.length ? "length" : "stop", length);
+  }
+  #end(finishReason: FinishReason, length: number): Step {
     return {
       chunk: {
         text: "",
         tokens: [],
-        finishReason: length < this.#words.length ? "length" : "stop",
+        finishReason,
         timings: { ttftMs: 240, prefillMs: 200, prefillTps: 120, decodeMs: 1000, decodeTps: 31.4, cachedTokens: 0 },
         usage: { promptTokens: 3, completionTokens: length },
         promptTokens: [1, 2, 3],
@@ -242,6 +273,7 @@ class FakeGeneration implements Generation {
   }
   cancel(): void {
     log.cancelled++;
+    this.#cancelled = true;
   }
   free(): void {
     log.running--;

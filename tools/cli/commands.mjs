@@ -1,6 +1,6 @@
 // The commands: each reads its input, and gives the work to do in the page.
 import { Stop } from "../setup.mjs";
-import { only, readBatch, readText, readTexts } from "./input.mjs";
+import { only, readBatch, readRequest, readText, readTexts } from "./input.mjs";
 import { adapter, memory, named, print, round, rounded, snakeCase } from "./print.mjs";
 
 /** Own flags: `texts` take a value, `switches` none. `calls` are those whose options are flags too. */
@@ -12,6 +12,16 @@ export const COMMANDS = {
     prepare: (values) => {
       needModel(values);
       return generate(values, readTexts(values, "prompt", "prompt-file"));
+    },
+  },
+  chat: {
+    usage: "--model FILE_OR_URL --request F.json [--stream]",
+    texts: ["model", "request"],
+    switches: ["stream"],
+    calls: ["load"],
+    prepare: (values) => {
+      needModel(values);
+      return chat(values, readRequest(values));
     },
   },
   score: {
@@ -99,6 +109,15 @@ function generate({ options, json, ...values }, inputs) {
         );
     }
     if (json) print(inputs, results);
+  };
+}
+
+/** The answer, or its chunks, one a line. */
+function chat(values, request) {
+  return async (page) => {
+    await load(page, values);
+    const answer = await page.call("ask", request);
+    if (answer) console.log(JSON.stringify(answer));
   };
 }
 

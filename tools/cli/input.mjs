@@ -34,6 +34,18 @@ export function readBatch(path) {
   return batch;
 }
 
+/** A request in OpenAI's shape. */
+export function readRequest({ request: path, stream }) {
+  if (path === undefined) throw new Stop("--request is missing; see --help.");
+  try {
+    const request = JSON.parse(readText(path));
+    return stream ? { ...request, stream } : request;
+  } catch (error) {
+    if (error instanceof Stop) throw error;
+    throw new Stop(`'${path}' is not JSON: ${error.message}`);
+  }
+}
+
 export function readText(path) {
   try {
     return readFileSync(path, "utf8");

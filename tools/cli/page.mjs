@@ -81,6 +81,14 @@ async function inPage({ action, args }) {
       }
       return { value: { ...all, memory: model.info.memory } };
     }
+    if (action === "ask") {
+      const [request] = args;
+      const { create } = request?.prompt === undefined ? model.chat.completions : model.completions;
+      const answer = await create(request);
+      if (!request.stream) return { value: answer };
+      for await (const chunk of answer) await globalThis.write(`${JSON.stringify(chunk)}\n`);
+      return {};
+    }
     if (action === "memory") return { value: model.info.memory };
     return { value: await model[action](...args) };
   } catch (error) {

@@ -22,18 +22,22 @@ const PAGE: { [Name in keyof PageOptions]-?: { wanted: string; fits: (value: unk
   },
   workerUrl: { wanted: "a URL", fits: isUrl },
   wasmUrl: { wanted: "a URL", fits: isUrl },
+  errors: oneOf("sotto", "openai"),
+  onAbort: oneOf("throw", "result"),
 };
 
 /** Which of them each call takes. */
 const TAKES = {
   load: ["signal", "onProgress", "onWarning", "headers", "workerUrl", "wasmUrl"],
   loadText: ["signal", "headers", "workerUrl", "wasmUrl"],
-  generate: ["signal", "onProgress"],
+  generate: ["signal", "onProgress", "onAbort"],
   tokenize: [],
   detokenize: [],
   score: ["signal"],
   bench: ["signal"],
   renderChat: [],
+  "chat.completions.create": ["signal", "onProgress", "errors", "onAbort"],
+  "completions.create": ["signal", "onProgress", "errors", "onAbort"],
 } as const satisfies Record<keyof Options | "loadText" | "score", readonly (keyof PageOptions)[]>;
 
 type Call = keyof typeof TAKES;
@@ -84,6 +88,10 @@ export function readMessages(value: unknown): Message[] {
   if (!Array.isArray(value))
     throw new SottoError("bad_option", "Messages should be a list of at least one {role, content}.");
   return plain("messages", value) as Message[];
+}
+
+function oneOf(...names: string[]) {
+  return { wanted: names.map(shown).join(" or "), fits: (value: unknown) => names.includes(value as string) };
 }
 
 function isFunction(value: unknown): boolean {

@@ -16,6 +16,8 @@ interface CallOptions<M extends Method> {
   /** Names the call in the error when `signal` fires. */
   what?: string;
   signal?: AbortSignal | undefined;
+  /** When this fires, the call ends by itself with what there is of its work; before that begins, as by `signal`. */
+  stop?: AbortSignal | undefined;
   onEvent?: (event: Calls[M]["event"]) => void;
   transfer?: Transferable[];
 }
@@ -59,8 +61,9 @@ export class Connection {
   }
 
   call<M extends Method>(method: M, args: Calls[M]["args"], options: CallOptions<M> = {}): Promise<Calls[M]["result"]> {
-    const { what = `The call of ${method}`, signal, onEvent = () => {}, transfer = [] } = options;
+    const { what = `The call of ${method}`, signal, stop, onEvent = () => {}, transfer = [] } = options;
     if (signal?.aborted) return Promise.reject(aborted(what, signal));
+    if (stop?.aborted) return Promise.reject(aborted(what, stop));
     if (this.#end) return Promise.reject(this.#end);
     const id = ++this.#lastId;
     return new Promise<Calls[M]["result"]>((resolve, reject) => {
@@ -69,15 +72,18 @@ export class Connection {
         this.#send({ type: "abort", id });
         settle.reject(aborted(what, signal));
       };
+      const onStop = () => this.#send({ type: "abort", id, keep: true });
       const settled =
         <T>(pass: (value: T) => void) =>
         (value: T) => {
           signal?.removeEventListener("abort", onAbort);
+          stop?.removeEventListener("abort", onStop);
           this.#pending.delete(id);
           pass(value);
         };
       const settle: Pending = { onEvent, resolve: settled(resolve), reject: settled(reject) };
       signal?.addEventListener("abort", onAbort, { once: true });
+      stop?.addEventListener("abort", onStop, { once: true });
       this.#pending.set(id, settle);
       try {
         this.#send({ type: "call", id, method, args }, transfer);

@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 /**
  * Sotto runs GGUF language models in the browser, on WebGPU or the CPU:
  *
@@ -15,12 +16,33 @@ import type { LoadOptions, Source, TextOptions } from "../wire/protocol.js";
 
 export type { Model } from "./model.js";
 export type { ModelText } from "./text.js";
+export type {
+  Chat,
+  ChatCallOptions,
+  ChatOptions,
+  ChatReply,
+  CountOptions,
+  CreateChat,
+  CreateCompletion,
+  OnOverflow,
+  Overfull,
+  Stoppable,
+} from "./chat.js";
+export { OpenAIError } from "./openai-error.js";
+export type * from "../wire/openai.js";
 export { ERROR_CODES, SottoError, type ErrorCode } from "../wire/errors.js";
 export type {
   AdapterInfo,
   BenchOptions,
   BenchResult,
+  ChatCompletion,
+  ChatCompletionChunk,
+  ChatRequest,
   Chunk,
+  Completion,
+  CompletionRequest,
+  CompletionUsage,
+  ContextUsage,
   DetokenizeOptions,
   GenerateOptions,
   LoadOptions,
@@ -32,6 +54,8 @@ export type {
   RenderChatOptions,
   ScoreOptions,
   ScoreResult,
+  SottoOptions,
+  SottoSampling,
   Source,
   TextOptions,
   Timings,

@@ -1,5 +1,6 @@
 /** A loaded model, as a page holds it. */
 import { readOptions, readPrompt, readText } from "./arguments.js";
+import { type Chat, type CountOptions, Requests, type TextCompletions } from "./chat.js";
 import { Connection } from "./connection.js";
 import { Loaded } from "./loaded.js";
 import { transferred } from "./source.js";
@@ -49,38 +50,51 @@ export async function connect(
 /** A loaded model. It lives in a worker until `dispose()`. */
 export class Model extends Loaded {
   readonly info: ModelInfo;
+  /** `await model.chat(messages)`, and `chat.completions.create` as OpenAI's client has it. */
+  readonly chat: Chat;
+  /** `completions.create` as OpenAI's client has it: text goes on as it is, with no template. */
+  readonly completions: TextCompletions;
 
   /** Use `load()`. */
   constructor(connection: Connection, info: ModelInfo) {
     super(connection);
     this.info = info;
+    const requests = new Requests(this.connection, info);
+    this.chat = requests.chat();
+    this.completions = requests.completions();
   }
 
   /**
-   * Streams the reply to a prompt or to chat messages. Leaving the loop stops the model; so does
-   * `options.signal`, which then throws a `SottoError` with code `aborted`. Requests at the same
-   * time run one after the other.
+   * Tokens that a chat's request takes of the context, with all that the template puts around its messages; of the
+   * options, those that the template sees: `tools`, `tool_choice`, `reasoning_effort`, `chat_template_kwargs`.
+   */
+  async countTokens(messages: string | readonly Message[], options?: CountOptions): Promise<number> {
+    return (await new Requests(this.connection, this.info).count(messages, options)).tokens;
+  }
+
+  /**
+   * Streams the reply to a prompt or to chat messages. Leaving the loop stops the model; so does `options.signal`, which
+   * then throws a `SottoError` with code `aborted`, or, with `onAbort: "result"`, ends the reply with what there is of it
+   * and `finishReason: "abort"`. Requests at the same time run one after the other.
    */
   async *generate(
     prompt: string | readonly Message[],
     options?: GenerateOptions,
   ): AsyncGenerator<Chunk, void, undefined> {
     const { wire, page } = readOptions("generate", options);
-    const { signal, onProgress } = page;
+    const { signal, onProgress, onAbort } = page;
     const args = { prompt: readPrompt(prompt), options: wire };
-    const events = this.connection.stream("generate", args, { what: "The reply", signal });
+    const ends = onAbort === "result" ? { stop: signal } : { signal };
+    const events = this.connection.stream("generate", args, { what: "The reply", ...ends });
     try {
       for (;;) {
         const event = await events.next();
-        if (event.done) {
-          this.info.memory = event.value;
-          return;
-        }
+        if (event.done) return void Object.assign(this.info, event.value);
         if ("chunk" in event.value) yield event.value.chunk;
         else onProgress?.(event.value.progress);
       }
     } finally {
-      await events.return(this.info.memory);
+      await events.return(this.info);
     }
   }
 

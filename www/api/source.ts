@@ -1,16 +1,25 @@
 /** Where a model comes from, in the form that can be sent to the worker. */
+import { kind } from "../wire/check.js";
 import { SottoError } from "../wire/errors.js";
 import type { Source, SourceData } from "../wire/protocol.js";
 import { pump } from "../wire/pump.js";
 
 /** `headers` go with the request for a URL; a stream is cancelled when the load has `failed`. */
 export function describe(source: Source, headers: Record<string, string> | undefined, failed: AbortSignal): SourceData {
-  if (typeof source === "string" || source instanceof URL) {
-    return { kind: "url", url: absolute(source), ...(headers && { headers }) };
+  // By its tag: what another realm made, such as an iframe, is an instance of that realm's classes.
+  switch (kind(source)) {
+    case "string":
+    case "URL":
+      return { kind: "url", url: absolute(source as string | URL), ...(headers && { headers }) };
+    case "Blob":
+    case "File":
+      return { kind: "blob", blob: source as Blob };
+    case "ReadableStream":
+      return { kind: "port", port: pump(source as ReadableStream<Uint8Array>, failed) };
+    case "ArrayBuffer":
+    case "SharedArrayBuffer":
+      return bytes(new Uint8Array(source as ArrayBuffer));
   }
-  if (source instanceof Blob) return { kind: "blob", blob: source };
-  if (source instanceof ReadableStream) return { kind: "port", port: pump(source, failed) };
-  if (source instanceof ArrayBuffer) return bytes(new Uint8Array(source));
   if (ArrayBuffer.isView(source)) return bytes(new Uint8Array(source.buffer, source.byteOffset, source.byteLength));
   throw new SottoError(
     "bad_option",

@@ -64,9 +64,10 @@ export function check(name: string, schema: Schema, value: unknown): unknown {
   const choice = choices(schema).find((choice) => fits(choice, given));
   if (choice === undefined) throw bad(`${name} is ${shown(value)}`, wanted(schema));
   if (choice === true) return plain(name, given);
-  const { items, additionalProperties } = choice;
+  const { items, properties, additionalProperties } = choice;
   if (Array.isArray(given)) return given.map((item, i) => check(`${name}[${i}]`, items ?? true, item));
   if (kind(given) !== "object") return given;
+  if (properties) return checked(name, choice, given, []);
   const members = Object.entries(given as object);
   return Object.fromEntries(
     members.map(([key, item]) => [key, check(`${name}[${JSON.stringify(key)}]`, additionalProperties ?? true, item)]),

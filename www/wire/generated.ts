@@ -4,6 +4,8 @@
  * Generated from the Rust code by `npm run wire`: change it there (crate/wire, crate/base/error.rs).
  */
 
+export * from "./generated/requests.js";
+export * from "./generated/answers.js";
 export * from "./generated/options.js";
 export * from "./generated/results.js";
 export * from "./generated/errors.js";

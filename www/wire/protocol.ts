@@ -1,11 +1,20 @@
 /** The types of the public API, and the messages between the page and its worker. */
 import type { ErrorCode, ErrorData } from "./errors.js";
 import type * as wire from "./generated.js";
+import type { ChatMessage } from "./openai.js";
 
 export type {
   AdapterInfo,
   BenchResult,
+  ChatCompletion,
+  ChatCompletionChunk,
+  ChatRequest,
   Chunk,
+  Completion,
+  CompletionRequest,
+  CompletionUsage,
+  ContextUsage,
+  Counted,
   DetokenizeOptions,
   Memory,
   ModelHeader,
@@ -13,6 +22,8 @@ export type {
   Progress,
   RenderChatOptions,
   ScoreResult,
+  SottoOptions,
+  SottoSampling,
   Step,
   Timings,
   TokenizeOptions,
@@ -41,23 +52,33 @@ export interface PageOptions {
   workerUrl?: string | URL;
   /** Where `sotto_bg.wasm` lies, if the bundler moved it. */
   wasmUrl?: string | URL;
+  /** `openai`: failures are errors in the shape of OpenAI's API, the `SottoError` their `cause`. By default `sotto`. */
+  errors?: "sotto" | "openai";
+  /**
+   * What a reply that `signal` stops ends with: an error, or what there is of it, with the finish reason `abort`. By
+   * default `throw`.
+   */
+  onAbort?: "throw" | "result";
 }
 
-export interface LoadOptions extends wire.LoadOptions, PageOptions {}
+export interface LoadOptions extends wire.LoadOptions, Omit<PageOptions, "errors" | "onAbort"> {}
 
-export interface TextOptions extends Omit<PageOptions, "onProgress" | "onWarning"> {}
+export interface TextOptions extends Pick<PageOptions, "signal" | "headers" | "workerUrl" | "wasmUrl"> {}
 
-export interface GenerateOptions extends wire.GenerateOptions, Pick<PageOptions, "signal" | "onProgress"> {}
+export interface GenerateOptions extends wire.GenerateOptions, Pick<PageOptions, "signal" | "onProgress" | "onAbort"> {}
 
 export interface ScoreOptions extends Pick<PageOptions, "signal"> {}
 
 export interface BenchOptions extends wire.BenchOptions, Pick<PageOptions, "signal"> {}
 
-export interface Message {
-  role: string;
-  content: string;
-  [key: string]: unknown;
-}
+/** A message in OpenAI's shape, or any object that has a role and a text. */
+export type Message = ChatMessage | { role: string; content: string };
+
+/** What changes as a model works. */
+export type State = Pick<wire.ModelInfo, "memory" | "contextUsage">;
+
+/** The reason of an abort after which a reply ends with what there is of it. */
+export const KEEP = "keep";
 
 /** A source as it travels: a stream or bytes come through a port (see pump.ts). */
 export type SourceData =
@@ -77,8 +98,11 @@ export interface Calls {
   generate: {
     args: { prompt: string | Message[]; options: wire.GenerateOptions };
     event: wire.Step;
-    result: wire.Memory;
+    result: State;
   };
+  chat: { args: { request: wire.ChatRequest }; event: wire.ChatStep; result: State };
+  completion: { args: { request: wire.CompletionRequest }; event: wire.ChatStep; result: State };
+  count: { args: { request: wire.ChatRequest }; event: never; result: wire.Counted };
   tokenize: { args: { text: string; options: wire.TokenizeOptions }; event: never; result: number[] };
   detokenize: { args: { ids: number[]; options: wire.DetokenizeOptions }; event: never; result: string };
   pieces: { args: { ids: number[] }; event: never; result: string[] };
@@ -98,8 +122,8 @@ export type ToWorker =
   | { type: "threads"; ports: MessagePort[] }
   | { type: "threads"; error: string }
   | { type: "call"; id: number; method: Method; args: unknown }
-  /** Stop the call `id`; it ends with `failed` and code `aborted`. */
-  | { type: "abort"; id: number };
+  /** Stop the call `id`; it ends with `failed` and code `aborted`, or, to `keep` what there is, by itself. */
+  | { type: "abort"; id: number; keep?: boolean };
 
 export type ToPage =
   /** The worker runs, and holds the lock it was given (see api/connection.ts). */

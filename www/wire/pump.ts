@@ -82,7 +82,7 @@ async function* streamPieces(
     for (;;) {
       const { done, value } = await reader.read();
       if (done) return;
-      if (!(value instanceof Uint8Array))
+      if (Object.prototype.toString.call(value) !== "[object Uint8Array]")
         throw new SottoError("bad_option", "The model's stream gives something else than Uint8Array chunks.");
       yield* bytePieces(value);
     }

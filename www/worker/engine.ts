@@ -82,15 +82,26 @@ export interface Engine extends TextCalls {
   info(): wire.ModelInfo;
   /** One at a time; the host queues. */
   generate(prompt: string | Message[], options: wire.GenerateOptions): Generation;
+  /** As `generate`: one at a time. */
+  chat(request: wire.ChatRequest): Chat;
+  completion(request: wire.CompletionRequest): Chat;
+  count(request: wire.ChatRequest): wire.Counted;
   score(text: string): Promise<wire.ScoreResult>;
   bench(options: wire.BenchOptions): Promise<wire.BenchResult>;
   dispose(): void;
   free(): void;
 }
 
-export interface Generation {
-  next(): Promise<wire.Step | undefined>;
-  /** Ends the generation, on the CPU in the middle of a step too. */
+/** Work that is done in steps. */
+export interface Work<S> {
+  /** `undefined` after the end. */
+  next(): Promise<S | undefined>;
+  /** Ends it, on the CPU in the middle of a step too. */
   cancel(): void;
   free(): void;
 }
+
+export type Generation = Work<wire.Step>;
+
+/** A request under way; cancelled, it ends with what there is. */
+export type Chat = Work<wire.ChatStep[]>;

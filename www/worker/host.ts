@@ -1,8 +1,18 @@
 /** The worker's side of the protocol: loads one model, then answers calls about it. */
-import type { Engine, EngineModule, Text, TextCalls, TextModule } from "./engine.js";
+import type { Engine, EngineModule, Text, TextCalls, TextModule, Work } from "./engine.js";
 import { SottoError, aborted } from "../wire/errors.js";
 import { chunks, open } from "./fetch.js";
-import type { Calls, Memory, Method, ModelHeader, ModelInfo, Progress, ToPage, ToWorker } from "../wire/protocol.js";
+import {
+  type Calls,
+  KEEP,
+  type Method,
+  type ModelHeader,
+  type ModelInfo,
+  type Progress,
+  type State,
+  type ToPage,
+  type ToWorker,
+} from "../wire/protocol.js";
 import { describeAdapter, isGraphicsCard, requireWebgpu } from "./adapter.js";
 import { pause } from "./pause.js";
 import { readTuning, writeTuning } from "../store/tuning.js";
@@ -46,7 +56,7 @@ export class Host {
   }
 
   async handle(message: ToWorker): Promise<void> {
-    if (message.type === "abort") this.#running.get(message.id)?.abort();
+    if (message.type === "abort") this.#running.get(message.id)?.abort(message.keep ? KEEP : undefined);
     if (message.type !== "call") return;
     const { id, method, args } = message;
     const controller = new AbortController();
@@ -87,8 +97,30 @@ export class Host {
     return this.#text ?? this.#ready;
   }
 
-  #memory(): Memory {
-    return this.#ready.info().memory;
+  #state(): State {
+    const { memory, contextUsage } = this.#ready.info();
+    return { memory, contextUsage };
+  }
+
+  /** Does all of a work, and passes its steps on; then says what the engine is like. */
+  #drive<S>(begin: (engine: Engine) => Work<S>, signal: AbortSignal, pass: (step: S) => void): Promise<State> {
+    return this.#requests.run(async () => {
+      const work = await this.#steps.run(() => begin(this.#ready));
+      const cancel = () => work.cancel();
+      signal.addEventListener("abort", cancel);
+      try {
+        for (;;) {
+          const step = await this.#steps.run(() => work.next());
+          if (signal.aborted && signal.reason !== KEEP) throw aborted("The reply", signal);
+          if (!step) break;
+          pass(step);
+        }
+      } finally {
+        signal.removeEventListener("abort", cancel);
+        release(work);
+      }
+      return this.#steps.run(() => this.#state());
+    }, signal);
   }
 
   #calls: { [M in Method]: (args: Calls[M]["args"], context: Context<M>) => Promise<Calls[M]["result"]> } = {
@@ -97,23 +129,23 @@ export class Host {
     loadText: (args, context) => this.#requests.run(() => this.#loadText(args, context), context.signal),
 
     generate: ({ prompt, options }, { signal, emit }) =>
-      this.#requests.run(async () => {
-        const generation = await this.#steps.run(() => this.#ready.generate(prompt, options));
-        const cancel = () => generation.cancel();
-        signal.addEventListener("abort", cancel);
-        try {
-          for (;;) {
-            const step = await this.#steps.run(() => generation.next());
-            if (signal.aborted) throw aborted("The reply", signal);
-            if (!step) break;
-            emit(step);
-          }
-        } finally {
-          signal.removeEventListener("abort", cancel);
-          release(generation);
-        }
-        return this.#steps.run(() => this.#memory());
-      }, signal),
+      this.#drive((engine) => engine.generate(prompt, options), signal, emit),
+
+    chat: ({ request }, { signal, emit }) =>
+      this.#drive(
+        (engine) => engine.chat(request),
+        signal,
+        (steps) => steps.forEach(emit),
+      ),
+
+    completion: ({ request }, { signal, emit }) =>
+      this.#drive(
+        (engine) => engine.completion(request),
+        signal,
+        (steps) => steps.forEach(emit),
+      ),
+
+    count: ({ request }) => this.#steps.run(() => this.#ready.count(request)),
 
     tokenize: ({ text, options }) => this.#steps.run(() => Array.from(this.#texts.tokenize(text, options))),
 

@@ -1,8 +1,9 @@
-//! `sotto generate|score|bench|tokenize|template|inspect`: the engine on this machine's GPU or CPU. `npm run -s COMMAND`
+//! `sotto generate|chat|score|bench|tokenize|template|inspect`: the engine on this machine's GPU or CPU. `npm run -s COMMAND`
 //! takes the same flags and prints the same JSON, from the built package in a browser. `sotto schema` prints what all of
 //! them take and give.
 
 mod bench;
+mod chat;
 mod flags;
 mod forms;
 mod generate;
@@ -30,6 +31,8 @@ struct Cli {
 enum Command {
     /// Streams text after a prompt
     Generate(generate::Generate),
+    /// Answers a request in OpenAI's shape
+    Chat(chat::Chat),
     /// Tells how well the model predicts a text
     Score(score::Score),
     /// Times prefill and decode
@@ -65,6 +68,7 @@ fn main() {
 async fn run(command: Command) -> Result<()> {
     match command {
         Command::Generate(args) => generate::run(args).await,
+        Command::Chat(args) => chat::run(args).await,
         Command::Score(args) => score::run(args).await,
         Command::Bench(args) => bench::run(args).await,
         Command::Tokenize(args) => tokenize::run(args),

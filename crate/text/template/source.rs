@@ -26,9 +26,14 @@ impl Templates {
         Ok(Templates { chat: chat.or(named).or_else(|| tool_use.clone()), tool_use })
     }
 
+    /// Jinja's source of the template for chats with or without tools.
+    pub fn source(&self, tools: bool) -> Option<&str> {
+        self.tool_use.as_deref().filter(|_| tools).or(self.chat.as_deref())
+    }
+
     /// The template for chats with or without tools. `NoTemplate` where there is none.
     pub fn choose(&self, tools: bool) -> Result<ChatTemplate> {
-        match self.tool_use.as_ref().filter(|_| tools).or(self.chat.as_ref()) {
+        match self.source(tools) {
             Some(source) => ChatTemplate::new(source),
             None => bail!(NoTemplate, "This model has no chat template; give a plain text prompt instead of messages."),
         }

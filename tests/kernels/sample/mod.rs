@@ -56,7 +56,7 @@ impl Choice {
         let sampler = Sampler::place(shape, &mut labelled).unwrap();
         let Labelled { mut memory, sizes } = labelled;
         memory.write(logits, 0, cast_slice(&self.logits));
-        let limits = Limits { first_cell: 300, stops: self.stops.clone(), limit: self.limit };
+        let limits = Limits { first_cell: 300, stops: self.stops.clone(), limit: self.limit, ..Default::default() };
         sampler.start(&self.params, &self.prompt, &limits, &mut memory);
         if self.done {
             let n = self.prompt.len() as u32;

@@ -34,3 +34,15 @@ export const ERROR_CODES = [
 ] as const;
 
 export type ErrorCode = (typeof ERROR_CODES)[number];
+
+/** What OpenAI's API calls them; those that are not here have status 500 and type "server_error". */
+export const OPENAI_ERRORS: Partial<Record<ErrorCode, { status: number; type: string; code: string }>> = {
+  no_template: { status: 400, type: "invalid_request_error", code: "no_template" },
+  bad_template: { status: 400, type: "invalid_request_error", code: "bad_template" },
+  prompt_too_long: { status: 400, type: "invalid_request_error", code: "context_length_exceeded" },
+  bad_option: { status: 400, type: "invalid_request_error", code: "invalid_value" },
+  out_of_memory: { status: 503, type: "server_error", code: "out_of_memory" },
+  device_lost: { status: 503, type: "server_error", code: "device_lost" },
+  aborted: { status: 499, type: "aborted", code: "aborted" },
+  disposed: { status: 503, type: "server_error", code: "disposed" },
+};

@@ -4,6 +4,8 @@
  * Generated from the Rust code by `npm run wire`: change it there (crate/wire, crate/base/error.rs).
  */
 
+import type { ChatRequest, CompletionRequest } from "./requests.js";
+
 /** Which device the caller wants; `auto` is a GPU where there is one, else the CPU. */
 export type Backend = "auto" | "webgpu" | "cpu";
 
@@ -21,6 +23,8 @@ export interface Options {
   detokenize: DetokenizeOptions;
   bench: BenchOptions;
   renderChat: RenderChatOptions;
+  "chat.completions.create": ChatRequest;
+  "completions.create": CompletionRequest;
 }
 
 /** How a model is loaded. */

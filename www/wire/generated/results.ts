@@ -4,6 +4,8 @@
  * Generated from the Rust code by `npm run wire`: change it there (crate/wire, crate/base/error.rs).
  */
 
+import type { ChatCompletionChunk, ChatCompletion, Completion } from "./answers.js";
+
 /** What the next step of a reply gives. */
 export type Step =
   | {
@@ -18,6 +20,21 @@ export type Step =
  * full; `abort`: the caller stopped it.
  */
 export type FinishReason = "stop" | "length" | "abort";
+
+/** What the next step of a request gives: a progress, a piece of its answer, or the whole. */
+export type ChatStep =
+  | {
+      progress: Progress;
+    }
+  | {
+      chunk: ChatCompletionChunk;
+    }
+  | {
+      completion: ChatCompletion;
+    }
+  | {
+      text: Completion;
+    };
 
 /** A loaded model, and what it runs on. */
 export interface ModelInfo {
@@ -49,6 +66,8 @@ export interface ModelInfo {
   threads: number;
   /** What it takes. */
   memory: Memory;
+  /** How full the context is with the conversation that was last worked on. */
+  contextUsage: ContextUsage;
   /** Token ids that end a reply. */
   eosTokens: number[];
   /** The kernels that measurement chose, one line a matrix product; empty where none was made. */
@@ -79,6 +98,14 @@ export interface Memory {
   gpuBytes: number;
   /** The size of the wasm heap; it never shrinks, so this is its peak. */
   wasmBytes: number;
+}
+
+/** How full a context is. */
+export interface ContextUsage {
+  /** Tokens of prompt and reply; 0 before the first. */
+  tokens: number;
+  /** Tokens that there is room for. */
+  contextLength: number;
 }
 
 /** What a model file says before its weights. */
@@ -199,6 +226,16 @@ export interface Usage {
   promptTokens: number;
   /** The reply's tokens, the one that ended it included. */
   completionTokens: number;
+}
+
+/** What messages take of the context. */
+export interface Counted {
+  /** Of the prompt that they become. */
+  tokens: number;
+  /** Tokens that the context holds. */
+  contextLength: number;
+  /** Tokens of it that the reply should find free. */
+  room: number;
 }
 
 /** How well the model predicts a text. */

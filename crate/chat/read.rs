@@ -1,0 +1,114 @@
+//! What a request means: a prompt, and options of the sampler and the template.
+
+use serde_json::{Map, Value};
+
+use super::request::{ChatRequest, Common, CompletionRequest, ReasoningEffort, SottoSampling};
+use crate::bail;
+use crate::base::error::Result;
+use crate::base::many::OneOrMany;
+use crate::base::platform;
+use crate::run::sampler::SamplingParams;
+use crate::run::session::GenerateOptions;
+use crate::text::template::RenderOptions;
+
+/// Tokens of a completion whose request names no limit, as in OpenAI's API.
+const COMPLETION_TOKENS: u32 = 16;
+
+impl ChatRequest {
+    /// `BadOption` for what is asked for and cannot be promised.
+    pub fn options(&self) -> Result<GenerateOptions> {
+        match &self.response_format {
+            Some(format) if format["type"] != "text" => {
+                bail!(BadOption, "response_format.type is {}; give \"text\".", format["type"])
+            }
+            _ => {}
+        }
+        match &self.tool_choice {
+            Some(choice) if choice != "auto" && choice != "none" => {
+                bail!(BadOption, "tool_choice asks for a call, which nothing enforces; give \"auto\" or \"none\".")
+            }
+            _ => {}
+        }
+        if self.top_logprobs.is_some() && self.logprobs != Some(true) {
+            bail!(BadOption, "top_logprobs is given without logprobs; set logprobs to true.");
+        }
+        let mut options = options(&self.common, &self.sampling)?;
+        options.max_tokens = self.max_completion_tokens.or(self.common.max_tokens);
+        options.logprobs = self.logprobs.unwrap_or(false).then(|| self.top_logprobs.unwrap_or(0));
+        Ok(options)
+    }
+
+    /// The tools that the model is told of.
+    pub fn offered(&self) -> Option<Value> {
+        let hidden = self.tool_choice.as_ref().is_some_and(|choice| choice == "none");
+        self.tools.clone().filter(|tools| !hidden && !tools.is_empty()).map(Value::Array)
+    }
+
+    /// What the template is given beside the messages.
+    pub fn template(&self) -> RenderOptions {
+        let mut extra = self.reasoning_effort.map(effort).unwrap_or_default();
+        extra.extend(self.sotto.chat_template_kwargs.clone());
+        RenderOptions { add_generation_prompt: true, tools: self.offered(), now: Some(platform::unix_time()), extra }
+    }
+}
+
+impl CompletionRequest {
+    /// What of it reaches the generation. `BadOption` for biases of what is no token id.
+    pub fn options(&self) -> Result<GenerateOptions> {
+        let mut options = options(&self.common, &self.sampling)?;
+        options.max_tokens = Some(self.common.max_tokens.unwrap_or(COMPLETION_TOKENS));
+        options.logprobs = self.logprobs;
+        Ok(options)
+    }
+}
+
+impl Common {
+    /// Whether the answer comes in pieces.
+    pub fn streams(&self) -> bool {
+        self.stream.unwrap_or(false)
+    }
+
+    /// Whether a streamed reply ends with its usage.
+    pub fn tells_usage(&self) -> bool {
+        self.stream_options.is_some_and(|options| options.include_usage)
+    }
+}
+
+/// The variables by which templates turn thinking on, off, and up: each reads those that its model was trained with.
+fn effort(effort: ReasoningEffort) -> Map<String, Value> {
+    let thinks = effort != ReasoningEffort::None;
+    Map::from_iter([
+        ("reasoning_effort".into(), effort.as_str().into()),
+        ("enable_thinking".into(), thinks.into()),
+        ("thinking".into(), thinks.into()),
+    ])
+}
+
+/// What is not said is as chats are by default.
+fn options(common: &Common, own: &SottoSampling) -> Result<GenerateOptions> {
+    let chat = SamplingParams::chat();
+    let mut logit_bias = Vec::new();
+    for (id, &bias) in common.logit_bias.iter().flatten() {
+        let Ok(id) = id.parse() else { bail!(BadOption, "logit_bias names \"{id}\"; give token ids.") };
+        logit_bias.push((id, if bias <= -100.0 { f32::NEG_INFINITY } else { bias }));
+    }
+    let sampling = SamplingParams {
+        temperature: common.temperature.unwrap_or(chat.temperature),
+        top_k: own.top_k.unwrap_or(chat.top_k),
+        top_p: common.top_p.unwrap_or(chat.top_p),
+        min_p: own.min_p.unwrap_or(chat.min_p),
+        repeat_penalty: own.repeat_penalty.unwrap_or(chat.repeat_penalty),
+        repeat_last_n: own.repeat_last_n.unwrap_or(chat.repeat_last_n),
+        presence_penalty: common.presence_penalty.unwrap_or(chat.presence_penalty),
+        frequency_penalty: common.frequency_penalty.unwrap_or(chat.frequency_penalty),
+        logit_bias,
+        // OpenAI's may be negative: its bits are a seed as good as any.
+        seed: common.seed.map_or_else(platform::random_seed, i64::cast_unsigned),
+    };
+    Ok(GenerateOptions {
+        sampling,
+        stop: common.stop.clone().map_or(Vec::new(), OneOrMany::into_list),
+        stop_tokens: own.stop_token_ids.clone(),
+        ..Default::default()
+    })
+}

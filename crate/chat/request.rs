@@ -1,0 +1,296 @@
+//! What a request may hold. Names, ranges and meanings are OpenAI's but for those of [`SottoOptions`] and
+//! [`SottoSampling`]; `null` is as good as nothing.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use crate::base::many::OneOrMany;
+use crate::run::sampler::range;
+
+/// A request of `chat.completions.create`.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct ChatRequest {
+    /// The conversation so far.
+    #[schemars(with = "Vec<Value>", extend("tsType" = "ChatMessage[]", "optional" = false))]
+    pub messages: Value,
+    /// The longest reply, in tokens; by default until the context is full.
+    #[schemars(extend("unlimited" = true, "tsType" = "number | null", "aliases" = ["max_new_tokens", "n_predict"]))]
+    pub max_completion_tokens: Option<u32>,
+    /// The probability of each token of the reply.
+    #[schemars(extend("tsType" = "boolean | null"))]
+    pub logprobs: Option<bool>,
+    /// So many of the likeliest tokens at each place, beside the one that was chosen.
+    #[schemars(range(min = 0, max = 20), extend("tsType" = "number | null"))]
+    pub top_logprobs: Option<u32>,
+    /// How long the model thinks, where its template knows of it: `none` turns thinking off.
+    #[schemars(extend("tsType" = "ReasoningEffort | null"))]
+    pub reasoning_effort: Option<ReasoningEffort>,
+    /// What the reply must be. Text is all that can be promised: anything else is refused.
+    #[schemars(with = "Map<String, Value>", extend("tsType" = "ResponseFormat"))]
+    pub response_format: Option<Value>,
+    /// What the model may call.
+    #[schemars(extend("tsType" = "ChatTool[]"))]
+    pub tools: Option<Vec<Value>>,
+    /// Whether it may: `auto` by default, `none` hides the tools from it. What would force a call is refused.
+    #[schemars(with = "ToolChoice", extend("tsType" = "ToolChoice"))]
+    pub tool_choice: Option<Value>,
+    /// Whether a reply may hold several calls.
+    pub parallel_tool_calls: Option<bool>,
+    /// What completions have too.
+    #[serde(flatten)]
+    pub common: Common,
+    /// How Sotto samples beyond OpenAI's API.
+    #[serde(flatten)]
+    pub sampling: SottoSampling,
+    /// What is Sotto's own.
+    #[serde(flatten)]
+    pub sotto: SottoOptions,
+    /// What means nothing here.
+    #[serde(flatten)]
+    pub ignored: Ignored,
+}
+
+/// A request of `completions.create`: text that goes on as it is, with no template.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct CompletionRequest {
+    /// The text to go on with, or token ids; or a list of texts or of lists of ids, each of which is gone on with.
+    #[schemars(
+        with = "PromptSchema",
+        extend("tsType" = "string | string[] | number[] | number[][] | null", "optional" = false)
+    )]
+    pub prompt: Value,
+    /// The reply starts with the prompt.
+    #[schemars(extend("tsType" = "boolean | null"))]
+    pub echo: Option<bool>,
+    /// So many of the likeliest tokens at each place, with their probabilities.
+    #[schemars(range(min = 0, max = 20), extend("tsType" = "number | null"))]
+    pub logprobs: Option<u32>,
+    /// What completions have too.
+    #[serde(flatten)]
+    pub common: Common,
+    /// How Sotto samples beyond OpenAI's API.
+    #[serde(flatten)]
+    pub sampling: SottoSampling,
+    /// What means nothing here.
+    #[serde(flatten)]
+    pub ignored: Ignored,
+}
+
+/// What both kinds of request hold.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Common {
+    /// The longest reply, in tokens. Of a chat, `max_completion_tokens` goes before it; a completion has 16 by default.
+    #[schemars(extend("unlimited" = true, "tsType" = "number | null", "aliases" = ["num_predict"]))]
+    pub max_tokens: Option<u32>,
+    /// Divides the logits: below 1 likely tokens become likelier, above 1 less so; 0 is greedy.
+    #[schemars(
+        range(min = *range::TEMPERATURE.start(), max = *range::TEMPERATURE.end()),
+        extend("tsType" = "number | null", "aliases" = ["temp"])
+    )]
+    pub temperature: Option<f32>,
+    /// Only the best tokens that reach this probability together; 1 for all.
+    #[schemars(range(min = *range::TOP_P.start(), max = *range::TOP_P.end()), extend("tsType" = "number | null"))]
+    pub top_p: Option<f32>,
+    /// How many replies to make; each has the seed after the one before.
+    #[schemars(range(min = 1, max = 128), extend("tsType" = "number | null"))]
+    pub n: Option<u32>,
+    /// Texts that end the reply; they are not part of it.
+    #[schemars(extend("tsType" = "string | string[] | null", "aliases" = ["stop_sequences", "stop_strings"]))]
+    pub stop: Option<OneOrMany<String>>,
+    /// The same seed and request give the same reply on the same machine; by default each reply is another one.
+    #[schemars(extend("tsType" = "number | null"))]
+    pub seed: Option<i64>,
+    /// Added to the logits of these token ids, from -100, which bans a token, to 100.
+    #[schemars(with = "BTreeMap<String, Bias>", extend("tsType" = "{ [key: string]: number } | null"))]
+    pub logit_bias: Option<BTreeMap<String, f32>>,
+    /// Subtracted from a recent token's logit for each time it occurred.
+    #[schemars(
+        range(min = *range::FREQUENCY_PENALTY.start(), max = *range::FREQUENCY_PENALTY.end()),
+        extend("tsType" = "number | null")
+    )]
+    pub frequency_penalty: Option<f32>,
+    /// Subtracted once from each recent token's logit.
+    #[schemars(
+        range(min = *range::PRESENCE_PENALTY.start(), max = *range::PRESENCE_PENALTY.end()),
+        extend("tsType" = "number | null")
+    )]
+    pub presence_penalty: Option<f32>,
+    /// The reply in chunks, as it comes.
+    #[schemars(extend("tsType" = "boolean | null"))]
+    pub stream: Option<bool>,
+    /// What a streamed reply tells.
+    #[schemars(extend("tsType" = "{ include_usage?: boolean; include_obfuscation?: boolean } | null"))]
+    pub stream_options: Option<StreamOptions>,
+}
+
+/// How Sotto samples beyond what OpenAI's API can say.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct SottoSampling {
+    /// Only the k best tokens; 0 for all.
+    pub top_k: Option<u32>,
+    /// Only tokens at least this likely compared with the best; 0 for all.
+    #[schemars(range(min = *range::MIN_P.start(), max = *range::MIN_P.end()))]
+    pub min_p: Option<f32>,
+    /// Divides (multiplies, below zero) the logits of recent tokens; 1 for none.
+    #[schemars(
+        range(min = *range::REPEAT_PENALTY.start(), max = *range::REPEAT_PENALTY.end()),
+        extend("aliases" = ["repetition_penalty"])
+    )]
+    pub repeat_penalty: Option<f32>,
+    /// How many of the last tokens the penalties look at, the prompt's included.
+    pub repeat_last_n: Option<u32>,
+    /// Token ids that end the reply, beside the model's own.
+    #[schemars(extend("aliases" = ["stop_tokens"]))]
+    pub stop_token_ids: Vec<u32>,
+}
+
+/// What a chat may say beyond OpenAI's API.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct SottoOptions {
+    /// Variables of the chat template by name, such as `enable_thinking` or `documents`.
+    #[schemars(extend("aliases" = ["template_kwargs", "variables"]))]
+    pub chat_template_kwargs: Map<String, Value>,
+    /// What to do with a conversation that leaves no room for a reply.
+    pub overflow: Overflow,
+}
+
+/// `error` refuses it; `trim` drops the oldest turns, and the reply tells which.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Overflow {
+    /// Refuse it.
+    #[default]
+    Error,
+    /// Leave out the oldest turns.
+    Trim,
+}
+
+/// What is taken so that a request for another service need not be changed, and means nothing here.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Ignored {
+    /// There is one model: the loaded one.
+    pub model: Option<String>,
+    /// Nobody is billed or watched.
+    pub user: Option<String>,
+    /// Nobody is watched.
+    #[schemars(extend("tsType" = "string | null"))]
+    pub safety_identifier: Option<String>,
+    /// Nothing is kept.
+    #[schemars(extend("tsType" = "boolean | null"))]
+    pub store: Option<bool>,
+    /// Nothing is kept that it could be found by.
+    #[schemars(extend("tsType" = "{ [key: string]: string } | null"))]
+    pub metadata: Option<Map<String, Value>>,
+    /// There is one.
+    #[schemars(with = "String", extend("tsType" = "\"auto\" | \"default\" | \"flex\" | \"scale\" | \"priority\" | null"))]
+    pub service_tier: Option<String>,
+    /// What was computed of a prompt is found by itself.
+    #[schemars(extend("tsType" = "string | null"))]
+    pub prompt_cache_key: Option<String>,
+    /// The cache keeps what it has room for.
+    #[schemars(with = "String", extend("tsType" = "\"in_memory\" | \"24h\" | null"))]
+    pub prompt_cache_retention: Option<String>,
+}
+
+/// What a streamed reply tells beside its text.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(inline)]
+pub struct StreamOptions {
+    /// One more chunk at the end, with no choices, has the usage.
+    pub include_usage: bool,
+    /// Taken and ignored: nobody listens on the way.
+    pub include_obfuscation: bool,
+}
+
+/// How long a model thinks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum ReasoningEffort {
+    /// Not at all.
+    None,
+    /// As little as it can.
+    Minimal,
+    /// A little.
+    Low,
+    /// As it was trained to.
+    Medium,
+    /// Much.
+    High,
+    /// More.
+    Xhigh,
+    /// As much as it can.
+    Max,
+}
+
+impl ReasoningEffort {
+    /// As templates read it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            ReasoningEffort::None => "none",
+            ReasoningEffort::Minimal => "minimal",
+            ReasoningEffort::Low => "low",
+            ReasoningEffort::Medium => "medium",
+            ReasoningEffort::High => "high",
+            ReasoningEffort::Xhigh => "xhigh",
+            ReasoningEffort::Max => "max",
+        }
+    }
+}
+
+/// A prompt of a completion.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(untagged)]
+pub enum PromptShape {
+    /// A text.
+    Text(String),
+    /// Token ids.
+    Ids(Vec<u32>),
+    /// Texts.
+    Texts(Vec<String>),
+    /// Lists of ids.
+    Lists(Vec<Vec<u32>>),
+}
+
+/// As the check sees it: what is inside of a list is read as a prompt is.
+#[derive(JsonSchema)]
+#[serde(untagged)]
+#[schemars(inline)]
+#[allow(dead_code, reason = "only its schema is used")]
+enum PromptSchema {
+    Text(String),
+    List(Vec<Value>),
+}
+
+#[derive(JsonSchema)]
+#[serde(untagged)]
+#[schemars(inline)]
+#[allow(dead_code, reason = "only its schema is used")]
+enum ToolChoice {
+    Mode(ToolMode),
+    Named(Map<String, Value>),
+}
+
+#[derive(JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(inline)]
+#[allow(dead_code, reason = "only its schema is used")]
+enum ToolMode {
+    None,
+    Auto,
+    Required,
+}
+
+#[derive(JsonSchema)]
+#[schemars(inline, transparent)]
+#[allow(dead_code, reason = "only its schema is used")]
+struct Bias(#[schemars(range(min = -100, max = 100))] f32);

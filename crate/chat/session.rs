@@ -1,0 +1,287 @@
+//! One request under way: its replies one after the other, each a generation, and what they become.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use super::fit::{self, Fitted};
+use super::reply::{
+    ChatCompletion, ChatCompletionChunk, Completion, CompletionUsage, FinishDetails, Head, Limit, TokenLogprob,
+    TopLogprob,
+};
+use super::request::{ChatRequest, Common, CompletionRequest};
+use super::text::{self, TextReplies};
+use super::turn::ChatReplies;
+use super::writing::Writing;
+use crate::base::cancel::Cancel;
+use crate::base::error::Result;
+use crate::base::platform;
+use crate::run::engine::Engine;
+use crate::run::session::{FinishReason, GenerateOptions, Generation, Step};
+use crate::text::tokenizer::Tokenizer;
+
+/// Tokens at the end of a prompt by which a reply's parser sees what that has opened.
+const PROMPT_END: usize = 64;
+
+/// What a step of a request gives.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// Prompt tokens computed so far.
+    Progress {
+        /// So many.
+        done: usize,
+        /// Of all.
+        total: usize,
+    },
+    /// Of a streamed chat.
+    Chunk(ChatCompletionChunk),
+    /// Of a chat that is not streamed: the last event.
+    Completion(ChatCompletion),
+    /// Of a completion, a piece or the whole.
+    Text(Completion),
+}
+
+/// Ends a request from elsewhere, also in the middle of a step.
+#[derive(Clone, Debug, Default)]
+pub struct Stop(Rc<RefCell<(bool, Cancel)>>);
+
+impl Stop {
+    /// The reply under way ends with what there is of it, and no other begins.
+    pub fn stop(&self) {
+        let mut state = self.0.borrow_mut();
+        state.0 = true;
+        state.1.cancel();
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.0.borrow().0
+    }
+
+    /// From now on it ends this work.
+    fn is_for(&self, work: &Cancel) {
+        self.0.borrow_mut().1 = work.clone();
+        if self.is_stopped() {
+            work.cancel();
+        }
+    }
+}
+
+/// How a request wants its answer.
+pub(super) struct Output {
+    pub head: Head,
+    pub streams: bool,
+    /// A streamed answer ends with its usage.
+    pub tells_usage: bool,
+}
+
+/// What one step adds to a reply.
+pub(super) struct Piece {
+    pub text: String,
+    pub tokens: usize,
+    pub logprobs: Vec<TokenLogprob>,
+    /// Why it is the last, if it is.
+    pub end: Option<(FinishReason, Option<FinishDetails>)>,
+}
+
+enum Kind {
+    Chat(ChatReplies),
+    Text(TextReplies),
+}
+
+impl Kind {
+    fn begin(&mut self, output: &Output, index: usize) -> Vec<Event> {
+        match self {
+            Kind::Chat(replies) => replies.begin(output, index),
+            Kind::Text(replies) => replies.begin(output, index),
+        }
+    }
+
+    fn add(&mut self, output: &Output, piece: Piece) -> Vec<Event> {
+        match self {
+            Kind::Chat(replies) => replies.add(output, piece),
+            Kind::Text(replies) => replies.add(output, piece),
+        }
+    }
+
+    fn finish(&mut self, output: &Output, usage: CompletionUsage) -> Vec<Event> {
+        match self {
+            Kind::Chat(replies) => replies.finish(output, usage),
+            Kind::Text(replies) => replies.finish(output, usage),
+        }
+    }
+}
+
+/// A request, whatever its kind.
+pub struct Session {
+    output: Output,
+    kind: Kind,
+    options: GenerateOptions,
+    /// The tokens of each: a chat has one.
+    prompts: Vec<Vec<u32>>,
+    /// Replies to each.
+    n: usize,
+    /// Replies that are over.
+    done: usize,
+    current: Option<Generation>,
+    /// Tokens of the reply under way whose probabilities were told.
+    told: usize,
+    /// Events that the next step gives.
+    pending: Vec<Event>,
+    usage: CompletionUsage,
+    stop: Stop,
+    over: bool,
+}
+
+impl Session {
+    /// Checks the request and begins its first reply; nothing is computed yet.
+    ///
+    /// Errors: `BadOption` for what cannot be done; those of the template and the context.
+    pub fn chat(engine: &mut Engine, request: &ChatRequest) -> Result<Session> {
+        let mut options = request.options()?;
+        let mut writing = Writing::of(engine, request)?;
+        options.keep_special = writing.reads_special(&engine.tokenizer);
+        let overflow = request.sotto.overflow;
+        let Fitted { tokens, dropped } = fit::fit(engine, &request.messages, &writing, overflow, options.max_tokens)?;
+        let end = &tokens[tokens.len().saturating_sub(PROMPT_END)..];
+        writing.prompt = engine.tokenizer.decode(end, true);
+        let replies = ChatReplies::new(request, writing, dropped);
+        Session::new(engine, Kind::Chat(replies), &request.common, options, vec![tokens])
+    }
+
+    /// As [`Session::chat`].
+    pub fn completion(engine: &mut Engine, request: &CompletionRequest) -> Result<Session> {
+        let options = request.options()?;
+        let prompts = text::prompts(engine, request)?;
+        let echoed = if request.echo == Some(true) { text::texts(engine, request, &prompts) } else { Vec::new() };
+        let replies = TextReplies::new(echoed, request.common.n.unwrap_or(1) as usize);
+        Session::new(engine, Kind::Text(replies), &request.common, options, prompts)
+    }
+
+    fn new(
+        engine: &mut Engine,
+        kind: Kind,
+        common: &Common,
+        options: GenerateOptions,
+        prompts: Vec<Vec<u32>>,
+    ) -> Result<Session> {
+        let name = match kind {
+            Kind::Chat(_) => "chatcmpl",
+            Kind::Text(_) => "cmpl",
+        };
+        let head = Head {
+            id: format!("{name}-{:014x}", platform::random_seed()),
+            created: platform::unix_time(),
+            model: engine.name.clone(),
+            system_fingerprint: Some(concat!("sotto-", env!("CARGO_PKG_VERSION")).into()),
+        };
+        let mut session = Session {
+            output: Output { head, streams: common.streams(), tells_usage: common.tells_usage() },
+            kind,
+            options,
+            prompts,
+            n: common.n.unwrap_or(1) as usize,
+            done: 0,
+            current: None,
+            told: 0,
+            pending: Vec::new(),
+            usage: CompletionUsage::default(),
+            stop: Stop::default(),
+            over: false,
+        };
+        session.begin(engine)?;
+        Ok(session)
+    }
+
+    /// What ends it.
+    pub fn stop_handle(&self) -> &Stop {
+        &self.stop
+    }
+
+    /// What happened next: often nothing that shows. `None` after the end; after an error, too, there is nothing more.
+    pub async fn next(&mut self, engine: &mut Engine) -> Result<Option<Vec<Event>>> {
+        if self.over {
+            return Ok(None);
+        }
+        let events = self.step(engine).await;
+        self.over |= events.is_err();
+        events.map(Some)
+    }
+
+    async fn step(&mut self, engine: &mut Engine) -> Result<Vec<Event>> {
+        if self.current.is_none() {
+            self.begin(engine)?;
+        }
+        if !self.pending.is_empty() {
+            return Ok(std::mem::take(&mut self.pending));
+        }
+        let Some(generation) = &mut self.current else { return Ok(Vec::new()) };
+        match generation.next(engine).await? {
+            Some(Step::Prefill { done, total }) => Ok(vec![Event::Progress { done, total }]),
+            Some(Step::Token { text, tokens }) => Ok(self.add(&engine.tokenizer, text, &tokens, None)),
+            Some(Step::End { reason, text, tokens }) => {
+                let mut events = self.add(&engine.tokenizer, text, &tokens, Some(reason));
+                self.end();
+                if self.done == self.prompts.len() * self.n || self.stop.is_stopped() {
+                    self.over = true;
+                    events.extend(self.kind.finish(&self.output, self.usage));
+                }
+                Ok(events)
+            }
+            None => {
+                self.over = true;
+                Ok(Vec::new())
+            }
+        }
+    }
+
+    /// The next reply.
+    fn begin(&mut self, engine: &mut Engine) -> Result<()> {
+        let mut options = self.options.clone();
+        options.sampling.seed = options.sampling.seed.wrapping_add((self.done % self.n) as u64);
+        let prompt = self.prompts[self.done / self.n].clone();
+        let generation = Generation::with_tokens(engine, prompt, options)?;
+        self.stop.is_for(generation.cancel_handle());
+        self.told = 0;
+        self.current = Some(generation);
+        self.pending = self.kind.begin(&self.output, self.done);
+        Ok(())
+    }
+
+    fn add(&mut self, tokenizer: &Tokenizer, text: String, tokens: &[u32], reason: Option<FinishReason>) -> Vec<Event> {
+        let Some(generation) = &self.current else { return Vec::new() };
+        let ends = |token: &u32| tokenizer.eog_ids().contains(token) || self.options.stop_tokens.contains(token);
+        let logprobs = generation.logprobs.get(self.told..).unwrap_or_default();
+        self.told += logprobs.len();
+        let logprobs = logprobs.iter().filter(|at| !ends(&at.token)).map(|at| TokenLogprob {
+            token: told(tokenizer, (at.token, at.logprob)),
+            top_logprobs: at.top.iter().map(|&top| told(tokenizer, top)).collect(),
+        });
+        let full = || {
+            let limited = self.options.max_tokens.is_some_and(|most| generation.tokens.len() >= most as usize);
+            if limited { Limit::MaxTokens } else { Limit::ContextFull }
+        };
+        let end = reason.map(|reason| {
+            let limit = (reason == FinishReason::Length).then(|| FinishDetails { r#type: full() });
+            (reason, limit)
+        });
+        let piece = Piece { text, tokens: tokens.len(), logprobs: logprobs.collect(), end };
+        self.kind.add(&self.output, piece)
+    }
+
+    /// The reply under way is over.
+    fn end(&mut self) {
+        let Some(generation) = self.current.take() else { return };
+        let usage = &mut self.usage;
+        if self.done.is_multiple_of(self.n) {
+            usage.prompt_tokens += generation.prompt.len();
+            usage.prompt_tokens_details.cached_tokens += generation.timings.cached_tokens;
+        }
+        usage.completion_tokens += generation.tokens.len();
+        usage.total_tokens = usage.prompt_tokens + usage.completion_tokens;
+        self.done += 1;
+    }
+}
+
+fn told(tokenizer: &Tokenizer, (token, logprob): (u32, f64)) -> TopLogprob {
+    let bytes = tokenizer.token_bytes(token).unwrap_or_default();
+    TopLogprob { token: String::from_utf8_lossy(&bytes).into_owned(), bytes, logprob }
+}

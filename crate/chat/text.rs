@@ -1,0 +1,136 @@
+//! Completions: texts that go on as they are, and what the pieces of their replies become.
+
+use super::reply::{
+    Completion, CompletionChoice, CompletionLogprobs, CompletionUsage, Finish, TokenLogprob, TopLogprob,
+};
+use super::request::{CompletionRequest, PromptShape};
+use super::session::{Event, Output, Piece};
+use crate::bail;
+use crate::base::error::Result;
+use crate::run::engine::{Engine, Prompt};
+
+/// The tokens of each prompt. `BadOption` for none, or a token that is not in the vocabulary.
+pub fn prompts(engine: &Engine, request: &CompletionRequest) -> Result<Vec<Vec<u32>>> {
+    let read = |text: &String| engine.encode(&Prompt::Raw(text.clone()));
+    let prompts = match shape(request) {
+        None => bail!(BadOption, "prompt should be text or token ids, or a list of either."),
+        Some(PromptShape::Text(text)) => vec![read(&text)?],
+        Some(PromptShape::Texts(texts)) => texts.iter().map(read).collect::<Result<_>>()?,
+        Some(PromptShape::Ids(ids)) => vec![ids],
+        Some(PromptShape::Lists(lists)) => lists,
+    };
+    let n_vocab = engine.model.net.n_vocab;
+    if let Some(id) = prompts.iter().flatten().find(|&&id| id >= n_vocab) {
+        bail!(BadOption, "prompt names token {id}, but the vocabulary has {n_vocab} tokens.");
+    }
+    Ok(prompts)
+}
+
+/// The prompts as they begin echoed replies.
+pub fn texts(engine: &Engine, request: &CompletionRequest, prompts: &[Vec<u32>]) -> Vec<String> {
+    match shape(request) {
+        Some(PromptShape::Text(text)) => vec![text],
+        Some(PromptShape::Texts(texts)) => texts,
+        _ => prompts.iter().map(|ids| engine.tokenizer.decode(ids, true)).collect(),
+    }
+}
+
+fn shape(request: &CompletionRequest) -> Option<PromptShape> {
+    serde_json::from_value(request.prompt.clone()).ok()
+}
+
+/// The replies to one request.
+pub struct TextReplies {
+    /// What they begin with, by prompt; none where they do not.
+    echoed: Vec<String>,
+    /// Replies to each prompt.
+    n: usize,
+    choices: Vec<CompletionChoice>,
+    /// The reply under way, as far as it is known.
+    text: String,
+    logprobs: Option<CompletionLogprobs>,
+    /// Where its next token begins.
+    offset: usize,
+}
+
+impl TextReplies {
+    pub fn new(echoed: Vec<String>, n: usize) -> Self {
+        TextReplies { echoed, n, choices: Vec::new(), text: String::new(), logprobs: None, offset: 0 }
+    }
+
+    pub fn begin(&mut self, output: &Output, index: usize) -> Vec<Event> {
+        self.text = self.echoed.get(index / self.n).cloned().unwrap_or_default();
+        self.offset = self.text.encode_utf16().count();
+        self.logprobs = None;
+        // Without an echo, too: so a caller learns that the request was taken.
+        if output.streams { vec![self.piece(output, self.text.clone(), None)] } else { Vec::new() }
+    }
+
+    pub fn add(&mut self, output: &Output, Piece { text, logprobs, end, .. }: Piece) -> Vec<Event> {
+        self.text.push_str(&text);
+        let listed = (!logprobs.is_empty()).then(|| self.list(&logprobs));
+        let shows = !text.is_empty() || listed.is_some() || end.is_some();
+        let finish = end.map(|(reason, details)| (Finish::of(reason, false), details));
+        let mut events = Vec::new();
+        if output.streams && shows {
+            let mut choice = self.choice(text, listed);
+            if let Some((reason, details)) = finish {
+                (choice.finish_reason, choice.finish_details) = (Some(reason), details);
+            }
+            events.push(answer(output, vec![choice], None));
+        } else if let Some(more) = listed {
+            let all = self.logprobs.get_or_insert_default();
+            all.tokens.extend(more.tokens);
+            all.token_logprobs.extend(more.token_logprobs);
+            all.top_logprobs.extend(more.top_logprobs);
+            all.text_offset.extend(more.text_offset);
+        }
+        if let Some((reason, details)) = finish {
+            let (text, logprobs) = (std::mem::take(&mut self.text), self.logprobs.take());
+            let choice = self.choice(text, logprobs);
+            self.choices.push(CompletionChoice { finish_reason: Some(reason), finish_details: details, ..choice });
+        }
+        events
+    }
+
+    pub fn finish(&mut self, output: &Output, usage: CompletionUsage) -> Vec<Event> {
+        if output.streams {
+            return output.tells_usage.then(|| answer(output, Vec::new(), Some(usage))).into_iter().collect();
+        }
+        vec![answer(output, std::mem::take(&mut self.choices), Some(usage))]
+    }
+
+    fn piece(&self, output: &Output, text: String, logprobs: Option<CompletionLogprobs>) -> Event {
+        answer(output, vec![self.choice(text, logprobs)], None)
+    }
+
+    fn choice(&self, text: String, logprobs: Option<CompletionLogprobs>) -> CompletionChoice {
+        let index = self.choices.len() as u32;
+        CompletionChoice { index, text, logprobs, finish_reason: None, finish_details: None }
+    }
+
+    fn list(&mut self, logprobs: &[TokenLogprob]) -> CompletionLogprobs {
+        let mut listed = CompletionLogprobs::default();
+        for TokenLogprob { token, top_logprobs } in logprobs {
+            listed.text_offset.push(self.offset);
+            self.offset += token.token.encode_utf16().count();
+            listed.tokens.push(name(token));
+            listed.token_logprobs.push(token.logprob);
+            // Of two tokens that look alike the likelier is told.
+            listed.top_logprobs.push(top_logprobs.iter().rev().map(|top| (name(top), top.logprob)).collect());
+        }
+        listed
+    }
+}
+
+/// A token's text; `bytes:\xe2\x82`, as in OpenAI's API, where it is part of a character.
+fn name(token: &TopLogprob) -> String {
+    match std::str::from_utf8(&token.bytes) {
+        Ok(text) => text.into(),
+        Err(_) => token.bytes.iter().fold("bytes:".into(), |all, byte| format!("{all}\\x{byte:02x}")),
+    }
+}
+
+fn answer(output: &Output, choices: Vec<CompletionChoice>, usage: Option<CompletionUsage>) -> Event {
+    Event::Text(Completion { object: "text_completion", head: output.head.clone(), choices, usage })
+}

@@ -1,0 +1,146 @@
+//! The assistant's turn: what the pieces of replies to a chat become.
+
+use super::parse::{Delta, Parser};
+use super::reply::{
+    ChatChoice, ChatCompletion, ChatCompletionChunk, ChatReplyMessage, ChoiceLogprobs, ChunkChoice, ChunkDelta,
+    CompletionUsage, Finish, TokenLogprob,
+};
+use super::request::ChatRequest;
+use super::session::{Event, Output, Piece};
+use super::writing::Writing;
+use crate::base::platform::random_seed;
+
+/// The replies to one request.
+pub struct ChatReplies {
+    writing: Writing,
+    /// Whether probabilities are told.
+    likely: bool,
+    /// Messages of the request that did not fit.
+    dropped: Vec<usize>,
+    choices: Vec<ChatChoice>,
+    /// The reply under way, as far as it is known.
+    message: ChatReplyMessage,
+    logprobs: Vec<TokenLogprob>,
+    parser: Parser,
+    /// Whether what came last was thought, and how many tokens of all replies were.
+    thinks: bool,
+    reasoning_tokens: usize,
+}
+
+impl ChatReplies {
+    pub fn new(request: &ChatRequest, writing: Writing, dropped: Vec<usize>) -> Self {
+        ChatReplies {
+            parser: writing.parser(),
+            writing,
+            likely: request.logprobs == Some(true),
+            dropped,
+            choices: Vec::new(),
+            message: ChatReplyMessage::new(),
+            logprobs: Vec::new(),
+            thinks: false,
+            reasoning_tokens: 0,
+        }
+    }
+
+    /// The next reply: its first chunk has the role.
+    pub fn begin(&mut self, output: &Output, index: usize) -> Vec<Event> {
+        self.parser = self.writing.parser();
+        self.message = ChatReplyMessage::new();
+        self.logprobs.clear();
+        self.thinks = false;
+        if !output.streams {
+            return Vec::new();
+        }
+        let delta = ChunkDelta { role: Some("assistant"), content: Some(String::new()), ..Default::default() };
+        let dropped = if index == 0 { self.told_dropped() } else { None };
+        vec![chunk(output, Some(self.choice(delta)), None, dropped)]
+    }
+
+    pub fn add(&mut self, output: &Output, piece: Piece) -> Vec<Event> {
+        let Piece { text, tokens, logprobs, end } = piece;
+        let mut deltas = self.parser.push(&text);
+        if end.is_some() {
+            deltas.extend(self.parser.finish());
+        }
+        if !self.writing.parallel {
+            deltas.retain(|delta| !matches!(delta, Delta::Call { index: 1.., .. }));
+        }
+        deltas.iter_mut().for_each(named);
+        if let Some(last) = deltas.last() {
+            self.thinks = matches!(last, Delta::Reasoning(_));
+        }
+        self.reasoning_tokens += if self.thinks { tokens } else { 0 };
+        deltas.iter().for_each(|delta| self.message.add(delta));
+        self.logprobs.extend_from_slice(&logprobs);
+        let finish = end.map(|(reason, details)| (Finish::of(reason, !self.message.tool_calls.is_empty()), details));
+        let mut events = Vec::new();
+        if output.streams {
+            if deltas.is_empty() && !logprobs.is_empty() {
+                deltas.push(Delta::Content(String::new()));
+            }
+            let mut logprobs = Some(logprobs).filter(|list| !list.is_empty());
+            for delta in deltas {
+                let mut choice = self.choice(delta.into());
+                choice.logprobs = logprobs.take().map(ChoiceLogprobs::of);
+                events.push(chunk(output, Some(choice), None, None));
+            }
+            if let Some((reason, details)) = finish {
+                let choice = self.choice(ChunkDelta::default());
+                let choice = ChunkChoice { finish_reason: Some(reason), finish_details: details, ..choice };
+                events.push(chunk(output, Some(choice), None, None));
+            }
+        }
+        if let Some((finish_reason, finish_details)) = finish {
+            self.choices.push(ChatChoice {
+                index: self.choices.len() as u32,
+                message: std::mem::take(&mut self.message).finished(),
+                logprobs: self.likely.then(|| ChoiceLogprobs::of(std::mem::take(&mut self.logprobs))),
+                finish_reason,
+                finish_details,
+            });
+        }
+        events
+    }
+
+    pub fn finish(&mut self, output: &Output, mut usage: CompletionUsage) -> Vec<Event> {
+        usage.completion_tokens_details.reasoning_tokens = self.reasoning_tokens;
+        if output.streams {
+            let last = || chunk(output, None, Some(usage), None);
+            return output.tells_usage.then(last).into_iter().collect();
+        }
+        vec![Event::Completion(ChatCompletion {
+            object: "chat.completion",
+            head: output.head.clone(),
+            choices: std::mem::take(&mut self.choices),
+            usage: Some(usage),
+            dropped: self.told_dropped(),
+        })]
+    }
+
+    fn choice(&self, delta: ChunkDelta) -> ChunkChoice {
+        let index = self.choices.len() as u32;
+        ChunkChoice { index, delta, logprobs: None, finish_reason: None, finish_details: None }
+    }
+
+    fn told_dropped(&self) -> Option<Vec<usize>> {
+        Some(self.dropped.clone()).filter(|dropped| !dropped.is_empty())
+    }
+}
+
+/// Gives a call an id, where the model wrote none.
+fn named(delta: &mut Delta) {
+    if let Delta::Call { id: id @ None, name: Some(_), .. } = delta {
+        *id = Some(format!("call_{:014x}", random_seed()));
+    }
+}
+
+fn chunk(
+    output: &Output,
+    choice: Option<ChunkChoice>,
+    usage: Option<CompletionUsage>,
+    dropped: Option<Vec<usize>>,
+) -> Event {
+    let choices = choice.into_iter().collect();
+    let head = output.head.clone();
+    Event::Chunk(ChatCompletionChunk { object: "chat.completion.chunk", head, choices, usage, dropped })
+}

@@ -1,0 +1,45 @@
+//! How likely a token was, and which were likelier: by the model's own logits, before bias, penalties, temperature and
+//! cuts.
+
+/// Of one place of a reply.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Logprobs {
+    /// Its id.
+    pub token: u32,
+    /// The natural logarithm of its probability.
+    pub logprob: f64,
+    /// The likeliest tokens, the best first; of equals the lower id.
+    pub top: Vec<(u32, f64)>,
+}
+
+/// Of a token, by the logits it was chosen by, and the best `n`.
+pub fn of(logits: &[f32], token: u32, n: usize) -> Logprobs {
+    let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let sum: f64 = logits.iter().map(|&logit| f64::from(logit - largest).exp()).sum();
+    let total = f64::from(largest) + sum.ln();
+    let logprob = |id: u32| f64::from(logits[id as usize]) - total;
+    let better = |a: &u32, b: &u32| logits[*b as usize].total_cmp(&logits[*a as usize]).then(a.cmp(b));
+    let mut ids: Vec<u32> = (0..logits.len() as u32).collect();
+    if n < ids.len() {
+        ids.select_nth_unstable_by(n, better);
+        ids.truncate(n);
+    }
+    ids.sort_unstable_by(better);
+    Logprobs { token, logprob: logprob(token), top: ids.into_iter().map(|id| (id, logprob(id))).collect() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn probabilities_add_up_to_one() {
+        let logits = [1.0, 3.0, -2.0, 3.0, 0.5];
+        let all = of(&logits, 2, 9);
+        assert_eq!(all.top.iter().map(|(id, _)| *id).collect::<Vec<_>>(), [1, 3, 0, 4, 2]);
+        assert!((all.top.iter().map(|(_, p)| p.exp()).sum::<f64>() - 1.0).abs() < 1e-12);
+        assert_eq!(all.logprob, all.top[4].1);
+        assert_eq!(of(&logits, 0, 2).top, all.top[..2]);
+        assert!(of(&logits, 0, 0).top.is_empty());
+    }
+}

@@ -1,0 +1,218 @@
+/** Requests in OpenAI's shapes: what a page passes, what it gets, and how a reply is stopped. */
+import { afterEach, beforeEach, expect, test } from "vitest";
+import type { ChatCompletionChunk, Completion } from "../../www/api/index.js";
+import type { Model } from "../../www/api/model.js";
+import { log } from "./fake-engine.js";
+import { codeOf, loadFake } from "./harness.js";
+
+let model: Model;
+beforeEach(async () => {
+  Object.assign(log, { cancelled: 0, running: 0, tokens: 0 });
+  model = await loadFake();
+});
+afterEach(() => model.dispose());
+
+const user = (content: string) => [{ role: "user" as const, content }];
+
+async function collect<T>(parts: AsyncIterable<T>): Promise<T[]> {
+  const all: T[] = [];
+  for await (const part of parts) all.push(part);
+  return all;
+}
+
+const textOf = (chunks: ChatCompletionChunk[]) => chunks.map(({ choices }) => choices[0]?.delta.content ?? "").join("");
+
+test("one answer", async () => {
+  const answer = await model.chat.completions.create({ model: "any", messages: user("echo one two three") });
+  expect(answer).toMatchObject({
+    object: "chat.completion",
+    choices: [{ index: 0, message: { role: "assistant", content: "one two three" }, finish_reason: "stop" }],
+    usage: { prompt_tokens: 3, completion_tokens: 3, total_tokens: 6 },
+  });
+});
+
+test("a stream, with its usage", async () => {
+  const parts = await model.chat.completions.create({
+    messages: user("echo one two three"),
+    stream: true,
+    stream_options: { include_usage: true },
+  });
+  const chunks = await collect(parts);
+  expect(chunks[0]!.choices[0]!.delta).toEqual({ role: "assistant", content: "" });
+  expect(textOf(chunks)).toBe("one two three");
+  expect(chunks.at(-2)!.choices[0]!.finish_reason).toBe("stop");
+  expect(chunks.at(-1)).toMatchObject({ choices: [], usage: { total_tokens: 6 } });
+});
+
+test("the short way, with a text or messages", async () => {
+  const { text, message, finish_reason, usage } = await model.chat("echo one two");
+  expect({ text, finish_reason, total: usage.total_tokens }).toEqual({
+    text: "one two",
+    finish_reason: "stop",
+    total: 5,
+  });
+  expect(message).toMatchObject({ role: "assistant", content: "one two" });
+  const longer = [...user("echo one two"), message, ...user("echo three four")];
+  expect((await model.chat(longer, { max_tokens: 1 })).text).toBe("three");
+});
+
+test("completions go on with a text", async () => {
+  const answer = await model.completions.create({ prompt: "echo one two" });
+  expect(answer).toMatchObject({ object: "text_completion", choices: [{ text: "one two", finish_reason: "stop" }] });
+  const parts: Completion[] = await collect(await model.completions.create({ prompt: "echo one two", stream: true }));
+  expect(parts.map(({ choices }) => choices[0]!.text).join("")).toBe("one two");
+});
+
+test("proxies go as plain copies, and every part works through a proxy of the model", async () => {
+  const reactive = <T extends object>(value: T): T =>
+    new Proxy(value, { get: (target, name, self) => wrap(Reflect.get(target, name, self)) });
+  const wrap = (value: unknown) => (typeof value === "object" && value !== null ? reactive(value) : value);
+  const request = reactive({ messages: [{ role: "user", content: "echo all of it" }], stop: ["x"] });
+  const outer = new Proxy(model, {});
+  expect((await outer.chat.completions.create(request)).choices[0]!.message.content).toBe("all of it");
+  expect((await outer.chat(request.messages)).text).toBe("all of it");
+  expect(await outer.countTokens(request.messages)).toBe(4);
+  expect((await outer.completions.create(reactive({ prompt: "echo x" }))).choices[0]!.text).toBe("x");
+});
+
+test("null and what has no meaning here is taken; what is wrong is named, and the model lives on", async () => {
+  const taken = {
+    messages: user("echo yes"),
+    model: "gpt-4o",
+    temperature: null,
+    stop: null,
+    seed: 7n as never,
+    max_tokens: Infinity,
+    user: "me",
+    store: true,
+    metadata: { a: "b" },
+    service_tier: "auto" as const,
+    stream_options: null,
+    top_k: 5,
+    chat_template_kwargs: { enable_thinking: false },
+  };
+  expect((await model.chat.completions.create(taken)).choices[0]!.message.content).toBe("yes");
+  const bad: [unknown, string][] = [
+    [undefined, "The options of chat.completions.create are a list; give an object."],
+    [5, "The options of chat.completions.create are 5; give an object."],
+    [{ messages: "x" }, 'messages is "x"; give a list.'],
+    [{ messages: user("x"), maxTokens: 5 }, "did you mean max_tokens?"],
+    [{ messages: user("x"), temperature: "0.7" }, 'temperature is "0.7"; give a number from 0 to 100.'],
+    [{ messages: user("x"), n: 0 }, "n is 0; give a whole number from 1 to 128."],
+    [{ messages: user("x"), logit_bias: { 5: -200 } }, 'logit_bias["5"] is -200; give a number from -100 to 100.'],
+    [{ messages: user("x"), stream_options: { usage: true } }, "usage is not an option of stream_options"],
+    [{ messages: user("x"), modalities: ["audio"] }, "modalities is not an option of chat.completions.create."],
+    [{ messages: [{ role: "user", content: () => {} }] }, "messages[0].content is a function; give plain data."],
+    [{ messages: user("x"), overflow: "drop" }, 'overflow is "drop"; give "error" or "trim".'],
+  ];
+  for (const [request, says] of bad) {
+    const outcome = model.chat.completions.create(request as never);
+    expect(await codeOf(outcome), says).toBe("bad_option");
+    await expect(outcome).rejects.toThrow(says);
+  }
+  const options = { errors: "anthropic" } as never;
+  await expect(model.chat.completions.create(taken, options)).rejects.toThrow('give "sotto" or "openai".');
+  await expect(model.completions.create({ prompt: "x", best_of: 2 } as never)).rejects.toThrow("best_of is not");
+  expect((await model.chat("echo still here")).text).toBe("still here");
+});
+
+test("errors in OpenAI's shape, where they are asked for", async () => {
+  const call = (request: object) => model.chat.completions.create(request as never, { errors: "openai" });
+  await expect(call({ messages: user("x"), top_p: 5 })).rejects.toMatchObject({
+    name: "OpenAIError",
+    status: 400,
+    type: "invalid_request_error",
+    code: "invalid_value",
+    param: "top_p",
+    error: { message: "top_p is 5; give a number from 0 to 1.", param: "top_p" },
+    cause: { name: "SottoError", code: "bad_option" },
+  });
+  const long = user("word ".repeat(200));
+  await expect(call({ messages: long })).rejects.toMatchObject({ status: 400, code: "context_length_exceeded" });
+  // That of a stream, too, is thrown before it begins; one that comes later, where it is read.
+  await expect(call({ messages: long, stream: true })).rejects.toMatchObject({ code: "context_length_exceeded" });
+  const parts = await model.chat.completions.create({ messages: user("lost"), stream: true }, { errors: "openai" });
+  await expect(collect(parts)).rejects.toMatchObject({ status: 503, code: "device_lost", param: null });
+});
+
+test("a signal ends a reply with an error, or with what there is of it", async () => {
+  const stopped = new AbortController();
+  const chunks: ChatCompletionChunk[] = [];
+  const { signal } = stopped;
+  const throws = async () => {
+    const parts = await model.chat.completions.create({ messages: user("Hi"), stream: true }, { signal });
+    for await (const chunk of parts) if (chunks.push(chunk) === 4) stopped.abort();
+  };
+  expect(await codeOf(throws())).toBe("aborted");
+  expect(chunks).toHaveLength(4);
+  expect(await codeOf(model.chat.completions.create({ messages: user("Hi") }, { signal }))).toBe("aborted");
+
+  const later = new AbortController();
+  setTimeout(() => later.abort(), 100);
+  const kept = await model.chat.completions.create(
+    { messages: user("Hi") },
+    { signal: later.signal, onAbort: "result" },
+  );
+  expect(kept.choices[0]!.finish_reason).toBe("abort");
+  expect(kept.choices[0]!.message.content).toMatch(/^Sure/);
+  expect(kept.usage!.completion_tokens).toBeGreaterThan(0);
+
+  const generated = new AbortController();
+  const pieces = [];
+  for await (const piece of model.generate("Hi", { signal: generated.signal, onAbort: "result" }))
+    if (pieces.push(piece) === 3) generated.abort();
+  expect(pieces.at(-1)).toMatchObject({ finishReason: "abort", usage: { promptTokens: 3 } });
+
+  const third = new AbortController();
+  const parts = await model.chat.completions.create(
+    { messages: user("Hi"), stream: true, stream_options: { include_usage: true } },
+    { signal: third.signal, onAbort: "result" },
+  );
+  const all = [];
+  for await (const part of parts) if (all.push(part) === 4) third.abort();
+  expect(all.at(-2)!.choices[0]!.finish_reason).toBe("abort");
+  expect(all.at(-1)!.usage!.completion_tokens).toBeGreaterThan(1);
+  expect(log.running).toBe(0);
+});
+
+test("a stream that is left early stops the model, also before it was begun", async () => {
+  const request = { messages: user("Hi"), stream: true } as const;
+  for await (const _ of await model.chat.completions.create(request)) break;
+  await (await model.chat.completions.create(request)).return!();
+  expect((await model.chat("echo next")).text).toBe("next");
+  expect(log).toMatchObject({ cancelled: 2, running: 0 });
+});
+
+test("a conversation without room is told of, and may be made shorter", async () => {
+  const messages = Array.from({ length: 9 }, (_, i) => user(`${i} ${"word ".repeat(9)}end`)[0]!);
+  expect(await model.countTokens(messages)).toBe(99);
+  expect(await model.countTokens("one two")).toBe(2);
+  const asked: object[] = [];
+  const answer = await model.chat.completions.create({
+    messages: [...messages, ...user("echo fits")],
+    overflow: async (full) => {
+      asked.push({ tokens: full.tokens, room: full.room, contextLength: full.contextLength });
+      return full.messages.slice(3);
+    },
+  });
+  expect(asked).toEqual([{ tokens: 101, room: 25, contextLength: 100 }]);
+  expect(answer.choices[0]!.message.content).toBe("fits");
+  // One that gives what is no shorter is asked a few times.
+  let times = 0;
+  const stubborn = model.chat(messages.concat(messages), {
+    overflow: ({ messages }) => {
+      times++;
+      return messages;
+    },
+  });
+  expect(await codeOf(stubborn)).toBe("prompt_too_long");
+  expect(times).toBe(8);
+  await expect(model.chat(messages, { overflow: () => 5 as never })).rejects.toThrow("Messages should be a list");
+});
+
+test("info says how full the context is", async () => {
+  expect(model.info.contextUsage).toEqual({ tokens: 0, contextLength: 2048 });
+  log.tokens = 12;
+  await model.chat("echo one");
+  expect(model.info.contextUsage.tokens).toBe(12);
+});

@@ -1,0 +1,48 @@
+/** The package's types, as a page's own compiler reads them: strictly, and with no library but ES2022's and the browser's. */
+import { spawnSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { ROOT, TARGET } from "../../tools/setup.mjs";
+
+const TSC = join(ROOT, "node_modules", "typescript", "bin", "tsc");
+
+function compile(...args: string[]): void {
+  const { status, stdout } = spawnSync(process.execPath, [TSC, ...args], { cwd: ROOT, encoding: "utf8" });
+  expect(status, stdout).toBe(0);
+}
+
+test("the declarations compile in a page that checks its libraries", { timeout: 60_000 }, () => {
+  mkdirSync(TARGET, { recursive: true });
+  const folder = mkdtempSync(join(TARGET, "types-"));
+  try {
+    compile("-p", "tsconfig.build.json", "--outDir", join(folder, "sotto"));
+    const page = join(folder, "page.ts");
+    writeFileSync(
+      page,
+      `import { load, type ChatCompletion } from "./sotto/api/index.js";
+      interface Own { role: string; content: string }
+      export async function ask(own: readonly Own[]): Promise<ChatCompletion> {
+        const model = await load("model.gguf");
+        await model.chat(own);
+        for await (const { text } of model.generate(own)) console.log(text);
+        return model.chat.completions.create({ messages: own, temperature: 0.5 });
+      }\n`,
+    );
+    const flags = ["--strict", "--noEmit", "--skipLibCheck", "false", "--types", "", "--ignoreConfig"];
+    compile(
+      page,
+      ...flags,
+      "--target",
+      "es2022",
+      "--module",
+      "esnext",
+      "--moduleResolution",
+      "bundler",
+      "--lib",
+      "es2022,dom",
+    );
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});

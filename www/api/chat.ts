@@ -1,0 +1,202 @@
+/** Requests in OpenAI's shapes: the page's side of `model.chat`, `model.chat.completions` and `model.completions`. */
+import { readMessages, readOptions } from "./arguments.js";
+import type { Connection } from "./connection.js";
+import { shaped } from "./openai-error.js";
+import { kind } from "../wire/check.js";
+import type {
+  ChatCompletion,
+  ChatCompletionChunk,
+  ChatRequest,
+  Completion,
+  CompletionRequest,
+  Counted,
+  Message,
+  ModelInfo,
+  PageOptions,
+} from "../wire/protocol.js";
+
+/** How often `overflow` may be asked for shorter messages. */
+const MOST_ASKED = 8;
+
+/** Options that are no part of a request. */
+export interface ChatCallOptions extends Pick<PageOptions, "signal" | "onProgress" | "errors" | "onAbort"> {}
+
+/** What a conversation takes that leaves no room for a reply. */
+export interface Overfull extends Counted {
+  messages: Message[];
+}
+
+/** Gives messages that take less. */
+export type OnOverflow = (full: Overfull) => readonly Message[] | Promise<readonly Message[]>;
+
+/** A chat's request, as calls take it. */
+export interface CreateChat extends Omit<ChatRequest, "messages" | "overflow"> {
+  messages: readonly Message[];
+  /** What to do with a conversation that leaves no room for a reply; a function gives shorter messages. */
+  overflow?: ChatRequest["overflow"] | OnOverflow;
+}
+
+export type CreateCompletion = CompletionRequest;
+
+/** What `model.chat` takes beside the messages. */
+export type ChatOptions = Omit<CreateChat, "messages" | "stream" | "stream_options" | "n"> & ChatCallOptions;
+
+/** What `model.countTokens` takes beside the messages. */
+export type CountOptions = Pick<CreateChat, "tools" | "tool_choice" | "reasoning_effort" | "chat_template_kwargs">;
+
+type Choice = ChatCompletion["choices"][number];
+
+/** What `model.chat` gives. */
+export interface ChatReply extends Pick<Choice, "message" | "finish_reason" | "finish_details" | "logprobs"> {
+  /** The message's text. */
+  text: string;
+  usage: NonNullable<ChatCompletion["usage"]>;
+  /** The places of the messages that were left out (`overflow: "trim"`). */
+  dropped?: number[];
+}
+
+/** An answer whose replies may end with `abort`. */
+export type Stoppable<A extends { choices: { finish_reason: unknown }[] }> = Omit<A, "choices"> & {
+  choices: (Omit<A["choices"][number], "finish_reason"> & {
+    finish_reason: A["choices"][number]["finish_reason"] | "abort";
+  })[];
+};
+
+type Keeps = ChatCallOptions & { onAbort: "result" };
+type Streams = { stream: true };
+type Whole = { stream?: false | null };
+
+type Choices = { choices: { finish_reason: unknown }[] };
+
+/** As in OpenAI's client. A stream that is left early stops the model. */
+export interface Completions<Request, Answer extends Choices, Part extends Choices> {
+  create(request: Request & Whole, options: Keeps): Promise<Stoppable<Answer>>;
+  create(request: Request & Streams, options: Keeps): Promise<AsyncIterableIterator<Stoppable<Part>>>;
+  create(request: Request & Whole, options?: ChatCallOptions): Promise<Answer>;
+  create(request: Request & Streams, options?: ChatCallOptions): Promise<AsyncIterableIterator<Part>>;
+  create(request: Request, options?: ChatCallOptions): Promise<Answer | AsyncIterableIterator<Part>>;
+}
+
+export interface Chat {
+  /** The short way: one reply, to messages or to what a user says. */
+  (messages: string | readonly Message[], options?: ChatOptions): Promise<ChatReply>;
+  completions: Completions<CreateChat, ChatCompletion, ChatCompletionChunk>;
+}
+
+export type TextCompletions = Completions<CreateCompletion, Completion, Completion>;
+
+type Answer = ChatCompletion | ChatCompletionChunk | Completion;
+type Call = "chat.completions.create" | "completions.create";
+
+export class Requests {
+  #connection: Pick<Connection, "call" | "stream">;
+  #info: ModelInfo;
+
+  /** `info` is kept up to date. */
+  constructor(connection: Pick<Connection, "call" | "stream">, info: ModelInfo) {
+    this.#connection = connection;
+    this.#info = info;
+  }
+
+  chat(): Chat {
+    const create = (request: unknown, options?: ChatCallOptions) =>
+      this.#create("chat.completions.create", request, options);
+    const reply = async (messages: string | readonly Message[], options?: ChatOptions): Promise<ChatReply> => {
+      const answer = await create({ ...options, messages: said(messages), stream: false, n: 1 });
+      const { choices, usage, dropped } = answer as ChatCompletion;
+      const { index: _, ...choice } = choices[0]!;
+      return { text: choice.message.content ?? "", ...choice, usage: usage!, ...(dropped && { dropped }) };
+    };
+    return Object.assign(reply, { completions: { create } as Chat["completions"] });
+  }
+
+  completions(): TextCompletions {
+    const create = (request: unknown, options?: ChatCallOptions) =>
+      this.#create("completions.create", request, options);
+    return { create } as TextCompletions;
+  }
+
+  count(messages: string | readonly Message[], options?: CountOptions): Promise<Counted> {
+    const { wire } = readOptions("chat.completions.create", { ...options, messages: said(messages) });
+    return this.#connection.call("count", { request: wire as ChatRequest });
+  }
+
+  async #create(
+    call: Call,
+    request: unknown,
+    options: ChatCallOptions = {},
+  ): Promise<Answer | AsyncIterableIterator<Answer>> {
+    const shape = (thrown: unknown) => shaped(thrown, options?.errors, request);
+    try {
+      if (kind(request) !== "object") readOptions(call, request ?? []);
+      const { overflow, ...rest } = request as CreateChat;
+      const ask = typeof overflow === "function" ? overflow : undefined;
+      const { wire, page } = readOptions(call, { ...(ask ? rest : (request as CreateChat)), ...options });
+      if (ask) await this.#shorten(wire as ChatRequest, ask);
+      const answers = this.#answers(call, wire as ChatRequest, page, shape);
+      // The first part of a stream says that the request is taken; what is wrong with it is thrown here.
+      if (wire.stream) return resumed(await answers.next(), answers);
+      let last: Answer | undefined;
+      for await (const answer of answers) last = answer;
+      return last!;
+    } catch (thrown) {
+      throw shape(thrown);
+    }
+  }
+
+  async *#answers(
+    call: Call,
+    request: ChatRequest,
+    { signal, onProgress, onAbort }: ChatCallOptions,
+    shape: (thrown: unknown) => Error,
+  ): AsyncGenerator<Answer, void, undefined> {
+    const method = call === "completions.create" ? "completion" : "chat";
+    const ends = onAbort === "result" ? { stop: signal } : { signal };
+    const events = this.#connection.stream(method, { request }, { what: "The reply", ...ends });
+    try {
+      for (;;) {
+        const { done, value } = await events.next();
+        if (done) return void Object.assign(this.#info, value);
+        if ("progress" in value) onProgress?.(value.progress);
+        else yield Object.values(value)[0] as Answer;
+      }
+    } catch (thrown) {
+      throw shape(thrown);
+    } finally {
+      await events.return(this.#info);
+    }
+  }
+
+  /** Asks for shorter messages until a reply finds room; if it never does, the engine says what it has to say. */
+  async #shorten(request: ChatRequest, ask: OnOverflow): Promise<void> {
+    for (let asked = 0; asked < MOST_ASKED; asked++) {
+      const counted = await this.#connection.call("count", { request });
+      if (counted.tokens + counted.room <= counted.contextLength) return;
+      request.messages = readMessages(await ask({ ...counted, messages: request.messages })) as ChatRequest["messages"];
+    }
+  }
+}
+
+/** Messages, or the one message that a text is. */
+function said(messages: string | readonly Message[]): readonly Message[] {
+  return typeof messages === "string" ? [{ role: "user", content: messages }] : messages;
+}
+
+/** The rest of a stream, with the part that was read of it. */
+function resumed<T>(read: IteratorResult<T, void>, rest: AsyncGenerator<T, void, undefined>): AsyncIterableIterator<T> {
+  let first: IteratorResult<T, void> | undefined = read;
+  return {
+    next: async () => {
+      const next = first ?? rest.next();
+      first = undefined;
+      return next;
+    },
+    return: async () => {
+      first = undefined;
+      return rest.return();
+    },
+    [Symbol.asyncIterator]() {
+      return this;
+    },
+  };
+}

@@ -1,0 +1,35 @@
+/** Failures in the shape of OpenAI's API, for code that was written against its client. */
+import { SottoError } from "../wire/errors.js";
+import { OPENAI_ERRORS } from "../wire/generated.js";
+
+export class OpenAIError extends Error {
+  override readonly name = "OpenAIError";
+  /** As an HTTP status. */
+  readonly status: number;
+  readonly type: string;
+  readonly code: string;
+  /** The member of the request that is wrong, where the message begins with its name. */
+  readonly param: string | null;
+  /** The body that a server would have sent. */
+  readonly error: { message: string; type: string; param: string | null; code: string };
+
+  constructor(cause: SottoError, request: object) {
+    super(cause.message, { cause });
+    const other = { status: 500, type: "server_error", code: cause.code };
+    const { status, type, code } = OPENAI_ERRORS[cause.code] ?? other;
+    const named = cause.message.match(/^\w+/)?.[0];
+    const param = cause.code === "bad_option" && named !== undefined && Object.hasOwn(request, named) ? named : null;
+    this.status = status;
+    this.type = type;
+    this.code = code;
+    this.param = param;
+    this.error = { message: cause.message, type, param, code };
+  }
+}
+
+/** What was thrown, as the caller wants it. */
+export function shaped(thrown: unknown, errors: unknown, request: unknown): Error {
+  if (thrown instanceof OpenAIError) return thrown;
+  const error = SottoError.from(thrown);
+  return errors === "openai" ? new OpenAIError(error, Object(request)) : error;
+}

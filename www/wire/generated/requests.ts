@@ -1,0 +1,177 @@
+/**
+ * What requests in OpenAI's shapes take.
+ *
+ * Generated from the Rust code by `npm run wire`: change it there (crate/wire, crate/base/error.rs).
+ */
+
+import type { ChatMessage, ChatTool, ToolChoice, ResponseFormat } from "../openai.js";
+
+/** `error` refuses it; `trim` drops the oldest turns, and the reply tells which. */
+export type Overflow = "error" | "trim";
+
+/** How long a model thinks. */
+export type ReasoningEffort = "none" | "minimal" | "low" | "medium" | "high" | "xhigh" | "max";
+
+/** A request of `chat.completions.create`. */
+export interface ChatRequest {
+  /** The conversation so far. */
+  messages: ChatMessage[];
+  /** The longest reply, in tokens; by default until the context is full. */
+  max_completion_tokens?: number | null;
+  /** The probability of each token of the reply. */
+  logprobs?: boolean | null;
+  /** So many of the likeliest tokens at each place, beside the one that was chosen. From 0 to 20. */
+  top_logprobs?: number | null;
+  /** How long the model thinks, where its template knows of it: `none` turns thinking off. */
+  reasoning_effort?: ReasoningEffort | null;
+  /** What the reply must be. Text is all that can be promised: anything else is refused. */
+  response_format?: ResponseFormat;
+  /** What the model may call. */
+  tools?: ChatTool[];
+  /** Whether it may: `auto` by default, `none` hides the tools from it. What would force a call is refused. */
+  tool_choice?: ToolChoice;
+  /** Whether a reply may hold several calls. */
+  parallel_tool_calls?: boolean;
+  /**
+   * The longest reply, in tokens. Of a chat, `max_completion_tokens` goes before it; a completion has 16 by default.
+   */
+  max_tokens?: number | null;
+  /** Divides the logits: below 1 likely tokens become likelier, above 1 less so; 0 is greedy. From 0 to 100. */
+  temperature?: number | null;
+  /** Only the best tokens that reach this probability together; 1 for all. From 0 to 1. */
+  top_p?: number | null;
+  /** How many replies to make; each has the seed after the one before. From 1 to 128. */
+  n?: number | null;
+  /** Texts that end the reply; they are not part of it. */
+  stop?: string | string[] | null;
+  /** The same seed and request give the same reply on the same machine; by default each reply is another one. */
+  seed?: number | null;
+  /** Added to the logits of these token ids, from -100, which bans a token, to 100. */
+  logit_bias?: { [key: string]: number } | null;
+  /** Subtracted from a recent token's logit for each time it occurred. From -100 to 100. */
+  frequency_penalty?: number | null;
+  /** Subtracted once from each recent token's logit. From -100 to 100. */
+  presence_penalty?: number | null;
+  /** The reply in chunks, as it comes. */
+  stream?: boolean | null;
+  /** What a streamed reply tells. */
+  stream_options?: { include_usage?: boolean; include_obfuscation?: boolean } | null;
+  /** Only the k best tokens; 0 for all. */
+  top_k?: number;
+  /** Only tokens at least this likely compared with the best; 0 for all. From 0 to 1. */
+  min_p?: number;
+  /** Divides (multiplies, below zero) the logits of recent tokens; 1 for none. From 0.01 to 100. */
+  repeat_penalty?: number;
+  /** How many of the last tokens the penalties look at, the prompt's included. */
+  repeat_last_n?: number;
+  /** Token ids that end the reply, beside the model's own. */
+  stop_token_ids?: number[];
+  /** Variables of the chat template by name, such as `enable_thinking` or `documents`. */
+  chat_template_kwargs?: {
+    [k: string]: unknown;
+  };
+  /** What to do with a conversation that leaves no room for a reply. */
+  overflow?: Overflow;
+  /** There is one model: the loaded one. */
+  model?: string;
+  /** Nobody is billed or watched. */
+  user?: string;
+  /** Nobody is watched. */
+  safety_identifier?: string | null;
+  /** Nothing is kept. */
+  store?: boolean | null;
+  /** Nothing is kept that it could be found by. */
+  metadata?: { [key: string]: string } | null;
+  /** There is one. */
+  service_tier?: "auto" | "default" | "flex" | "scale" | "priority" | null;
+  /** What was computed of a prompt is found by itself. */
+  prompt_cache_key?: string | null;
+  /** The cache keeps what it has room for. */
+  prompt_cache_retention?: "in_memory" | "24h" | null;
+}
+
+/** A request of `completions.create`: text that goes on as it is, with no template. */
+export interface CompletionRequest {
+  /**
+   * The text to go on with, or token ids; or a list of texts or of lists of ids, each of which is gone on with.
+   */
+  prompt: string | string[] | number[] | number[][] | null;
+  /** The reply starts with the prompt. */
+  echo?: boolean | null;
+  /** So many of the likeliest tokens at each place, with their probabilities. From 0 to 20. */
+  logprobs?: number | null;
+  /**
+   * The longest reply, in tokens. Of a chat, `max_completion_tokens` goes before it; a completion has 16 by default.
+   */
+  max_tokens?: number | null;
+  /** Divides the logits: below 1 likely tokens become likelier, above 1 less so; 0 is greedy. From 0 to 100. */
+  temperature?: number | null;
+  /** Only the best tokens that reach this probability together; 1 for all. From 0 to 1. */
+  top_p?: number | null;
+  /** How many replies to make; each has the seed after the one before. From 1 to 128. */
+  n?: number | null;
+  /** Texts that end the reply; they are not part of it. */
+  stop?: string | string[] | null;
+  /** The same seed and request give the same reply on the same machine; by default each reply is another one. */
+  seed?: number | null;
+  /** Added to the logits of these token ids, from -100, which bans a token, to 100. */
+  logit_bias?: { [key: string]: number } | null;
+  /** Subtracted from a recent token's logit for each time it occurred. From -100 to 100. */
+  frequency_penalty?: number | null;
+  /** Subtracted once from each recent token's logit. From -100 to 100. */
+  presence_penalty?: number | null;
+  /** The reply in chunks, as it comes. */
+  stream?: boolean | null;
+  /** What a streamed reply tells. */
+  stream_options?: { include_usage?: boolean; include_obfuscation?: boolean } | null;
+  /** Only the k best tokens; 0 for all. */
+  top_k?: number;
+  /** Only tokens at least this likely compared with the best; 0 for all. From 0 to 1. */
+  min_p?: number;
+  /** Divides (multiplies, below zero) the logits of recent tokens; 1 for none. From 0.01 to 100. */
+  repeat_penalty?: number;
+  /** How many of the last tokens the penalties look at, the prompt's included. */
+  repeat_last_n?: number;
+  /** Token ids that end the reply, beside the model's own. */
+  stop_token_ids?: number[];
+  /** There is one model: the loaded one. */
+  model?: string;
+  /** Nobody is billed or watched. */
+  user?: string;
+  /** Nobody is watched. */
+  safety_identifier?: string | null;
+  /** Nothing is kept. */
+  store?: boolean | null;
+  /** Nothing is kept that it could be found by. */
+  metadata?: { [key: string]: string } | null;
+  /** There is one. */
+  service_tier?: "auto" | "default" | "flex" | "scale" | "priority" | null;
+  /** What was computed of a prompt is found by itself. */
+  prompt_cache_key?: string | null;
+  /** The cache keeps what it has room for. */
+  prompt_cache_retention?: "in_memory" | "24h" | null;
+}
+
+/** How Sotto samples beyond what OpenAI's API can say. */
+export interface SottoSampling {
+  /** Only the k best tokens; 0 for all. */
+  top_k?: number;
+  /** Only tokens at least this likely compared with the best; 0 for all. From 0 to 1. */
+  min_p?: number;
+  /** Divides (multiplies, below zero) the logits of recent tokens; 1 for none. From 0.01 to 100. */
+  repeat_penalty?: number;
+  /** How many of the last tokens the penalties look at, the prompt's included. */
+  repeat_last_n?: number;
+  /** Token ids that end the reply, beside the model's own. */
+  stop_token_ids?: number[];
+}
+
+/** What a chat may say beyond OpenAI's API. */
+export interface SottoOptions {
+  /** Variables of the chat template by name, such as `enable_thinking` or `documents`. */
+  chat_template_kwargs?: {
+    [k: string]: unknown;
+  };
+  /** What to do with a conversation that leaves no room for a reply. */
+  overflow?: Overflow;
+}
