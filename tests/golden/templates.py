@@ -165,8 +165,9 @@ def read_well(text, messages):
     """Whether what the messages say is there, and no list or dict printed as one."""
     if text is None or "{'" in text or '[{"type": "text"' in text:
         return False
-    contents = [message.get("content") or "" for message in with_texts(copy.deepcopy(messages))]
-    return contents[-1].strip() in text
+    content = messages[-1].get("content") or ""
+    parts = content if isinstance(content, list) else [{"text": content}]
+    return all(part["text"].strip() in text for part in parts)
 
 
 def reference(template, source, name, messages, options):
