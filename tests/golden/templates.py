@@ -11,7 +11,6 @@ import argparse
 import collections
 import copy
 import datetime
-import hashlib
 import json
 import pathlib
 import subprocess
@@ -38,8 +37,8 @@ def python():
     binary = STORE / "venv" / "bin" / "python"
     if not binary.exists():
         subprocess.run([sys.executable, "-m", "venv", STORE / "venv"], check=True)
-    if subprocess.run([binary, "-c", "import jinja2, scikit_build_core"], capture_output=True).returncode != 0:
-        subprocess.run([binary, "-m", "pip", "install", "-q", "jinja2>=3.1.6", "scikit-build-core"], check=True)
+    if subprocess.run([binary, "-c", "import cmake, jinja2, scikit_build_core"], capture_output=True).returncode != 0:
+        subprocess.run([binary, "-m", "pip", "install", "-q", "cmake", "jinja2>=3.1.6", "scikit-build-core"], check=True)
     return binary
 
 
