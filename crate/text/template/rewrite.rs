@@ -205,6 +205,7 @@ impl<'a> Writer<'a> {
     }
 
     /// Wraps what makes containers, and what prints them.
+    #[allow(clippy::too_many_lines, reason = "a table: one arm a kind of token")]
     fn expression(&mut self, statement: &str, tokens: &[Token<'a>]) -> Result<()> {
         let Some(first) = tokens.first() else { return Ok(()) };
         let mut levels = vec![Level::default()];
