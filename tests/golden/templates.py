@@ -11,7 +11,6 @@ import argparse
 import collections
 import copy
 import datetime
-import hashlib
 import json
 import pathlib
 import subprocess
@@ -38,8 +37,8 @@ def python():
     binary = STORE / "venv" / "bin" / "python"
     if not binary.exists():
         subprocess.run([sys.executable, "-m", "venv", STORE / "venv"], check=True)
-    if subprocess.run([binary, "-c", "import jinja2, scikit_build_core"], capture_output=True).returncode != 0:
-        subprocess.run([binary, "-m", "pip", "install", "-q", "jinja2>=3.1.6", "scikit-build-core"], check=True)
+    if subprocess.run([binary, "-c", "import cmake, jinja2, scikit_build_core"], capture_output=True).returncode != 0:
+        subprocess.run([binary, "-m", "pip", "install", "-q", "cmake", "jinja2>=3.1.6", "scikit-build-core"], check=True)
     return binary
 
 
@@ -165,8 +164,9 @@ def read_well(text, messages):
     """Whether what the messages say is there, and no list or dict printed as one."""
     if text is None or "{'" in text or '[{"type": "text"' in text:
         return False
-    contents = [message.get("content") or "" for message in with_texts(copy.deepcopy(messages))]
-    return contents[-1].strip() in text
+    content = messages[-1].get("content") or ""
+    parts = content if isinstance(content, list) else [{"text": content}]
+    return all(part["text"].strip() in text for part in parts)
 
 
 def reference(template, source, name, messages, options):

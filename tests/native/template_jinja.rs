@@ -4,7 +4,12 @@ use serde_json::Value as Json;
 use sotto::text::template::{ChatTemplate, RenderOptions};
 
 /// Where we print otherwise, and why.
-const OTHERWISE: &[(&str, &str)] = &[];
+const OTHERWISE: &[(&str, &str)] = &[
+    ("{{ schema.properties.items() }}", "pairs are a list, not a view"),
+    ("{{ range(3) }}", "a range is a list"),
+    ("{{ 'a' < 1 }}", "values of any two kinds have an order"),
+    ("{{ missing < 1 }}", "values of any two kinds have an order"),
+];
 
 #[test]
 fn small_templates_print_what_jinja_prints() {

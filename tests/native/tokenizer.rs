@@ -35,7 +35,12 @@ struct Check<'a> {
 
 impl Check<'_> {
     fn text(&mut self, text: &str, options: EncodeOptions, want: &Json) {
-        let want: Vec<u32> = serde_json::from_value(want.clone()).expect("ids");
+        let mut want: Vec<u32> = serde_json::from_value(want.clone()).expect("ids");
+        // llama.cpp puts BOS before a text that begins with it; for us once is enough.
+        let bos = self.tokenizer.bos().filter(|_| options.add_special && self.tokenizer.adds_bos());
+        if want.len() > 1 && bos == Some(want[0]) && bos == Some(want[1]) {
+            want.remove(0);
+        }
         let got = self.tokenizer.encode(text, options).expect("it encodes");
         if got != want {
             let at = got.iter().zip(&want).take_while(|(a, b)| a == b).count();

@@ -98,3 +98,46 @@ test("whatever is passed, the engine lives on", async ({ blank }) => {
   expect(outcomes.filter((outcome) => outcome !== "fine").length).toBeGreaterThan(100);
   expect(text).toBe("still here");
 });
+
+test("hostile templates end in an error, and the next one works", async ({ blank }) => {
+  const codes = await blank.evaluate(async () => {
+    const messages = [{ role: "user", content: "Hi" }];
+    const attempt = async (template: string) => {
+      const reader = await sotto.loadText({ template });
+      try {
+        return await reader.renderChat(messages, {}).catch(({ code }) => code as string);
+      } finally {
+        await reader.dispose();
+      }
+    };
+    const grown = (start: string, step: string, times: number) =>
+      `{% set ns = namespace(s=${start}) %}{% for i in range(${times}) %}{% set ns.s = ${step} %}{% endfor %}{{ ns.s }}`;
+    const nested = (open: string, close: string, count: number) => open.repeat(count) + "1" + close.repeat(count);
+    const hostile = [
+      `{{ 1${"+1".repeat(20_000)} }}`,
+      `{{ 1${"+1".repeat(150)}${"|abs".repeat(3000)} }}`,
+      `{{ ${"not ".repeat(20_000)}1 }}`,
+      `{{ ${nested("[", "]", 20)}${"[0]".repeat(200)} }}`,
+      `{{ ${nested("(", ")", 50_000)} }}`,
+      nested("{% if true %}", "{% endif %}", 5000),
+      `{% if false %}${"{% elif false %}".repeat(5000)}{% endif %}`,
+      grown("[1]", "[ns.s]", 90_000),
+      grown("[1]", "[ns.s, ns.s]", 60),
+      grown("'x'", "ns.s + ns.s", 90_000),
+      "{{ '{:>1000000000}'.format(1) }}",
+      "{{ range(100000)|map(attribute='x', default='x' * 9000000)|join }}",
+      "{% macro m(x) %}{{ m([x]) }}{% endmacro %}{{ m(1) }}",
+      "{% for x in [1] recursive %}{{ loop([1]) }}{% endfor %}",
+      "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}",
+    ];
+    const codes: string[] = [];
+    for (const template of hostile) codes.push(await attempt(template));
+    // As deep as is allowed: the stack suffices.
+    codes.push(await attempt(`{{ ${nested("(", ")", 20)}${" + 1".repeat(100)} }}`));
+    codes.push(await attempt(`${"{% if true %}".repeat(48)}1${"{% endif %}".repeat(48)}`));
+    codes.push(await attempt("{% macro m(n) %}{% if n %}{{ m(n - 1) }}{% endif %}{% endmacro %}{{ m(15) }}1"));
+    return codes;
+  });
+  expect(codes.slice(0, -3)).toEqual(codes.slice(0, -3).map(() => "bad_template"));
+  expect(codes.slice(-3)).toEqual(["101", "1", "1"]);
+});

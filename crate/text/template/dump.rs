@@ -59,7 +59,7 @@ impl Dump {
         let json = matches!(self.style, Style::Json { .. });
         match value.kind() {
             ValueKind::Undefined if json => Err(Error::new(ErrorKind::UndefinedError, "what is undefined has no JSON")),
-            ValueKind::Undefined => Ok(()),
+            ValueKind::Undefined => self.push(if depth > 0 { "Undefined" } else { "" }),
             ValueKind::None => self.push(if json { "null" } else { "None" }),
             ValueKind::Bool => self.push(match (json, value.is_true()) {
                 (true, true) => "true",

@@ -12,7 +12,7 @@ use super::python;
 use crate::base::platform::Instant;
 
 /// Steps a template may take: about a second of work. A long chat takes some ten thousand.
-pub const FUEL: u64 = 3_000_000;
+pub const FUEL: u64 = 1_500_000;
 /// How deep values may be nested: those that a template makes, and those that it is given.
 pub const MAX_DEPTH: usize = 64;
 /// The longest text made at once, in bytes.
@@ -46,6 +46,10 @@ pub fn install(environment: &mut Environment<'static>) {
     environment.add_filter("sotto_scalar", |value: Value| match value.as_object() {
         Some(_) => Err(refused("takes a list where it needs a text or a number")),
         None => Ok(value),
+    });
+    environment.add_filter("sotto_short", |value: Value| match value.as_str() {
+        Some(text) if text.len() > MAX_TEXT => Err(refused("cuts a text that is too long")),
+        _ => Ok(value),
     });
     environment.add_function("sotto_tick", |state: &mut State| tick(state).map(|()| true));
     environment.add_function("namespace", |state: &mut State, fields: Option<Value>, named: Kwargs| {

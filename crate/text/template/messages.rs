@@ -152,6 +152,11 @@ pub fn read_arguments(list: &[Json]) -> Vec<Json> {
         .collect()
 }
 
+/// The parts of contents that are lists: what a template that reads text prints as Python's dict.
+pub fn parts(list: &[Json]) -> impl Iterator<Item = &Json> {
+    list.iter().filter_map(|message| message.get("content")?.as_array()).flatten().filter(|part| part.is_object())
+}
+
 /// The first message that says nothing: no content and no calls.
 pub fn silent(list: &[Json]) -> Option<usize> {
     let none = |message: &Json, key| message.get(key).is_none_or(Json::is_null);

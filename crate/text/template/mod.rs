@@ -31,6 +31,8 @@ const PROBE_FUEL: u64 = 300_000;
 const MAX_SOURCE_BYTES: usize = 1 << 20;
 /// Messages that are looked through for the one that a template refuses.
 const MAX_BLAMED: usize = 20;
+/// Characters of what a template says when it refuses.
+const MAX_WORDS: usize = 500;
 /// A text that no template writes by itself.
 const PROBE: &str = "\u{f0f00}probe";
 
@@ -111,13 +113,18 @@ impl ChatTemplate {
         let first = self.render_as(list, as_given, options);
         let calls = messages::has_arguments(list);
         match &first {
-            // A template that reads arguments as text prints an object as Python does.
-            Ok(text) if messages::read_arguments(list).iter().any(|read| dump::printed(text, read)) => {
-                let quoted = Form { quoted: true, ..as_given };
-                return self.render_as(list, quoted, options).or(first);
+            // A template that reads text, of one role at least, prints an object as Python does.
+            Ok(text) => {
+                let quoted = messages::read_arguments(list).iter().any(|read| dump::printed(text, read));
+                let joined = messages::parts(list).any(|part| dump::printed(text, part));
+                if !quoted && !joined {
+                    return first;
+                }
+                let content = if joined { Content::Text } else { self.content };
+                return self.render_as(list, Form { content, quoted, ..as_given }, options).or(first);
             }
             Err(error) if error.code == Code::BadTemplate => {}
-            _ => return first,
+            Err(_) => return first,
         }
         // What the messages lack for this template, the least first.
         let filled = Form { filled: true, ..as_given };
@@ -195,6 +202,8 @@ fn bad_template(step: &'static str) -> impl Fn(minijinja::Error) -> Error {
     move |error| {
         let line = error.line().map(|line| format!(" at line {line}")).unwrap_or_default();
         let detail = error.detail().map_or_else(|| error.kind().to_string(), str::to_string);
+        // A template says what it likes, at any length.
+        let detail: String = detail.chars().take(MAX_WORDS).collect();
         Error::new(Code::BadTemplate, format!("The model's chat template does not {step}{line}: {detail}"))
     }
 }

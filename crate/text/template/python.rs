@@ -10,6 +10,9 @@ use super::limits::{MAX_TEXT, MAX_WIDTH, keep, refused, room};
 /// Filters of minijinja that Jinja has not: a template that tests for them, or gives their names a meaning, is Jinja's.
 const FOREIGN: &[&str] = &["bool", "chain", "lines", "pprint", "split", "zip"];
 
+/// Pieces that a text is cut into.
+const MAX_PIECES: usize = 200_000;
+
 pub fn install(environment: &mut Environment<'static>) {
     FOREIGN.iter().for_each(|name| environment.remove_filter(name));
     environment.remove_global("debug");
@@ -33,6 +36,8 @@ pub fn install(environment: &mut Environment<'static>) {
         value.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|word| !word.is_empty()).count()
     });
     environment.add_filter("count", |value: &Value| value.len());
+    environment.add_filter("truncate", truncate);
+    environment.add_filter("urlencode", urlencode);
     environment.add_test("iterable", |value: &Value| !value.is_none() && value.try_iter().is_ok());
     environment.add_test("callable", |value: &Value| value.kind() == ValueKind::Plain);
     environment.add_test("sequence", |value: &Value| {
@@ -60,6 +65,38 @@ fn escape(state: &State, value: &Value) -> Result<Value, Error> {
     }
     room_for(out.len())?;
     Ok(Value::from_safe_string(out))
+}
+
+/// `truncate(length, killwords, end, leeway)`.
+fn truncate(
+    value: &str,
+    length: Option<usize>,
+    kill: Option<bool>,
+    end: Option<&str>,
+    leeway: Option<usize>,
+) -> Result<String, Error> {
+    let (length, end) = (length.unwrap_or(255), end.unwrap_or("..."));
+    if value.chars().count() <= length.saturating_add(leeway.unwrap_or(5)) {
+        return Ok(value.into());
+    }
+    let Some(room) = length.checked_sub(end.chars().count()) else {
+        return Err(refused("truncates to less than the end that it puts there"));
+    };
+    let short: String = value.chars().take(room).collect();
+    let short = if kill == Some(true) { &short } else { short.rsplit_once(' ').map_or(&short[..], |(words, _)| words) };
+    Ok(format!("{short}{end}"))
+}
+
+fn urlencode(state: &State, value: &Value) -> Result<String, Error> {
+    let mut out = String::new();
+    for byte in text(state, value)?.bytes() {
+        match byte {
+            b'-' | b'_' | b'.' | b'~' | b'/' => out.push(char::from(byte)),
+            _ if byte.is_ascii_alphanumeric() => out.push(char::from(byte)),
+            _ => out += &format!("%{byte:02X}"),
+        }
+    }
+    Ok(out)
 }
 
 /// `dict(pairs, name=value, …)`.
@@ -151,7 +188,7 @@ fn indent(state: &State, value: &Value, args: Rest<ValueOrKwargs>) -> Result<Str
     };
     // One line more, as Jinja splits it, so that a last line break stays.
     let text = text(state, value)? + "\n";
-    let lines = lines(&text, false);
+    let lines = lines(&text, false)?;
     room_for(text.len() + lines.len().saturating_mul(blanks.len()))?;
     let mut out = String::new();
     for (at, line) in lines.iter().enumerate() {
@@ -167,18 +204,24 @@ fn indent(state: &State, value: &Value, args: Rest<ValueOrKwargs>) -> Result<Str
 }
 
 /// `str.splitlines`.
-fn lines(text: &str, keep_ends: bool) -> Vec<&str> {
+fn lines(text: &str, keep_ends: bool) -> Result<Vec<&str>, Error> {
     let breaks = ['\n', '\r', '\u{b}', '\u{c}', '\u{1c}', '\u{1d}', '\u{1e}', '\u{85}', '\u{2028}', '\u{2029}'];
     let (mut lines, mut rest) = (Vec::new(), text);
     while let Some((at, found)) = rest.char_indices().find(|(_, char)| breaks.contains(char)) {
         let end = at + if rest[at..].starts_with("\r\n") { 2 } else { found.len_utf8() };
         lines.push(&rest[..if keep_ends { end } else { at }]);
+        few(lines.len())?;
         rest = &rest[end..];
     }
     if !rest.is_empty() {
         lines.push(rest);
     }
-    lines
+    Ok(lines)
+}
+
+/// Refuses more pieces of a text than memory has room for.
+fn few(pieces: usize) -> Result<(), Error> {
+    if pieces > MAX_PIECES { Err(refused("cuts a text into too many pieces")) } else { Ok(()) }
 }
 
 /// Refuses widths, and numbers of places times sizes, that make too long a text.
@@ -195,7 +238,7 @@ fn printable(state: &State, template: &str, args: &[Value]) -> Result<(), Error>
     for value in args {
         longest = longest.max(text(state, value)?.len());
     }
-    room_for(template.len() + places.saturating_mul(longest) / 16)?;
+    room_for(template.len() + places.saturating_mul(longest))?;
     state.consume_fuel((places as u64).saturating_mul(longest as u64) / 64)
 }
 
@@ -259,6 +302,7 @@ fn map_method(state: &mut State, value: &Value, name: &str, args: &[Value]) -> R
 
 /// `None` where minijinja-contrib's will do.
 fn text_method(state: &State, value: &str, name: &str, args: &[Value]) -> Result<Option<Value>, Error> {
+    room_for(value.len())?;
     let character = |offset: usize| value[..offset].chars().count();
     let side = match name {
         "ljust" => Side::Right,
@@ -286,7 +330,7 @@ fn text_method(state: &State, value: &str, name: &str, args: &[Value]) -> Result
         "splitlines" => {
             let (keep_ends, named): (Option<bool>, Kwargs) = from_args(args)?;
             let keep_ends = keep_ends.or(named.get("keepends")?).unwrap_or(false);
-            Value::from_iter(lines(value, keep_ends))
+            Value::from_iter(lines(value, keep_ends)?)
         }
         "removeprefix" | "removesuffix" => {
             let (affix,): (&str,) = from_args(args)?;
@@ -348,6 +392,7 @@ fn text_method(state: &State, value: &str, name: &str, args: &[Value]) -> Result
 /// `str.split` and `str.rsplit`: without a separator at runs of white space.
 fn split<'a>(value: &'a str, separator: Option<&Value>, most: usize, right: bool) -> Result<Vec<&'a str>, Error> {
     let Some(separator) = separator else {
+        few(value.split_whitespace().take(MAX_PIECES + 1).count())?;
         let mut pieces = Vec::new();
         let mut rest = value.trim();
         while !rest.is_empty() {
@@ -372,6 +417,7 @@ fn split<'a>(value: &'a str, separator: Option<&Value>, most: usize, right: bool
     let Some(separator) = separator.as_str().filter(|text| !text.is_empty()) else {
         return Err(refused("splits at an empty text"));
     };
+    few(value.matches(separator).take(MAX_PIECES + 1).count())?;
     let most = most.saturating_add(1);
     let mut pieces: Vec<&str> =
         if right { value.rsplitn(most, separator).collect() } else { value.splitn(most, separator).collect() };

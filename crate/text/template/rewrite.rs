@@ -70,7 +70,7 @@ struct Writer<'a> {
     source: &'a str,
     /// At an offset, so many bytes are replaced by a text. Of several at one place the first stands first.
     inserts: Vec<(usize, usize, &'static str)>,
-    /// For each open block the `elif`s in it.
+    /// For each open block the times that `elif` stands in it.
     blocks: Vec<usize>,
 }
 
@@ -134,6 +134,13 @@ impl<'a> Writer<'a> {
         self.inserts.push((at, 0, text));
     }
 
+    /// Puts a filter behind operators' operands: it would bind to the last of them.
+    fn enclose(&mut self, start: usize, end: usize, filter: &'static str) {
+        self.insert(start, "((");
+        self.insert(end, filter);
+    }
+
+    /// Puts a filter behind one value.
     fn wrap(&mut self, start: usize, end: usize, filter: &'static str) {
         self.insert(start, "(");
         self.insert(end, filter);
@@ -184,8 +191,8 @@ impl<'a> Writer<'a> {
             self.blocks.push(0);
         } else if name.starts_with("end") {
             self.blocks.pop();
-        } else if let ("elif", Some(elifs)) = (name, self.blocks.last_mut()) {
-            *elifs += 1;
+        } else if let ("elif", Some(more)) = (name, self.blocks.last_mut()) {
+            *more += 1;
         }
         if self.blocks.len() + self.blocks.iter().sum::<usize>() > MAX_BLOCKS {
             bail!(
@@ -198,6 +205,7 @@ impl<'a> Writer<'a> {
     }
 
     /// Wraps what makes containers, and what prints them.
+    #[allow(clippy::too_many_lines, reason = "a table: one arm a kind of token")]
     fn expression(&mut self, statement: &str, tokens: &[Token<'a>]) -> Result<()> {
         let Some(first) = tokens.first() else { return Ok(()) };
         let mut levels = vec![Level::default()];
@@ -252,6 +260,7 @@ impl<'a> Writer<'a> {
                     if literal {
                         self.wrap(inner.start, token.end, "|sotto_keep)");
                     } else if inner.opening == "[" && inner.colon {
+                        self.wrap(inner.owner, inner.start, "|sotto_short)");
                         self.wrap(inner.owner, token.end, "|sotto_keep)");
                     } else if inner.filter.is_some_and(|name| !PLAIN_FILTERS.contains(&name)) {
                         self.insert(token.end, "|sotto_keep");
@@ -287,7 +296,7 @@ impl<'a> Writer<'a> {
                 }
                 "~" => {
                     self.close_times(level, end);
-                    self.wrap(level.product, end, "|sotto_text)");
+                    self.enclose(level.product, end, ")|sotto_text)");
                     level.joined = true;
                     level.operators += 1;
                     (level.product, level.factor, level.value) = (after, after, after);
@@ -310,7 +319,7 @@ impl<'a> Writer<'a> {
                         self.insert(tokens.get(stop.wrapping_sub(1)).map_or(token.end, |last| last.end), ")");
                     }
                     if token.text == "*" {
-                        self.wrap(level.factor, end, "|sotto_scalar)");
+                        self.enclose(level.factor, end, ")|sotto_scalar)");
                         level.times = true;
                         level.factor = after;
                     } else {
@@ -335,7 +344,7 @@ impl<'a> Writer<'a> {
                     self.close_sum(level, end);
                     if token.text == "in" {
                         let start = if last == "not" { level.negated } else { level.sum };
-                        self.wrap(start, if last == "not" { tokens[index - 2].end } else { end }, "|sotto_keep)");
+                        self.enclose(start, if last == "not" { tokens[index - 2].end } else { end }, ")|sotto_keep)");
                     }
                     if negated {
                         level.negated = level.sum;
@@ -400,7 +409,7 @@ impl<'a> Writer<'a> {
         if std::mem::take(&mut level.safe) && !added.is_empty() {
             added.push((level.addend, end));
             for (start, end) in added {
-                self.wrap(start, end, "|escape)");
+                self.enclose(start, end, ")|escape)");
             }
         }
     }
@@ -408,7 +417,7 @@ impl<'a> Writer<'a> {
     /// The factor behind `*` ends.
     fn close_times(&mut self, level: &mut Level<'a>, end: usize) {
         if std::mem::take(&mut level.times) {
-            self.wrap(level.factor, end, "|sotto_scalar)");
+            self.enclose(level.factor, end, ")|sotto_scalar)");
         }
     }
 
@@ -416,7 +425,7 @@ impl<'a> Writer<'a> {
     fn close_product(&mut self, level: &mut Level<'a>, end: usize) {
         self.close_times(level, end);
         if std::mem::take(&mut level.joined) {
-            self.wrap(level.product, end, "|sotto_text)");
+            self.enclose(level.product, end, ")|sotto_text)");
         }
     }
 }

@@ -48,6 +48,9 @@ pub fn strftime(now: i64, format: &str) -> String {
             Some('b') => out += &month_name[..3],
             Some('A') => out += day_name,
             Some('a') => out += &day_name[..3],
+            Some('j') => out += &format!("{:03}", days - days_before(year) + 1),
+            Some('p') => out += if seconds < 43_200 { "AM" } else { "PM" },
+            Some('I') => out += &format!("{:02}", (seconds / 3600 + 11) % 12 + 1),
             Some('H') => out += &format!("{:02}", seconds / 3600),
             Some('M') => out += &format!("{:02}", seconds / 60 % 60),
             Some('S') => out += &format!("{:02}", seconds % 60),
@@ -61,4 +64,10 @@ pub fn strftime(now: i64, format: &str) -> String {
         }
     }
     out
+}
+
+/// Days from 1970 to the first of January of a year.
+fn days_before(year: i64) -> i64 {
+    let last = year - 1;
+    (year - 1970) * 365 + last.div_euclid(4) - last.div_euclid(100) + last.div_euclid(400) - 477
 }
