@@ -458,7 +458,7 @@ mod tests {
     }
 
     #[test]
-    fn pieces_are_streamed_in_openais_shape() {
+    fn pieces_are_streamed_as_the_api_does() {
         let delta = |delta: Delta| json!(ChunkDelta::from(delta));
         assert_eq!(delta(Delta::Content("Hi".into())), json!({ "content": "Hi" }));
         assert_eq!(delta(Delta::Reasoning("Hm".into())), json!({ "reasoning_content": "Hm" }));
