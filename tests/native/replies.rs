@@ -241,6 +241,7 @@ fn hostile_replies_end() {
         "<tool_call><function=map><parameter=city>".repeat(3_000),
         "{\"name\":".repeat(20_000),
         format!("<tool_call>{}", "[".repeat(100_000)),
+        format!("<tool_call>{}", "{\"function\":".repeat(50_000)),
         format!("<tool_call>{{\"name\": \"map\", \"arguments\": {}", "{'a':".repeat(50_000)),
         "<think>".repeat(20_000),
         "`".repeat(50_000),

@@ -41,7 +41,7 @@ pub(super) fn call(form: &Form, cursor: &mut Cursor<'_>, tools: &Tools, inside: 
         cursor.bump('[');
     }
     match &form.call {
-        Call::Json(keys) => object(keys, cursor, tools, marked),
+        Call::Json(keys) => object(keys, cursor, tools, marked, false),
         Call::Keyed => keyed(cursor, tools),
         Call::Text(parts) => from_parts(parts, form, cursor, tools),
     }
@@ -74,7 +74,8 @@ fn optional(cursor: &mut Cursor<'_>, text: &str) -> Step<bool> {
 }
 
 /// A JSON object with a name and arguments. One with other keys is no call: a reply may well hold JSON.
-fn object(keys: &Keys, cursor: &mut Cursor<'_>, tools: &Tools, marked: bool) -> Step<Found> {
+/// `within`: it is the object of another's key, which holds no more of them.
+fn object(keys: &Keys, cursor: &mut Cursor<'_>, tools: &Tools, marked: bool, within: bool) -> Step<Found> {
     let (mut name, mut arguments, mut id) = (None, None, None);
     cursor.text("{")?;
     loop {
@@ -86,8 +87,8 @@ fn object(keys: &Keys, cursor: &mut Cursor<'_>, tools: &Tools, marked: bool) -> 
         let key = key.as_str().ok_or(Stop::Fail)?;
         cursor.text(":")?;
         let start = cursor.at + (cursor.rest().len() - cursor.rest().trim_start().len());
-        if (keys.inner.as_deref() == Some(key) || key == "function") && cursor.peek()? == '{' {
-            let found = object(&Keys { inner: None, ..keys.clone() }, cursor, tools, marked)?;
+        if !within && (keys.inner.as_deref() == Some(key) || key == "function") && cursor.peek()? == '{' {
+            let found = object(keys, cursor, tools, marked, true)?;
             (name, arguments) = (Some(found.name), Some(found.arguments));
         } else if keys.is_name(key) && name.is_none() {
             let value = cursor.value()?;
