@@ -9,7 +9,9 @@ use crate::text::template::ChatTemplate;
 /// The texts around a model's reasoning.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ReasoningForm {
+    /// Before a thought.
     pub open: String,
+    /// After a thought.
     pub close: String,
     /// Texts around the reply itself, which are no part of it.
     pub markup: Vec<String>,

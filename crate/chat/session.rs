@@ -83,7 +83,7 @@ pub(super) struct Piece {
 }
 
 enum Kind {
-    Chat(ChatReplies),
+    Chat(Box<ChatReplies>),
     Text(TextReplies),
 }
 
@@ -144,7 +144,7 @@ impl Session {
         let end = &tokens[tokens.len().saturating_sub(PROMPT_END)..];
         writing.prompt = engine.tokenizer.decode(end, true);
         let replies = ChatReplies::new(request, writing, dropped);
-        Session::new(engine, Kind::Chat(replies), &request.common, options, vec![tokens])
+        Session::new(engine, Kind::Chat(Box::new(replies)), &request.common, options, vec![tokens])
     }
 
     /// As [`Session::chat`].

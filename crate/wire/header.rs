@@ -172,6 +172,7 @@ fn as_json(value: &Value) -> Json {
 pub struct ModelText {
     /// What the file says.
     pub header: ModelHeader,
+    /// Its chat templates.
     pub templates: Templates,
     tokenizer: Result<Tokenizer>,
 }

@@ -12,12 +12,19 @@ pub use write::Written;
 /// space in these texts may be any white space in a reply.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Form {
+    /// Before the first call.
     pub open: String,
+    /// Before each call.
     pub before: String,
+    /// The call itself.
     pub call: Call,
+    /// After each call.
     pub after: String,
+    /// Between two calls.
     pub between: String,
+    /// After the last call.
     pub close: String,
+    /// Where the form was found.
     pub origin: Origin,
     /// One reply may hold several calls.
     pub several: bool,
@@ -43,6 +50,7 @@ pub enum Origin {
     Own,
 }
 
+/// How one call is written.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Call {
     /// A JSON object that has these keys.
@@ -56,25 +64,36 @@ pub enum Call {
 /// Where a call's JSON object has what. `inner`: the key of an object around name and arguments (`function`).
 #[derive(Clone, Debug, PartialEq)]
 pub struct Keys {
+    /// The key of an object around name and arguments.
     pub inner: Option<String>,
+    /// The key of the name.
     pub name: String,
+    /// The key of the arguments.
     pub arguments: String,
+    /// The key of the id, where there is one.
     pub id: Option<String>,
 }
 
+/// A piece of a call that is no JSON object.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Part {
+    /// This text.
     Text(String),
     /// Any short text that ends before the next [`Part::Text`].
     Anything,
+    /// The tool's name.
     Name,
+    /// The call's id.
     Id,
     /// The call's number within the reply.
     Index,
+    /// The arguments as a JSON object.
     Json,
+    /// The arguments one by one.
     Pairs(Pairs),
     /// Keys and values as in Python or Gemma: `key` `sep` value, with commas.
     Literal {
+        /// Between a key and its value.
         sep: char,
     },
 }
@@ -83,6 +102,7 @@ pub enum Part {
 /// as JSON.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Pairs {
+    /// Before a key.
     pub key: String,
     /// With `kind`, the text before the kind's word.
     pub value: String,

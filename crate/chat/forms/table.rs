@@ -94,7 +94,9 @@ pub fn common() -> Vec<Form> {
 
 /// Other names of a JSON call's keys.
 pub const NAME_KEYS: [&str; 3] = ["name", "tool_name", "function"];
+/// Keys under which models write arguments.
 pub const ARGUMENT_KEYS: [&str; 4] = ["arguments", "parameters", "args", "input"];
+/// Keys that models write beside name and arguments.
 pub const OTHER_KEYS: [&str; 6] = ["id", "tool_call_id", "call_id", "type", "index", "description"];
 
 impl Keys {

@@ -7,8 +7,11 @@ use super::{Call, Form, GEMMA, KEY, Pairs, Part};
 /// A whole call.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Written {
+    /// Its id, where it has one.
     pub id: Option<String>,
+    /// The tool's name.
     pub name: String,
+    /// The tool's arguments.
     pub arguments: Map<String, Json>,
 }
 

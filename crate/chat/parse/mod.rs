@@ -18,14 +18,20 @@ use tools::Tools;
 /// A piece of a reply.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Delta {
+    /// Said to the user.
     Content(String),
+    /// Thought before.
     Reasoning(String),
     /// A call, or more of it. `index`: its number within the reply. `id`, where the model wrote one, and `name` come in a
     /// call's first delta. `arguments`: a piece of the text of a JSON object.
     Call {
+        /// Its number within the reply.
         index: usize,
+        /// In a call's first delta, where the model wrote one.
         id: Option<String>,
+        /// In a call's first delta.
         name: Option<String>,
+        /// A piece of the text of a JSON object.
         arguments: String,
     },
 }
@@ -34,6 +40,7 @@ pub enum Delta {
 const MAX_TRIES: u32 = 100;
 const FENCE: &str = "```";
 
+/// Takes one reply apart.
 pub struct Parser {
     /// The model's form first.
     forms: Vec<Form>,

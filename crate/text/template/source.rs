@@ -12,6 +12,7 @@ use crate::text::tokenizer::Tokenizer;
 /// The sources of a file's templates: one for chats, and where the file has it one for chats with tools.
 #[derive(Clone, Debug, Default)]
 pub struct Templates {
+    /// For chats.
     pub chat: Option<String>,
     tool_use: Option<String>,
 }
