@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
 use crate::base::many::OneOrMany;
@@ -174,7 +174,7 @@ pub enum Overflow {
 }
 
 /// What is taken so that a request for another service need not be changed, and means nothing here.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, JsonSchema)]
 #[serde(default)]
 pub struct Ignored {
     /// There is one model: the loaded one.
@@ -199,6 +199,13 @@ pub struct Ignored {
     /// The cache keeps what it has room for.
     #[schemars(with = "String", extend("tsType" = "\"in_memory\" | \"24h\" | null"))]
     pub prompt_cache_retention: Option<String>,
+}
+
+/// The check has seen to their types; nobody reads them.
+impl<'de> Deserialize<'de> for Ignored {
+    fn deserialize<D: Deserializer<'de>>(_: D) -> Result<Self, D::Error> {
+        Ok(Ignored::default())
+    }
 }
 
 /// What a streamed reply tells beside its text.

@@ -1,5 +1,7 @@
 //! Completions: texts that go on as they are, and what the pieces of their replies become.
 
+use std::collections::BTreeMap;
+
 use super::reply::{
     Completion, CompletionChoice, CompletionLogprobs, CompletionUsage, Finish, TokenLogprob, TopLogprob,
 };
@@ -116,8 +118,12 @@ impl TextReplies {
             self.offset += token.token.encode_utf16().count();
             listed.tokens.push(name(token));
             listed.token_logprobs.push(token.logprob);
-            // Of two tokens that look alike the likelier is told.
-            listed.top_logprobs.push(top_logprobs.iter().rev().map(|top| (name(top), top.logprob)).collect());
+            let mut top = BTreeMap::new();
+            for other in top_logprobs {
+                // Of two tokens that look alike the likelier is told.
+                top.entry(name(other)).or_insert(other.logprob);
+            }
+            listed.top_logprobs.push(top);
         }
         listed
     }

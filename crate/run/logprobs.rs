@@ -18,14 +18,16 @@ pub fn of(logits: &[f32], token: u32, n: usize) -> Logprobs {
     let sum: f64 = logits.iter().map(|&logit| f64::from(logit - largest).exp()).sum();
     let total = f64::from(largest) + sum.ln();
     let logprob = |id: u32| f64::from(logits[id as usize]) - total;
-    let better = |a: &u32, b: &u32| logits[*b as usize].total_cmp(&logits[*a as usize]).then(a.cmp(b));
-    let mut ids: Vec<u32> = (0..logits.len() as u32).collect();
-    if n < ids.len() {
-        ids.select_nth_unstable_by(n, better);
-        ids.truncate(n);
+    // Few are wanted: each finds its place among the best so far.
+    let mut best: Vec<u32> = Vec::with_capacity(n + 1);
+    for (id, &logit) in (0..).zip(logits) {
+        let place = best.iter().rposition(|&other| logits[other as usize] >= logit).map_or(0, |worse| worse + 1);
+        if place < n {
+            best.insert(place, id);
+            best.truncate(n);
+        }
     }
-    ids.sort_unstable_by(better);
-    Logprobs { token, logprob: logprob(token), top: ids.into_iter().map(|id| (id, logprob(id))).collect() }
+    Logprobs { token, logprob: logprob(token), top: best.into_iter().map(|id| (id, logprob(id))).collect() }
 }
 
 #[cfg(test)]
