@@ -49,6 +49,8 @@ pub struct Parser {
     ghost: usize,
     /// White space that comes out if content follows.
     space: String,
+    /// It stood before the last call; else what stands behind the call and its closing texts is it.
+    spaced: bool,
     thinking: bool,
     /// Nothing but white space since the start, a call or a thought.
     blank: bool,
@@ -112,6 +114,7 @@ impl Parser {
             closing: None,
             held,
             space: String::new(),
+            spaced: false,
             thinking,
             blank: true,
             started: false,
@@ -220,8 +223,8 @@ impl Parser {
         'closer: loop {
             let space = self.held.len() - self.held.trim_start().len();
             let space = self.drain(space);
-            if self.space.is_empty() {
-                self.space = space;
+            if !self.spaced && !self.trims {
+                self.space += &space;
             }
             let before = self.closing.map(|form| self.forms[form].before.trim()).filter(|text| !text.is_empty());
             if let Some(before) = before {
@@ -239,6 +242,9 @@ impl Parser {
                             self.closers.retain(|closer| closer != FENCE);
                         }
                         self.drain(cursor.at);
+                        if !self.spaced {
+                            self.space.clear();
+                        }
                         continue 'closer;
                     }
                     Err(Stop::More) if !end => return true,
@@ -374,6 +380,7 @@ impl Parser {
                     Delta::Call { index: self.calls, id: found.id, name: Some(found.name), arguments: found.arguments };
                 push(out, delta);
                 self.calls += 1;
+                self.spaced = !self.space.is_empty();
                 (self.blank, self.trims) = (true, false);
             }
             Err(Stop::More) => {
