@@ -56,6 +56,8 @@ pub struct Parser {
     ghost: usize,
     /// White space that comes out if content follows.
     space: String,
+    /// It stood before the last call; else what stands behind the call and its closing texts is it.
+    spaced: bool,
     thinking: bool,
     /// Nothing but white space since the start, a call or a thought.
     blank: bool,
@@ -119,6 +121,7 @@ impl Parser {
             closing: None,
             held,
             space: String::new(),
+            spaced: false,
             thinking,
             blank: true,
             started: false,
@@ -227,8 +230,8 @@ impl Parser {
         'closer: loop {
             let space = self.held.len() - self.held.trim_start().len();
             let space = self.drain(space);
-            if self.space.is_empty() {
-                self.space = space;
+            if !self.spaced && !self.trims {
+                self.space += &space;
             }
             let before = self.closing.map(|form| self.forms[form].before.trim()).filter(|text| !text.is_empty());
             if let Some(before) = before {
@@ -246,6 +249,9 @@ impl Parser {
                             self.closers.retain(|closer| closer != FENCE);
                         }
                         self.drain(cursor.at);
+                        if !self.spaced {
+                            self.space.clear();
+                        }
                         continue 'closer;
                     }
                     Err(Stop::More) if !end => return true,
@@ -381,6 +387,7 @@ impl Parser {
                     Delta::Call { index: self.calls, id: found.id, name: Some(found.name), arguments: found.arguments };
                 push(out, delta);
                 self.calls += 1;
+                self.spaced = !self.space.is_empty();
                 (self.blank, self.trims) = (true, false);
             }
             Err(Stop::More) => {
