@@ -28,8 +28,9 @@ export async function tool(main) {
     requireNode();
     await main();
   } catch (error) {
-    if (!(error instanceof Stop)) throw error;
-    console.error(`error: ${error.message}`);
+    // So does a flag that is not known.
+    if (!(error instanceof Stop || error.code?.startsWith("ERR_PARSE_ARGS"))) throw error;
+    console.error(`error: ${error.message.split(". To specify ")[0]}`);
     process.exit(1);
   }
 }

@@ -29,7 +29,7 @@ pub struct Profile {
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PassTime {
-    /// Tokens in the pass, and the position of the first.
+    /// Tokens in the pass.
     pub rows: u32,
     /// Position of the first of them.
     pub position: u32,

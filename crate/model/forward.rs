@@ -24,7 +24,7 @@ pub struct Sizes {
     pub context: u32,
     /// Positions of all sequences together whose keys and values are kept; at least `context`.
     pub cells: u32,
-    /// Rows of the largest batch, and how many of them may want logits.
+    /// Rows of the largest batch.
     pub max_rows: u32,
     /// Rows that may want logits in one batch.
     pub max_outputs: u32,

@@ -12,7 +12,7 @@ use crate::quant::TensorType;
 pub struct Product {
     /// How the weights are stored.
     pub kind: TensorType,
-    /// Rows of the weight part, and their length.
+    /// Rows of the weight part.
     pub n: u32,
     /// Length of a row of weights.
     pub k: u32,

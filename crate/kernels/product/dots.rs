@@ -81,6 +81,7 @@ impl<A: Activation> Unpacked<A> {
 
     /// Their products with M rows.
     #[inline(always)]
+    #[allow(clippy::needless_range_loop, reason = "with iterators a prompt took longer")]
     pub fn rows<F: Format, const M: usize>(&self, x: [Row<A>; M]) -> [f32x4; M] {
         let blocks = self.weights.len();
         assert!(x.iter().all(|x| x.q.len() == blocks && x.blocks.len() == blocks));
@@ -101,9 +102,9 @@ impl<A: Activation> Unpacked<A> {
                     for _ in 0..run {
                         // SAFETY: a block has eight.
                         let weights = unsafe { *weights.get_unchecked(j) };
-                        for (dot, q) in dots.iter_mut().zip(q) {
+                        for m in 0..M {
                             // SAFETY: of activations too.
-                            A::add(dot, weights, unsafe { q.as_chunks().0.get_unchecked(j) });
+                            A::add(&mut dots[m], weights, unsafe { q[m].as_chunks().0.get_unchecked(j) });
                         }
                         j += 1;
                     }
@@ -132,6 +133,7 @@ fn scaled<F: Format>(mut dot: i32x4, with: &Block, scales: &Scales, at: usize, p
 
 /// Adds what a block of Q fours of rows, with these integers, gives to a row; its scales are number `i` of the span's.
 #[inline(always)]
+#[allow(clippy::needless_range_loop, reason = "as above")]
 fn block<F: Format, A: Activation, const Q: usize>(
     codes: impl Fn(usize, usize) -> u8x16,
     x: &[A; BLOCK],
@@ -145,10 +147,10 @@ fn block<F: Format, A: Activation, const Q: usize>(
     let run = A::run(form.bits()).min(stretch);
     let mut dots = [A::ZERO; Q];
     unrolled!(J => {
-        for (n, dot) in dots.iter_mut().enumerate() {
-            A::add(dot, A::weights(codes(n, J)), x[4 * J..].first_chunk().expect("four columns"));
+        for n in 0..Q {
+            A::add(&mut dots[n], A::weights(codes(n, J)), x[4 * J..].first_chunk().expect("four columns"));
             if (J + 1).is_multiple_of(run) {
-                A::carry(dot);
+                A::carry(&mut dots[n]);
             }
         }
         if (J + 1).is_multiple_of(stretch) {

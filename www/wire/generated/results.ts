@@ -296,7 +296,7 @@ export interface Profile {
 
 /** Where the time of one pass goes. */
 export interface PassTime {
-  /** Tokens in the pass, and the position of the first. */
+  /** Tokens in the pass. */
   rows: number;
   /** Position of the first of them. */
   position: number;
