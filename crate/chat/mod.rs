@@ -9,6 +9,7 @@
 pub mod errors;
 pub mod fit;
 pub mod forms;
+pub mod grammar;
 pub mod parse;
 mod probe;
 pub mod read;

@@ -1,6 +1,7 @@
 //! What runs a model: loading, the loop of passes and choices, one generation.
 
 pub mod batch;
+pub mod constraint;
 pub mod decode;
 pub mod engine;
 pub mod loader;
