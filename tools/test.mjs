@@ -4,7 +4,8 @@ import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { MODELS, fetchModel } from "./fetch-models.mjs";
+import { TESTED, fetchModel } from "./fetch-models.mjs";
+import { fetchTemplates } from "./fetch-templates.mjs";
 import { ROOT, Stop, ensureChromium, ensurePackages, ensureVulkan, ensureWasmTarget, run, tool } from "./setup.mjs";
 
 const node = (script, ...args) => run(process.execPath, [join(ROOT, "node_modules", ...script.split("/")), ...args]);
@@ -18,9 +19,14 @@ const DRIVERS = ["/usr/lib/chromium/vk_swiftshader_icd.json", "/opt/google/chrom
 const STEPS = {
   /** Formats, lints, types, spelling and links, of all languages. */
   lint: async () => (await import("./lint.mjs")).lint(),
-  /** The real models that some tests read. */
+  /** The real models and chat templates that some tests read. */
   models: async () => {
-    for (const name of Object.keys(MODELS)) await fetchModel(name);
+    for (const name of TESTED) await fetchModel(name);
+    try {
+      fetchTemplates();
+    } catch (error) {
+      console.error(`the tests of real chat templates will be skipped: ${error.message}`);
+    }
   },
   /** The crate on Mesa's software adapter, or on what VK_DRIVER_FILES names or is there; its kernel cases are kept for the browser. */
   rust: () => {
@@ -36,9 +42,8 @@ const STEPS = {
   templates: () => {
     run("cargo", ["build", "--release", "--bin", "sotto"]);
     const script = join(ROOT, "tests", "golden", "templates.py");
-    const { status, error } = spawnSync("python3", [script, join(ROOT, "target", "release", "sotto")], {
-      stdio: "inherit",
-    });
+    const binary = join(ROOT, "target", "release", "sotto");
+    const { status, error } = spawnSync("python3", [script, binary], { stdio: "inherit" });
     if (error || status === 2) return console.error("skipped: the templates or jinja2 could not be fetched.");
     if (status !== 0) throw new Stop("chat templates render otherwise than by Hugging Face; `--list` says where.");
   },

@@ -15,13 +15,14 @@ export const COMMANDS = {
     },
   },
   chat: {
-    usage: "--model FILE_OR_URL --request F.json [--stream]",
-    texts: ["model", "request"],
+    usage: "--model FILE_OR_URL (--request F.json [--stream] | --batch F.json)",
+    texts: ["model", "request", "batch"],
     switches: ["stream"],
     calls: ["load"],
     prepare: (values) => {
       needModel(values);
-      return chat(values, readRequest(values));
+      only(values, ["request", "batch"]);
+      return values.batch === undefined ? chat(values, readRequest(values)) : chats(values, readBatch(values.batch));
     },
   },
   score: {
@@ -118,6 +119,17 @@ function chat(values, request) {
     await load(page, values);
     const answer = await page.call("ask", request);
     if (answer) console.log(JSON.stringify(answer));
+  };
+}
+
+/** Each answer is a line; one that fails says why in it. */
+function chats(values, batch) {
+  return async (page) => {
+    await load(page, values);
+    for (const { name, request } of batch) {
+      const { value: response, error } = await page.attempt("ask", { ...request, stream: false });
+      console.log(JSON.stringify(named(name, error ? { error } : { response })));
+    }
   };
 }
 

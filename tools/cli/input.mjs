@@ -36,7 +36,6 @@ export function readBatch(path) {
 
 /** A request in OpenAI's shape. */
 export function readRequest({ request: path, stream }) {
-  if (path === undefined) throw new Stop("--request is missing; see --help.");
   try {
     const request = JSON.parse(readText(path));
     return stream ? { ...request, stream } : request;

@@ -1,4 +1,4 @@
-//! `sotto chat`: a request in OpenAI's shape, and its answer.
+//! `sotto chat`: requests in OpenAI's shape, and their answers.
 
 use std::io::Write;
 
@@ -9,6 +9,7 @@ use serde_json::Value;
 use sotto::base::error::{Code, Error, Result};
 use sotto::chat::request::{ChatRequest, CompletionRequest};
 use sotto::chat::session::{Event, Session};
+use sotto::run::engine::Engine;
 use sotto::wire::check::checked;
 use sotto::wire::schema::options_of;
 
@@ -19,12 +20,22 @@ use crate::model::Model;
 pub struct Chat {
     #[command(flatten)]
     model: Model,
-    /// A file with the JSON of a request: of a chat, or, with a prompt, of a completion
-    #[arg(long)]
-    request: String,
+    #[command(flatten)]
+    input: Input,
     /// Print the answer's chunks, one a line, as they come
     #[arg(long)]
     stream: bool,
+}
+
+#[derive(Args)]
+#[group(required = true, multiple = false, id = "requests")]
+struct Input {
+    /// A file with the JSON of a request: of a chat, or, with a prompt, of a completion
+    #[arg(long)]
+    request: Option<String>,
+    /// A JSON array of {"name", "request"}; each answer is a line {"name", "response" | "error"}
+    #[arg(long)]
+    batch: Option<String>,
 }
 
 enum Request {
@@ -33,33 +44,60 @@ enum Request {
 }
 
 pub async fn run(args: Chat) -> Result<()> {
-    let request = read(&args.request, args.stream)?;
+    let path = args.input.batch.as_ref().or(args.input.request.as_ref()).cloned().unwrap_or_default();
+    if args.input.batch.is_some() {
+        let batch = input::objects(&path)?;
+        let (mut engine, _) = args.model.load().await?;
+        for mut item in batch {
+            let request = item.remove("request").unwrap_or_default();
+            let mut answers = Vec::new();
+            let answered = answer(&mut engine, request, |answer| answers.push(answer)).await;
+            item.retain(|name, _| name == "name");
+            match answered {
+                Ok(()) => item.insert("response".into(), answers.pop().unwrap_or_default()),
+                Err(Error { code, message }) => {
+                    item.insert("error".into(), serde_json::json!({ "code": code.as_str(), "message": message }))
+                }
+            };
+            print(&item.into());
+        }
+        return Ok(());
+    }
+    let mut request: Value = serde_json::from_str(&input::read(&path)?)
+        .map_err(|e| Error::new(Code::BadOption, format!("'{path}' is not JSON ({e}).")))?;
+    if let (true, Some(members)) = (args.stream, request.as_object_mut()) {
+        members.insert("stream".into(), true.into());
+    }
+    // What is wrong with it is told before the model is loaded.
+    let request = read(request)?;
     let (mut engine, _) = args.model.load().await?;
+    session(&mut engine, &request, |answer| print(&answer)).await
+}
+
+async fn answer(engine: &mut Engine, request: Value, tell: impl FnMut(Value)) -> Result<()> {
+    session(engine, &read(request)?, tell).await
+}
+
+async fn session(engine: &mut Engine, request: &Request, mut tell: impl FnMut(Value)) -> Result<()> {
     let mut session = match request {
-        Request::Chat(request) => Session::chat(&mut engine, &request)?,
-        Request::Completion(request) => Session::completion(&mut engine, &request)?,
+        Request::Chat(request) => Session::chat(engine, request)?,
+        Request::Completion(request) => Session::completion(engine, request)?,
     };
-    while let Some(events) = session.next(&mut engine).await? {
+    while let Some(events) = session.next(engine).await? {
         for event in events {
             match event {
                 Event::Progress { .. } => {}
-                Event::Chunk(chunk) => print(&chunk)?,
-                Event::Completion(completion) => print(&completion)?,
-                Event::Text(completion) => print(&completion)?,
+                Event::Chunk(chunk) => tell(json(&chunk)?),
+                Event::Completion(completion) => tell(json(&completion)?),
+                Event::Text(completion) => tell(json(&completion)?),
             }
         }
     }
     Ok(())
 }
 
-fn read(path: &str, stream: bool) -> Result<Request> {
-    let mut request: Value = serde_json::from_str(&input::read(path)?)
-        .map_err(|e| Error::new(Code::BadOption, format!("'{path}' is not JSON ({e}).")))?;
-    let is_completion = request.get("prompt").is_some();
-    if let (true, Some(members)) = (stream, request.as_object_mut()) {
-        members.insert("stream".into(), true.into());
-    }
-    match is_completion {
+fn read(request: Value) -> Result<Request> {
+    match request.get("prompt").is_some() {
         true => typed("completions.create", request).map(|request| Request::Completion(Box::new(request))),
         false => typed("chat.completions.create", request).map(|request| Request::Chat(Box::new(request))),
     }
@@ -71,10 +109,11 @@ fn typed<T: schemars::JsonSchema + DeserializeOwned>(call: &str, request: Value)
         .map_err(|e| Error::new(Code::BadOption, format!("The request is not understood ({e}).")))
 }
 
-fn print(answer: &impl Serialize) -> Result<()> {
-    let line = serde_json::to_string(answer)
-        .map_err(|e| Error::new(Code::Internal, format!("An answer could not be printed ({e}).")))?;
-    println!("{line}");
+fn json(answer: &impl Serialize) -> Result<Value> {
+    serde_json::to_value(answer).map_err(|e| Error::new(Code::Internal, format!("An answer could not be printed ({e}).")))
+}
+
+fn print(answer: &Value) {
+    println!("{answer}");
     drop(std::io::stdout().flush());
-    Ok(())
 }
