@@ -3,9 +3,9 @@
 //! A tour, lowest room first; a room knows only those before it:
 //! - [`base`]: the error type, cancellation, names that all rooms use. [`quant`]: tensor types, on the CPU and as planes
 //!   for the GPU.
+//!   [`kernels`]: a folder a family, named as in `shaders/`; the table of them, and which variant runs. These three are a
+//!   package of their own, `fast.rs`.
 //! - [`file`]: a file's header. [`text`]: tokenizers, chat templates, where a text ends.
-//! - [`chat`]: how models call tools and think aloud, and a reply taken apart while it streams.
-//! - [`kernels`]: a folder a family, named as in `shaders/`; the table of them, and which variant runs.
 //! - [`device`]: buffers, recordings, and what replays them: WebGPU or the CPU.
 //! - [`model`]: a model's sizes, its weights in memory, its forward pass, whether there is room for it.
 //! - [`run`]: what is loaded and how it came there, the loop of passes and choices, one generation.
@@ -47,14 +47,13 @@
 
 #![warn(missing_docs)]
 
-pub mod base;
+pub use sotto_fast::{bail, base, kernels, quant};
+
 pub mod chat;
 pub mod device;
 pub mod eval;
 pub mod file;
-pub mod kernels;
 pub mod model;
-pub mod quant;
 pub mod run;
 pub mod text;
 pub mod wire;
