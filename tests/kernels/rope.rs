@@ -1,5 +1,6 @@
 //! Heads are rotated, and keys and values stored.
 
+use half::f16;
 use sotto::kernels::face::Face;
 use sotto::kernels::table::choices::{Kv, Reduce};
 use sotto::kernels::table::{rope_kv, rope_kv_rows};
@@ -309,6 +310,7 @@ fn scores_after_rope_depend_on_distance_alone() {
 fn caches_hold_f16_pairs() {
     let table = rope::table(4, 1e4, 1.0, &[], 256);
     let qkv = bits(&[0.0, 0.0, 0.0, 0.0, 1.0, -2.0, 0.5, 65504.0, 1.0 + 1.0 / 2048.0, 3.0, 1e-8, -0.0]);
+    let endless = bits(&[0.0, 0.0, 0.0, 0.0, f32::NAN, f32::INFINITY, 1e9, -1e9, 1.0, f32::NEG_INFINITY, 0.0, 0.0]);
     let bind = rope_kv::Bind {
         batch: &[0; 4][..],
         q_norm: &[],
@@ -322,4 +324,19 @@ fn caches_hold_f16_pairs() {
     assert_eq!(out.k_cache[..2], [0xc000_3c00, 0x7bff_3800]);
     // Halfway goes to even; what is too small goes to zero.
     assert_eq!(out.v_cache[..2], [0x4200_3c00, 0x8000_0000]);
+    // What is no number is none in the cache.
+    let table = bits(&table);
+    let bind = rope_kv::Bind {
+        batch: &[0; 4][..],
+        q_norm: &[],
+        k_norm: &[],
+        rope: &table,
+        qkv: &endless,
+        k_cache: &[0; 4],
+        v_cache: &[0; 4],
+    };
+    let out = mirror(rope_kv::Variant { reduce: Reduce::Tree, kv: Kv::Pack16 }, ONE_HEAD, bind, [3, 1]);
+    assert!(f16::from_bits(out.k_cache[0] as u16).is_nan() && f16::from_bits((out.k_cache[0] >> 16) as u16).is_nan());
+    assert_eq!(out.k_cache[1], 0xfbff_7bff);
+    assert!(f16::from_bits((out.v_cache[0] >> 16) as u16).is_nan());
 }

@@ -7,6 +7,7 @@ use sotto::base::error::Code;
 use sotto::base::precision::KvType;
 use sotto::device::Backend;
 use sotto::device::memory::Memory;
+use sotto::file::gguf::HeaderParser;
 use sotto::run::engine::{Engine, Prompt};
 use sotto::run::loader::LoadOptions;
 use sotto::run::sampler::SamplingParams;
@@ -270,6 +271,29 @@ fn logits_that_are_not_numbers_are_an_error(backend: Backend) {
     }
 }
 
+/// One number of a weight is none: the cache passes it on, whatever it holds numbers as.
+fn a_weight_that_is_not_a_number_is_an_error(backend: Backend) {
+    let sound = tiny::build("llama-f32").unwrap();
+    let (header, _) = HeaderParser::new().push(&sound).unwrap().expect("a header");
+    for name in ["blk.1.attn_v.weight", "blk.1.attn_k.weight"] {
+        for (number, kv) in [(f32::NAN, KvType::F16), (f32::INFINITY, KvType::F16), (f32::NAN, KvType::F32)] {
+            let mut file = sound.clone();
+            let at = header.catalog.tensor(name).expect(name).offset as usize + 40;
+            file[at..at + 4].copy_from_slice(&number.to_le_bytes());
+            let mut engine = load(&file, LoadOptions { backend, kv, ..Default::default() }).expect("a model");
+            let mut generation = Generation::with_tokens(&mut engine, prompt(), greedy(4)).unwrap();
+            let error = loop {
+                match block_on(generation.next(&mut engine)) {
+                    Ok(Some(_)) => {}
+                    Ok(None) => panic!("{name} with {number} in {kv:?} gave {:?}", generation.tokens),
+                    Err(error) => break error,
+                }
+            };
+            assert_eq!(error.code, Code::BadLogits, "{name} with {number} in {kv:?}");
+        }
+    }
+}
+
 fn banning_everything_is_an_error(backend: Backend) {
     let mut engine = engine(backend, 64);
     for temperature in [0.0, 1.0] {
@@ -380,6 +404,7 @@ on_both_backends!(
     a_greedy_choice_takes_two_dispatches,
     a_later_generation_ends_an_earlier_one,
     logits_that_are_not_numbers_are_an_error,
+    a_weight_that_is_not_a_number_is_an_error,
     banning_everything_is_an_error,
     stop_strings_and_tokens_end_with_stop,
     an_end_of_text_token_ends_with_stop,

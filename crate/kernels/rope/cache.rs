@@ -1,7 +1,7 @@
 //! How the cache of keys and values holds numbers.
 
 use half::f16;
-use wide::f32x4;
+use wide::{f32x4, u32x4};
 
 use crate::kernels::cpu::half::from_f32;
 use crate::kernels::job::View;
@@ -15,9 +15,11 @@ pub fn store(cache: View, at: usize, heads: &[f32], kv: Kv) {
     }
     let words = cache.words_mut(at / 2..(at + heads.len()) / 2);
     for (words, values) in words.as_chunks_mut::<2>().0.iter_mut().zip(heads.as_chunks::<4>().0) {
-        // What f16 cannot hold becomes its largest number.
-        let values = f32x4::new(*values).fast_clamp(f32x4::splat(-65504.0), f32x4::splat(65504.0));
-        let [a, b, c, d] = from_f32(values).to_array();
+        // What f16 cannot hold becomes its largest number; what is no number stays none.
+        let values = f32x4::new(*values);
+        let held = values.fast_clamp(f32x4::splat(-65504.0), f32x4::splat(65504.0));
+        let finite: u32x4 = bytemuck::cast(values.is_finite());
+        let [a, b, c, d] = (from_f32(held) | !finite & u32x4::splat(0x7e00)).to_array();
         *words = [a | b << 16, c | d << 16];
     }
 }
