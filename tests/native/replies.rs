@@ -9,7 +9,7 @@ use sotto::text::template::ChatTemplate;
 use crate::forms::{Reply, chars, parse};
 
 /// A template: `head` before each call, which `call` writes of `c`.
-fn template(first: &str, call: &str, between: &str, last: &str) -> ChatTemplate {
+pub fn template(first: &str, call: &str, between: &str, last: &str) -> ChatTemplate {
     let source = format!(
         "{{% for m in messages %}}<|{{{{ m.role }}}}|>{{{{ m.content }}}}{{% if m.tool_calls %}}{first}\
          {{% for t in m.tool_calls %}}{{% set c = t.function %}}{call}{{% if not loop.last %}}{between}{{% endif %}}\
@@ -33,11 +33,11 @@ const CODER: [&str; 4] = [
     "",
 ];
 
-fn of([first, call, between, last]: [&str; 4]) -> Form {
+pub fn of([first, call, between, last]: [&str; 4]) -> Form {
     Form::of(&template(first, call, between, last), &Map::new())
 }
 
-fn tools() -> Vec<Value> {
+pub fn tools() -> Vec<Value> {
     let properties = json!({"city": {"type": "string"}, "days": {"type": "integer"}});
     ["weather", "map"]
         .iter()
@@ -81,9 +81,9 @@ fn a_form_is_read_off_a_template() {
     assert!(!form.lists_tools && form.writes_calls && form.takes_system);
 }
 
-#[test]
-fn each_kind_of_form_reads_what_its_template_writes() {
-    let kinds: [(&str, [&str; 4]); 10] = [
+/// (what it is, before the first call, a call, between two, after the last) of templates that write calls.
+pub fn kinds() -> [(&'static str, [&'static str; 4]); 10] {
+    [
         ("JSON in tags", HERMES),
         (
             "a list",
@@ -124,7 +124,12 @@ fn each_kind_of_form_reads_what_its_template_writes() {
                 "]<|/call|>",
             ],
         ),
-    ];
+    ]
+}
+
+#[test]
+fn each_kind_of_form_reads_what_its_template_writes() {
+    let kinds = kinds();
     let calls = [
         ("weather", json!({"city": "L'Haÿ \"x\" {41}", "days": 3})),
         ("map", json!({"city": "41"})),

@@ -36,7 +36,7 @@ pub async fn run(args: Chat) -> Result<()> {
     let request = read(&args.request, args.stream)?;
     let (mut engine, _) = args.model.load().await?;
     let mut session = match request {
-        Request::Chat(request) => Session::chat(&mut engine, &request)?,
+        Request::Chat(request) => Session::chat(&mut engine, &request, None)?,
         Request::Completion(request) => Session::completion(&mut engine, &request)?,
     };
     while let Some(events) = session.next(&mut engine).await? {

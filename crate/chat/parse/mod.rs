@@ -414,7 +414,7 @@ fn begun(prompt: &str, text: String) -> Option<String> {
 }
 
 /// The start of a text up to white space or JSON.
-fn first_word(text: &str) -> &str {
+pub(super) fn first_word(text: &str) -> &str {
     let text = text.trim();
     let end = text.char_indices().skip(1).find(|(_, char)| char.is_whitespace() || "[{".contains(*char));
     let word = &text[..end.map_or(text.len(), |(at, _)| at)];
