@@ -1,5 +1,6 @@
 //! How a model writes a turn: what a request's messages become for its template, and how its replies are taken apart.
 
+use std::cell::Cell;
 use std::rc::Rc;
 
 use serde_json::Value;
@@ -24,6 +25,8 @@ pub struct Writing {
     tools: Vec<Value>,
     /// Whether a reply may hold several calls.
     pub parallel: bool,
+    /// Whether a grammar holds the calls of the reply under way to their form.
+    pub held_to: Rc<Cell<bool>>,
     /// The end of the rendered prompt: it may have opened a thought, or a call.
     pub prompt: String,
 }
@@ -40,6 +43,7 @@ impl Writing {
         Ok(Writing {
             known: Known::of(&template, &options.extra, called || !tools.is_empty()),
             parallel: request.parallel_tool_calls.unwrap_or(true),
+            held_to: Rc::default(),
             prompt: String::new(),
             options,
             tools,
@@ -100,5 +104,6 @@ impl Writing {
     /// Takes one reply apart.
     pub fn parser(&self) -> Parser {
         Parser::new(self.form().unwrap_or(&Form::default()), self.reasoning(), &self.tools, &self.prompt)
+            .held_to(self.held_to.clone())
     }
 }

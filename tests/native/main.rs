@@ -9,6 +9,7 @@ mod calls;
 mod chat;
 mod commands;
 mod config;
+mod constrained_chat;
 mod constraint;
 mod conversations;
 mod eval;

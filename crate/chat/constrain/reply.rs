@@ -39,11 +39,13 @@ fn free() -> Commit {
 
 impl Reply {
     pub fn new(plan: Rc<Plan>) -> Reply {
+        plan.writing.held_to.set(false);
         Reply { plan, phase: Phase::Start, text: Vec::new(), tokens: Vec::new(), starts: Vec::new(), looked: 0 }
     }
 
     /// Another phase, whose text is empty.
     fn enter(&mut self, phase: Phase) {
+        self.plan.writing.held_to.set(matches!(phase, Phase::Strict(_) | Phase::Calls(_)));
         self.phase = phase;
         self.text.clear();
         self.tokens.clear();
