@@ -143,6 +143,7 @@ impl Session {
     pub fn chat(engine: &mut Engine, request: &ChatRequest, grammars: Option<Rc<dyn Grammars>>) -> Result<Session> {
         let mut options = request.options()?;
         let wanted = request.wanted()?;
+        wanted.check(grammars.is_some())?;
         let mut writing = Writing::of(engine, request)?;
         options.keep_special = writing.reads_special(&engine.tokenizer);
         let overflow = request.sotto.overflow;

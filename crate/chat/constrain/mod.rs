@@ -44,6 +44,17 @@ pub struct Wanted {
 }
 
 impl Wanted {
+    /// `BadOption` for what only a grammar can keep, where there are none.
+    pub fn check(&self, grammars: bool) -> Result<()> {
+        match self.needs() {
+            Some(what) if !grammars => bail!(
+                BadOption,
+                "{what} asks for what only a grammar can keep, and grammars are not loaded here; leave it out."
+            ),
+            _ => Ok(()),
+        }
+    }
+
     /// What it wants that only a grammar can keep, in the request's words.
     fn needs(&self) -> Option<&'static str> {
         match (&self.format, &self.calling) {
@@ -76,12 +87,7 @@ impl Plan {
         tokenizer: &Rc<Tokenizer>,
         grammars: Option<Rc<dyn Grammars>>,
     ) -> Result<Option<Rc<Plan>>> {
-        if let (Some(what), None) = (wanted.needs(), &grammars) {
-            bail!(
-                BadOption,
-                "{what} asks for what only a grammar can keep, and grammars are not loaded here; leave it out."
-            );
-        }
+        wanted.check(grammars.is_some())?;
         let tokens = |text: &str| tokenizer.encode(text, EncodeOptions { add_special: false, parse_special: true });
         let calls = grammars.as_ref().and_then(|_| Triggers::of(writing));
         if calls.is_none() && wanted.thought_tokens.is_none() && wanted.needs().is_none() {

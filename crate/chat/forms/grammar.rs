@@ -50,7 +50,8 @@ impl Grammar<'_> {
         let json = matches!(call, Call::Json(_) | Call::Keyed);
         let lit = |text: &str| literal(text, control);
         let list = if json && close.starts_with(']') && !open.ends_with('[') { " \"[\"" } else { "" };
-        let space = if json { " ws " } else { " " };
+        // Between JSON and the texts around it, where there are some.
+        let space = |text: &str| if json && !text.is_empty() { " ws " } else { " " };
         let between = match between.trim() {
             "" => "ws".to_string(),
             text => format!("ws {} ws", lit(text)),
@@ -58,11 +59,14 @@ impl Grammar<'_> {
         let more = if self.several { format!(" ({between} one)*") } else { String::new() };
         let names: Vec<String> = tools.iter().map(|tool| format!("call_{}", tool.index)).collect();
         let mut out = format!(
-            "start: {} {}{list} one{more}{space}{}\none: {}{space}call{space}{}\ncall: {}\n{SPACE}",
+            "start: {} {}{list} one{more}{}{}\none: {}{}call{}{}\ncall: {}\n{SPACE}",
             lit(self.before),
             lit(open),
+            space(close),
             lit(close),
             lit(before),
+            space(before),
+            space(after),
             lit(after),
             names.join(" | "),
         );
@@ -280,7 +284,7 @@ fn anything(next: Option<&Part>) -> String {
     };
     let stop = stop.filter(|char| !char.is_alphanumeric()).unwrap_or('<');
     format!(
-        "/[^\\n{{\\[\\]\\\\\\/{}]{{0,40}}/",
+        "/[^\\n{{\\[\\]\\\\\\/{}]{{1,40}}/?",
         if "[]\\/{^-".contains(stop) { String::new() } else { stop.to_string() }
     )
 }
