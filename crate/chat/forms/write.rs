@@ -25,7 +25,8 @@ impl Form {
         for (index, call) in calls.iter().enumerate() {
             if index > 0 {
                 out += &self.between;
-                out += if self.between.is_empty() { "\n" } else { "" };
+                let apart = !self.between.is_empty() || self.before.starts_with(char::is_whitespace);
+                out += if apart { "" } else { "\n" };
             }
             out += &self.before;
             self.one(call, index, &mut out);
