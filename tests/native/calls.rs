@@ -165,7 +165,7 @@ fn ids_and_inner_objects_stand_where_models_write_them() {
             arguments: "arguments".into(),
             id: Some("id".into()),
         };
-        Form { before: "[TOOL_CALLS][".into(), close: "]".into(), call: Call::Json(keys), ..Form::default() }
+        Form { open: "[TOOL_CALLS][".into(), close: "]".into(), call: Call::Json(keys), ..Form::default() }
     };
     let flat = text(&form(None), &tools(), false, "");
     for reply in [

@@ -160,7 +160,8 @@ fn a_thought_ends_at_its_limit(backend: Backend) {
         let message = &answer["choices"][0]["message"];
         assert!(message["content"].as_str().is_some_and(|text| !text.is_empty()), "{answer}");
         let thought = message["reasoning_content"].as_str().unwrap_or_default();
-        assert_eq!(thought.is_empty(), most == 0, "{answer}");
+        // One token may be white space.
+        assert!(most == 1 || thought.is_empty() == (most == 0), "{answer}");
         assert!(!thought.contains("</think>"));
         assert_eq!(answer["usage"]["completion_tokens"], 40);
     }

@@ -170,6 +170,7 @@ fn forced_tokens_are_as_if_they_had_been_sampled(backend: Backend) {
                     n if n % 2 == 0 => Rule::All,
                     _ => Rule::Free,
                 };
+                engine.model.kv_mut().clear();
                 let ahead = GenerateOptions { logprobs: None, ..options.clone() };
                 let (forced, reason) = under(&mut engine, ahead, plan.clone());
                 assert_eq!((&forced.tokens, reason), (&said, FinishReason::Length), "{count} from {from}");
