@@ -43,12 +43,12 @@ fn typed(request: &Value) -> ChatRequest {
     serde_json::from_value(request.clone()).expect("a request")
 }
 
-fn grammars() -> Option<Rc<dyn Grammars>> {
-    Some(Rc::new(Native::default()))
+fn grammars() -> Rc<dyn Grammars> {
+    Rc::new(Native::default())
 }
 
 fn answer(engine: &mut Engine, request: &Value) -> Value {
-    let mut session = Session::chat(engine, &typed(request), grammars()).expect("a session");
+    let mut session = Session::chat(engine, &typed(request), Some(grammars())).expect("a session");
     let mut all = Vec::new();
     while let Some(events) = block_on(session.next(engine)).expect("a step") {
         all.extend(events.into_iter().filter_map(|event| match event {
@@ -138,7 +138,7 @@ fn a_call_that_is_asked_for_comes(backend: Backend) {
         }
     }
     let mut refused = |more: Value| {
-        let refusal = Session::chat(&mut engine, &typed(&request(more)), grammars());
+        let refusal = Session::chat(&mut engine, &typed(&request(more)), Some(grammars()));
         refusal.err().expect("a refusal")
     };
     let unknown =
@@ -183,7 +183,7 @@ fn a_call_that_begins_is_held_to_its_grammar(backend: Backend) {
     let plan = || {
         let writing = Writing::of(&engine, &request).expect("a writing");
         let wanted = request.wanted().expect("what is wanted");
-        Plan::new(wanted, &writing, &engine.tokenizer, grammars()).expect("a plan").expect("there are tools")
+        Plan::new(wanted, &writing, &engine.tokenizer, Some(grammars())).expect("a plan").expect("there are tools")
     };
     let mut reply = plan().reply();
     assert_eq!(reply.start().expect("a start").next, Next::Free);
@@ -205,7 +205,7 @@ fn a_call_that_begins_is_held_to_its_grammar(backend: Backend) {
                 let allowed = |id: &u32| mask.get(*id as usize / 32).is_some_and(|word| word >> (id % 32) & 1 == 1);
                 let fits = |id: &u32| {
                     let bytes = engine.tokenizer.token_bytes(*id).unwrap_or_default();
-                    !bytes.is_empty() && whole[said.len()..].as_bytes().starts_with(&bytes)
+                    !bytes.is_empty() && whole.as_bytes()[said.len()..].starts_with(&bytes)
                 };
                 (0..engine.tokenizer.n_vocab() as u32)
                     .filter(fits)

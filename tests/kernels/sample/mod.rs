@@ -184,6 +184,40 @@ fn peaked(random: &mut Random, count: usize) -> Vec<f32> {
     (0..count).map(|_| 4.0 * (random.unit() + random.unit() + random.unit() + random.unit())).collect()
 }
 
+/// Choices of what a mask allows.
+fn masked(random: &mut Random) -> Vec<Choice> {
+    let greedy = SamplingParams::default();
+    let draw = |seed| SamplingParams { temperature: 1.0, seed, ..SamplingParams::default() };
+    let chat = |seed| SamplingParams { seed, ..SamplingParams::chat() };
+    let mut choices = Vec::new();
+    // Masks: of a few, of whole words, of nearly all; beside bans, penalties and a softcap.
+    for count in [1usize, 33, 64, 1025, 70_001] {
+        let some = |random: &mut Random, one_in: u64| {
+            let mut words = vec![0u32; count.div_ceil(32)];
+            (0..count).filter(|_| random.next().is_multiple_of(one_in)).for_each(|id| words[id / 32] |= 1 << (id % 32));
+            words[0] |= 1;
+            words
+        };
+        for params in [greedy.clone(), draw(7), chat(9), SamplingParams { presence_penalty: 3.0, ..greedy.clone() }] {
+            let few = some(random, 97);
+            let most = few.iter().map(|word| !word | 1).collect();
+            let odd = (0..few.len()).map(|i| if i % 2 == 0 { u32::MAX } else { 0 }).collect();
+            for (mask, softcap) in [(few, None), (most, Some(20.0)), (odd, None)] {
+                let choice = Choice::new(format!("{count} tokens, masked"), peaked(random, count), params.clone());
+                choices.push(Choice { mask: Some(mask), softcap, ..choice });
+            }
+        }
+    }
+    // All that the mask allows is banned; a logit that the mask hides is not a number.
+    let params = SamplingParams { logit_bias: vec![(0, f32::NEG_INFINITY)], ..greedy.clone() };
+    choices.push(Choice { mask: Some(vec![1]), ..Choice::new("masked and banned", vec![1.0, 2.0, 3.0], params) });
+    for params in [greedy, draw(1)] {
+        let logits = vec![1.0, f32::NAN, 3.0, 4.0, 5.0];
+        choices.push(Choice { mask: Some(vec![0b100]), ..Choice::new("a masked logit is NaN", logits, params) });
+    }
+    choices
+}
+
 pub fn run(rig: &mut impl Runs) {
     let mut random = Random::new(11);
     let greedy = SamplingParams::default();
@@ -250,31 +284,7 @@ pub fn run(rig: &mut impl Runs) {
             choices.push(Choice::new(format!("{banned:?} of 100 banned"), peaked(&mut random, 100), params));
         }
     }
-    // Masks: of a few, of whole words, of nearly all; beside bans, penalties and a softcap.
-    for count in [1usize, 33, 64, 1025, 70_001] {
-        let some = |random: &mut Random, one_in: u64| {
-            let mut words = vec![0u32; count.div_ceil(32)];
-            (0..count).filter(|_| random.next() % one_in == 0).for_each(|id| words[id / 32] |= 1 << (id % 32));
-            words[0] |= 1;
-            words
-        };
-        for params in [greedy.clone(), draw(7), chat(9), SamplingParams { presence_penalty: 3.0, ..greedy.clone() }] {
-            let few = some(&mut random, 97);
-            let most = few.iter().map(|word| !word | 1).collect();
-            let odd = (0..few.len()).map(|i| if i % 2 == 0 { u32::MAX } else { 0 }).collect();
-            for (mask, softcap) in [(few, None), (most, Some(20.0)), (odd, None)] {
-                let choice = Choice::new(format!("{count} tokens, masked"), peaked(&mut random, count), params.clone());
-                choices.push(Choice { mask: Some(mask), softcap, ..choice });
-            }
-        }
-    }
-    // All that the mask allows is banned; a logit that the mask hides is not a number.
-    let params = SamplingParams { logit_bias: ban(0..1), ..greedy.clone() };
-    choices.push(Choice { mask: Some(vec![1]), ..Choice::new("masked and banned", vec![1.0, 2.0, 3.0], params) });
-    for params in [greedy.clone(), draw(1)] {
-        let logits = vec![1.0, f32::NAN, 3.0, 4.0, 5.0];
-        choices.push(Choice { mask: Some(vec![0b100]), ..Choice::new("a masked logit is NaN", logits, params) });
-    }
+    choices.extend(masked(&mut random));
     // Logits that are not numbers.
     for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
         for params in [greedy.clone(), chat(1), SamplingParams { logit_bias: ban(3..4), ..greedy.clone() }] {
