@@ -209,7 +209,7 @@ fn masked(random: &mut Random) -> Vec<Choice> {
         }
     }
     // All that the mask allows is banned; a logit that the mask hides is not a number.
-    let params = SamplingParams { logit_bias: vec![(0, f32::NEG_INFINITY)], ..greedy.clone() };
+    let params = SamplingParams { logit_bias: vec![(0, f32::NEG_INFINITY)], ..SamplingParams::default() };
     choices.push(Choice { mask: Some(vec![1]), ..Choice::new("masked and banned", vec![1.0, 2.0, 3.0], params) });
     for params in [greedy, draw(1)] {
         let logits = vec![1.0, f32::NAN, 3.0, 4.0, 5.0];
