@@ -15,7 +15,7 @@ impl Engine {
     /// A request of `chat.completions.create`.
     pub fn chat(&self, request: JsValue) -> JsResult<Chat> {
         let request = from_js("request", request)?;
-        self.answer(|engine| Session::chat(engine, &request))
+        self.answer(|engine| Session::chat(engine, &request, None))
     }
 
     /// A request of `completions.create`.

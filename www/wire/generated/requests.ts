@@ -24,11 +24,14 @@ export interface ChatRequest {
   top_logprobs?: number | null;
   /** How long the model thinks, where its template knows of it: `none` turns thinking off. */
   reasoning_effort?: ReasoningEffort | null;
-  /** What the reply must be. Text is all that can be promised: anything else is refused. */
+  /**
+   * What the reply must be: text by default; JSON, by a schema or any object; or, Sotto's own, what a regular expression
+   * matches or a grammar derives. What cannot be kept is refused.
+   */
   response_format?: ResponseFormat;
   /** What the model may call. */
   tools?: ChatTool[];
-  /** Whether it may: `auto` by default, `none` hides the tools from it. What would force a call is refused. */
+  /** Whether it may: `auto` by default, `none` hides the tools from it, `required` or a tool's name makes it. */
   tool_choice?: ToolChoice;
   /** Whether a reply may hold several calls. */
   parallel_tool_calls?: boolean;
@@ -72,6 +75,8 @@ export interface ChatRequest {
   };
   /** What to do with a conversation that leaves no room for a reply. */
   overflow?: Overflow;
+  /** How the model thinks. */
+  reasoning?: { max_tokens?: number | null } | null;
   /** There is one model: the loaded one. */
   model?: string;
   /** Nobody is billed or watched. */
@@ -174,4 +179,6 @@ export interface SottoOptions {
   };
   /** What to do with a conversation that leaves no room for a reply. */
   overflow?: Overflow;
+  /** How the model thinks. */
+  reasoning?: { max_tokens?: number | null } | null;
 }
