@@ -16,7 +16,7 @@ pub const NESTING: usize = 50;
 pub const LENGTH: u64 = 100_000;
 /// `minItems`, `maxItems`, `minProperties` and `maxProperties`.
 pub const ITEMS: u64 = 10_000;
-/// Numbers beyond are not told apart by readers of JSON that keep them as floats.
+/// Numbers from here on are not told apart by readers of JSON that keep them as floats.
 pub const NUMBER: f64 = 9_007_199_254_740_992.0;
 /// What a compilation may need of the stack, for the limits above.
 pub const STACK_BYTES: usize = 32 << 20;

@@ -148,7 +148,7 @@ impl<'a> Reader<'a> {
             },
             Rule::Bound => match values::bound(value) {
                 Some(()) => same(value.clone()),
-                None => self.leave(keyword, at, "is no number between -9007199254740992 and 9007199254740992"),
+                None => self.leave(keyword, at, "is no number of less than 9007199254740992"),
             },
             Rule::Length => self.count(keyword, value, at, limits::LENGTH),
             Rule::Count => self.count(keyword, value, at, limits::ITEMS),

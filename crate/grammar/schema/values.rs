@@ -43,7 +43,7 @@ fn is_unwritable(c: char) -> bool {
 
 /// Whether it may bound a number.
 pub fn bound(value: &Value) -> Option<()> {
-    let fits = value.is_boolean() || value.as_f64().is_some_and(|number| number.abs() <= limits::NUMBER);
+    let fits = value.is_boolean() || value.as_f64().is_some_and(|number| number.abs() < limits::NUMBER);
     fits.then_some(())
 }
 
