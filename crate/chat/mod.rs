@@ -6,10 +6,12 @@
 //! [`parse`] tells content, reasoning and calls apart in what they write, by the model's [`forms`] and [`reasoning`];
 //! `turn` and `text` make answers of it, in the shapes of [`reply`]; [`errors`] says what failures are called.
 
+pub mod constrain;
 pub mod errors;
 pub mod fit;
 pub mod forms;
 pub mod grammar;
+mod known;
 // Of programs that have all in them; a page loads the module of grammars apart.
 #[cfg(not(target_arch = "wasm32"))]
 pub mod linked;

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 
+use super::constrain::{self, Calling, Wanted};
 use super::request::{ChatRequest, Common, CompletionRequest, ReasoningEffort, SottoSampling};
 use crate::bail;
 use crate::base::error::Result;
@@ -15,20 +16,15 @@ use crate::text::template::RenderOptions;
 const COMPLETION_TOKENS: u32 = 16;
 
 impl ChatRequest {
+    /// Whether its replies may be held to a grammar (`www/worker/grammar.ts` asks the same).
+    pub fn may_take_grammars(&self) -> bool {
+        let formatted = self.response_format.as_ref().is_some_and(|format| format["type"] != "text");
+        let called = self.tools.as_ref().is_some_and(|tools| !tools.is_empty());
+        formatted || (called && self.tool_choice.as_ref().is_none_or(|choice| choice != "none"))
+    }
+
     /// `BadOption` for what is asked for and cannot be promised.
     pub fn options(&self) -> Result<GenerateOptions> {
-        match &self.response_format {
-            Some(format) if format["type"] != "text" => {
-                bail!(BadOption, "response_format.type is {}; give \"text\".", format["type"])
-            }
-            _ => {}
-        }
-        match &self.tool_choice {
-            Some(choice) if choice != "auto" && choice != "none" => {
-                bail!(BadOption, "tool_choice asks for a call, which nothing enforces; give \"auto\" or \"none\".")
-            }
-            _ => {}
-        }
         if self.top_logprobs.is_some() && self.logprobs != Some(true) {
             bail!(BadOption, "top_logprobs is given without logprobs; set logprobs to true.");
         }
@@ -36,6 +32,28 @@ impl ChatRequest {
         options.max_tokens = self.max_completion_tokens.or(self.common.max_tokens);
         options.logprobs = self.logprobs.unwrap_or(false).then(|| self.top_logprobs.unwrap_or(0));
         Ok(options)
+    }
+
+    /// What its replies must be. `BadOption` for what they cannot be.
+    pub fn wanted(&self) -> Result<Wanted> {
+        let format = self.response_format.as_ref().map_or(Ok(None), constrain::format_of)?;
+        let calling = match &self.tool_choice {
+            None => Calling::Auto,
+            Some(choice) if choice == "auto" || choice == "none" => Calling::Auto,
+            Some(choice) if choice == "required" => Calling::Forced(None),
+            Some(choice) => match choice["function"]["name"].as_str().filter(|_| choice["type"] == "function") {
+                Some(name) => Calling::Forced(Some(name.into())),
+                None => bail!(
+                    BadOption,
+                    "tool_choice is not understood; give \"auto\", \"none\", \"required\" or {{type: \"function\", function: {{name}}}}."
+                ),
+            },
+        };
+        if matches!(calling, Calling::Forced(_)) && self.offered().is_none() {
+            bail!(BadOption, "tool_choice asks for a call, but there are no tools; give some.");
+        }
+        let thought_tokens = self.sotto.reasoning.and_then(|reasoning| reasoning.max_tokens);
+        Ok(Wanted { format, calling, thought_tokens })
     }
 
     /// The tools that the model is told of.

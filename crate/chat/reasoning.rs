@@ -66,7 +66,12 @@ impl ReasoningForm {
     /// How this template's model thinks: what the template renders or says; else `<think>`, which models without a word of
     /// it in their template write too. `variables`: as for the reply itself.
     pub fn of(template: &ChatTemplate, variables: &Map<String, Json>) -> ReasoningForm {
-        ReasoningForm::derive(template, variables).unwrap_or_else(|| ReasoningForm::tags(&TAGS[6]))
+        ReasoningForm::derive(template, variables).unwrap_or_else(ReasoningForm::fallback)
+    }
+
+    /// `<think>`.
+    pub fn fallback() -> ReasoningForm {
+        ReasoningForm::tags(&TAGS[6])
     }
 
     /// `None` where the template has no reasoning.
@@ -85,6 +90,17 @@ impl ReasoningForm {
 
     fn tags((open, close): &(&str, &str)) -> ReasoningForm {
         ReasoningForm { open: (*open).into(), close: (*close).into(), markup: Vec::new() }
+    }
+
+    /// What stands before the reply itself, where that has markup: behind a thought, or at once after the prompt.
+    pub fn lead(&self, after_thought: bool, prompt: &str) -> String {
+        let is_turn = |text: &&String| text.ends_with("assistant");
+        let opens = |text: &&String| !is_turn(text) && !text.contains("END") && **text != self.close;
+        let Some(open) = self.markup.iter().find(opens) else { return String::new() };
+        if !after_thought {
+            return if prompt.trim_end().ends_with(open.trim()) { String::new() } else { open.clone() };
+        }
+        self.markup.iter().find(is_turn).cloned().unwrap_or_default() + open
     }
 
     /// Whether a rendered prompt ends inside reasoning, so that the reply starts with it.

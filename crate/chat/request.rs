@@ -29,13 +29,14 @@ pub struct ChatRequest {
     /// How long the model thinks, where its template knows of it: `none` turns thinking off.
     #[schemars(extend("tsType" = "ReasoningEffort | null"))]
     pub reasoning_effort: Option<ReasoningEffort>,
-    /// What the reply must be. Text is all that can be promised: anything else is refused.
+    /// What the reply must be: text by default; JSON, by a schema or any object; or, Sotto's own, what a regular expression
+    /// matches or a grammar derives. What cannot be kept is refused.
     #[schemars(with = "Map<String, Value>", extend("tsType" = "ResponseFormat"))]
     pub response_format: Option<Value>,
     /// What the model may call.
     #[schemars(extend("tsType" = "ChatTool[]"))]
     pub tools: Option<Vec<Value>>,
-    /// Whether it may: `auto` by default, `none` hides the tools from it. What would force a call is refused.
+    /// Whether it may: `auto` by default, `none` hides the tools from it, `required` or a tool's name makes it.
     #[schemars(with = "ToolChoice", extend("tsType" = "ToolChoice"))]
     pub tool_choice: Option<Value>,
     /// Whether a reply may hold several calls.
@@ -160,6 +161,19 @@ pub struct SottoOptions {
     pub chat_template_kwargs: Map<String, Value>,
     /// What to do with a conversation that leaves no room for a reply.
     pub overflow: Overflow,
+    /// How the model thinks.
+    #[schemars(extend("tsType" = "{ max_tokens?: number | null } | null"))]
+    pub reasoning: Option<Reasoning>,
+}
+
+/// How a model thinks.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(inline)]
+pub struct Reasoning {
+    /// The longest thought, in tokens: then it is ended by the model's own closing tag, and the reply begins. By default
+    /// the model ends it.
+    pub max_tokens: Option<u32>,
 }
 
 /// `error` refuses it; `trim` drops the oldest turns, and the reply tells which.

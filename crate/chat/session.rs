@@ -3,7 +3,9 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use super::constrain::Plan;
 use super::fit::{self, Fitted};
+use super::grammar::Grammars;
 use super::reply::{
     ChatCompletion, ChatCompletionChunk, Completion, CompletionUsage, FinishDetails, Head, Limit, TokenLogprob,
     TopLogprob,
@@ -115,6 +117,8 @@ pub struct Session {
     output: Output,
     kind: Kind,
     options: GenerateOptions,
+    /// What its replies must be.
+    plan: Option<Rc<Plan>>,
     /// The tokens of each: a chat has one.
     prompts: Vec<Vec<u32>>,
     /// Replies to each.
@@ -132,19 +136,22 @@ pub struct Session {
 }
 
 impl Session {
-    /// Checks the request and begins its first reply; nothing is computed yet.
+    /// Checks the request and begins its first reply; nothing is computed yet. Without `grammars`, what only they can keep
+    /// is refused, and calls are as the model writes them.
     ///
     /// Errors: `BadOption` for what cannot be done; those of the template and the context.
-    pub fn chat(engine: &mut Engine, request: &ChatRequest) -> Result<Session> {
+    pub fn chat(engine: &mut Engine, request: &ChatRequest, grammars: Option<Rc<dyn Grammars>>) -> Result<Session> {
         let mut options = request.options()?;
+        let wanted = request.wanted()?;
         let mut writing = Writing::of(engine, request)?;
         options.keep_special = writing.reads_special(&engine.tokenizer);
         let overflow = request.sotto.overflow;
         let Fitted { tokens, dropped } = fit::fit(engine, &request.messages, &writing, overflow, options.max_tokens)?;
         let end = &tokens[tokens.len().saturating_sub(PROMPT_END)..];
         writing.prompt = engine.tokenizer.decode(end, true);
+        let plan = Plan::new(wanted, &writing, &engine.tokenizer, grammars)?;
         let replies = ChatReplies::new(request, writing, dropped);
-        Session::new(engine, Kind::Chat(Box::new(replies)), &request.common, options, vec![tokens])
+        Session::new(engine, Kind::Chat(Box::new(replies)), &request.common, options, plan, vec![tokens])
     }
 
     /// As [`Session::chat`].
@@ -153,7 +160,7 @@ impl Session {
         let prompts = text::prompts(engine, request)?;
         let echoed = if request.echo == Some(true) { text::texts(engine, request, &prompts) } else { Vec::new() };
         let replies = TextReplies::new(echoed, request.common.n.unwrap_or(1) as usize);
-        Session::new(engine, Kind::Text(replies), &request.common, options, prompts)
+        Session::new(engine, Kind::Text(replies), &request.common, options, None, prompts)
     }
 
     fn new(
@@ -161,6 +168,7 @@ impl Session {
         kind: Kind,
         common: &Common,
         options: GenerateOptions,
+        plan: Option<Rc<Plan>>,
         prompts: Vec<Vec<u32>>,
     ) -> Result<Session> {
         let name = match kind {
@@ -177,6 +185,7 @@ impl Session {
             output: Output { head, streams: common.streams(), tells_usage: common.tells_usage() },
             kind,
             options,
+            plan,
             prompts,
             n: common.n.unwrap_or(1) as usize,
             done: 0,
@@ -238,7 +247,8 @@ impl Session {
         let mut options = self.options.clone();
         options.sampling.seed = options.sampling.seed.wrapping_add((self.done % self.n) as u64);
         let prompt = self.prompts[self.done / self.n].clone();
-        let generation = Generation::with_tokens(engine, prompt, options)?;
+        let constraint = self.plan.as_ref().map(Plan::reply);
+        let generation = Generation::constrained(engine, prompt, options, constraint)?;
         self.stop.is_for(generation.cancel_handle());
         self.told = 0;
         self.current = Some(generation);

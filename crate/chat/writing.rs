@@ -1,11 +1,17 @@
 //! How a model writes a turn: what a request's messages become for its template, and how its replies are taken apart.
 
+use std::cell::Cell;
+use std::rc::Rc;
+
 use serde_json::Value;
 
 use super::forms::Form;
+use super::forms::grammar::{Control, Grammar};
+use super::known::Known;
 use super::parse::Parser;
 use super::reasoning::ReasoningForm;
 use super::request::ChatRequest;
+use crate::bail;
 use crate::base::error::Result;
 use crate::run::engine::Engine;
 use crate::text::template::RenderOptions;
@@ -15,12 +21,12 @@ use crate::text::tokenizer::Tokenizer;
 #[derive(Clone, Debug)]
 pub struct Writing {
     options: RenderOptions,
-    /// `None` where nothing is called, nor was.
-    form: Option<Form>,
-    reasoning: ReasoningForm,
+    known: Rc<Known>,
     tools: Vec<Value>,
     /// Whether a reply may hold several calls.
     pub parallel: bool,
+    /// Whether a grammar holds the calls of the reply under way to their form.
+    pub held_to: Rc<Cell<bool>>,
     /// The end of the rendered prompt: it may have opened a thought, or a call.
     pub prompt: String,
 }
@@ -35,18 +41,49 @@ impl Writing {
         let called = request.messages.as_array().into_iter().flatten();
         let called = called.into_iter().any(|message| message["role"] == "tool" || message["tool_calls"].is_array());
         Ok(Writing {
-            form: (called || !tools.is_empty()).then(|| Form::of(&template, &options.extra)),
-            reasoning: ReasoningForm::of(&template, &options.extra),
+            known: Known::of(&template, &options.extra, called || !tools.is_empty()),
             parallel: request.parallel_tool_calls.unwrap_or(true),
+            held_to: Rc::default(),
             prompt: String::new(),
             options,
             tools,
         })
     }
 
+    /// How calls are written; `None` where nothing is called, nor was.
+    pub fn form(&self) -> Option<&Form> {
+        self.known.form.as_ref()
+    }
+
+    /// How thoughts are written.
+    pub fn reasoning(&self) -> &ReasoningForm {
+        &self.known.reasoning
+    }
+
+    /// Whether something may be called.
+    pub fn has_tools(&self) -> bool {
+        !self.tools.is_empty()
+    }
+
+    /// Whether the prompt has opened a thought.
+    pub fn opens_thought(&self) -> bool {
+        self.reasoning().opened_by(&self.prompt)
+    }
+
+    /// Whether the reply may open one: the template knows of thoughts, and the prompt has not ended one already.
+    pub fn may_think(&self) -> bool {
+        self.known.thinks && !self.prompt.trim_end().ends_with(self.reasoning().close.trim())
+    }
+
+    /// The grammar of calls, of one tool or of all, behind a text. Errors: those of [`Grammar::text`].
+    pub fn grammar(&self, before: &str, name: Option<&str>, control: Control<'_>) -> Result<String> {
+        let Some(form) = self.form() else { bail!(Internal, "Calls were to be constrained where there are none.") };
+        Grammar { form, tools: &self.tools, name, several: form.several && self.parallel, before }.text(control)
+    }
+
     /// The tokens of these messages: those of the template, with what it lacks of tools told in words.
     pub fn tokens(&self, engine: &Engine, messages: &Value) -> Result<Vec<u32>> {
-        match (&self.form, messages.as_array()) {
+        match (self.form(), messages.as_array()) {
             (Some(form), Some(list)) => engine.encode_chat(&form.messages(list, &self.tools).into(), &self.options),
             _ => engine.encode_chat(messages, &self.options),
         }
@@ -54,15 +91,19 @@ impl Writing {
 
     /// Whether control tokens, which are no part of a reply's text otherwise, tell its parts apart.
     pub fn reads_special(&self, tokenizer: &Tokenizer) -> bool {
-        let calls =
-            self.form.iter().flat_map(|form| [form.open.as_str(), &form.before, form.short().unwrap_or_default()]);
-        let thoughts = [self.reasoning.open.as_str(), &self.reasoning.close];
-        let texts = calls.chain(thoughts).chain(self.reasoning.markup.iter().map(String::as_str));
+        let calls = self
+            .form()
+            .into_iter()
+            .flat_map(|form| [form.open.as_str(), &form.before, form.short().unwrap_or_default()]);
+        let reasoning = self.reasoning();
+        let thoughts = [reasoning.open.as_str(), &reasoning.close];
+        let texts = calls.chain(thoughts).chain(reasoning.markup.iter().map(String::as_str));
         texts.map(str::trim_start).any(|text| tokenizer.starts_with_control(text))
     }
 
     /// Takes one reply apart.
     pub fn parser(&self) -> Parser {
-        Parser::new(self.form.as_ref().unwrap_or(&Form::default()), &self.reasoning, &self.tools, &self.prompt)
+        Parser::new(self.form().unwrap_or(&Form::default()), self.reasoning(), &self.tools, &self.prompt)
+            .held_to(self.held_to.clone())
     }
 }

@@ -127,6 +127,13 @@ impl Prepared {
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
+
+    fn gpu(&self) -> Option<&gpu::Prepared> {
+        match self {
+            Prepared::Gpu(prepared) => Some(prepared),
+            Prepared::Cpu(_) => None,
+        }
+    }
 }
 
 /// Results that were not read yet, the oldest first.
@@ -282,17 +289,20 @@ impl Device {
     pub async fn run_into(
         &mut self,
         ring: &mut Ring,
-        recordings: [&Prepared; 2],
+        recordings: &[&Prepared],
         source: BufferId,
         cancel: &Cancel,
     ) -> Result<()> {
-        match (self, ring, recordings) {
-            (Device::Gpu(gpu), Ring::Gpu(ring), [Prepared::Gpu(a), Prepared::Gpu(b)]) => {
-                gpu.run_into(ring, &[a, b], source)
+        match (self, ring) {
+            (Device::Gpu(gpu), Ring::Gpu(ring)) => {
+                let all: Option<Vec<&gpu::Prepared>> = recordings.iter().map(|prepared| prepared.gpu()).collect();
+                all.map_or_else(foreign, |all| gpu.run_into(ring, &all, source))
             }
-            (Device::Cpu(cpu), Ring::Cpu(ring), [Prepared::Cpu(a), Prepared::Cpu(b)]) => {
-                cpu.run(a, cancel).await?;
-                cpu.run(b, cancel).await?;
+            (Device::Cpu(cpu), Ring::Cpu(ring)) => {
+                for prepared in recordings {
+                    let Prepared::Cpu(recording) = prepared else { return foreign() };
+                    cpu.run(recording, cancel).await?;
+                }
                 ring.push(cpu.read(source, ring.bytes()))
             }
             _ => foreign(),

@@ -1,4 +1,5 @@
-//! Lark's grammars: schemas in them (`%json {…}`) are held to the same rules as those that stand alone.
+//! Lark's grammars: schemas in them (`%json {…}`) are held to the same rules as those that stand alone. Their `x-guidance`
+//! says how they are written, and with `"lenient": true` that what is not enforced is left out.
 
 use serde_json::{Deserializer, Value};
 
@@ -28,11 +29,13 @@ pub fn checked(grammar: &str) -> Result<String> {
             Some(Err(e)) => refuse!("The grammar's %json in line {line} is not followed by JSON ({e})."),
             None => refuse!("The grammar's %json in line {line} is not followed by JSON."),
         };
-        let mut schema = schema::normal(&schema, false)
+        let style = schema.get(schema::STYLE).filter(|style| style.is_object());
+        let lenient = style.is_some_and(|style| style["lenient"] == true);
+        let mut normal = schema::normal(&schema, lenient)
             .map_err(|Refused(why)| Refused(format!("In the grammar's %json in line {line}: {why}")))?;
-        schema::set_style(&mut schema, false);
+        schema::set_style(&mut normal, style, lenient);
         out.push(' ');
-        out.push_str(&schema.to_string());
+        out.push_str(&normal.to_string());
         rest = &after[values.byte_offset()..];
     }
     out.push_str(rest);

@@ -79,7 +79,7 @@ impl Spec {
 }
 
 fn json(mut schema: Value, lenient: bool) -> TopLevelGrammar {
-    schema::set_style(&mut schema, lenient);
+    schema::set_style(&mut schema, None, lenient);
     TopLevelGrammar::from_grammar(GrammarWithLexer::from_json_schema(schema))
 }
 

@@ -8,6 +8,7 @@ use crate::device::recording::Recording;
 use crate::device::{Device, Prepared, Ring};
 use crate::kernels::table::sample_take::{self, State};
 use crate::model::forward::Model;
+use crate::run::constraint::Constraint;
 use crate::run::sampler::{Limits, Mode, Sampler, SamplingParams, Shape};
 
 /// A token that the device sampled.
@@ -26,7 +27,10 @@ pub struct Decoder {
     recordings: Vec<Recording>,
     samplings: [Option<Prepared>; Mode::ALL.len()],
     ring: Ring,
+    /// How the generation samples, without a mask.
     mode: Mode,
+    /// Only what a mask allows may be chosen.
+    masked: bool,
     /// Steps that may still be submitted.
     left: u32,
     /// One step at a time, so that the logits it chose from can be read.
@@ -55,6 +59,7 @@ impl Decoder {
             samplings: Default::default(),
             ring,
             mode: Mode::Greedy,
+            masked: false,
             left: 0,
             alone: false,
             position: 0,
@@ -75,10 +80,11 @@ impl Decoder {
         Ok(())
     }
 
-    /// Begins a generation after these tokens; steps of another that are under way are forgotten.
+    /// Begins a generation after these tokens, or goes on with one; steps that are under way are forgotten.
     pub fn start(&mut self, device: &mut Device, params: &SamplingParams, prompt: &[u32], limits: &Limits) {
         self.stop();
         self.mode = params.mode();
+        self.masked = limits.masked;
         self.left = limits.limit.saturating_sub(prompt.len() as u32);
         self.alone = limits.alone;
         // The first step is the prompt's own last row.
@@ -106,16 +112,39 @@ impl Decoder {
         self.position
     }
 
-    /// Submits a step: a forward pass whose first logits are the next token's, and the sampling of it. `Aborted` where
-    /// the work was cancelled meanwhile.
-    pub async fn submit(&mut self, device: &mut Device, forward: &Prepared, cancel: &Cancel) -> Result<()> {
+    /// Whether steps from now on choose under a mask; no step is under way. `Aborted` where the work was cancelled
+    /// meanwhile.
+    pub async fn set_masked(&mut self, masked: bool, device: &mut Device, cancel: &Cancel) -> Result<()> {
+        if self.masked != masked {
+            self.prepare(self.mode.under(masked), device, cancel).await?;
+            self.sampler.set_masked(masked, device);
+            self.masked = masked;
+        }
+        Ok(())
+    }
+
+    /// Submits a step: a forward pass whose first logits are the next token's, and the sampling of it. What `mask` allows
+    /// is worked out while the device computes the pass. `Aborted` where the work was cancelled meanwhile; the mask's own
+    /// errors, and `BadOption` where it allows nothing.
+    pub async fn submit(
+        &mut self,
+        device: &mut Device,
+        forward: &Prepared,
+        mask: Option<&mut dyn Constraint>,
+        cancel: &Cancel,
+    ) -> Result<()> {
         self.left = self.left.saturating_sub(1);
         self.position += 1;
-        let Some(sampling) = &self.samplings[self.mode as usize] else {
+        let Some(sampling) = &self.samplings[self.mode.under(self.masked) as usize] else {
             bail!(Internal, "A token was to be sampled in a way that had not been made ready.");
         };
-        let passes = [forward, sampling];
-        device.run_into(&mut self.ring, passes, self.sampler.state_buffer(), cancel).await
+        let state = self.sampler.state_buffer();
+        let Some(constraint) = mask else {
+            return device.run_into(&mut self.ring, &[forward, sampling], state, cancel).await;
+        };
+        device.run(forward, cancel).await?;
+        self.sampler.mask(&constraint.mask()?, device)?;
+        device.run_into(&mut self.ring, &[sampling], state, cancel).await
     }
 
     /// The token of the oldest step under way. `BadLogits` where its logits are not numbers, `BadOption` where biases
@@ -124,6 +153,9 @@ impl Decoder {
         let state: State = bytemuck::pod_read_unaligned(&device.result(&mut self.ring).await?);
         match state.status {
             sample_take::BAD_LOGITS => Err(bad_logits(device)),
+            sample_take::ALL_BANNED if self.masked => {
+                bail!(BadOption, "logitBias bans every token that what the reply must be allows")
+            }
             sample_take::ALL_BANNED => bail!(BadOption, "logitBias bans every token that the model could choose"),
             status => Ok(Sampled { token: state.token, stops: status == sample_take::STOPPED }),
         }

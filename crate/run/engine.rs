@@ -1,5 +1,7 @@
 //! What is loaded, and the one piece of work that it does at a time: a batch, or a generation's prompt and tokens.
 
+use std::sync::Arc;
+
 use crate::bail;
 use crate::base::cancel::Cancel;
 use crate::base::error::Result;
@@ -8,6 +10,7 @@ use crate::device::memory::Memory;
 use crate::model::forward::{Model, Shape};
 use crate::model::store::SequenceId;
 use crate::run::batch::Batch;
+use crate::run::constraint::Constraint;
 use crate::run::decode::{self, Decoder, Sampled};
 use crate::run::passes::Passes;
 use crate::run::prefix;
@@ -27,7 +30,7 @@ pub struct Engine {
     /// Its network, weights and cache.
     pub model: Model,
     /// Its tokenizer.
-    pub tokenizer: Tokenizer,
+    pub tokenizer: Arc<Tokenizer>,
     /// Kept as source: a broken template is an error only for who needs it.
     pub templates: Templates,
     /// `general.name` of the file, or what stands for it.
@@ -61,7 +64,7 @@ impl Engine {
             reason: String::new(),
             schedule: Schedule::new(model.sizes.max_rows, model.sizes.max_outputs),
             model,
-            tokenizer,
+            tokenizer: Arc::new(tokenizer),
             templates,
             name: String::new(),
             types: Vec::new(),
@@ -153,37 +156,67 @@ impl Engine {
         self.device.idle().await
     }
 
-    /// Runs the last rows of a prompt and samples the token after them; [`Engine::next_token`] gives it.
-    pub(crate) async fn prefill_and_sample(
+    /// Schedules what follows the first `done` tokens of a sequence and was not sampled by the device; its steps that are
+    /// under way are forgotten. What has been computed of it since then is computed again.
+    pub(crate) fn go_on(&mut self, sequence: SequenceId, tokens: &[u32], done: usize) -> Result<()> {
+        self.decoder.stop();
+        self.make_room(tokens.len() as u32)?;
+        self.schedule.add(sequence, done as u32, &tokens[done..], true);
+        Ok(())
+    }
+
+    /// The next rows of what [`Engine::go_on`] scheduled: a few are computed as decoded ones are.
+    pub(crate) fn next_rows(&mut self) -> Result<Batch> {
+        let Some(mut batch) = self.schedule.next_batch() else {
+            bail!(Internal, "Tokens were to be computed, but none were scheduled.");
+        };
+        batch.prefill = !Shape::are_few(batch.rows.len()) && !self.model.net.sees_ahead();
+        Ok(batch)
+    }
+
+    /// Runs the last rows of a text and samples the token after them, of what `mask` allows; [`Engine::next_token`] gives
+    /// it.
+    pub(crate) async fn compute_and_sample(
         &mut self,
         batch: &Batch,
         sampling: &SamplingParams,
-        prompt: &[u32],
+        text: &[u32],
         limits: &Limits,
+        mask: Option<&mut dyn Constraint>,
     ) -> Result<()> {
-        self.decoder.prepare(sampling.mode(), &self.device, &self.current).await?;
+        self.decoder.prepare(sampling.mode().under(mask.is_some()), &self.device, &self.current).await?;
         let shape = self.load(batch).await?;
-        self.decoder.start(&mut self.device, sampling, prompt, limits);
+        self.decoder.start(&mut self.device, sampling, text, limits);
         // From here on the batch is the one row that sampling writes, and all of it wants logits.
-        self.decoder.submit(&mut self.device, self.passes.get(shape), &self.current).await
+        self.decoder.submit(&mut self.device, self.passes.get(shape), mask, &self.current).await
     }
 
-    /// The next token of the generation; later ones are submitted meanwhile.
-    pub(crate) async fn next_token(&mut self) -> Result<Sampled> {
-        if !self.decodes() {
+    /// The next token of the generation. Where anything may come, later ones are submitted meanwhile; under a mask each
+    /// waits for the one before.
+    pub(crate) async fn next_token(&mut self, mut mask: Option<&mut dyn Constraint>) -> Result<Sampled> {
+        let stepped = mask.is_some();
+        if self.decoder.is_waiting() && (stepped || !self.decodes()) {
             // The first waits for no kernel of those after it.
-            if self.decoder.is_waiting() {
-                return self.decoder.next(&self.device).await;
-            }
-            self.prepare_decode().await?;
+            return self.decoder.next(&self.device).await;
         }
-        while self.decoder.takes_more() {
+        self.prepare_decode().await?;
+        self.decoder.set_masked(stepped, &mut self.device, &self.current).await?;
+        while self.decoder.takes_more() && !(stepped && self.decoder.is_waiting()) {
             let position = self.decoder.position();
             self.make_room(position + 1)?;
             let shape = self.decode_shape(position);
-            self.decoder.submit(&mut self.device, self.passes.get(shape), &self.current).await?;
+            let mask: Option<&mut dyn Constraint> = match &mut mask {
+                Some(mask) => Some(&mut **mask),
+                None => None,
+            };
+            self.decoder.submit(&mut self.device, self.passes.get(shape), mask, &self.current).await?;
         }
         self.decoder.next(&self.device).await
+    }
+
+    /// Whether tokens are under way that were not read yet.
+    pub(crate) fn is_ahead(&self) -> bool {
+        self.decoder.is_waiting()
     }
 
     /// Room for so many tokens in the sequence of the generation under way. Steps that were submitted before still find

@@ -1,5 +1,5 @@
-//! How likely a token was, and which were likelier: by the model's own logits, before bias, penalties, temperature and
-//! cuts.
+//! How likely a token was, and which were likelier: by the model's own logits, before bias, penalties, temperature, masks
+//! and cuts. A token that was forced is certain.
 
 /// Of one place of a reply.
 #[derive(Clone, Debug, PartialEq)]
@@ -10,6 +10,13 @@ pub struct Logprobs {
     pub logprob: f64,
     /// The likeliest tokens, the best first; of equals the lower id.
     pub top: Vec<(u32, f64)>,
+}
+
+impl Logprobs {
+    /// Of a token that had to come: nothing was computed of it, and it is the only one that could be told of.
+    pub fn certain(token: u32, n: usize) -> Logprobs {
+        Logprobs { token, logprob: 0.0, top: if n > 0 { vec![(token, 0.0)] } else { Vec::new() } }
+    }
 }
 
 /// Of a token, by the logits it was chosen by, and the best `n`.

@@ -135,6 +135,11 @@ pub enum Mode {
 impl Mode {
     /// Every mode, the cheapest first.
     pub const ALL: [Mode; 3] = [Mode::Greedy, Mode::Adjusted, Mode::Draw];
+
+    /// The one that does the same under a mask.
+    pub fn under(self, masked: bool) -> Mode {
+        if masked && self == Mode::Greedy { Mode::Adjusted } else { self }
+    }
 }
 
 impl SamplingParams {
@@ -176,6 +181,10 @@ pub struct Limits {
     pub limit: u32,
     /// Whether each token's logits are to be read before those of the next are computed.
     pub alone: bool,
+    /// Of the tokens that it starts after, so many are the reply's: the next draw is this one's.
+    pub step: u32,
+    /// Whether only what a mask allows may be chosen ([`Sampler::mask`]).
+    pub masked: bool,
 }
 
 /// The buffers of sampling.
@@ -200,7 +209,7 @@ impl Sampler {
         let n = shape.n_vocab as u64;
         let mut words = |label: &str, count: u64| memory.alloc(label, count * 4);
         Ok(Sampler {
-            options: words("sampling options", size_of::<Options>() as u64 / 4 + n.div_ceil(32))?,
+            options: words("sampling options", size_of::<Options>() as u64 / 4 + 2 * n.div_ceil(32))?,
             state: words("sampling state", size_of::<State>() as u64 / 4 + shape.context as u64 + 1)?,
             adjust: words("logit adjustments", 2 * n)?,
             values: words("adjusted logits", n)?,
@@ -243,7 +252,7 @@ impl Sampler {
         Ok(r)
     }
 
-    /// Writes what a generation after these tokens starts from. The parameters are valid.
+    /// Writes what a generation after these tokens starts from, or goes on from. The parameters are valid.
     pub fn start(&self, params: &SamplingParams, prompt: &[u32], limits: &Limits, memory: &mut dyn Memory) {
         let adjusts = params.has_penalties() || !params.logit_bias.is_empty();
         let options = Options {
@@ -259,6 +268,7 @@ impl Sampler {
             adjusts: adjusts as u32,
             seed: [params.seed as u32, (params.seed >> 32) as u32],
             limit: limits.limit,
+            masks: limits.masked as u32,
             ..Default::default()
         };
         let mut words = bytemuck::cast_slice(&[options]).to_vec();
@@ -267,7 +277,8 @@ impl Sampler {
         limits.stops.iter().for_each(|&id| words[head + id as usize / 32] |= 1 << (id % 32));
         memory.write(self.options, 0, bytemuck::cast_slice(&words));
 
-        let state = State { n: prompt.len() as u32, first_cell: limits.first_cell, ..Default::default() };
+        let Limits { step, first_cell, .. } = *limits;
+        let state = State { n: prompt.len() as u32, step, first_cell, ..Default::default() };
         memory.write(self.state, 0, bytemuck::bytes_of(&state));
         if !adjusts {
             return;
@@ -283,6 +294,31 @@ impl Sampler {
             memory.write(self.state, size_of::<State>() as u64, bytemuck::cast_slice(prompt));
         }
         memory.write(self.adjust, 0, bytemuck::cast_slice(&adjust));
+    }
+
+    /// From the next choice on only what a mask allows may be chosen, or anything again.
+    pub fn set_masked(&self, masked: bool, memory: &mut dyn Memory) {
+        memory.write(self.options, offset_of!(Options, masks) as u64, bytemuck::bytes_of(&u32::from(masked)));
+    }
+
+    /// What may be chosen next: bit `id % 32` of word `id / 32`. Words that are missing allow nothing, those beyond the
+    /// vocabulary say nothing. `BadOption` where nothing may be chosen.
+    pub fn mask(&self, allowed: &[u32], memory: &mut dyn Memory) -> Result<()> {
+        let n = self.shape.n_vocab as usize;
+        let mut words = allowed[..allowed.len().min(n.div_ceil(32))].to_vec();
+        words.resize(n.div_ceil(32), 0);
+        if let Some(last) = words.last_mut().filter(|_| !n.is_multiple_of(32)) {
+            *last &= (1 << (n % 32)) - 1;
+        }
+        if words.iter().all(|&word| word == 0) {
+            bail!(
+                BadOption,
+                "What the reply must be allows no token here; give a schema or grammar that text can fit."
+            );
+        }
+        let start = size_of::<Options>() + 4 * words.len();
+        memory.write(self.options, start as u64, bytemuck::cast_slice(&words));
+        Ok(())
     }
 
     /// The sequence's cells begin elsewhere from the next row on, which is in the batch already.

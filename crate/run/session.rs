@@ -8,12 +8,14 @@ use crate::base::cancel::Cancel;
 use crate::base::error::{Code, Result};
 use crate::base::platform::Instant;
 use crate::model::store::SequenceId;
+use crate::run::batch::Batch;
+use crate::run::constraint::{Commit, Constraint, Next};
 use crate::run::decode::Sampled;
 use crate::run::engine::{Engine, Prompt};
 use crate::run::logprobs::{self, Logprobs};
 use crate::run::sampler::{Limits, SamplingParams};
 use crate::text::stop::{Passed, StopMatcher};
-use crate::text::tokenizer::StreamDecoder;
+use crate::text::tokenizer::{StreamDecoder, Tokenizer};
 
 /// How a reply is made.
 #[derive(Clone, Debug, Default)]
@@ -110,6 +112,15 @@ pub struct Timings {
 /// One reply as it grows.
 pub struct Generation {
     options: GenerateOptions,
+    constraint: Option<Box<dyn Constraint>>,
+    /// What may come next, by the constraint.
+    going: Next,
+    /// Tokens that begin the reply, whatever the model would say.
+    forced: Vec<u32>,
+    /// The reply has gone on otherwise than the device did.
+    apart: bool,
+    /// Tokens that end it.
+    stops: Vec<u32>,
     /// The prompt's tokens.
     pub prompt: Vec<u32>,
     /// The reply's tokens so far.
@@ -146,6 +157,16 @@ impl Generation {
 
     /// As [`Generation::new`], from token ids.
     pub fn with_tokens(engine: &mut Engine, prompt: Vec<u32>, options: GenerateOptions) -> Result<Self> {
+        Self::constrained(engine, prompt, options, None)
+    }
+
+    /// As [`Generation::with_tokens`]; the reply is what the constraint lets it be, whose errors end it.
+    pub fn constrained(
+        engine: &mut Engine,
+        prompt: Vec<u32>,
+        options: GenerateOptions,
+        mut constraint: Option<Box<dyn Constraint>>,
+    ) -> Result<Self> {
         engine.check_length(&prompt)?;
         let n_vocab = engine.model.net.n_vocab;
         options.sampling.validate(n_vocab as usize)?;
@@ -163,13 +184,25 @@ impl Generation {
         let most = options.max_tokens.map_or(room, |most| room.min(most as usize));
         // Where tokens see those after them, what they are depends on those.
         let fresh = options.fresh || engine.model.net.sees_ahead();
-        let (sequence, cancel) = engine.begin_prompt(&prompt, most > 0, fresh)?;
+        let Commit { forced, next } = constraint.as_mut().map_or(Ok(Commit::default()), |it| it.start())?;
+        let mut stops = options.stop_tokens.clone();
+        if !options.ignore_eos {
+            // A tokenizer may know ids beyond the model's logits: those are never sampled.
+            stops.extend(engine.tokenizer.eog_ids().iter().filter(|&&id| id < n_vocab));
+        }
+        let samples = most > 0 && forced.is_empty();
+        let (sequence, cancel) = engine.begin_prompt(&prompt, samples, fresh)?;
         let done = engine.model.kv().get(sequence)?.tokens.len();
         Ok(Generation {
             stop: StopMatcher::new(options.stop.clone()),
             decoder: StreamDecoder::new(options.keep_special),
             most,
             options,
+            constraint,
+            going: next,
+            forced,
+            apart: false,
+            stops,
             prompt,
             tokens: Vec::new(),
             text: String::new(),
@@ -235,42 +268,132 @@ impl Generation {
         if self.cancel.is_cancelled() {
             return Ok(self.end(FinishReason::Abort, Vec::new()));
         }
+        if self.forced.is_empty() && self.going == Next::End {
+            return Ok(self.end(FinishReason::Stop, Vec::new()));
+        }
         if self.done < self.prompt.len() {
             return self.prefill(engine).await;
         }
         if self.tokens.len() >= self.most {
             return Ok(self.end(FinishReason::Length, Vec::new()));
         }
+        let mut new = New::default();
+        if !self.forced.is_empty() {
+            let forced = std::mem::take(&mut self.forced);
+            let commit = Commit { forced, next: self.going };
+            self.obey(&engine.tokenizer, commit, &mut new)?;
+            return Ok(self.told(new));
+        }
         let Sampled { token, stops } = match self.next.take() {
             Some(first) => first,
-            None => engine.next_token().await?,
+            None if self.apart => self.catch_up(engine).await?,
+            None => engine.next_token(mask(&mut self.constraint, self.going)).await?,
         };
         if let Some(n) = self.options.logprobs {
             let logits = engine.logits(1).await?;
             self.logprobs.push(logprobs::of(&logits, token, n as usize));
         }
-        // It came of the token before, whose keys and values are therefore there. Those of tokens that were submitted
+        // It came of the tokens before, whose keys and values are therefore there. Those of tokens that were submitted
         // after it may be there too: they count only once they are read.
-        let before = self.tokens.len().saturating_sub(1);
-        engine.model.kv_mut().push(self.sequence, &self.tokens[before..]);
+        let known = engine.model.kv().get(self.sequence)?.tokens.len() - self.prompt.len();
+        engine.model.kv_mut().push(self.sequence, &self.tokens[known..]);
+        self.add(&engine.tokenizer, token, stops, &mut new);
+        if let Some(constraint) = self.constraint.as_mut().filter(|_| new.end.is_none()) {
+            let commit = constraint.commit(token)?;
+            self.obey(&engine.tokenizer, commit, &mut new)?;
+            self.apart |= self.going == Next::Masked && engine.is_ahead();
+        }
+        Ok(self.told(new))
+    }
+
+    /// A token of the reply.
+    fn add(&mut self, tokenizer: &Tokenizer, token: u32, stops: bool, new: &mut New) {
         self.tick();
         self.tokens.push(token);
-        let tokens = vec![token];
+        new.tokens.push(token);
         if stops {
-            return Ok(self.end(FinishReason::Stop, tokens));
+            new.text += &self.flush();
+            new.end = Some(FinishReason::Stop);
+            return;
         }
-        let piece = self.decoder.push(&engine.tokenizer, token);
+        let piece = self.decoder.push(tokenizer, token);
         let Passed { text, stopped } = self.stop.push(&piece);
         self.text.push_str(&text);
+        new.text += &text;
         if stopped {
             self.finished = true;
-            return Ok(Step::End { reason: FinishReason::Stop, text, tokens });
+            new.end = Some(FinishReason::Stop);
+        } else if self.options.max_tokens.is_some_and(|most| self.tokens.len() >= most as usize) {
+            new.text += &self.flush();
+            new.end = Some(FinishReason::Length);
         }
-        if self.options.max_tokens.is_some_and(|most| self.tokens.len() >= most as usize) {
-            let text = text + &self.flush();
-            return Ok(Step::End { reason: FinishReason::Length, text, tokens });
+    }
+
+    /// What the constraint says comes next. Forced tokens are part of the reply at once; they are computed with the token
+    /// that is sampled after them.
+    fn obey(&mut self, tokenizer: &Tokenizer, mut commit: Commit, new: &mut New) -> Result<()> {
+        while !commit.forced.is_empty() {
+            let mut last = Commit::default();
+            for token in commit.forced {
+                if new.end.is_some() || self.tokens.len() >= self.most {
+                    return Ok(());
+                }
+                if let Some(n) = self.options.logprobs {
+                    self.logprobs.push(Logprobs::certain(token, n as usize));
+                }
+                self.apart = true;
+                self.add(tokenizer, token, self.stops.contains(&token), new);
+                let Some(constraint) = &mut self.constraint else { return Ok(()) };
+                last = constraint.commit(token)?;
+            }
+            commit = last;
         }
-        Ok(Step::Token { text, tokens })
+        self.going = commit.next;
+        if new.end.is_none() && self.going == Next::End {
+            new.text += &self.flush();
+            new.end = Some(FinishReason::Stop);
+        }
+        Ok(())
+    }
+
+    fn told(&self, New { text, tokens, end }: New) -> Step {
+        match end {
+            Some(reason) => Step::End { reason, text, tokens },
+            None => Step::Token { text, tokens },
+        }
+    }
+
+    /// Computes the tokens that were not sampled, in as few passes as they fit in, and samples the one after them as if the
+    /// device had come to it by itself: by its place in the reply.
+    async fn catch_up(&mut self, engine: &mut Engine) -> Result<Sampled> {
+        let text = [&self.prompt[..], &self.tokens].concat();
+        let done = engine.model.kv().get(self.sequence)?.tokens.len();
+        engine.go_on(self.sequence, &text, done)?;
+        loop {
+            let batch = engine.next_rows()?;
+            if !batch.rows.iter().any(|row| row.logits) {
+                engine.prefill(&batch).await?;
+                self.cancel.check()?;
+                continue;
+            }
+            self.sample_after(engine, &batch, &text).await?;
+            self.apart = false;
+            return engine.next_token(mask(&mut self.constraint, self.going)).await;
+        }
+    }
+
+    /// Runs the last rows of prompt and reply and submits the sampling of what follows.
+    async fn sample_after(&mut self, engine: &mut Engine, batch: &Batch, text: &[u32]) -> Result<()> {
+        let limits = Limits {
+            first_cell: engine.model.kv().get(self.sequence)?.cells.first,
+            stops: self.stops.clone(),
+            limit: (self.prompt.len() + self.most) as u32,
+            alone: self.options.logprobs.is_some(),
+            step: (text.len() - self.prompt.len()) as u32,
+            masked: self.going == Next::Masked,
+        };
+        let mask = mask(&mut self.constraint, self.going);
+        engine.compute_and_sample(batch, &self.options.sampling, text, &limits, mask).await
     }
 
     async fn prefill(&mut self, engine: &mut Engine) -> Result<Step> {
@@ -280,18 +403,10 @@ impl Generation {
         };
         let end = self.done + batch.rows.len();
         if batch.rows.iter().any(|row| row.logits) {
-            let mut stops = self.options.stop_tokens.clone();
-            if !self.options.ignore_eos {
-                // A tokenizer may know ids beyond the model's logits: those are never sampled.
-                let known = engine.tokenizer.eog_ids().iter().filter(|&&id| id < engine.model.net.n_vocab);
-                stops.extend(known);
-            }
-            let first_cell = engine.model.kv().get(self.sequence)?.cells.first;
-            let alone = self.options.logprobs.is_some();
-            let limits = Limits { first_cell, stops, limit: (total + self.most) as u32, alone };
-            engine.prefill_and_sample(&batch, &self.options.sampling, &self.prompt, &limits).await?;
+            let prompt = self.prompt.clone();
+            self.sample_after(engine, &batch, &prompt).await?;
             // Waited for here, so that the times of prefill and decode are each their own.
-            self.next = Some(engine.next_token().await?);
+            self.next = Some(engine.next_token(mask(&mut self.constraint, self.going)).await?);
         } else {
             engine.prefill(&batch).await?;
         }
@@ -332,6 +447,23 @@ impl Generation {
         }
         self.text.push_str(&text);
         text
+    }
+}
+
+/// What a step adds to a reply.
+#[derive(Default)]
+struct New {
+    text: String,
+    tokens: Vec<u32>,
+    /// Why it is the last, if it is.
+    end: Option<FinishReason>,
+}
+
+/// Who says which tokens may come next, where not all may.
+fn mask(constraint: &mut Option<Box<dyn Constraint>>, next: Next) -> Option<&mut dyn Constraint> {
+    match (constraint, next) {
+        (Some(constraint), Next::Masked) => Some(&mut **constraint),
+        _ => None,
     }
 }
 

@@ -1,6 +1,7 @@
 // First step of sampling: each workgroup's best token. With ADJUST = 1 of the logits as the options change them:
 //   v = softcap * tanh(l / softcap) + bias;   v = v > 0 ? v / repeat : v * repeat;   v -= count * frequency + presence
-// with count how often the token is among the last last_n (the last two steps where it is at all).
+// with count how often the token is among the last last_n (the last two steps where it is at all). Where options.masks,
+// what is not in the mask is banned.
 // Shapes: logits, adjust (bias, count), values [V]; partials [groups]: an id, NONE where all are banned, or BAD where a
 // logit is not a number. Greedy choice needs no more than the partials; the draw needs values, and bins at zero.
 // Grid: (groups), a thread takes every (64 * groups)-th token.  Mirror: crate/kernels/sample/reference.rs
@@ -16,7 +17,14 @@
 const BIN_WORDS: u32 = 3072u;
 const NEG_INFINITY: u32 = 0xff800000u;
 
+fn is_masked(id: u32) -> bool {
+    return options.masks != 0u && ((options.bits[(params.n_vocab + 31u) / 32u + id / 32u] >> (id % 32u)) & 1u) == 0u;
+}
+
 fn adjusted(id: u32, logit: f32) -> f32 {
+    if is_masked(id) {
+        return BANNED;
+    }
     var v = clamp(logit, -1.0e30, 1.0e30);
     if params.softcap > 0.0 {
         v = params.softcap * tanh(clamp(v / params.softcap, -15.0, 15.0));

@@ -35,14 +35,14 @@ struct Options {
     seed: vec2<u32>,
     // Tokens, the prompt's included, after which the generation is over.
     limit: u32,
+    // 1: only tokens may be chosen whose bit is set in the second part of `bits`.
+    masks: u32,
     // So that what follows starts on a vector.
     pad0: u32,
     // As before.
     pad1: u32,
-    // As before.
-    pad2: u32,
-    // A bit a token: it ends the generation.
-    stops: array<u32>,
+    // A bit a token, twice: it ends the generation; it may be chosen. Each part begins with a word.
+    bits: array<u32>,
 }
 struct State {
     // The result of the last step, which is copied out: the token.

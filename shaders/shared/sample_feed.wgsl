@@ -27,7 +27,7 @@ fn feed(id: u32) {
     state.step += 1u;
     state.n = n + 1u;
     var status = GOING;
-    if ((options.stops[id / 32u] >> (id % 32u)) & 1u) == 1u {
+    if ((options.bits[id / 32u] >> (id % 32u)) & 1u) == 1u {
         status = STOPPED;
     } else if n + 1u >= options.limit {
         status = FULL;

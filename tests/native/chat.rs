@@ -16,7 +16,7 @@ use sotto::wire::step::Counted;
 fn session(engine: &mut Engine, request: &Value) -> Result<Session, Error> {
     match request.get("prompt") {
         Some(_) => Session::completion(engine, &serde_json::from_value(request.clone()).expect("a request")),
-        None => Session::chat(engine, &serde_json::from_value(request.clone()).expect("a request")),
+        None => Session::chat(engine, &serde_json::from_value(request.clone()).expect("a request"), None),
     }
 }
 
@@ -282,11 +282,15 @@ fn completions_go_on_with_texts_and_ids(backend: Backend) {
 fn what_cannot_be_promised_is_refused(backend: Backend) {
     let mut engine = engine(backend, 128);
     let format = |format: Value| greedy(json!({ "response_format": format }));
+    let tools = json!([{ "type": "function", "function": { "name": "now" } }]);
     let cases = [
-        (format(json!({ "type": "json_object" })), "response_format.type is \"json_object\"; give \"text\"."),
+        (format(json!({ "type": "json_object" })), "response_format asks for what only a grammar can keep"),
+        (format(json!({ "type": "json_schema" })), "response_format.json_schema.schema should be"),
+        (format(json!({ "type": "regex" })), "response_format.pattern should be a text"),
         (format(json!({})), "response_format.type is null"),
-        (greedy(json!({ "tool_choice": "required" })), "tool_choice asks for a call"),
-        (greedy(json!({ "tool_choice": { "type": "function" } })), "tool_choice asks for a call"),
+        (greedy(json!({ "tool_choice": "required" })), "tool_choice asks for a call, but there are no tools"),
+        (greedy(json!({ "tool_choice": "required", "tools": tools })), "tool_choice asks for what only a grammar can"),
+        (greedy(json!({ "tool_choice": { "type": "function" } })), "tool_choice is not understood"),
         (greedy(json!({ "top_logprobs": 2 })), "top_logprobs is given without logprobs"),
         (greedy(json!({ "logit_bias": { "x": 1 } })), "logit_bias names \"x\""),
         (greedy(json!({ "logit_bias": { "99999999": 1 } })), "names token 99999999"),

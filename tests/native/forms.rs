@@ -53,7 +53,7 @@ pub fn chars(text: &str) -> Vec<&str> {
     text.char_indices().map(|(at, char)| &text[at..at + char.len_utf8()]).collect()
 }
 
-fn tools() -> Value {
+pub fn tools() -> Value {
     let properties = json!({
         "city": {"type": "string", "description": "A city"},
         "days": {"type": "integer", "description": "A count"},
@@ -68,7 +68,7 @@ fn tools() -> Value {
 }
 
 /// Calls whose arguments no form may confuse.
-fn cases() -> Vec<(&'static str, Vec<(&'static str, Value)>)> {
+pub fn cases() -> Vec<(&'static str, Vec<(&'static str, Value)>)> {
     vec![
         ("one", vec![("get_weather", json!({"city": "Paris"}))]),
         ("numbers", vec![("get_weather_map", json!({"city": "41", "days": 3, "exact": true}))]),

@@ -143,7 +143,7 @@ fn vocab(engine: &Engine) -> usize {
 }
 
 /// Options of every kind of choice.
-fn choices() -> [SamplingParams; 4] {
+pub fn choices() -> [SamplingParams; 4] {
     let penalised =
         SamplingParams { repeat_penalty: 1.3, presence_penalty: 0.5, repeat_last_n: 9, ..Default::default() };
     [

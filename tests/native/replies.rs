@@ -1,15 +1,18 @@
 //! Replies taken apart: small templates of our own for each kind of form, whatever the text is cut into.
 
+use std::cell::Cell;
+use std::rc::Rc;
+
 use serde_json::{Map, Value, json};
-use sotto::chat::forms::{Form, Origin};
-use sotto::chat::parse::Parser;
+use sotto::chat::forms::{Call, Form, Origin};
+use sotto::chat::parse::{Delta, Parser};
 use sotto::chat::reasoning::ReasoningForm;
 use sotto::text::template::ChatTemplate;
 
 use crate::forms::{Reply, chars, parse};
 
 /// A template: `head` before each call, which `call` writes of `c`.
-fn template(first: &str, call: &str, between: &str, last: &str) -> ChatTemplate {
+pub fn template(first: &str, call: &str, between: &str, last: &str) -> ChatTemplate {
     let source = format!(
         "{{% for m in messages %}}<|{{{{ m.role }}}}|>{{{{ m.content }}}}{{% if m.tool_calls %}}{first}\
          {{% for t in m.tool_calls %}}{{% set c = t.function %}}{call}{{% if not loop.last %}}{between}{{% endif %}}\
@@ -33,11 +36,11 @@ const CODER: [&str; 4] = [
     "",
 ];
 
-fn of([first, call, between, last]: [&str; 4]) -> Form {
+pub fn of([first, call, between, last]: [&str; 4]) -> Form {
     Form::of(&template(first, call, between, last), &Map::new())
 }
 
-fn tools() -> Vec<Value> {
+pub fn tools() -> Vec<Value> {
     let properties = json!({"city": {"type": "string"}, "days": {"type": "integer"}});
     ["weather", "map"]
         .iter()
@@ -81,9 +84,9 @@ fn a_form_is_read_off_a_template() {
     assert!(!form.lists_tools && form.writes_calls && form.takes_system);
 }
 
-#[test]
-fn each_kind_of_form_reads_what_its_template_writes() {
-    let kinds: [(&str, [&str; 4]); 10] = [
+/// (what it is, before the first call, a call, between two, after the last) of templates that write calls.
+pub fn kinds() -> [(&'static str, [&'static str; 4]); 10] {
+    [
         ("JSON in tags", HERMES),
         (
             "a list",
@@ -124,7 +127,12 @@ fn each_kind_of_form_reads_what_its_template_writes() {
                 "]<|/call|>",
             ],
         ),
-    ];
+    ]
+}
+
+#[test]
+fn each_kind_of_form_reads_what_its_template_writes() {
+    let kinds = kinds();
     let calls = [
         ("weather", json!({"city": "L'Haÿ \"x\" {41}", "days": 3})),
         ("map", json!({"city": "41"})),
@@ -383,5 +391,45 @@ fn no_cut_changes_what_comes_out() {
         if whole.calls.is_empty() && round % 5 > 0 && !text.contains("think>") {
             assert_eq!(whole.content, text);
         }
+    }
+}
+
+#[test]
+fn arguments_come_as_they_are_written_where_a_grammar_holds_the_call() {
+    let calls = [("map", json!({"city": "Bern", "days": 3})), ("weather", json!({"city": "Rome"}))];
+    let written = calls.iter().map(|(name, arguments)| sotto::chat::forms::Written {
+        id: None,
+        name: name.to_string(),
+        arguments: arguments.as_object().unwrap().clone(),
+    });
+    let written: Vec<_> = written.collect();
+    for (kind, texts) in kinds() {
+        let (form, tools, held) = (of(texts), tools(), Rc::new(Cell::new(true)));
+        let text = form.write(&written);
+        let parser = || Parser::new(&form, &think(), &tools, "").held_to(held.clone());
+        let whole = parse(parser(), &[&text]);
+        assert_eq!(whole, reply("", "", &calls), "{kind}");
+        for (at, _) in text.char_indices() {
+            assert_eq!(parse(parser(), &[&text[..at], &text[at..]]), whole, "{kind}, cut at {at}: {text}");
+        }
+        let deltas = |text: &str| {
+            let mut parser = parser();
+            let mut all: Vec<Delta> = chars(text).into_iter().flat_map(|piece| parser.push(piece)).collect();
+            all.extend(parser.finish());
+            all
+        };
+        assert_eq!(parse(parser(), &chars(&text)), whole, "{kind}: {text}");
+        let is_json = matches!(form.call, Call::Json(_) | Call::Keyed) || text.contains("{\"city\"");
+        assert_eq!(deltas(&text).len() > 10, is_json, "{kind}: {text}");
+        // What a limit cut is a call as far as it came.
+        let cut = deltas(&text[..text.find("Be").unwrap() + 2]);
+        let arguments: String = cut
+            .iter()
+            .filter_map(|delta| match delta {
+                Delta::Call { arguments, .. } => Some(arguments.as_str()),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(arguments == "{\"city\":\"Be", is_json, "{kind}: {cut:?}");
     }
 }

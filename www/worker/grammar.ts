@@ -30,6 +30,22 @@ export interface Constraint {
   free(): void;
 }
 
+interface Vocabulary {
+  compile(spec: string): Constraint;
+  free(): void;
+}
+
+const { Vocabulary, __wbg_reset_state: reset } = wasm as unknown as {
+  Vocabulary: new (
+    bytes: Uint8Array,
+    ends: Uint32Array,
+    special: Uint32Array,
+    eog: Uint32Array,
+    tokenize: (text: string) => Uint32Array,
+  ) => Vocabulary;
+  __wbg_reset_state(): void;
+};
+
 /** Whether an answer to this takes a grammar. */
 export function wantsGrammar({ response_format, tools, tool_choice }: ChatRequest): boolean {
   const format = (response_format as { type?: unknown } | null | undefined)?.type;
@@ -39,18 +55,23 @@ export function wantsGrammar({ response_format, tools, tool_choice }: ChatReques
 /** The module, as long as it works. */
 let started: Promise<unknown> | undefined;
 
+/** How often it was made anew, and in which of them vocabularies were made. */
+let generation = 0;
+const madeIn = new WeakMap<Grammars, number>();
+
 /** Makes grammars over one model's tokens. */
 export class Grammars {
   #words: Words;
-  #vocabulary: wasm.Vocabulary | undefined;
+  #vocabulary: Vocabulary | undefined;
 
   private constructor(words: Words) {
     this.#words = words;
   }
 
   /** Fetches the module if it is not there; `beside` is where the engine's file lies, if not beside this script. */
-  static async of(words: () => Words, beside: string | undefined): Promise<Grammars> {
-    started ??= init(beside && { module_or_path: new URL("sotto_grammar_bg.wasm", new URL(beside, self.location.href)) });
+  static async of(words: () => Promise<Words>, beside: string | undefined): Promise<Grammars> {
+    const place = beside && new URL("sotto_grammar_bg.wasm", new URL(beside, self.location.href));
+    started ??= init(place ? { module_or_path: place } : undefined);
     try {
       await started;
     } catch (cause) {
@@ -59,14 +80,14 @@ export class Grammars {
       const advice = "serve sotto_grammar_bg.wasm beside worker.js, or leave response_format and tools out";
       throw new SottoError("internal", `The module of grammars did not start (${why}); ${advice}.`, { cause });
     }
-    return new Grammars(words());
+    return new Grammars(await words());
   }
 
   /** A constraint for one reply. Throws `bad_option` for what cannot be kept. */
   compile(spec: string): Constraint {
     return attempt(() => {
       const words = this.#words;
-      this.#vocabulary ??= new wasm.Vocabulary(
+      this.#vocabulary ??= new Vocabulary(
         words.bytes(),
         words.ends(),
         words.special(),
@@ -88,7 +109,7 @@ export class Grammars {
   }
 }
 
-function guarded(constraint: wasm.Constraint): Constraint {
+function guarded(constraint: Constraint): Constraint {
   return {
     start: () => attempt(() => constraint.start()),
     commit: (token) => attempt(() => constraint.commit(token)),
@@ -112,7 +133,7 @@ function attempt<T>(work: () => T, grammars?: Grammars): T {
     if (name === "SottoError") throw thrown;
     if (generation === before) {
       generation++;
-      wasm.__wbg_reset_state();
+      reset();
     }
     const why = thrown instanceof Error ? thrown.message : String(thrown);
     throw new SottoError("bad_option", `The grammar is too deep or too large here (${why}); take a simpler one.`, {
@@ -120,7 +141,3 @@ function attempt<T>(work: () => T, grammars?: Grammars): T {
     });
   }
 }
-
-/** How often the module was made anew, and what was made in which. */
-let generation = 0;
-const madeIn = new WeakMap<Grammars, number>();

@@ -1,12 +1,15 @@
 //! `sotto chat`: a request in OpenAI's shape, and its answer.
 
 use std::io::Write;
+use std::rc::Rc;
 
 use clap::Args;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use sotto::base::error::{Code, Error, Result};
+use sotto::chat::grammar::Grammars;
+use sotto::chat::linked::Linked;
 use sotto::chat::request::{ChatRequest, CompletionRequest};
 use sotto::chat::session::{Event, Session};
 use sotto::wire::check::checked;
@@ -36,7 +39,13 @@ pub async fn run(args: Chat) -> Result<()> {
     let request = read(&args.request, args.stream)?;
     let (mut engine, _) = args.model.load().await?;
     let mut session = match request {
-        Request::Chat(request) => Session::chat(&mut engine, &request)?,
+        Request::Chat(request) => {
+            let grammars = match request.may_take_grammars() {
+                true => Some(Rc::new(Linked::new(&engine.tokenizer)?) as Rc<dyn Grammars>),
+                false => None,
+            };
+            Session::chat(&mut engine, &request, grammars)?
+        }
         Request::Completion(request) => Session::completion(&mut engine, &request)?,
     };
     while let Some(events) = session.next(&mut engine).await? {

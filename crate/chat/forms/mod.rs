@@ -2,6 +2,7 @@
 
 pub mod derive;
 pub mod generic;
+pub mod grammar;
 mod locate;
 pub mod table;
 mod write;

@@ -18,7 +18,9 @@ pub struct Written {
 impl Form {
     /// The text of calls in this form, as a model would write it.
     pub fn write(&self, calls: &[Written]) -> String {
-        let list = matches!(self.call, Call::Json(_) | Call::Keyed) && self.close.starts_with(']');
+        let list = matches!(self.call, Call::Json(_) | Call::Keyed)
+            && self.close.starts_with(']')
+            && !self.open.ends_with('[');
         let mut out = self.open.clone() + if list { "[" } else { "" };
         for (index, call) in calls.iter().enumerate() {
             if index > 0 {

@@ -94,6 +94,9 @@ fn object(keys: &Keys, cursor: &mut Cursor<'_>, tools: &Tools, marked: bool, wit
             let value = cursor.value()?;
             name = Some(tools.named(value.as_str().unwrap_or_default())?);
         } else if keys.is_arguments(key) {
+            if id.is_none() {
+                begin(cursor, tools, name.as_deref());
+            }
             let value = cursor.value()?;
             arguments = Some(arguments_of(value, cursor.since(start))?);
         } else if keys.is_id(key) {
@@ -118,6 +121,13 @@ fn object(keys: &Keys, cursor: &mut Cursor<'_>, tools: &Tools, marked: bool, wit
     Ok(Found { id, name: name.ok_or(Stop::Fail)?, arguments: arguments.ok_or(Stop::Fail)? })
 }
 
+/// Notes that a tool's arguments begin here, as the text of an object.
+fn begin(cursor: &mut Cursor<'_>, tools: &Tools, name: Option<&str>) {
+    if cursor.peek() == Ok('{') {
+        cursor.begun = name.and_then(|name| tools.number(name)).map(|number| (number, cursor.at));
+    }
+}
+
 /// The text of an object, also where that is in a JSON string; `written`: its own text.
 fn arguments_of(value: Json, written: &str) -> Step<String> {
     let is_object = |text: &str| serde_json::from_str::<Map<String, Json>>(text).is_ok();
@@ -136,6 +146,7 @@ fn keyed(cursor: &mut Cursor<'_>, tools: &Tools) -> Step<Found> {
     let name = tools.named(name.as_str().unwrap_or_default())?;
     cursor.text(":")?;
     cursor.peek()?;
+    begin(cursor, tools, Some(&name));
     let start = cursor.at;
     let value = cursor.value()?;
     let arguments = arguments_of(value, cursor.since(start))?;
@@ -159,6 +170,9 @@ fn from_parts(parts: &[Part], form: &Form, cursor: &mut Cursor<'_>, tools: &Tool
             Part::Json => {
                 if cursor.peek()? != '{' {
                     return Err(Stop::Fail);
+                }
+                if id.is_none() {
+                    begin(cursor, tools, name.as_deref());
                 }
                 let start = cursor.at;
                 let value = cursor.value()?;

@@ -21,11 +21,13 @@ const MAX_DEPTH: u32 = 100;
 pub(super) struct Cursor<'a> {
     text: &'a str,
     pub at: usize,
+    /// A call's tool, by its number, and where its arguments begin, once both are known.
+    pub begun: Option<(usize, usize)>,
 }
 
 impl<'a> Cursor<'a> {
     pub fn new(text: &'a str) -> Cursor<'a> {
-        Cursor { text, at: 0 }
+        Cursor { text, at: 0, begun: None }
     }
 
     pub fn rest(&self) -> &'a str {

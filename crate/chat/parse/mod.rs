@@ -5,7 +5,11 @@
 
 mod call;
 mod cursor;
+mod early;
 mod tools;
+
+use std::cell::Cell;
+use std::rc::Rc;
 
 use serde_json::Value as Json;
 
@@ -68,6 +72,10 @@ pub struct Parser {
     /// The last call was in a code fence.
     fenced: bool,
     calls: usize,
+    /// Whether a grammar holds the calls to their form, so that what begins one is one.
+    held_to: Rc<Cell<bool>>,
+    /// Of the call under way, how many bytes of its arguments came out.
+    early: Option<usize>,
     /// No call is looked for before `held` is as long as this.
     wait: usize,
     tries: u32,
@@ -128,9 +136,17 @@ impl Parser {
             trims: thinking,
             fenced: false,
             calls: 0,
+            held_to: Rc::default(),
+            early: None,
             wait: 0,
             tries: 0,
         }
+    }
+
+    /// Once `held_to` is set a grammar holds calls to their form: their arguments come out as they come.
+    pub fn held_to(mut self, held_to: Rc<Cell<bool>>) -> Parser {
+        self.held_to = held_to;
+        self
     }
 
     /// More of the reply, control tokens' texts included; what is known of it so far.
@@ -361,7 +377,7 @@ impl Parser {
     fn try_call(&mut self, end: bool, out: &mut Vec<Delta>) -> bool {
         let mut cursor = Cursor::new(&self.held);
         let fenced = self.held.starts_with(FENCE);
-        let mut outcome = Err(Stop::Fail);
+        let (mut outcome, mut begun) = (Err(Stop::Fail), None);
         if fenced {
             // The language, up to the end of its line.
             cursor.at = FENCE.len();
@@ -371,6 +387,7 @@ impl Parser {
         for (index, form) in self.forms.iter().enumerate() {
             let mut ahead = cursor;
             let found = call::call(form, &mut ahead, &self.tools, self.blank || fenced);
+            begun = begun.or(ahead.begun.filter(|_| index == 0 && found == Err(Stop::More)));
             outcome = found.map(|found| (found, ahead.at, index));
             match outcome {
                 Err(Stop::Fail) => {}
@@ -383,19 +400,29 @@ impl Parser {
                 self.drain(length);
                 self.fenced |= fenced;
                 self.set_closers(form, self.fenced);
-                let delta =
-                    Delta::Call { index: self.calls, id: found.id, name: Some(found.name), arguments: found.arguments };
-                push(out, delta);
+                let index = self.calls;
+                push(
+                    out,
+                    match self.early.take() {
+                        None => Delta::Call { index, id: found.id, name: Some(found.name), arguments: found.arguments },
+                        Some(told) => {
+                            let arguments = found.arguments.get(told..).unwrap_or_default().to_string();
+                            Delta::Call { index, id: None, name: None, arguments }
+                        }
+                    },
+                );
                 self.calls += 1;
                 self.spaced = !self.space.is_empty();
                 (self.blank, self.trims) = (true, false);
             }
+            _ if begun.is_some_and(|begun| self.tell_early(begun, end, out)) => return false,
             Err(Stop::More) => {
                 // Read again when there is clearly more: a long call is not read for each of its tokens.
                 self.wait = self.held.len() + 1 + self.held.len() / 32;
                 return false;
             }
             Err(Stop::Fail) => {
+                self.calls += usize::from(self.early.take().is_some());
                 self.tries += u32::from(end);
                 let length = self.held.chars().next().map_or(0, char::len_utf8);
                 self.content(if self.tries > MAX_TRIES { self.held.len() } else { length }, out);
@@ -414,7 +441,7 @@ fn begun(prompt: &str, text: String) -> Option<String> {
 }
 
 /// The start of a text up to white space or JSON.
-fn first_word(text: &str) -> &str {
+pub(super) fn first_word(text: &str) -> &str {
     let text = text.trim();
     let end = text.char_indices().skip(1).find(|(_, char)| char.is_whitespace() || "[{".contains(*char));
     let word = &text[..end.map_or(text.len(), |(at, _)| at)];

@@ -29,6 +29,15 @@ impl Tools {
         self.tools.iter().find(|(known, _)| known == name).map(|(known, _)| known.clone()).ok_or(Stop::Fail)
     }
 
+    /// The number of a name that [`Tools::named`] gave, and the name of a number.
+    pub fn number(&self, name: &str) -> Option<usize> {
+        self.tools.iter().position(|(known, _)| known == name)
+    }
+
+    pub fn name(&self, number: usize) -> &str {
+        self.tools.get(number).map_or("", |(name, _)| name)
+    }
+
     /// The tool's name that the cursor is at: whole once another character follows.
     pub fn name_at(&self, cursor: &mut Cursor<'_>) -> Step<String> {
         cursor.skip_space();

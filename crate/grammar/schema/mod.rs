@@ -36,18 +36,19 @@ pub fn normal(schema: &Value, lenient: bool) -> Result<Value> {
     Ok(Value::Object(normal))
 }
 
-/// One line, a blank after each comma and colon, as most models were taught; and each character written in one way, so that
-/// no name can pass for another.
-pub fn set_style(normal: &mut Value, lenient: bool) {
-    if let Value::Object(map) = normal {
-        let style = json!({
-            "whitespace_flexible": false,
-            "item_separator": ", ",
-            "key_separator": ": ",
-            "json_allowed_escapes": "nrbtf\\\"",
-            "lenient": lenient,
-        });
-        map.insert("x-guidance".into(), style);
+/// Where a schema in a grammar says how llguidance should read it.
+pub const STYLE: &str = "x-guidance";
+
+/// How it is written: as `given`, or on one line with a blank after each comma and colon, as most models were taught. Each
+/// character is written in one way, so that no name can pass for another.
+pub fn set_style(normal: &mut Value, given: Option<&Value>, lenient: bool) {
+    let one_line = json!({"whitespace_flexible": false, "item_separator": ", ", "key_separator": ": "});
+    let mut style = given.unwrap_or(&one_line).clone();
+    if let (Value::Object(map), Value::Object(style)) = (normal, &mut style) {
+        style.insert("json_allowed_escapes".into(), "nrbtf\\\"".into());
+        style.insert("json_allow_general_unicode_escapes".into(), false.into());
+        style.insert("lenient".into(), lenient.into());
+        map.insert(STYLE.into(), Value::Object(std::mem::take(style)));
     }
 }
 

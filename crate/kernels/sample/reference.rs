@@ -69,7 +69,13 @@ fn scan(job: &Job) {
         let mut logit = f32::from_bits(logits[id]);
         let broken = !logit.is_finite();
         if adjusts {
-            logit = if broken { 0.0 } else { adjusted(logit, &p, &options, &adjust[2 * id..2 * id + 2]) };
+            let masked = allowed(id, &p, &options, b.options.all()) & 1 == 0;
+            let change = &adjust[2 * id..2 * id + 2];
+            logit = match broken {
+                true => 0.0,
+                false if masked => BANNED,
+                false => adjusted(logit, &p, &options, change),
+            };
             values[id] = logit.to_bits();
         }
         let own = if broken { (u32::MAX, BAD) } else { (key_of(logit), id as u32) };
@@ -79,6 +85,13 @@ fn scan(job: &Job) {
         }
     }
     partials.iter_mut().zip(best).for_each(|(to, (_, id))| *to = id);
+}
+
+/// A bit a token, from this one to the end of its word of the mask: it may be chosen. `words`: the options', with what
+/// follows them.
+pub fn allowed(id: usize, p: &Params, options: &Options, words: &[u32]) -> u32 {
+    let mask = size_of::<Options>() / 4 + p.n_vocab.div_ceil(32) as usize;
+    if options.masks == 0 { u32::MAX } else { words[mask + id / 32] >> (id % 32) }
 }
 
 pub fn adjusted(logit: f32, p: &Params, options: &Options, adjust: &[u32]) -> f32 {

@@ -6,7 +6,7 @@ use std::ops::Range;
 use wide::f32x4;
 
 use super::BINS;
-use super::reference::{BAD, BANNED, NONE, Options, adjusted};
+use super::reference::{BAD, BANNED, NONE, Options, adjusted, allowed};
 use crate::kernels::cpu::{Kernel, Scratch, math};
 use crate::kernels::job::{Job, View};
 use crate::kernels::table::sample_scan::{Bind, Params, Variant};
@@ -59,22 +59,30 @@ fn adjust(b: &Bind<View>, p: &Params, ids: Range<usize>, finite: bool) {
     let (fours, rest) = b.logits.floats(ids.clone()).as_chunks::<4>();
     let (to, to_rest) = b.values.floats_mut(ids.clone()).as_chunks_mut::<4>();
     let changes = b.adjust.words(2 * ids.start..2 * ids.end);
-    let one = |logit: f32, change: &[u32]| {
-        if logit.is_finite() { adjusted(logit, p, &options, change) } else { 0.0 }
+    let words = b.options.all();
+    let one = |id: usize, logit: f32, change: &[u32]| match logit.is_finite() {
+        false => 0.0,
+        true if allowed(id, p, &options, words) & 1 == 0 => BANNED,
+        true => adjusted(logit, p, &options, change),
     };
-    for ((logits, to), change) in fours.iter().zip(to).zip(changes.chunks_exact(8)) {
-        if finite && (options.adjusts == 0 || *change == [0; 8]) {
+    for (((id, logits), to), change) in (ids.start..).step_by(4).zip(fours).zip(to).zip(changes.chunks_exact(8)) {
+        // All four are in one word.
+        let allowed = allowed(id, p, &options, words) & 0b1111;
+        if finite && allowed == 0 {
+            *to = [BANNED; 4];
+        } else if finite && allowed == 0b1111 && (options.adjusts == 0 || *change == [0; 8]) {
             let mut v = f32x4::new(*logits).fast_max(f32x4::splat(-1e30)).fast_min(f32x4::splat(1e30));
             if p.softcap > 0.0 {
                 v = f32x4::splat(p.softcap) * (v / f32x4::splat(p.softcap)).tanh();
             }
             *to = v.to_array();
         } else {
-            *to = std::array::from_fn(|i| one(logits[i], &change[2 * i..2 * i + 2]));
+            *to = std::array::from_fn(|i| one(id + i, logits[i], &change[2 * i..2 * i + 2]));
         }
     }
     let change = changes[8 * fours.len()..].chunks_exact(2);
-    rest.iter().zip(to_rest).zip(change).for_each(|((logit, to), change)| *to = one(*logit, change));
+    let last = (ids.start + 4 * fours.len()..).zip(rest).zip(to_rest).zip(change);
+    last.for_each(|(((id, logit), to), change)| *to = one(id, *logit, change));
 }
 
 fn is_finite(values: &[f32]) -> bool {

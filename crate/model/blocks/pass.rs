@@ -52,9 +52,14 @@ impl Shape {
         })
     }
 
+    /// Whether so many rows are too few for matrix-matrix products to pay.
+    pub fn are_few(rows: usize) -> bool {
+        rows < MATMUL_ROWS as usize
+    }
+
     /// Whether a layer's steps are fused, as they are where the products are matrix-vector ones.
     pub(super) fn is_fused(self) -> bool {
-        !self.prefill && self.rows < MATMUL_ROWS
+        !self.prefill && Shape::are_few(self.rows as usize)
     }
 }
 

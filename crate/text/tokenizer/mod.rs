@@ -222,9 +222,14 @@ impl Tokenizer {
         self.vocab.text(id)
     }
 
+    /// The control token that starts `text`, and its bytes.
+    pub fn control_at(&self, text: &str) -> Option<(u32, usize)> {
+        self.special.match_at(&self.vocab, text, true).filter(|(id, _)| self.is_special(*id))
+    }
+
     /// Whether a control token starts `text`.
     pub fn starts_with_control(&self, text: &str) -> bool {
-        self.special.match_at(&self.vocab, text, true).is_some_and(|(id, _)| self.is_special(id))
+        self.control_at(text).is_some()
     }
 
     /// Control or unknown token: shown only where special tokens are kept.

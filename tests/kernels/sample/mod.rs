@@ -27,6 +27,8 @@ struct Choice {
     stops: Vec<u32>,
     limit: u32,
     done: bool,
+    /// Only these may be chosen.
+    mask: Option<Vec<u32>>,
 }
 
 const CONTEXT: u32 = 100;
@@ -35,7 +37,7 @@ impl Choice {
     fn new(what: impl Into<String>, logits: Vec<f32>, params: SamplingParams) -> Self {
         let stops = vec![0, logits.len() as u32 - 1];
         let (what, limit) = (what.into(), CONTEXT + 1);
-        Choice { what, logits, softcap: None, params, prompt: vec![0; 7], stops, limit, done: false }
+        Choice { what, logits, softcap: None, params, prompt: vec![0; 7], stops, limit, done: false, mask: None }
     }
 
     fn check(&self, rig: &mut impl Runs) {
@@ -56,14 +58,19 @@ impl Choice {
         let sampler = Sampler::place(shape, &mut labelled).unwrap();
         let Labelled { mut memory, sizes } = labelled;
         memory.write(logits, 0, cast_slice(&self.logits));
-        let limits = Limits { first_cell: 300, stops: self.stops.clone(), limit: self.limit, ..Default::default() };
+        let masked = self.mask.is_some();
+        let stops = self.stops.clone();
+        let limits = Limits { first_cell: 300, stops, limit: self.limit, masked, ..Default::default() };
         sampler.start(&self.params, &self.prompt, &limits, &mut memory);
+        if let Some(mask) = &self.mask {
+            sampler.mask(mask, &mut memory).unwrap();
+        }
         if self.done {
             let n = self.prompt.len() as u32;
             let state = State { token: 3, status: STOPPED, step: 2, n, done: 1, first_cell: 300, ..State::default() };
             memory.write(sampler.state_buffer(), 0, bytes_of(&state));
         }
-        let recording = sampler.record(self.params.mode()).unwrap();
+        let recording = sampler.record(self.params.mode().under(masked)).unwrap();
         for dispatch in &recording.dispatches {
             rig.run(Step { what: &self.what, memory: &memory, sizes: &sizes, dispatch }.case());
             memory.dispatch(dispatch);
@@ -242,6 +249,31 @@ pub fn run(rig: &mut impl Runs) {
             let params = SamplingParams { logit_bias: ban(banned.clone()), ..params.clone() };
             choices.push(Choice::new(format!("{banned:?} of 100 banned"), peaked(&mut random, 100), params));
         }
+    }
+    // Masks: of a few, of whole words, of nearly all; beside bans, penalties and a softcap.
+    for count in [1usize, 33, 64, 1025, 70_001] {
+        let some = |random: &mut Random, one_in: u64| {
+            let mut words = vec![0u32; count.div_ceil(32)];
+            (0..count).filter(|_| random.next() % one_in == 0).for_each(|id| words[id / 32] |= 1 << (id % 32));
+            words[0] |= 1;
+            words
+        };
+        for params in [greedy.clone(), draw(7), chat(9), SamplingParams { presence_penalty: 3.0, ..greedy.clone() }] {
+            let few = some(&mut random, 97);
+            let most = few.iter().map(|word| !word | 1).collect();
+            let odd = (0..few.len()).map(|i| if i % 2 == 0 { u32::MAX } else { 0 }).collect();
+            for (mask, softcap) in [(few, None), (most, Some(20.0)), (odd, None)] {
+                let choice = Choice::new(format!("{count} tokens, masked"), peaked(&mut random, count), params.clone());
+                choices.push(Choice { mask: Some(mask), softcap, ..choice });
+            }
+        }
+    }
+    // All that the mask allows is banned; a logit that the mask hides is not a number.
+    let params = SamplingParams { logit_bias: ban(0..1), ..greedy.clone() };
+    choices.push(Choice { mask: Some(vec![1]), ..Choice::new("masked and banned", vec![1.0, 2.0, 3.0], params) });
+    for params in [greedy.clone(), draw(1)] {
+        let logits = vec![1.0, f32::NAN, 3.0, 4.0, 5.0];
+        choices.push(Choice { mask: Some(vec![0b100]), ..Choice::new("a masked logit is NaN", logits, params) });
     }
     // Logits that are not numbers.
     for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {

@@ -3,6 +3,7 @@
 pub mod blocks;
 pub mod described;
 pub mod gguf_writer;
+pub mod grammars;
 pub mod models;
 pub mod run;
 pub mod twin;

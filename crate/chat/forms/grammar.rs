@@ -1,0 +1,323 @@
+//! The grammar of calls in a form, as Lark's text: what a model may write from the first byte of its calls to the end of
+//! its reply. Arguments fit the tools' schemas; where a form writes texts without quotes, they end where its closing text
+//! first comes.
+
+use std::fmt::Write;
+
+use serde_json::{Map, Value as Json, json};
+
+use super::{Call, Form, KEY, Keys, Pairs, Part};
+use crate::bail;
+use crate::base::error::Result;
+
+/// The control token at the start of a text, and its bytes: a model writes it as one, so a grammar names its id.
+pub type Control<'a> = &'a dyn Fn(&str) -> Option<(u32, usize)>;
+
+/// What the calls may be.
+#[derive(Clone, Copy, Debug)]
+pub struct Grammar<'a> {
+    /// How they are written.
+    pub form: &'a Form,
+    /// What may be called, in OpenAI's form.
+    pub tools: &'a [Json],
+    /// The one tool that is to be called.
+    pub name: Option<&'a str>,
+    /// More than one call may come.
+    pub several: bool,
+    /// A text that stands before them.
+    pub before: &'a str,
+}
+
+/// White space that models put, or do not, between pieces of JSON and around it: at most this.
+const SPACE: &str = "ws: WS?\nWS: /[ \\n]{1,2}/\n";
+const JSON_SPACE: &str = "[ \\n]";
+/// An id that a model makes up.
+const ID: &str = "[a-zA-Z0-9_\\-]{1,40}";
+
+/// A tool as the grammar needs it.
+struct Tool<'a> {
+    index: usize,
+    name: &'a str,
+    /// Of its arguments.
+    schema: Map<String, Json>,
+}
+
+impl Grammar<'_> {
+    /// The text. Errors: `BadOption` for a tool that is not there, or for a form that no grammar is known of.
+    pub fn text(&self, control: Control<'_>) -> Result<String> {
+        let tools = self.tools()?;
+        let Form { open, before, call, after, between, close, .. } = self.form;
+        let json = matches!(call, Call::Json(_) | Call::Keyed);
+        let lit = |text: &str| literal(text, control);
+        let list = if json && close.starts_with(']') && !open.ends_with('[') { " \"[\"" } else { "" };
+        let space = if json { " ws " } else { " " };
+        let between = match between.trim() {
+            "" => "ws".to_string(),
+            text => format!("ws {} ws", lit(text)),
+        };
+        let more = if self.several { format!(" ({between} one)*") } else { String::new() };
+        let names: Vec<String> = tools.iter().map(|tool| format!("call_{}", tool.index)).collect();
+        let mut out = format!(
+            "start: {} {}{list} one{more}{space}{}\none: {}{space}call{space}{}\ncall: {}\n{SPACE}",
+            lit(self.before),
+            lit(open),
+            lit(close),
+            lit(before),
+            lit(after),
+            names.join(" | "),
+        );
+        for tool in &tools {
+            match call {
+                Call::Json(keys) => tool.json(keys, &mut out),
+                Call::Keyed => {
+                    let name = quoted(&Json::from(tool.name).to_string());
+                    let index = tool.index;
+                    let _ = writeln!(out, "call_{index}: \"{{\" ws {name} ws \":\" ws args_{index} ws \"}}\"");
+                    tool.arguments(&mut out);
+                }
+                Call::Text(parts) => tool.parts(parts, control, &mut out)?,
+            }
+        }
+        Ok(out)
+    }
+
+    fn tools(&self) -> Result<Vec<Tool<'_>>> {
+        let functions = self.tools.iter().map(|tool| tool.get("function").unwrap_or(tool));
+        let mut found = Vec::new();
+        for function in functions {
+            let Some(name) = function["name"].as_str().filter(|name| !name.is_empty()) else { continue };
+            if self.name.is_none_or(|wanted| wanted == name) {
+                let schema = closed(&function["parameters"], function["strict"] == true);
+                found.push(Tool { index: found.len(), name, schema });
+            }
+        }
+        match (found.is_empty(), self.name) {
+            (false, _) => Ok(found),
+            (true, Some(name)) => bail!(BadOption, "tool_choice names \"{name}\", which is none of the tools."),
+            (true, None) => bail!(BadOption, "A call is asked for, but no tool has a name."),
+        }
+    }
+}
+
+/// The schema of arguments: an object, which has no members but those that it names, unless it says so. What it asks for
+/// and no grammar can keep is left out unless the tool is `strict`.
+fn closed(parameters: &Json, strict: bool) -> Map<String, Json> {
+    let mut schema = parameters.as_object().cloned().unwrap_or_default();
+    schema.entry("type").or_insert_with(|| "object".into());
+    if schema.contains_key("properties") || parameters.is_null() {
+        schema.entry("additionalProperties").or_insert(false.into());
+    }
+    schema.insert("x-guidance".into(), json!({"whitespace_pattern": JSON_SPACE, "lenient": !strict}));
+    schema
+}
+
+impl Tool<'_> {
+    /// Its name as the end of a rule's, and the arguments' rule.
+    fn arguments(&self, out: &mut String) {
+        let _ = writeln!(out, "args_{}: %json {}", self.index, Json::Object(self.schema.clone()));
+    }
+
+    /// `{"name": …, "arguments": …}`, with an id before or behind them where the form has one.
+    fn json(&self, keys: &Keys, out: &mut String) {
+        let index = self.index;
+        let key = |key: &str| format!("{} ws \":\" ws", quoted(&Json::from(key).to_string()));
+        let name = quoted(&Json::from(self.name).to_string());
+        let pair = format!("{} {name} ws \",\" ws {} args_{index}", key(&keys.name), key(&keys.arguments));
+        let (first, last) = match &keys.id {
+            Some(id) => {
+                let id = format!("{} /\"{ID}\"/", key(id));
+                (format!("({id} ws \",\" ws)? "), format!(" (ws \",\" ws {id})?"))
+            }
+            None => Default::default(),
+        };
+        let _ = match &keys.inner {
+            None => writeln!(out, "call_{index}: \"{{\" ws {first}{pair}{last} ws \"}}\""),
+            Some(inner) => writeln!(
+                out,
+                "call_{index}: \"{{\" ws {first}({} \"\\\"function\\\"\" ws \",\" ws)? {} \"{{\" ws {first}{pair} ws \"}}\"{last} ws \"}}\"",
+                key("type"),
+                key(inner),
+            ),
+        };
+        self.arguments(out);
+    }
+
+    fn parts(&self, parts: &[Part], control: Control<'_>, out: &mut String) -> Result<()> {
+        let mut rules = String::new();
+        let mut all = Vec::new();
+        for (at, part) in parts.iter().enumerate() {
+            all.push(match part {
+                Part::Text(text) => literal(text, control),
+                Part::Name => quoted(self.name),
+                Part::Id => format!("/{ID}/"),
+                Part::Index => "/[0-9]{1,3}/".into(),
+                Part::Anything => anything(parts.get(at + 1)),
+                Part::Json => {
+                    self.arguments(&mut rules);
+                    format!("args_{}", self.index)
+                }
+                Part::Pairs(pairs) => self.pairs(pairs, control, &mut rules)?,
+                Part::Literal { sep: '=' } => self.python(&mut rules),
+                Part::Literal { .. } => {
+                    bail!(BadOption, "This model's calls cannot be constrained yet; leave tool_choice at \"auto\".")
+                }
+            });
+        }
+        let _ = write!(out, "call_{}: {}\n{rules}", self.index, all.join(" "));
+        Ok(())
+    }
+
+    /// (name, schema, whether it must be there) of each argument, in the schema's order.
+    fn members(&self) -> Vec<(&str, Json, bool)> {
+        let properties = self.schema.get("properties").and_then(Json::as_object);
+        let required = self.schema.get("required").and_then(Json::as_array);
+        let is_required = |name: &str| required.is_some_and(|list| list.iter().any(|known| known == name));
+        let members = properties.into_iter().flatten();
+        members.map(|(name, schema)| (name.as_str(), self.member(schema), is_required(name))).collect()
+    }
+
+    /// A member's schema, which may refer to definitions of the whole.
+    fn member(&self, schema: &Json) -> Json {
+        let mut schema = schema.as_object().cloned().unwrap_or_default();
+        for shared in ["$defs", "definitions", "x-guidance"] {
+            if let Some(value) = self.schema.get(shared) {
+                schema.entry(shared).or_insert_with(|| value.clone());
+            }
+        }
+        Json::Object(schema)
+    }
+
+    /// Arguments one by one. Those of a tool that names none are any texts.
+    fn pairs(&self, pairs: &Pairs, control: Control<'_>, rules: &mut String) -> Result<String> {
+        let index = self.index;
+        let members = self.members();
+        if members.is_empty() {
+            if self.schema.get("additionalProperties") == Some(&Json::Bool(false)) {
+                return Ok(String::new());
+            }
+            if pairs.end.contains(KEY) {
+                bail!(BadOption, "The tool \"{}\" names no parameters, so its calls cannot be constrained.", self.name);
+            }
+            let value = text_value(&pairs.end, control, &format!("any_{index}"), rules);
+            let kind =
+                pairs.kind.as_ref().map(|(text, _, rest)| format!("{} {}", quoted(text), literal(rest, control)));
+            let [key, between] = [&pairs.key, &pairs.value].map(|text| literal(text, control));
+            return Ok(format!("({key} /{ID}/ {between} {} {value})*", kind.unwrap_or_default()));
+        }
+        let mut all = Vec::new();
+        for (at, (name, schema, required)) in members.into_iter().enumerate() {
+            let rule = format!("value_{index}_{at}");
+            let end = pairs.end.replace(KEY, name);
+            let is_text = schema["type"] == "string" && !pairs.quoted;
+            let kind = pairs.kind.as_ref().map(|(text, other, rest)| {
+                let word = if schema["type"] == "string" { text } else { other };
+                format!("{} {}", literal(word, control), literal(rest, control))
+            });
+            let value = match schema["enum"].as_array().filter(|_| is_text) {
+                Some(words) => {
+                    let words: Vec<String> = words.iter().filter_map(Json::as_str).map(quoted).collect();
+                    format!("({}) {}", words.join(" | "), literal(&end, control))
+                }
+                None if is_text => text_value(&end, control, &rule, rules),
+                None => {
+                    let _ = writeln!(rules, "{rule}: %json {schema}");
+                    format!("{rule} {}", literal(&end, control))
+                }
+            };
+            let [key, between] = [&pairs.key, &pairs.value].map(|text| literal(text, control));
+            let pair = format!("{key} {} {between} {} {value}", literal(name, control), kind.unwrap_or_default());
+            all.push(if required { pair } else { format!("({pair})?") });
+        }
+        Ok(all.join(" "))
+    }
+
+    /// `key=value, key=value`: values are JSON, or Python's names for what JSON calls otherwise.
+    fn python(&self, rules: &mut String) -> String {
+        let index = self.index;
+        let members = self.members();
+        let count = members.len();
+        for (at, (name, schema, required)) in members.into_iter().enumerate() {
+            let rule = format!("value_{index}_{at}");
+            let is = |kind: &str| {
+                schema["type"] == kind || schema["type"].as_array().is_some_and(|all| all.contains(&kind.into()))
+            };
+            let booleans = if is("boolean") { " | \"True\" | \"False\"" } else { "" };
+            let none = if is("null") { " | \"None\"" } else { "" };
+            let _ = writeln!(rules, "{rule}_json: %json {schema}\n{rule}: {rule}_json{booleans}{none}");
+            let pair = format!("{} \"=\" {rule}", quoted(name));
+            let next = at + 1;
+            let [first, rest] = ["first", "rest"].map(|rule| match required {
+                true => String::new(),
+                false => format!(" | {rule}_{index}_{next}"),
+            });
+            let _ = writeln!(rules, "first_{index}_{at}: {pair} rest_{index}_{next}{first}");
+            let _ = writeln!(rules, "rest_{index}_{at}: \",\" ws {pair} rest_{index}_{next}{rest}");
+        }
+        let _ = writeln!(rules, "first_{index}_{count}: \"\"\nrest_{index}_{count}: \"\"");
+        format!("first_{index}_0")
+    }
+}
+
+/// A text up to its closing text, which is part of it; rules that it needs are added.
+fn text_value(end: &str, control: Control<'_>, rule: &str, rules: &mut String) -> String {
+    let end = end.trim();
+    let first = cut(end, control).into_iter().next();
+    match first {
+        // A control token is no text: nothing need be said of where the text ends.
+        Some(Cut::Token(_)) | None => format!("/(?s:.+)/? {}", literal(end, control)),
+        Some(Cut::Text(text)) => {
+            let _ = writeln!(rules, "{rule}[suffix={}]: /(?s:.*)/", quoted(text));
+            format!("{rule} {}", literal(&end[text.len()..], control))
+        }
+    }
+}
+
+/// A short text that ends before the next part.
+fn anything(next: Option<&Part>) -> String {
+    let stop = match next {
+        Some(Part::Text(text)) => text.trim().chars().next(),
+        _ => None,
+    };
+    let stop = stop.filter(|char| !char.is_alphanumeric()).unwrap_or('<');
+    format!(
+        "/[^\\n{{\\[\\]\\\\\\/{}]{{0,40}}/",
+        if "[]\\/{^-".contains(stop) { String::new() } else { stop.to_string() }
+    )
+}
+
+enum Cut<'a> {
+    Text(&'a str),
+    Token(u32),
+}
+
+/// A text cut at its control tokens.
+fn cut<'a>(text: &'a str, control: Control<'_>) -> Vec<Cut<'a>> {
+    let (mut cuts, mut start, mut at) = (Vec::new(), 0, 0);
+    while let Some(char) = text[at..].chars().next() {
+        match control(&text[at..]).filter(|(_, length)| *length > 0) {
+            Some((id, length)) => {
+                cuts.extend((start < at).then(|| Cut::Text(&text[start..at])));
+                cuts.push(Cut::Token(id));
+                at += length;
+                start = at;
+            }
+            None => at += char.len_utf8(),
+        }
+    }
+    cuts.extend((start < at).then(|| Cut::Text(&text[start..])));
+    cuts
+}
+
+/// A text as it is; nothing for none.
+fn literal(text: &str, control: Control<'_>) -> String {
+    let each = cut(text, control).into_iter().map(|cut| match cut {
+        Cut::Text(text) => quoted(text),
+        Cut::Token(id) => format!("<[{id}]>"),
+    });
+    each.collect::<Vec<_>>().join(" ")
+}
+
+/// In Lark's quotes, which are JSON's.
+fn quoted(text: &str) -> String {
+    Json::from(text).to_string().replace('\u{7f}', "\\u007f")
+}

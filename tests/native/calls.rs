@@ -1,0 +1,234 @@
+//! Grammars of calls: what each form writes is accepted, what is no call of the tools' is not.
+
+use serde_json::{Map, Value, json};
+use sotto::base::error::Code;
+use sotto::chat::forms::grammar::Grammar;
+use sotto::chat::forms::{Call, Form, Keys, Part, Written};
+use sotto::chat::grammar::{Spec, Syntax};
+
+use crate::common::grammars::of_bytes;
+use crate::replies::{kinds, of, template, tools};
+
+fn text(form: &Form, tools: &[Value], several: bool, before: &str) -> String {
+    Grammar { form, tools, name: None, several, before }.text(&|_| None).expect("a grammar")
+}
+
+/// Whether the text is a whole reply in it, where the grammar first forbids it, if it does.
+fn accepts(grammar: &str, text: &str) -> Result<(), String> {
+    let spec = Spec::Grammar { grammar: grammar.into(), syntax: Syntax::Lark };
+    let mut matcher = of_bytes(&spec).unwrap_or_else(|e| panic!("{e}\n{grammar}"));
+    for (at, byte) in text.bytes().enumerate() {
+        matcher.consume_token(u32::from(byte)).map_err(|_| format!("at {:?}", text.get(at..)))?;
+    }
+    if matcher.is_accepting().expect("an answer") { Ok(()) } else { Err("it is not whole".into()) }
+}
+
+fn written(calls: &[(&str, Value)]) -> Vec<Written> {
+    let one = |(name, arguments): &(&str, Value)| Written {
+        id: None,
+        name: name.to_string(),
+        arguments: arguments.as_object().expect("an object").clone(),
+    };
+    calls.iter().map(one).collect()
+}
+
+fn calls() -> [(&'static str, Value); 3] {
+    [("weather", json!({"city": "L'Haÿ \"x\" {41}", "days": 3})), ("map", json!({"city": "41"})), ("map", json!({}))]
+}
+
+#[test]
+fn what_a_form_writes_its_grammar_accepts() {
+    let all = calls();
+    for (kind, texts) in kinds() {
+        let form = of(texts);
+        let grammar = text(&form, &tools(), true, "");
+        for calls in [&all[..], &all[..1], &all[1..]] {
+            let reply = form.write(&written(calls));
+            assert_eq!(accepts(&grammar, &reply), Ok(()), "{kind}: {reply}\n{grammar}");
+            // And what its template renders, but for Python's quotes.
+            let [first, call, between, last] = texts;
+            let rendered: Vec<Value> = calls
+                .iter()
+                .map(|(name, arguments)| json!({"id": "a", "type": "function", "function": {"name": name, "arguments": arguments}}))
+                .collect();
+            let message = json!([{"role": "assistant", "content": "", "tool_calls": rendered}]);
+            let reply = template(first, call, between, last).render(&message, &Default::default()).expect("a text");
+            let reply = reply.trim_start_matches("<|assistant|>").trim_end_matches("<|end|>");
+            if kind != "as in Python" {
+                assert_eq!(accepts(&grammar, reply), Ok(()), "{kind}: {reply}\n{grammar}");
+            }
+        }
+        let one = text(&form, &tools(), false, "");
+        assert!(accepts(&one, &form.write(&written(&all[1..2]))).is_ok());
+        assert!(accepts(&one, &form.write(&written(&all))).is_err(), "{kind}: several where one may be");
+    }
+}
+
+#[test]
+fn what_is_no_call_is_not_accepted() {
+    for (kind, texts) in kinds() {
+        let form = of(texts);
+        let grammar = text(&form, &tools(), true, "");
+        for call in [
+            ("other", json!({"city": "41"})),
+            ("map", json!({"town": "41"})),
+            ("map", json!({"days": "many"})),
+            ("map", json!({"days": 1.5})),
+        ] {
+            let reply = form.write(&written(&[call]));
+            assert!(accepts(&grammar, &reply).is_err(), "{kind}: {reply}");
+        }
+        assert!(accepts(&grammar, "Hello").is_err() && accepts(&grammar, "").is_err());
+    }
+}
+
+#[test]
+fn members_that_are_required_must_be_there() {
+    let tools = |required: Value| {
+        let properties = json!({
+            "unit": {"type": "string", "enum": ["C", "F"]},
+            "city": {"type": "string"},
+            "days": {"$ref": "#/$defs/count"},
+            "exact": {"type": ["boolean", "null"]},
+        });
+        let parameters = json!({"type": "object", "properties": properties, "required": required,
+            "$defs": {"count": {"type": "integer", "minimum": 1}}});
+        [json!({"type": "function", "function": {"name": "weather", "parameters": parameters}})]
+    };
+    for (kind, texts) in kinds() {
+        let form = of(texts);
+        let call = |arguments: Value| form.write(&written(&[("weather", arguments)]));
+        let strict = text(&form, &tools(json!(["city", "days"])), true, "");
+        for arguments in [
+            json!({"unit": "C", "city": "Bern", "days": 2, "exact": true}),
+            json!({"city": "Bern", "days": 12}),
+            json!({"city": "Bern", "days": 12, "exact": null}),
+        ] {
+            let reply = call(arguments);
+            assert_eq!(accepts(&strict, &reply), Ok(()), "{kind}: {reply}\n{strict}");
+        }
+        for arguments in [
+            json!({"city": "Bern"}),
+            json!({}),
+            json!({"unit": "K", "city": "Bern", "days": 2}),
+            json!({"city": "Bern", "days": 0}),
+        ] {
+            assert!(accepts(&strict, &call(arguments.clone())).is_err(), "{kind}: {arguments}");
+        }
+        let loose = text(&form, &tools(json!([])), true, "");
+        for arguments in [json!({}), json!({"exact": false}), json!({"unit": "F", "days": 1})] {
+            let reply = call(arguments);
+            assert_eq!(accepts(&loose, &reply), Ok(()), "{kind}: {reply}\n{loose}");
+        }
+    }
+}
+
+#[test]
+fn tools_without_parameters_are_called_without() {
+    let none = [json!({"type": "function", "function": {"name": "now"}})];
+    let any = [json!({"type": "function", "function": {"name": "now", "parameters": {"type": "object"}}})];
+    for (kind, texts) in kinds() {
+        let form = of(texts);
+        let reply = form.write(&written(&[("now", json!({}))]));
+        for tools in [&none, &any] {
+            let grammar = text(&form, tools, true, "");
+            assert_eq!(accepts(&grammar, &reply), Ok(()), "{kind}: {reply}\n{grammar}");
+        }
+        let more = form.write(&written(&[("now", json!({"zone": "CET"}))]));
+        assert!(accepts(&text(&form, &none, true, ""), &more).is_err(), "{kind}");
+    }
+}
+
+#[test]
+fn a_text_may_stand_before_and_control_tokens_are_named() {
+    let form = of(kinds()[0].1);
+    let reply = form.write(&written(&calls()));
+    assert_eq!(accepts(&text(&form, &tools(), true, ">\n"), &format!(">\n{reply}")), Ok(()));
+    let control = |text: &str| text.starts_with("<tool_call>").then_some((17, 11));
+    let grammar = Grammar { form: &form, tools: &tools(), name: Some("map"), several: true, before: "" };
+    let named = grammar.text(&control).expect("a grammar");
+    assert!(named.contains("one: <[17]> \"\\n\" ws call ws") && !named.contains("weather"), "{named}");
+    let missing = Grammar { name: Some("no"), ..grammar }.text(&control).expect_err("a refusal");
+    assert_eq!(missing.code, Code::BadOption);
+    // Gemma's literals are not JSON.
+    let parts = vec![Part::Name, Part::Text("{".into()), Part::Literal { sep: ':' }, Part::Text("}".into())];
+    let form = Form { call: Call::Text(parts), before: "<call>".into(), ..Form::default() };
+    assert_eq!(Grammar { form: &form, ..grammar }.text(&control).expect_err("a refusal").code, Code::BadOption);
+}
+
+#[test]
+fn ids_and_inner_objects_stand_where_models_write_them() {
+    let form = |inner: Option<&str>| {
+        let keys = Keys {
+            inner: inner.map(String::from),
+            name: "name".into(),
+            arguments: "arguments".into(),
+            id: Some("id".into()),
+        };
+        Form { before: "[TOOL_CALLS][".into(), close: "]".into(), call: Call::Json(keys), ..Form::default() }
+    };
+    let flat = text(&form(None), &tools(), false, "");
+    for reply in [
+        "[TOOL_CALLS][{\"name\": \"map\", \"arguments\": {\"city\": \"Bern\"}, \"id\": \"abc123def\"}]",
+        "[TOOL_CALLS][{\"id\":\"abc123def\",\"name\":\"map\",\"arguments\":{}}]",
+        "[TOOL_CALLS][{\"name\": \"map\", \"arguments\": {}}]",
+    ] {
+        assert_eq!(accepts(&flat, reply), Ok(()), "{reply}\n{flat}");
+    }
+    let inner = text(&form(Some("function")), &tools(), false, "");
+    for reply in [
+        "[TOOL_CALLS][{\"type\": \"function\", \"function\": {\"name\": \"map\", \"arguments\": {}}}]",
+        "[TOOL_CALLS][{\"id\": \"a\", \"type\": \"function\", \"function\": {\"name\": \"map\", \"arguments\": {}}}]",
+    ] {
+        assert_eq!(accepts(&inner, reply), Ok(()), "{reply}\n{inner}");
+    }
+}
+
+#[test]
+fn forms_of_the_table_have_grammars() {
+    for word in [
+        ">>>${recipient}",
+        "functools[",
+        "<|tool_call|>",
+        "<|tool_calls_section_begin|>",
+        "List of tools:",
+        "<tool_call>",
+    ] {
+        let source = format!("{{% for m in messages %}}{{{{ m.content }}}}{{% endfor %}}{{# {word} #}}");
+        let template = sotto::text::template::ChatTemplate::new(&source).expect("a template");
+        let form = Form::of(&template, &Map::new());
+        let reply = form.write(&written(&calls()[..2]));
+        let grammar = text(&form, &tools(), true, "");
+        assert_eq!(accepts(&grammar, &reply), Ok(()), "{word}: {reply}\n{grammar}");
+    }
+}
+
+#[test]
+fn what_the_forms_of_real_templates_write_their_grammars_accept() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("models/llama.cpp-templates");
+    let Ok(files) = std::fs::read_dir(&folder) else {
+        eprintln!("Not tested: there is no {}; `node tools/fetch-templates.mjs` fetches it.", folder.display());
+        return;
+    };
+    let (tools, mut wrong, mut right, mut without) = (crate::forms::tools(), Vec::new(), 0, Vec::new());
+    let tools = tools.as_array().expect("a list");
+    for path in files.flatten().map(|file| file.path()) {
+        let name = path.file_stem().expect("a name").to_string_lossy().into_owned();
+        let source = std::fs::read_to_string(&path).expect("a template");
+        let form = Form::of(&sotto::text::template::ChatTemplate::new(&source).expect("a template"), &Map::new());
+        let grammar = Grammar { form: &form, tools, name: None, several: form.several, before: "" };
+        let Ok(grammar) = grammar.text(&|_| None) else {
+            without.push(name);
+            continue;
+        };
+        for (case, calls) in crate::forms::cases().iter().filter(|(_, calls)| form.several || calls.len() == 1) {
+            let reply = form.write(&written(calls));
+            match accepts(&grammar, &reply) {
+                Ok(()) => right += 1,
+                Err(error) => wrong.push(format!("{name}, {case}: {error} of {reply:?}\n{grammar}")),
+            }
+        }
+    }
+    eprintln!("{right} texts of calls are accepted; no grammar for {without:?}");
+    assert!(wrong.is_empty(), "{} are wrong: {}", wrong.len(), wrong.join("\n"));
+}
