@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use serde_json::Value;
+use sotto_grammar::{KEYWORDS, Rule};
 
 use crate::common::{allows, bytes, schema};
 
@@ -36,7 +37,8 @@ struct Count {
 
 /// Where the table stands.
 const GUIDE: &str = "docs/STRUCTURED.md";
-const MARKS: [&str; 2] = ["<!-- table of the suite: begin -->\n", "<!-- table of the suite: end -->\n"];
+const SUITE: [&str; 2] = ["<!-- table of the suite: begin -->\n", "<!-- table of the suite: end -->\n"];
+const RULES: [&str; 2] = ["<!-- table of keywords: begin -->\n", "<!-- table of keywords: end -->\n"];
 
 /// In these formats are notes, which nobody has to keep.
 const NOTES: [&str; 1] = ["format.json"];
@@ -59,7 +61,47 @@ fn suite_of_draft_2020_12() {
         }
     }
     assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n"));
-    check_table(&table(&counts));
+    check_table(SUITE, &table(&counts));
+}
+
+#[test]
+fn keywords_of_the_guide() {
+    let mut out = String::from("| Keywords | |\n|---|---|\n");
+    let mut lines: Vec<(String, Vec<&str>)> = Vec::new();
+    for (name, rule) in KEYWORDS {
+        let said = said(*rule);
+        match lines.iter_mut().find(|(line, _)| *line == said) {
+            Some((_, names)) => names.push(name),
+            None => lines.push((said, vec![name])),
+        }
+    }
+    lines.sort_by_key(|(said, names)| (!said.starts_with("enforced"), said.starts_with("refused"), names[0]));
+    for (said, names) in lines {
+        let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+        writeln!(out, "| {} | {said} |", names.join(", ")).expect("a line");
+    }
+    check_table(RULES, &out);
+}
+
+fn said(rule: Rule) -> String {
+    let said = match rule {
+        Rule::Schema | Rule::Schemas | Rule::Properties | Rule::Type | Rule::Names | Rule::Length => "enforced",
+        Rule::Items | Rule::AdditionalItems => "enforced, also as drafts before 2020-12 have them",
+        Rule::Patterns => "enforced, where no two of its patterns match one name",
+        Rule::Const | Rule::Enum => "enforced; numbers below 9007199254740992, no control characters but `\\n`, `\\r`, `\\t`, `\\b`, `\\f`",
+        Rule::Ref => "enforced, within the schema, by pointer",
+        Rule::Pattern => "enforced, without looking ahead or back, word boundaries, back references, and anchors elsewhere than at its ends",
+        Rule::Format => "enforced for the formats below",
+        Rule::Bound => "enforced, below 9007199254740992",
+        Rule::MultipleOf => "enforced, up to nine digits in all of a schema",
+        Rule::Count => "enforced; of properties where the rest of the schema allows it",
+        Rule::Note => "says nothing about what is valid",
+        Rule::TopNote => "at the top of a schema",
+        Rule::Dialect => "one of the drafts 4 to 2020-12",
+        Rule::Unless(value) => return format!("refused, unless it is `{value}`"),
+        Rule::Refused => "refused",
+    };
+    said.replace("\\\\", "\\")
 }
 
 fn run(name: &str, group: &Group, count: &mut Count, wrong: &mut Vec<String>) {
@@ -162,13 +204,13 @@ fn table(counts: &BTreeMap<String, Count>) -> String {
 }
 
 /// The guide has the table; with `SOTTO_WRITE` set it is written into it.
-fn check_table(table: &str) {
+fn check_table(marks: [&str; 2], table: &str) {
     let path = root().join(GUIDE);
     let text = std::fs::read_to_string(&path).expect("the guide");
-    let (before, rest) = text.split_once(MARKS[0]).expect("where the table begins");
-    let (old, after) = rest.split_once(MARKS[1]).expect("where it ends");
+    let (before, rest) = text.split_once(marks[0]).expect("where the table begins");
+    let (old, after) = rest.split_once(marks[1]).expect("where it ends");
     if std::env::var_os("SOTTO_WRITE").is_some() {
-        std::fs::write(&path, format!("{before}{}\n{table}\n{}{after}", MARKS[0], MARKS[1])).expect("written");
+        std::fs::write(&path, format!("{before}{}\n{table}\n{}{after}", marks[0], marks[1])).expect("written");
     } else {
         assert_eq!(old.trim(), table.trim(), "{GUIDE} is of another run: SOTTO_WRITE=1 writes its table anew");
     }

@@ -46,6 +46,13 @@ const { Vocabulary, __wbg_reset_state: reset } = wasm as unknown as {
   __wbg_reset_state(): void;
 };
 
+/** Makes grammars over one model's tokens; its methods are called in the middle of the engine's work. */
+export interface Grammars {
+  /** A constraint for one reply; `spec` is JSON. Throws `bad_option` for what cannot be kept. */
+  compile(spec: string): Constraint;
+  free(): void;
+}
+
 /** Whether an answer to this takes a grammar. */
 export function wantsGrammar({ response_format, tools, tool_choice }: ChatRequest): boolean {
   const format = (response_format as { type?: unknown } | null | undefined)?.type;
@@ -57,42 +64,36 @@ let started: Promise<unknown> | undefined;
 
 /** How often it was made anew, and in which of them vocabularies were made. */
 let generation = 0;
-const madeIn = new WeakMap<Grammars, number>();
+const madeIn = new WeakMap<Apart, number>();
 
-/** Makes grammars over one model's tokens. */
-export class Grammars {
+/** Fetches the module if it is not there; `beside` is where the engine's file lies, if not beside this script. */
+export async function startGrammars(words: () => Promise<Words>, beside: string | undefined): Promise<Grammars> {
+  const place = beside && new URL("sotto_grammar_bg.wasm", new URL(beside, self.location.href));
+  started ??= init(place ? { module_or_path: place } : undefined);
+  try {
+    await started;
+  } catch (cause) {
+    started = undefined;
+    const why = cause instanceof Error ? cause.message : String(cause);
+    const advice = "serve sotto_grammar_bg.wasm beside worker.js, or leave response_format and tools out";
+    throw new SottoError("internal", `The module of grammars did not start (${why}); ${advice}.`, { cause });
+  }
+  return new Apart(await words());
+}
+
+class Apart implements Grammars {
   #words: Words;
   #vocabulary: Vocabulary | undefined;
 
-  private constructor(words: Words) {
+  constructor(words: Words) {
     this.#words = words;
   }
 
-  /** Fetches the module if it is not there; `beside` is where the engine's file lies, if not beside this script. */
-  static async of(words: () => Promise<Words>, beside: string | undefined): Promise<Grammars> {
-    const place = beside && new URL("sotto_grammar_bg.wasm", new URL(beside, self.location.href));
-    started ??= init(place ? { module_or_path: place } : undefined);
-    try {
-      await started;
-    } catch (cause) {
-      started = undefined;
-      const why = cause instanceof Error ? cause.message : String(cause);
-      const advice = "serve sotto_grammar_bg.wasm beside worker.js, or leave response_format and tools out";
-      throw new SottoError("internal", `The module of grammars did not start (${why}); ${advice}.`, { cause });
-    }
-    return new Grammars(await words());
-  }
-
-  /** A constraint for one reply. Throws `bad_option` for what cannot be kept. */
   compile(spec: string): Constraint {
     return attempt(() => {
       const words = this.#words;
-      this.#vocabulary ??= new Vocabulary(
-        words.bytes(),
-        words.ends(),
-        words.special(),
-        words.eog(),
-        (text: string) => words.tokenize(text),
+      this.#vocabulary ??= new Vocabulary(words.bytes(), words.ends(), words.special(), words.eog(), (text: string) =>
+        words.tokenize(text),
       );
       return guarded(this.#vocabulary.compile(spec));
     }, this);
@@ -122,7 +123,7 @@ function guarded(constraint: Constraint): Constraint {
  * A grammar that is too deep or too large for the stack ends the module, not the engine: it is made anew, and what it held
  * of others is lost with it.
  */
-function attempt<T>(work: () => T, grammars?: Grammars): T {
+function attempt<T>(work: () => T, grammars?: Apart): T {
   const before = generation;
   try {
     if (grammars && madeIn.get(grammars) !== generation) grammars.forget();
