@@ -181,7 +181,9 @@ impl Reader<'_> {
                 self.expect(">", "after a token's name")?;
                 Item::Token(format!("{token}>"))
             }
-            '!' => refuse!("The grammar excludes a token in line {line} (\"!\"), which is not read; name those that may come."),
+            '!' => refuse!(
+                "The grammar excludes a token in line {line} (\"!\"), which is not read; name those that may come."
+            ),
             '(' => {
                 if self.depth == limits::NESTING {
                     refuse!("The grammar has more than {} groups in groups in line {line}.", limits::NESTING);
@@ -234,7 +236,10 @@ impl Reader<'_> {
         self.blank(false);
         self.expect("}", "after a number of repetitions")?;
         if most.is_some_and(|most| most < least) {
-            refuse!("The grammar repeats something {least} to {} times in line {line}; the first must not be larger.", most.unwrap_or(0));
+            refuse!(
+                "The grammar repeats something {least} to {} times in line {line}; the first must not be larger.",
+                most.unwrap_or(0)
+            );
         }
         Ok(Some((least, most)))
     }
@@ -246,7 +251,10 @@ impl Reader<'_> {
         match digits.parse::<u32>() {
             Ok(count) if u64::from(count) <= limits::ITEMS => Ok(count),
             _ if digits.is_empty() => self.unexpected("a number of repetitions"),
-            _ => refuse!("The grammar repeats something {digits} times in line {line}; at most {} are taken.", limits::ITEMS),
+            _ => refuse!(
+                "The grammar repeats something {digits} times in line {line}; at most {} are taken.",
+                limits::ITEMS
+            ),
         }
     }
 
@@ -263,7 +271,9 @@ impl Reader<'_> {
                 first
             };
             if last < first {
-                refuse!("The grammar has the range {first:?} to {last:?} in line {line}; the first must not be larger.");
+                refuse!(
+                    "The grammar has the range {first:?} to {last:?} in line {line}; the first must not be larger."
+                );
             }
             ranges.push((first, last));
         }

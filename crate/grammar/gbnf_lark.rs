@@ -23,10 +23,12 @@ pub fn lark_of(text: &str) -> Result<String> {
         references(&rule.choice, &names, &mut found)?;
         leads_to.push(found);
     }
-    let mut writer = Writer { is_terminal: terminals(&rules, &leads_to), names, out: String::new(), runs: String::new(), n_runs: 0 };
+    let mut writer =
+        Writer { is_terminal: terminals(&rules, &leads_to), names, out: String::new(), runs: String::new(), n_runs: 0 };
     writeln!(writer.out, "start: {}", writer.name(root)).ok();
     for (number, rule) in rules.iter().enumerate() {
-        let body = if writer.is_terminal[number] { writer.flat_choice(&rule.choice) } else { writer.choice(&rule.choice) };
+        let body =
+            if writer.is_terminal[number] { writer.flat_choice(&rule.choice) } else { writer.choice(&rule.choice) };
         writeln!(writer.out, "{}: {body}", writer.name(number)).ok();
     }
     Ok(writer.out + &writer.runs)
@@ -57,7 +59,8 @@ fn terminals(rules: &[Rule], leads_to: &[Vec<usize>]) -> Vec<bool> {
     loop {
         let mut changed = false;
         for (number, rule) in rules.iter().enumerate() {
-            let flat = !is_terminal[number] && leads_to[number].iter().all(|to| is_terminal[*to]) && !has_token(&rule.choice);
+            let flat =
+                !is_terminal[number] && leads_to[number].iter().all(|to| is_terminal[*to]) && !has_token(&rule.choice);
             is_terminal[number] |= flat;
             changed |= flat;
         }
@@ -131,7 +134,9 @@ impl Writer<'_> {
         match item {
             Item::Group(choice) => format!("({})", self.choice(choice)),
             Item::Repeat(_, _, Some(0)) => "\"\"".into(),
-            Item::Repeat(inner, least, most) => format!("({}){}", self.choice(&vec![vec![(**inner).clone()]]), times(*least, *most)),
+            Item::Repeat(inner, least, most) => {
+                format!("({}){}", self.choice(&vec![vec![(**inner).clone()]]), times(*least, *most))
+            }
             flat => self.flat_item(flat),
         }
     }

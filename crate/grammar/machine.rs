@@ -37,7 +37,7 @@ impl Machine {
     pub fn commit(&mut self, token: u32) -> Result<Step> {
         self.matcher.consume_token(token).map_err(|e| unkept(&e.to_string()))?;
         self.announced = self.announced.saturating_sub(1);
-        if self.announced > 0 { Ok(Step::default()) } else { self.step() }
+        if self.announced > 0 && !self.matcher.is_stopped() { Ok(Step::default()) } else { self.step() }
     }
 
     /// Which tokens may come next: bit `id % 32` of word `id / 32`, [n_vocab / 32, rounded up].
@@ -46,7 +46,7 @@ impl Machine {
         let mut words = mask.as_slice().to_vec();
         words.resize(self.n_vocab.div_ceil(32), 0);
         // The set has room for one id more than there are.
-        if let Some(last) = words.last_mut().filter(|_| self.n_vocab % 32 != 0) {
+        if let Some(last) = words.last_mut().filter(|_| !self.n_vocab.is_multiple_of(32)) {
             *last &= (1 << (self.n_vocab % 32)) - 1;
         }
         Ok(words)

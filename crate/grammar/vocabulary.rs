@@ -64,7 +64,8 @@ impl Vocabulary {
         }
         let words = words(tokens)?;
         let eog: Vec<u32> = tokens.eog.iter().copied().filter(|id| (*id as usize) < n_vocab).collect();
-        let mut trie = TokTrie::from(&TokRxInfo::new(n_vocab as u32, eog.first().copied().unwrap_or(INVALID_TOKEN)), &words);
+        let mut trie =
+            TokTrie::from(&TokRxInfo::new(n_vocab as u32, eog.first().copied().unwrap_or(INVALID_TOKEN)), &words);
         if !eog.is_empty() {
             trie = trie.with_eos_tokens(&eog);
         }

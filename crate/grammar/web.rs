@@ -24,7 +24,13 @@ pub struct Vocabulary(crate::Vocabulary);
 impl Vocabulary {
     /// `ends`: where each token's bytes end; `special`, `eog`: ids; `tokenize` gives the ids of a text.
     #[wasm_bindgen(constructor)]
-    pub fn new(bytes: Vec<u8>, ends: Vec<u32>, special: Vec<u32>, eog: Vec<u32>, tokenize: Function) -> JsResult<Vocabulary> {
+    pub fn new(
+        bytes: Vec<u8>,
+        ends: Vec<u32>,
+        special: Vec<u32>,
+        eog: Vec<u32>,
+        tokenize: Function,
+    ) -> JsResult<Vocabulary> {
         // A text without ids is written as the longest tokens that fit.
         let tokenize = move |text: &str| {
             let ids = tokenize.call1(&JsValue::UNDEFINED, &text.into());

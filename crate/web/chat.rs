@@ -18,7 +18,7 @@ impl Engine {
     /// A request of `chat.completions.create`; what asks for grammars comes with them.
     pub fn chat(&self, request: JsValue, grammars: Option<JsGrammars>) -> JsResult<Chat> {
         let request = from_js("request", request)?;
-        let grammars = grammars.map(|grammars| Rc::new(Apart(grammars)) as Rc<dyn Grammars>);
+        let grammars = grammars.map(|grammars| -> Rc<dyn Grammars> { Rc::new(Apart(grammars)) });
         self.answer(|engine| Session::chat(engine, &request, grammars))
     }
 

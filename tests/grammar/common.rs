@@ -49,7 +49,11 @@ pub fn allows(spec: &Spec, text: &str) -> Result<bool, Refused> {
         }
         let next = machine.commit(token)?;
         // While forced tokens are told, no others are announced.
-        step = if step.forced.len() > 1 { sotto_grammar::Step { forced: step.forced[1..].to_vec(), ended: false } } else { next };
+        step = if step.forced.len() > 1 {
+            sotto_grammar::Step { forced: step.forced[1..].to_vec(), ended: false }
+        } else {
+            next
+        };
     }
     Ok(step.ended || (step.forced.is_empty() && machine.mask()?[END as usize / 32] & 1 == 1))
 }

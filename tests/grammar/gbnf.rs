@@ -14,11 +14,19 @@ const CASES: &[(&str, &[&str], &[&str])] = &[
     ("root ::= . .", &["ab", "é\n"], &["a", "abc"]),
     ("root ::= \"\\x41\\u00e9\\U0001F600\\t\\\"\\\\\"", &["Aé😀\t\"\\"], &["A"]),
     ("root ::= [\\]\\[\\-]{2}", &["[]", "-["], &["a"]),
-    ("# a comment\nroot ::= greeting \" \" name # more\n\nname ::= \"Ada\" |\n  \"Bob\"\n  | \"Cy\"\ngreeting ::= (\n  \"Hi\" # in a group\n  | \"Hello\"\n)\n", &["Hi Ada", "Hello Bob", "Hi Cy"], &["Hi", "Hello  Ada"]),
+    (
+        "# a comment\nroot ::= greeting \" \" name # more\n\nname ::= \"Ada\" |\n  \"Bob\"\n  | \"Cy\"\ngreeting ::= (\n  \"Hi\" # in a group\n  | \"Hello\"\n)\n",
+        &["Hi Ada", "Hello Bob", "Hi Cy"],
+        &["Hi", "Hello  Ada"],
+    ),
     ("root ::= item-1 item_2\nitem-1 ::= \"x\"\nitem_2 ::= \"y\"", &["xy"], &["x", "yx"]),
     // Rules that lead back to themselves.
     ("root ::= \"(\" root \")\" | \"\"", &["", "()", "((()))"], &["(", "(()", ")("]),
-    ("root ::= expr\nexpr ::= term ((\"+\" | \"-\") term)*\nterm ::= [0-9]+ | \"(\" expr \")\"", &["1", "1+22-3", "(1+(2-3))+4"], &["", "+", "1+", "(1"]),
+    (
+        "root ::= expr\nexpr ::= term ((\"+\" | \"-\") term)*\nterm ::= [0-9]+ | \"(\" expr \")\"",
+        &["1", "1+22-3", "(1+(2-3))+4"],
+        &["", "+", "1+", "(1"],
+    ),
     ("root ::= list\nlist ::= \"a\" | list \",\" \"a\"", &["a", "a,a,a"], &["", "a,", ",a"]),
     ("root ::= \"\"", &[""], &["a"]),
 ];

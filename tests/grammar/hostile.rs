@@ -19,32 +19,74 @@ fn specs() -> Vec<(&'static str, Spec)> {
     let lark = |grammar: String| Spec::Grammar { grammar, syntax: Syntax::Lark };
     let regex = |pattern: &str| Spec::Regex { pattern: pattern.into() };
     let doubled = (0..30).map(|i| format!("r{i} ::= r{} r{}\n", i + 1, i + 1)).collect::<String>();
-    let chain = |name: &str, is: &str, n: usize| (0..n).map(|i| format!("{name}{i}{is} {name}{}\n", i + 1)).collect::<String>();
-    let alternatives: Vec<Value> = (0..60).map(|i| json!({"properties": {format!("p{i}"): {"const": i}}, "required": [format!("q{i}")]})).collect();
+    let chain =
+        |name: &str, is: &str, n: usize| (0..n).map(|i| format!("{name}{i}{is} {name}{}\n", i + 1)).collect::<String>();
+    let alternatives: Vec<Value> = (0..60)
+        .map(|i| json!({"properties": {format!("p{i}"): {"const": i}}, "required": [format!("q{i}")]}))
+        .collect();
     vec![
         ("a large enum", schema(&json!({"enum": (0..100_000).map(|i| format!("v{i}")).collect::<Vec<_>>()}))),
-        ("an enum at the limit", schema(&json!({"enum": (0..40_000).map(|i| format!("value {i} {}", i * 7919)).collect::<Vec<_>>()}))),
+        (
+            "an enum at the limit",
+            schema(&json!({"enum": (0..40_000).map(|i| format!("value {i} {}", i * 7919)).collect::<Vec<_>>()})),
+        ),
         ("minLength", schema(&json!({"type": "string", "minLength": 1_000_000_000_u64}))),
         ("minLength at the limit", schema(&json!({"type": "string", "minLength": 100_000, "maxLength": 100_000}))),
         ("minItems", schema(&json!({"type": "array", "minItems": 1_000_000_000_u64}))),
         ("minItems at the limit", schema(&json!({"type": "array", "minItems": 10_000, "maxItems": 10_000}))),
-        ("lengths in lengths", schema(&json!({"type": "array", "minItems": 9999, "items": {"type": "array", "maxItems": 9999, "items": {"type": "string", "minLength": 9999}}}))),
+        (
+            "lengths in lengths",
+            schema(
+                &json!({"type": "array", "minItems": 9999, "items": {"type": "array", "maxItems": 9999, "items": {"type": "string", "minLength": 9999}}}),
+            ),
+        ),
         ("a loop", schema(&json!({"$ref": "#"}))),
-        ("a longer loop", schema(&json!({"$ref": "#/$defs/a", "$defs": {"a": {"$ref": "#/$defs/b"}, "b": {"$ref": "#/$defs/a"}}}))),
+        (
+            "a longer loop",
+            schema(&json!({"$ref": "#/$defs/a", "$defs": {"a": {"$ref": "#/$defs/b"}, "b": {"$ref": "#/$defs/a"}}})),
+        ),
         ("a loop through anyOf", schema(&json!({"anyOf": [{"$ref": "#"}, {"$ref": "#"}]}))),
         ("a loop through allOf", schema(&json!({"allOf": [{"$ref": "#"}, {"$ref": "#"}]}))),
-        ("a loop with company", schema(&json!({"$ref": "#", "type": "object", "properties": {"a": {"$ref": "#", "minProperties": 1}}}))),
-        ("trees met", schema(&json!({"allOf": [{"$ref": "#/$defs/a"}, {"$ref": "#/$defs/b"}],
-            "$defs": {"a": {"properties": {"c": {"$ref": "#/$defs/a"}}}, "b": {"properties": {"c": {"$ref": "#/$defs/b"}}}}}))),
+        (
+            "a loop with company",
+            schema(&json!({"$ref": "#", "type": "object", "properties": {"a": {"$ref": "#", "minProperties": 1}}})),
+        ),
+        (
+            "trees met",
+            schema(&json!({"allOf": [{"$ref": "#/$defs/a"}, {"$ref": "#/$defs/b"}],
+            "$defs": {"a": {"properties": {"c": {"$ref": "#/$defs/a"}}}, "b": {"properties": {"c": {"$ref": "#/$defs/b"}}}}})),
+        ),
         ("what never ends", schema(&json!({"type": "object", "required": ["a"], "properties": {"a": {"$ref": "#"}}}))),
-        ("alternatives of alternatives", schema(&json!({"allOf": [{"anyOf": alternatives}, {"anyOf": alternatives}, {"anyOf": alternatives}]}))),
-        ("many properties", schema(&json!({"properties": many(20_000, |i| (format!("p{i}"), json!({"type": "string"})))}))),
-        ("many patterns", schema(&json!({"patternProperties": many(500, |i| (format!("^p{i}.*x$"), json!({"type": "string"})))}))),
-        ("one of many", schema(&json!({"oneOf": (0..2000).map(|i| json!({"properties": {"k": {"const": i}}, "required": ["k"]})).collect::<Vec<_>>()}))),
+        (
+            "alternatives of alternatives",
+            schema(&json!({"allOf": [{"anyOf": alternatives}, {"anyOf": alternatives}, {"anyOf": alternatives}]})),
+        ),
+        (
+            "many properties",
+            schema(&json!({"properties": many(20_000, |i| (format!("p{i}"), json!({"type": "string"})))})),
+        ),
+        (
+            "many patterns",
+            schema(&json!({"patternProperties": many(500, |i| (format!("^p{i}.*x$"), json!({"type": "string"})))})),
+        ),
+        (
+            "one of many",
+            schema(
+                &json!({"oneOf": (0..2000).map(|i| json!({"properties": {"k": {"const": i}}, "required": ["k"]})).collect::<Vec<_>>()}),
+            ),
+        ),
         ("a pattern of patterns", schema(&json!({"pattern": "^(a+)+(b+)+(c|d)*(((x{1,99}){1,99}){1,99}){1,99}$"}))),
-        ("a pattern and a length", schema(&json!({"pattern": "^(\\w+([\\.-]?\\w+)*)+@(\\w+([\\.-]?\\w+)*)+(\\.\\w{2,})+$", "minLength": 500, "maxLength": 9000}))),
+        (
+            "a pattern and a length",
+            schema(
+                &json!({"pattern": "^(\\w+([\\.-]?\\w+)*)+@(\\w+([\\.-]?\\w+)*)+(\\.\\w{2,})+$", "minLength": 500, "maxLength": 9000}),
+            ),
+        ),
         ("a deep pattern", schema(&json!({"pattern": format!("{}a{}", "(".repeat(20_000), ")".repeat(20_000))}))),
-        ("a wide pattern", schema(&json!({"pattern": (0..20_000).map(|i| format!("a{i}.*b")).collect::<Vec<_>>().join("|")}))),
+        (
+            "a wide pattern",
+            schema(&json!({"pattern": (0..20_000).map(|i| format!("a{i}.*b")).collect::<Vec<_>>().join("|")})),
+        ),
         ("a long name", schema(&json!({"properties": {"n".repeat(1 << 20): {"type": "null"}}}))),
         ("multiples", schema(&json!({"allOf": (1..2000).map(|i| json!({"multipleOf": i})).collect::<Vec<_>>()}))),
         ("small multiples", schema(&json!({"type": "number", "multipleOf": 5e-324}))),
@@ -54,7 +96,10 @@ fn specs() -> Vec<(&'static str, Spec)> {
         ("all characters", regex(&r"[\p{L}&&[^\p{Lu}]]{1,5000}\w{1,5000}".repeat(20))),
         ("a long regex", regex(&"a".repeat(1 << 20))),
         ("doubled rules", gbnf(&format!("root ::= r0\n{doubled}r30 ::= \"a\""))),
-        ("a chain of rules", gbnf(&format!("root ::= r0\n{}r1900 ::= \"a\" | \"(\" r1900 \")\"", chain("r", " ::=", 1900)))),
+        (
+            "a chain of rules",
+            gbnf(&format!("root ::= r0\n{}r1900 ::= \"a\" | \"(\" r1900 \")\"", chain("r", " ::=", 1900))),
+        ),
         ("a chain of terminals", gbnf(&format!("root ::= r0\n{}r1900 ::= \"a\"", chain("r", " ::=", 1900)))),
         ("too many rules", gbnf(&format!("root ::= r0\n{}", chain("r", " ::=", 100_000)))),
         ("groups in groups", gbnf(&format!("root ::= {}\"a\"{}", "(".repeat(100_000), ")".repeat(100_000)))),
@@ -85,7 +130,10 @@ fn hostile_specifications_end_with_a_sentence_on_a_small_stack() {
                 Ok(Err(refused)) | Err(refused) => refused.0.clone(),
             };
             eprintln!("{:7.3} s  {name}: {said}", started.elapsed().as_secs_f64());
-            assert!(said == "taken" || (said.ends_with('.') && said.len() < 1000 && !said.contains("panic")), "{name}: {said}");
+            assert!(
+                said == "taken" || (said.ends_with('.') && said.len() < 1000 && !said.contains("panic")),
+                "{name}: {said}"
+            );
         };
         std::thread::Builder::new().stack_size(1 << 20).spawn(work).expect("a thread").join().expect(name);
     }

@@ -54,7 +54,8 @@ fn what_is_not_enforced_is_named_with_its_place() {
 
 #[test]
 fn lenient_schemas_keep_the_rest() {
-    let given = json!({"type": "array", "items": {"type": "integer", "not": {"const": 3}}, "uniqueItems": true, "nonsense": 1});
+    let given =
+        json!({"type": "array", "items": {"type": "integer", "not": {"const": 3}}, "uniqueItems": true, "nonsense": 1});
     let spec = Spec::JsonSchema { schema: given, lenient: true };
     assert_eq!(allows(&spec, "[3, 3]"), Ok(true));
     assert_eq!(allows(&spec, "[\"a\"]"), Ok(false));

@@ -88,9 +88,13 @@ fn said(rule: Rule) -> String {
         Rule::Schema | Rule::Schemas | Rule::Properties | Rule::Type | Rule::Names | Rule::Length => "enforced",
         Rule::Items | Rule::AdditionalItems => "enforced, also as drafts before 2020-12 have them",
         Rule::Patterns => "enforced, where no two of its patterns match one name",
-        Rule::Const | Rule::Enum => "enforced; numbers below 9007199254740992, no control characters but `\\n`, `\\r`, `\\t`, `\\b`, `\\f`",
+        Rule::Const | Rule::Enum => {
+            "enforced; numbers below 9007199254740992, no control characters but `\\n`, `\\r`, `\\t`, `\\b`, `\\f`"
+        }
         Rule::Ref => "enforced, within the schema, by pointer",
-        Rule::Pattern => "enforced, without looking ahead or back, word boundaries, back references, and anchors elsewhere than at its ends",
+        Rule::Pattern => {
+            "enforced, without looking ahead or back, word boundaries, back references, and anchors elsewhere than at its ends"
+        }
         Rule::Format => "enforced for the formats below",
         Rule::Bound => "enforced, below 9007199254740992",
         Rule::MultipleOf => "enforced, up to nine digits in all of a schema",
@@ -140,7 +144,11 @@ fn spellings(value: &Value) -> Vec<String> {
             for item in items {
                 let separator = |text: &str| if text.is_empty() { "" } else { ", " };
                 let own = spellings(item);
-                out = out.iter().flat_map(|text| own.iter().map(move |own| format!("{text}{}{own}", separator(text)))).take(MOST).collect();
+                out = out
+                    .iter()
+                    .flat_map(|text| own.iter().map(move |own| format!("{text}{}{own}", separator(text))))
+                    .take(MOST)
+                    .collect();
             }
             out.into_iter().map(|text| format!("[{text}]")).collect()
         }
@@ -188,7 +196,10 @@ fn files(folder: &Path) -> Vec<PathBuf> {
         let path = entry.expect("an entry").path();
         if path.is_dir() {
             files.extend(self::files(&path));
-        } else if !NOTES.iter().any(|name| path.parent().is_some_and(|p| p.ends_with("json-schema-tests")) && path.ends_with(name)) {
+        } else if !NOTES
+            .iter()
+            .any(|name| path.parent().is_some_and(|p| p.ends_with("json-schema-tests")) && path.ends_with(name))
+        {
             files.push(path);
         }
     }
@@ -196,7 +207,9 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 }
 
 fn table(counts: &BTreeMap<String, Count>) -> String {
-    let mut out = String::from("| Tests of | schemas taken | refused | valid written | invalid held off | valid left out |\n|---|---:|---:|---:|---:|---:|\n");
+    let mut out = String::from(
+        "| Tests of | schemas taken | refused | valid written | invalid held off | valid left out |\n|---|---:|---:|---:|---:|---:|\n",
+    );
     for (name, Count { taken, refused, valid, invalid, narrower }) in counts {
         writeln!(out, "| {name} | {taken} | {refused} | {valid} | {invalid} | {narrower} |").expect("a line");
     }

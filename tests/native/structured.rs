@@ -59,7 +59,9 @@ fn schema(random: &mut Random, depth: usize) -> Value {
         6 => match random.below(3) {
             0 => json!({"enum": [1, "one", null, true, 2.5, [1, {"a": "b"}], {"k": [], "l": "\n\"\\"}]}),
             1 => json!({"const": random.of(&["fixed", "\u{e9}\t", ""])}),
-            _ => json!({"type": "string", "format": random.of(&["date", "time", "date-time", "uuid", "ipv4", "ipv6", "email", "uri"])}),
+            _ => {
+                json!({"type": "string", "format": random.of(&["date", "time", "date-time", "uuid", "ipv4", "ipv6", "email", "uri"])})
+            }
         },
         7 | 8 => object(random, depth),
         9 => {
@@ -72,8 +74,10 @@ fn schema(random: &mut Random, depth: usize) -> Value {
         _ => match random.below(3) {
             0 => json!({"oneOf": [{"type": "string", "maxLength": 9}, {"type": "integer"}, {"type": "null"}]}),
             1 => json!({"allOf": [object(random, depth - 1), object(random, depth - 1)]}),
-            _ => json!({"type": ["object", "null"], "properties": {"next": {"$ref": "#/$defs/list"}, "value": schema(random, 0)},
-                "required": ["value"], "additionalProperties": false}),
+            _ => {
+                json!({"type": ["object", "null"], "properties": {"next": {"$ref": "#/$defs/list"}, "value": schema(random, 0)},
+                "required": ["value"], "additionalProperties": false})
+            }
         },
     }
 }
@@ -134,7 +138,8 @@ fn walk(constraint: &mut dyn Constraint, endings: &Endings, random: &mut Random)
             return (Some(reply), time, masks);
         }
         let hurry = reply.len() > PATIENCE || random.chance(60);
-        let closing: Vec<u32> = endings.closing.iter().copied().filter(|token| hurry && is_allowed(&mask, *token)).collect();
+        let closing: Vec<u32> =
+            endings.closing.iter().copied().filter(|token| hurry && is_allowed(&mask, *token)).collect();
         let token = if closing.is_empty() {
             let words: Vec<usize> = (0..mask.len()).filter(|word| mask[*word] != 0).collect();
             let word = *random.of(&words);
@@ -215,7 +220,8 @@ fn what_is_forced_is_written_as_the_tokenizer_writes_it() {
         let grammars = Linked::new(&tokenizer).expect("a vocabulary");
         let given = json!({"type": "object", "properties": {"temperature_in_celsius": {"const": "unbelievably"}},
             "required": ["temperature_in_celsius"], "additionalProperties": false});
-        let mut constraint = grammars.compile(&tokenizer, &Spec::JsonSchema { schema: given, lenient: false }).expect("taken");
+        let mut constraint =
+            grammars.compile(&tokenizer, &Spec::JsonSchema { schema: given, lenient: false }).expect("taken");
         let mut now = constraint.start().expect("a start");
         let (mut reply, mut sampled) = (Vec::new(), 0);
         while now.next != Next::End {
@@ -224,13 +230,20 @@ fn what_is_forced_is_written_as_the_tokenizer_writes_it() {
                 None => {
                     sampled += 1;
                     let mask = constraint.mask().expect("a mask");
-                    (0..tokenizer.n_vocab() as u32).filter(|token| is_allowed(&mask, *token)).max_by_key(|token| tokenizer.token_bytes(*token).map_or(0, |b| b.len())).expect("a token")
+                    (0..tokenizer.n_vocab() as u32)
+                        .filter(|token| is_allowed(&mask, *token))
+                        .max_by_key(|token| tokenizer.token_bytes(*token).map_or(0, |b| b.len()))
+                        .expect("a token")
                 }
             };
             reply.push(token);
             let rest = now.forced.split_off(now.forced.len().min(1));
             let next = constraint.commit(token).expect("taken");
-            now = if rest.is_empty() { next } else { sotto::run::constraint::Commit { forced: rest, next: Next::Masked } };
+            now = if rest.is_empty() {
+                next
+            } else {
+                sotto::run::constraint::Commit { forced: rest, next: Next::Masked }
+            };
         }
         let text = r#"{"temperature_in_celsius": "unbelievably"}"#;
         let bytes: Vec<u8> = reply.iter().flat_map(|id| tokenizer.token_bytes(*id).unwrap_or_default()).collect();

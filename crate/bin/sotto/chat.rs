@@ -41,7 +41,10 @@ pub async fn run(args: Chat) -> Result<()> {
     let mut session = match request {
         Request::Chat(request) => {
             let grammars = match request.may_take_grammars() {
-                true => Some(Rc::new(Linked::new(&engine.tokenizer)?) as Rc<dyn Grammars>),
+                true => {
+                    let linked: Rc<dyn Grammars> = Rc::new(Linked::new(&engine.tokenizer)?);
+                    Some(linked)
+                }
                 false => None,
             };
             Session::chat(&mut engine, &request, grammars)?

@@ -110,17 +110,18 @@ impl<'a> Reader<'a> {
             }
             Rule::Unless(inert) if value == &Value::Bool(inert) => Ok(None),
             Rule::TopNote | Rule::Unless(_) | Rule::Refused => self.leave(keyword, at, "is not enforced"),
-            Rule::Schema => same(self.schema(value, at)?),
             Rule::Schemas => same(self.list(value, at)?),
             Rule::Properties => same(self.properties(value, at)?),
             Rule::Patterns => self.patterns(keyword, value, at),
             Rule::Items if value.is_array() => {
                 if map.contains_key("prefixItems") {
-                    refuse!("The schema's keyword \"items\" at {at} is a list beside \"prefixItems\"; leave one of them out.");
+                    refuse!(
+                        "The schema's keyword \"items\" at {at} is a list beside \"prefixItems\"; leave one of them out."
+                    );
                 }
                 Ok(Some(("prefixItems".into(), self.list(value, at)?)))
             }
-            Rule::Items => same(self.schema(value, at)?),
+            Rule::Schema | Rule::Items => same(self.schema(value, at)?),
             Rule::AdditionalItems => match map.get("items") {
                 Some(Value::Array(_)) => Ok(Some(("items".into(), self.schema(value, at)?))),
                 _ => Ok(None),
@@ -140,7 +141,9 @@ impl<'a> Reader<'a> {
                 }
                 None => refuse!("The schema's keyword \"format\" at {at} is {}, where a text belongs.", kind(value)),
             },
-            Rule::MultipleOf if !self.multiples.add(value) => self.leave(keyword, at, "has too many digits to be enforced"),
+            Rule::MultipleOf if !self.multiples.add(value) => {
+                self.leave(keyword, at, "has too many digits to be enforced")
+            }
             Rule::MultipleOf => same(value.clone()),
             Rule::Type => self.types(keyword, value, at),
             Rule::Const | Rule::Enum => match values::unwritable(value) {
@@ -223,7 +226,8 @@ impl<'a> Reader<'a> {
     }
 
     fn count(&self, keyword: &str, value: &Value, at: &str, most: u64) -> Result<Option<(String, Value)>> {
-        let whole = value.as_u64().or_else(|| value.as_f64().filter(|n| n.fract() == 0.0 && *n >= 0.0).map(|n| n as u64));
+        let whole =
+            value.as_u64().or_else(|| value.as_f64().filter(|n| n.fract() == 0.0 && *n >= 0.0).map(|n| n as u64));
         match whole {
             Some(count) if count <= most => Ok(Some((keyword.to_string(), count.into()))),
             Some(_) => self.leave(keyword, at, &format!("is more than {most}")),
@@ -234,7 +238,8 @@ impl<'a> Reader<'a> {
     /// A name may be repeated where any name may stand: so two of them do not make two properties.
     fn check_fewest(&self, map: &Map<String, Value>, path: &str) -> Result<()> {
         let fewest = map.get("minProperties").and_then(Value::as_f64).unwrap_or(0.0);
-        let mut required: Vec<&str> = map.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
+        let mut required: Vec<&str> =
+            map.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
         required.sort_unstable();
         required.dedup();
         if fewest > required.len() as f64 + 1.0 {
@@ -250,7 +255,10 @@ impl<'a> Reader<'a> {
             return self.leave("$ref", at, "is not enforced: it leads out of the schema, or to an anchor");
         };
         if self.target(&pointer).is_none() {
-            refuse!("The schema's keyword \"$ref\" at {at} leads to {}, where there is no schema of this document.", place(&pointer));
+            refuse!(
+                "The schema's keyword \"$ref\" at {at} leads to {}, where there is no schema of this document.",
+                place(&pointer)
+            );
         }
         let number = self.targets.iter().position(|known| *known == pointer).unwrap_or_else(|| {
             self.targets.push(pointer);
@@ -285,7 +293,9 @@ fn check_loops(definitions: &Map<String, Value>) -> Result<()> {
             let Some(next) = next.and_then(|text| text.strip_prefix("#/$defs/")) else { break };
             at = next;
             if at == name {
-                refuse!("The schema's keyword \"$ref\" leads from one place to the next and back, with nothing between.");
+                refuse!(
+                    "The schema's keyword \"$ref\" leads from one place to the next and back, with nothing between."
+                );
             }
         }
     }

@@ -1,7 +1,7 @@
 //! Regular expressions as schemas have them (ECMA-262, with the flag `u`), written as the crate `regex` has them. The two
 //! differ in what a dot, a class of white space or an escape is; and what cannot be enforced is refused.
 
-use regex_syntax::ast::{self, Ast, AssertionKind};
+use regex_syntax::ast::{self, AssertionKind, Ast};
 
 use crate::limits;
 
@@ -38,7 +38,7 @@ impl Reader<'_> {
                 '{' if !self.is_repetition() => self.out.push_str(r"\{"),
                 '{' => {
                     self.out.push('{');
-                    while let Some(c) = self.rest.next() {
+                    for c in self.rest.by_ref() {
                         self.out.push(c);
                         if c == '}' {
                             break;

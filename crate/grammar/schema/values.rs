@@ -71,7 +71,7 @@ impl Multiples {
             (a, b) = (b, a % b);
         }
         whole = match (common / a).checked_mul(scaled) {
-            Some(product) if product <= u64::from(u32::MAX) => product,
+            Some(product) if u32::try_from(product).is_ok() => product,
             _ => return false,
         };
         (self.common, self.digits) = (whole, most);
