@@ -72,9 +72,15 @@ fn unkept(error: &str) -> Refused {
     Refused(format!("The reply cannot be kept to its grammar any longer: {}.", first_lines(error)))
 }
 
+/// llguidance's word for an empty mask.
+const NOTHING: &str = "NoExtensionBias";
+
 /// An error without the state that follows it, on one line, without its full stop.
 pub(crate) fn first_lines(error: &str) -> String {
     let head = error.split("\n<").next().unwrap_or(error).split("<backtrace>").next().unwrap_or(error);
+    if head == NOTHING {
+        return "no text of this vocabulary goes on from here".into();
+    }
     let words: Vec<&str> = head.split_whitespace().collect();
     let line: String = words.join(" ").chars().take(300).collect();
     line.trim_end_matches('.').to_string()
