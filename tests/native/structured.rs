@@ -188,11 +188,11 @@ fn random_replies_under_random_schemas_are_valid() {
         for _ in 0..REPLIES {
             let mut constraint = grammars.compile(&tokenizer, &spec).expect("as before");
             let (reply, took, some) = walk(&mut *constraint, &endings, &mut random);
-            (time, masks) = (time + took, masks + some);
             let Some(reply) = reply else {
                 cut += 1;
                 continue;
             };
+            (time, masks) = (time + took, masks + some);
             let bytes: Vec<u8> = reply.iter().flat_map(|id| tokenizer.token_bytes(*id).unwrap_or_default()).collect();
             let text = String::from_utf8(bytes).expect("UTF-8");
             match serde_json::from_str::<Value>(&text) {
