@@ -19,6 +19,7 @@ pub const ITEMS: u64 = 10_000;
 /// Numbers from here on are not told apart by readers of JSON that keep them as floats.
 pub const NUMBER: f64 = 9_007_199_254_740_992.0;
 /// What a compilation may need of the stack, for the limits above.
+#[cfg(not(target_arch = "wasm32"))]
 pub const STACK_BYTES: usize = 32 << 20;
 
 /// What a step may cost, and what a grammar may become.

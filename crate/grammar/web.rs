@@ -6,7 +6,7 @@ use wasm_bindgen::prelude::*;
 
 use crate::{Machine, Refused, Spec, Step, Tokens};
 
-type JsResult<T> = std::result::Result<T, JsValue>;
+type JsResult<T> = crate::Result<T, JsValue>;
 
 fn thrown(Refused(message): Refused) -> JsValue {
     let error = Object::new();

@@ -127,7 +127,8 @@ fn walk(mut machine: Machine) -> Result<(), Refused> {
         }
         if step.forced.is_empty() {
             let mask = machine.mask()?;
-            let allowed: Vec<u32> = (0..END).filter(|token| mask[*token as usize / 32] >> (token % 32) & 1 == 1).collect();
+            let allowed: Vec<u32> =
+                (0..END).filter(|token| mask[*token as usize / 32] >> (token % 32) & 1 == 1).collect();
             match allowed.get(turn * 7919 % allowed.len().max(1)) {
                 Some(token) => step = machine.commit(*token)?,
                 None => break,
