@@ -147,7 +147,7 @@ fn hostile_specifications_end_with_a_sentence_on_a_small_stack() {
     for (name, spec) in specs() {
         let work = move || {
             let started = std::time::Instant::now();
-            let outcome = bytes().compile(&spec).map(|machine| walk(machine));
+            let outcome = bytes().compile(&spec).map(walk);
             let said = match &outcome {
                 Ok(Ok(())) => "taken".to_string(),
                 Ok(Err(refused)) | Err(refused) => refused.0.clone(),
