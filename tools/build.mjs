@@ -26,6 +26,18 @@ const THREADS = {
   ],
 };
 
+/** Grammars: no part of the first load. A page fetches the module when a request first asks for one. */
+const GRAMMAR = {
+  name: "sotto_grammar",
+  folder: "wasm-grammar",
+  scripts: [],
+  crate: "sotto-grammar",
+  /** A grammar is compiled as deep as it is. */
+  link: ["-zstack-size=4194304"],
+  /** Its bindings can begin anew, should that not suffice. */
+  resets: true,
+};
+
 const WASM = "wasm32-unknown-unknown";
 const hash = (...parts) => parts.reduce((sum, part) => sum.update(part), createHash("sha256")).digest("hex");
 
@@ -33,8 +45,10 @@ const hash = (...parts) => parts.reduce((sum, part) => sum.update(part), createH
 const SMALL_STD = ["-Zbuild-std=std,panic_abort", "-Zbuild-std-features=optimize_for_size"];
 
 /** Rust to wasm, with its bindings in the artifact's folder of www. `std`: Rust's source is there. */
-function buildWasm({ name, folder, features, link = [] }, profile, std) {
-  const args = ["--package", "sotto-web", "--profile", profile, "--target", WASM];
+function buildWasm({ name, folder, crate = "sotto-web", features, link = [], resets }, profile, std) {
+  // As a library of the commands the crate of grammars is no module.
+  const args = ["--package", crate, "--profile", profile, "--target", WASM, "--crate-type", "cdylib"];
+  const linked = ["--", ...link.map((arg) => `-Clink-arg=${arg}`)];
   const target = features ? join(TARGET, "threads") : TARGET;
   if (std) {
     // Cargo builds the standard library only if told that it is a nightly one. That `atomics` is unstable rustc says once
@@ -42,12 +56,11 @@ function buildWasm({ name, folder, features, link = [] }, profile, std) {
     // the other artifact say: all but a few lines are the same.
     const flags = features && { RUSTFLAGS: `-Ctarget-feature=${features} -Awarnings` };
     const env = { RUSTC_BOOTSTRAP: "1", ...flags };
-    const linked = link.map((arg) => `-Clink-arg=${arg}`);
-    run("cargo", ["rustc", ...args, ...SMALL_STD, "--target-dir", target, "--", ...linked], { env });
+    run("cargo", ["rustc", ...args, ...SMALL_STD, "--target-dir", target, ...linked], { env });
   } else {
-    run("cargo", ["build", ...args]);
+    run("cargo", ["rustc", ...args, ...linked]);
   }
-  const wasm = join(target, WASM, profile, "sotto_web.wasm");
+  const wasm = join(target, WASM, profile, `${crate.replace("-", "_")}.wasm`);
   const bindings = join(ROOT, "www", folder);
   const stamp = join(bindings, "stamp");
   const sum = hash(readFileSync(wasm));
@@ -56,7 +69,7 @@ function buildWasm({ name, folder, features, link = [] }, profile, std) {
   // Bindings are named after the file.
   const named = join(target, WASM, profile, `${name}.wasm`);
   copyFileSync(wasm, named);
-  run("cargo", ["run", "-q", "-p", "sotto-bindgen", "--", named, bindings]);
+  run("cargo", ["run", "-q", "-p", "sotto-bindgen", "--", named, bindings, ...(resets ? ["--resets"] : [])]);
   writeFileSync(stamp, sum);
 }
 
@@ -66,7 +79,7 @@ function writeStub({ name, folder }) {
   rmSync(bindings, { recursive: true, force: true });
   mkdirSync(bindings, { recursive: true });
   const missing = `() => { throw new Error("${name} is not part of this build of the package"); }`;
-  const names = ["shared", "serve", "fail", "initSync", "Loader"];
+  const names = ["shared", "serve", "fail", "initSync", "Loader", "Vocabulary", "Constraint", "__wbg_reset_state"];
   writeFileSync(
     join(bindings, `${name}.js`),
     `${names.map((name) => `export const ${name} = ${missing};\n`).join("")}export default async ${missing};\n`,
@@ -80,7 +93,7 @@ function writeStub({ name, folder }) {
 
 /** Lets TypeScript read www before the first build. */
 export function ensureBindings() {
-  for (const artifact of [ENGINE, THREADS]) {
+  for (const artifact of [ENGINE, THREADS, GRAMMAR]) {
     if (!existsSync(join(ROOT, "www", artifact.folder, `${artifact.name}.d.ts`))) writeStub(artifact);
   }
 }
@@ -135,7 +148,8 @@ function sizes(dist, artifacts) {
     compressed[name] = gzip(name);
     console.error(`dist/${name.padEnd(22)} ${kB(readFileSync(join(dist, name)).length)}  gzip ${kB(compressed[name])}`);
   }
-  const totals = artifacts.map(({ name, scripts }) => {
+  const loaded = artifacts.filter((artifact) => artifact !== GRAMMAR);
+  const totals = loaded.map(({ name, scripts }) => {
     const total = [...scripts, `${name}_bg.wasm`].reduce((sum, name) => sum + compressed[name], 0);
     console.error(`first load with ${name.padEnd(22)} gzip ${kB(total)} of at most ${kB(MAX_GZIP_BYTES)}`);
     return total;
@@ -152,9 +166,9 @@ export async function build({ fast = false } = {}) {
   const threads = ensureRustSource();
   if (!threads)
     console.error(
-      "The artifact with threads is left out, and the other is larger: Rust's source is not there (rustup component add rust-src).",
+      "The artifact with threads is left out, and the others are larger: Rust's source is not there (rustup component add rust-src).",
     );
-  const artifacts = threads ? [ENGINE, THREADS] : [ENGINE];
+  const artifacts = threads ? [ENGINE, THREADS, GRAMMAR] : [ENGINE, GRAMMAR];
   const profile = fast ? "release" : "wasm";
   // Memory that threads share wants a standard library of its own; without them it is only the smaller one.
   for (const artifact of artifacts) buildWasm(artifact, profile, threads && (!fast || artifact === THREADS));

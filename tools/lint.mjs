@@ -21,7 +21,17 @@ const CHECKS = {
   "Rust's format": () => cargo("fmt", "--all", "--check"),
   clippy: () => clippy("--workspace", "--all-targets"),
   "clippy for wasm": () =>
-    clippy("--package", "sotto", "--package", "sotto-web", "--lib", "--target", "wasm32-unknown-unknown"),
+    clippy(
+      "--package",
+      "sotto",
+      "--package",
+      "sotto-grammar",
+      "--package",
+      "sotto-web",
+      "--lib",
+      "--target",
+      "wasm32-unknown-unknown",
+    ),
   biome: () => node("@biomejs/biome/bin/biome", "check", "--error-on-warnings"),
   "types of www": () => node("typescript/bin/tsc", "--noEmit"),
   "types of tests/web": () => node("typescript/bin/tsc", "--noEmit", "-p", "tests/web"),

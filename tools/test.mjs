@@ -38,6 +38,16 @@ const STEPS = {
     };
     run("cargo", ["test", "--release"], { env });
   },
+  /** Grammars without a model, on the official tests of JSON Schema where they can be fetched. */
+  grammar: async () => {
+    const { fetchSchemaTests } = await import("./fetch-schema-tests.mjs");
+    try {
+      fetchSchemaTests();
+    } catch (error) {
+      console.error(`skipped: the tests of JSON Schema (${error.message}).`);
+    }
+    run("cargo", ["test", "--release", "--package", "sotto-grammar"]);
+  },
   /** Real chat templates render as Hugging Face renders them. */
   templates: () => {
     run("cargo", ["build", "--release", "--bin", "sotto"]);

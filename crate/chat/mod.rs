@@ -12,6 +12,9 @@ pub mod fit;
 pub mod forms;
 pub mod grammar;
 mod known;
+// Of programs that have all in them; a page loads the module of grammars apart.
+#[cfg(not(target_arch = "wasm32"))]
+pub mod linked;
 pub mod parse;
 mod probe;
 pub mod read;
@@ -22,4 +25,5 @@ pub mod session;
 mod text;
 mod turn;
 mod units;
+pub mod words;
 pub mod writing;

@@ -16,6 +16,13 @@ use crate::text::template::RenderOptions;
 const COMPLETION_TOKENS: u32 = 16;
 
 impl ChatRequest {
+    /// Whether its replies may be held to a grammar (`www/worker/grammar.ts` asks the same).
+    pub fn may_take_grammars(&self) -> bool {
+        let formatted = self.response_format.as_ref().is_some_and(|format| format["type"] != "text");
+        let called = self.tools.as_ref().is_some_and(|tools| !tools.is_empty());
+        formatted || (called && self.tool_choice.as_ref().is_none_or(|choice| choice != "none"))
+    }
+
     /// `BadOption` for what is asked for and cannot be promised.
     pub fn options(&self) -> Result<GenerateOptions> {
         if self.top_logprobs.is_some() && self.logprobs != Some(true) {

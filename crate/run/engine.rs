@@ -1,6 +1,6 @@
 //! What is loaded, and the one piece of work that it does at a time: a batch, or a generation's prompt and tokens.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use crate::bail;
 use crate::base::cancel::Cancel;
@@ -30,7 +30,7 @@ pub struct Engine {
     /// Its network, weights and cache.
     pub model: Model,
     /// Its tokenizer.
-    pub tokenizer: Rc<Tokenizer>,
+    pub tokenizer: Arc<Tokenizer>,
     /// Kept as source: a broken template is an error only for who needs it.
     pub templates: Templates,
     /// `general.name` of the file, or what stands for it.
@@ -64,7 +64,7 @@ impl Engine {
             reason: String::new(),
             schedule: Schedule::new(model.sizes.max_rows, model.sizes.max_outputs),
             model,
-            tokenizer: Rc::new(tokenizer),
+            tokenizer: Arc::new(tokenizer),
             templates,
             name: String::new(),
             types: Vec::new(),

@@ -1,21 +1,25 @@
 //! Requests in OpenAI's shapes, with arguments as JavaScript gives them.
 
 use std::cell::RefCell;
+use std::rc::Rc;
 
 use wasm_bindgen::prelude::*;
 
+use super::grammar::{Apart, JsGrammars};
 use super::{Engine, Held, JsResult, Shared, disposed, from_js, thrown, to_js};
 use sotto::base::error::Result;
+use sotto::chat::grammar::Grammars;
 use sotto::chat::session::{Session, Stop};
 use sotto::run::engine;
 use sotto::wire::step::{ChatStep, Counted};
 
 #[wasm_bindgen]
 impl Engine {
-    /// A request of `chat.completions.create`.
-    pub fn chat(&self, request: JsValue) -> JsResult<Chat> {
+    /// A request of `chat.completions.create`; what asks for grammars comes with them.
+    pub fn chat(&self, request: JsValue, grammars: Option<JsGrammars>) -> JsResult<Chat> {
         let request = from_js("request", request)?;
-        self.answer(|engine| Session::chat(engine, &request, None))
+        let grammars = grammars.map(|grammars| -> Rc<dyn Grammars> { Rc::new(Apart(grammars)) });
+        self.answer(|engine| Session::chat(engine, &request, grammars))
     }
 
     /// A request of `completions.create`.

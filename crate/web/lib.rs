@@ -4,6 +4,7 @@
 #![cfg(target_arch = "wasm32")]
 
 mod chat;
+mod grammar;
 // Only in the artifact without threads: this needs none.
 #[cfg(not(target_feature = "atomics"))]
 mod header;

@@ -24,6 +24,7 @@ mod quant_gpu;
 mod real_models;
 mod replies;
 mod store;
+mod structured;
 mod template;
 mod template_hostile;
 mod template_jinja;

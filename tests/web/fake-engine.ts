@@ -204,6 +204,9 @@ class FakeEngine extends FakeText implements Engine {
   count(request: ChatRequest): Counted {
     return counted(request);
   }
+  words(): never {
+    throw fail("internal", "The fake engine has no tokens for grammars.");
+  }
   async score(text: string) {
     return {
       tokens: Array.from(this.tokenize(text)),

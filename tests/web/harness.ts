@@ -10,7 +10,12 @@ import * as fake from "./fake-engine.js";
 export function fakeWorker(module: () => Promise<EngineModule> = async () => fake): Endpoint & { terminated: boolean } {
   const { port1, port2 } = new MessageChannel();
   const host = new Host(
-    { start: module, startText: async () => fake, usableThreads: () => undefined },
+    {
+      start: module,
+      startText: async () => fake,
+      startGrammars: async () => ({ compile: () => Promise.reject(new Error("there are none")) as never, free() {} }),
+      usableThreads: () => undefined,
+    },
     (message: ToPage) => port2.postMessage(message),
   );
   port2.onmessage = ({ data }: MessageEvent<ToWorker>) => {

@@ -4,6 +4,7 @@
  */
 import type { ErrorData } from "../wire/errors.js";
 import type * as wire from "../wire/generated.js";
+import type { Grammars, Words } from "./grammar.js";
 import type { Message, Warning } from "../wire/protocol.js";
 
 export interface EngineModule {
@@ -83,7 +84,9 @@ export interface Engine extends TextCalls {
   /** One at a time; the host queues. */
   generate(prompt: string | Message[], options: wire.GenerateOptions): Generation;
   /** As `generate`: one at a time. */
-  chat(request: wire.ChatRequest): Chat;
+  chat(request: wire.ChatRequest, grammars: Grammars | undefined): Chat;
+  /** Its tokens, for grammars. */
+  words(): Words;
   completion(request: wire.CompletionRequest): Chat;
   count(request: wire.ChatRequest): wire.Counted;
   score(text: string): Promise<wire.ScoreResult>;

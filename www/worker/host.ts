@@ -2,6 +2,7 @@
 import type { Engine, EngineModule, Text, TextCalls, TextModule, Work } from "./engine.js";
 import { SottoError, aborted } from "../wire/errors.js";
 import { chunks, open } from "./fetch.js";
+import { type Grammars, type Words, wantsGrammar } from "./grammar.js";
 import {
   type Calls,
   KEEP,
@@ -33,6 +34,8 @@ export interface EngineSource {
   start(threads: number | undefined): Promise<EngineModule>;
   /** For a tokenizer and a chat template alone. */
   startText(): Promise<TextModule>;
+  /** Fetched when a request first asks for one. */
+  startGrammars(words: () => Promise<Words>): Promise<Grammars>;
   /** How many there can be where `wanted` are, or nobody has said; `fast` wants products of 8 bits. */
   usableThreads(wanted: number | undefined, fast: boolean): number | undefined;
 }
@@ -43,6 +46,8 @@ export class Host {
   #engine: Engine | undefined;
   /** In the engine's place, where only a header was read. */
   #text: Text | undefined;
+  /** Of the engine. */
+  #grammars: Promise<Grammars> | undefined;
   #crash: SottoError | undefined;
   #running = new Map<number, AbortController>();
   /** Whole requests: replies, scores, measurements. */
@@ -131,12 +136,14 @@ export class Host {
     generate: ({ prompt, options }, { signal, emit }) =>
       this.#drive((engine) => engine.generate(prompt, options), signal, emit),
 
-    chat: ({ request }, { signal, emit }) =>
-      this.#drive(
-        (engine) => engine.chat(request),
+    chat: async ({ request }, { signal, emit }) => {
+      const grammars = wantsGrammar(request) ? await this.#startGrammars(signal) : undefined;
+      return this.#drive(
+        (engine) => engine.chat(request, grammars),
         signal,
         (steps) => steps.forEach(emit),
-      ),
+      );
+    },
 
     completion: ({ request }, { signal, emit }) =>
       this.#drive(
@@ -167,6 +174,8 @@ export class Host {
       return this.#requests.run(() => {
         this.#engine?.dispose();
         this.#engine = undefined;
+        this.#grammars?.then((grammars) => grammars.free()).catch(() => {});
+        this.#grammars = undefined;
         this.#text?.free();
         this.#text = undefined;
         return null;
@@ -252,6 +261,12 @@ export class Host {
       this.#text = loader.finish();
     }
     return this.#text.header();
+  }
+
+  #startGrammars(signal: AbortSignal): Promise<Grammars> {
+    this.#grammars ??= this.#source.startGrammars(() => this.#steps.run(() => this.#ready.words()));
+    this.#grammars.catch(() => (this.#grammars = undefined));
+    return unlessAborted(this.#grammars, "The reply", signal);
   }
 
   #measure<T>(signal: AbortSignal, work: (engine: Engine) => Promise<T>): Promise<T> {

@@ -1,6 +1,7 @@
 /** The worker's entry: starts the wasm module and connects it to the page, or serves another worker's as a thread. */
 import type { EngineModule, TextModule } from "./engine.js";
 import { SottoError } from "../wire/errors.js";
+import { startGrammars } from "./grammar.js";
 import { Host } from "./host.js";
 import type { ToPage, ToWorker } from "../wire/protocol.js";
 import { serveThread } from "./thread.js";
@@ -52,6 +53,7 @@ const host = new Host(
   {
     start: engine,
     startText: startAlone,
+    startGrammars: (words) => startGrammars(words, wasmUrl),
     usableThreads: (wanted, fast) => (wasmUrl === undefined ? usableThreads(wanted, fast) : undefined),
   },
   post,

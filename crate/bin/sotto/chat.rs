@@ -1,12 +1,15 @@
 //! `sotto chat`: requests in OpenAI's shape, and their answers.
 
 use std::io::Write;
+use std::rc::Rc;
 
 use clap::Args;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use sotto::base::error::{Code, Error, Result};
+use sotto::chat::grammar::Grammars;
+use sotto::chat::linked::Linked;
 use sotto::chat::request::{ChatRequest, CompletionRequest};
 use sotto::chat::session::{Event, Session};
 use sotto::run::engine::Engine;
@@ -48,10 +51,11 @@ pub async fn run(args: Chat) -> Result<()> {
     if args.input.batch.is_some() {
         let batch = input::objects(&path)?;
         let (mut engine, _) = args.model.load().await?;
+        let mut grammars = None;
         for mut item in batch {
             let request = item.remove("request").unwrap_or_default();
             let mut answers = Vec::new();
-            let answered = answer(&mut engine, request, |answer| answers.push(answer)).await;
+            let answered = answer(&mut engine, request, &mut grammars, |answer| answers.push(answer)).await;
             item.retain(|name, _| name == "name");
             match answered {
                 Ok(()) => item.insert("response".into(), answers.pop().unwrap_or_default()),
@@ -71,16 +75,29 @@ pub async fn run(args: Chat) -> Result<()> {
     // What is wrong with it is told before the model is loaded.
     let request = read(request)?;
     let (mut engine, _) = args.model.load().await?;
-    session(&mut engine, &request, |answer| print(&answer)).await
+    session(&mut engine, &request, &mut None, |answer| print(&answer)).await
 }
 
-async fn answer(engine: &mut Engine, request: Value, tell: impl FnMut(Value)) -> Result<()> {
-    session(engine, &read(request)?, tell).await
+/// Those of the model, once one is asked for.
+type Kept = Option<Rc<dyn Grammars>>;
+
+async fn answer(engine: &mut Engine, request: Value, grammars: &mut Kept, tell: impl FnMut(Value)) -> Result<()> {
+    session(engine, &read(request)?, grammars, tell).await
 }
 
-async fn session(engine: &mut Engine, request: &Request, mut tell: impl FnMut(Value)) -> Result<()> {
+async fn session(
+    engine: &mut Engine,
+    request: &Request,
+    grammars: &mut Kept,
+    mut tell: impl FnMut(Value),
+) -> Result<()> {
     let mut session = match request {
-        Request::Chat(request) => Session::chat(engine, request)?,
+        Request::Chat(request) => {
+            if request.may_take_grammars() && grammars.is_none() {
+                *grammars = Some(Rc::new(Linked::new(&engine.tokenizer)?));
+            }
+            Session::chat(engine, request, grammars.clone())?
+        }
         Request::Completion(request) => Session::completion(engine, request)?,
     };
     while let Some(events) = session.next(engine).await? {

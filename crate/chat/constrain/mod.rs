@@ -8,6 +8,7 @@ mod triggers;
 
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use serde_json::Value;
 
@@ -69,7 +70,7 @@ impl Wanted {
 pub struct Plan {
     wanted: Wanted,
     writing: Writing,
-    tokenizer: Rc<Tokenizer>,
+    tokenizer: Arc<Tokenizer>,
     grammars: Option<Rc<dyn Grammars>>,
     /// The texts of calls, where they are constrained; and a thought's, as tokens.
     calls: Option<Triggers>,
@@ -84,7 +85,7 @@ impl Plan {
     pub fn new(
         wanted: Wanted,
         writing: &Writing,
-        tokenizer: &Rc<Tokenizer>,
+        tokenizer: &Arc<Tokenizer>,
         grammars: Option<Rc<dyn Grammars>>,
     ) -> Result<Option<Rc<Plan>>> {
         wanted.check(grammars.is_some())?;

@@ -136,9 +136,23 @@ impl Tokenizer {
         if text.len() > MAX_TEXT_BYTES {
             bail!(PromptTooLong, "The text has {} bytes; at most {MAX_TEXT_BYTES} are tokenized at once", text.len());
         }
+        let mut ids = self.encode_pieces(text, options.parse_special, guarded, true)?;
+        if options.add_special {
+            // Once, where the text has it already.
+            if let Some(bos) = self.bos.filter(|bos| self.add_bos && ids.first() != Some(bos)) {
+                ids.insert(0, bos);
+            }
+            if let Some(eos) = self.eos.filter(|eos| self.add_eos && ids.last() != Some(eos)) {
+                ids.push(eos);
+            }
+        }
+        Ok(ids)
+    }
+
+    fn encode_pieces(&self, text: &str, parse_special: bool, guarded: &[usize], begins: bool) -> Result<Vec<u32>> {
         let mut ids = Vec::with_capacity(text.len() / 4 + 2);
-        let mut after_special = true;
-        for piece in self.special.split(&self.vocab, text, options.parse_special, guarded) {
+        let mut after_special = begins;
+        for piece in self.special.split(&self.vocab, text, parse_special, guarded) {
             match piece {
                 Piece::Token(id) => ids.push(id),
                 Piece::Text(text) => match &self.model {
@@ -154,16 +168,12 @@ impl Tokenizer {
             }
             after_special = matches!(piece, Piece::Token(_));
         }
-        if options.add_special {
-            // Once, where the text has it already.
-            if let Some(bos) = self.bos.filter(|bos| self.add_bos && ids.first() != Some(bos)) {
-                ids.insert(0, bos);
-            }
-            if let Some(eos) = self.eos.filter(|eos| self.add_eos && ids.last() != Some(eos)) {
-                ids.push(eos);
-            }
-        }
         Ok(ids)
+    }
+
+    /// The ids of a text that goes on after others: without a mark of a beginning, and control tokens' names as text.
+    pub fn encode_more(&self, text: &str) -> Result<Vec<u32>> {
+        self.encode_pieces(text, false, &[], false)
     }
 
     /// The text of a sequence; broken UTF-8 becomes U+FFFD, unknown ids nothing. The blank that

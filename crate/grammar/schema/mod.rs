@@ -1,0 +1,354 @@
+//! A schema in *normal form*: nothing is left in it but what llguidance enforces to the letter, in the words it reads. What
+//! is not enforced is refused with its name and where it stands, or left out where the caller wants that.
+
+mod formats;
+pub mod keywords;
+mod pattern;
+mod values;
+
+use serde_json::{Map, Value, json};
+
+use crate::{Refused, Result, limits, machine, refuse};
+use keywords::{DIALECTS, Rule, TYPES, rule};
+
+/// The schema in normal form. `lenient`: what is not enforced is left out. Refused: a schema with a keyword that is not
+/// enforced or not understood, and one that is too large.
+pub fn normal(schema: &Value, lenient: bool) -> Result<Value> {
+    values::check_size(schema)?;
+    let mut reader = Reader { root: schema, lenient, targets: Vec::new(), multiples: values::Multiples::default() };
+    let mut normal = match reader.schema(schema, "")? {
+        Value::Object(normal) => normal,
+        Value::Bool(true) => Map::new(),
+        _ => refuse!("The schema allows nothing at all."),
+    };
+    // Reading one may find more.
+    let mut definitions = Map::new();
+    let mut at = 0;
+    while let Some(pointer) = reader.targets.get(at).cloned() {
+        let target = reader.target(&pointer).ok_or_else(|| Refused(format!("The schema has nothing at {pointer}.")))?;
+        definitions.insert(at.to_string(), reader.schema(target, &pointer)?);
+        at += 1;
+    }
+    if !definitions.is_empty() {
+        check_loops(&definitions)?;
+        normal.insert("$defs".into(), definitions.into());
+    }
+    Ok(Value::Object(normal))
+}
+
+/// Where a schema in a grammar says how llguidance should read it.
+pub const STYLE: &str = "x-guidance";
+
+/// How it is written: as `given`, or on one line with a blank after each comma and colon, as most models were taught. Each
+/// character is written in one way, so that no name can pass for another.
+pub fn set_style(normal: &mut Value, given: Option<&Value>, lenient: bool) {
+    let one_line = json!({"whitespace_flexible": false, "item_separator": ", ", "key_separator": ": "});
+    let mut style = given.unwrap_or(&one_line).clone();
+    if let (Value::Object(map), Value::Object(style)) = (normal, &mut style) {
+        style.insert("json_allowed_escapes".into(), "nrbtf\\\"".into());
+        style.insert("json_allow_general_unicode_escapes".into(), false.into());
+        style.insert("lenient".into(), lenient.into());
+        map.insert(STYLE.into(), Value::Object(std::mem::take(style)));
+    }
+}
+
+struct Reader<'a> {
+    root: &'a Value,
+    lenient: bool,
+    /// What `$ref` points at, in the order of their names in `$defs`.
+    targets: Vec<String>,
+    multiples: values::Multiples,
+}
+
+impl<'a> Reader<'a> {
+    fn schema(&mut self, schema: &Value, path: &str) -> Result<Value> {
+        let map = match schema {
+            Value::Bool(_) => return Ok(schema.clone()),
+            Value::Object(map) => map,
+            _ => refuse!("The schema has {} at {}, where an object belongs.", kind(schema), place(path)),
+        };
+        let mut out = Map::new();
+        let mut also = Vec::new();
+        for (keyword, value) in map {
+            let at = format!("{path}/{}", escaped(keyword));
+            let Some(rule) = rule(keyword) else {
+                self.leave::<()>(keyword, &at, "is not known")?;
+                continue;
+            };
+            if let Some((name, value)) = self.keyword(map, rule, keyword, value, &at)? {
+                // A pattern of its own and one of the format: both must match.
+                match out.contains_key(&name) {
+                    true => also.push(json!({ name: value })),
+                    false => drop(out.insert(name, value)),
+                }
+            }
+        }
+        if !also.is_empty() {
+            let all = out.entry("allOf").or_insert_with(|| json!([]));
+            all.as_array_mut().into_iter().for_each(|all| all.append(&mut also));
+        }
+        self.check_fewest(map, path)?;
+        Ok(Value::Object(out))
+    }
+
+    /// What the keyword becomes, under which name.
+    fn keyword(
+        &mut self,
+        map: &Map<String, Value>,
+        rule: Rule,
+        keyword: &str,
+        value: &Value,
+        at: &str,
+    ) -> Result<Option<(String, Value)>> {
+        let same = |value: Value| Ok(Some((keyword.to_string(), value)));
+        match rule {
+            Rule::Note => Ok(None),
+            Rule::TopNote if at.matches('/').count() == 1 => Ok(None),
+            Rule::Dialect => {
+                let known = value.as_str().is_some_and(|name| DIALECTS.contains(&name.trim_end_matches('#')));
+                if known { Ok(None) } else { self.leave(keyword, at, "names a dialect that is not known") }
+            }
+            Rule::Unless(inert) if value == &Value::Bool(inert) => Ok(None),
+            Rule::TopNote | Rule::Unless(_) | Rule::Refused => self.leave(keyword, at, "is not enforced"),
+            Rule::Schemas => same(self.list(value, at)?),
+            Rule::Properties => same(self.properties(value, at)?),
+            Rule::Patterns => self.patterns(keyword, value, at),
+            Rule::Items if value.is_array() => {
+                if map.contains_key("prefixItems") {
+                    refuse!(
+                        "The schema's keyword \"items\" at {at} is a list beside \"prefixItems\"; leave one of them out."
+                    );
+                }
+                Ok(Some(("prefixItems".into(), self.list(value, at)?)))
+            }
+            Rule::Schema | Rule::Items => same(self.schema(value, at)?),
+            Rule::AdditionalItems => match map.get("items") {
+                Some(Value::Array(_)) => Ok(Some(("items".into(), self.schema(value, at)?))),
+                _ => Ok(None),
+            },
+            Rule::Ref => self.reference(value, at),
+            Rule::Pattern => match value.as_str().map(pattern::translate) {
+                Some(Ok(pattern)) => same(pattern.into()),
+                Some(Err(why)) => self.leave(keyword, at, &format!("is not enforced: it {why}")),
+                None => refuse!("The schema's keyword \"pattern\" at {at} is {}, where a text belongs.", kind(value)),
+            },
+            Rule::Format => match value.as_str().map(|name| (name, formats::pattern(name))) {
+                Some((_, Some(pattern))) => Ok(Some(("pattern".into(), pattern.into()))),
+                Some((name, None)) => {
+                    let known: Vec<&str> = formats::FORMATS.iter().map(|(name, _)| *name).collect();
+                    let why = format!("is not enforced: of formats there are {}, and no \"{name}\"", known.join(", "));
+                    self.leave(keyword, at, &why)
+                }
+                None => refuse!("The schema's keyword \"format\" at {at} is {}, where a text belongs.", kind(value)),
+            },
+            Rule::MultipleOf if !self.multiples.add(value) => {
+                self.leave(keyword, at, "has too many digits to be enforced")
+            }
+            Rule::MultipleOf => same(value.clone()),
+            Rule::Type => self.types(keyword, value, at),
+            Rule::Const | Rule::Enum => match values::unwritable(value) {
+                Some(why) => self.leave(keyword, at, &format!("is not enforced: it has {why}")),
+                None => same(value.clone()),
+            },
+            Rule::Bound => match values::bound(value) {
+                Some(()) => same(value.clone()),
+                None => self.leave(keyword, at, "is no number of less than 9007199254740992"),
+            },
+            Rule::Length => self.count(keyword, value, at, limits::LENGTH),
+            Rule::Count => self.count(keyword, value, at, limits::ITEMS),
+            Rule::Names => match value.as_array().is_some_and(|names| names.iter().all(Value::is_string)) {
+                true => same(value.clone()),
+                false => refuse!("The schema's keyword \"{keyword}\" at {at} is no list of names."),
+            },
+        }
+    }
+
+    /// Left out where the caller wants that, else refused.
+    fn leave<T>(&self, keyword: &str, at: &str, why: &str) -> Result<Option<T>> {
+        if self.lenient {
+            return Ok(None);
+        }
+        refuse!(
+            "The schema's keyword \"{keyword}\" at {} {why}; take it out, or have what is not enforced left out (lenient).",
+            clipped(at)
+        )
+    }
+
+    fn list(&mut self, value: &Value, at: &str) -> Result<Value> {
+        let Some(list) = value.as_array() else {
+            refuse!("The schema has {} at {at}, where a list of schemas belongs.", kind(value))
+        };
+        let schemas = list.iter().enumerate().map(|(i, schema)| self.schema(schema, &format!("{at}/{i}")));
+        schemas.collect()
+    }
+
+    fn properties(&mut self, value: &Value, at: &str) -> Result<Value> {
+        let Some(map) = value.as_object() else {
+            refuse!("The schema has {} at {at}, where an object of schemas belongs.", kind(value))
+        };
+        let mut out = Map::new();
+        for (name, schema) in map {
+            out.insert(name.clone(), self.schema(schema, &format!("{at}/{}", escaped(name)))?);
+        }
+        Ok(out.into())
+    }
+
+    fn patterns(&mut self, keyword: &str, value: &Value, at: &str) -> Result<Option<(String, Value)>> {
+        let Some(map) = value.as_object() else {
+            refuse!("The schema has {} at {at}, where an object of schemas belongs.", kind(value))
+        };
+        let mut out = Map::new();
+        for (pattern, schema) in map {
+            let path = format!("{at}/{}", escaped(pattern));
+            let why = match pattern::translate(pattern) {
+                Ok(pattern) if !out.contains_key(&pattern) => {
+                    out.insert(pattern, self.schema(schema, &path)?);
+                    continue;
+                }
+                Ok(_) => "means the same as another".to_string(),
+                Err(why) => why,
+            };
+            self.leave::<()>(keyword, at, &format!("is not enforced: its pattern \"{pattern}\" {why}"))?;
+        }
+        Ok(Some((keyword.to_string(), out.into())))
+    }
+
+    fn types(&self, keyword: &str, value: &Value, at: &str) -> Result<Option<(String, Value)>> {
+        let known = |name: &Value| name.as_str().is_some_and(|name| TYPES.contains(&name));
+        let all = match value {
+            Value::Array(names) => !names.is_empty() && names.iter().all(known),
+            name => known(name),
+        };
+        if !all {
+            refuse!("The schema's keyword \"type\" at {at} is none of {}, nor a list of them.", TYPES.join(", "));
+        }
+        Ok(Some((keyword.to_string(), value.clone())))
+    }
+
+    fn count(&self, keyword: &str, value: &Value, at: &str, most: u64) -> Result<Option<(String, Value)>> {
+        let whole =
+            value.as_u64().or_else(|| value.as_f64().filter(|n| n.fract() == 0.0 && *n >= 0.0).map(|n| n as u64));
+        match whole {
+            Some(count) if count <= most => Ok(Some((keyword.to_string(), count.into()))),
+            Some(_) => self.leave(keyword, at, &format!("is more than {most}")),
+            None => refuse!("The schema's keyword \"{keyword}\" at {at} is no whole number from 0."),
+        }
+    }
+
+    /// A name may be repeated where any name may stand: so two of them do not make two properties.
+    fn check_fewest(&self, map: &Map<String, Value>, path: &str) -> Result<()> {
+        let fewest = map.get("minProperties").and_then(Value::as_f64).unwrap_or(0.0);
+        let mut required: Vec<&str> =
+            map.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
+        required.sort_unstable();
+        required.dedup();
+        if fewest > required.len() as f64 + 1.0 {
+            let why = "is not enforced where it is more than one above the number of required properties";
+            self.leave::<()>("minProperties", &format!("{path}/minProperties"), why)?;
+        }
+        Ok(())
+    }
+
+    fn reference(&mut self, value: &Value, at: &str) -> Result<Option<(String, Value)>> {
+        let pointer = value.as_str().and_then(|text| text.strip_prefix('#')).and_then(values::percent_decoded);
+        let Some(pointer) = pointer.filter(|pointer| pointer.is_empty() || pointer.starts_with('/')) else {
+            return self.leave("$ref", at, "is not enforced: it leads out of the schema, or to an anchor");
+        };
+        if self.target(&pointer).is_none() {
+            refuse!(
+                "The schema's keyword \"$ref\" at {at} leads to {}, where there is no schema of this document.",
+                place(&pointer)
+            );
+        }
+        let number = self.targets.iter().position(|known| *known == pointer).unwrap_or_else(|| {
+            self.targets.push(pointer);
+            self.targets.len() - 1
+        });
+        Ok(Some(("$ref".into(), format!("#/$defs/{number}").into())))
+    }
+
+    /// What a pointer leads to, unless it passes another document that is embedded in this one.
+    fn target(&self, pointer: &str) -> Option<&'a Value> {
+        let mut value = self.root;
+        for (i, segment) in pointer.split('/').enumerate().skip(1) {
+            if i > 1 && value.get("$id").is_some_and(Value::is_string) {
+                return None;
+            }
+            let segment = segment.replace("~1", "/").replace("~0", "~");
+            value = match value {
+                Value::Array(list) => list.get(segment.parse::<usize>().ok()?)?,
+                value => value.get(&segment)?,
+            };
+        }
+        matches!(value, Value::Object(_) | Value::Bool(_)).then_some(value)
+    }
+}
+
+/// Definitions that are nothing but each other say nothing.
+fn check_loops(definitions: &Map<String, Value>) -> Result<()> {
+    for name in definitions.keys() {
+        let mut at = name.as_str();
+        for _ in 0..=definitions.len() {
+            let next = definitions.get(at).and_then(|schema| schema.get("$ref")).and_then(Value::as_str);
+            let Some(next) = next.and_then(|text| text.strip_prefix("#/$defs/")) else { break };
+            at = next;
+            if at == name {
+                refuse!(
+                    "The schema's keyword \"$ref\" leads from one place to the next and back, with nothing between."
+                );
+            }
+        }
+    }
+    Ok(())
+}
+
+/// llguidance's words for what it does not enforce, and the keyword that they are about.
+const UNENFORCED: [(&str, &str, &str); 4] = [
+    ("oneOf constraints", "oneOf", "is not enforced where its alternatives may overlap"),
+    ("min/maxProperties only", "maxProperties", "is not enforced beside properties that may be left out"),
+    ("patternProperty regexes", "patternProperties", "is not enforced where two of its patterns may match one name"),
+    ("circular references", "$ref", "is not enforced where it leads back to itself and other keywords stand beside it"),
+];
+
+/// Why llguidance did not take a schema.
+pub fn why(schema: &Value, error: &str) -> Refused {
+    for (words, keyword, what) in UNENFORCED {
+        if error.contains(words) {
+            let mut places = Vec::new();
+            values::find(schema, keyword, &mut places);
+            if keyword == "maxProperties" {
+                values::find(schema, "minProperties", &mut places);
+            }
+            let places: Vec<&str> = places.iter().map(String::as_str).take(3).collect();
+            let places = if places.is_empty() { "the top".into() } else { places.join(" or ") };
+            return Refused(format!("The schema's keyword \"{keyword}\" at {places} {what}."));
+        }
+    }
+    Refused(format!("The schema cannot be kept: {}.", machine::first_lines(error)))
+}
+
+fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "a truth value",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a text",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "an object",
+    }
+}
+
+fn place(path: &str) -> &str {
+    if path.is_empty() { "the top" } else { path }
+}
+
+fn clipped(path: &str) -> String {
+    match path.chars().count() {
+        0..=200 => path.to_string(),
+        _ => path.chars().take(200).chain(['…']).collect(),
+    }
+}
+
+fn escaped(name: &str) -> String {
+    name.replace('~', "~0").replace('/', "~1")
+}

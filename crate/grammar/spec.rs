@@ -1,0 +1,91 @@
+//! What is asked for, as it goes over from the engine: JSON.
+
+use llguidance::api::{GrammarWithLexer, TopLevelGrammar};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::{Refused, Result, gbnf_lark, lark, limits, refuse, schema};
+
+/// What a text must be; `sotto::chat::grammar::Spec` is its other side, and says more.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Spec {
+    /// JSON of a schema.
+    JsonSchema {
+        /// The schema.
+        schema: Value,
+        /// What is not enforced is left out instead of refused.
+        #[serde(default)]
+        lenient: bool,
+    },
+    /// Any JSON object.
+    JsonObject,
+    /// What an expression matches as a whole.
+    Regex {
+        /// In the syntax of the crate `regex`.
+        pattern: String,
+    },
+    /// What a grammar derives.
+    Grammar {
+        /// Its text.
+        grammar: String,
+        /// How it is written.
+        syntax: Syntax,
+    },
+}
+
+/// How a grammar is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Syntax {
+    /// As llguidance reads Lark's.
+    Lark,
+    /// llama.cpp's.
+    Gbnf,
+}
+
+impl Spec {
+    /// From the JSON of it. Refused: what is none, or is nested too deeply.
+    pub fn parse(json: &str) -> Result<Spec> {
+        serde_json::from_str(json).map_err(|e| Refused(format!("The grammar is not understood ({e}).")))
+    }
+
+    pub(crate) fn top_level(&self) -> Result<TopLevelGrammar> {
+        Ok(match self {
+            Spec::JsonSchema { schema, lenient } => json(schema::normal(schema, *lenient)?, *lenient),
+            Spec::JsonObject => json(json!({"type": "object"}), false),
+            Spec::Regex { pattern } => {
+                check_size("regular expression", pattern)?;
+                TopLevelGrammar::from_regex(&format!("(?:{pattern})"))
+            }
+            Spec::Grammar { grammar, syntax } => {
+                check_size("grammar", grammar)?;
+                TopLevelGrammar::from_lark(match syntax {
+                    Syntax::Lark => lark::checked(grammar)?,
+                    Syntax::Gbnf => gbnf_lark::lark_of(grammar)?,
+                })
+            }
+        })
+    }
+
+    /// What it is, and what can be done where it is too much.
+    pub(crate) fn noun(&self) -> &'static str {
+        match self {
+            Spec::JsonSchema { .. } | Spec::JsonObject => "schema",
+            Spec::Regex { .. } => "regular expression",
+            Spec::Grammar { .. } => "grammar",
+        }
+    }
+}
+
+fn json(mut schema: Value, lenient: bool) -> TopLevelGrammar {
+    schema::set_style(&mut schema, None, lenient);
+    TopLevelGrammar::from_grammar(GrammarWithLexer::from_json_schema(schema))
+}
+
+fn check_size(what: &str, text: &str) -> Result<()> {
+    if text.len() > limits::TEXT_BYTES {
+        refuse!("The {what} has {} bytes; at most {} are taken.", text.len(), limits::TEXT_BYTES);
+    }
+    Ok(())
+}

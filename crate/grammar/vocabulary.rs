@@ -1,0 +1,134 @@
+//! The tokens of one model, and grammars over them.
+
+use std::sync::Arc;
+
+use llguidance::api::TopLevelGrammar;
+use llguidance::toktrie::{INVALID_TOKEN, InferenceCapabilities, TokEnv, TokRxInfo, TokTrie, TokenizerEnv};
+use llguidance::{Matcher, ParserFactory};
+
+use crate::{Machine, Refused, Result, Spec, limits, machine, refuse};
+
+/// The ids of a text that goes on after others: no mark of a beginning, no control tokens.
+pub type Tokenize = Box<dyn Fn(&str) -> Vec<u32> + Send + Sync>;
+
+/// Longer tokens are never allowed: the tree of them is not deep enough.
+const MAX_TOKEN_BYTES: usize = 1000;
+/// Ids must fit into what a node of the tree has for them.
+const MAX_TOKENS: usize = 1 << 22;
+
+/// What tokens stand for, by their ids.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tokens {
+    /// The bytes of all, one after the other. Without bytes a token is never allowed.
+    pub bytes: Vec<u8>,
+    /// Where the bytes of each end: [n_vocab].
+    pub ends: Vec<u32>,
+    /// Those that are no text, such as `<|im_end|>`; their bytes are their names. Ascending.
+    pub special: Vec<u32>,
+    /// Those that end a reply.
+    pub eog: Vec<u32>,
+}
+
+/// A model's tokens, made ready for masks: once a model, some 50 ms for 50,000 tokens.
+pub struct Vocabulary {
+    factory: ParserFactory,
+    n_vocab: usize,
+}
+
+struct Env {
+    trie: TokTrie,
+    tokenize: Tokenize,
+}
+
+impl TokenizerEnv for Env {
+    fn tok_trie(&self) -> &TokTrie {
+        &self.trie
+    }
+
+    fn tokenize_bytes(&self, bytes: &[u8]) -> Vec<u32> {
+        let ids = |text: &str| {
+            let ids = (self.tokenize)(text);
+            // A tokenizer may write a text otherwise than it reads it: what is forced is what the grammar says.
+            if self.trie.decode_raw(&ids) == text.as_bytes() { ids } else { self.trie.greedy_tokenize(text.as_bytes()) }
+        };
+        self.trie.tokenize_with_greedy_fallback(bytes, ids)
+    }
+}
+
+impl Vocabulary {
+    /// Refused: lists that contradict each other.
+    pub fn new(tokens: &Tokens, tokenize: Tokenize) -> Result<Vocabulary> {
+        let n_vocab = tokens.ends.len();
+        if n_vocab == 0 || n_vocab > MAX_TOKENS {
+            refuse!("Grammars need a vocabulary of 1 to {MAX_TOKENS} tokens; this model has {n_vocab}.");
+        }
+        let words = words(tokens)?;
+        let eog: Vec<u32> = tokens.eog.iter().copied().filter(|id| (*id as usize) < n_vocab).collect();
+        let mut trie =
+            TokTrie::from(&TokRxInfo::new(n_vocab as u32, eog.first().copied().unwrap_or(INVALID_TOKEN)), &words);
+        if !eog.is_empty() {
+            trie = trie.with_eos_tokens(&eog);
+        }
+        let env: TokEnv = Arc::new(Env { trie, tokenize });
+        let caps = InferenceCapabilities { ff_tokens: true, ..InferenceCapabilities::default() };
+        let mut factory = ParserFactory::new(&env, caps, &llguidance::earley::SlicedBiasComputer::json_slices())
+            .map_err(|e| Refused(format!("The vocabulary cannot be used with grammars ({e}).")))?;
+        factory.quiet();
+        *factory.limits_mut() = limits::parser();
+        Ok(Vocabulary { factory, n_vocab })
+    }
+
+    /// Refused: what is not understood, not enforced, or too large; the sentence says where.
+    pub fn compile(&self, spec: &Spec) -> Result<Machine> {
+        let grammar = spec.top_level()?;
+        let parser = on_a_large_stack(|| self.parser(grammar)).map_err(|e| match spec {
+            Spec::JsonSchema { schema, .. } => crate::schema::why(schema, &e),
+            _ => Refused(format!("The {} cannot be kept: {}.", spec.noun(), machine::first_lines(&e))),
+        })?;
+        Ok(Machine::new(parser, self.n_vocab))
+    }
+
+    fn parser(&self, grammar: TopLevelGrammar) -> Result<Matcher, String> {
+        let mut matcher = Matcher::new(self.factory.create_parser(grammar));
+        match matcher.get_error() {
+            Some(error) => Err(error),
+            // The first mask tells whether there is anything to begin with.
+            None => matcher.compute_mask().map(|_| matcher).map_err(|e| e.to_string()),
+        }
+    }
+}
+
+/// Compiling goes as deep as the specification; wasm's stack is set where the module is linked.
+#[cfg(not(target_arch = "wasm32"))]
+fn on_a_large_stack<T: Send>(work: impl FnOnce() -> Result<T, String> + Send) -> Result<T, String> {
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().stack_size(limits::STACK_BYTES);
+        let spawned = thread.spawn_scoped(scope, work).map_err(|e| format!("no thread to compile it on ({e})"))?;
+        spawned.join().unwrap_or_else(|_| Err("the compiler of grammars failed".into()))
+    })
+}
+
+#[cfg(target_arch = "wasm32")]
+fn on_a_large_stack<T>(work: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
+    work()
+}
+
+/// Each token's bytes as the tree wants them: what is no text begins with a byte that is in no text.
+fn words(tokens: &Tokens) -> Result<Vec<Vec<u8>>> {
+    let mut start = 0;
+    let mut words = Vec::with_capacity(tokens.ends.len());
+    for &end in &tokens.ends {
+        let Some(bytes) = tokens.bytes.get(start..end as usize) else {
+            refuse!("The bytes of token {} are missing.", words.len());
+        };
+        start = end as usize;
+        let usable = bytes.len() <= MAX_TOKEN_BYTES && bytes.first() != Some(&TokTrie::SPECIAL_TOKEN_MARKER);
+        words.push(if usable { bytes.to_vec() } else { Vec::new() });
+    }
+    for &id in &tokens.special {
+        if let Some(word) = words.get_mut(id as usize).filter(|word| !word.is_empty()) {
+            word.insert(0, TokTrie::SPECIAL_TOKEN_MARKER);
+        }
+    }
+    Ok(words)
+}

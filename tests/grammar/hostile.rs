@@ -1,0 +1,178 @@
+//! Hostile specifications end with a sentence, on a small stack: nothing crashes, hangs or fills the memory. What little of
+//! them is taken gives a first mask.
+
+use serde_json::{Map, Value, json};
+use sotto_grammar::{Machine, Refused, Spec, Syntax};
+
+use crate::common::{END, bytes, gbnf, schema};
+
+const TOKENS: usize = 300;
+
+fn nested(levels: usize) -> String {
+    format!("{}{{}}{}", "{\"items\": ".repeat(levels), "}".repeat(levels))
+}
+
+fn many(n: usize, entry: impl Fn(usize) -> (String, Value)) -> Value {
+    (0..n).map(entry).collect::<Map<_, _>>().into()
+}
+
+/// Name, and what is asked for.
+fn specs() -> Vec<(&'static str, Spec)> {
+    let lark = |grammar: String| Spec::Grammar { grammar, syntax: Syntax::Lark };
+    let regex = |pattern: &str| Spec::Regex { pattern: pattern.into() };
+    let doubled = (0..30).map(|i| format!("r{i} ::= r{} r{}\n", i + 1, i + 1)).collect::<String>();
+    let chain =
+        |name: &str, is: &str, n: usize| (0..n).map(|i| format!("{name}{i}{is} {name}{}\n", i + 1)).collect::<String>();
+    let alternatives: Vec<Value> = (0..60)
+        .map(|i| json!({"properties": {format!("p{i}"): {"const": i}}, "required": [format!("q{i}")]}))
+        .collect();
+    vec![
+        ("a large enum", schema(&json!({"enum": (0..100_000).map(|i| format!("v{i}")).collect::<Vec<_>>()}))),
+        (
+            "an enum at the limit",
+            schema(&json!({"enum": (0..40_000).map(|i| format!("value {i} {}", i * 7919)).collect::<Vec<_>>()})),
+        ),
+        ("minLength", schema(&json!({"type": "string", "minLength": 1_000_000_000_u64}))),
+        ("minLength at the limit", schema(&json!({"type": "string", "minLength": 100_000, "maxLength": 100_000}))),
+        ("minItems", schema(&json!({"type": "array", "minItems": 1_000_000_000_u64}))),
+        ("minItems at the limit", schema(&json!({"type": "array", "minItems": 10_000, "maxItems": 10_000}))),
+        (
+            "lengths in lengths",
+            schema(
+                &json!({"type": "array", "minItems": 9999, "items": {"type": "array", "maxItems": 9999, "items": {"type": "string", "minLength": 9999}}}),
+            ),
+        ),
+        ("a loop", schema(&json!({"$ref": "#"}))),
+        (
+            "a longer loop",
+            schema(&json!({"$ref": "#/$defs/a", "$defs": {"a": {"$ref": "#/$defs/b"}, "b": {"$ref": "#/$defs/a"}}})),
+        ),
+        ("a loop through anyOf", schema(&json!({"anyOf": [{"$ref": "#"}, {"$ref": "#"}]}))),
+        ("a loop through allOf", schema(&json!({"allOf": [{"$ref": "#"}, {"$ref": "#"}]}))),
+        (
+            "a loop with company",
+            schema(&json!({"$ref": "#", "type": "object", "properties": {"a": {"$ref": "#", "minProperties": 1}}})),
+        ),
+        (
+            "trees met",
+            schema(&json!({"allOf": [{"$ref": "#/$defs/a"}, {"$ref": "#/$defs/b"}],
+            "$defs": {"a": {"properties": {"c": {"$ref": "#/$defs/a"}}}, "b": {"properties": {"c": {"$ref": "#/$defs/b"}}}}})),
+        ),
+        ("what never ends", schema(&json!({"type": "object", "required": ["a"], "properties": {"a": {"$ref": "#"}}}))),
+        (
+            "alternatives of alternatives",
+            schema(&json!({"allOf": [{"anyOf": alternatives}, {"anyOf": alternatives}, {"anyOf": alternatives}]})),
+        ),
+        (
+            "many properties",
+            schema(&json!({"properties": many(20_000, |i| (format!("p{i}"), json!({"type": "string"})))})),
+        ),
+        (
+            "many patterns",
+            schema(&json!({"patternProperties": many(500, |i| (format!("^p{i}.*x$"), json!({"type": "string"})))})),
+        ),
+        (
+            "one of many",
+            schema(
+                &json!({"oneOf": (0..2000).map(|i| json!({"properties": {"k": {"const": i}}, "required": ["k"]})).collect::<Vec<_>>()}),
+            ),
+        ),
+        ("a pattern of patterns", schema(&json!({"pattern": "^(a+)+(b+)+(c|d)*(((x{1,99}){1,99}){1,99}){1,99}$"}))),
+        (
+            "a pattern and a length",
+            schema(
+                &json!({"pattern": "^(\\w+([\\.-]?\\w+)*)+@(\\w+([\\.-]?\\w+)*)+(\\.\\w{2,})+$", "minLength": 500, "maxLength": 9000}),
+            ),
+        ),
+        ("a deep pattern", schema(&json!({"pattern": format!("{}a{}", "(".repeat(20_000), ")".repeat(20_000))}))),
+        (
+            "a wide pattern",
+            schema(&json!({"pattern": (0..20_000).map(|i| format!("a{i}.*b")).collect::<Vec<_>>().join("|")})),
+        ),
+        ("a long name", schema(&json!({"properties": {"n".repeat(1 << 20): {"type": "null"}}}))),
+        ("multiples", schema(&json!({"allOf": (1..2000).map(|i| json!({"multipleOf": i})).collect::<Vec<_>>()}))),
+        ("small multiples", schema(&json!({"type": "number", "multipleOf": 5e-324}))),
+        ("a regex of repetitions", regex("((((a{1,1000}){1,1000}){1,1000}){1,1000}){1,1000}")),
+        ("an exponential regex", regex("(a|b)*a(a|b){2000}c(a|b)*a(a|b){2000}")),
+        ("a deep regex", regex(&format!("{}a{}", "(".repeat(30_000), ")".repeat(30_000)))),
+        ("all characters", regex(&r"[\p{L}&&[^\p{Lu}]]{1,5000}\w{1,5000}".repeat(20))),
+        ("a long regex", regex(&"a".repeat(1 << 20))),
+        ("doubled rules", gbnf(&format!("root ::= r0\n{doubled}r30 ::= \"a\""))),
+        (
+            "a chain of rules",
+            gbnf(&format!("root ::= r0\n{}r1900 ::= \"a\" | \"(\" r1900 \")\"", chain("r", " ::=", 1900))),
+        ),
+        ("a chain of terminals", gbnf(&format!("root ::= r0\n{}r1900 ::= \"a\"", chain("r", " ::=", 1900)))),
+        ("too many rules", gbnf(&format!("root ::= r0\n{}", chain("r", " ::=", 100_000)))),
+        ("groups in groups", gbnf(&format!("root ::= {}\"a\"{}", "(".repeat(100_000), ")".repeat(100_000)))),
+        ("left and right", gbnf("root ::= root root | root | \"\" | \"a\"")),
+        ("repeated nothing", gbnf("root ::= (\"\"*)* ((root)*)*")),
+        ("repetitions of a rule", gbnf("root ::= (\"a\" | \"(\" root \")\"){9999}{9999}")),
+        ("no text", gbnf("root ::= \"a\" root")),
+        ("Lark's chain", lark(format!("start: a0\n{}a1900: \"a\"\n", chain("a", ":", 1900)))),
+        ("Lark's groups", lark(format!("start: {}\"a\"{}", "(".repeat(50_000), ")".repeat(50_000)))),
+        ("Lark's repetitions", lark("start: (a{999999999}){999999999}\na: \"x\"".into())),
+        ("Lark's schema", lark(format!("start: %json {}", nested(10_000)))),
+        ("no Lark", lark("%%%".into())),
+        ("empty Lark", lark(" \n".into())),
+    ]
+}
+
+/// Some tokens of a reply, now these, now those of what is allowed.
+fn walk(mut machine: Machine) -> Result<(), Refused> {
+    let mut step = machine.start()?;
+    for turn in 0..TOKENS {
+        if step.ended {
+            break;
+        }
+        if step.forced.is_empty() {
+            let mask = machine.mask()?;
+            let allowed: Vec<u32> =
+                (0..END).filter(|token| mask[*token as usize / 32] >> (token % 32) & 1 == 1).collect();
+            match allowed.get(turn * 7919 % allowed.len().max(1)) {
+                Some(token) => step = machine.commit(*token)?,
+                None => break,
+            }
+        } else {
+            for token in std::mem::take(&mut step.forced) {
+                step = machine.commit(token)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn hostile_specifications_end_with_a_sentence_on_a_small_stack() {
+    for (name, spec) in specs() {
+        let work = move || {
+            let started = std::time::Instant::now();
+            let outcome = bytes().compile(&spec).map(walk);
+            let said = match &outcome {
+                Ok(Ok(())) => "taken".to_string(),
+                Ok(Err(refused)) | Err(refused) => refused.0.clone(),
+            };
+            eprintln!("{:7.3} s  {name}: {said}", started.elapsed().as_secs_f64());
+            assert!(
+                said == "taken" || (said.ends_with('.') && said.len() < 1000 && !said.contains("panic")),
+                "{name}: {said}"
+            );
+        };
+        std::thread::Builder::new().stack_size(1 << 20).spawn(work).expect("a thread").join().expect(name);
+    }
+}
+
+#[test]
+fn nested_values_are_counted_without_calls() {
+    // Read by hand: the reader of JSON itself stops far earlier.
+    assert!(Spec::parse(&format!("{{\"type\": \"json_schema\", \"schema\": {}}}", nested(10_000))).is_err());
+    let deep = std::thread::Builder::new().stack_size(64 << 20).spawn(|| {
+        let mut value = json!({});
+        for _ in 0..10_000 {
+            value = json!({ "items": value });
+        }
+        let refused = bytes().compile(&schema(&value)).err().expect("refused").0;
+        assert!(refused.contains("levels deep"), "{refused}");
+    });
+    deep.expect("a thread").join().expect("it ends");
+}

@@ -1,0 +1,117 @@
+//! What is not enforced is refused, with its name and its place; or left out where the caller wants that.
+
+use serde_json::{Value, json};
+use sotto_grammar::{KEYWORDS, Rule, Spec, Syntax};
+
+use crate::common::{allows, bytes, schema};
+
+/// A schema, and what the sentence says.
+fn cases() -> Vec<(Value, &'static str)> {
+    vec![
+        (json!({"properties": {"a": {"not": {}}}}), "\"not\" at /properties/a/not is not enforced"),
+        (json!({"if": {}, "then": {}}), "\"if\" at /if"),
+        (json!({"items": [{"type": "string", "minimun": 3}]}), "\"minimun\" at /items/0/minimun is not known"),
+        (json!({"uniqueItems": true}), "\"uniqueItems\" at /uniqueItems"),
+        (json!({"contains": {}}), "\"contains\" at /contains"),
+        (json!({"dependentRequired": {}}), "\"dependentRequired\""),
+        (json!({"unevaluatedProperties": false}), "\"unevaluatedProperties\""),
+        (json!({"$dynamicRef": "#a"}), "\"$dynamicRef\""),
+        (json!({"$ref": "https://example.com/s.json"}), "\"$ref\" at /$ref"),
+        (json!({"$ref": "#named"}), "\"$ref\" at /$ref"),
+        (json!({"$ref": "#/$defs/none"}), "leads to /$defs/none"),
+        (json!({"$schema": "https://example.com/mine"}), "\"$schema\""),
+        (json!({"properties": {"a/b~c": {"format": "phone"}}}), "\"format\" at /properties/a~1b~0c/format"),
+        (json!({"pattern": "a(?=b)"}), "\"pattern\" at /pattern is not enforced: it looks ahead"),
+        (json!({"pattern": "(?<!a)b"}), "looks behind"),
+        (json!({"pattern": r"\bword\b"}), "a word's boundary"),
+        (json!({"pattern": r"(a)\1"}), "refers back"),
+        (json!({"pattern": "(^a)+"}), "elsewhere than at its ends"),
+        (json!({"patternProperties": {"^a": {}, "b$": {}}}), "\"patternProperties\""),
+        (json!({"oneOf": [{"type": "number"}, {"type": "integer"}]}), "\"oneOf\" at /oneOf"),
+        (json!({"minProperties": 2}), "\"minProperties\" at /minProperties"),
+        (json!({"properties": {"a": {}, "b": {}}, "maxProperties": 1}), "\"maxProperties\""),
+        (json!({"multipleOf": 1e-20}), "\"multipleOf\""),
+        (json!({"allOf": [{"multipleOf": 65537}, {"multipleOf": 65539}]}), "\"multipleOf\" at /allOf/1"),
+        (json!({"maximum": 1e300}), "\"maximum\""),
+        (json!({"const": 9_007_199_254_740_993_u64}), "\"const\""),
+        (json!({"const": {"a": "\u{0}"}}), "a control character"),
+        (json!({"type": "text"}), "\"type\" at /type"),
+        (json!({"minLength": -1}), "\"minLength\""),
+        (json!({"properties": {"a": 3}}), "/properties/a"),
+        (json!(false), "nothing at all"),
+        (json!(3), "a number at the top"),
+    ]
+}
+
+#[test]
+fn what_is_not_enforced_is_named_with_its_place() {
+    for (given, words) in cases() {
+        let refused = bytes().compile(&schema(&given)).err().unwrap_or_else(|| panic!("{given} is taken")).0;
+        assert!(refused.contains(words), "{given}: {refused}");
+        assert!(refused.ends_with('.') && !refused.contains('\n'), "{refused}");
+    }
+}
+
+#[test]
+fn lenient_schemas_keep_the_rest() {
+    let given =
+        json!({"type": "array", "items": {"type": "integer", "not": {"const": 3}}, "uniqueItems": true, "nonsense": 1});
+    let spec = Spec::JsonSchema { schema: given, lenient: true };
+    assert_eq!(allows(&spec, "[3, 3]"), Ok(true));
+    assert_eq!(allows(&spec, "[\"a\"]"), Ok(false));
+}
+
+#[test]
+fn the_table_is_in_order() {
+    assert!(KEYWORDS.windows(2).all(|pair| pair[0].0 < pair[1].0));
+    assert!(KEYWORDS.iter().any(|(_, rule)| *rule == Rule::Refused));
+}
+
+#[test]
+fn older_drafts_are_read() {
+    let tuple = json!({"$schema": "http://json-schema.org/draft-07/schema#", "type": "array",
+        "items": [{"type": "string"}, {"$ref": "#/definitions/n"}], "additionalItems": false, "definitions": {"n": {"type": "integer"}}});
+    assert_eq!(allows(&schema(&tuple), "[\"a\", 1]"), Ok(true));
+    assert_eq!(allows(&schema(&tuple), "[\"a\", 1, 2]"), Ok(false));
+    let bound = json!({"type": "integer", "minimum": 3, "exclusiveMinimum": true});
+    assert_eq!(allows(&schema(&bound), "3"), Ok(false));
+    assert_eq!(allows(&schema(&bound), "4"), Ok(true));
+}
+
+#[test]
+fn objects_are_one_line_with_one_blank() {
+    assert_eq!(allows(&Spec::JsonObject, r#"{"a": [1, {"b": "c"}]}"#), Ok(true));
+    for text in [r#"{"a":1}"#, "{ }", "[1]", "{\"a\": 1}\n", r#"{"\u0061": 1}"#] {
+        assert_eq!(allows(&Spec::JsonObject, text), Ok(false), "{text}");
+    }
+}
+
+#[test]
+fn names_cannot_pass_for_others() {
+    let given = json!({"type": "object", "properties": {"a": {"type": "integer"}}});
+    assert_eq!(allows(&schema(&given), r#"{"b": "x"}"#), Ok(true));
+    assert_eq!(allows(&schema(&given), r#"{"\u0061": "x"}"#), Ok(false));
+    assert_eq!(allows(&schema(&given), r#"{"a": 1, "a": "x"}"#), Ok(false));
+}
+
+#[test]
+fn expressions_match_as_a_whole() {
+    let spec = |pattern: &str| Spec::Regex { pattern: pattern.into() };
+    assert_eq!(allows(&spec("[0-9]{3}-[a-z]+|x"), "123-ab"), Ok(true));
+    assert_eq!(allows(&spec("[0-9]{3}-[a-z]+|x"), "y123-ab"), Ok(false));
+    assert_eq!(allows(&spec("a/b"), "a/b"), Ok(true));
+    assert!(bytes().compile(&spec("a(")).is_err());
+    assert!(bytes().compile(&spec("(?=a)b")).is_err());
+}
+
+#[test]
+fn schemas_in_lark_are_held_to_the_same_rules() {
+    let spec = |schema: &str| Spec::Grammar {
+        grammar: format!("// %json nothing\nstart: \"<%json {{>\" %json {schema} \"<end>\"\n"),
+        syntax: Syntax::Lark,
+    };
+    assert_eq!(allows(&spec(r#"{"type": "object", "required": ["a"]}"#), r#"<%json {>{"a": 1}<end>"#), Ok(true));
+    let refused = bytes().compile(&spec(r#"{"not": {}}"#)).err().expect("refused").0;
+    assert!(refused.contains("line 2") && refused.contains("\"not\" at /not"), "{refused}");
+    assert!(bytes().compile(&spec("{\"a\": ")).is_err());
+}
