@@ -12,7 +12,7 @@ use crate::run::session;
 /// Facts that every piece of an answer repeats.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Head {
-    /// Names the answer.
+    /// The answer's id.
     pub id: String,
     /// Seconds since 1970.
     pub created: i64,
@@ -27,15 +27,15 @@ pub struct Head {
 /// The answer of a chat.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct ChatCompletion {
-    /// What this is.
+    /// Tells this shape from others.
     #[schemars(extend("tsType" = "\"chat.completion\""))]
     pub object: &'static str,
-    /// What every piece of it repeats.
+    /// What every chunk repeats.
     #[serde(flatten)]
     pub head: Head,
-    /// The replies.
+    /// The replies: `n` of them.
     pub choices: Vec<ChatChoice>,
-    /// What the request took.
+    /// The tokens that the request took.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub usage: Option<CompletionUsage>,
     /// Sotto's own: the places of the request's messages that were left out (`overflow: "trim"`).
@@ -46,15 +46,15 @@ pub struct ChatCompletion {
 /// A piece of a streamed chat.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct ChatCompletionChunk {
-    /// What this is.
+    /// Tells this shape from others.
     #[schemars(extend("tsType" = "\"chat.completion.chunk\""))]
     pub object: &'static str,
-    /// What every piece of it repeats.
+    /// What every chunk repeats.
     #[serde(flatten)]
     pub head: Head,
-    /// None in the last chunk, where that has the usage.
+    /// One; empty in the last chunk where `stream_options.include_usage` asks for the usage.
     pub choices: Vec<ChunkChoice>,
-    /// What the request took.
+    /// The tokens that the request took.
     #[schemars(with = "Value", extend("tsType" = "CompletionUsage | null"))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub usage: Option<CompletionUsage>,
@@ -66,11 +66,11 @@ pub struct ChatCompletionChunk {
 /// One reply.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct ChatChoice {
-    /// Which of them.
+    /// Its place, from 0.
     pub index: u32,
-    /// What was said.
+    /// The assistant's message.
     pub message: ChatReplyMessage,
-    /// How likely its tokens were.
+    /// The probabilities of its tokens, where `logprobs` asks for them.
     #[schemars(with = "Value", extend("tsType" = "ChoiceLogprobs | null"))]
     pub logprobs: Option<ChoiceLogprobs>,
     /// Why it ended.
@@ -80,14 +80,14 @@ pub struct ChatChoice {
     pub finish_details: Option<FinishDetails>,
 }
 
-/// What one reply has more.
+/// What a chunk adds to one reply.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct ChunkChoice {
-    /// Which of them.
+    /// Its place, from 0.
     pub index: u32,
-    /// More of its message.
+    /// What it adds to the message.
     pub delta: ChunkDelta,
-    /// How likely its tokens were.
+    /// The probabilities of its tokens, where `logprobs` asks for them.
     #[schemars(with = "Value", extend("tsType" = "ChoiceLogprobs | null"))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub logprobs: Option<ChoiceLogprobs>,
@@ -102,19 +102,19 @@ pub struct ChunkChoice {
 /// The assistant's message, fit to be sent back.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct ChatReplyMessage {
-    /// The assistant's.
+    /// Always the assistant's.
     #[schemars(extend("tsType" = "\"assistant\""))]
     pub role: &'static str,
-    /// `null` where there are calls alone.
+    /// Its text; `null` where there are only calls.
     #[schemars(extend("tsType" = "string | null"), required)]
     pub content: Option<String>,
-    /// Never: a model here does not refuse apart from its text.
+    /// Always `null`: what a model refuses, it says in its text.
     #[schemars(extend("tsType" = "string | null"), required)]
     pub refusal: Option<String>,
     /// Not OpenAI's: what the model thought before.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reasoning_content: Option<String>,
-    /// What it calls.
+    /// The tools that it calls.
     #[schemars(with = "Vec<Value>", extend("tsType" = "ChatToolCall[]"))]
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub tool_calls: Vec<ToolCall>,
@@ -123,12 +123,12 @@ pub struct ChatReplyMessage {
 /// A call of a tool.
 #[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct ToolCall {
-    /// Names the call.
+    /// The call's id; its result is sent back with it.
     pub id: String,
-    /// That of a function.
+    /// Always that of a function.
     #[schemars(extend("tsType" = "\"function\""))]
     pub r#type: &'static str,
-    /// What is called.
+    /// The function, and its arguments.
     pub function: CalledFunction,
 }
 
@@ -137,14 +137,14 @@ pub struct ToolCall {
 pub struct CalledFunction {
     /// Its name.
     pub name: String,
-    /// JSON.
+    /// Its arguments: a text of JSON.
     pub arguments: String,
 }
 
-/// What a message has more; the first has the role.
+/// What a chunk adds to a message; the first has the role.
 #[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct ChunkDelta {
-    /// The assistant's, once.
+    /// The assistant's, in the first chunk.
     #[schemars(extend("tsType" = "\"developer\" | \"system\" | \"user\" | \"assistant\" | \"tool\""))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub role: Option<&'static str>,
@@ -155,35 +155,35 @@ pub struct ChunkDelta {
     /// Not OpenAI's: what the model thinks.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reasoning_content: Option<String>,
-    /// More of its calls.
+    /// More of the tools that it calls.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tool_calls: Option<Vec<ToolCallDelta>>,
 }
 
-/// More of a call; its first piece has id and name.
+/// What a chunk adds to a call; the call's first has id and name.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct ToolCallDelta {
-    /// Which of them.
+    /// Its place, from 0.
     pub index: u32,
-    /// Names the call.
+    /// The call's id; its result is sent back with it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
-    /// That of a function.
+    /// Always that of a function.
     #[schemars(extend("tsType" = "\"function\""))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub r#type: Option<&'static str>,
-    /// More of what is called.
+    /// What the chunk adds to the function and its arguments.
     #[schemars(extend("optional" = true))]
     pub function: CalledFunctionDelta,
 }
 
-/// More of a function of a call.
+/// What a chunk adds to the function of a call.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct CalledFunctionDelta {
     /// Its name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// More of its JSON.
+    /// More of the text of JSON.
     #[schemars(extend("tsType" = "string"))]
     #[serde(skip_serializing_if = "String::is_empty")]
     pub arguments: String,
@@ -223,7 +223,7 @@ impl Finish {
 /// Sotto's own: which limit ended a reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct FinishDetails {
-    /// Which one.
+    /// The limit.
     pub r#type: Limit,
 }
 
@@ -241,16 +241,16 @@ pub enum Limit {
 /// What a request took, all its replies together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct CompletionUsage {
-    /// Those of the prompt, counted once.
+    /// Tokens of the prompt, counted once.
     pub prompt_tokens: usize,
-    /// Those of the replies, the ones that ended them included.
+    /// Tokens of the replies, those that ended them included.
     pub completion_tokens: usize,
-    /// Both.
+    /// The sum of both.
     pub total_tokens: usize,
-    /// What they were.
+    /// How many of them were of a kind.
     #[schemars(extend("optional" = true))]
     pub prompt_tokens_details: PromptTokensDetails,
-    /// What they were.
+    /// How many of them were of a kind.
     #[schemars(extend("optional" = true))]
     pub completion_tokens_details: CompletionTokensDetails,
 }
@@ -277,7 +277,7 @@ pub struct ChoiceLogprobs {
     /// Of each token of the text.
     #[schemars(with = "Vec<TokenLogprob>", extend("tsType" = "TokenLogprob[] | null"))]
     pub content: Vec<TokenLogprob>,
-    /// Never.
+    /// Always `null`.
     #[schemars(extend("tsType" = "TokenLogprob[] | null"), required)]
     pub refusal: Option<Vec<TokenLogprob>>,
 }
@@ -307,15 +307,15 @@ pub struct TopLogprob {
 /// The answer of `completions.create`, whole or a piece of it.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Completion {
-    /// What this is.
+    /// Tells this shape from others.
     #[schemars(extend("tsType" = "\"text_completion\""))]
     pub object: &'static str,
-    /// What every piece of it repeats.
+    /// What every chunk repeats.
     #[serde(flatten)]
     pub head: Head,
-    /// The replies.
+    /// The replies: `n` of them.
     pub choices: Vec<CompletionChoice>,
-    /// What the request took.
+    /// The tokens that the request took.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub usage: Option<CompletionUsage>,
 }
@@ -323,11 +323,11 @@ pub struct Completion {
 /// One reply, or a piece of it.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct CompletionChoice {
-    /// Which of them.
+    /// Its place, from 0.
     pub index: u32,
     /// What was written.
     pub text: String,
-    /// How likely its tokens were.
+    /// The probabilities of its tokens, where `logprobs` asks for them.
     #[schemars(with = "Value", extend("tsType" = "CompletionLogprobs | null"))]
     pub logprobs: Option<CompletionLogprobs>,
     /// `null` in all pieces of a streamed reply but its last.

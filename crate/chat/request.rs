@@ -14,16 +14,16 @@ use crate::run::sampler::range;
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct ChatRequest {
-    /// The conversation so far.
+    /// The conversation so far, the oldest message first.
     #[schemars(with = "Vec<Value>", extend("tsType" = "ChatMessage[]", "optional" = false))]
     pub messages: Value,
     /// The longest reply, in tokens; by default until the context is full.
     #[schemars(extend("unlimited" = true, "tsType" = "number | null", "aliases" = ["max_new_tokens", "n_predict"]))]
     pub max_completion_tokens: Option<u32>,
-    /// The probability of each token of the reply.
+    /// Whether the answer tells the probability of each token of the reply.
     #[schemars(extend("tsType" = "boolean | null"))]
     pub logprobs: Option<bool>,
-    /// So many of the likeliest tokens at each place, beside the one that was chosen.
+    /// How many of the likeliest tokens are told at each place, beside the one that was chosen; wants `logprobs`.
     #[schemars(range(min = 0, max = 20), extend("tsType" = "number | null"))]
     pub top_logprobs: Option<u32>,
     /// How long the model thinks, where its template knows of it: `none` turns thinking off.
@@ -36,12 +36,13 @@ pub struct ChatRequest {
     /// What the model may call.
     #[schemars(extend("tsType" = "ChatTool[]"))]
     pub tools: Option<Vec<Value>>,
-    /// Whether it may: `auto` by default, `none` hides the tools from it, `required` or a tool's name makes it.
+    /// Whether the model may call tools: `auto` by default, `none` hides the tools from it, `required` or the name of one
+    /// makes it call.
     #[schemars(with = "ToolChoice", extend("tsType" = "ToolChoice"))]
     pub tool_choice: Option<Value>,
     /// Whether a reply may hold several calls.
     pub parallel_tool_calls: Option<bool>,
-    /// What completions have too.
+    /// What requests of `completions.create` have too.
     #[serde(flatten)]
     pub common: Common,
     /// How Sotto samples beyond OpenAI's API.
@@ -50,7 +51,7 @@ pub struct ChatRequest {
     /// What is Sotto's own.
     #[serde(flatten)]
     pub sotto: SottoOptions,
-    /// What means nothing here.
+    /// What is accepted and ignored.
     #[serde(flatten)]
     pub ignored: Ignored,
 }
@@ -59,25 +60,25 @@ pub struct ChatRequest {
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct CompletionRequest {
-    /// The text to go on with, or token ids; or a list of texts or of lists of ids, each of which is gone on with.
+    /// The text to continue, or its token ids; or a list of texts or of lists of ids, each of which is continued.
     #[schemars(
         with = "PromptSchema",
         extend("tsType" = "string | string[] | number[] | number[][] | null", "optional" = false)
     )]
     pub prompt: Value,
-    /// The reply starts with the prompt.
+    /// Whether the reply starts with the prompt.
     #[schemars(extend("tsType" = "boolean | null"))]
     pub echo: Option<bool>,
-    /// So many of the likeliest tokens at each place, with their probabilities.
+    /// How many of the likeliest tokens are told at each place, with their probabilities.
     #[schemars(range(min = 0, max = 20), extend("tsType" = "number | null"))]
     pub logprobs: Option<u32>,
-    /// What completions have too.
+    /// What requests of `completions.create` have too.
     #[serde(flatten)]
     pub common: Common,
     /// How Sotto samples beyond OpenAI's API.
     #[serde(flatten)]
     pub sampling: SottoSampling,
-    /// What means nothing here.
+    /// What is accepted and ignored.
     #[serde(flatten)]
     pub ignored: Ignored,
 }
@@ -86,7 +87,8 @@ pub struct CompletionRequest {
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Common {
-    /// The longest reply, in tokens. Of a chat, `max_completion_tokens` goes before it; a completion has 16 by default.
+    /// The longest reply, in tokens. In a chat, `max_completion_tokens` is taken where both are given; a completion has
+    /// 16 by default.
     #[schemars(extend("unlimited" = true, "tsType" = "number | null", "aliases" = ["num_predict"]))]
     pub max_tokens: Option<u32>,
     /// Divides the logits: below 1 likely tokens become likelier, above 1 less so; 0 is greedy.
@@ -122,10 +124,10 @@ pub struct Common {
         extend("tsType" = "number | null")
     )]
     pub presence_penalty: Option<f32>,
-    /// The reply in chunks, as it comes.
+    /// Whether the answer comes in chunks, as it is written.
     #[schemars(extend("tsType" = "boolean | null"))]
     pub stream: Option<bool>,
-    /// What a streamed reply tells.
+    /// What a streamed answer tells beside its text.
     #[schemars(extend("tsType" = "{ include_usage?: boolean; include_obfuscation?: boolean } | null"))]
     pub stream_options: Option<StreamOptions>,
 }
@@ -152,7 +154,7 @@ pub struct SottoSampling {
     pub stop_token_ids: Vec<u32>,
 }
 
-/// What a chat may say beyond OpenAI's API.
+/// Options of a chat beyond OpenAI's API.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct SottoOptions {
@@ -187,35 +189,35 @@ pub enum Overflow {
     Trim,
 }
 
-/// What is taken so that a request for another service need not be changed, and means nothing here.
+/// What is accepted and ignored, so that a request that was written for another service need not be changed.
 #[derive(Clone, Debug, Default, JsonSchema)]
 #[serde(default)]
 pub struct Ignored {
-    /// There is one model: the loaded one.
+    /// Accepted and ignored: the loaded model answers.
     pub model: Option<String>,
-    /// Nobody is billed or watched.
+    /// Accepted and ignored: users are not told apart.
     pub user: Option<String>,
-    /// Nobody is watched.
+    /// Accepted and ignored: users are not told apart.
     #[schemars(extend("tsType" = "string | null"))]
     pub safety_identifier: Option<String>,
-    /// Nothing is kept.
+    /// Accepted and ignored: answers are not stored.
     #[schemars(extend("tsType" = "boolean | null"))]
     pub store: Option<bool>,
-    /// Nothing is kept that it could be found by.
+    /// Accepted and ignored: answers are not stored.
     #[schemars(extend("tsType" = "{ [key: string]: string } | null"))]
     pub metadata: Option<Map<String, Value>>,
-    /// There is one.
+    /// Accepted and ignored: there is one level of service.
     #[schemars(with = "String", extend("tsType" = "\"auto\" | \"default\" | \"flex\" | \"scale\" | \"priority\" | null"))]
     pub service_tier: Option<String>,
-    /// What was computed of a prompt is found by itself.
+    /// Accepted and ignored: what was computed of an earlier prompt is found without a key.
     #[schemars(extend("tsType" = "string | null"))]
     pub prompt_cache_key: Option<String>,
-    /// The cache keeps what it has room for.
+    /// Accepted and ignored: the cache keeps what it has room for.
     #[schemars(with = "String", extend("tsType" = "\"in_memory\" | \"24h\" | null"))]
     pub prompt_cache_retention: Option<String>,
 }
 
-/// The check has seen to their types; nobody reads them.
+/// Their types were checked before; their values are not read.
 impl<'de> Deserialize<'de> for Ignored {
     fn deserialize<D: Deserializer<'de>>(_: D) -> Result<Self, D::Error> {
         Ok(Ignored::default())
@@ -229,7 +231,7 @@ impl<'de> Deserialize<'de> for Ignored {
 pub struct StreamOptions {
     /// One more chunk at the end, with no choices, has the usage.
     pub include_usage: bool,
-    /// Taken and ignored: nobody listens on the way.
+    /// Accepted and ignored: it hides the length of chunks on a network, and there is none here.
     pub include_obfuscation: bool,
 }
 

@@ -27,7 +27,9 @@ test("loads the default model, chats, shows the figures, and again after a reloa
   await idle(page);
   await expect(reply(page).locator("ol > li")).toHaveCount(3);
   await expect(reply(page).locator("pre code")).toContainText("def balance");
-  await expect(reply(page).locator(".figures")).toHaveText("31 tokens/s · first token after 240 ms · 61 tokens");
+  await expect(reply(page).locator(".figures")).toHaveText(
+    /^\d+ tokens\/s · first token after [\d.]+ m?s · 61 tokens$/,
+  );
   await expect(page.getByLabel("Your message")).toBeFocused();
   await page.reload();
   await openModel(page, fakeChat);
@@ -138,6 +140,50 @@ test("a picked and a dropped file load; another model replaces the first", async
   await expect(page.getByRole("heading", { name: "A language model, in this tab." })).toBeVisible();
 });
 
+test("a chat that has grown too long goes on, and says what the model no longer sees", async ({ page, fakeChat }) => {
+  await openModel(page, fakeChat);
+  await say(page, `echo one ${"word ".repeat(20).trim()}`);
+  await idle(page);
+  await say(page, `echo two ${"word ".repeat(20).trim()}`);
+  await idle(page);
+  await expect(reply(page)).toContainText("It no longer sees the grey messages.");
+  await expect(reply(page).locator(".body")).toContainText("two word");
+  await expect(page.locator("article.forgotten")).toHaveCount(2);
+  // It is said once, until more goes.
+  await say(page, "echo three");
+  await idle(page);
+  await expect(reply(page).locator(".body")).toHaveText("three");
+  await page.getByRole("button", { name: "Start a new chat" }).first().click();
+  await expect(page.locator("article")).toHaveCount(0);
+  await expect(page.getByLabel("Your message")).toBeFocused();
+  await say(page, "echo four");
+  await expect(reply(page).locator(".body")).toHaveText("four");
+});
+
+test("a reply that the full context cuts says so, and can be had without the older messages", async ({
+  page,
+  fakeChat,
+}) => {
+  await openModel(page, fakeChat);
+  await say(page, `echo ${"word ".repeat(10).trim()}`);
+  await idle(page);
+  // Half of the context is the most that a reply is sure of: this one wants more.
+  await say(page, `tell me ${"please ".repeat(20).trim()}`);
+  await idle(page);
+  await expect(reply(page).locator(".figures")).toContainText("57 tokens · cut: no more fits");
+  await expect(reply(page)).toContainText(
+    "The reply stopped here: the chat fills all that the model can keep in mind.",
+  );
+  await expect(reply(page).getByRole("button", { name: "Start a new chat" })).toBeVisible();
+  await page.getByRole("button", { name: "Answer again without the older messages" }).click();
+  await idle(page);
+  await expect(reply(page).locator(".figures")).toHaveText(/61 tokens$/);
+  await expect(page.locator("article.user")).toHaveCount(2);
+  await expect(page.locator("article.assistant")).toHaveCount(2);
+  await expect(page.locator("article.forgotten")).toHaveCount(2);
+  await expect(page.locator("article .note")).toHaveCount(0);
+});
+
 test.describe("what goes wrong is said in a sentence, and the page goes on", () => {
   const cases: [path: string, code: string, says: RegExp][] = [
     ["/missing.gguf", "http", /HTTP 404.*check the address/],
@@ -186,11 +232,26 @@ test.describe("what goes wrong is said in a sentence, and the page goes on", () 
     await openModel(page, page.url());
   });
 
-  test("a prompt that is too long leaves the model loaded", async ({ page, fakeChat }) => {
+  test("a text that is too long stays in the input, and can be cut to what fits", async ({ page, fakeChat }) => {
     await openModel(page, fakeChat);
-    await say(page, "x".repeat(2500));
-    await expect(page.getByRole("alert")).toHaveAttribute("data-code", "prompt_too_long");
-    await say(page, "echo fine");
+    const long = `echo ${"word ".repeat(150).trim()}`;
+    await say(page, long);
+    const alert = page.getByRole("alert");
+    await expect(alert).toContainText("Your message is too long: this model reads about 30 words at once.");
+    await expect(page.getByLabel("Your message")).toHaveValue(long);
+    await expect(page.locator("article")).toHaveCount(0);
+    await expect(page.getByRole("button", { name: "Write a haiku" })).toBeVisible();
+    await alert.getByRole("button", { name: "Keep what fits" }).click();
+    await expect(alert).toBeHidden();
+    await expect(page.getByLabel("Your message")).toHaveValue(`echo ${"word ".repeat(48).trim()}`);
+    await page.getByRole("button", { name: "Send" }).click();
+    await expect(reply(page).locator(".body")).toHaveText("word ".repeat(48).trim());
+    await idle(page);
+    await say(page, long);
+    await expect(alert).toBeVisible();
+    await page.getByLabel("Your message").fill("echo fine");
+    await expect(alert).toBeHidden();
+    await page.keyboard.press("Enter");
     await expect(reply(page).locator(".body")).toHaveText("fine");
   });
 

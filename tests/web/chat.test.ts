@@ -211,7 +211,7 @@ test("a conversation without room is told of, and may be made shorter", async ()
 });
 
 test("info says how full the context is", async () => {
-  expect(model.info.contextUsage).toEqual({ tokens: 0, contextLength: 2048 });
+  expect(model.info.contextUsage).toEqual({ tokens: 0, contextLength: 100 });
   log.tokens = 12;
   await model.chat("echo one");
   expect(model.info.contextUsage.tokens).toBe(12);

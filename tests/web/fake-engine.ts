@@ -164,7 +164,7 @@ class FakeEngine extends FakeText implements Engine {
       name: "Fake 135M Instruct",
       nParams: 134_515_008,
       nLayers: 30,
-      contextLength: 2048,
+      contextLength: 100,
       trainedContext: 8192,
       vocabSize: 49_152,
       quantization: "Q4_1",
@@ -183,7 +183,7 @@ class FakeEngine extends FakeText implements Engine {
             memory: { gpuBytes: 0, wasmBytes: 180_000_000 },
           }),
       threads: 1,
-      contextUsage: { tokens: log.tokens, contextLength: 2048 },
+      contextUsage: { tokens: log.tokens, contextLength: 100 },
       eosTokens: [2],
       tuning: ["q4_1 576x576 rows 1 fused = matvec subgroup 16"],
     };
@@ -192,7 +192,7 @@ class FakeEngine extends FakeText implements Engine {
     const text = typeof prompt === "string" ? prompt : String(prompt.at(-1)!.content);
     if (text === "trap") throw new WebAssembly.RuntimeError("unreachable");
     if (text.length > 2000)
-      throw fail("prompt_too_long", "The prompt has 3000 tokens and the context holds 2048; shorten it.");
+      throw fail("prompt_too_long", "The prompt has 3000 tokens and the context holds 100; shorten it.");
     return new FakeGeneration(text, options.maxTokens ?? 1000);
   }
   chat(request: ChatRequest): Chat {

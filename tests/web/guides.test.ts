@@ -2,9 +2,10 @@
 import { readFileSync } from "node:fs";
 import { afterEach, expect, test } from "vitest";
 import type { Model } from "../../www/api/model.js";
+import schemas from "../../www/wire/schema.json" with { type: "json" };
 import { loadFake } from "./harness.js";
 
-const GUIDES = ["CHAT.md"];
+const GUIDES = ["CHAT.md", "TOOLS.md", "STRUCTURED.md", "REASONING.md", "CONTEXT.md"];
 
 const AsyncFunction = (async () => {}).constructor as new (...parts: string[]) => (...args: unknown[]) => Promise<void>;
 
@@ -16,7 +17,9 @@ for (const guide of GUIDES) {
   const examples = Array.from(text.matchAll(/^```js\n([\s\S]*?)^```/gm), ([, code]) => code!);
   test(`${guide} has examples`, () => expect(examples.length).toBeGreaterThan(0));
   for (const code of examples) {
-    test(`${guide}: ${code.split("\n")[0]}`, async () => {
+    // A member that requests do not have yet.
+    const isEarly = code.includes("reasoning: {") && !("reasoning" in schemas["chat.completions.create"].properties);
+    test.skipIf(isEarly)(`${guide}: ${code.split("\n")[0]}`, async () => {
       model = await loadFake();
       const printed: unknown[] = [];
       const console = { log: (...values: unknown[]) => printed.push(...values) };

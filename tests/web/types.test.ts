@@ -26,6 +26,13 @@ test("the declarations compile in a page that checks its libraries", { timeout: 
         const model = await load("model.gguf");
         await model.chat(own);
         for await (const { text } of model.generate(own)) console.log(text);
+        const tools = [{ name: "f", parameters: { type: "object" }, run: ({ a }: { a: string }) => a.length }] as const;
+        const { text, steps, finish_details } = await model.runTools({ messages: own, tools }, { maxSteps: 3 });
+        if (finish_details?.type === "max_steps") console.log(text, steps[0]?.calls[0]?.result);
+        const response_format = { type: "regex", pattern: "yes|no" } as const;
+        await model.chat([{ id: "1", role: "user", parts: [{ type: "text", text: "Hi" }] }], { response_format });
+        // @ts-expect-error: a part has a type
+        await model.chat([{ role: "user", content: [{ text: "Hi" }] }]);
         return model.chat.completions.create({ messages: own, temperature: 0.5 });
       }\n`,
     );

@@ -1,4 +1,5 @@
 /** Checks the arguments of every call before they are sent to the worker, and copies them as plain data. */
+import { asOpenAI } from "./messages/index.js";
 import { bad, check, checked, kind, plain, shown } from "../wire/check.js";
 import { SottoError } from "../wire/errors.js";
 import type { Message, PageOptions } from "../wire/protocol.js";
@@ -87,7 +88,7 @@ export function readPrompt(value: unknown): string | Message[] {
 export function readMessages(value: unknown): Message[] {
   if (!Array.isArray(value))
     throw new SottoError("bad_option", "Messages should be a list of at least one {role, content}.");
-  return plain("messages", value) as Message[];
+  return plain("messages", asOpenAI(value).messages) as Message[];
 }
 
 function oneOf(...names: string[]) {

@@ -1,9 +1,12 @@
 /** Requests in OpenAI's shapes: the page's side of `model.chat`, `model.chat.completions` and `model.completions`. */
 import { readMessages, readOptions } from "./arguments.js";
 import type { Connection } from "./connection.js";
+import { asOpenAI } from "./messages/index.js";
 import { shaped } from "./openai-error.js";
 import { kind } from "../wire/check.js";
+import type { ResponseFormat, SottoFormat } from "../wire/openai.js";
 import type {
+  AnyMessage,
   ChatCompletion,
   ChatCompletionChunk,
   ChatRequest,
@@ -27,11 +30,13 @@ export interface Overfull extends Counted {
 }
 
 /** Gives messages that take less. */
-export type OnOverflow = (full: Overfull) => readonly Message[] | Promise<readonly Message[]>;
+export type OnOverflow = (full: Overfull) => readonly AnyMessage[] | Promise<readonly AnyMessage[]>;
 
 /** A chat's request, as calls take it. */
-export interface CreateChat extends Omit<ChatRequest, "messages" | "overflow"> {
-  messages: readonly Message[];
+export interface CreateChat extends Omit<ChatRequest, "messages" | "overflow" | "response_format"> {
+  messages: readonly AnyMessage[];
+  /** What the reply must be. */
+  response_format?: ResponseFormat | SottoFormat;
   /** What to do with a conversation that leaves no room for a reply; a function gives shorter messages. */
   overflow?: ChatRequest["overflow"] | OnOverflow;
 }
@@ -79,7 +84,7 @@ export interface Completions<Request, Answer extends Choices, Part extends Choic
 
 export interface Chat {
   /** The short way: one reply, to messages or to what a user says. */
-  (messages: string | readonly Message[], options?: ChatOptions): Promise<ChatReply>;
+  (messages: string | readonly AnyMessage[], options?: ChatOptions): Promise<ChatReply>;
   completions: Completions<CreateChat, ChatCompletion, ChatCompletionChunk>;
 }
 
@@ -101,7 +106,7 @@ export class Requests {
   chat(): Chat {
     const create = (request: unknown, options?: ChatCallOptions) =>
       this.#create("chat.completions.create", request, options);
-    const reply = async (messages: string | readonly Message[], options?: ChatOptions): Promise<ChatReply> => {
+    const reply = async (messages: string | readonly AnyMessage[], options?: ChatOptions): Promise<ChatReply> => {
       const answer = await create({ ...options, messages: said(messages), stream: false, n: 1 });
       const { choices, usage, dropped } = answer as ChatCompletion;
       const { index: _, ...choice } = choices[0]!;
@@ -116,8 +121,9 @@ export class Requests {
     return { create } as TextCompletions;
   }
 
-  count(messages: string | readonly Message[], options?: CountOptions): Promise<Counted> {
-    const { wire } = readOptions("chat.completions.create", { ...options, messages: said(messages) });
+  count(messages: string | readonly AnyMessage[], options?: CountOptions): Promise<Counted> {
+    const request = { ...options, messages: readMessages(said(messages)) };
+    const { wire } = readOptions("chat.completions.create", request);
     return this.#connection.call("count", { request: wire as ChatRequest });
   }
 
@@ -131,9 +137,11 @@ export class Requests {
       if (kind(request) !== "object") readOptions(call, request ?? []);
       const { overflow, ...rest } = request as CreateChat;
       const ask = typeof overflow === "function" ? overflow : undefined;
-      const { wire, page } = readOptions(call, { ...(ask ? rest : (request as CreateChat)), ...options });
+      const given: Partial<CreateChat> = { ...(ask ? rest : (request as CreateChat)), ...options };
+      const read = Array.isArray(given.messages) ? asOpenAI(given.messages) : undefined;
+      const { wire, page } = readOptions(call, { ...given, ...(read && { messages: read.messages }) });
       if (ask) await this.#shorten(wire as ChatRequest, ask);
-      const answers = this.#answers(call, wire as ChatRequest, page, shape);
+      const answers = this.#answers(call, wire as ChatRequest, page, shape, read?.places);
       // The first part of a stream says that the request is taken; what is wrong with it is thrown here.
       if (wire.stream) return resumed(await answers.next(), answers);
       let last: Answer | undefined;
@@ -149,6 +157,7 @@ export class Requests {
     request: ChatRequest,
     { signal, onProgress, onAbort }: ChatCallOptions,
     shape: (thrown: unknown) => Error,
+    places: readonly number[] = [],
   ): AsyncGenerator<Answer, void, undefined> {
     const method = call === "completions.create" ? "completion" : "chat";
     const ends = onAbort === "result" ? { stop: signal } : { signal };
@@ -158,7 +167,7 @@ export class Requests {
         const { done, value } = await events.next();
         if (done) return void Object.assign(this.#info, value);
         if ("progress" in value) onProgress?.(value.progress);
-        else yield Object.values(value)[0] as Answer;
+        else yield placed(Object.values(value)[0] as Answer, places);
       }
     } catch (thrown) {
       throw shape(thrown);
@@ -177,8 +186,14 @@ export class Requests {
   }
 }
 
+/** The answer, in which messages that were left out are those of the caller: one of his may be several to the engine. */
+function placed(answer: Answer, places: readonly number[]): Answer {
+  if (!("dropped" in answer) || !answer.dropped) return answer;
+  return { ...answer, dropped: [...new Set(answer.dropped.map((place) => places[place] ?? place))] };
+}
+
 /** Messages, or the one message that a text is. */
-function said(messages: string | readonly Message[]): readonly Message[] {
+export function said(messages: string | readonly AnyMessage[]): readonly AnyMessage[] {
   return typeof messages === "string" ? [{ role: "user", content: messages }] : messages;
 }
 

@@ -28,11 +28,15 @@ export type {
   Overfull,
   Stoppable,
 } from "./chat.js";
+export type { NewMessage, RunTools, RunToolsOptions, ToolsReply, ToolsStep } from "./tools.js";
+export type { AnyTool, Called, RunnableFunction, RunnableTool, ToolContext } from "./runnable.js";
 export { OpenAIError } from "./openai-error.js";
 export type * from "../wire/openai.js";
+export type { ForeignMessage } from "../wire/foreign.js";
 export { ERROR_CODES, SottoError, type ErrorCode } from "../wire/errors.js";
 export type {
   AdapterInfo,
+  AnyMessage,
   BenchOptions,
   BenchResult,
   ChatCompletion,

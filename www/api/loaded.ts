@@ -2,7 +2,7 @@
 import { readIds, readMessages, readOptions, readText } from "./arguments.js";
 import type { Connection } from "./connection.js";
 import { SottoError } from "../wire/errors.js";
-import type { DetokenizeOptions, Message, RenderChatOptions, TokenizeOptions } from "../wire/protocol.js";
+import type { AnyMessage, DetokenizeOptions, RenderChatOptions, TokenizeOptions } from "../wire/protocol.js";
 
 export class Loaded {
   /** Bound, so that it works through a proxy of this object too. */
@@ -34,7 +34,7 @@ export class Loaded {
   }
 
   /** The text that the model's chat template makes of messages, which is what the model reads. */
-  async renderChat(messages: readonly Message[], options?: RenderChatOptions): Promise<string> {
+  async renderChat(messages: readonly AnyMessage[], options?: RenderChatOptions): Promise<string> {
     const args = { messages: readMessages(messages), options: readOptions("renderChat", options).wire };
     return this.connection.call("renderChat", args);
   }

@@ -4,15 +4,16 @@ import { type Chat, type CountOptions, Requests, type TextCompletions } from "./
 import { Connection } from "./connection.js";
 import { Loaded } from "./loaded.js";
 import { transferred } from "./source.js";
+import { type RunTools, type RunToolsOptions, type ToolsReply, runTools } from "./tools.js";
 import { type Endpoint, Workers } from "./workers.js";
 import { SottoError } from "../wire/errors.js";
 import type {
+  AnyMessage,
   BenchOptions,
   BenchResult,
   Calls,
   Chunk,
   GenerateOptions,
-  Message,
   ModelInfo,
   PageOptions,
   ScoreOptions,
@@ -68,8 +69,16 @@ export class Model extends Loaded {
    * Tokens that a chat's request takes of the context, with all that the template puts around its messages; of the
    * options, those that the template sees: `tools`, `tool_choice`, `reasoning_effort`, `chat_template_kwargs`.
    */
-  async countTokens(messages: string | readonly Message[], options?: CountOptions): Promise<number> {
+  async countTokens(messages: string | readonly AnyMessage[], options?: CountOptions): Promise<number> {
     return (await new Requests(this.connection, this.info).count(messages, options)).tokens;
+  }
+
+  /**
+   * Asks the model, runs the functions that it calls and tells it what they gave, until it answers without calling one.
+   * What fails in a call is told to the model. The calls of one reply run at the same time.
+   */
+  runTools(request: RunTools, options?: RunToolsOptions): Promise<ToolsReply> {
+    return runTools((asked, call) => this.chat.completions.create(asked, call), request, options);
   }
 
   /**
@@ -78,7 +87,7 @@ export class Model extends Loaded {
    * and `finishReason: "abort"`. Requests at the same time run one after the other.
    */
   async *generate(
-    prompt: string | readonly Message[],
+    prompt: string | readonly AnyMessage[],
     options?: GenerateOptions,
   ): AsyncGenerator<Chunk, void, undefined> {
     const { wire, page } = readOptions("generate", options);

@@ -93,6 +93,13 @@ export type ToolChoice =
   | { type: "custom"; custom: { name: string } }
   | { type: "allowed_tools"; allowed_tools: { mode: "auto" | "required"; tools: { [key: string]: unknown }[] } };
 
+/** What a reply must be, beyond what OpenAI's API can say. */
+export type SottoFormat =
+  /** What a regular expression matches as a whole. */
+  | { type: "regex"; pattern: string }
+  /** What a grammar derives; `gbnf` is llama.cpp's way to write one. */
+  | { type: "grammar"; grammar: string; syntax: "lark" | "gbnf" };
+
 export type ResponseFormat =
   | { type: "text" }
   | { type: "json_object" }

@@ -1,5 +1,6 @@
 /** The types of the public API, and the messages between the page and its worker. */
 import type { ErrorCode, ErrorData } from "./errors.js";
+import type { ForeignMessage } from "./foreign.js";
 import type * as wire from "./generated.js";
 import type { ChatMessage } from "./openai.js";
 
@@ -73,6 +74,9 @@ export interface BenchOptions extends wire.BenchOptions, Pick<PageOptions, "sign
 
 /** A message in OpenAI's shape, or any object that has a role and a text. */
 export type Message = ChatMessage | { role: string; content: string };
+
+/** What calls take: also a message of the Vercel AI SDK or of LangChain. */
+export type AnyMessage = Message | ForeignMessage;
 
 /** What changes as a model works. */
 export type State = Pick<wire.ModelInfo, "memory" | "contextUsage">;

@@ -14,9 +14,9 @@ export type ChatFinishReason = "stop" | "length" | "tool_calls" | "content_filte
 
 /** A piece of a streamed chat. */
 export interface ChatCompletionChunk {
-  /** What this is. */
+  /** Tells this shape from others. */
   object: "chat.completion.chunk";
-  /** Names the answer. */
+  /** The answer's id. */
   id: string;
   /** Seconds since 1970. */
   created: number;
@@ -24,9 +24,9 @@ export interface ChatCompletionChunk {
   model: string;
   /** The version of Sotto. */
   system_fingerprint?: string;
-  /** None in the last chunk, where that has the usage. */
+  /** One; empty in the last chunk where `stream_options.include_usage` asks for the usage. */
   choices: ChunkChoice[];
-  /** What the request took. */
+  /** The tokens that the request took. */
   usage?: CompletionUsage | null;
   /**
    * Sotto's own, in the first chunk: the places of the request's messages that were left out (`overflow: "trim"`).
@@ -34,13 +34,13 @@ export interface ChatCompletionChunk {
   dropped?: number[];
 }
 
-/** What one reply has more. */
+/** What a chunk adds to one reply. */
 export interface ChunkChoice {
-  /** Which of them. */
+  /** Its place, from 0. */
   index: number;
-  /** More of its message. */
+  /** What it adds to the message. */
   delta: ChunkDelta;
-  /** How likely its tokens were. */
+  /** The probabilities of its tokens, where `logprobs` asks for them. */
   logprobs?: ChoiceLogprobs | null;
   /** Why it ended; `null` before that. */
   finish_reason: ChatFinishReason | null;
@@ -48,49 +48,49 @@ export interface ChunkChoice {
   finish_details?: FinishDetails;
 }
 
-/** What a message has more; the first has the role. */
+/** What a chunk adds to a message; the first has the role. */
 export interface ChunkDelta {
-  /** The assistant's, once. */
+  /** The assistant's, in the first chunk. */
   role?: "developer" | "system" | "user" | "assistant" | "tool";
   /** More of its text. */
   content?: string | null;
   /** Not OpenAI's: what the model thinks. */
   reasoning_content?: string;
-  /** More of its calls. */
+  /** More of the tools that it calls. */
   tool_calls?: ToolCallDelta[];
 }
 
-/** More of a call; its first piece has id and name. */
+/** What a chunk adds to a call; the call's first has id and name. */
 export interface ToolCallDelta {
-  /** Which of them. */
+  /** Its place, from 0. */
   index: number;
-  /** Names the call. */
+  /** The call's id; its result is sent back with it. */
   id?: string;
-  /** That of a function. */
+  /** Always that of a function. */
   type?: "function";
-  /** More of what is called. */
+  /** What the chunk adds to the function and its arguments. */
   function?: CalledFunctionDelta;
 }
 
-/** More of a function of a call. */
+/** What a chunk adds to the function of a call. */
 export interface CalledFunctionDelta {
   /** Its name. */
   name?: string;
-  /** More of its JSON. */
+  /** More of the text of JSON. */
   arguments?: string;
 }
 
 /** Sotto's own: which limit ended a reply. */
 export interface FinishDetails {
-  /** Which one. */
+  /** The limit. */
   type: "max_tokens" | "context_full";
 }
 
 /** The answer of a chat. */
 export interface ChatCompletion {
-  /** What this is. */
+  /** Tells this shape from others. */
   object: "chat.completion";
-  /** Names the answer. */
+  /** The answer's id. */
   id: string;
   /** Seconds since 1970. */
   created: number;
@@ -98,9 +98,9 @@ export interface ChatCompletion {
   model: string;
   /** The version of Sotto. */
   system_fingerprint?: string;
-  /** The replies. */
+  /** The replies: `n` of them. */
   choices: ChatChoice[];
-  /** What the request took. */
+  /** The tokens that the request took. */
   usage?: CompletionUsage;
   /** Sotto's own: the places of the request's messages that were left out (`overflow: "trim"`). */
   dropped?: number[];
@@ -108,11 +108,11 @@ export interface ChatCompletion {
 
 /** One reply. */
 export interface ChatChoice {
-  /** Which of them. */
+  /** Its place, from 0. */
   index: number;
-  /** What was said. */
+  /** The assistant's message. */
   message: ChatReplyMessage;
-  /** How likely its tokens were. */
+  /** The probabilities of its tokens, where `logprobs` asks for them. */
   logprobs: ChoiceLogprobs | null;
   /** Why it ended. */
   finish_reason: ChatFinishReason;
@@ -122,29 +122,29 @@ export interface ChatChoice {
 
 /** The assistant's message, fit to be sent back. */
 export interface ChatReplyMessage {
-  /** The assistant's. */
+  /** Always the assistant's. */
   role: "assistant";
-  /** `null` where there are calls alone. */
+  /** Its text; `null` where there are only calls. */
   content: string | null;
-  /** Never: a model here does not refuse apart from its text. */
+  /** Always `null`: what a model refuses, it says in its text. */
   refusal: string | null;
   /** Not OpenAI's: what the model thought before. */
   reasoning_content?: string;
-  /** What it calls. */
+  /** The tools that it calls. */
   tool_calls?: ChatToolCall[];
 }
 
 /** What a request took, all its replies together. */
 export interface CompletionUsage {
-  /** Those of the prompt, counted once. */
+  /** Tokens of the prompt, counted once. */
   prompt_tokens: number;
-  /** Those of the replies, the ones that ended them included. */
+  /** Tokens of the replies, those that ended them included. */
   completion_tokens: number;
-  /** Both. */
+  /** The sum of both. */
   total_tokens: number;
-  /** What they were. */
+  /** How many of them were of a kind. */
   prompt_tokens_details?: PromptTokensDetails;
-  /** What they were. */
+  /** How many of them were of a kind. */
   completion_tokens_details?: CompletionTokensDetails;
 }
 
@@ -162,9 +162,9 @@ export interface CompletionTokensDetails {
 
 /** The answer of `completions.create`, whole or a piece of it. */
 export interface Completion {
-  /** What this is. */
+  /** Tells this shape from others. */
   object: "text_completion";
-  /** Names the answer. */
+  /** The answer's id. */
   id: string;
   /** Seconds since 1970. */
   created: number;
@@ -172,19 +172,19 @@ export interface Completion {
   model: string;
   /** The version of Sotto. */
   system_fingerprint?: string;
-  /** The replies. */
+  /** The replies: `n` of them. */
   choices: CompletionChoice[];
-  /** What the request took. */
+  /** The tokens that the request took. */
   usage?: CompletionUsage;
 }
 
 /** One reply, or a piece of it. */
 export interface CompletionChoice {
-  /** Which of them. */
+  /** Its place, from 0. */
   index: number;
   /** What was written. */
   text: string;
-  /** How likely its tokens were. */
+  /** The probabilities of its tokens, where `logprobs` asks for them. */
   logprobs: CompletionLogprobs | null;
   /** `null` in all pieces of a streamed reply but its last. */
   finish_reason: "stop" | "length" | "content_filter";
@@ -198,7 +198,7 @@ export interface CompletionChoice {
 export interface ChoiceLogprobs {
   /** Of each token of the text. */
   content: TokenLogprob[] | null;
-  /** Never. */
+  /** Always `null`. */
   refusal: TokenLogprob[] | null;
 }
 

@@ -14,13 +14,15 @@ export type ReasoningEffort = "none" | "minimal" | "low" | "medium" | "high" | "
 
 /** A request of `chat.completions.create`. */
 export interface ChatRequest {
-  /** The conversation so far. */
+  /** The conversation so far, the oldest message first. */
   messages: ChatMessage[];
   /** The longest reply, in tokens; by default until the context is full. */
   max_completion_tokens?: number | null;
-  /** The probability of each token of the reply. */
+  /** Whether the answer tells the probability of each token of the reply. */
   logprobs?: boolean | null;
-  /** So many of the likeliest tokens at each place, beside the one that was chosen. From 0 to 20. */
+  /**
+   * How many of the likeliest tokens are told at each place, beside the one that was chosen; wants `logprobs`. From 0 to 20.
+   */
   top_logprobs?: number | null;
   /** How long the model thinks, where its template knows of it: `none` turns thinking off. */
   reasoning_effort?: ReasoningEffort | null;
@@ -31,12 +33,16 @@ export interface ChatRequest {
   response_format?: ResponseFormat;
   /** What the model may call. */
   tools?: ChatTool[];
-  /** Whether it may: `auto` by default, `none` hides the tools from it, `required` or a tool's name makes it. */
+  /**
+   * Whether the model may call tools: `auto` by default, `none` hides the tools from it, `required` or the name of one
+   * makes it call.
+   */
   tool_choice?: ToolChoice;
   /** Whether a reply may hold several calls. */
   parallel_tool_calls?: boolean;
   /**
-   * The longest reply, in tokens. Of a chat, `max_completion_tokens` goes before it; a completion has 16 by default.
+   * The longest reply, in tokens. In a chat, `max_completion_tokens` is taken where both are given; a completion has
+   * 16 by default.
    */
   max_tokens?: number | null;
   /** Divides the logits: below 1 likely tokens become likelier, above 1 less so; 0 is greedy. From 0 to 100. */
@@ -55,9 +61,9 @@ export interface ChatRequest {
   frequency_penalty?: number | null;
   /** Subtracted once from each recent token's logit. From -100 to 100. */
   presence_penalty?: number | null;
-  /** The reply in chunks, as it comes. */
+  /** Whether the answer comes in chunks, as it is written. */
   stream?: boolean | null;
-  /** What a streamed reply tells. */
+  /** What a streamed answer tells beside its text. */
   stream_options?: { include_usage?: boolean; include_obfuscation?: boolean } | null;
   /** Only the k best tokens; 0 for all. */
   top_k?: number;
@@ -77,36 +83,37 @@ export interface ChatRequest {
   overflow?: Overflow;
   /** How the model thinks. */
   reasoning?: { max_tokens?: number | null } | null;
-  /** There is one model: the loaded one. */
+  /** Accepted and ignored: the loaded model answers. */
   model?: string;
-  /** Nobody is billed or watched. */
+  /** Accepted and ignored: users are not told apart. */
   user?: string;
-  /** Nobody is watched. */
+  /** Accepted and ignored: users are not told apart. */
   safety_identifier?: string | null;
-  /** Nothing is kept. */
+  /** Accepted and ignored: answers are not stored. */
   store?: boolean | null;
-  /** Nothing is kept that it could be found by. */
+  /** Accepted and ignored: answers are not stored. */
   metadata?: { [key: string]: string } | null;
-  /** There is one. */
+  /** Accepted and ignored: there is one level of service. */
   service_tier?: "auto" | "default" | "flex" | "scale" | "priority" | null;
-  /** What was computed of a prompt is found by itself. */
+  /** Accepted and ignored: what was computed of an earlier prompt is found without a key. */
   prompt_cache_key?: string | null;
-  /** The cache keeps what it has room for. */
+  /** Accepted and ignored: the cache keeps what it has room for. */
   prompt_cache_retention?: "in_memory" | "24h" | null;
 }
 
 /** A request of `completions.create`: text that goes on as it is, with no template. */
 export interface CompletionRequest {
   /**
-   * The text to go on with, or token ids; or a list of texts or of lists of ids, each of which is gone on with.
+   * The text to continue, or its token ids; or a list of texts or of lists of ids, each of which is continued.
    */
   prompt: string | string[] | number[] | number[][] | null;
-  /** The reply starts with the prompt. */
+  /** Whether the reply starts with the prompt. */
   echo?: boolean | null;
-  /** So many of the likeliest tokens at each place, with their probabilities. From 0 to 20. */
+  /** How many of the likeliest tokens are told at each place, with their probabilities. From 0 to 20. */
   logprobs?: number | null;
   /**
-   * The longest reply, in tokens. Of a chat, `max_completion_tokens` goes before it; a completion has 16 by default.
+   * The longest reply, in tokens. In a chat, `max_completion_tokens` is taken where both are given; a completion has
+   * 16 by default.
    */
   max_tokens?: number | null;
   /** Divides the logits: below 1 likely tokens become likelier, above 1 less so; 0 is greedy. From 0 to 100. */
@@ -125,9 +132,9 @@ export interface CompletionRequest {
   frequency_penalty?: number | null;
   /** Subtracted once from each recent token's logit. From -100 to 100. */
   presence_penalty?: number | null;
-  /** The reply in chunks, as it comes. */
+  /** Whether the answer comes in chunks, as it is written. */
   stream?: boolean | null;
-  /** What a streamed reply tells. */
+  /** What a streamed answer tells beside its text. */
   stream_options?: { include_usage?: boolean; include_obfuscation?: boolean } | null;
   /** Only the k best tokens; 0 for all. */
   top_k?: number;
@@ -139,21 +146,21 @@ export interface CompletionRequest {
   repeat_last_n?: number;
   /** Token ids that end the reply, beside the model's own. */
   stop_token_ids?: number[];
-  /** There is one model: the loaded one. */
+  /** Accepted and ignored: the loaded model answers. */
   model?: string;
-  /** Nobody is billed or watched. */
+  /** Accepted and ignored: users are not told apart. */
   user?: string;
-  /** Nobody is watched. */
+  /** Accepted and ignored: users are not told apart. */
   safety_identifier?: string | null;
-  /** Nothing is kept. */
+  /** Accepted and ignored: answers are not stored. */
   store?: boolean | null;
-  /** Nothing is kept that it could be found by. */
+  /** Accepted and ignored: answers are not stored. */
   metadata?: { [key: string]: string } | null;
-  /** There is one. */
+  /** Accepted and ignored: there is one level of service. */
   service_tier?: "auto" | "default" | "flex" | "scale" | "priority" | null;
-  /** What was computed of a prompt is found by itself. */
+  /** Accepted and ignored: what was computed of an earlier prompt is found without a key. */
   prompt_cache_key?: string | null;
-  /** The cache keeps what it has room for. */
+  /** Accepted and ignored: the cache keeps what it has room for. */
   prompt_cache_retention?: "in_memory" | "24h" | null;
 }
 
@@ -171,7 +178,7 @@ export interface SottoSampling {
   stop_token_ids?: number[];
 }
 
-/** What a chat may say beyond OpenAI's API. */
+/** Options of a chat beyond OpenAI's API. */
 export interface SottoOptions {
   /** Variables of the chat template by name, such as `enable_thinking` or `documents`. */
   chat_template_kwargs?: {

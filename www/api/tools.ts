@@ -1,0 +1,183 @@
+/** `model.runTools`: a model that calls plain functions until it has its answer. */
+import { readMessages } from "./arguments.js";
+import { type ChatCallOptions, type CreateChat, said } from "./chat.js";
+import { Gathered } from "./gather.js";
+import { shaped } from "./openai-error.js";
+import { type AnyTool, type Called, type Runnable, readTools, run } from "./runnable.js";
+import { bad, check, shown } from "../wire/check.js";
+import { aborted } from "../wire/errors.js";
+import type {
+  ChatCompletionChunk,
+  ChatReplyMessage,
+  ChunkDelta,
+  CompletionUsage,
+  FinishDetails,
+} from "../wire/generated.js";
+import type { ToolChoice, ToolMessage } from "../wire/openai.js";
+import type { AnyMessage } from "../wire/protocol.js";
+
+/** How often the model is asked, where nothing is said. */
+const STEPS = 10;
+/** The most that can be said. */
+const MOST_STEPS = 1000;
+
+/** A chat's request whose tools are functions. Each reply is one: `n`, `stream` and probabilities have no place here. */
+export interface RunTools
+  extends Omit<CreateChat, "messages" | "tools" | "n" | "stream" | "stream_options" | "logprobs" | "top_logprobs"> {
+  messages: string | readonly AnyMessage[];
+  /** What the model may call. */
+  tools: readonly AnyTool[];
+}
+
+export interface RunToolsOptions extends ChatCallOptions {
+  /** How often the model may be asked; by default 10. From 1 to 1000. */
+  maxSteps?: number;
+  /** Called with each new message, a reply or the result of a call, when it is whole; awaited. */
+  onMessage?: (message: NewMessage, step: number) => unknown;
+  /** Called with what a reply has more, as it streams. */
+  onDelta?: (delta: ChunkDelta, step: number) => void;
+}
+
+export type NewMessage = ChatReplyMessage | ToolMessage;
+
+/** One reply of the model, and what became of its calls. */
+export interface ToolsStep {
+  message: ChatReplyMessage;
+  /** In the order of the message's calls. */
+  calls: Called[];
+  finish_reason: FinishReason;
+  finish_details?: FinishDetails | undefined;
+  usage: CompletionUsage;
+  /** The places of the messages that were left out (`overflow: "trim"`): the request's first, then the new ones. */
+  dropped?: number[] | undefined;
+}
+
+/** As of a chat; `tool_calls` where `maxSteps` ended the loop. */
+type FinishReason = "stop" | "length" | "tool_calls" | "abort" | "content_filter" | "function_call";
+
+/** What `model.runTools` gives. */
+export interface ToolsReply {
+  /** The last reply's text. */
+  text: string;
+  /** Why the last reply ended. */
+  finish_reason: FinishReason;
+  /** Which limit ended it; `max_steps`: the model called functions once more, and is not asked again. */
+  finish_details?: FinishDetails | { type: "max_steps" };
+  /** All new messages, replies and results, fit to be sent back after those of the request. */
+  messages: NewMessage[];
+  steps: ToolsStep[];
+  /** What all replies took together. */
+  usage: CompletionUsage;
+}
+
+type Create = (request: CreateChat & { stream: true }, options: object) => Promise<AsyncIterable<ChatCompletionChunk>>;
+
+/**
+ * `create` is asked, the functions that it calls are run and their results told, until a reply calls none. What fails in a
+ * call (an unknown name, arguments that are no JSON object, an error that the function throws) is told to the model.
+ */
+export async function runTools(create: Create, request: RunTools, options?: RunToolsOptions): Promise<ToolsReply> {
+  const { runnable, messages, maxSteps, onMessage, onDelta, rest, call } = read(request, options);
+  const { signal, errors, onAbort } = call;
+  const keeps = onAbort === "result";
+  const reply: ToolsReply = { text: "", finish_reason: "stop", messages: [], steps: [], usage: new Gathered().usage };
+  let { tool_choice } = rest;
+
+  const ask = async (step: number): Promise<Gathered | undefined> => {
+    const asked = { ...rest, ...(tool_choice && { tool_choice }), messages: [...messages, ...reply.messages] };
+    const gathered = new Gathered();
+    try {
+      const tools = runnable.map(({ tool }) => tool);
+      const stream = { n: 1, stream: true, stream_options: { include_usage: true } } as const;
+      for await (const chunk of await create({ ...asked, tools, ...stream }, call)) {
+        const delta = gathered.add(chunk);
+        if (delta) onDelta?.(delta, step);
+      }
+    } catch (thrown) {
+      // A reply that was stopped before it began has nothing to keep.
+      if (keeps && signal?.aborted) return undefined;
+      throw thrown;
+    }
+    return gathered;
+  };
+  const add = async (message: NewMessage, step: number) => {
+    reply.messages.push(message);
+    await onMessage?.(message, step);
+  };
+
+  for (let step = 0; step < maxSteps; step++) {
+    const gathered = await ask(step);
+    if (!gathered) return { ...reply, finish_reason: "abort" };
+    const { usage, finish_details, dropped } = gathered;
+    const message = gathered.finished();
+    const finish_reason = (gathered.finish_reason ?? "stop") as FinishReason;
+    const asked = message.tool_calls ?? [];
+    await add(message, step);
+    const calls = await Promise.all(
+      asked.map((call) => run(call, runnable, finish_reason === "tool_calls", signal, reply.messages)),
+    );
+    reply.steps.push({
+      message,
+      calls,
+      finish_reason,
+      usage,
+      ...(finish_details && { finish_details }),
+      ...(dropped && { dropped }),
+    });
+    reply.usage = sum(reply.usage, usage);
+    reply.text = message.content ?? "";
+    reply.finish_reason = finish_reason;
+    if (finish_details) reply.finish_details = finish_details;
+    const over = finish_reason !== "tool_calls";
+    if (!over && signal?.aborted && !keeps) throw shaped(aborted("The call of tools", signal), errors, request);
+    for (const { id, content } of calls) await add({ role: "tool", tool_call_id: id, content }, step);
+    if (over) return reply;
+    if (signal?.aborted) return { ...reply, finish_reason: "abort" };
+    tool_choice = afterwards(tool_choice);
+  }
+  return { ...reply, finish_details: { type: "max_steps" } };
+}
+
+/** The request's parts. Throws `bad_option`. */
+function read(request: RunTools, options: RunToolsOptions | undefined) {
+  const { tools, maxSteps, onMessage, onDelta, messages, signal, onProgress, errors, onAbort, ...rest } = {
+    ...request,
+    ...options,
+  };
+  try {
+    for (const [name, value] of Object.entries({ onMessage, onDelta }))
+      if (value !== undefined && typeof value !== "function") throw bad(`${name} is ${shown(value)}`, "a function");
+    const steps = { type: "integer", minimum: 1, maximum: MOST_STEPS };
+    return {
+      runnable: readTools(tools) as Runnable[],
+      messages: readMessages(said(messages)),
+      maxSteps: check("maxSteps", steps, maxSteps ?? STEPS) as number,
+      onMessage,
+      onDelta,
+      rest,
+      call: { signal, onProgress, errors, onAbort },
+    };
+  } catch (thrown) {
+    throw shaped(thrown, errors, request);
+  }
+}
+
+/** A call that is forced is so once: else no reply would ever be an answer. */
+function afterwards(choice: ToolChoice | undefined): ToolChoice | undefined {
+  if (choice === undefined || choice === "none") return choice;
+  if (typeof choice === "object" && choice.type === "allowed_tools")
+    return { type: "allowed_tools", allowed_tools: { ...choice.allowed_tools, mode: "auto" } };
+  return "auto";
+}
+
+function sum(a: CompletionUsage, b: CompletionUsage): CompletionUsage {
+  const cached = (usage: CompletionUsage) => usage.prompt_tokens_details?.cached_tokens ?? 0;
+  const thought = (usage: CompletionUsage) => usage.completion_tokens_details?.reasoning_tokens ?? 0;
+  return {
+    prompt_tokens: a.prompt_tokens + b.prompt_tokens,
+    completion_tokens: a.completion_tokens + b.completion_tokens,
+    total_tokens: a.total_tokens + b.total_tokens,
+    prompt_tokens_details: { cached_tokens: cached(a) + cached(b) },
+    completion_tokens_details: { reasoning_tokens: thought(a) + thought(b) },
+  };
+}
