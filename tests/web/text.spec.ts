@@ -126,7 +126,7 @@ test("hostile templates end in an error, and the next one works", async ({ blank
     };
     const grown = (start: string, step: string, times: number) =>
       `{% set ns = namespace(s=${start}) %}{% for i in range(${times}) %}{% set ns.s = ${step} %}{% endfor %}{{ ns.s }}`;
-    const nested = (open: string, close: string, count: number) => open.repeat(count) + "1" + close.repeat(count);
+    const nested = (open: string, close: string, count: number) => `${open.repeat(count)}1${close.repeat(count)}`;
     const hostile = [
       `{{ 1${"+1".repeat(20_000)} }}`,
       `{{ 1${"+1".repeat(150)}${"|abs".repeat(3000)} }}`,

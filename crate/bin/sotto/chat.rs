@@ -127,7 +127,8 @@ fn typed<T: schemars::JsonSchema + DeserializeOwned>(call: &str, request: Value)
 }
 
 fn json(answer: &impl Serialize) -> Result<Value> {
-    serde_json::to_value(answer).map_err(|e| Error::new(Code::Internal, format!("An answer could not be printed ({e}).")))
+    serde_json::to_value(answer)
+        .map_err(|e| Error::new(Code::Internal, format!("An answer could not be printed ({e}).")))
 }
 
 fn print(answer: &Value) {
