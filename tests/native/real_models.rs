@@ -229,10 +229,11 @@ fn plain_choices_of_kernels_compute_a_few_goldens_of_smollm2() {
     check_choices(models::SMOLLM2, "smollm2-135m.json", FEW, |choice| !choice.post);
 }
 
-/// Gemma has the norms behind projections that these may add to the next product.
+/// Gemma has the norms behind projections that these may add to the next product. Those without subgroups, which take as
+/// long again, are among the ignored ones.
 #[test]
 fn tiled_choices_of_kernels_compute_a_few_goldens_of_gemma3() {
-    check_choices(models::GEMMA, "gemma3-270m.json", FEW, |choice| choice.post);
+    check_choices(models::GEMMA, "gemma3-270m.json", FEW, |choice| choice.post && choice.lanes == Lanes::Subgroup);
 }
 
 #[test]
