@@ -100,8 +100,10 @@ export function ensureBindings() {
 
 /** wasm-opt takes a minute, so its results are kept. */
 function optimise(input, output) {
-  // Large functions stay apart: engines take long over one that holds them all.
-  const flags = ["-Oz", "--one-caller-inline-max-function-size=1000", "--strip-debug", "--strip-producers"];
+  // Large functions stay apart: engines take long over one that holds them all. In the order of their names they are beside
+  // others like them, which takes 3 % off what is compressed.
+  const shape = ["--one-caller-inline-max-function-size=1000", "--reorder-functions-by-name"];
+  const flags = ["-Oz", ...shape, "--strip-debug", "--strip-producers"];
   const { version } = JSON.parse(readFileSync(join(ROOT, "node_modules", "binaryen", "package.json"), "utf8"));
   const kept = join(TARGET, "wasm-opt", `${hash(readFileSync(input), version, ...flags)}.wasm`);
   if (!existsSync(kept)) {
