@@ -1,8 +1,8 @@
 /** Requests in OpenAI's shapes: the page's side of `model.chat`, `model.chat.completions` and `model.completions`. */
-import { readMessages, readOptions } from "./arguments.js";
+import { joined, readMessages, readOptions } from "./arguments.js";
 import type { Connection } from "./connection.js";
 import { shaped } from "./openai-error.js";
-import { kind } from "../wire/check.js";
+import { kind, reading } from "../wire/check.js";
 import type {
   ChatCompletion,
   ChatCompletionChunk,
@@ -102,7 +102,8 @@ export class Requests {
     const create = (request: unknown, options?: ChatCallOptions) =>
       this.#create("chat.completions.create", request, options);
     const reply = async (messages: string | readonly Message[], options?: ChatOptions): Promise<ChatReply> => {
-      const answer = await create({ ...options, messages: said(messages), stream: false, n: 1 });
+      const fixed = { messages: said(messages), stream: false, n: 1 };
+      const answer = await create(joined("An option of chat", options, fixed));
       const { choices, usage, dropped } = answer as ChatCompletion;
       const { index: _, ...choice } = choices[0]!;
       return { text: choice.message.content ?? "", ...choice, usage: usage!, ...(dropped && { dropped }) };
@@ -116,8 +117,9 @@ export class Requests {
     return { create } as TextCompletions;
   }
 
-  count(messages: string | readonly Message[], options?: CountOptions): Promise<Counted> {
-    const { wire } = readOptions("chat.completions.create", { ...options, messages: said(messages) });
+  async count(messages: string | readonly Message[], options?: CountOptions): Promise<Counted> {
+    const given = joined("An option of countTokens", options, { messages: said(messages) });
+    const { wire } = readOptions("chat.completions.create", given);
     return this.#connection.call("count", { request: wire as ChatRequest });
   }
 
@@ -126,12 +128,15 @@ export class Requests {
     request: unknown,
     options: ChatCallOptions = {},
   ): Promise<Answer | AsyncIterableIterator<Answer>> {
-    const shape = (thrown: unknown) => shaped(thrown, options?.errors, request);
+    let errors: unknown;
+    const shape = (thrown: unknown) => shaped(thrown, errors, request);
     try {
+      errors = reading(`errors of ${call}`, () => options?.errors);
       if (kind(request) !== "object") readOptions(call, request ?? []);
-      const { overflow, ...rest } = request as CreateChat;
+      const given = joined(`An option of ${call}`, request, options);
+      const { overflow, ...rest } = given as unknown as CreateChat;
       const ask = typeof overflow === "function" ? overflow : undefined;
-      const { wire, page } = readOptions(call, { ...(ask ? rest : (request as CreateChat)), ...options });
+      const { wire, page } = readOptions(call, ask ? rest : given);
       if (ask) await this.#shorten(wire as ChatRequest, ask);
       const answers = this.#answers(call, wire as ChatRequest, page, shape);
       // The first part of a stream says that the request is taken; what is wrong with it is thrown here.
@@ -148,7 +153,7 @@ export class Requests {
     call: Call,
     request: ChatRequest,
     { signal, onProgress, onAbort }: ChatCallOptions,
-    shape: (thrown: unknown) => Error,
+    shape: (thrown: unknown) => unknown,
   ): AsyncGenerator<Answer, void, undefined> {
     const method = call === "completions.create" ? "completion" : "chat";
     const ends = onAbort === "result" ? { stop: signal } : { signal };

@@ -41,9 +41,8 @@ export async function connect(
     );
     return new Model(connection, info);
   } catch (thrown) {
-    const error = SottoError.from(thrown);
-    void connection.end(error);
-    throw error;
+    void connection.end(SottoError.from(thrown));
+    throw thrown;
   }
 }
 

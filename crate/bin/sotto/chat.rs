@@ -1,7 +1,5 @@
 //! `sotto chat`: requests in OpenAI's shape, and their answers.
 
-use std::io::Write;
-
 use clap::Args;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -110,10 +108,10 @@ fn typed<T: schemars::JsonSchema + DeserializeOwned>(call: &str, request: Value)
 }
 
 fn json(answer: &impl Serialize) -> Result<Value> {
-    serde_json::to_value(answer).map_err(|e| Error::new(Code::Internal, format!("An answer could not be printed ({e}).")))
+    serde_json::to_value(answer)
+        .map_err(|e| Error::new(Code::Internal, format!("An answer could not be printed ({e}).")))
 }
 
 fn print(answer: &Value) {
-    println!("{answer}");
-    drop(std::io::stdout().flush());
+    outln!("{answer}");
 }

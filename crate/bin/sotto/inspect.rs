@@ -20,20 +20,20 @@ pub struct Inspect {
 pub fn run(args: Inspect) -> Result<()> {
     let header = json(&source::open_text(&args.model)?.header)?;
     if args.json {
-        println!("{header}");
+        outln!("{header}");
         return Ok(());
     }
     for (name, value) in header.as_object().into_iter().flatten() {
         match value {
             Value::Array(rows) if rows.iter().any(Value::is_object) => {
-                println!("{name}");
-                rows.iter().for_each(|row| println!("    {row}"));
+                outln!("{name}");
+                rows.iter().for_each(|row| outln!("    {row}"));
             }
             Value::Object(members) => {
-                println!("{name}");
-                members.iter().for_each(|(name, value)| println!("    {name:24} {value}"));
+                outln!("{name}");
+                members.iter().for_each(|(name, value)| outln!("    {name:24} {value}"));
             }
-            value => println!("{name:28} {value}"),
+            value => outln!("{name:28} {value}"),
         }
     }
     Ok(())
