@@ -249,7 +249,7 @@ test("what throws when it is read is refused, typed, wherever it is given", asyn
         expect(error).toMatchObject({ name: "SottoError", code: "bad_option" });
       }
     }
-    const asked = [
+    const asked: (() => Promise<unknown>)[] = [
       () => model!.tokenize(given),
       () => model!.detokenize(given),
       () => model!.pieces(given),

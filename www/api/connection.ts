@@ -39,9 +39,12 @@ export class Connection {
     const worker = workers.engine;
     const locks = globalThis.navigator?.locks;
     const lock = locks ? `sotto-worker-${crypto.randomUUID()}` : undefined;
-    const unstarted = (why: string) =>
-      new SottoError("not_started", `The worker ${why}; serve worker.js beside index.js or pass workerUrl, and let the page's policy allow it.`);
-    const silent = unstarted(`said nothing for ${workers.startMs / 1000} seconds`);
+    const notStarted = (why: string) =>
+      new SottoError(
+        "not_started",
+        `The worker ${why}; serve worker.js beside index.js or pass workerUrl, and let the page's policy allow it.`,
+      );
+    const silent = notStarted(`said nothing for ${workers.startMs / 1000} seconds`);
     this.#late = setTimeout(() => this.#close(silent), workers.startMs);
     worker.onmessage = ({ data }) => {
       clearTimeout(this.#late);
@@ -55,7 +58,7 @@ export class Connection {
       this.#close(
         this.#late === undefined
           ? new SottoError("internal", `The worker stopped${words}; load the model again.`)
-          : unstarted(`did not start${words}`),
+          : notStarted(`did not start${words}`),
       );
     };
     this.#send({ type: "start", ...(wasmUrl && { wasmUrl }), ...(lock && { lock }) });

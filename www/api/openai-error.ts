@@ -3,7 +3,7 @@ import { type SottoError, isOurs } from "../wire/errors.js";
 import { OPENAI_ERRORS } from "../wire/generated.js";
 
 export class OpenAIError extends Error {
-  /** Minifiers keep it so. */
+  /** Written out, so that it stays as it is where names are made short. */
   static override readonly name = "OpenAIError";
   override readonly name = "OpenAIError";
   /** As an HTTP status. */

@@ -14,7 +14,7 @@ export interface ErrorData {
 const QUOTED = 200;
 
 export class SottoError extends Error {
-  /** Minifiers keep it so. */
+  /** Written out, so that it stays as it is where names are made short. */
   static override readonly name = "SottoError";
   override readonly name = "SottoError";
   readonly code: ErrorCode;

@@ -277,7 +277,7 @@ export class Host {
 }
 
 function fewThreads(wanted: number, used: number): Warning {
-  const message = `The CPU computes on ${used} thread, not ${wanted}; threads need a cross-origin isolated page (COOP and COEP headers) and no wasmUrl.`;
+  const message = `The CPU computes on ${used} thread, not ${wanted}; threads need a cross-origin isolated page and no wasmUrl.`;
   return { code: "not_started", message };
 }
 
