@@ -176,13 +176,15 @@ test("a load ends with the model's last byte, whatever else is sent, and lets go
 
 test("what a callback of the caller's throws is what its call fails with", async () => {
   const mine = new Error("mine");
-  const onProgress = () => {
+  const throws = () => {
     throw mine;
   };
-  await expect(loadFake(undefined, { onProgress })).rejects.toBe(mine);
   model = await loadFake();
-  await expect(collect(model.generate("fast", { onProgress }))).rejects.toBe(mine);
-  await expect(model.chat("fast", { onProgress })).rejects.toBe(mine);
+  for (const onProgress of [throws, async () => throws()]) {
+    await expect(loadFake(undefined, { onProgress })).rejects.toBe(mine);
+    await expect(collect(model.generate("fast", { onProgress }))).rejects.toBe(mine);
+    await expect(model.chat("fast", { onProgress })).rejects.toBe(mine);
+  }
   const overflow = () => {
     throw mine;
   };

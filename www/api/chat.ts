@@ -162,7 +162,7 @@ export class Requests {
       for (;;) {
         const { done, value } = await events.next();
         if (done) return void Object.assign(this.#info, value);
-        if ("progress" in value) onProgress?.(value.progress);
+        if ("progress" in value) await onProgress?.(value.progress);
         else yield Object.values(value)[0] as Answer;
       }
     } catch (thrown) {

@@ -95,12 +95,16 @@ export class Connection {
           pass(value);
         };
       // What the caller's own function throws is what the call fails with.
+      const fail = (thrown: unknown) => {
+        this.#send({ type: "abort", id });
+        settle.reject(thrown as SottoError);
+      };
       const onEach = (event: Calls[M]["event"]) => {
         try {
-          onEvent(event);
+          const told: unknown = onEvent(event);
+          if (told instanceof Promise) told.catch(fail);
         } catch (thrown) {
-          this.#send({ type: "abort", id });
-          settle.reject(thrown as SottoError);
+          fail(thrown);
         }
       };
       const settle: Pending = { onEvent: onEach, resolve: settled(resolve), reject: settled(reject) };

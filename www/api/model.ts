@@ -90,7 +90,7 @@ export class Model extends Loaded {
         const event = await events.next();
         if (event.done) return void Object.assign(this.info, event.value);
         if ("chunk" in event.value) yield event.value.chunk;
-        else onProgress?.(event.value.progress);
+        else await onProgress?.(event.value.progress);
       }
     } finally {
       await events.return(this.info);
