@@ -187,8 +187,8 @@ export class Host {
     const starting = alone ?? this.#source.start(isGraphicsCard(described.adapter) ? undefined : usable);
     const { Loader, threads, warning } = await unlessAborted(starting, "Loading the model", signal);
     if (warning) emit({ warning });
-    else if (wanted !== undefined && wanted > (usable ?? 1) && !isGraphicsCard(described.adapter))
-      emit({ warning: fewThreads(wanted, usable ?? 1) });
+    else if (backend !== "webgpu" && !isGraphicsCard(described.adapter) && wanted! > (usable ?? 1))
+      emit({ warning: fewThreads(wanted!, usable ?? 1) });
     const subgroups = options.subgroups !== false && described.subgroups;
     const dot = options.dot !== false && described.dot;
     const report = throttle((progress) => emit({ progress }));

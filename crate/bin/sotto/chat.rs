@@ -113,5 +113,5 @@ fn json(answer: &impl Serialize) -> Result<Value> {
 }
 
 fn print(answer: &Value) {
-    outln!("{answer}");
+    print_line!("{answer}");
 }

@@ -32,7 +32,7 @@ pub async fn run(args: Generate) -> Result<()> {
     let mut results = Vec::new();
     for Item { name, text } in items.list {
         if let (Some(name), false) = (&name, in_json) {
-            outln!("## {name}");
+            print_line!("## {name}");
         }
         let prompt = if raw { Prompt::Raw(text) } else { Prompt::Text(text) };
         let mut generation = Generation::new(&mut engine, &prompt, options.clone())?;
@@ -64,8 +64,8 @@ pub async fn run(args: Generate) -> Result<()> {
             });
             results.push(with_name(result, name.as_ref()));
         } else {
-            outln!("");
-            sayln!(
+            print_line!("");
+            warn_line!(
                 "[{} tokens, {:.1} tokens/s, first after {:.0} ms, {}]",
                 generation.tokens.len(),
                 t.decode_tps,

@@ -56,13 +56,13 @@ fn main() {
         // clap's own text is many lines; the first says what is wrong.
         if e.use_stderr() {
             let first = e.to_string().lines().take(3).map(str::trim).collect::<Vec<_>>().join(" ");
-            sayln!("sotto: {}; see --help.", first.trim_start_matches("error: ").trim());
+            warn_line!("sotto: {}; see --help.", first.trim_start_matches("error: ").trim());
             std::process::exit(1);
         }
         e.exit()
     });
     if let Err(error) = pollster::block_on(run(cli.command)) {
-        sayln!("sotto: {error}");
+        warn_line!("sotto: {error}");
         std::process::exit(1);
     }
 }
@@ -78,7 +78,7 @@ async fn run(command: Command) -> Result<()> {
         Command::Forms(args) => forms::run(&args),
         Command::Inspect(args) => inspect::run(args),
         Command::Schema => {
-            outln!("{}", sotto::wire::schema::all());
+            print_line!("{}", sotto::wire::schema::all());
             Ok(())
         }
     }

@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::Value;
 use sotto::base::error::{Code, Error, Result};
 
-/// The status that a shell gives a program whose reader is gone (128 and the number of SIGPIPE).
+/// The status that a shell gives a program whose reader is gone (128 and the number of the signal).
 const READER_GONE: i32 = 141;
 
 /// Prints to where `std::print!` does, and at once. A reader that is gone ends the command quietly; what else keeps it
@@ -30,19 +30,19 @@ pub fn say(text: Arguments) {
 }
 
 /// As `std::println!`, by [`out`].
-macro_rules! outln {
+macro_rules! print_line {
     ($($text:tt)*) => { $crate::output::out(format_args!("{}\n", format_args!($($text)*))) };
 }
 
 /// As `std::eprintln!`, by [`say`].
-macro_rules! sayln {
+macro_rules! warn_line {
     ($($text:tt)*) => { $crate::output::say(format_args!("{}\n", format_args!($($text)*))) };
 }
 
 /// One JSON value: an array for a batch, else the one result.
 pub fn print(results: Vec<Value>, batch: bool) {
     let value = if batch { Value::Array(results) } else { results.into_iter().next().unwrap_or(Value::Null) };
-    outln!("{value}");
+    print_line!("{value}");
 }
 
 pub fn with_name(mut value: Value, name: Option<&String>) -> Value {
