@@ -250,7 +250,7 @@ impl Engine {
     }
 
     /// Ends the score or bench under way, which fails with `Aborted`; on the CPU also in the middle of a step.
-    pub fn halt(&self) {
+    pub fn cancel(&self) {
         self.1.borrow().cancel();
     }
 
@@ -261,7 +261,7 @@ impl Engine {
 }
 
 impl Engine {
-    /// The engine for a measurement, which `halt` ends.
+    /// The engine for a measurement, which `cancel` ends.
     fn measure(&self) -> Result<Held<'_>> {
         let mut held = Held::new(&self.0)?;
         let whole = Cancel::default();

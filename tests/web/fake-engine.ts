@@ -36,7 +36,7 @@ export const startThreads = async () => ({ Loader });
 export const log = {
   freed: 0,
   cancelled: 0,
-  halted: 0,
+ 
   disposed: 0,
   pushed: 0,
   largest: 0,
@@ -220,16 +220,16 @@ class FakeEngine extends FakeText implements Engine {
   count(request: ChatRequest): Counted {
     return counted(request);
   }
-  #halt = () => {};
+  #cancel = () => {};
   /** What takes until it is ended. */
   #endless(): Promise<never> {
     return new Promise((_, reject) => {
-      this.#halt = () => reject(fail("aborted", "The work was stopped by the caller."));
+      this.#cancel = () => reject(fail("aborted", "The work was stopped by the caller."));
     });
   }
-  halt(): void {
-    log.halted++;
-    this.#halt();
+  cancel(): void {
+    log.cancelled++;
+    this.#cancel();
   }
   async score(text: string) {
     if (text === "endless") await this.#endless();

@@ -12,7 +12,7 @@ beforeEach(
     void Object.assign(log, {
       freed: 0,
       cancelled: 0,
-      halted: 0,
+     
       disposed: 0,
       pushed: 0,
       largest: 0,
@@ -147,12 +147,12 @@ test("a score and a benchmark that are stopped leave the engine to the next call
   expect(await model.tokenize("ab")).toEqual([97, 98]);
   expect(await codeOf(model.bench({ runs: 1000, signal: AbortSignal.timeout(30) }))).toBe("aborted");
   expect(await model.score("hello")).toMatchObject({ nllMean: 1 });
-  expect(log.halted).toBe(2);
+  expect(log.cancelled).toBe(2);
   // One that waits for another is not begun.
   const first = codeOf(model.score("endless", { signal: AbortSignal.timeout(60) }));
   expect(await codeOf(model.score("endless", { signal: AbortSignal.timeout(20) }))).toBe("aborted");
   expect(await first).toBe("aborted");
-  await expect.poll(() => log.halted).toBe(3);
+  await expect.poll(() => log.cancelled).toBe(3);
 });
 
 test("a load ends with the model's last byte, whatever else is sent, and lets go of the source", async () => {

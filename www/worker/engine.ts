@@ -89,7 +89,7 @@ export interface Engine extends TextCalls {
   score(text: string): Promise<wire.ScoreResult>;
   bench(options: wire.BenchOptions): Promise<wire.BenchResult>;
   /** Ends the score or bench under way, which fails as `aborted`; on the CPU in the middle of a step too. */
-  halt(): void;
+  cancel(): void;
   dispose(): void;
   free(): void;
 }

@@ -264,12 +264,12 @@ export class Host {
     const stoppable = async () => {
       if (signal.aborted) throw aborted("The measurement", signal);
       const engine = this.#ready;
-      const halt = () => engine.halt();
-      signal.addEventListener("abort", halt);
+      const cancel = () => engine.cancel();
+      signal.addEventListener("abort", cancel);
       try {
         return await work(engine);
       } finally {
-        signal.removeEventListener("abort", halt);
+        signal.removeEventListener("abort", cancel);
       }
     };
     return this.#requests.run(() => this.#steps.run(stoppable), signal);
