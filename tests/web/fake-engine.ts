@@ -36,7 +36,7 @@ export const startThreads = async () => ({ Loader });
 export const log = {
   freed: 0,
   cancelled: 0,
- 
+
   disposed: 0,
   pushed: 0,
   largest: 0,

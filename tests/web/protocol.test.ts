@@ -12,7 +12,7 @@ beforeEach(
     void Object.assign(log, {
       freed: 0,
       cancelled: 0,
-     
+
       disposed: 0,
       pushed: 0,
       largest: 0,
