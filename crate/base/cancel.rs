@@ -8,17 +8,29 @@ use crate::base::error::Result;
 
 /// Ends a piece of work. Its clones stand for the same work: any of them can cancel it.
 #[derive(Clone, Debug, Default)]
-pub struct Cancel(Arc<AtomicBool>);
+pub struct Cancel(Arc<Work>);
+
+#[derive(Debug, Default)]
+struct Work {
+    cancelled: AtomicBool,
+    /// What this is a part of.
+    whole: Option<Cancel>,
+}
 
 impl Cancel {
     /// What computes for the work stops as soon as it can.
     pub fn cancel(&self) {
-        self.0.store(true, Relaxed);
+        self.0.cancelled.store(true, Relaxed);
     }
 
-    /// Whether [`Cancel::cancel`] was called on it or a clone of it.
+    /// Ends a part of this work, which ends with the whole too.
+    pub fn part(&self) -> Cancel {
+        Cancel(Arc::new(Work { cancelled: AtomicBool::new(false), whole: Some(self.clone()) }))
+    }
+
+    /// Whether [`Cancel::cancel`] was called on it or a clone of it, or on what it is a part of.
     pub fn is_cancelled(&self) -> bool {
-        self.0.load(Relaxed)
+        self.0.cancelled.load(Relaxed) || self.0.whole.as_ref().is_some_and(Cancel::is_cancelled)
     }
 
     /// `Aborted` once the work was cancelled.

@@ -85,7 +85,10 @@ codes! {
     Http = "http", "Check the address; a gated model needs an Authorization header.";
     /// A file or stream could not be read.
     Io = "io", "Check that the file is still there, and pick it again.";
-    /// A bug of Sotto, or a worker that did not start.
+    /// Sotto's worker did not start, or its wasm file: it is not where it should be, or not allowed to run, or there are
+    /// no workers here.
+    NotStarted = "not_started", "Load models in a browser; serve worker.js and the wasm files beside index.js, or pass workerUrl and wasmUrl, and let the page's policy allow both.";
+    /// A bug of Sotto, or a worker that ended before its time.
     Internal = "internal", "Load the model again; the message says what else may help. If it looks like a bug, please report it.";
 }
 

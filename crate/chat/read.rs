@@ -8,7 +8,7 @@ use crate::bail;
 use crate::base::error::Result;
 use crate::base::many::OneOrMany;
 use crate::base::platform;
-use crate::run::sampler::SamplingParams;
+use crate::run::sampler::{SamplingParams, token_id};
 use crate::run::session::GenerateOptions;
 use crate::text::template::RenderOptions;
 
@@ -107,7 +107,7 @@ fn options(common: &Common, own: &SottoSampling) -> Result<GenerateOptions> {
     let chat = SamplingParams::chat();
     let mut logit_bias = Vec::new();
     for (id, &bias) in common.logit_bias.iter().flatten() {
-        let Ok(id) = id.parse() else { bail!(BadOption, "logit_bias names \"{id}\"; give token ids.") };
+        let Some(id) = token_id(id) else { bail!(BadOption, "logit_bias names \"{id}\"; give token ids.") };
         logit_bias.push((id, if bias <= -100.0 { f32::NEG_INFINITY } else { bias }));
     }
     let sampling = SamplingParams {

@@ -96,6 +96,7 @@ pub async fn bench(engine: &mut Engine, options: &BenchOptions) -> Result<Bench>
     if profiled {
         engine.device.check_timestamps()?;
     }
+    engine.begin();
     engine.warm_up().await?;
     let mut lengths = Vec::new();
     for &length in prompt_tokens {
@@ -134,6 +135,8 @@ async fn generations(engine: &mut Engine, prompt_tokens: usize, gen_tokens: usiz
             }
         }
         engine.close(generation.sequence());
+        // One that was cut short measures nothing.
+        engine.current.check()?;
         prefill.push(generation.timings.prefill_tps);
         decode.push(generation.timings.decode_tps);
         ttft.push(generation.timings.ttft_ms);

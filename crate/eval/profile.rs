@@ -93,6 +93,7 @@ async fn pass(engine: &mut Engine, batch: &Batch, runs: usize) -> Result<PassTim
     device.run(&prepared, &cancel).await?;
     device.idle().await?;
     for _ in 0..runs.max(1) {
+        cancel.check()?;
         let started = Instant::now();
         device.run(&prepared, &cancel).await?;
         device.idle().await?;

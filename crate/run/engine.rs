@@ -41,6 +41,8 @@ pub struct Engine {
     pub n_params: u64,
     /// Ends the work under way. A generation goes on only while this is its own.
     pub(crate) current: Cancel,
+    /// What the work under way is a part of.
+    whole: Cancel,
     /// The sequence of the generation under way.
     active: Option<SequenceId>,
     /// The rows of its prompt that are still to be computed.
@@ -70,6 +72,7 @@ impl Engine {
             types: Vec::new(),
             n_params: 0,
             current: Cancel::default(),
+            whole: Cancel::default(),
             active: None,
             passes: Passes::default(),
             decoder,
@@ -79,8 +82,13 @@ impl Engine {
     /// Ends the generation under way, if there is one: what is computed from here on is the caller's.
     pub(crate) fn begin(&mut self) -> Cancel {
         self.stop();
-        self.current = Cancel::default();
+        self.current = self.whole.part();
         self.current.clone()
+    }
+
+    /// What begins from here on is a part of `whole`, and ends with it.
+    pub fn within(&mut self, whole: Cancel) {
+        self.whole = whole;
     }
 
     /// Ends the generation under way: its steps beyond the last token that was read are forgotten, and cells that it did
@@ -107,9 +115,9 @@ impl Engine {
 
     /// Runs a batch; returns [rows that want logits][n_vocab], empty if none do. Generations end by it.
     /// `Disposed` where a row's sequence is not kept any more; `BadLogits` where the result is not a number; `DeviceLost`
-    /// and the like where the device failed.
+    /// and the like where the device failed; `Aborted` where what it is a part of was cancelled.
     pub async fn forward(&mut self, batch: &Batch) -> Result<Vec<f32>> {
-        self.begin();
+        self.begin().check()?;
         let shape = self.load(batch).await?;
         self.device.run(self.passes.get(shape), &self.current).await?;
         if shape.outputs == 0 {

@@ -36,6 +36,11 @@ pub mod range {
     pub const FREQUENCY_PENALTY: RangeInclusive<f64> = -100.0..=100.0;
 }
 
+/// The token that a key of a bias names: each id is written in one way, so that no two keys are of one token.
+pub fn token_id(key: &str) -> Option<u32> {
+    key.parse().ok().filter(|id: &u32| id.to_string() == key)
+}
+
 /// How to pick. The default is greedy; [`SamplingParams::chat`] is the default of chats.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SamplingParams {

@@ -154,7 +154,7 @@ impl Loader {
     pub async fn finish(self) -> JsResult<Engine> {
         let Some(loader) = self.0.into_inner() else { return Err(thrown(disposed("load"))) };
         let engine = loader.finish().await.map_err(thrown)?;
-        Ok(Engine(Rc::new(RefCell::new(Some(engine)))))
+        Ok(Engine(Rc::new(RefCell::new(Some(engine))), RefCell::default()))
     }
 }
 
@@ -187,8 +187,9 @@ impl Drop for Held<'_> {
     }
 }
 
+/// The engine, and what ends the measurement under way.
 #[wasm_bindgen]
-pub struct Engine(Shared);
+pub struct Engine(Shared, RefCell<Cancel>);
 
 #[wasm_bindgen]
 impl Engine {
@@ -235,19 +236,39 @@ impl Engine {
 
     pub async fn score(&self, text: JsValue) -> JsResult<JsValue> {
         let text = text::text_of(&text)?;
-        let mut held = Held::new(&self.0).map_err(thrown)?;
-        to_js(&eval::score(held.engine(), &text).await.map_err(thrown)?)
+        let mut held = self.measure().map_err(thrown)?;
+        let score = eval::score(held.engine(), &text).await;
+        held.engine().within(Cancel::default());
+        to_js(&score.map_err(thrown)?)
     }
 
     pub async fn bench(&self, options: JsValue) -> JsResult<JsValue> {
         let options = from_js::<BenchOptions>("options object", options)?.into();
-        let mut held = Held::new(&self.0).map_err(thrown)?;
-        to_js(&eval::bench(held.engine(), &options).await.map_err(thrown)?)
+        let mut held = self.measure().map_err(thrown)?;
+        let bench = eval::bench(held.engine(), &options).await;
+        held.engine().within(Cancel::default());
+        to_js(&bench.map_err(thrown)?)
+    }
+
+    /// Ends the score or bench under way, which fails with `Aborted`; on the CPU also in the middle of a step.
+    pub fn cancel(&self) {
+        self.1.borrow().cancel();
     }
 
     /// Frees the model's memory; generations that still run end with `Disposed`.
     pub fn dispose(&self) {
         self.0.borrow_mut().take();
+    }
+}
+
+impl Engine {
+    /// The engine for a measurement, which `cancel` ends.
+    fn measure(&self) -> Result<Held<'_>> {
+        let mut held = Held::new(&self.0)?;
+        let whole = Cancel::default();
+        held.engine().within(whole.clone());
+        *self.1.borrow_mut() = whole;
+        Ok(held)
     }
 }
 

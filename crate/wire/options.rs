@@ -15,7 +15,7 @@ use crate::base::precision::KvType;
 use crate::device::gpu::GpuOptions;
 use crate::device::{Backend, CpuOptions};
 use crate::eval;
-use crate::run::sampler::{SamplingParams, range};
+use crate::run::sampler::{SamplingParams, range, token_id};
 use crate::run::{loader, session};
 use crate::text::template::RenderOptions;
 use crate::text::tokenizer::EncodeOptions;
@@ -185,7 +185,7 @@ impl GenerateOptions {
     pub fn read(self) -> Result<session::GenerateOptions> {
         let mut logit_bias = Vec::new();
         for (id, bias) in self.logit_bias {
-            let Ok(id) = id.parse() else { bail!(BadOption, "logitBias names \"{id}\"; give token ids.") };
+            let Some(id) = token_id(&id) else { bail!(BadOption, "logitBias names \"{id}\"; give token ids.") };
             logit_bias.push((id, bias));
         }
         let sampling = SamplingParams {
@@ -278,6 +278,7 @@ pub struct RenderChatOptions {
     /// End with the start of the assistant's turn.
     pub add_generation_prompt: bool,
     /// What time it is for the template, in seconds since 1970; by default it is now.
+    #[schemars(range(min = -(MAX_SAFE_INTEGER as i64)))]
     pub now: Option<i64>,
 }
 

@@ -11,6 +11,7 @@ use sotto::base::cancel::Cancel;
 use sotto::base::error::Code;
 use sotto::device::gpu::{Gpu, GpuOptions};
 use sotto::device::{Backend, CpuOptions, Pause};
+use sotto::eval::{self, BenchOptions};
 use sotto::kernels::choose::AdapterName;
 use sotto::run::engine::Engine;
 use sotto::run::loader::{LoadOptions, Loader};
@@ -149,4 +150,28 @@ fn a_step_on_the_cpu_is_stopped_between_dispatches() {
         let (reason, again, _) = run(None);
         assert_eq!((reason, &again), (FinishReason::Length, &whole), "after {steps} steps");
     }
+}
+
+#[test]
+fn a_score_and_a_benchmark_are_stopped_between_dispatches() {
+    let (mut engine, handle, _) = pausing();
+    let text = "the cat and the dog";
+    let options = BenchOptions { prompt_tokens: vec![30], gen_tokens: 4, runs: 2, profile: false };
+    let whole = block_on(eval::score(&mut engine, text)).expect("a score");
+    let stoppable = |engine: &mut Engine| {
+        let cancel = Cancel::default();
+        engine.within(cancel.clone());
+        *handle.borrow_mut() = Some(cancel);
+        // The next dispatch has a pause before it.
+        std::thread::sleep(Duration::from_millis(40));
+    };
+    stoppable(&mut engine);
+    let score = block_on(eval::score(&mut engine, text)).map(|score| score.nll_mean);
+    stoppable(&mut engine);
+    let bench = block_on(eval::bench(&mut engine, &options)).map(|bench| bench.decode_tps);
+    assert_eq!([score, bench].map(|result| result.map_err(|error| error.code)), [Err(Code::Aborted); 2]);
+    *handle.borrow_mut() = None;
+    engine.within(Cancel::default());
+    assert_eq!(block_on(eval::score(&mut engine, text)).expect("a score").top, whole.top);
+    block_on(eval::bench(&mut engine, &options)).expect("a measurement");
 }

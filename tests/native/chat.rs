@@ -293,6 +293,8 @@ fn what_cannot_be_promised_is_refused(backend: Backend) {
         (greedy(json!({ "tool_choice": { "type": "function" } })), "tool_choice is not understood"),
         (greedy(json!({ "top_logprobs": 2 })), "top_logprobs is given without logprobs"),
         (greedy(json!({ "logit_bias": { "x": 1 } })), "logit_bias names \"x\""),
+        (greedy(json!({ "logit_bias": { "065": 1 } })), "logit_bias names \"065\""),
+        (greedy(json!({ "logit_bias": { "+65": 1 } })), "logit_bias names \"+65\""),
         (greedy(json!({ "logit_bias": { "99999999": 1 } })), "names token 99999999"),
         (greedy(json!({ "messages": [] })), "at least one {role, content}"),
         (json!({}), "at least one {role, content}"),

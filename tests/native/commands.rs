@@ -149,5 +149,29 @@ fn flags_are_the_options_of_the_schema() {
     fails(&on(&["--stop-tokens", "1,x"]), "--stop-tokens[1] is \"x\"");
     fails(&on(&["--logit-bias", "{\"5\": \"x\"}"]), "--logit-bias[\"5\"] is \"x\"; give a number. (bad_option)");
     fails(&on(&["--topk", "1"]), "'--top-k'");
-    fails(&on(&["--no-f16", "--tune", "off", "--stop", "a", "--stop", "b", "--raw"]), "none.gguf");
+    fails(&on(&["--tune", "yes"]), "--tune is \"yes\"; give true or false. (bad_option)");
+    for way in ["on", "off", "true", "false"] {
+        fails(&on(&["--no-f16", "--tune", way, "--stop", "a", "--stop", "b", "--raw"]), "none.gguf");
+    }
+}
+
+#[test]
+fn a_flag_that_turns_something_off_says_what_it_does() {
+    let help = String::from_utf8(sotto(&["generate", "--help"]).stdout).expect("text");
+    let (_, no_f16) = help.split_once("--no-f16").expect("the flag");
+    assert!(no_f16.trim_start().starts_with("Keeps the kernels to f32"), "{help}");
+}
+
+#[test]
+fn a_reader_that_goes_away_ends_a_command_quietly() {
+    let model = vocabulary();
+    let commands: [&[&str]; 3] =
+        [&["schema"], &["tokenize", "--model", text(&model), "--text", "x"], &["inspect", "--model", text(&model)]];
+    for command in commands {
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        drop(reader);
+        let mut program = Command::new(env!("CARGO_BIN_EXE_sotto"));
+        let output = program.args(command).stdout(writer).output().expect("the program runs");
+        assert_eq!((output.status.code(), String::from_utf8_lossy(&output.stderr).as_ref()), (Some(141), ""));
+    }
 }

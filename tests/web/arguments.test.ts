@@ -2,9 +2,10 @@
 import { runInNewContext } from "node:vm";
 import { afterEach, expect, test } from "vitest";
 import cases from "../wire/options.json" with { type: "json" };
-import { readOptions } from "../../www/api/arguments.js";
+import { readMessages, readOptions, readPrompt } from "../../www/api/arguments.js";
 import type { Model } from "../../www/api/model.js";
-import { describe } from "../../www/api/source.js";
+import { absolute, describe } from "../../www/api/source.js";
+import { SottoError } from "../../www/wire/errors.js";
 import { codeOf, loadFake } from "./harness.js";
 
 let model: Model | undefined;
@@ -138,4 +139,165 @@ test("no argument of a wrong kind reaches the engine, and the model lives on", a
   expect(await model.detokenize(await model.tokenize("still here"))).toBe("still here");
   expect(await model.detokenize(Uint32Array.of(72, 105), { keepSpecial: true })).toBe("Hi");
   expect(await model.pieces([72, 105])).toEqual(["H", "i"]);
+});
+
+test("a signal is the browser's own, or one that has all of it", () => {
+  const { signal } = new AbortController();
+  expect(readOptions("score", { signal }).page.signal).toBe(signal);
+  const wanted = "give an AbortSignal.";
+  const nothing = () => {};
+  for (const fake of [
+    {},
+    { aborted: false, addEventListener: nothing },
+    { aborted: "no", addEventListener: nothing, removeEventListener: nothing },
+    new EventTarget(),
+  ])
+    expect(says("score", { signal: fake })).toContain(wanted);
+  // As a proxy of one is in browsers.
+  const copy = {
+    get aborted(): boolean {
+      throw new TypeError("Illegal invocation");
+    },
+    [Symbol.toStringTag]: "AbortSignal",
+  };
+  expect(says("score", { signal: copy })).toBe("signal is a AbortSignal; give the signal itself.");
+  const own = new EventTarget();
+  const like = {
+    aborted: false,
+    reason: "why",
+    addEventListener: own.addEventListener.bind(own),
+    removeEventListener: own.removeEventListener.bind(own),
+  };
+  const followed = readOptions("score", { signal: like as never }).page.signal!;
+  expect(followed).toBeInstanceOf(AbortSignal);
+  expect(followed.aborted).toBe(false);
+  own.dispatchEvent(new Event("abort"));
+  expect([followed.aborted, followed.reason]).toEqual([true, "why"]);
+  const before = { ...like, aborted: true };
+  expect(readOptions("score", { signal: before as never }).page.signal!.aborted).toBe(true);
+});
+
+test("headers are such as HTTP allows", () => {
+  for (const headers of [{ "bad header": "x" }, { x: "a\nb" }, { x: "日本" }, { é: "x" }])
+    expect(says("load", { headers })).toMatch(/^headers\[".+"\] is ".+"; give a name and a text that HTTP allows\.$/);
+  expect(readOptions("load", { headers: { Authorization: "Bearer x" } }).page.headers).toEqual({
+    Authorization: "Bearer x",
+  });
+});
+
+test("what stands for more than can be sent is refused, and soon", () => {
+  let all: unknown = "x";
+  for (let i = 0; i < 60; i++) all = [all, all];
+  const long = "x".repeat(1 << 20);
+  for (const variables of [{ all }, { long: Array.from({ length: 1000 }, () => long) }, { sparse: Array(4e9) }])
+    expect(says("renderChat", { variables })).toMatch(/too many values; give less, or the same thing fewer times\.$/);
+  expect(() => readMessages([{ role: "user", content: "x", all }])).toThrow("too many values");
+  const circle: Record<string, unknown> = {};
+  circle.long_name_of_a_member = circle;
+  expect(says("renderChat", { variables: circle })!.length).toBeLessThan(150);
+});
+
+test("half a character ends no reply", () => {
+  expect(says("generate", { stop: "\ud800" })).toBe('stop is "\\ud800"; give whole characters.');
+  expect(says("chat.completions.create", { messages: [], stop: ["a", "b\udc00"] })).toContain("give whole characters.");
+  expect(says("generate", { stop: ["👋", ""] })).toBeNull();
+});
+
+test("holes count as what is missing, and the list's prototype for nothing", () => {
+  // biome-ignore lint/suspicious/noSparseArray: a hole is what is tested.
+  expect(says("generate", { stop: ["a", , "b"] })).toBe("stop[1] is undefined; give text.");
+  const bare = Object.setPrototypeOf([{ role: "user", content: "x" }], null);
+  expect(readPrompt(bare)).toEqual([{ role: "user", content: "x" }]);
+  expect(says("renderChat", { now: -1.7e308 })).toMatch(
+    /^now is -1.7e\+308; give a whole number from -9007199254740991 to/,
+  );
+});
+
+/** Values that throw when they are looked at. */
+function traps(): unknown[] {
+  const thrower = () => {
+    throw new Error("mine");
+  };
+  const { proxy, revoke } = Proxy.revocable([], {});
+  revoke();
+  return [
+    Object.defineProperty({}, "backend", { get: thrower, enumerable: true }),
+    Object.defineProperty({}, "signal", { get: thrower, enumerable: true }),
+    Object.defineProperty({}, "length", { get: thrower }),
+    Object.defineProperty({}, Symbol.toStringTag, { get: thrower }),
+    new Proxy({}, { ownKeys: thrower }),
+    new Proxy([], { get: thrower }),
+    proxy,
+  ];
+}
+
+test("what throws when it is read is refused, typed, wherever it is given", async () => {
+  model = await loadFake();
+  for (const trap of traps()) {
+    const given = trap as never;
+    const calls = [
+      () => readOptions("load", given),
+      () => readOptions("load", { headers: given }),
+      () => readOptions("score", { signal: given }),
+      () => readOptions("generate", { stop: given }),
+      () => describe(given, undefined, new AbortController().signal),
+    ];
+    for (const call of calls) {
+      try {
+        call();
+      } catch (error) {
+        expect(error).toMatchObject({ name: "SottoError", code: "bad_option" });
+      }
+    }
+    const asked: (() => Promise<unknown>)[] = [
+      () => model!.tokenize(given),
+      () => model!.detokenize(given),
+      () => model!.pieces(given),
+      () => model!.renderChat([given]),
+      () => model!.generate(given).next(),
+      () => model!.generate([{ role: "user", content: "echo x" }, given]).next(),
+      () => model!.chat(given),
+      () => model!.chat([given]),
+      () => model!.chat("fast", given),
+      () => model!.countTokens("x", given),
+      () => model!.chat.completions.create(given),
+      () => model!.chat.completions.create({ messages: [{ role: "user", content: "fast" }] }, given),
+    ];
+    for (const ask of asked)
+      expect(["bad_option", "nothing was thrown"]).toContain(await codeOf(Promise.resolve().then(ask)));
+  }
+  expect(await codeOf(model.generate(traps().at(-1) as never).next())).toBe("bad_option");
+  expect(await codeOf(model.detokenize({ length: 1e12 }))).toBe("bad_option");
+  expect(await codeOf(model.pieces({ length: 1e12 }))).toBe("bad_option");
+});
+
+test("a source that is none is refused, typed, whatever it looks like", () => {
+  const { signal } = new AbortController();
+  const detached = new ArrayBuffer(8);
+  const views = [detached, new Uint8Array(detached), new DataView(detached)];
+  structuredClone(detached, { transfer: [detached] });
+  for (const view of views) expect(() => describe(view, undefined, signal)).toThrow("transferred away before");
+  const prototypes = [Blob, URL, ReadableStream, ArrayBuffer].map(({ prototype }) => Object.create(prototype));
+  const proxies = [new URL("http://x/y"), new ArrayBuffer(8)].map((source) => new Proxy(source, {}));
+  for (const none of [...prototypes, ...proxies]) {
+    expect(() => describe(none, undefined, signal)).toThrow(/this is none of them|cannot be read/);
+    expect(() => describe(none, undefined, signal)).toThrow(SottoError);
+  }
+});
+
+test("an address says what it is of, and is no page's own", () => {
+  const { signal } = new AbortController();
+  expect(() => absolute("http://", "sotto_bg.wasm")).toThrow(
+    '"http://" is not a URL; give the full address of sotto_bg.wasm.',
+  );
+  expect(() => absolute(Object.create(URL.prototype), "worker.js")).toThrow("The address of worker.js cannot be read");
+  expect(() => describe("http://user:pw@x/y.gguf", undefined, signal)).toThrow("pass it in headers");
+  Object.assign(globalThis, { location: { href: "http://127.0.0.1/page" } });
+  try {
+    for (const own of ["", " ", "#x"])
+      expect(() => describe(own, undefined, signal)).toThrow("is the page's own address");
+    expect(absolute("a.gguf")).toBe("http://127.0.0.1/a.gguf");
+  } finally {
+    Object.assign(globalThis, { location: undefined });
+  }
 });

@@ -120,3 +120,46 @@ test("an abort ends a long prefill on the CPU in the middle, and the next reply 
   expect(r.last!.finishReason).toBe("length");
   expect(r.last!.timings!.cachedTokens).toBe(0);
 });
+
+test("an abort ends a score and a benchmark on the CPU in the middle, and the next call waits for nothing", async ({
+  blank,
+}) => {
+  const codes = await blank.evaluate(async () => {
+    const model = await sotto.load("/tiny/llama-f32.gguf", { backend: "cpu", contextLength: 512 });
+    const codes: string[] = [];
+    const stopped = (call: (signal: AbortSignal) => Promise<unknown>) =>
+      call(AbortSignal.timeout(150)).then(
+        () => "fine",
+        (error: { code: string }) => error.code,
+      );
+    // A day's work.
+    const runs = 1_000_000;
+    codes.push(await stopped((signal) => model.bench({ promptTokens: 400, genTokens: 100, runs, signal })));
+    codes.push(await stopped((signal) => model.score("the cat and the dog", { signal })));
+    const { nllMean } = await model.score("the cat and the dog");
+    codes.push(String(nllMean > 0));
+    await model.dispose();
+    return codes;
+  });
+  expect(codes[0]).toBe("aborted");
+  expect(codes.at(-1)).toBe("true");
+});
+
+test("a load ends with the model's last byte, whatever the source still has", async ({ blank }) => {
+  const loaded = await blank.evaluate(async () => {
+    const bytes = new Uint8Array(await (await fetch("/tiny/llama-f32.gguf")).arrayBuffer());
+    const cancelled: string[] = [];
+    for (const more of [undefined, new Uint8Array(1 << 16)]) {
+      const source = new ReadableStream<Uint8Array>({
+        start: (controller) => controller.enqueue(bytes),
+        // One never closes, the other never ends.
+        pull: (controller) => more && controller.enqueue(more),
+        cancel: () => void cancelled.push("cancelled"),
+      });
+      const model = await sotto.load(source, { backend: "cpu", contextLength: 64 });
+      await model.dispose();
+    }
+    return cancelled;
+  });
+  expect(loaded).toEqual(["cancelled", "cancelled"]);
+});

@@ -37,6 +37,26 @@ test("loads the default model, chats, shows the figures, and again after a reloa
   await expect(reply(page).locator(".body")).toHaveText("hello again");
 });
 
+test("a double click on Load, or a key that is held down, loads the model", async ({ page, fakeChat }) => {
+  await page.goto(fakeChat);
+  const load = page.getByRole("button", { name: "Load", exact: true }).first();
+  const box = (await load.boundingBox())!;
+  await page.mouse.dblclick(box.x + box.width / 2, box.y + box.height / 2, { delay: 40 });
+  await expect(page.getByLabel("Your message")).toBeFocused();
+  await page.reload();
+  await load.focus();
+  for (let i = 0; i < 5; i++) await page.keyboard.down("Enter");
+  await page.keyboard.up("Enter");
+  await expect(page.getByLabel("Your message")).toBeFocused();
+});
+
+test("an address with a % that begins no code is tried as it is", async ({ page, fakeChat, bad }) => {
+  await page.goto(fakeChat);
+  await page.locator("#url").fill(`${bad}/50%.gguf`);
+  await page.keyboard.press("Enter");
+  await expect(page.getByRole("alert")).toContainText("50%.gguf");
+});
+
 test("the settings show which kernels were measured, once a model is there", async ({ page, fakeChat }) => {
   await page.goto(fakeChat);
   await page.getByRole("button", { name: "Settings" }).click();

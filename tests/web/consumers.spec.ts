@@ -102,7 +102,7 @@ test("importing it on a server touches nothing; load() says that it needs a brow
     cwd: APP,
     encoding: "utf8",
   });
-  expect({ stdout, status }).toEqual({ stdout: "true,no_webgpu\n", status: 0 });
+  expect({ stdout, status }).toEqual({ stdout: "true,not_started\n", status: 0 });
 });
 
 test("its types are found and complete", () => {

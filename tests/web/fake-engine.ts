@@ -11,6 +11,7 @@ import type {
   TextLoader as TextLoaderType,
 } from "../../www/worker/engine.js";
 import type {
+  BenchOptions,
   ChatRequest,
   CompletionRequest,
   Counted,
@@ -32,7 +33,17 @@ export const usableThreads = () => undefined;
 export const startThreads = async () => ({ Loader });
 
 /** What happened, for tests to look at. */
-export const log = { freed: 0, cancelled: 0, disposed: 0, pushed: 0, largest: 0, running: 0, most: 0, tokens: 0 };
+export const log = {
+  freed: 0,
+  cancelled: 0,
+
+  disposed: 0,
+  pushed: 0,
+  largest: 0,
+  running: 0,
+  most: 0,
+  tokens: 0,
+};
 
 const fail = (code: string, message: string) => Object.assign(new Error(message), { name: "SottoError", code });
 const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
@@ -56,6 +67,7 @@ See [a longer text](https://example.org/bicycle) — and <b>this</b> is text, ne
 export class Loader implements LoaderType {
   #head = "";
   #bytes = 0;
+  #start = "";
   /** Files that say so run on one. */
   #card = false;
   static async create(_options: LoadOptions): Promise<Loader> {
@@ -63,7 +75,8 @@ export class Loader implements LoaderType {
   }
   push(chunk: Uint8Array): void {
     if (this.#head.length < 4) this.#head += new TextDecoder("latin1").decode(chunk.subarray(0, 4));
-    this.#card ||= new TextDecoder("latin1").decode(chunk.subarray(0, 64)).includes("graphics card");
+    if (this.#start.length < 64) this.#start += new TextDecoder("latin1").decode(chunk.subarray(0, 64));
+    this.#card ||= this.#start.includes("graphics card");
     if (this.#head.length >= 4 && !this.#head.startsWith("GGUF"))
       throw fail("not_gguf", "The file does not start with the GGUF magic.");
     this.#bytes += chunk.length;
@@ -72,8 +85,10 @@ export class Loader implements LoaderType {
   }
   take_warning(): undefined {}
   async drain(): Promise<void> {}
+  /** By a header that says so: "GGUF, 64 bytes". */
   total_bytes(): number | undefined {
-    return undefined;
+    const [, total] = this.#start.match(/^GGUF, (\d+) bytes/) ?? [];
+    return total === undefined ? undefined : Number(total);
   }
   async finish(): Promise<Engine> {
     if (this.#bytes < 8) throw fail("truncated", `The file ends after ${this.#bytes} bytes.`);
@@ -191,6 +206,7 @@ class FakeEngine extends FakeText implements Engine {
   generate(prompt: string | Message[], options: GenerateOptions): Generation {
     const text = typeof prompt === "string" ? prompt : String(prompt.at(-1)!.content);
     if (text === "trap") throw new WebAssembly.RuntimeError("unreachable");
+    if (text === "deep") throw new RangeError("Maximum call stack size exceeded");
     if (text.length > 2000)
       throw fail("prompt_too_long", "The prompt has 3000 tokens and the context holds 100; shorten it.");
     return new FakeGeneration(text, options.maxTokens ?? 1000);
@@ -207,7 +223,19 @@ class FakeEngine extends FakeText implements Engine {
   words(): never {
     throw fail("internal", "The fake engine has no tokens for grammars.");
   }
+  #cancel = () => {};
+  /** What takes until it is ended. */
+  #endless(): Promise<never> {
+    return new Promise((_, reject) => {
+      this.#cancel = () => reject(fail("aborted", "The work was stopped by the caller."));
+    });
+  }
+  cancel(): void {
+    log.cancelled++;
+    this.#cancel();
+  }
   async score(text: string) {
+    if (text === "endless") await this.#endless();
     return {
       tokens: Array.from(this.tokenize(text)),
       nllMean: 1,
@@ -215,7 +243,8 @@ class FakeEngine extends FakeText implements Engine {
       top: [[1, 2]] as [number, number][],
     };
   }
-  async bench() {
+  async bench({ runs }: BenchOptions) {
+    if (runs === 1000) await this.#endless();
     return {
       prefillTps: 1,
       decodeTps: 1,

@@ -203,6 +203,44 @@ test("a stream that stalls is cancelled when the worker leaves it, or when the p
   }
 });
 
+test("whatever a stream throws is a typed error, and never taken for one of ours", async () => {
+  const thrown = ["boom", undefined, Symbol("s"), Object.create(null), { code: "disposed", message: "fake" }];
+  for (const value of thrown) {
+    const broken = new ReadableStream<Uint8Array>({
+      pull() {
+        throw value;
+      },
+    });
+    expect(await failure({ kind: "port", port: pump(broken) })).toMatchObject({
+      code: "io",
+      message: expect.stringMatching(/^The model's stream failed \(.+\)\.$/),
+    });
+  }
+});
+
+test("bytes that their owner transfers away meanwhile are missed", async () => {
+  const data = numbers(9 << 20);
+  const opened = await open({ kind: "port", port: pump(data) }, never);
+  const reading = (async () => {
+    for await (const _ of chunks(opened, never)) structuredClone(data.buffer, { transfer: [data.buffer] });
+  })();
+  await expect(reading).rejects.toMatchObject({ code: "bad_option", message: expect.stringContaining("transferred") });
+});
+
+test("an address that was not reached is not blamed on what it cannot be", async () => {
+  expect(await failure(url("blob:http://127.0.0.1/gone"))).toMatchObject({
+    code: "bad_option",
+    message: expect.stringMatching(/^There is nothing at blob:/),
+  });
+  const same = { origin: "http://127.0.0.1:9" };
+  Object.assign(globalThis, same);
+  try {
+    expect((await failure(url("http://127.0.0.1:9/x"))).message).not.toContain("CORS");
+  } finally {
+    Object.assign(globalThis, { origin: undefined });
+  }
+});
+
 test("a stream's own failure, a locked one, and one of strings are typed", async () => {
   const broken = new ReadableStream<Uint8Array>({ pull: (controller) => controller.error(new Error("disk on fire")) });
   expect(await failure({ kind: "port", port: pump(broken) })).toMatchObject({

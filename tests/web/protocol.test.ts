@@ -8,7 +8,17 @@ import { connect, type Model } from "../../www/api/model.js";
 
 let model: Model | undefined;
 beforeEach(
-  () => void Object.assign(log, { freed: 0, cancelled: 0, disposed: 0, pushed: 0, largest: 0, running: 0, most: 0 }),
+  () =>
+    void Object.assign(log, {
+      freed: 0,
+      cancelled: 0,
+
+      disposed: 0,
+      pushed: 0,
+      largest: 0,
+      running: 0,
+      most: 0,
+    }),
 );
 afterEach(() => model?.dispose());
 
@@ -123,6 +133,71 @@ test("a wasm trap fails this call and every later one, typed", async () => {
   expect(await codeOf(collect(model.generate("fast")))).toBe("internal");
 });
 
+test("so does a stack that came to its end inside of wasm", async () => {
+  model = await loadFake();
+  await expect(collect(model.generate("deep"))).rejects.toThrow(
+    "The engine crashed (Maximum call stack size exceeded);",
+  );
+  await expect(model.tokenize("x")).rejects.toThrow("The engine crashed");
+});
+
+test("a score and a benchmark that are stopped leave the engine to the next call", async () => {
+  model = await loadFake();
+  expect(await codeOf(model.score("endless", { signal: AbortSignal.timeout(30) }))).toBe("aborted");
+  expect(await model.tokenize("ab")).toEqual([97, 98]);
+  expect(await codeOf(model.bench({ runs: 1000, signal: AbortSignal.timeout(30) }))).toBe("aborted");
+  expect(await model.score("hello")).toMatchObject({ nllMean: 1 });
+  expect(log.cancelled).toBe(2);
+  // One that waits for another is not begun.
+  const first = codeOf(model.score("endless", { signal: AbortSignal.timeout(60) }));
+  expect(await codeOf(model.score("endless", { signal: AbortSignal.timeout(20) }))).toBe("aborted");
+  expect(await first).toBe("aborted");
+  await expect.poll(() => log.cancelled).toBe(3);
+});
+
+test("a load ends with the model's last byte, whatever else is sent, and lets go of the source", async () => {
+  const whole = new TextEncoder().encode("GGUF, 64 bytes".padEnd(64));
+  for (const beyond of [0, 1000]) {
+    let cancelled!: () => void;
+    const over = new Promise<void>((resolve) => (cancelled = resolve));
+    const stream = new ReadableStream<Uint8Array>({
+      start(controller) {
+        controller.enqueue(whole.slice(0, 40));
+        controller.enqueue(new Uint8Array([...whole.slice(40), ...new Uint8Array(beyond)]));
+      },
+      pull: (controller) => (beyond > 0 ? controller.enqueue(new Uint8Array(beyond)) : new Promise(() => {})),
+      cancel: () => cancelled(),
+    });
+    const loaded = await loadFake({ kind: "port", port: pump(stream) });
+    await over;
+    await loaded.dispose();
+  }
+});
+
+test("what a callback of the caller's throws is what its call fails with", async () => {
+  const mine = new Error("mine");
+  const throws = () => {
+    throw mine;
+  };
+  model = await loadFake();
+  for (const onProgress of [throws, async () => throws()]) {
+    await expect(loadFake(undefined, { onProgress })).rejects.toBe(mine);
+    await expect(collect(model.generate("fast", { onProgress }))).rejects.toBe(mine);
+    await expect(model.chat("fast", { onProgress })).rejects.toBe(mine);
+  }
+  const overflow = () => {
+    throw mine;
+  };
+  await expect(model.chat("fast ".repeat(99), { overflow })).rejects.toBe(mine);
+  expect((await collect(model.generate("fast", { maxTokens: 1 }))).length).toBe(2);
+});
+
+test("a wish for threads where there are none is told of", async () => {
+  const warnings: string[] = [];
+  model = await loadFake(undefined, { threads: 4, onWarning: ({ message }) => warnings.push(message) });
+  expect(warnings).toEqual([expect.stringMatching(/on 1 thread, not 4; threads need a cross-origin isolated page/)]);
+});
+
 test("options that cannot be sent are a bad_option", async () => {
   model = await loadFake();
   expect(await codeOf(collect(model.generate("fast", { stop: [(() => {}) as never] })))).toBe("bad_option");
@@ -206,5 +281,5 @@ test("an engine that does not start is a typed error", async () => {
 });
 
 test("on a server, load() says what is missing instead of crashing", async () => {
-  expect(await codeOf(load("https://example.org/model.gguf"))).toBe("no_webgpu");
+  expect(await codeOf(load("https://example.org/model.gguf"))).toBe("not_started");
 });

@@ -97,3 +97,46 @@ test("an engine that crashes takes its threads with it", async () => {
   expect(started.every(({ ended }) => ended > 0)).toBe(true);
   await expect(connection.call("tokenize", { text: "", options: {} })).rejects.toMatchObject({ code: "internal" });
 });
+
+test("a worker that says nothing is given up, and a thread that says nothing too", async () => {
+  const connection = new Connection(new Workers(start, 20));
+  await expect(connection.call("tokenize", { text: "", options: {} })).resolves.toBeNull();
+  const silent = new Connection(
+    new Workers(() => {
+      const stub = start();
+      stub.answer = () => undefined;
+      return stub;
+    }, 20),
+  );
+  await expect(silent.call("tokenize", { text: "", options: {} })).rejects.toMatchObject({
+    code: "not_started",
+    message: expect.stringContaining("said nothing"),
+  });
+  expect(started.at(-1)!.ended).toBe(1);
+  const threads = new Connection(
+    new Workers(() => {
+      const stub = start();
+      if (started.length > 3) stub.answer = () => undefined;
+      return stub;
+    }, 20),
+  );
+  started[2]!.onmessage!({ data: { type: "threads", count: 1 } } as MessageEvent<ToPage>);
+  await expect
+    .poll(() => started[2]!.sent.find(({ type }) => type === "threads"))
+    .toEqual({
+      type: "threads",
+      error: "a worker says nothing",
+    });
+  await threads.end(gone);
+  await connection.end(gone);
+});
+
+test("a worker whose script is not there did not start", async () => {
+  const connection = new Connection(new Workers(start));
+  const asked = connection.call("tokenize", { text: "", options: {} });
+  started[0]!.onerror!({ message: "" } as ErrorEvent);
+  await expect(asked).rejects.toMatchObject({
+    code: "not_started",
+    message: expect.stringContaining("pass workerUrl"),
+  });
+});

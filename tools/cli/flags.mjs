@@ -14,7 +14,8 @@ const COMMON = { json: flag, help: { ...flag, short: "h" } };
 
 /**
  * How an option is written. What is on by default is turned off by `--no-…`, what is off is turned on by its name, and
- * what is neither takes `on` or `off`. A list of numbers has commas; one of texts repeats its flag; an object is JSON.
+ * what is neither takes `on` or `off` (or `true` or `false`). A list of numbers has commas; one of texts repeats its
+ * flag; an object is JSON.
  */
 function form({ type, enum: names, anyOf, items, default: standard }) {
   const list = anyOf ? anyOf.find((choice) => choice.type === "array")?.items : items;
@@ -75,7 +76,7 @@ function read(name, schema, form, value) {
     case "off":
       return form === "on";
     case "onoff":
-      return oneOf(name, ["on", "off"], value) === "on";
+      return ["on", "true"].includes(oneOf(name, ["on", "off", "true", "false"], value));
     case "name":
       return oneOf(name, schema.enum, value);
     case "number":

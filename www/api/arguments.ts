@@ -1,19 +1,18 @@
 /** Checks the arguments of every call before they are sent to the worker, and copies them as plain data. */
 import { asOpenAI } from "./messages/index.js";
-import { bad, check, checked, kind, plain, shown } from "../wire/check.js";
+import { bad, check, checked, kind, plain, reading, shown } from "../wire/check.js";
 import { SottoError } from "../wire/errors.js";
 import type { Message, PageOptions } from "../wire/protocol.js";
 import type { Options } from "../wire/generated.js";
 import schemas from "../wire/schema.json" with { type: "json" };
 import type { Schema } from "../wire/check.js";
 
+/** Token ids in one call: more than any context holds. */
+const MOST_IDS = 1 << 21;
+
 /** What only the page knows, and does not send. */
 const PAGE: { [Name in keyof PageOptions]-?: { wanted: string; fits: (value: unknown) => boolean } } = {
-  signal: {
-    wanted: "an AbortSignal",
-    fits: (value) =>
-      typeof (value as AbortSignal).aborted === "boolean" && isFunction((value as AbortSignal).addEventListener),
-  },
+  signal: { wanted: "an AbortSignal", fits: isSignal },
   onProgress: { wanted: "a function", fits: isFunction },
   onWarning: { wanted: "a function", fits: isFunction },
   headers: {
@@ -48,6 +47,10 @@ type PageOf<C extends Call> = Pick<PageOptions, (typeof TAKES)[C][number]>;
 
 /** The options of a call: those that are sent, and those that stay in the page. Throws `bad_option`. */
 export function readOptions<C extends Call>(call: C, options: unknown): { wire: WireOptions<C>; page: PageOf<C> } {
+  return reading(`An option of ${call}`, () => readEach(call, options));
+}
+
+function readEach<C extends Call>(call: C, options: unknown): { wire: WireOptions<C>; page: PageOf<C> } {
   const takes: readonly (keyof PageOptions)[] = TAKES[call];
   const schema = (schemas as Partial<Record<Call, unknown>>)[call] as Schema | undefined;
   const wire = checked(call, schema ?? {}, options, takes);
@@ -56,9 +59,11 @@ export function readOptions<C extends Call>(call: C, options: unknown): { wire: 
     const value = (options as PageOptions | undefined)?.[name];
     if (value === undefined || value === null) continue;
     const { wanted, fits } = PAGE[name];
-    if (!fits(value)) throw bad(`${name} is ${shown(value)}`, wanted);
-    page[name] = name === "headers" ? plain(name, value) : value;
+    if (!fits(value))
+      throw bad(`${name} is ${shown(value)}`, kind(value) === "AbortSignal" ? "the signal itself" : wanted);
+    page[name] = name === "headers" ? readHeaders(value) : name === "signal" ? readSignal(value as AbortSignal) : value;
   }
+  refuseHalves(wire.stop);
   return { wire: wire as WireOptions<C>, page: page as PageOf<C> };
 }
 
@@ -69,26 +74,83 @@ export function readText(name: string, value: unknown): string {
 
 /** Token ids, in whatever holds numbers. */
 export function readIds(value: unknown): number[] {
-  const list = kind(value) !== "string" && hasLength(value) ? Array.from(value) : value;
-  return check(
-    "ids",
-    { type: "array", items: { type: "integer", minimum: 0, maximum: 2 ** 32 - 1 } },
-    list,
-  ) as number[];
+  return reading("ids", () => {
+    const list = hasLength(value) ? fewer(value) : value;
+    return check(
+      "ids",
+      { type: "array", items: { type: "integer", minimum: 0, maximum: 2 ** 32 - 1 } },
+      list,
+    ) as number[];
+  });
 }
 
 /** A prompt: text or messages. */
 export function readPrompt(value: unknown): string | Message[] {
   if (typeof value === "string") return value;
-  if (!Array.isArray(value)) throw bad(`The prompt is ${shown(value)}`, "text or a list of messages {role, content}");
+  if (kind(value) !== "Array") throw bad(`The prompt is ${shown(value)}`, "text or a list of messages {role, content}");
   return readMessages(value);
 }
 
 /** Messages of a chat; the engine says what is wrong with one of them. */
 export function readMessages(value: unknown): Message[] {
-  if (!Array.isArray(value))
+  if (kind(value) !== "Array")
     throw new SottoError("bad_option", "Messages should be a list of at least one {role, content}.");
-  return plain("messages", asOpenAI(value).messages) as Message[];
+  return reading("messages", () => plain("messages", asOpenAI(Array.from(value as unknown[])).messages) as Message[]);
+}
+
+/** The members of both; of the second where both have one. */
+export function joined(what: string, a: unknown, b: unknown): Record<string, unknown> {
+  return reading(what, () => ({ ...(a as object), ...(b as object) }));
+}
+
+function readHeaders(value: unknown): Record<string, string> {
+  const headers = plain("headers", value) as Record<string, string>;
+  for (const [name, text] of Object.entries(headers)) {
+    try {
+      new Headers([[name, text]]);
+    } catch (cause) {
+      const message = `headers[${shown(name)}] is ${shown(text)}; give a name and a text that HTTP allows.`;
+      throw new SottoError("bad_option", message, { cause });
+    }
+  }
+  return headers;
+}
+
+/** The signal itself, or where it is only like one (a polyfill's, a proxy) one that follows it. */
+function readSignal(value: AbortSignal): AbortSignal {
+  try {
+    AbortSignal.any([value]);
+    if (value instanceof AbortSignal) return value;
+  } catch {
+    // It takes none but the browser's own.
+  }
+  const own = new AbortController();
+  value.addEventListener("abort", () => own.abort(value.reason), { once: true });
+  if (value.aborted) own.abort(value.reason);
+  return own.signal;
+}
+
+/** Half of a character in a text that ends a reply would be taken for any broken one. */
+function refuseHalves(stop: unknown): void {
+  for (const text of [stop].flat())
+    if (typeof text === "string" && /\p{Surrogate}/u.test(text))
+      throw bad(`stop is ${shown(text)}`, "whole characters");
+}
+
+/** A list of what is like one. */
+function fewer(list: ArrayLike<unknown>): unknown[] {
+  if (list.length > MOST_IDS) throw bad(`ids has ${list.length} members`, `at most ${MOST_IDS}`);
+  return Array.from({ length: list.length }, (_, i) => list[i]);
+}
+
+/** Whether it is one, or has all of one: of a proxy of one, a call reaches no signal. */
+function isSignal(value: unknown): boolean {
+  try {
+    const { aborted, addEventListener, removeEventListener } = value as AbortSignal;
+    return typeof aborted === "boolean" && isFunction(addEventListener) && isFunction(removeEventListener);
+  } catch {
+    return false;
+  }
 }
 
 function oneOf(...names: string[]) {
@@ -104,5 +166,9 @@ function isUrl(value: unknown): boolean {
 }
 
 function hasLength(value: unknown): value is ArrayLike<unknown> {
-  return typeof (value as ArrayLike<unknown> | null | undefined)?.length === "number";
+  return (
+    kind(value) !== "String" &&
+    typeof value === "object" &&
+    typeof (value as ArrayLike<unknown> | null)?.length === "number"
+  );
 }

@@ -1,9 +1,9 @@
 /** Requests in OpenAI's shapes: the page's side of `model.chat`, `model.chat.completions` and `model.completions`. */
-import { readMessages, readOptions } from "./arguments.js";
+import { joined, readMessages, readOptions } from "./arguments.js";
 import type { Connection } from "./connection.js";
 import { asOpenAI } from "./messages/index.js";
 import { shaped } from "./openai-error.js";
-import { kind } from "../wire/check.js";
+import { kind, reading } from "../wire/check.js";
 import type { ResponseFormat, SottoFormat } from "../wire/openai.js";
 import type {
   AnyMessage,
@@ -107,7 +107,8 @@ export class Requests {
     const create = (request: unknown, options?: ChatCallOptions) =>
       this.#create("chat.completions.create", request, options);
     const reply = async (messages: string | readonly AnyMessage[], options?: ChatOptions): Promise<ChatReply> => {
-      const answer = await create({ ...options, messages: said(messages), stream: false, n: 1 });
+      const fixed = { messages: said(messages), stream: false, n: 1 };
+      const answer = await create(joined("An option of chat", options, fixed));
       const { choices, usage, dropped } = answer as ChatCompletion;
       const { index: _, ...choice } = choices[0]!;
       return { text: choice.message.content ?? "", ...choice, usage: usage!, ...(dropped && { dropped }) };
@@ -121,9 +122,9 @@ export class Requests {
     return { create } as TextCompletions;
   }
 
-  count(messages: string | readonly AnyMessage[], options?: CountOptions): Promise<Counted> {
-    const request = { ...options, messages: readMessages(said(messages)) };
-    const { wire } = readOptions("chat.completions.create", request);
+  async count(messages: string | readonly AnyMessage[], options?: CountOptions): Promise<Counted> {
+    const given = joined("An option of countTokens", options, { messages: readMessages(said(messages)) });
+    const { wire } = readOptions("chat.completions.create", given);
     return this.#connection.call("count", { request: wire as ChatRequest });
   }
 
@@ -132,14 +133,17 @@ export class Requests {
     request: unknown,
     options: ChatCallOptions = {},
   ): Promise<Answer | AsyncIterableIterator<Answer>> {
-    const shape = (thrown: unknown) => shaped(thrown, options?.errors, request);
+    let errors: unknown;
+    const shape = (thrown: unknown) => shaped(thrown, errors, request);
     try {
+      errors = reading(`errors of ${call}`, () => options?.errors);
       if (kind(request) !== "object") readOptions(call, request ?? []);
-      const { overflow, ...rest } = request as CreateChat;
+      const given = joined(`An option of ${call}`, request, options);
+      const { overflow, ...rest } = given as unknown as CreateChat;
       const ask = typeof overflow === "function" ? overflow : undefined;
-      const given: Partial<CreateChat> = { ...(ask ? rest : (request as CreateChat)), ...options };
-      const read = Array.isArray(given.messages) ? asOpenAI(given.messages) : undefined;
-      const { wire, page } = readOptions(call, { ...given, ...(read && { messages: read.messages }) });
+      const isList = kind(given.messages) === "Array";
+      const read = isList ? reading("messages", () => asOpenAI(Array.from(given.messages as unknown[]))) : undefined;
+      const { wire, page } = readOptions(call, { ...(ask ? rest : given), ...(read && { messages: read.messages }) });
       if (ask) await this.#shorten(wire as ChatRequest, ask);
       const answers = this.#answers(call, wire as ChatRequest, page, shape, read?.places);
       // The first part of a stream says that the request is taken; what is wrong with it is thrown here.
@@ -156,7 +160,7 @@ export class Requests {
     call: Call,
     request: ChatRequest,
     { signal, onProgress, onAbort }: ChatCallOptions,
-    shape: (thrown: unknown) => Error,
+    shape: (thrown: unknown) => unknown,
     places: readonly number[] = [],
   ): AsyncGenerator<Answer, void, undefined> {
     const method = call === "completions.create" ? "completion" : "chat";
@@ -166,7 +170,7 @@ export class Requests {
       for (;;) {
         const { done, value } = await events.next();
         if (done) return void Object.assign(this.#info, value);
-        if ("progress" in value) onProgress?.(value.progress);
+        if ("progress" in value) await onProgress?.(value.progress);
         else yield placed(Object.values(value)[0] as Answer, places);
       }
     } catch (thrown) {

@@ -1,5 +1,5 @@
 /** The page's side of the protocol: calls to the worker, their answers, and how both ends part. */
-import { SottoError, aborted } from "../wire/errors.js";
+import { SottoError, aborted, said } from "../wire/errors.js";
 import type { Calls, Method, ToPage, ToWorker } from "../wire/protocol.js";
 import type { Workers } from "./workers.js";
 
@@ -31,22 +31,35 @@ export class Connection {
   /** Resolves when the workers are gone. */
   #gone: Promise<void> | undefined;
   #watch = new AbortController();
+  /** Ends what waits for a worker that never says that it runs; none once it has. */
+  #late: ReturnType<typeof setTimeout> | undefined;
 
   constructor(workers: Workers, wasmUrl?: string) {
     this.#workers = workers;
     const worker = workers.engine;
     const locks = globalThis.navigator?.locks;
     const lock = locks ? `sotto-worker-${crypto.randomUUID()}` : undefined;
+    const notStarted = (why: string) =>
+      new SottoError(
+        "not_started",
+        `The worker ${why}; serve worker.js beside index.js or pass workerUrl, and let the page's policy allow it.`,
+      );
+    const silent = notStarted(`said nothing for ${workers.startMs / 1000} seconds`);
+    this.#late = setTimeout(() => this.#close(silent), workers.startMs);
     worker.onmessage = ({ data }) => {
+      clearTimeout(this.#late);
+      this.#late = undefined;
       if (data.type === "ready" && lock) void this.#watchLock(locks, lock);
       else this.#receive(data);
     };
     worker.onerror = (event) => {
       event.preventDefault?.();
-      const why = event.message
-        ? `The worker stopped (${event.message}); load the model again.`
-        : "The worker did not start; serve worker.js beside index.js or pass workerUrl.";
-      this.#close(new SottoError("internal", why));
+      const words = event.message ? ` (${event.message})` : "";
+      this.#close(
+        this.#late === undefined
+          ? new SottoError("internal", `The worker stopped${words}; load the model again.`)
+          : notStarted(`did not start${words}`),
+      );
     };
     this.#send({ type: "start", ...(wasmUrl && { wasmUrl }), ...(lock && { lock }) });
   }
@@ -81,7 +94,20 @@ export class Connection {
           this.#pending.delete(id);
           pass(value);
         };
-      const settle: Pending = { onEvent, resolve: settled(resolve), reject: settled(reject) };
+      // What the caller's own function throws is what the call fails with.
+      const fail = (thrown: unknown) => {
+        this.#send({ type: "abort", id });
+        settle.reject(thrown as SottoError);
+      };
+      const onEach = (event: Calls[M]["event"]) => {
+        try {
+          const told: unknown = onEvent(event);
+          if (told instanceof Promise) told.catch(fail);
+        } catch (thrown) {
+          fail(thrown);
+        }
+      };
+      const settle: Pending = { onEvent: onEach, resolve: settled(resolve), reject: settled(reject) };
       signal?.addEventListener("abort", onAbort, { once: true });
       stop?.addEventListener("abort", onStop, { once: true });
       this.#pending.set(id, settle);
@@ -140,7 +166,7 @@ export class Connection {
     const pending = this.#pending.get(message.id);
     if (message.type === "event") pending?.onEvent(message.event as never);
     else if (message.type === "done") pending?.resolve(message.result as never);
-    else pending?.reject(SottoError.from(message.error));
+    else pending?.reject(SottoError.read(message.error) ?? SottoError.from(message.error));
   }
 
   async #startThreads(count: number): Promise<void> {
@@ -149,7 +175,7 @@ export class Connection {
       const ports = await this.#workers.startThreads(count);
       this.#send({ type: "threads", ports }, ports);
     } catch (error) {
-      this.#send({ type: "threads", error: error instanceof Error ? error.message : String(error) });
+      this.#send({ type: "threads", error: said(error) });
     }
   }
 
@@ -180,6 +206,7 @@ export class Connection {
   /** Ends the workers, whatever they do. */
   #close(error: SottoError): void {
     this.#end ??= error;
+    clearTimeout(this.#late);
     this.#watch.abort();
     this.#workers.terminate();
     for (const pending of [...this.#pending.values()]) pending.reject(error);

@@ -11,6 +11,7 @@ import { readOptions } from "./arguments.js";
 import { connect, type Model } from "./model.js";
 import { absolute, describe } from "./source.js";
 import { connectText, type ModelText } from "./text.js";
+import { reading } from "../wire/check.js";
 import { SottoError, aborted } from "../wire/errors.js";
 import type { LoadOptions, Source, TextOptions } from "../wire/protocol.js";
 
@@ -70,12 +71,13 @@ export type {
 /** Loads a GGUF model in a worker of its own. Rejects with a `SottoError`. */
 export async function load(source: Source, options?: LoadOptions): Promise<Model> {
   const { wire, page } = readOptions("load", options);
-  const { signal, headers, workerUrl, wasmUrl } = page;
+  const { signal, headers, wasmUrl } = page;
   if (signal?.aborted) throw aborted("Loading the model", signal);
   requireWorkers();
+  const workerUrl = page.workerUrl && absolute(page.workerUrl, "worker.js");
   const failed = new AbortController();
   const data = describe(source, headers, failed.signal);
-  const place = { ...page, ...(wasmUrl && { wasmUrl: absolute(wasmUrl) }) };
+  const place = { ...page, ...(wasmUrl && { wasmUrl: absolute(wasmUrl, "sotto_bg.wasm") }) };
   const model = connect(() => startWorker(workerUrl), data, wire, place);
   model.catch(() => failed.abort());
   return model;
@@ -87,14 +89,15 @@ export async function load(source: Source, options?: LoadOptions): Promise<Model
  */
 export async function loadText(source: Source | { template: string }, options?: TextOptions): Promise<ModelText> {
   const { page } = readOptions("loadText", options);
-  const { signal, headers, workerUrl, wasmUrl } = page;
+  const { signal, headers, wasmUrl } = page;
   if (signal?.aborted) throw aborted("Reading the model", signal);
   requireWorkers();
+  const workerUrl = page.workerUrl && absolute(page.workerUrl, "worker.js");
   const failed = new AbortController();
-  const template = (source as { template?: unknown } | null | undefined)?.template;
+  const template = reading("The source", () => (source as { template?: unknown } | null | undefined)?.template);
   const data =
     typeof template === "string" ? { template } : { source: describe(source as Source, headers, failed.signal) };
-  const place = { signal, ...(wasmUrl && { wasmUrl: absolute(wasmUrl) }) };
+  const place = { signal, ...(wasmUrl && { wasmUrl: absolute(wasmUrl, "sotto_bg.wasm") }) };
   const text = connectText(() => startWorker(workerUrl), data, place);
   text.catch(() => failed.abort());
   return text;
@@ -102,11 +105,11 @@ export async function loadText(source: Source | { template: string }, options?: 
 
 function requireWorkers(): void {
   if (typeof Worker === "undefined") {
-    throw new SottoError("no_webgpu", "There are no web workers here; load models in a browser, not on a server.");
+    throw new SottoError("not_started", "There are no web workers here; load models in a browser, not on a server.");
   }
 }
 
-function startWorker(url: string | URL | undefined): Worker {
+function startWorker(url: string | undefined): Worker {
   try {
     // The literal form is what bundlers look for.
     return url
@@ -114,7 +117,7 @@ function startWorker(url: string | URL | undefined): Worker {
       : new Worker(new URL("./worker.js", import.meta.url), { type: "module" });
   } catch (cause) {
     throw new SottoError(
-      "internal",
+      "not_started",
       "The worker could not be started; serve worker.js from the page's own origin or pass workerUrl.",
       { cause },
     );

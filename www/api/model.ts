@@ -42,9 +42,8 @@ export async function connect(
     );
     return new Model(connection, info);
   } catch (thrown) {
-    const error = SottoError.from(thrown);
-    void connection.end(error);
-    throw error;
+    void connection.end(SottoError.from(thrown));
+    throw thrown;
   }
 }
 
@@ -100,7 +99,7 @@ export class Model extends Loaded {
         const event = await events.next();
         if (event.done) return void Object.assign(this.info, event.value);
         if ("chunk" in event.value) yield event.value.chunk;
-        else onProgress?.(event.value.progress);
+        else await onProgress?.(event.value.progress);
       }
     } finally {
       await events.return(this.info);

@@ -1,8 +1,10 @@
 /** Failures in the shape of OpenAI's API, for code that was written against its client. */
-import { SottoError } from "../wire/errors.js";
+import { type SottoError, isOurs } from "../wire/errors.js";
 import { OPENAI_ERRORS } from "../wire/generated.js";
 
 export class OpenAIError extends Error {
+  /** Written out, so that it stays as it is where names are made short. */
+  static override readonly name = "OpenAIError";
   override readonly name = "OpenAIError";
   /** As an HTTP status. */
   readonly status: number;
@@ -18,7 +20,7 @@ export class OpenAIError extends Error {
     const other = { status: 500, type: "server_error", code: cause.code };
     const { status, type, code } = OPENAI_ERRORS[cause.code] ?? other;
     const named = cause.message.match(/^\w+/)?.[0];
-    const param = cause.code === "bad_option" && named !== undefined && Object.hasOwn(request, named) ? named : null;
+    const param = cause.code === "bad_option" && named !== undefined && has(request, named) ? named : null;
     this.status = status;
     this.type = type;
     this.code = code;
@@ -27,9 +29,15 @@ export class OpenAIError extends Error {
   }
 }
 
-/** What was thrown, as the caller wants it. */
-export function shaped(thrown: unknown, errors: unknown, request: unknown): Error {
-  if (thrown instanceof OpenAIError) return thrown;
-  const error = SottoError.from(thrown);
-  return errors === "openai" ? new OpenAIError(error, Object(request)) : error;
+function has(request: object, name: string): boolean {
+  try {
+    return Object.hasOwn(request, name);
+  } catch {
+    return false;
+  }
+}
+
+/** What was thrown, as the caller wants it; what the caller's own functions throw stays as it is. */
+export function shaped(thrown: unknown, errors: unknown, request: unknown): unknown {
+  return isOurs(thrown) && errors === "openai" ? new OpenAIError(thrown, Object(request)) : thrown;
 }

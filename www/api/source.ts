@@ -1,30 +1,45 @@
 /** Where a model comes from, in the form that can be sent to the worker. */
-import { kind } from "../wire/check.js";
-import { SottoError } from "../wire/errors.js";
+import { kind, reading, shown } from "../wire/check.js";
+import { SottoError, isOurs } from "../wire/errors.js";
 import type { Source, SourceData } from "../wire/protocol.js";
 import { pump } from "../wire/pump.js";
 
 /** `headers` go with the request for a URL; a stream is cancelled when the load has `failed`. */
 export function describe(source: Source, headers: Record<string, string> | undefined, failed: AbortSignal): SourceData {
+  try {
+    return described(source, headers, failed);
+  } catch (cause) {
+    if (isOurs(cause)) throw cause;
+    // Proxies and objects made of a class's prototype have its tag, but are none of it.
+    throw new SottoError("bad_option", `${NONE}: a ${kind(source)} that cannot be read.`, { cause });
+  }
+}
+
+const NONE = "A model is loaded from a URL, a File or Blob, a ReadableStream, or bytes; this is none of them";
+
+function described(source: Source, headers: Record<string, string> | undefined, failed: AbortSignal): SourceData {
   // By its tag: what another realm made, such as an iframe, is an instance of that realm's classes.
-  switch (kind(source)) {
+  const tag = kind(source);
+  switch (tag) {
     case "string":
     case "URL":
       return { kind: "url", url: absolute(source as string | URL), ...(headers && { headers }) };
     case "Blob":
     case "File":
+      // What is none throws here, as below.
+      void (source as Blob).size;
       return { kind: "blob", blob: source as Blob };
     case "ReadableStream":
+      void (source as ReadableStream).locked;
       return { kind: "port", port: pump(source as ReadableStream<Uint8Array>, failed) };
     case "ArrayBuffer":
     case "SharedArrayBuffer":
-      return bytes(new Uint8Array(source as ArrayBuffer));
+      void (source as ArrayBuffer).byteLength;
+      return bytes(() => new Uint8Array(source as ArrayBuffer));
   }
-  if (ArrayBuffer.isView(source)) return bytes(new Uint8Array(source.buffer, source.byteOffset, source.byteLength));
-  throw new SottoError(
-    "bad_option",
-    "A model is loaded from a URL, a File or Blob, a ReadableStream, or bytes; this is none of them.",
-  );
+  if (ArrayBuffer.isView(source))
+    return bytes(() => new Uint8Array(source.buffer, source.byteOffset, source.byteLength));
+  throw new SottoError("bad_option", `${NONE}.`);
 }
 
 /** What goes with it instead of being copied. */
@@ -32,26 +47,35 @@ export function transferred(source: SourceData): Transferable[] {
   return source.kind === "port" ? [source.port] : [];
 }
 
-function bytes(data: Uint8Array): SourceData {
+function bytes(view: () => Uint8Array): SourceData {
+  let data: Uint8Array;
+  try {
+    data = view();
+  } catch (cause) {
+    const message = "The model's bytes were transferred away before; give a buffer that still has them.";
+    throw new SottoError("bad_option", message, { cause });
+  }
   return { kind: "port", port: pump(data), total: data.length };
 }
 
-/** Relative to the page; a worker would resolve it relative to its own script. */
-export function absolute(url: string | URL): string {
+/** Relative to the page, as a worker would resolve it relative to its own script: the address of `file`. */
+export function absolute(url: string | URL, file = "a .gguf file"): string {
   const base = globalThis.document?.baseURI ?? globalThis.location?.href;
+  const given = reading(`The address of ${file}`, () => String(url));
   let parsed: URL;
   try {
-    parsed = new URL(url, base);
+    parsed = new URL(given, base);
   } catch (cause) {
-    throw new SottoError("bad_option", `"${String(url)}" is not a URL; give the full address of a .gguf file.`, {
-      cause,
-    });
+    throw new SottoError("bad_option", `${shown(given)} is not a URL; give the full address of ${file}.`, { cause });
   }
-  if (!["http:", "https:", "blob:", "data:"].includes(parsed.protocol)) {
-    throw new SottoError(
-      "bad_option",
-      `A page cannot read "${parsed.protocol}" addresses; use http(s), or pick the file.`,
-    );
-  }
-  return parsed.href;
+  const { protocol, username, password, href } = parsed;
+  if (!["http:", "https:", "blob:", "data:"].includes(protocol))
+    throw new SottoError("bad_option", `A page cannot read "${protocol}" addresses; use http(s), or pick the file.`);
+  if (username !== "" || password !== "")
+    throw new SottoError("bad_option", "A page cannot read addresses with a user's name in them; pass it in headers.");
+  if (base !== undefined && bare(href) === bare(base))
+    throw new SottoError("bad_option", `${shown(given)} is the page's own address; give that of ${file}.`);
+  return href;
 }
+
+const bare = (url: string) => url.split("#")[0];

@@ -20,9 +20,8 @@ export async function connectText(
       await connection.call("loadText", args, { what: "Reading the model", signal, transfer }),
     );
   } catch (thrown) {
-    const error = SottoError.from(thrown);
-    void connection.end(error);
-    throw error;
+    void connection.end(SottoError.from(thrown));
+    throw thrown;
   }
 }
 

@@ -9,14 +9,19 @@ export interface Endpoint {
   terminate(): void;
 }
 
+/** How long a worker's script may take to arrive and say that it runs. */
+export const START_MS = 30_000;
+
 export class Workers {
   readonly engine: Endpoint;
+  readonly startMs: number;
   #start: () => Endpoint;
   #threads: Endpoint[] = [];
 
   /** `start` starts a worker that runs worker.js; what it throws is passed on. */
-  constructor(start: () => Endpoint) {
+  constructor(start: () => Endpoint, startMs = START_MS) {
     this.#start = start;
+    this.startMs = startMs;
     this.engine = start();
   }
 
@@ -39,9 +44,14 @@ export class Workers {
     this.#threads.push(thread);
     return new Promise((resolve, reject) => {
       const { port1, port2 } = new MessageChannel();
-      thread.onmessage = () => resolve(port2);
+      const late = setTimeout(() => reject(new Error("a worker says nothing")), this.startMs);
+      thread.onmessage = () => {
+        clearTimeout(late);
+        resolve(port2);
+      };
       thread.onerror = (event) => {
         event.preventDefault?.();
+        clearTimeout(late);
         reject(new Error(event.message || "worker.js did not start again"));
       };
       thread.postMessage({ type: "thread", port: port1 }, [port1]);

@@ -31,3 +31,14 @@ export function parameters(count: number | undefined): string | undefined {
 export function rate(tokensPerSecond: number): string {
   return `${tokensPerSecond.toFixed(tokensPerSecond < 10 ? 1 : 0)} tokens/s`;
 }
+
+/** The name of the file at an address, as people write it. */
+export function fileName(url: string): string {
+  const name = url.split(/[?#]/)[0]!.split("/").at(-1) || url;
+  try {
+    return decodeURIComponent(name);
+  } catch {
+    // Not every % begins a code.
+    return name;
+  }
+}

@@ -1,7 +1,7 @@
 /** The first screen: choose a model, watch it load, stop it. */
 import { SottoError, load, type Model, type Progress, type Source } from "sotto";
 import { $, show } from "./dom.js";
-import { transfer } from "./format.js";
+import { fileName, transfer } from "./format.js";
 
 /** `npm start` serves it from here after checking its SHA-256. */
 const DEFAULT_MODEL = "models/SmolLM2-135M-Instruct.Q4_1.gguf";
@@ -27,14 +27,16 @@ export class Picker {
     $("url-form").onsubmit = (event) => {
       event.preventDefault();
       const url = $<HTMLInputElement>("url").value.trim();
-      void this.#load(url, decodeURIComponent(url.split(/[?#]/)[0]!.split("/").at(-1) || url));
+      void this.#load(url, fileName(url));
     };
     const file = $<HTMLInputElement>("file");
     file.onchange = () => {
       if (file.files?.[0]) this.#loadFile(file.files[0]);
       file.value = "";
     };
-    $("stop-loading").onclick = () => this.#running?.abort();
+    // The end of a double click on what stood here before is no wish to stop, nor is a key that is held down.
+    $("stop-loading").onclick = ({ detail }) => detail < 2 && this.#running?.abort();
+    $("stop-loading").onkeydown = (event) => event.repeat && event.preventDefault();
     this.#acceptDrops();
   }
 

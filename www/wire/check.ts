@@ -2,7 +2,7 @@
  * Whether a value is what the schema wants, and a copy of it as plain data, which any worker can be sent. Natively
  * `crate/wire/check.rs` does the same, in the same words.
  */
-import { SottoError } from "./errors.js";
+import { SottoError, isOurs, said } from "./errors.js";
 
 /** What `sotto schema` says of a value: the part of JSON Schema that it uses. `true` is any value. */
 export type Schema =
@@ -26,6 +26,34 @@ export type Schema =
 const SHOWN = 40;
 /** Values inside of values; deeper ones are most likely circular. */
 const MAX_DEPTH = 100;
+/**
+ * Values in one argument, a long text counted as several: a value that is in many places is copied to each of them, and
+ * few values can stand for more than any memory holds.
+ */
+const MOST_VALUES = 1_000_000;
+const TEXT_OF_A_VALUE = 256;
+
+/** What is left of an argument's values. */
+export class Budget {
+  #left = MOST_VALUES;
+
+  /** Throws `bad_option` where `name` takes more than there is. */
+  take(name: string, value: unknown): void {
+    this.#left -= typeof value === "string" ? 1 + Math.floor(value.length / TEXT_OF_A_VALUE) : 1;
+    if (this.#left < 0)
+      throw bad(`${cut(name)} is in an argument of too many values`, "less, or the same thing fewer times");
+  }
+}
+
+/** What `read` reads of a caller's value; where its own getters or proxies throw, the error is `bad_option`. */
+export function reading<T>(what: string, read: () => T): T {
+  try {
+    return read();
+  } catch (thrown) {
+    if (isOurs(thrown)) throw thrown;
+    throw new SottoError("bad_option", `${what} cannot be read (${said(thrown)}); give plain data.`, { cause: thrown });
+  }
+}
 
 /**
  * The members that are given: `null` and `undefined` are as good as nothing. Throws `bad_option` for a member that the
@@ -37,6 +65,7 @@ export function checked(
   schema: Schema,
   options: unknown,
   own: readonly string[],
+  budget = new Budget(),
 ): Record<string, unknown> {
   if (options === undefined || options === null) return {};
   if (kind(options) !== "object") throw bad(`The options of ${call} are ${shown(options)}`, "an object");
@@ -53,35 +82,50 @@ export function checked(
       );
     }
     if (value === undefined || value === null || (value === Infinity && member !== true && member.unlimited)) continue;
-    copy[name] = check(name, member, value);
+    copy[name] = check(name, member, value, budget);
   }
   return copy;
 }
 
 /** A copy of the value, if it and what is inside of it are what the schema wants. */
-export function check(name: string, schema: Schema, value: unknown): unknown {
+export function check(name: string, schema: Schema, value: unknown, budget = new Budget()): unknown {
   const given = typeof value === "bigint" ? Number(value) : isTypedArray(value) ? Array.from(value) : value;
   const choice = choices(schema).find((choice) => fits(choice, given));
-  if (choice === undefined) throw bad(`${name} is ${shown(value)}`, wanted(schema));
-  if (choice === true) return plain(name, given);
+  if (choice === undefined) throw bad(`${cut(name)} is ${shown(value)}`, wanted(schema));
+  if (choice === true) return plain(name, given, budget);
+  budget.take(name, given);
   const { items, properties, additionalProperties } = choice;
-  if (Array.isArray(given)) return given.map((item, i) => check(`${name}[${i}]`, items ?? true, item));
+  if (Array.isArray(given)) return listed(given, (item, i) => check(`${name}[${i}]`, items ?? true, item, budget));
   if (kind(given) !== "object") return given;
-  if (properties) return checked(name, choice, given, []);
+  if (properties) return checked(name, choice, given, [], budget);
   const members = Object.entries(given as object);
+  const member = (key: string) => `${name}[${JSON.stringify(key)}]`;
   return Object.fromEntries(
-    members.map(([key, item]) => [key, check(`${name}[${JSON.stringify(key)}]`, additionalProperties ?? true, item)]),
+    members.map(([key, item]) => [key, check(member(key), additionalProperties ?? true, item, budget)]),
   );
 }
 
 /** A copy that is nothing but text, numbers, booleans, `null`, lists and objects: proxies and classes become objects. */
-export function plain(name: string, value: unknown, depth = 0): unknown {
-  if (depth > MAX_DEPTH) throw bad(`${name} is nested too deeply`, "plain data");
+export function plain(name: string, value: unknown, budget = new Budget(), depth = 0): unknown {
+  if (depth > MAX_DEPTH) throw bad(`${cut(name)} is nested too deeply`, "plain data");
+  budget.take(name, value);
   if (value === null || ["string", "number", "boolean"].includes(typeof value)) return value;
-  if (Array.isArray(value)) return value.map((item, i) => plain(`${name}[${i}]`, item ?? null, depth + 1));
-  if (kind(value) !== "object") throw bad(`${name} is ${shown(value)}`, "plain data");
+  if (Array.isArray(value)) return listed(value, (item, i) => plain(`${name}[${i}]`, item ?? null, budget, depth + 1));
+  if (kind(value) !== "object") throw bad(`${cut(name)} is ${shown(value)}`, "plain data");
   const given = Object.entries(value as object).filter(([, item]) => item !== undefined);
-  return Object.fromEntries(given.map(([key, item]) => [key, plain(`${name}.${key}`, item, depth + 1)]));
+  return Object.fromEntries(given.map(([key, item]) => [key, plain(`${name}.${key}`, item, budget, depth + 1)]));
+}
+
+/** As `map`, but of any list, whatever its prototype, and of its holes too. */
+function listed(list: unknown[], each: (item: unknown, i: number) => unknown): unknown[] {
+  const copy: unknown[] = [];
+  for (let i = 0; i < list.length; i++) copy.push(each(list[i], i));
+  return copy;
+}
+
+/** The path to a value, as long as a message can bear. */
+function cut(name: string): string {
+  return name.length > 2 * SHOWN ? `${name.slice(0, SHOWN)}…${name.slice(-SHOWN)}` : name;
 }
 
 export function bad(what: string, wanted: string): SottoError {
@@ -91,8 +135,12 @@ export function bad(what: string, wanted: string): SottoError {
 /** As `typeof`, but lists, `null` and the objects that are more than their members (maps, blobs, …) are of their own kind. */
 export function kind(value: unknown): string {
   if (typeof value !== "object") return typeof value;
-  const tag = Object.prototype.toString.call(value).slice(8, -1);
-  return tag === "Object" ? "object" : tag;
+  try {
+    const tag = Object.prototype.toString.call(value).slice(8, -1);
+    return tag === "Object" ? "object" : tag;
+  } catch {
+    return "proxy that was revoked";
+  }
 }
 
 /** Whichever page's or worker's it is. */
@@ -117,7 +165,7 @@ function fits(schema: Schema, value: unknown): boolean {
         (type === "number" || Number.isInteger(value))
       );
     case "array":
-      return Array.isArray(value);
+      return kind(value) === "Array";
     case undefined:
       return true;
     default:

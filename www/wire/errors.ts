@@ -10,7 +10,12 @@ export interface ErrorData {
   message: string;
 }
 
+/** The longest words of others that a sentence quotes. */
+const QUOTED = 200;
+
 export class SottoError extends Error {
+  /** Written out, so that it stays as it is where names are made short. */
+  static override readonly name = "SottoError";
   override readonly name = "SottoError";
   readonly code: ErrorCode;
 
@@ -19,17 +24,49 @@ export class SottoError extends Error {
     this.code = code;
   }
 
-  /** Whatever was thrown, as a typed error; the engine's own errors keep their code. */
-  static from(thrown: unknown, fallback: ErrorCode = "internal"): SottoError {
-    if (thrown instanceof SottoError) return thrown;
-    const { code, message } = (thrown ?? {}) as Partial<ErrorData>;
-    const text = typeof message === "string" && message !== "" ? message : String(thrown);
-    const known = ERROR_CODES.includes(code as ErrorCode);
-    return new SottoError(known ? (code as ErrorCode) : fallback, text, { cause: thrown });
+  /**
+   * What was thrown, if it is one already; else one that says `what` failed, and has the thrown value as its cause.
+   * Never throws, whatever the value is.
+   */
+  static from(thrown: unknown, code: ErrorCode = "internal", what = "Something failed"): SottoError {
+    return isOurs(thrown) ? thrown : new SottoError(code, `${what} (${said(thrown)}).`, { cause: thrown });
+  }
+
+  /** What was sent in its place, or thrown by the engine; `undefined` for what is neither. */
+  static read(thrown: unknown): SottoError | undefined {
+    if (isOurs(thrown)) return thrown;
+    try {
+      const { code, message } = Object(thrown) as ErrorData;
+      const known = ERROR_CODES.includes(code) && typeof message === "string";
+      return known ? new SottoError(code, message, { cause: thrown }) : undefined;
+    } catch {
+      return undefined;
+    }
   }
 
   toData(): ErrorData {
     return { code: this.code, message: this.message };
+  }
+}
+
+/** Whatever the value is: of a proxy that was revoked nothing can be asked. */
+export function isOurs(thrown: unknown): thrown is SottoError {
+  try {
+    return thrown instanceof SottoError;
+  } catch {
+    return false;
+  }
+}
+
+/** The words of what was thrown, to stand in brackets in a sentence. */
+export function said(thrown: unknown): string {
+  try {
+    const { message } = Object(thrown) as { message?: unknown };
+    const words = typeof message === "string" && message !== "" ? message : String(thrown);
+    const short = words.length > QUOTED ? `${words.slice(0, QUOTED)}…` : words;
+    return short.trim().replace(/\.$/, "");
+  } catch {
+    return "a value that cannot be shown";
   }
 }
 

@@ -30,7 +30,7 @@ export function pump(source: ReadableStream<Uint8Array> | Uint8Array, signal?: A
       const { done, value } = await pieces.next();
       answer = done ? { done: true } : { chunk: value };
     } catch (thrown) {
-      answer = { error: SottoError.from(thrown, "io").toData() };
+      answer = { error: SottoError.from(thrown, "io", "The model's stream failed").toData() };
     }
     port1.postMessage(answer, "chunk" in answer ? [answer.chunk.buffer] : []);
     if (!("chunk" in answer)) port1.close();
@@ -50,7 +50,7 @@ export function portStream(port: MessagePort): ReadableStream<Uint8Array> {
       });
       if ("chunk" in answer) return controller.enqueue(answer.chunk);
       port.close();
-      if ("error" in answer) throw SottoError.from(answer.error);
+      if ("error" in answer) throw SottoError.read(answer.error);
       controller.close();
     },
     cancel() {
@@ -61,8 +61,13 @@ export function portStream(port: MessagePort): ReadableStream<Uint8Array> {
 }
 
 async function* bytePieces(bytes: Uint8Array): AsyncGenerator<Uint8Array<ArrayBuffer>> {
-  // A copy of each piece: posting a view would copy its whole buffer.
-  for (let at = 0; at < bytes.length; at += PIECE) yield new Uint8Array(bytes.subarray(at, at + PIECE));
+  const { length } = bytes;
+  for (let at = 0; at < length; at += PIECE) {
+    if (bytes.length !== length)
+      throw new SottoError("bad_option", "The model's bytes were transferred away while they were read; load a copy.");
+    // A copy of each piece: posting a view would copy its whole buffer.
+    yield new Uint8Array(bytes.subarray(at, at + PIECE));
+  }
 }
 
 /** A stream that is `stopped` while it waits for a chunk waits no longer. */

@@ -91,6 +91,8 @@ export interface Engine extends TextCalls {
   count(request: wire.ChatRequest): wire.Counted;
   score(text: string): Promise<wire.ScoreResult>;
   bench(options: wire.BenchOptions): Promise<wire.BenchResult>;
+  /** Ends the score or bench under way, which fails as `aborted`; on the CPU in the middle of a step too. */
+  cancel(): void;
   dispose(): void;
   free(): void;
 }

@@ -49,9 +49,11 @@ async function openUrl(url: string, headers: Record<string, string> | undefined,
     response = await fetch(url, { headers, signal: AbortSignal.any([signal, timeout.signal]) });
   } catch (cause) {
     if (signal.aborted) throw aborted("Loading the model", signal);
-    const why = timeout.signal.aborted
-      ? `it did not answer within ${STALL_MS / 1000} seconds`
-      : "the network is down, the address is wrong, or the server does not let other sites read the file (CORS)";
+    if (url.startsWith("blob:"))
+      throw new SottoError("bad_option", `There is nothing at ${url}; make the blob's URL anew, or load the blob.`, {
+        cause,
+      });
+    const why = timeout.signal.aborted ? `it did not answer within ${STALL_MS / 1000} seconds` : unreached(url);
     throw new SottoError("network", `Could not fetch ${url}: ${why}.`, { cause });
   } finally {
     clearTimeout(timer);
@@ -74,10 +76,18 @@ async function openUrl(url: string, headers: Record<string, string> | undefined,
   return { name: url, total: length > 0 ? length : undefined, stream: response.body, code: "network" };
 }
 
+/** What may have kept a page from an address: browsers do not tell which it was. */
+function unreached(url: string): string {
+  const { origin, protocol } = new URL(url);
+  if (protocol === "data:") return "what follows data: is not well formed";
+  if (origin === globalThis.origin) return "the network is down, or the server broke off or redirects without end";
+  return "the network is down, the address or its port is wrong, or the server does not let other sites read the file (CORS)";
+}
+
 function webPage(name: string): SottoError {
   return new SottoError(
     "not_gguf",
-    `${name} is a web page, not a model; use the address of the .gguf file itself (its download link).`,
+    `${sentence(name)} is a web page, not a model; use the address of the .gguf file itself (its download link).`,
   );
 }
 
@@ -135,6 +145,11 @@ function bytes(loaded: number, total: number | undefined): string {
   return total === undefined ? `${loaded} bytes` : `${loaded} of ${total} bytes`;
 }
 
+/** As a sentence begins: a name that is an address stays as it is. */
+function sentence(name: string): string {
+  return name.startsWith("the ") ? `T${name.slice(1)}` : name;
+}
+
 /** What servers and version control send in place of a model; the engine checks the GGUF magic itself. */
 function checkFirstBytes(first: Uint8Array, name: string): void {
   const text = new TextDecoder("latin1")
@@ -144,6 +159,9 @@ function checkFirstBytes(first: Uint8Array, name: string): void {
     .toLowerCase();
   if (/^<(!doctype html|html|head|\?xml)/.test(text)) throw webPage(name);
   if (text.startsWith("version https://git-lfs")) {
-    throw new SottoError("not_gguf", `${name} is a Git LFS pointer, not the model itself; use its download link.`);
+    throw new SottoError(
+      "not_gguf",
+      `${sentence(name)} is a Git LFS pointer, not the model itself; use its download link.`,
+    );
   }
 }

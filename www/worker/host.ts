@@ -1,6 +1,6 @@
 /** The worker's side of the protocol: loads one model, then answers calls about it. */
 import type { Engine, EngineModule, Text, TextCalls, TextModule, Work } from "./engine.js";
-import { SottoError, aborted } from "../wire/errors.js";
+import { SottoError, aborted, said } from "../wire/errors.js";
 import { chunks, open } from "./fetch.js";
 import { type Grammars, type Words, wantsGrammar } from "./grammar.js";
 import {
@@ -13,6 +13,7 @@ import {
   type State,
   type ToPage,
   type ToWorker,
+  type Warning,
 } from "../wire/protocol.js";
 import { describeAdapter, isGraphicsCard, requireWebgpu } from "./adapter.js";
 import { pause } from "./pause.js";
@@ -82,15 +83,15 @@ export class Host {
     }
   }
 
-  /** A wasm trap leaves the engine in no state to go on, so it fails every later call too. */
+  /** A crash leaves the engine in no state to go on, so it fails every later call too. */
   #typed(thrown: unknown): SottoError {
-    if (thrown instanceof WebAssembly.RuntimeError) {
-      this.#crash = new SottoError("internal", `The engine crashed (${thrown.message}); load the model again.`, {
+    if (isCrash(thrown)) {
+      this.#crash = new SottoError("internal", `The engine crashed (${said(thrown)}); load the model again.`, {
         cause: thrown,
       });
       return this.#crash;
     }
-    return SottoError.from(thrown);
+    return SottoError.read(thrown) ?? SottoError.from(thrown, "internal", "The worker failed");
   }
 
   get #ready(): Engine {
@@ -195,6 +196,8 @@ export class Host {
     const starting = alone ?? this.#source.start(isGraphicsCard(described.adapter) ? undefined : usable);
     const { Loader, threads, warning } = await unlessAborted(starting, "Loading the model", signal);
     if (warning) emit({ warning });
+    else if (backend !== "webgpu" && !isGraphicsCard(described.adapter) && wanted! > (usable ?? 1))
+      emit({ warning: fewThreads(wanted!, usable ?? 1) });
     const subgroups = options.subgroups !== false && described.subgroups;
     const dot = options.dot !== false && described.dot;
     const report = throttle((progress) => emit({ progress }));
@@ -223,8 +226,11 @@ export class Host {
         warn();
         loaded += chunk.length;
         undrained += chunk.length;
-        total = loader.total_bytes() ?? total;
+        const whole = loader.total_bytes();
+        total = whole ?? total;
         report({ phase: "download", loaded, total });
+        // What a server sends beyond the model, or a stream that never ends, is not waited for.
+        if (whole !== undefined && loaded >= whole) break;
         if (undrained >= DRAIN_EVERY) {
           await loader.drain();
           undrained = 0;
@@ -270,8 +276,32 @@ export class Host {
   }
 
   #measure<T>(signal: AbortSignal, work: (engine: Engine) => Promise<T>): Promise<T> {
-    return this.#requests.run(() => this.#steps.run(() => work(this.#ready)), signal);
+    const stoppable = async () => {
+      if (signal.aborted) throw aborted("The measurement", signal);
+      const engine = this.#ready;
+      const cancel = () => engine.cancel();
+      signal.addEventListener("abort", cancel);
+      try {
+        return await work(engine);
+      } finally {
+        signal.removeEventListener("abort", cancel);
+      }
+    };
+    return this.#requests.run(() => this.#steps.run(stoppable), signal);
   }
+}
+
+function fewThreads(wanted: number, used: number): Warning {
+  const message = `The CPU computes on ${used} thread, not ${wanted}; threads need a cross-origin isolated page and no wasmUrl.`;
+  return { code: "not_started", message };
+}
+
+/** A wasm trap, or the end of the stack inside of wasm, which engines tell by errors of their own. */
+function isCrash(thrown: unknown): boolean {
+  if (thrown instanceof WebAssembly.RuntimeError) return true;
+  return (
+    thrown instanceof Error && /RangeError|InternalError/.test(thrown.name) && /stack|recursion/.test(thrown.message)
+  );
 }
 
 /** After a trap nothing of the engine can be freed any more: the error that is on its way says so. */

@@ -1,6 +1,6 @@
 /** The worker's entry: starts the wasm module and connects it to the page, or serves another worker's as a thread. */
 import type { EngineModule, TextModule } from "./engine.js";
-import { SottoError } from "../wire/errors.js";
+import { SottoError, said } from "../wire/errors.js";
 import { startGrammars } from "./grammar.js";
 import { Host } from "./host.js";
 import type { ToPage, ToWorker } from "../wire/protocol.js";
@@ -24,15 +24,15 @@ async function startAlone(): Promise<EngineModule & TextModule> {
   } catch (cause) {
     const advice =
       "serve sotto_bg.wasm beside worker.js or pass wasmUrl, and allow 'wasm-unsafe-eval' in the page's policy";
-    throw new SottoError("internal", `The engine's wasm file did not start (${what(cause)}); ${advice}.`, { cause });
+    throw new SottoError("not_started", `The engine's wasm file did not start (${said(cause)}); ${advice}.`, { cause });
   }
   return wasm as unknown as EngineModule & TextModule;
 }
 
 /** One thread, because several did not start. */
 async function startWithout(cause: unknown): Promise<EngineModule> {
-  const message = `The model runs on one thread because others did not start (${what(cause)}); serve sotto_threads_bg.wasm beside worker.js.`;
-  return { Loader: (await startAlone()).Loader, warning: { code: "internal", message } };
+  const message = `The model runs on one thread because others did not start (${said(cause)}); serve sotto_threads_bg.wasm beside worker.js.`;
+  return { Loader: (await startAlone()).Loader, warning: { code: "not_started", message } };
 }
 
 const post = (message: ToPage) => self.postMessage(message);
@@ -46,8 +46,6 @@ function askForThreads(count: number): Promise<MessagePort[]> {
     post({ type: "threads", count });
   });
 }
-
-const what = (cause: unknown) => (cause instanceof Error ? cause.message : String(cause));
 
 const host = new Host(
   {

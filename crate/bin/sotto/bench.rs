@@ -42,17 +42,20 @@ pub async fn run(args: Bench) -> Result<()> {
         members.extend(more);
     }
     if in_json {
-        println!("{result}");
+        print_line!("{result}");
         return Ok(());
     }
     for (name, value) in result.as_object().into_iter().flatten().filter(|(_, value)| !is_table(value)) {
-        println!("{name:22} {value}");
+        print_line!("{name:22} {value}");
     }
-    engine.model.tuning.lines().iter().for_each(|line| println!("{:22} {line}", "tuned"));
+    engine.model.tuning.lines().iter().for_each(|line| print_line!("{:22} {line}", "tuned"));
     for l in &bench.lengths {
-        println!(
+        print_line!(
             "{:>6} prompt tokens: prefill {:.2}/s, decode {:.2}/s, first token after {:.0} ms",
-            l.prompt_tokens, l.prefill_tps, l.decode_tps, l.ttft_ms
+            l.prompt_tokens,
+            l.prefill_tps,
+            l.decode_tps,
+            l.ttft_ms
         );
     }
     for (what, pass) in bench.profile.iter().flat_map(|p| [("decode", &p.decode), ("prefill", &p.prefill)]) {
@@ -66,13 +69,16 @@ fn is_table(value: &Value) -> bool {
 }
 
 fn print_pass(what: &str, pass: &PassTime) {
-    println!(
+    print_line!(
         "\n{what}: {} token(s) from position {}, {:.0} µs in one pass, {:.0} µs as the sum of",
-        pass.rows, pass.position, pass.wall_us, pass.kernels_us
+        pass.rows,
+        pass.position,
+        pass.wall_us,
+        pass.kernels_us
     );
-    println!("{:32} {:>6} {:>12} {:>7} {:>14} {:>10}", "kernel", "calls", "µs", "share", "weight bytes", "GB/s");
+    print_line!("{:32} {:>6} {:>12} {:>7} {:>14} {:>10}", "kernel", "calls", "µs", "share", "weight bytes", "GB/s");
     for k in &pass.kernels {
-        println!(
+        print_line!(
             "{:32} {:>6} {:>12.1} {:>6.1}% {:>14} {:>10.2}",
             k.name,
             k.calls,

@@ -1,6 +1,5 @@
 //! `sotto chat`: requests in OpenAI's shape, and their answers.
 
-use std::io::Write;
 use std::rc::Rc;
 
 use clap::Args;
@@ -132,6 +131,5 @@ fn json(answer: &impl Serialize) -> Result<Value> {
 }
 
 fn print(answer: &Value) {
-    println!("{answer}");
-    drop(std::io::stdout().flush());
+    print_line!("{answer}");
 }

@@ -9,7 +9,7 @@ use sotto::wire::check::checked;
 use sotto::wire::schema::options_of;
 
 /// The options of a call as flags. `topK` is `--top-k`. What is on by default is turned off by `--no-…`, what is off is
-/// turned on by its name, and what is neither takes `on` or `off`. A list of numbers has commas; one of texts repeats its
+/// turned on by its name, and what is neither takes `on` or `off` (or `true` or `false`). A list of numbers has commas; one of texts repeats its
 /// flag; an object is JSON.
 pub struct Flags<T> {
     given: Value,
@@ -61,8 +61,8 @@ impl Form {
         match self {
             Form::Switch(value) => (*value).into(),
             Form::OnOff => match one {
-                "on" => true.into(),
-                "off" => false.into(),
+                "on" | "true" => true.into(),
+                "off" | "false" => false.into(),
                 other => other.into(),
             },
             Form::Numbers => one.split(',').map(number).collect(),
@@ -93,6 +93,10 @@ fn flag(name: &str, schema: &Value) -> Arg {
         _ => ArgAction::Set,
     };
     let mut help = schema["description"].as_str().unwrap_or_default().replace('\n', " ");
+    if let (Form::Switch(false), Some(does)) = (&form, help.strip_prefix("`false` ")) {
+        // The flag stands for `false`.
+        help = does[..1].to_uppercase() + &does[1..];
+    }
     match &schema["default"] {
         Value::String(default) => help += &format!(" [default: {default}]"),
         default @ Value::Number(_) => help += &format!(" [default: {default}]"),

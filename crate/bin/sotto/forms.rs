@@ -19,12 +19,12 @@ pub struct Forms {
 }
 
 pub fn run(args: &Forms) -> Result<()> {
-    println!("| Template | Read off | Two calls | Reasoning |\n|---|---|---|---|");
+    print_line!("| Template | Read off | Two calls | Reasoning |\n|---|---|---|---|");
     for path in &args.templates {
         let template = ChatTemplate::new(&input::read(path)?);
         let name = Path::new(path).file_stem().map_or_else(|| path.clone(), |name| name.to_string_lossy().into_owned());
         let row = template.map_or_else(|error| format!("{} | | |", error.message), |template| row(&template));
-        println!("| {name} | {row}");
+        print_line!("| {name} | {row}");
     }
     Ok(())
 }

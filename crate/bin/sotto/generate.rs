@@ -1,7 +1,5 @@
 //! `sotto generate`: replies, streamed or as JSON.
 
-use std::io::Write;
-
 use clap::Args;
 use serde_json::json;
 use sotto::base::error::Result;
@@ -12,7 +10,7 @@ use sotto::wire::options::GenerateOptions;
 use crate::flags::Flags;
 use crate::input::{Item, PromptInput};
 use crate::model::{Model, adapter};
-use crate::output::{print, with_name};
+use crate::output::{out, print, with_name};
 
 #[derive(Args)]
 pub struct Generate {
@@ -34,7 +32,7 @@ pub async fn run(args: Generate) -> Result<()> {
     let mut results = Vec::new();
     for Item { name, text } in items.list {
         if let (Some(name), false) = (&name, in_json) {
-            println!("## {name}");
+            print_line!("## {name}");
         }
         let prompt = if raw { Prompt::Raw(text) } else { Prompt::Text(text) };
         let mut generation = Generation::new(&mut engine, &prompt, options.clone())?;
@@ -49,8 +47,7 @@ pub async fn run(args: Generate) -> Result<()> {
                 }
             };
             if !in_json {
-                print!("{piece}");
-                drop(std::io::stdout().flush());
+                out(format_args!("{piece}"));
             }
         }
         let t = generation.timings;
@@ -67,8 +64,8 @@ pub async fn run(args: Generate) -> Result<()> {
             });
             results.push(with_name(result, name.as_ref()));
         } else {
-            println!();
-            eprintln!(
+            print_line!("");
+            warn_line!(
                 "[{} tokens, {:.1} tokens/s, first after {:.0} ms, {}]",
                 generation.tokens.len(),
                 t.decode_tps,

@@ -20,20 +20,20 @@ pub struct Inspect {
 pub fn run(args: Inspect) -> Result<()> {
     let header = json(&source::open_text(&args.model)?.header)?;
     if args.json {
-        println!("{header}");
+        print_line!("{header}");
         return Ok(());
     }
     for (name, value) in header.as_object().into_iter().flatten() {
         match value {
             Value::Array(rows) if rows.iter().any(Value::is_object) => {
-                println!("{name}");
-                rows.iter().for_each(|row| println!("    {row}"));
+                print_line!("{name}");
+                rows.iter().for_each(|row| print_line!("    {row}"));
             }
             Value::Object(members) => {
-                println!("{name}");
-                members.iter().for_each(|(name, value)| println!("    {name:24} {value}"));
+                print_line!("{name}");
+                members.iter().for_each(|(name, value)| print_line!("    {name:24} {value}"));
             }
-            value => println!("{name:28} {value}"),
+            value => print_line!("{name:28} {value}"),
         }
     }
     Ok(())

@@ -2,6 +2,9 @@
 //! takes the same flags and prints the same JSON, from the built package in a browser. `sotto schema` prints what all of
 //! them take and give.
 
+#[macro_use]
+mod output;
+
 mod bench;
 mod chat;
 mod flags;
@@ -10,7 +13,6 @@ mod generate;
 mod input;
 mod inspect;
 mod model;
-mod output;
 mod score;
 mod source;
 mod template;
@@ -54,13 +56,13 @@ fn main() {
         // clap's own text is many lines; the first says what is wrong.
         if e.use_stderr() {
             let first = e.to_string().lines().take(3).map(str::trim).collect::<Vec<_>>().join(" ");
-            eprintln!("sotto: {}; see --help.", first.trim_start_matches("error: ").trim());
+            warn_line!("sotto: {}; see --help.", first.trim_start_matches("error: ").trim());
             std::process::exit(1);
         }
         e.exit()
     });
     if let Err(error) = pollster::block_on(run(cli.command)) {
-        eprintln!("sotto: {error}");
+        warn_line!("sotto: {error}");
         std::process::exit(1);
     }
 }
@@ -76,7 +78,7 @@ async fn run(command: Command) -> Result<()> {
         Command::Forms(args) => forms::run(&args),
         Command::Inspect(args) => inspect::run(args),
         Command::Schema => {
-            println!("{}", sotto::wire::schema::all());
+            print_line!("{}", sotto::wire::schema::all());
             Ok(())
         }
     }

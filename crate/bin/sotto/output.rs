@@ -1,13 +1,48 @@
 //! What commands print.
 
+use std::fmt::Arguments;
+use std::io::{ErrorKind, Write};
+
 use serde::Serialize;
 use serde_json::Value;
 use sotto::base::error::{Code, Error, Result};
 
+/// The status that a shell gives a program whose reader is gone (128 and the number of the signal).
+const READER_GONE: i32 = 141;
+
+/// Prints to where `std::print!` does, and at once. A reader that is gone ends the command quietly; what else keeps it
+/// from being printed ends it with a sentence.
+pub fn out(text: Arguments) {
+    let mut stdout = std::io::stdout().lock();
+    match stdout.write_fmt(text).and_then(|()| stdout.flush()) {
+        Ok(()) => {}
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => std::process::exit(READER_GONE),
+        Err(error) => {
+            say(format_args!("sotto: What the command prints could not be written ({error}).\n"));
+            std::process::exit(1);
+        }
+    }
+}
+
+/// Prints to standard error; that nobody reads it is no failure.
+pub fn say(text: Arguments) {
+    drop(std::io::stderr().lock().write_fmt(text));
+}
+
+/// As `std::println!`, by [`out`].
+macro_rules! print_line {
+    ($($text:tt)*) => { $crate::output::out(format_args!("{}\n", format_args!($($text)*))) };
+}
+
+/// As `std::eprintln!`, by [`say`].
+macro_rules! warn_line {
+    ($($text:tt)*) => { $crate::output::say(format_args!("{}\n", format_args!($($text)*))) };
+}
+
 /// One JSON value: an array for a batch, else the one result.
 pub fn print(results: Vec<Value>, batch: bool) {
     let value = if batch { Value::Array(results) } else { results.into_iter().next().unwrap_or(Value::Null) };
-    println!("{value}");
+    print_line!("{value}");
 }
 
 pub fn with_name(mut value: Value, name: Option<&String>) -> Value {

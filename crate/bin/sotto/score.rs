@@ -27,7 +27,7 @@ pub async fn run(args: Score) -> Result<()> {
             results.push(with_name(json(&score)?, name.as_ref()));
         } else {
             let label = name.map(|n| format!("{n}: ")).unwrap_or_default();
-            println!(
+            print_line!(
                 "{label}{} tokens, mean NLL {:.4}, perplexity {:.3}",
                 score.tokens.len(),
                 score.nll_mean,

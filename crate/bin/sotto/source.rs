@@ -21,7 +21,7 @@ pub async fn load(model: &str, options: LoadOptions) -> Result<Engine> {
     while let Some(piece) = pieces.next()? {
         loader.push(piece)?;
         if let Some(warning) = loader.take_warning() {
-            eprintln!("sotto: {warning}");
+            warn_line!("sotto: {warning}");
         }
         waiting += piece.len();
         if waiting >= DRAIN {

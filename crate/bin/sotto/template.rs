@@ -58,7 +58,7 @@ pub fn run(args: Template) -> Result<()> {
             results.push(with_name(result, name.as_ref()));
         } else {
             let text = rendered.unwrap_or_else(|error| error.to_string());
-            println!("## {}\n{text}", name.unwrap_or_default());
+            print_line!("## {}\n{text}", name.unwrap_or_default());
         }
     }
     if args.json {

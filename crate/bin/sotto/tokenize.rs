@@ -8,7 +8,7 @@ use sotto::wire::options::TokenizeOptions;
 
 use crate::flags::Flags;
 use crate::input::{Item, TextInput};
-use crate::output::{print, with_name};
+use crate::output::{out, print, with_name};
 use crate::source;
 
 #[derive(Args)]
@@ -44,7 +44,7 @@ pub fn run(args: Tokenize) -> Result<()> {
         } else {
             let label = name.map(|name| format!("## {name}\n")).unwrap_or_default();
             let lines = ids.iter().zip(pieces).map(|(id, piece)| format!("{id:>7} {piece:?}\n"));
-            print!("{label}{}", lines.collect::<String>());
+            out(format_args!("{label}{}", lines.collect::<String>()));
         }
     }
     if args.json {

@@ -167,9 +167,9 @@ impl HeaderParser {
             State::Done => "its header".to_string(),
         };
         let message = match self.received() {
-            0 => "the file is empty; download it again".to_string(),
+            0 => "The file is empty; download it again".to_string(),
             received => {
-                format!("the file ends at byte {received}, inside {inside}; download it again")
+                format!("The file ends at byte {received}, inside {inside}; download it again")
             }
         };
         Error::new(Code::Truncated, message)

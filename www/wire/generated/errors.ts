@@ -30,6 +30,7 @@ export const ERROR_CODES = [
   "network",
   "http",
   "io",
+  "not_started",
   "internal",
 ] as const;
 
