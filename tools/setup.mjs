@@ -64,7 +64,7 @@ function onPath(...names) {
 export function ensurePackages() {
   const isThere = ([name, version]) => {
     const folder = ["node_modules", ...name.split("/")];
-    return existsSync(join(ROOT, ...folder)) && packageJson(...folder).version === version;
+    return existsSync(join(ROOT, ...folder, "package.json")) && packageJson(...folder).version === version;
   };
   if (Object.entries(packageJson().devDependencies).every(isThere)) return;
   // On Windows npm is a script for the shell.

@@ -2,9 +2,11 @@
 
 use std::ops::Range;
 
+use wide::u8x16;
+
 use crate::kernels::cpu::{Kernel, Scratch};
 use crate::kernels::job::Job;
-use crate::kernels::product::{Format, Part, ROWS, SPAN, Scales, form, rows, unpack, with_format};
+use crate::kernels::product::{Form, Format, Part, ROWS, SPAN, Scales, form, rows, unpack, with_format};
 use crate::kernels::table::embed::Variant;
 
 pub static KERNEL: Kernel = Kernel { pieces, run };
@@ -48,13 +50,19 @@ fn read<F: Format>(part: &Part, row: usize, out: &mut [f32]) {
         if b % SPAN == 0 {
             F::scales(&quad, b, SPAN.min(part.blocks - b), &mut scales);
         }
-        for (j, code) in codes.into_iter().enumerate() {
-            let at = (b % SPAN) * form.each + j * form.each / 8;
-            let scale = scales.scale[at].to_array()[lane];
-            let offset = if form.bias == 0 { scales.offset[at].to_array()[lane] } else { 0.0 };
-            for (out, u) in out[4 * j..][..4].iter_mut().zip(&code.to_array()[4 * lane..]) {
-                *out = scale * (i32::from(*u) - form.bias) as f32 + offset;
-            }
+        write(&codes, &scales, b % SPAN, &form, lane, out);
+    }
+}
+
+/// A row of a block. It is the same for every format, and not hot: so it is there once.
+#[inline(never)]
+fn write(codes: &[u8x16; 8], scales: &Scales, b: usize, form: &Form, lane: usize, out: &mut [f32]) {
+    for (j, code) in codes.iter().enumerate() {
+        let at = b * form.each + j * form.each / 8;
+        let scale = scales.scale[at].to_array()[lane];
+        let offset = if form.bias == 0 { scales.offset[at].to_array()[lane] } else { 0.0 };
+        for (out, u) in out[4 * j..][..4].iter_mut().zip(&code.to_array()[4 * lane..]) {
+            *out = scale * (i32::from(*u) - form.bias) as f32 + offset;
         }
     }
 }

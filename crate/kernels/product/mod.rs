@@ -15,5 +15,5 @@ mod reference;
 
 pub(in crate::kernels) use dots::unpack;
 pub(in crate::kernels) use floats::rows;
-pub(in crate::kernels) use formats::{Format, Part, Scales, form, with_format};
+pub(in crate::kernels) use formats::{Form, Format, Part, Scales, form, with_format};
 pub(in crate::kernels) use layout::{ROWS, SPAN};
