@@ -1,6 +1,6 @@
 // `npm run wire`: writes what `sotto schema` states once for Rust, TypeScript and people: the types of options and results
-// (www/wire/generated/), what a page checks its arguments by (www/wire/schema.json), docs/ERRORS.md and the README's
-// table of architectures.
+// (www/wire/generated/), what a page checks its arguments by (www/wire/schema.json), docs/ERRORS.md, docs/OPTIONS.md and the
+// README's table of architectures.
 // With `-- --check` it writes nothing, and fails where a file is not fresh.
 import { spawnSync } from "node:child_process";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -33,6 +33,7 @@ await tool(async () => {
     ...(await typescript(types, errors)),
     "www/wire/schema.json": `${JSON.stringify(checks(options), null, 2)}\n`,
     "docs/ERRORS.md": errorTable(errors),
+    "docs/OPTIONS.md": optionTables(options),
     "README.md": withArchitectures(current("README.md"), architectures),
   };
   const stale = Object.entries(files).filter(([path, text]) => text !== current(path));
@@ -221,4 +222,38 @@ code never changes its meaning.
 | Code | Meaning | What to do |
 | --- | --- | --- |
 ${rows}`;
+}
+
+function optionTables(options) {
+  const tables = Object.entries(options).map(([call, { properties, required = [] }]) => {
+    const rows = Object.entries(properties).map(([name, schema]) => {
+      const { default: fallback, description = "" } = schema;
+      const given = required.includes(name) ? "needed" : fallback === undefined ? "" : cell(JSON.stringify(fallback));
+      return `| \`${name}\` | ${values(schema)} | ${given} | ${description.replaceAll("\n", " ").replaceAll("|", "\\|")} |\n`;
+    });
+    return `\n## ${call}\n\n| Option | Values | Default | Meaning |\n| --- | --- | --- | --- |\n${rows.join("")}`;
+  });
+  return `# Options
+
+<!-- ${NOTE} -->
+
+What each call takes, beside what only a page has: \`signal\`, \`onProgress\` and the like ([Using Sotto](USAGE.md#options)). A
+name that is not here, or another value, is the error \`bad_option\`.
+${tables.join("")}`;
+}
+
+function cell(text) {
+  return `\`${text.replaceAll("|", "\\|")}\``;
+}
+
+/** What an option may be, in few words. */
+function values({ tsType, type, enum: names, minimum, maximum, items, anyOf, oneOf }) {
+  if (names) return names.map((name) => cell(JSON.stringify(name))).join(", ");
+  if (tsType) return cell(tsType);
+  if (anyOf ?? oneOf) return (anyOf ?? oneOf).map(values).join(" or ");
+  if (type === "array") return `list of ${items ? values(items) : "values"}`;
+  const kind = Array.isArray(type) ? type.filter((name) => name !== "null").join(" or ") : (type ?? "any");
+  if (minimum === undefined && maximum === undefined) return kind;
+  const bounds = maximum === undefined || maximum > 4e9 ? `from ${minimum}` : `${minimum} to ${maximum}`;
+  return `${kind}, ${bounds}`;
 }
