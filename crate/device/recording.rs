@@ -1,5 +1,58 @@
 //! A flat list of dispatches: what a forward pass is, before anything runs it. The GPU makes bind groups of it
 //! once and replays them; the CPU mirrors walk it to say which dispatch is wrong.
+//!
+//! ```
+//! # use sotto::base::buffer::BufferId;
+//! # use sotto::device::recording::Recording;
+//! # use sotto::kernels::table::{choices::Reduce, rmsnorm};
+//! # let [x, weight, rows, out] = [0, 1, 2, 3].map(BufferId);
+//! # let mut recording = Recording::default();
+//! let variant = rmsnorm::Variant { reduce: Reduce::Tree };
+//! let params = rmsnorm::Params { k4: 16, eps: 1e-5, gather: 0, accumulate: 0 };
+//! recording.push(variant, params, rmsnorm::Bind { x, weight, rows, out }, [1, 8])?;
+//! # Ok::<(), sotto::base::error::Error>(())
+//! ```
+//!
+//! A buffer under a wrong name does not compile:
+//!
+//! ```compile_fail,E0560
+//! # use sotto::base::buffer::BufferId;
+//! # use sotto::device::recording::Recording;
+//! # use sotto::kernels::table::{choices::Reduce, rmsnorm};
+//! # let [x, weight, rows, out] = [0, 1, 2, 3].map(BufferId);
+//! # let mut recording = Recording::default();
+//! # let variant = rmsnorm::Variant { reduce: Reduce::Tree };
+//! # let params = rmsnorm::Params { k4: 16, eps: 1e-5, gather: 0, accumulate: 0 };
+//! recording.push(variant, params, rmsnorm::Bind { x, norm: weight, rows, out }, [1, 8])?;
+//! # Ok::<(), sotto::base::error::Error>(())
+//! ```
+//!
+//! Nor does a dispatch without one of its buffers:
+//!
+//! ```compile_fail,E0063
+//! # use sotto::base::buffer::BufferId;
+//! # use sotto::device::recording::Recording;
+//! # use sotto::kernels::table::{choices::Reduce, rmsnorm};
+//! # let [x, weight, rows, out] = [0, 1, 2, 3].map(BufferId);
+//! # let mut recording = Recording::default();
+//! # let variant = rmsnorm::Variant { reduce: Reduce::Tree };
+//! # let params = rmsnorm::Params { k4: 16, eps: 1e-5, gather: 0, accumulate: 0 };
+//! recording.push(variant, params, rmsnorm::Bind { x, weight, out }, [1, 8])?;
+//! # Ok::<(), sotto::base::error::Error>(())
+//! ```
+//!
+//! Nor one with the uniforms of another kernel:
+//!
+//! ```compile_fail,E0271
+//! # use sotto::base::buffer::BufferId;
+//! # use sotto::device::recording::Recording;
+//! # use sotto::kernels::table::{choices::Reduce, map, rmsnorm};
+//! # let [x, weight, rows, out] = [0, 1, 2, 3].map(BufferId);
+//! # let mut recording = Recording::default();
+//! # let variant = rmsnorm::Variant { reduce: Reduce::Tree };
+//! recording.push(variant, map::Params { n4: 16 }, rmsnorm::Bind { x, weight, rows, out }, [1, 8])?;
+//! # Ok::<(), sotto::base::error::Error>(())
+//! ```
 
 use crate::bail;
 use crate::base::buffer::BufferId;

@@ -9,7 +9,7 @@
 //! - [`load_block`], [`dequantize_packed`]: planes → f32, the mirrors of `shaders/formats`.
 //!
 //! ```
-//! use sotto::quant::{TensorType, dequantize};
+//! use sotto_fast::quant::{TensorType, dequantize};
 //!
 //! // A block of Q8_0: its scale, the half 0.5, and 32 bytes.
 //! let mut block = vec![0x00, 0x38];
