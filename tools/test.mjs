@@ -16,6 +16,9 @@ const LAVAPIPE = `/usr/share/vulkan/icd.d/lvp_icd.${{ x64: "x86_64", arm64: "aar
 /** Where distributions put the driver that Chromium ships. */
 const DRIVERS = ["/usr/lib/chromium/vk_swiftshader_icd.json", "/opt/google/chrome/vk_swiftshader_icd.json"];
 
+/** The commands natively. */
+const BINARY = join(ROOT, "target", "release", process.platform === "win32" ? "sotto.exe" : "sotto");
+
 const STEPS = {
   /** Formats, lints, types, spelling and links, of all languages. */
   lint: async () => (await import("./lint.mjs")).lint(),
@@ -37,6 +40,8 @@ const STEPS = {
       ...(driver && { VK_DRIVER_FILES: driver }),
     };
     run("cargo", ["test", "--release"], { env });
+    // Of a build for tests: another would take minutes, since some of its libraries have other features.
+    process.env.SOTTO_BINARY = BINARY;
   },
   /** Grammars without a model, on the official tests of JSON Schema where they can be fetched. */
   grammar: async () => {
@@ -50,10 +55,9 @@ const STEPS = {
   },
   /** Real chat templates render as Hugging Face renders them. */
   templates: () => {
-    run("cargo", ["build", "--release", "--bin", "sotto"]);
+    if (!process.env.SOTTO_BINARY) run("cargo", ["build", "--release", "--bin", "sotto"]);
     const script = join(ROOT, "tests", "golden", "templates.py");
-    const binary = join(ROOT, "target", "release", "sotto");
-    const { status, error } = spawnSync("python3", [script, binary], { stdio: "inherit" });
+    const { status, error } = spawnSync("python3", [script, BINARY], { stdio: "inherit" });
     if (error || status === 2) return console.error("skipped: the templates or jinja2 could not be fetched.");
     if (status !== 0) throw new Stop("chat templates render otherwise than by Hugging Face; `--list` says where.");
   },

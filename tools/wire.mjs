@@ -26,9 +26,11 @@ const PARTS = {
 
 await tool(async () => {
   ensurePackages();
-  const { options, types, errors, architectures } = JSON.parse(
-    output("cargo", ["run", "-q", "--release", "--bin", "sotto", "--", "schema"]),
-  );
+  const built = process.env.SOTTO_BINARY; // Tests have built it.
+  const schema = built
+    ? output(built, ["schema"])
+    : output("cargo", ["run", "-q", "--release", "--bin", "sotto", "--", "schema"]);
+  const { options, types, errors, architectures } = JSON.parse(schema);
   const files = {
     ...(await typescript(types, errors)),
     "www/wire/schema.json": `${JSON.stringify(checks(options), null, 2)}\n`,
