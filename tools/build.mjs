@@ -122,7 +122,11 @@ function optimise(input, output) {
 }
 
 /** The package's scripts: each is one file beside the wasm, whatever room its source is in. */
-const SCRIPTS = { index: "api", worker: "worker" };
+const SCRIPTS = {
+  index: { room: "api" },
+  worker: { room: "worker" },
+  bundler: { room: "bundler", entry: "index", platform: "node" },
+};
 
 /** The scripts; `engine` replaces the wasm bindings (tests give a fake). */
 export async function bundle(out, { engine } = {}) {
@@ -131,13 +135,10 @@ export async function bundle(out, { engine } = {}) {
     name: "engine",
     resolveId: (id) => (id === "../wasm/sotto.js" || id === "./threads.js" || id === "./thread.js" ? engine : null),
   };
-  for (const [entry, room] of Object.entries(SCRIPTS)) {
-    const bundle = await rolldown({
-      input: join(ROOT, "www", room, `${entry}.ts`),
-      platform: "browser",
-      plugins: fake ? [fake] : [],
-    });
-    await bundle.write({ file: join(out, `${entry}.js`), format: "esm", minify: true });
+  for (const [name, { room, entry = name, platform = "browser" }] of Object.entries(SCRIPTS)) {
+    const input = join(ROOT, "www", room, `${entry}.ts`);
+    const bundle = await rolldown({ input, platform, plugins: fake ? [fake] : [] });
+    await bundle.write({ file: join(out, `${name}.js`), format: "esm", minify: true });
     await bundle.close();
   }
 }
@@ -185,7 +186,7 @@ export async function build({ fast = false } = {}) {
   }
   await bundle(dist);
   const tsc = join(ROOT, "node_modules", "typescript", "bin", "tsc");
-  run(process.execPath, [tsc, "-p", "tsconfig.build.json"]);
+  for (const types of ["tsconfig.build.json", "www/bundler"]) run(process.execPath, [tsc, "-p", types]);
   const total = sizes(dist, artifacts);
   if (!fast && threads && total > MAX_GZIP_BYTES)
     throw new Stop(`the package is ${total} bytes compressed, over the limit of ${MAX_GZIP_BYTES}.`);

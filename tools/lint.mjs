@@ -34,6 +34,8 @@ const CHECKS = {
     ),
   biome: () => node("@biomejs/biome/bin/biome", "check", "--error-on-warnings"),
   "types of www": () => node("typescript/bin/tsc", "--noEmit"),
+  "types of www/bundler": () =>
+    node("typescript/bin/tsc", "--noEmit", "--emitDeclarationOnly", "false", "-p", "www/bundler"),
   "types of tests/web": () => node("typescript/bin/tsc", "--noEmit", "-p", "tests/web"),
   spelling: () => {
     const cache = ["--cache", "--cache-location", join(TARGET, "cspell")];

@@ -1,10 +1,13 @@
 /** The package as others use it: installed in an app, under each way of serving it. */
 import type { Page } from "@playwright/test";
 import { spawnSync } from "node:child_process";
-import { cpSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import type { ServerResponse } from "node:http";
 import { join } from "node:path";
+import { build as esbuild } from "esbuild";
+import { rolldown } from "rolldown";
 import { build, createServer, preview } from "vite";
-import { serve } from "../../tools/serve.mjs";
+import { ISOLATED, serve } from "../../tools/serve.mjs";
 import { ROOT } from "../../tools/setup.mjs";
 import { expect, test, tinyModel } from "./servers.js";
 
@@ -13,6 +16,9 @@ const INSTALLED = join(APP, "node_modules", "sotto");
 
 /** The app loads a tiny model and writes what came of it into the page's title. */
 const MAIN = `
+addEventListener("unhandledrejection", ({ reason }) => (document.title = "failed: " + reason.message));
+run();
+async function run() {
 const model = await load("/model.gguf");
 let text = "";
 let count = 0;
@@ -23,8 +29,8 @@ for await (const chunk of model.generate("the cat", { raw: true, maxTokens: 4, t
 const tokens = await model.tokenize("the cat");
 await model.dispose();
 document.title = \`\${model.info.architecture} \${tokens.length > 0} \${count}\`;
+}
 `;
-const CATCH = `addEventListener("unhandledrejection", ({ reason }) => (document.title = "failed: " + reason.message));`;
 const HTML = (script: string) =>
   `<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,"><script type="module" src="${script}"></script>`;
 
@@ -38,9 +44,9 @@ test.beforeAll(() => {
     join(APP, "package.json"),
     JSON.stringify({ private: true, type: "module", dependencies: { sotto: "*" } }),
   );
-  writeFileSync(join(APP, "main.js"), `import { load } from "sotto";\n${CATCH}${MAIN}`);
+  writeFileSync(join(APP, "main.js"), `import { load } from "sotto";\n${MAIN}`);
   writeFileSync(join(APP, "index.html"), HTML("./main.js"));
-  writeFileSync(join(APP, "public", "static.js"), `import { load } from "/dist/index.js";\n${CATCH}${MAIN}`);
+  writeFileSync(join(APP, "public", "static.js"), `import { load } from "/dist/index.js";\n${MAIN}`);
 });
 
 async function works(page: Page, url: string): Promise<void> {
@@ -64,14 +70,16 @@ test("Vite's build, unconfigured", async ({ page }) => {
   await server.close();
 });
 
-/** `dist` and a page on a plain file server. */
-function plain(headers?: Record<string, string>) {
+/** `dist` and a page on a plain file server; `from` is another server that has `dist`. */
+function plain(headers?: Record<string, string>, from = "") {
+  const script = readFileSync(join(APP, "public", "static.js"), "utf8").replace('"/dist', `"${from}/dist`);
   return serve(
     {
       "/dist/": join(INSTALLED, "dist"),
       "/model.gguf": join(APP, "public", "model.gguf"),
-      "/static.js": join(APP, "public", "static.js"),
-      "/": (_request: unknown, response: import("node:http").ServerResponse) =>
+      "/static.js": (_request: unknown, response: ServerResponse) =>
+        response.setHeader("content-type", "text/javascript").end(script),
+      "/": (_request: unknown, response: ServerResponse) =>
         response.setHeader("content-type", "text/html").end(HTML("/static.js")),
     },
     { headers },
@@ -96,6 +104,68 @@ test("a strict policy: no eval, no inline script, wasm-unsafe-eval alone", async
   server.close();
 });
 
+test("from another origin, as a content delivery network serves it: with one thread, and with several", async ({
+  page,
+}) => {
+  const network = await plain({ "access-control-allow-origin": "*" });
+  for (const headers of [{}, ISOLATED]) {
+    const server = await plain(headers, network.url);
+    await works(page, server.url);
+    server.close();
+  }
+  network.close();
+});
+
+const TRUSTED = "require-trusted-types-for 'script'; trusted-types";
+
+test("a page that requires Trusted Types lists one policy", async ({ page }) => {
+  const server = await plain({ "content-security-policy": `${TRUSTED} sotto` });
+  await works(page, server.url);
+  server.close();
+});
+
+for (const [policy, said] of [
+  [`${TRUSTED} 'none'`, /refuses it by (require-trusted-types-for|trusted-types): add "trusted-types sotto"/],
+  ["worker-src 'none'", /refuses it by worker-src: allow 'self'/],
+  ["script-src 'self' 'wasm-unsafe-eval'; worker-src 'none'", /refuses it by worker-src/],
+] as const) {
+  test(`the error names what the policy "${policy}" refuses`, async ({ page }) => {
+    const server = await plain({ "content-security-policy": policy });
+    await page.goto(server.url);
+    await expect.poll(() => page.title(), { timeout: 60_000 }).toMatch(said);
+    server.close();
+  });
+}
+
+/** What a bundler without configuration for workers wrote into `folder`. */
+async function bundled(page: Page, folder: string): Promise<void> {
+  cpSync(join(APP, "public", "model.gguf"), join(folder, "model.gguf"));
+  writeFileSync(join(folder, "index.html"), HTML("/main.js"));
+  const server = await serve({ "/": folder });
+  await works(page, `${server.url}/index.html`);
+  server.close();
+}
+
+/** The plugins, of the installed package. */
+const plugins = () =>
+  import(join(INSTALLED, "dist", "bundler.js")) as Promise<typeof import("../../www/bundler/index.js")>;
+
+test("esbuild, with the package's plugin", async ({ page }) => {
+  const sotto = (await plugins()).esbuild();
+  // Without the repository's paths, which name the package's sources.
+  const options = { absWorkingDir: APP, entryPoints: ["main.js"], bundle: true, outdir: "esbuild", tsconfigRaw: {} };
+  await esbuild({ ...options, format: "esm", plugins: [sotto] });
+  await bundled(page, join(APP, "esbuild"));
+  const wrong = esbuild({ ...options, format: "iife", logLevel: "silent", plugins: [sotto] });
+  await expect(wrong).rejects.toThrow('set esbuild\'s format to "esm"');
+});
+
+test("Rolldown, which takes Rollup's plugins, with the package's", async ({ page }) => {
+  const bundle = await rolldown({ cwd: APP, input: "main.js", plugins: [(await plugins()).rollup()] });
+  await bundle.write({ dir: join(APP, "rolldown"), format: "esm" });
+  await bundled(page, join(APP, "rolldown"));
+});
+
 test("importing it on a server touches nothing; load() says that it needs a browser", () => {
   const script = `const { load, SottoError } = await import("sotto"); await load("x").catch((e) => console.log(String([e instanceof SottoError, e.code])));`;
   const { stdout, status } = spawnSync(process.execPath, ["--input-type=module", "-e", script], {
@@ -103,6 +173,12 @@ test("importing it on a server touches nothing; load() says that it needs a brow
     encoding: "utf8",
   });
   expect({ stdout, status }).toEqual({ stdout: "true,not_started\n", status: 0 });
+});
+
+test("CommonJS has it too", () => {
+  const script = `const { load, SottoError } = require("sotto"); console.log(typeof load, new SottoError("http", "x").code);`;
+  const { stdout, status } = spawnSync(process.execPath, ["-e", script], { cwd: APP, encoding: "utf8" });
+  expect({ stdout, status }).toEqual({ stdout: "function http\n", status: 0 });
 });
 
 test("its types are found and complete", () => {

@@ -1,4 +1,5 @@
 /** The page's side of the protocol: calls to the worker, their answers, and how both ends part. */
+import { advice } from "./start.js";
 import { SottoError, aborted, said } from "../wire/errors.js";
 import type { Calls, Method, ToPage, ToWorker } from "../wire/protocol.js";
 import type { Workers } from "./workers.js";
@@ -39,11 +40,7 @@ export class Connection {
     const worker = workers.engine;
     const locks = globalThis.navigator?.locks;
     const lock = locks ? `sotto-worker-${crypto.randomUUID()}` : undefined;
-    const notStarted = (why: string) =>
-      new SottoError(
-        "not_started",
-        `The worker ${why}; serve worker.js beside index.js or pass workerUrl, and let the page's policy allow it.`,
-      );
+    const notStarted = (why: string) => new SottoError("not_started", `The worker ${why}; ${advice()}.`);
     const silent = notStarted(`said nothing for ${workers.startMs / 1000} seconds`);
     this.#late = setTimeout(() => this.#close(silent), workers.startMs);
     worker.onmessage = ({ data }) => {

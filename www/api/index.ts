@@ -10,6 +10,7 @@
 import { readOptions } from "./arguments.js";
 import { connect, type Model } from "./model.js";
 import { absolute, describe } from "./source.js";
+import { startWorker } from "./start.js";
 import { connectText, type ModelText } from "./text.js";
 import { reading } from "../wire/check.js";
 import { SottoError, aborted } from "../wire/errors.js";
@@ -106,20 +107,5 @@ export async function loadText(source: Source | { template: string }, options?: 
 function requireWorkers(): void {
   if (typeof Worker === "undefined") {
     throw new SottoError("not_started", "There are no web workers here; load models in a browser, not on a server.");
-  }
-}
-
-function startWorker(url: string | undefined): Worker {
-  try {
-    // The literal form is what bundlers look for.
-    return url
-      ? new Worker(url, { type: "module" })
-      : new Worker(new URL("./worker.js", import.meta.url), { type: "module" });
-  } catch (cause) {
-    throw new SottoError(
-      "not_started",
-      "The worker could not be started; serve worker.js from the page's own origin or pass workerUrl.",
-      { cause },
-    );
   }
 }

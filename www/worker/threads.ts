@@ -52,9 +52,12 @@ const RELAXED_SIMD = Uint8Array.of(
  */
 export function usableThreads(wanted: number | undefined, fast: boolean): number | undefined {
   if (!("waitAsync" in Atomics && WebAssembly.validate(RELAXED_SIMD))) return undefined;
-  if (globalThis.crossOriginIsolated) return wanted ?? Math.min(navigator.hardwareConcurrency || 1, MOST_THREADS);
+  if (globalThis.crossOriginIsolated) return wanted ?? Math.max(1, Math.min(cores() - 1, MOST_THREADS));
   return fast ? 1 : undefined;
 }
+
+/** The page keeps one of them: it would wait for its turn as long as a reply is computed. */
+const cores = () => navigator.hardwareConcurrency || 1;
 
 /** Starts the artifact with `count` threads, this one among them; `ask` has the page start the others. */
 export async function startThreads(
