@@ -178,14 +178,20 @@ export interface SpecialToken {
 
 /** How far a load or a prompt is. */
 export interface Progress {
-  /**
-   * `download`: bytes of the file; `prepare`: the engine starts; `ready`: the last event; `prefill`: prompt tokens.
-   */
-  phase: "download" | "prepare" | "ready" | "prefill";
-  /** How much is done. */
+  /** What is under way; a load goes through them in this order, and ends with `ready`. */
+  phase: "connect" | "download" | "verify" | "upload" | "prepare" | "ready" | "prefill";
+  /** How much is done: bytes of the file, or prompt tokens. */
   loaded: number;
   /** Unknown until the file's header has been read if the server sends no length. */
   total: number | undefined;
+  /** The name of the file. */
+  file?: string;
+  /** Bytes in a second, lately. */
+  bytesPerSecond?: number;
+  /** Seconds until the phase is over, at this speed. */
+  secondsLeft?: number;
+  /** Whether the weights come from the browser's store instead of the network. */
+  fromCache?: boolean;
 }
 
 /** A piece of the reply; the last one has `finishReason` and what follows it. */
