@@ -112,10 +112,11 @@ test("killed twenty times at random bytes, it ends whole, and at most a block a 
 }, async () => {
   // As slow as a network, so that little lies between server and page, which both counts and is lost.
   await serve({ etag: '"1"', waitMs: 1 }, LARGE);
-  const random = (
-    (state) => () =>
-      (state = (Math.imul(state, 48271) >>> 0) % 0x7fffffff) / 0x7fffffff
-  )(42);
+  let state = 42;
+  const random = () => {
+    state = (state * 48271) % 0x7fffffff;
+    return state / 0x7fffffff;
+  };
   for (let kill = 0; kill < 20; kill++) {
     const stop = new AbortController();
     const at = server.sent + random() * (LARGE.length / 20);
