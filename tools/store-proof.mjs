@@ -142,7 +142,9 @@ async function kills(model, count) {
   server.close();
   rmSync(folder, { recursive: true, force: true });
   const most = size + count * BLOCK;
-  console.log(`${count} kills: ${mB(server.counter.sent)} MB on the wire, of at most ${mB(most)}; SHA-256 ${found.sha256}`);
+  console.log(
+    `${count} kills: ${mB(server.counter.sent)} MB on the wire, of at most ${mB(most)}; SHA-256 ${found.sha256}`,
+  );
   if (found.sha256 !== sha256 || !found.ok) throw new Stop("the file in the store is not the one that was served.");
   if (server.counter.sent > most) throw new Stop("more was fetched twice than a block a kill.");
 }

@@ -17,7 +17,8 @@ use crate::run::session::{FinishReason, Generation, Timings};
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Progress {
-    /// What is under way; a load goes through them in this order, and ends with `ready`.
+    /// What is under way. A load goes through `connect`, `download`, `upload` and `prepare`, and ends with `ready`; `verify`
+    /// is the store's own, and `prefill` a reply's.
     pub phase: Phase,
     /// How much is done: bytes of the file, or prompt tokens.
     pub loaded: u64,

@@ -283,3 +283,11 @@ test("files come in from the disk, are found by their address, and go out again"
   expect(await codeOf(ask({ ...bad, blob, sha256: "0".repeat(64) }))).toBe("checksum");
   expect(folder.files.size).toBe(0);
 });
+
+test("a file whose bytes were lost altogether is fetched again block by block", async () => {
+  await serve();
+  await load();
+  for (const name of folder.files.keys()) if (name.endsWith(".gguf")) folder.files.delete(name);
+  expect(isFile(await load())).toBe(true);
+  expect(isFile(await load({ source: { cache: "only" } }))).toBe(true);
+});

@@ -43,7 +43,7 @@ export type {
   AnyMessage,
   BenchOptions,
   BenchResult,
-  Cache,
+  Caching,
   ChatCompletion,
   ChatCompletionChunk,
   ChatRequest,

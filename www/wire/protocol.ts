@@ -54,7 +54,7 @@ export interface PageOptions {
    * Whether a model is kept in the browser's store: `auto` fetches it into the store once and loads it from there after,
    * `only` never asks the network, `none` keeps nothing. By default `auto`.
    */
-  cache?: Cache;
+  cache?: Caching;
   /** The SHA-256 of the whole file, in hex: one that has another is refused. */
   sha256?: string;
   /** The hub of `hf:` addresses and a token for it; by default Hugging Face's. */
@@ -72,7 +72,7 @@ export interface PageOptions {
   onAbort?: "throw" | "result";
 }
 
-export type Cache = "auto" | "only" | "none";
+export type Caching = "auto" | "only" | "none";
 
 export interface LoadOptions extends wire.LoadOptions, Omit<PageOptions, "errors" | "onAbort"> {}
 
@@ -146,7 +146,7 @@ export const KEEP = "keep";
 
 /** A source as it travels: a stream or bytes come through a port (see pump.ts). */
 export type SourceData =
-  | { kind: "url"; url: string; headers?: Record<string, string>; cache?: Cache; hub?: Hub; sha256?: string }
+  | { kind: "url"; url: string; headers?: Record<string, string>; cache?: Caching; hub?: Hub; sha256?: string }
   | { kind: "blob"; blob: Blob; sha256?: string }
   | { kind: "port"; port: MessagePort; total?: number; sha256?: string };
 

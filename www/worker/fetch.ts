@@ -2,7 +2,7 @@
 import { openFolder } from "../store/folder.js";
 import { Hasher } from "../store/hash.js";
 import { SottoError, aborted, said } from "../wire/errors.js";
-import { isHubFile } from "../wire/hub.js";
+import { HUB, isHubFile } from "../wire/hub.js";
 import type { SourceData } from "../wire/protocol.js";
 import { portStream } from "../wire/pump.js";
 import { type Found, findOnHub } from "./hub.js";
@@ -95,14 +95,16 @@ async function onHub({ url, headers, hub = {} }: UrlSource, offline: boolean, si
   }
 }
 
-/** None of an address in the store. */
-function aim({ url, headers, hub }: UrlSource): Found | undefined {
+/** None of an address in the store. A token is for its hub alone. */
+function aim({ url, headers, hub = {} }: UrlSource): Found | undefined {
   if (/^store:/i.test(url)) return undefined;
-  return { url, headers: hub?.token ? { Authorization: `Bearer ${hub.token}`, ...headers } : headers };
+  const isHubs = hub.token !== undefined && url.startsWith(`${new URL(hub.endpoint ?? HUB).origin}/`);
+  return { url, headers: isHubs ? { Authorization: `Bearer ${hub.token}`, ...headers } : headers };
 }
 
 /** A file's name at the end of its address. */
 export function nameOf(url: string): string {
+  if (/^(blob|data):/i.test(url)) return "the file";
   const last = url.split(/[?#]/)[0]!.split("/").at(-1) || url;
   try {
     return decodeURIComponent(last);

@@ -89,12 +89,12 @@ export async function ask(
   const encoded = response.headers.has("content-encoding");
   const length = encoded ? Number.NaN : Number(get("content-length") ?? Number.NaN);
   const found = get("etag") ?? get("last-modified") ?? undefined;
-  if (response.status !== 206)
+  if (response.status !== 206 || !part)
     return { start: 0, total: length > 0 ? length : undefined, validator: found, ranged: false, body };
   const range = /^bytes (\d+)-\d+\/(\d+)$/.exec(get("content-range") ?? "");
   // A site that does not show the range to others has still kept to it.
   const total = range ? Number(range[2]) : end === undefined || length < end - start ? start + length : undefined;
-  if (part && total !== undefined && total >= 0)
+  if (!encoded && total !== undefined && total >= 0)
     return { start: range ? Number(range[1]) : start, total, validator: found, ranged: true, body };
   void body.cancel();
   return ask(target, { start: 0 }, signal);
@@ -169,6 +169,7 @@ export async function* part(
         throw new SottoError("http", `The file at ${target.url} changed while it was read; load it again.`);
       }
       let skip = at - answer.start;
+      if (skip < 0) throw new Error("the answer begins too late");
       for await (const chunk of pieces(answer.body, signal, patience.stallMs)) {
         const bytes = chunk.subarray(Math.min(skip, chunk.length)).subarray(0, end && end - at);
         skip -= Math.min(skip, chunk.length);

@@ -181,9 +181,7 @@ async function fetchWhole(
     arriving: () => arriving,
     fromCache: false,
     kept: true,
-    discard: async () => {
-      if (!journal.facts.whole) await remove(folder, kept.id).catch(() => {});
-    },
+    discard: () => remove(folder, kept.id).catch(() => {}),
   };
 }
 

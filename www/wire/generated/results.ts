@@ -178,7 +178,10 @@ export interface SpecialToken {
 
 /** How far a load or a prompt is. */
 export interface Progress {
-  /** What is under way; a load goes through them in this order, and ends with `ready`. */
+  /**
+   * What is under way. A load goes through `connect`, `download`, `upload` and `prepare`, and ends with `ready`; `verify`
+   * is the store's own, and `prefill` a reply's.
+   */
   phase: "connect" | "download" | "verify" | "upload" | "prepare" | "ready" | "prefill";
   /** How much is done: bytes of the file, or prompt tokens. */
   loaded: number;
