@@ -28,6 +28,8 @@ interface SyncFile {
 
 /** Throws where there is none: in private windows of some browsers, and on pages that are not secure. */
 export async function openFolder(): Promise<Folder> {
+  if (!navigator.storage?.getDirectory)
+    throw new Error(isSecureContext ? "this browser has no private files" : "the page is not secure");
   const root = await navigator.storage.getDirectory();
   const folder = await root.getDirectoryHandle(NAME, { create: true });
   return {
