@@ -15,21 +15,31 @@ export interface Entry {
 export async function entries(folder: Folder): Promise<Entry[]> {
   const names = (await folder.names()).filter((name) => name.endsWith(JOURNAL));
   const all = names.map(async (name) => {
-    // What is removed meanwhile, or written at this moment, is none.
-    const bytes = await folder.snapshot(name).then(
-      (file) => file.slice(0, 1 << 13).arrayBuffer(),
-      () => new ArrayBuffer(0),
-    );
-    const facts = readHead(new Uint8Array(bytes));
+    // What is removed meanwhile is none.
+    const facts = readHead(await bytesOf(folder, name, 1 << 13).catch(() => new Uint8Array()));
     return facts ? [{ id: name.slice(0, -JOURNAL.length), facts }] : [];
   });
   return (await Promise.all(all)).flat().sort((a, b) => b.facts.added - a.facts.added);
 }
 
+/** A file's first bytes. It may be written at this moment, and then a browser does not let it be read. */
+async function bytesOf(folder: Folder, name: string, most?: number): Promise<Uint8Array> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return new Uint8Array(await (await folder.snapshot(name)).slice(0, most).arrayBuffer());
+    } catch (error) {
+      if (tries === TRIES || isMissing(error)) throw error;
+      await rest();
+    }
+  }
+}
+
+const TRIES = 20;
+const rest = () => new Promise((resolve) => setTimeout(resolve, 10));
+
 /** A file's journal as it is now. */
 export async function journalOf(folder: Folder, id: string): Promise<Journal | undefined> {
-  const file = await folder.snapshot(id + JOURNAL);
-  return Journal.read(new Uint8Array(await file.arrayBuffer()));
+  return Journal.read(await bytesOf(folder, id + JOURNAL));
 }
 
 export const dataOf = (folder: Folder, id: string): Promise<File> => folder.snapshot(id + DATA);
@@ -40,8 +50,22 @@ export async function remove(folder: Folder, id: string): Promise<void> {
   await folder.remove(id + JOURNAL).catch(unlessMissing);
 }
 
+const isMissing = (error: unknown) => (error as Error | undefined)?.name === "NotFoundError";
+
 function unlessMissing(error: unknown): void {
-  if ((error as Error | undefined)?.name !== "NotFoundError") throw error;
+  if (!isMissing(error)) throw error;
+}
+
+/** Opens a file that nobody has open any more: browsers may still be letting go of it where a tab was closed. */
+async function openSoon(folder: Folder, name: string): Promise<Handle> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await folder.open(name);
+    } catch (error) {
+      if (tries === 10 * TRIES || (error as Error | undefined)?.name !== "NoModificationAllowedError") throw error;
+      await rest();
+    }
+  }
 }
 
 /** A file that is open: for writing, or for reading its blocks beside others. */
@@ -82,8 +106,8 @@ export class Kept {
 
   /** One that was begun, to go on with; none if its journal cannot be read. */
   static async resume(folder: Folder, id: string): Promise<Kept | undefined> {
-    const data = await folder.open(id + DATA);
-    const handle = await folder.open(id + JOURNAL).catch((error) => {
+    const data = await openSoon(folder, id + DATA);
+    const handle = await openSoon(folder, id + JOURNAL).catch((error) => {
       data.close();
       throw error;
     });
