@@ -1,13 +1,23 @@
-// What the store gains, on a real model: `npm run store:proof [-- --model FILE --rounds 3]`. In one run, in turns: a first
+// What the store gains, on a real model: `npm run store:proof [-- --model FILE --rounds 3 --kills 5 --large]`. In one run, in turns: a first
 // load, a load from the store, and a plain fetch of the same bytes from this machine; then a browser that is killed.
 import { createHash } from "node:crypto";
-import { createReadStream, existsSync, mkdtempSync, rmSync, statSync } from "node:fs";
+import {
+  copyFileSync,
+  createReadStream,
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { launchBrowser } from "./browser.mjs";
 import { ISOLATED, sendFile, serve } from "./serve.mjs";
 import { ROOT, Stop, chromiumArgs, ensureChromium, ensurePackages, tool } from "./setup.mjs";
+import { tinyModel } from "./tiny-model.mjs";
 
 const MODEL = join(ROOT, "models", "gemma-3-270m-q4_k_m.gguf");
 const BLOCK = 4 << 20;
@@ -101,23 +111,54 @@ async function times(model, rounds) {
   server.close();
 }
 
-async function kills(model, count) {
+/** A browser with files of its own, which outlive it. */
+async function visit(folder, url) {
   const { chromium } = await import("@playwright/test");
+  const context = await chromium.launchPersistentContext(folder, {
+    executablePath: ensureChromium(),
+    args: chromiumArgs("swiftshader"),
+  });
+  const page = await context.newPage();
+  await page.goto(url);
+  return { context, page };
+}
+
+/** Memory while a file of 3 GB goes through the store: a tiny model, and nothing behind it. */
+async function large() {
+  const folder = mkdtempSync(join(tmpdir(), "sotto-"));
+  const model = join(folder, "large.gguf");
+  copyFileSync(tinyModel("llama-f32"), model);
+  truncateSync(model, 3e9);
+  const server = await serveModel(model);
+  const { context, page } = await visit(join(folder, "profile"), server.url);
+  for (const when of ["first", "again"]) {
+    const { total, wasmBytes } = await page.evaluate(timeLoad, "auto");
+    const cdp = await context.browser()?.newBrowserCDPSession();
+    const { processInfo = [] } = (await cdp?.send("SystemInfo.getProcessInfo")) ?? {};
+    const peak = processInfo.map(({ type, id }) => `${type} ${mB(peakOf(id))}`).join(", ");
+    console.log(`3 GB, ${when}: ${(total / 1000).toFixed(1)} s, wasm ${mB(wasmBytes)} MB; peaks in MB: ${peak}`);
+  }
+  await context.close();
+  server.close();
+  rmSync(folder, { recursive: true, force: true });
+}
+
+/** The most that a process took, where the system tells. */
+function peakOf(pid) {
+  try {
+    return 1024 * Number(/^VmHWM:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]);
+  } catch {
+    return Number.NaN;
+  }
+}
+
+async function kills(model, count) {
   const hash = createHash("sha256");
   for await (const chunk of createReadStream(model)) hash.update(chunk);
   const sha256 = hash.digest("hex");
   const size = statSync(model).size;
   const server = await serveModel(model);
   const folder = mkdtempSync(join(tmpdir(), "sotto-"));
-  const visit = async () => {
-    const context = await chromium.launchPersistentContext(folder, {
-      executablePath: ensureChromium(),
-      args: chromiumArgs("swiftshader"),
-    });
-    const page = await context.newPage();
-    await page.goto(server.url);
-    return { context, page };
-  };
   const load = (page) =>
     page.evaluate(async (sha256) => {
       const { load } = await import("/dist/index.js");
@@ -125,7 +166,7 @@ async function kills(model, count) {
     }, sha256);
   server.counter.waitMs = 2;
   for (let kill = 0; kill < count; kill++) {
-    const { context, page } = await visit();
+    const { context, page } = await visit(folder, server.url);
     const until = server.counter.sent + (Math.random() * size) / (count + 1);
     load(page).catch(() => {});
     while (server.counter.sent < until) await new Promise((resolve) => setTimeout(resolve, 5));
@@ -135,7 +176,7 @@ async function kills(model, count) {
     console.log(`killed after ${mB(server.counter.sent)} MB`);
   }
   server.counter.waitMs = 0;
-  const { context, page } = await visit();
+  const { context, page } = await visit(folder, server.url);
   await load(page);
   const found = await page.evaluate(hashStored);
   await context.close();
@@ -155,6 +196,7 @@ await tool(async () => {
       model: { type: "string", default: MODEL },
       rounds: { type: "string", default: "3" },
       kills: { type: "string", default: "5" },
+      large: { type: "boolean", default: false },
     },
   });
   const model = resolve(values.model);
@@ -163,4 +205,5 @@ await tool(async () => {
   console.log(`${basename(model)}, ${mB(statSync(model).size)} MB`);
   await times(model, Number(values.rounds));
   await kills(model, Number(values.kills));
+  if (values.large) await large();
 });

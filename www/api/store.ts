@@ -62,7 +62,7 @@ export const store = {
     const name = (file as File).name ?? "model.gguf";
     const url = page.url === undefined ? `store:${name}` : absolute(page.url);
     const { sha256 } = page;
-    return ask({ what: "import", blob: file, name, url, ...(sha256 && { sha256 }) }, page);
+    return ask({ what: "import", blob: file, name, url, ...(sha256 && { sha256: sha256.toLowerCase() }) }, page);
   },
 
   /** A whole file, to be saved elsewhere. */

@@ -164,7 +164,8 @@ export async function* part(
   for (let tries = 0; ; ) {
     try {
       answer ??= await ask(target, { start: at, end, validator }, signal, patience);
-      if (validator && answer.validator && answer.validator !== validator) {
+      const differs = (a: unknown, b: unknown) => a !== undefined && b !== undefined && a !== b;
+      if (differs(validator, answer.validator) || differs(total, answer.total)) {
         void answer.body.cancel();
         throw new SottoError("http", `The file at ${target.url} changed while it was read; load it again.`);
       }
