@@ -208,6 +208,10 @@ test("a file with another hash than was promised is refused, and not kept", asyn
   expect(await codeOf(load({ source: { sha256 } }))).toBe("checksum");
   expect(await ask({ what: "list" })).toEqual([]);
   expect(await codeOf(load({ source: { sha256, cache: "none" } }))).toBe("checksum");
+  // What was promised when it was begun holds for the rest.
+  const stop = new AbortController();
+  await codeOf(load({ source: { sha256 }, signal: stop.signal, onChunk: () => stop.abort() }));
+  expect(await codeOf(load())).toBe("checksum");
 });
 
 test("what is no model is not kept", async () => {

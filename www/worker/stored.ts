@@ -272,7 +272,9 @@ async function* blocks(
 ): AsyncGenerator<Uint8Array> {
   const { journal } = kept;
   const { name, target } = want;
-  const hasher = want.sha256 && !(journal.facts.whole && journal.facts.sha256) ? new Hasher() : undefined;
+  // Of one that was begun, it may have been promised then.
+  const promised = want.sha256 ?? journal.facts.sha256;
+  const hasher = promised && !(journal.facts.whole && journal.facts.sha256) ? new Hasher() : undefined;
   const buffers = [new Uint8Array(BLOCK), new Uint8Array(BLOCK)] as const;
   const next = async (block: number): Promise<Uint8Array<ArrayBuffer> | undefined> => {
     const length = await kept.whole(block);
@@ -288,9 +290,9 @@ async function* blocks(
   };
   const finish = async () => {
     const sha256 = hasher?.end();
-    if (sha256 !== undefined && sha256 !== want.sha256) {
+    if (sha256 !== undefined && sha256 !== promised) {
       await kept.remove();
-      throw wrongHash(name, sha256, want.sha256!);
+      throw wrongHash(name, sha256, promised!);
     }
     if (journal.facts.whole) return;
     journal.flush();
@@ -324,9 +326,9 @@ async function* blocks(
     for await (const bytes of part(target, { start: at, total, validator }, signal, patience)) {
       hasher?.update(bytes);
       at += bytes.length;
-      if (at === total && hasher && want.sha256) {
+      if (at === total && hasher && promised) {
         const sha256 = hasher.end();
-        if (sha256 !== want.sha256) throw wrongHash(name, sha256, want.sha256);
+        if (sha256 !== promised) throw wrongHash(name, sha256, promised);
       }
       yield bytes;
     }
