@@ -16,6 +16,8 @@ const LARGE = madeUp(5 * BLOCK + 12_345);
 const SHA256 = createHash("sha256").update(FILE).digest("hex");
 const PATIENCE = { tries: 3, waitMs: 1, stallMs: 5000 };
 
+vi.setConfig({ testTimeout: 30_000 });
+
 let folder: FakeFolder;
 let server: FileServer;
 const warnings: string[] = [];
