@@ -146,13 +146,13 @@ async function fetchWhole(
   };
   signal.addEventListener("abort", stopped);
   let arriving = true;
-  let said = 0;
+  let spoke = 0;
   let loaded = journal.loaded;
   const onBytes = () => {
     loaded = journal.loaded;
     tell.progress("download", loaded, journal.facts.size);
-    if (performance.now() - said < SAY_EVERY_MS) return;
-    said = performance.now();
+    if (performance.now() - spoke < SAY_EVERY_MS) return;
+    spoke = performance.now();
     speaker.say({ url, loaded, total: journal.facts.size });
   };
   const downloading = download(kept, target, first, stop.signal, patience, onBytes)
@@ -210,7 +210,12 @@ async function begin(
   try {
     const gap = kept?.journal.gaps(SEGMENT)[0];
     const { validator, size } = kept?.journal.facts ?? {};
-    if (kept && !gap) first = { ...NOTHING, total: size };
+    // All of it has arrived, and was not read to its end.
+    if (kept && !gap) {
+      if (!(await hasChanged(target, kept.journal.facts, signal))) return { kept, first: { ...NOTHING, total: size } };
+      await kept.remove();
+      kept = undefined;
+    }
     first ??= await ask(target, { start: gap?.start ?? 0, end: gap?.end ?? SEGMENT, validator }, signal, patience);
     if (kept && gap) {
       const same =
