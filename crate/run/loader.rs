@@ -148,7 +148,6 @@ impl Loader {
 
     /// Everything the header decides.
     fn open(&mut self, mut catalog: Catalog, mut device: Device) -> Result<Tensors> {
-        refuse_companions(catalog.metadata.str("general.type")?)?;
         let net = model::read(&catalog)?;
         let tokenizer = Tokenizer::from_metadata(&mut catalog.metadata)?;
         let templates = Templates::from_metadata(&catalog.metadata)?;
@@ -265,20 +264,4 @@ const CPU_ROWS: u32 = 64;
 /// A software adapter takes long over a batch: keep them short, so that a stop is prompt.
 pub fn default_rows(caps: &Caps) -> u32 {
     if caps.is_software { 64 } else { 256 }
-}
-
-/// Files that go with a model say so in `general.type`; without its weights they are of no use.
-const COMPANIONS: &[(&str, &str)] = &[
-    ("adapter", "a LoRA adapter"),
-    ("imatrix", "an importance matrix, which converters quantize by"),
-    ("mmproj", "a projector, with which models see images or hear"),
-    ("clip-vision", "a projector, with which models see images"),
-    ("vocab", "a vocabulary, which loadText reads"),
-];
-
-fn refuse_companions(kind: Option<&str>) -> Result<()> {
-    match COMPANIONS.iter().find(|(name, _)| Some(*name) == kind) {
-        Some((_, what)) => bail!(NotAModel, "The file is no model but {what}; load the model that it belongs to."),
-        None => Ok(()),
-    }
 }

@@ -119,9 +119,7 @@ impl Step {
     /// The generation's last step.
     pub fn of(step: session::Step, generation: &Generation) -> Step {
         match step {
-            session::Step::Prefill { done, total } => {
-                Step::Progress(Progress::prefill(done, total))
-            }
+            session::Step::Prefill { done, total } => Step::Progress(Progress::prefill(done, total)),
             session::Step::Token { text, tokens } => Step::Chunk(Chunk { text, tokens, ..Default::default() }),
             session::Step::End { reason, text, tokens } => Step::Chunk(Chunk {
                 text,
@@ -155,9 +153,7 @@ pub enum ChatStep {
 impl From<Event> for ChatStep {
     fn from(event: Event) -> Self {
         match event {
-            Event::Progress { done, total } => {
-                ChatStep::Progress(Progress::prefill(done, total))
-            }
+            Event::Progress { done, total } => ChatStep::Progress(Progress::prefill(done, total)),
             Event::Chunk(chunk) => ChatStep::Chunk(chunk),
             Event::Completion(completion) => ChatStep::Completion(completion),
             Event::Text(completion) => ChatStep::Text(completion),
