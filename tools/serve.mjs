@@ -20,12 +20,15 @@ export const ISOLATED = { "cross-origin-opener-policy": "same-origin", "cross-or
 export function sendFile(request, response, path) {
   const stat = statSync(path, { throwIfNoEntry: false });
   if (!stat?.isFile()) return void response.writeHead(404, { "content-type": "text/plain" }).end("not found");
+  const etag = `"${stat.size}-${stat.mtimeMs}"`;
   const headers = {
+    etag,
     "content-type": TYPES[extname(path)] ?? "application/octet-stream",
     "accept-ranges": "bytes",
     "cache-control": "no-cache",
   };
-  const range = /^bytes=(\d+)-(\d*)$/.exec(request.headers.range ?? "");
+  const isSame = [undefined, etag].includes(request.headers["if-range"]);
+  const range = isSame ? /^bytes=(\d+)-(\d*)$/.exec(request.headers.range ?? "") : undefined;
   const from = range ? Number(range[1]) : 0;
   const to = range?.[2] ? Math.min(Number(range[2]), stat.size - 1) : stat.size - 1;
   if (range && from > to) return void response.writeHead(416, { "content-range": `bytes */${stat.size}` }).end();

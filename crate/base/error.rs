@@ -45,6 +45,8 @@ codes! {
     BadHeader = "bad_header", "Download the file again; if that does not help, convert the model again.";
     /// A metadata key is missing, of the wrong type or out of range.
     BadMetadata = "bad_metadata", "Convert the model again, or take another file of it.";
+    /// The file is GGUF, but no model of its own: an adapter (LoRA), an importance matrix, a projector of images.
+    NotAModel = "not_a_model", "Load the model that the file belongs to.";
     /// The model's architecture is not built.
     UnsupportedArchitecture = "unsupported_architecture", "Take a model of one of the architectures that the message lists.";
     /// A tensor has a type that is not read.
@@ -83,11 +85,23 @@ codes! {
     Network = "network", "Check the address and the connection; a server elsewhere must allow other sites to read the file (CORS).";
     /// The server answered with an HTTP error.
     Http = "http", "Check the address; a gated model needs an Authorization header.";
+    /// The browser is not connected to any network.
+    Offline = "offline", "Connect, or load with cache \"only\" what is in the store.";
+    /// The file's bytes are not those that its SHA-256 promises, or have changed since they were stored.
+    Checksum = "checksum", "Load the model again; if that does not help, check the sha256 that was given.";
+    /// The model is not in the store, or only a part of it is, and `cache: "only"` forbids the network.
+    NotStored = "not_stored", "Load it once with cache \"auto\" and a network, or give the file to store.import.";
+    /// The browser's store cannot be used, or is full. A load goes on without it, and tells of it in a warning.
+    Storage = "storage", "Open the page over https, in a window that is not private; free space with store.delete.";
     /// A file or stream could not be read.
     Io = "io", "Check that the file is still there, and pick it again.";
     /// Sotto's worker did not start, or its wasm file: it is not where it should be, or not allowed to run, or there are
     /// no workers here.
     NotStarted = "not_started", "Load models in a browser; serve worker.js and the wasm files beside index.js, or pass workerUrl and wasmUrl, and let the page's policy allow both.";
+    /// The page's policy keeps the worker from starting: a header that worker.js lacks, or a directive that forbids it.
+    Blocked = "blocked", "Serve worker.js with the header, or allow it by the directive, that the message names.";
+    /// A service worker cannot start the worker that a model lives in.
+    ServiceWorker = "service_worker", "Load the model in a page, an offscreen document or a worker of your own.";
     /// A bug of Sotto, or a worker that ended before its time.
     Internal = "internal", "Load the model again; the message says what else may help. If it looks like a bug, please report it.";
 }

@@ -15,14 +15,41 @@ use crate::run::session::{FinishReason, Generation, Timings};
 
 /// How far a load or a prompt is.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct Progress {
-    /// `download`: bytes of the file; `prepare`: the engine starts; `ready`: the last event; `prefill`: prompt tokens.
+    /// What is under way. A load goes through `connect`, `download`, `upload` and `prepare`, and ends with `ready`; `verify`
+    /// is the store's own, and `prefill` a reply's.
     pub phase: Phase,
-    /// How much is done.
+    /// How much is done: bytes of the file, or prompt tokens.
     pub loaded: u64,
     /// Unknown until the file's header has been read if the server sends no length.
     #[schemars(extend("tsType" = "number | undefined"), required)]
     pub total: Option<u64>,
+    /// The name of the file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("tsType" = "string"))]
+    pub file: Option<String>,
+    /// Bytes in a second, lately.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("tsType" = "number"))]
+    pub bytes_per_second: Option<f64>,
+    /// Seconds until the phase is over, at this speed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("tsType" = "number"))]
+    pub seconds_left: Option<f64>,
+    /// Whether the weights come from the browser's store instead of the network.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("tsType" = "boolean"))]
+    pub from_cache: Option<bool>,
+}
+
+impl Progress {
+    /// Of a prompt's tokens.
+    fn prefill(done: usize, total: usize) -> Progress {
+        let (loaded, total) = (done as u64, Some(total as u64));
+        let phase = Phase::Prefill;
+        Progress { phase, loaded, total, file: None, bytes_per_second: None, seconds_left: None, from_cache: None }
+    }
 }
 
 /// What is under way.
@@ -30,8 +57,14 @@ pub struct Progress {
 #[serde(rename_all = "lowercase")]
 #[schemars(inline)]
 pub enum Phase {
-    /// Bytes of the file arrive.
+    /// The file is looked for: in the store, on its server.
+    Connect,
+    /// Bytes of the file arrive from the network.
     Download,
+    /// Bytes in the store are compared with their hashes.
+    Verify,
+    /// Bytes that are there go to the device.
+    Upload,
     /// The engine starts.
     Prepare,
     /// The last event.
@@ -86,9 +119,7 @@ impl Step {
     /// The generation's last step.
     pub fn of(step: session::Step, generation: &Generation) -> Step {
         match step {
-            session::Step::Prefill { done, total } => {
-                Step::Progress(Progress { phase: Phase::Prefill, loaded: done as u64, total: Some(total as u64) })
-            }
+            session::Step::Prefill { done, total } => Step::Progress(Progress::prefill(done, total)),
             session::Step::Token { text, tokens } => Step::Chunk(Chunk { text, tokens, ..Default::default() }),
             session::Step::End { reason, text, tokens } => Step::Chunk(Chunk {
                 text,
@@ -122,9 +153,7 @@ pub enum ChatStep {
 impl From<Event> for ChatStep {
     fn from(event: Event) -> Self {
         match event {
-            Event::Progress { done, total } => {
-                ChatStep::Progress(Progress { phase: Phase::Prefill, loaded: done as u64, total: Some(total as u64) })
-            }
+            Event::Progress { done, total } => ChatStep::Progress(Progress::prefill(done, total)),
             Event::Chunk(chunk) => ChatStep::Chunk(chunk),
             Event::Completion(completion) => ChatStep::Completion(completion),
             Event::Text(completion) => ChatStep::Text(completion),

@@ -51,6 +51,8 @@ pub const FILES: &[Bad] = &[
     bad("bad-dimensions",         &["bad_header"],                   Model(|f| f.tensors[0].shape = vec![64, 1, 1, 1, 1])),
     bad("bad-tensor-type",        &["unsupported_tensor_type"],      Model(|f| f.tensors[0].kind_id = 99)),
     bad("bad-architecture",       &["unsupported_architecture"],     Model(|f| f.set("general.architecture", text("mamba9")))),
+    bad("bad-adapter",            &["not_a_model"],                  Model(|f| f.set("general.type", text("adapter")))),
+    bad("bad-imatrix",            &["not_a_model"],                  Model(|f| f.set("general.type", text("imatrix")))),
     bad("bad-no-architecture",    &["bad_metadata"],                 Model(|f| f.remove("general.architecture"))),
     bad("bad-architecture-type",  &["bad_metadata"],                 Model(|f| f.set("general.architecture", Value::U32(7)))),
     bad("bad-no-layers-key",      &["bad_metadata"],                 Model(|f| f.remove("llama.block_count"))),

@@ -97,15 +97,15 @@ test("a source of another realm is taken", () => {
   for (const made of ["new ArrayBuffer(8)", "new Uint8Array(8)", "new DataView(new ArrayBuffer(8))"]) {
     const source = runInNewContext(made);
     expect(source instanceof ArrayBuffer || source instanceof Uint8Array).toBe(false);
-    expect(describe(source, undefined, signal)).toMatchObject({ kind: "port", total: 8 });
+    expect(describe(source, {}, signal)).toMatchObject({ kind: "port", total: 8 });
   }
   class File extends Blob {
     get [Symbol.toStringTag]() {
       return "File";
     }
   }
-  expect(describe(new File(), undefined, signal).kind).toBe("blob");
-  expect(() => describe(5 as never, undefined, signal)).toThrow("this is none of them");
+  expect(describe(new File(), {}, signal).kind).toBe("blob");
+  expect(() => describe(5 as never, {}, signal)).toThrow("this is none of them");
 });
 
 test("no argument of a wrong kind reaches the engine, and the model lives on", async () => {
@@ -240,7 +240,7 @@ test("what throws when it is read is refused, typed, wherever it is given", asyn
       () => readOptions("load", { headers: given }),
       () => readOptions("score", { signal: given }),
       () => readOptions("generate", { stop: given }),
-      () => describe(given, undefined, new AbortController().signal),
+      () => describe(given, {}, new AbortController().signal),
     ];
     for (const call of calls) {
       try {
@@ -276,12 +276,12 @@ test("a source that is none is refused, typed, whatever it looks like", () => {
   const detached = new ArrayBuffer(8);
   const views = [detached, new Uint8Array(detached), new DataView(detached)];
   structuredClone(detached, { transfer: [detached] });
-  for (const view of views) expect(() => describe(view, undefined, signal)).toThrow("transferred away before");
+  for (const view of views) expect(() => describe(view, {}, signal)).toThrow("transferred away before");
   const prototypes = [Blob, URL, ReadableStream, ArrayBuffer].map(({ prototype }) => Object.create(prototype));
   const proxies = [new URL("http://x/y"), new ArrayBuffer(8)].map((source) => new Proxy(source, {}));
   for (const none of [...prototypes, ...proxies]) {
-    expect(() => describe(none, undefined, signal)).toThrow(/this is none of them|cannot be read/);
-    expect(() => describe(none, undefined, signal)).toThrow(SottoError);
+    expect(() => describe(none, {}, signal)).toThrow(/this is none of them|cannot be read/);
+    expect(() => describe(none, {}, signal)).toThrow(SottoError);
   }
 });
 
@@ -291,11 +291,10 @@ test("an address says what it is of, and is no page's own", () => {
     '"http://" is not a URL; give the full address of sotto_bg.wasm.',
   );
   expect(() => absolute(Object.create(URL.prototype), "worker.js")).toThrow("The address of worker.js cannot be read");
-  expect(() => describe("http://user:pw@x/y.gguf", undefined, signal)).toThrow("pass it in headers");
+  expect(() => describe("http://user:pw@x/y.gguf", {}, signal)).toThrow("pass it in headers");
   Object.assign(globalThis, { location: { href: "http://127.0.0.1/page" } });
   try {
-    for (const own of ["", " ", "#x"])
-      expect(() => describe(own, undefined, signal)).toThrow("is the page's own address");
+    for (const own of ["", " ", "#x"]) expect(() => describe(own, {}, signal)).toThrow("is the page's own address");
     expect(absolute("a.gguf")).toBe("http://127.0.0.1/a.gguf");
   } finally {
     Object.assign(globalThis, { location: undefined });

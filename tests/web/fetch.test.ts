@@ -1,7 +1,7 @@
 import { createServer, type RequestListener, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterEach, expect, test } from "vitest";
-import { MAX_CHUNK, chunks, open } from "../../www/worker/fetch.js";
+import { MAX_CHUNK, open } from "../../www/worker/fetch.js";
 import { pump } from "../../www/wire/pump.js";
 import type { SourceData } from "../../www/wire/protocol.js";
 import { codeOf } from "./harness.js";
@@ -23,11 +23,11 @@ const never = new AbortController().signal;
 async function read(
   source: SourceData,
   signal = never,
-  stallMs?: number,
+  stallMs = 60_000,
 ): Promise<{ total: number | undefined; sizes: number[]; bytes: Uint8Array }> {
-  const opened = await open(source, signal);
+  const opened = await open(source, signal, { patience: { tries: 2, waitMs: 1, stallMs } });
   const parts: Uint8Array[] = [];
-  for await (const chunk of chunks(opened, signal, stallMs)) parts.push(chunk.slice());
+  for await (const chunk of opened.chunks) parts.push(chunk.slice());
   return { total: opened.total, sizes: parts.map((part) => part.length), bytes: new Uint8Array(Buffer.concat(parts)) };
 }
 
@@ -170,7 +170,7 @@ test("a stream comes through the port; leaving early cancels it", async () => {
     });
   const opened = await open({ kind: "port", port: pump(endless()) }, never);
   let count = 0;
-  for await (const chunk of chunks(opened, never)) {
+  for await (const chunk of opened.chunks) {
     expect(chunk).toEqual(numbers(1000));
     if (++count === 3) break;
   }
@@ -193,8 +193,8 @@ test("a stream that stalls is cancelled when the worker leaves it, or when the p
     });
     const page = new AbortController();
     const worker = new AbortController();
-    const opened = await open({ kind: "port", port: pump(stalled, page.signal) }, never);
-    const reading = codeOf(drain(chunks(opened, worker.signal)));
+    const opened = await open({ kind: "port", port: pump(stalled, page.signal) }, worker.signal);
+    const reading = codeOf(drain(opened.chunks));
     await new Promise((resolve) => setTimeout(resolve, 20));
     (who === "worker" ? worker : page).abort();
     await over;
@@ -222,7 +222,7 @@ test("bytes that their owner transfers away meanwhile are missed", async () => {
   const data = numbers(9 << 20);
   const opened = await open({ kind: "port", port: pump(data) }, never);
   const reading = (async () => {
-    for await (const _ of chunks(opened, never)) structuredClone(data.buffer, { transfer: [data.buffer] });
+    for await (const _ of opened.chunks) structuredClone(data.buffer, { transfer: [data.buffer] });
   })();
   await expect(reading).rejects.toMatchObject({ code: "bad_option", message: expect.stringContaining("transferred") });
 });

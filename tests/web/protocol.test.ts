@@ -34,9 +34,10 @@ test("a load reports bytes, phases and a last event", async () => {
   const events: Progress[] = [];
   model = await loadFake(undefined, { onProgress: (event) => events.push(event) });
   expect(model.info.architecture).toBe("llama");
-  expect(events[0]).toEqual({ phase: "download", loaded: 0, total: 64 });
+  const facts = { file: "the file", fromCache: false };
+  expect(events[0]).toEqual({ phase: "upload", loaded: 0, total: 64, ...facts });
   expect(events.map(({ phase }) => phase)).toContain("prepare");
-  expect(events.at(-1)).toEqual({ phase: "ready", loaded: 64, total: 64 });
+  expect(events.at(-1)).toEqual({ phase: "ready", loaded: 64, total: 64, ...facts });
   expect(log.pushed).toBe(64);
 });
 

@@ -61,7 +61,11 @@ async function inPage({ action, args }) {
       await globalThis.model?.dispose();
       const warnings = [];
       const started = performance.now();
-      globalThis.model = await load(source, { ...options, onWarning: ({ message }) => warnings.push(message) });
+      globalThis.model = await load(source, {
+        cache: "none",
+        ...options,
+        onWarning: ({ message }) => warnings.push(message),
+      });
       return { value: { info: globalThis.model.info, loadMs: performance.now() - started, warnings } };
     }
     if (action === "loadText") {

@@ -4,7 +4,7 @@
 export async function measure({ modelUrl, context, promptTokens, genTokens, warmupTokens, backend, threads }) {
   const { load } = await import("/dist/index.js");
   const started = performance.now();
-  const model = await load(modelUrl, { contextLength: context, backend, ...(threads && { threads }) });
+  const model = await load(modelUrl, { contextLength: context, backend, cache: "none", ...(threads && { threads }) });
   const loadMs = performance.now() - started;
   if (warmupTokens > 0) await model.bench({ promptTokens: warmupTokens, genTokens: 2, runs: 1 });
   const readyMs = performance.now() - started;

@@ -2,7 +2,7 @@
 import { asOpenAI } from "./messages/index.js";
 import { bad, check, checked, kind, plain, reading, shown } from "../wire/check.js";
 import { SottoError } from "../wire/errors.js";
-import type { Message, PageOptions } from "../wire/protocol.js";
+import type { ImportOptions, Message, PageOptions } from "../wire/protocol.js";
 import type { Options } from "../wire/generated.js";
 import schemas from "../wire/schema.json" with { type: "json" };
 import type { Schema } from "../wire/check.js";
@@ -10,8 +10,11 @@ import type { Schema } from "../wire/check.js";
 /** Token ids in one call: more than any context holds. */
 const MOST_IDS = 1 << 21;
 
+/** Of all calls. */
+type Own = PageOptions & Pick<ImportOptions, "url">;
+
 /** What only the page knows, and does not send. */
-const PAGE: { [Name in keyof PageOptions]-?: { wanted: string; fits: (value: unknown) => boolean } } = {
+const PAGE: { [Name in keyof Own]-?: { wanted: string; fits: (value: unknown) => boolean } } = {
   signal: { wanted: "an AbortSignal", fits: isSignal },
   onProgress: { wanted: "a function", fits: isFunction },
   onWarning: { wanted: "a function", fits: isFunction },
@@ -20,16 +23,32 @@ const PAGE: { [Name in keyof PageOptions]-?: { wanted: string; fits: (value: unk
     fits: (value) =>
       kind(value) === "object" && Object.values(value as object).every((text) => typeof text === "string"),
   },
+  cache: oneOf("auto", "only", "none"),
+  sha256: {
+    wanted: "the SHA-256 of the file: 64 digits from 0 to f",
+    fits: (value) => typeof value === "string" && /^[0-9a-f]{64}$/i.test(value),
+  },
+  hub: { wanted: "an object of an endpoint, which is a URL, and a token", fits: isHub },
+  url: { wanted: "a URL", fits: isUrl },
   workerUrl: { wanted: "a URL", fits: isUrl },
   wasmUrl: { wanted: "a URL", fits: isUrl },
   errors: oneOf("sotto", "openai"),
   onAbort: oneOf("throw", "result"),
 };
 
+/** Those that are more than a value, copied. */
+const READ: { [Name in keyof Own]?: (value: unknown) => unknown } = {
+  headers: readHeaders,
+  signal: (value) => readSignal(value as AbortSignal),
+  hub: (value) => plain("hub", value),
+};
+
 /** Which of them each call takes. */
 const TAKES = {
-  load: ["signal", "onProgress", "onWarning", "headers", "workerUrl", "wasmUrl"],
-  loadText: ["signal", "headers", "workerUrl", "wasmUrl"],
+  load: ["signal", "onProgress", "onWarning", "headers", "cache", "sha256", "hub", "workerUrl", "wasmUrl"],
+  loadText: ["signal", "headers", "cache", "hub", "workerUrl", "wasmUrl"],
+  store: ["signal", "onProgress", "workerUrl"],
+  "store.import": ["signal", "onProgress", "workerUrl", "sha256", "url"],
   generate: ["signal", "onProgress", "onAbort"],
   tokenize: [],
   detokenize: [],
@@ -38,12 +57,12 @@ const TAKES = {
   renderChat: [],
   "chat.completions.create": ["signal", "onProgress", "errors", "onAbort"],
   "completions.create": ["signal", "onProgress", "errors", "onAbort"],
-} as const satisfies Record<keyof Options | "loadText" | "score", readonly (keyof PageOptions)[]>;
+} as const satisfies Record<keyof Options | "loadText" | "score" | "store" | "store.import", readonly (keyof Own)[]>;
 
 type Call = keyof typeof TAKES;
 type WireOptions<C extends Call> = C extends keyof Options ? Options[C] : Record<string, never>;
 
-type PageOf<C extends Call> = Pick<PageOptions, (typeof TAKES)[C][number]>;
+type PageOf<C extends Call> = Pick<Own, (typeof TAKES)[C][number]>;
 
 /** The options of a call: those that are sent, and those that stay in the page. Throws `bad_option`. */
 export function readOptions<C extends Call>(call: C, options: unknown): { wire: WireOptions<C>; page: PageOf<C> } {
@@ -51,17 +70,18 @@ export function readOptions<C extends Call>(call: C, options: unknown): { wire: 
 }
 
 function readEach<C extends Call>(call: C, options: unknown): { wire: WireOptions<C>; page: PageOf<C> } {
-  const takes: readonly (keyof PageOptions)[] = TAKES[call];
+  const takes: readonly (keyof Own)[] = TAKES[call];
   const schema = (schemas as Partial<Record<Call, unknown>>)[call] as Schema | undefined;
   const wire = checked(call, schema ?? {}, options, takes);
   const page: Record<string, unknown> = {};
   for (const name of takes) {
-    const value = (options as PageOptions | undefined)?.[name];
+    const value = (options as Own | undefined)?.[name];
     if (value === undefined || value === null) continue;
     const { wanted, fits } = PAGE[name];
     if (!fits(value))
       throw bad(`${name} is ${shown(value)}`, kind(value) === "AbortSignal" ? "the signal itself" : wanted);
-    page[name] = name === "headers" ? readHeaders(value) : name === "signal" ? readSignal(value as AbortSignal) : value;
+    const copy = READ[name];
+    page[name] = copy ? copy(value) : value;
   }
   refuseHalves(wire.stop);
   return { wire: wire as WireOptions<C>, page: page as PageOf<C> };
@@ -151,6 +171,13 @@ function isSignal(value: unknown): boolean {
   } catch {
     return false;
   }
+}
+
+function isHub(value: unknown): boolean {
+  if (kind(value) !== "object") return false;
+  const { endpoint, token } = value as Record<string, unknown>;
+  const isText = (given: unknown) => given === undefined || typeof given === "string";
+  return isText(token) && isText(endpoint) && (endpoint === undefined || URL.canParse(endpoint as string));
 }
 
 function oneOf(...names: string[]) {

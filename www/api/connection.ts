@@ -52,11 +52,11 @@ export class Connection {
     worker.onerror = (event) => {
       event.preventDefault?.();
       const words = event.message ? ` (${event.message})` : "";
-      this.#close(
-        this.#late === undefined
-          ? new SottoError("internal", `The worker stopped${words}; load the model again.`)
-          : notStarted(`did not start${words}`),
-      );
+      if (this.#late === undefined)
+        return this.#close(new SottoError("internal", `The worker stopped${words}; load the model again.`));
+      const said = () => notStarted(`did not start${words}`);
+      if (workers.explain) void workers.explain().then((found) => this.#close(found ?? said()));
+      else this.#close(said());
     };
     this.#send({ type: "start", ...(wasmUrl && { wasmUrl }), ...(lock && { lock }) });
   }

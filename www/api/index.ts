@@ -8,15 +8,17 @@
  * Importing this module touches nothing of the browser, so it is safe on a server too.
  */
 import { readOptions } from "./arguments.js";
+import { requireWorkers } from "./causes.js";
 import { connect, type Model } from "./model.js";
 import { absolute, describe } from "./source.js";
 import { startWorker } from "./start.js";
 import { connectText, type ModelText } from "./text.js";
 import { reading } from "../wire/check.js";
-import { SottoError, aborted } from "../wire/errors.js";
+import { aborted } from "../wire/errors.js";
 import type { LoadOptions, Source, TextOptions } from "../wire/protocol.js";
 
 export type { Model } from "./model.js";
+export { store } from "./store.js";
 export type { ModelText } from "./text.js";
 export type {
   Chat,
@@ -34,6 +36,7 @@ export type { NewMessage, RunTools, RunToolsOptions, ToolsReply, ToolsStep } fro
 export type { AnyTool, Called, RunnableFunction, RunnableTool, ToolContext } from "./runnable.js";
 export { OpenAIError } from "./openai-error.js";
 export type * from "../wire/openai.js";
+export type { Hub } from "../wire/hub.js";
 export type { ForeignMessage } from "../wire/foreign.js";
 export { ERROR_CODES, SottoError, type ErrorCode } from "../wire/errors.js";
 export type {
@@ -41,6 +44,7 @@ export type {
   AnyMessage,
   BenchOptions,
   BenchResult,
+  Caching,
   ChatCompletion,
   ChatCompletionChunk,
   ChatRequest,
@@ -51,6 +55,7 @@ export type {
   ContextUsage,
   DetokenizeOptions,
   GenerateOptions,
+  ImportOptions,
   LoadOptions,
   Memory,
   Message,
@@ -63,23 +68,27 @@ export type {
   SottoOptions,
   SottoSampling,
   Source,
+  StoredFile,
+  StoreEstimate,
+  StoreOptions,
   TextOptions,
   Timings,
   TokenizeOptions,
+  Verified,
   Warning,
 } from "../wire/protocol.js";
 
 /** Loads a GGUF model in a worker of its own. Rejects with a `SottoError`. */
 export async function load(source: Source, options?: LoadOptions): Promise<Model> {
   const { wire, page } = readOptions("load", options);
-  const { signal, headers, wasmUrl } = page;
+  const { signal, wasmUrl } = page;
   if (signal?.aborted) throw aborted("Loading the model", signal);
   requireWorkers();
   const workerUrl = page.workerUrl && absolute(page.workerUrl, "worker.js");
   const failed = new AbortController();
-  const data = describe(source, headers, failed.signal);
+  const data = describe(source, page, failed.signal);
   const place = { ...page, ...(wasmUrl && { wasmUrl: absolute(wasmUrl, "sotto_bg.wasm") }) };
-  const model = connect(() => startWorker(workerUrl), data, wire, place);
+  const model = connect(() => startWorker(workerUrl), data, wire, { ...place, ...(workerUrl && { workerUrl }) });
   model.catch(() => failed.abort());
   return model;
 }
@@ -90,22 +99,20 @@ export async function load(source: Source, options?: LoadOptions): Promise<Model
  */
 export async function loadText(source: Source | { template: string }, options?: TextOptions): Promise<ModelText> {
   const { page } = readOptions("loadText", options);
-  const { signal, headers, wasmUrl } = page;
+  const { signal, wasmUrl } = page;
   if (signal?.aborted) throw aborted("Reading the model", signal);
   requireWorkers();
   const workerUrl = page.workerUrl && absolute(page.workerUrl, "worker.js");
   const failed = new AbortController();
   const template = reading("The source", () => (source as { template?: unknown } | null | undefined)?.template);
   const data =
-    typeof template === "string" ? { template } : { source: describe(source as Source, headers, failed.signal) };
-  const place = { signal, ...(wasmUrl && { wasmUrl: absolute(wasmUrl, "sotto_bg.wasm") }) };
+    typeof template === "string" ? { template } : { source: describe(source as Source, page, failed.signal) };
+  const place = {
+    signal,
+    ...(workerUrl && { workerUrl }),
+    ...(wasmUrl && { wasmUrl: absolute(wasmUrl, "sotto_bg.wasm") }),
+  };
   const text = connectText(() => startWorker(workerUrl), data, place);
   text.catch(() => failed.abort());
   return text;
-}
-
-function requireWorkers(): void {
-  if (typeof Worker === "undefined") {
-    throw new SottoError("not_started", "There are no web workers here; load models in a browser, not on a server.");
-  }
 }

@@ -5,7 +5,8 @@ import { Connection } from "./connection.js";
 import { Loaded } from "./loaded.js";
 import { transferred } from "./source.js";
 import { type RunTools, type RunToolsOptions, type ToolsReply, runTools } from "./tools.js";
-import { type Endpoint, Workers } from "./workers.js";
+import { whyNotStarted } from "./causes.js";
+import { type Endpoint, START_MS, Workers } from "./workers.js";
 import { SottoError } from "../wire/errors.js";
 import type {
   AnyMessage,
@@ -26,9 +27,12 @@ export async function connect(
   start: () => Endpoint,
   source: SourceData,
   options: Calls["load"]["args"]["options"],
-  { signal, onProgress, onWarning, wasmUrl }: PageOptions = {},
+  { signal, onProgress, onWarning, workerUrl, wasmUrl }: PageOptions = {},
 ): Promise<Model> {
-  const connection = new Connection(new Workers(start), wasmUrl?.toString());
+  const connection = new Connection(
+    new Workers(start, START_MS, () => whyNotStarted(workerUrl?.toString())),
+    wasmUrl?.toString(),
+  );
   try {
     const info = await connection.call(
       "load",

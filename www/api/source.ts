@@ -1,13 +1,17 @@
 /** Where a model comes from, in the form that can be sent to the worker. */
 import { kind, reading, shown } from "../wire/check.js";
 import { SottoError, isOurs } from "../wire/errors.js";
-import type { Source, SourceData } from "../wire/protocol.js";
+import { isHubFile, ofPage, readHubFile } from "../wire/hub.js";
+import type { PageOptions, Source, SourceData } from "../wire/protocol.js";
 import { pump } from "../wire/pump.js";
 
-/** `headers` go with the request for a URL; a stream is cancelled when the load has `failed`. */
-export function describe(source: Source, headers: Record<string, string> | undefined, failed: AbortSignal): SourceData {
+/** What goes with a source. */
+type With = Pick<PageOptions, "headers" | "cache" | "hub" | "sha256">;
+
+/** What `options` say of the source goes with it; a stream is cancelled when the load has `failed`. */
+export function describe(source: Source, options: With, failed: AbortSignal): SourceData {
   try {
-    return described(source, headers, failed);
+    return described(source, options, failed);
   } catch (cause) {
     if (isOurs(cause)) throw cause;
     // Proxies and objects made of a class's prototype have its tag, but are none of it.
@@ -17,28 +21,36 @@ export function describe(source: Source, headers: Record<string, string> | undef
 
 const NONE = "A model is loaded from a URL, a File or Blob, a ReadableStream, or bytes; this is none of them";
 
-function described(source: Source, headers: Record<string, string> | undefined, failed: AbortSignal): SourceData {
+function described(source: Source, { headers, cache, hub, sha256 }: With, failed: AbortSignal): SourceData {
+  const promised = sha256 === undefined ? {} : { sha256: sha256.toLowerCase() };
   // By its tag: what another realm made, such as an iframe, is an instance of that realm's classes.
   const tag = kind(source);
   switch (tag) {
     case "string":
     case "URL":
-      return { kind: "url", url: absolute(source as string | URL), ...(headers && { headers }) };
+      return {
+        kind: "url",
+        url: located(source as string | URL, hub?.endpoint),
+        ...promised,
+        ...(headers && { headers }),
+        ...(cache && { cache }),
+        ...(hub && { hub }),
+      };
     case "Blob":
     case "File":
       // What is none throws here, as below.
       void (source as Blob).size;
-      return { kind: "blob", blob: source as Blob };
+      return { kind: "blob", blob: source as Blob, ...promised };
     case "ReadableStream":
       void (source as ReadableStream).locked;
-      return { kind: "port", port: pump(source as ReadableStream<Uint8Array>, failed) };
+      return { kind: "port", port: pump(source as ReadableStream<Uint8Array>, failed), ...promised };
     case "ArrayBuffer":
     case "SharedArrayBuffer":
       void (source as ArrayBuffer).byteLength;
-      return bytes(() => new Uint8Array(source as ArrayBuffer));
+      return { ...bytes(() => new Uint8Array(source as ArrayBuffer)), ...promised };
   }
   if (ArrayBuffer.isView(source))
-    return bytes(() => new Uint8Array(source.buffer, source.byteOffset, source.byteLength));
+    return { ...bytes(() => new Uint8Array(source.buffer, source.byteOffset, source.byteLength)), ...promised };
   throw new SottoError("bad_option", `${NONE}.`);
 }
 
@@ -56,6 +68,15 @@ function bytes(view: () => Uint8Array): SourceData {
     throw new SottoError("bad_option", message, { cause });
   }
   return { kind: "port", port: pump(data), total: data.length };
+}
+
+/** What the worker can find: a name on a hub and one in the store as they are, the address of a hub's page as its file's. */
+function located(source: string | URL, endpoint: string | undefined): string {
+  const given = reading("The address of a .gguf file", () => String(source));
+  if (/^store:/i.test(given)) return given;
+  if (!isHubFile(given)) return ofPage(absolute(given), endpoint);
+  readHubFile(given);
+  return given;
 }
 
 /** Relative to the page, as a worker would resolve it relative to its own script: the address of `file`. */

@@ -2,7 +2,8 @@
 import { Connection } from "./connection.js";
 import { Loaded } from "./loaded.js";
 import { transferred } from "./source.js";
-import { type Endpoint, Workers } from "./workers.js";
+import { whyNotStarted } from "./causes.js";
+import { type Endpoint, START_MS, Workers } from "./workers.js";
 import { SottoError } from "../wire/errors.js";
 import type { Calls, ModelHeader, TextOptions } from "../wire/protocol.js";
 
@@ -10,9 +11,12 @@ import type { Calls, ModelHeader, TextOptions } from "../wire/protocol.js";
 export async function connectText(
   start: () => Endpoint,
   args: Calls["loadText"]["args"],
-  { signal, wasmUrl }: TextOptions,
+  { signal, workerUrl, wasmUrl }: TextOptions,
 ): Promise<ModelText> {
-  const connection = new Connection(new Workers(start), wasmUrl?.toString());
+  const connection = new Connection(
+    new Workers(start, START_MS, () => whyNotStarted(workerUrl?.toString())),
+    wasmUrl?.toString(),
+  );
   const transfer = "source" in args ? transferred(args.source) : [];
   try {
     return new ModelText(

@@ -1,4 +1,5 @@
 /** The workers of one model: the engine's, and those that it computes on as threads. */
+import type { SottoError } from "../wire/errors.js";
 import type { ToPage, ToWorker } from "../wire/protocol.js";
 
 /** What is needed of a `Worker`. */
@@ -15,13 +16,16 @@ export const START_MS = 30_000;
 export class Workers {
   readonly engine: Endpoint;
   readonly startMs: number;
+  /** Finds out why the engine's worker did not start. */
+  readonly explain: (() => Promise<SottoError | undefined>) | undefined;
   #start: () => Endpoint;
   #threads: Endpoint[] = [];
 
   /** `start` starts a worker that runs worker.js; what it throws is passed on. */
-  constructor(start: () => Endpoint, startMs = START_MS) {
+  constructor(start: () => Endpoint, startMs = START_MS, explain?: () => Promise<SottoError | undefined>) {
     this.#start = start;
     this.startMs = startMs;
+    this.explain = explain;
     this.engine = start();
   }
 

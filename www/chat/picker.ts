@@ -109,10 +109,11 @@ export class Picker {
 
   #progress({ phase, loaded, total }: Progress, elapsedMs: number): void {
     const bar = $<HTMLProgressElement>("loading-bar");
-    if (phase === "download" && total !== undefined) {
+    const moving = phase === "download" || phase === "upload";
+    if (moving && total !== undefined) {
       bar.max = total;
       bar.value = Math.min(loaded, total);
     } else bar.removeAttribute("value");
-    $("loading-text").textContent = phase === "download" ? transfer(loaded, total, elapsedMs) : "Preparing the model…";
+    $("loading-text").textContent = moving ? transfer(loaded, total, elapsedMs) : "Preparing the model…";
   }
 }

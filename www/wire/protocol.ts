@@ -1,6 +1,7 @@
 /** The types of the public API, and the messages between the page and its worker. */
 import type { ErrorCode, ErrorData } from "./errors.js";
 import type { ForeignMessage } from "./foreign.js";
+import type { Hub } from "./hub.js";
 import type * as wire from "./generated.js";
 import type { ChatMessage } from "./openai.js";
 
@@ -49,6 +50,15 @@ export interface PageOptions {
   onWarning?: (warning: Warning) => void;
   /** Extra request headers for a URL, for instance `Authorization`. */
   headers?: Record<string, string>;
+  /**
+   * Whether a model is kept in the browser's store: `auto` fetches it into the store once and loads it from there after,
+   * `only` never asks the network, `none` keeps nothing. By default `auto`.
+   */
+  cache?: Caching;
+  /** The SHA-256 of the whole file, in hex: one that has another is refused. */
+  sha256?: string;
+  /** The hub of `hf:` addresses and a token for it; by default Hugging Face's. */
+  hub?: Hub;
   /** Where `worker.js` lies, if the bundler moved it. */
   workerUrl?: string | URL;
   /** Where `sotto_bg.wasm` lies, if the bundler moved it. */
@@ -62,9 +72,59 @@ export interface PageOptions {
   onAbort?: "throw" | "result";
 }
 
+export type Caching = "auto" | "only" | "none";
+
 export interface LoadOptions extends wire.LoadOptions, Omit<PageOptions, "errors" | "onAbort"> {}
 
-export interface TextOptions extends Pick<PageOptions, "signal" | "headers" | "workerUrl" | "wasmUrl"> {}
+export interface TextOptions
+  extends Pick<PageOptions, "signal" | "headers" | "cache" | "hub" | "workerUrl" | "wasmUrl"> {}
+
+/** What calls of the store take. */
+export interface StoreOptions extends Pick<PageOptions, "signal" | "onProgress" | "workerUrl"> {}
+
+export interface ImportOptions extends StoreOptions, Pick<PageOptions, "sha256"> {
+  /** The address that the file is to be found under; by default `store:` and its name. */
+  url?: string | URL;
+}
+
+/** A file of the store. */
+export interface StoredFile {
+  id: string;
+  /** What `load` finds it by. */
+  url: string;
+  /** What else it was asked for as, such as its `hf:` address. */
+  alias?: string;
+  name: string;
+  /** Bytes of the whole file, as far as is known. */
+  size?: number;
+  /** Bytes that are there. */
+  loaded: number;
+  /** Whether all of it is there; a load fetches the rest of one that is not. */
+  whole: boolean;
+  /** Of the whole file, where it was promised or asked for. */
+  sha256?: string;
+  /** When it was begun, in milliseconds since 1970. */
+  added: number;
+}
+
+/** What `store.verify` found. */
+export interface Verified {
+  /** Whether every block that is there is as it arrived. */
+  ok: boolean;
+  /** The bytes that are not, from `start` to before `end`; the next load fetches them again. */
+  bad: { start: number; end: number }[];
+}
+
+export interface StoreEstimate {
+  /** Bytes of the models. */
+  models: number;
+  /** Bytes of all that the site keeps. */
+  usage: number;
+  /** Bytes that it may keep. */
+  quota: number;
+  /** Whether the browser promises to keep them when its disk is full. */
+  persisted: boolean;
+}
 
 export interface GenerateOptions extends wire.GenerateOptions, Pick<PageOptions, "signal" | "onProgress" | "onAbort"> {}
 
@@ -86,9 +146,15 @@ export const KEEP = "keep";
 
 /** A source as it travels: a stream or bytes come through a port (see pump.ts). */
 export type SourceData =
-  | { kind: "url"; url: string; headers?: Record<string, string> }
-  | { kind: "blob"; blob: Blob }
-  | { kind: "port"; port: MessagePort; total?: number };
+  | { kind: "url"; url: string; headers?: Record<string, string>; cache?: Caching; hub?: Hub; sha256?: string }
+  | { kind: "blob"; blob: Blob; sha256?: string }
+  | { kind: "port"; port: MessagePort; total?: number; sha256?: string };
+
+/** What is asked of the store; `which` is an id or an address. */
+export type StoreAsk =
+  | { what: "list" | "estimate" }
+  | { what: "delete" | "verify" | "export"; which: string }
+  | { what: "import"; blob: Blob; name: string; url: string; sha256?: string };
 
 /** What the page may ask; each gets one `done` or `failed`, with `event`s before it. */
 export interface Calls {
@@ -99,6 +165,7 @@ export interface Calls {
   };
   /** Tokenizer, template and header alone. */
   loadText: { args: { source: SourceData } | { template: string }; event: never; result: wire.ModelHeader };
+  store: { args: StoreAsk; event: { progress: wire.Progress }; result: unknown };
   generate: {
     args: { prompt: string | Message[]; options: wire.GenerateOptions };
     event: wire.Step;

@@ -22,6 +22,12 @@ export function requireWebgpu(): void {
   throw new SottoError("no_webgpu", `The model cannot run on WebGPU: ${why}.`);
 }
 
+/** Why the CPU takes WebGPU's place, where that is the page's doing: the engine does not know. */
+export function insecurePage(): string | undefined {
+  if (globalThis.isSecureContext !== false || "gpu" in navigator) return undefined;
+  return "The model runs on the CPU because WebGPU needs a secure page: open it over https or on localhost.";
+}
+
 /** What software adapters call themselves; `crate/device/gpu/adapter.rs` has the same list. */
 const SOFTWARE = /swiftshader|llvmpipe|lavapipe|warp|basic render/i;
 

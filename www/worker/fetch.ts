@@ -1,167 +1,188 @@
-/** Where a model's bytes come from: a URL or a file, as a stream of small chunks. Runs in the worker. */
-import { SottoError, aborted } from "../wire/errors.js";
+/** Where a model's bytes come from: the store, a server or a file, as a stream of small chunks. Runs in the worker. */
+import { openFolder } from "../store/folder.js";
+import { Hasher } from "../store/hash.js";
+import { SottoError, aborted, said } from "../wire/errors.js";
+import { HUB, isHubFile } from "../wire/hub.js";
 import type { SourceData } from "../wire/protocol.js";
 import { portStream } from "../wire/pump.js";
+import { type Found, findOnHub } from "./hub.js";
+import { PATIENCE, ask, checkFirstBytes, part } from "./remote.js";
+import { type Feed, type Tell, openStored, wrongHash } from "./stored.js";
 
 /** No chunk is larger: the engine copies each into wasm memory. */
 export const MAX_CHUNK = 4 << 20;
-/** A server that sends nothing for so long counts as gone. */
-const STALL_MS = 60_000;
 
-export interface Opened {
-  /** How errors call it. */
-  name: string;
-  /** Bytes, as far as the source says. */
-  total: number | undefined;
-  stream: ReadableStream<Uint8Array>;
-  /** The code of an error while reading. */
-  code: "network" | "io";
+type UrlSource = Extract<SourceData, { kind: "url" }>;
+
+/** What a load is told of its source. */
+export const SILENT: Tell = { progress: () => {}, warn: () => {} };
+
+export interface Opening {
+  tell?: Tell;
+  /** Whether it may be fetched into the store; what is there already is read from it in any case. */
+  keep?: boolean;
+  patience?: typeof PATIENCE;
+  openStore?: typeof openFolder;
 }
 
-const HTTP_ADVICE: Record<number, string> = {
-  401: "it needs a login: pass an Authorization header",
-  403: "it does not allow this access: a gated model needs an Authorization header",
-  404: "there is no such file: check the address",
-  410: "the file was removed: look for its new address",
-  416: "it refused the byte range: the file may have changed, load it again",
-  429: "it got too many requests: try again later",
-};
-
-/** Opens a source; a URL's errors (`network`, `http`, `not_gguf` for a web page) come from here. */
-export async function open(source: SourceData, signal: AbortSignal): Promise<Opened> {
+/** Opens a source; a URL's errors (`network`, `http`, `not_gguf` for a web page, …) come from here, and while it is read. */
+export async function open(source: SourceData, signal: AbortSignal, opening: Opening = {}): Promise<Feed> {
   switch (source.kind) {
     case "blob": {
       const name = source.blob instanceof File ? source.blob.name : "the file";
-      return { name, total: source.blob.size, stream: source.blob.stream(), code: "io" };
+      return plain(name, source.blob.size, read(source.blob.stream(), name, source.blob.size, signal), source.sha256);
     }
-    case "port":
-      return { name: "the stream", total: source.total, stream: portStream(source.port), code: "io" };
+    case "port": {
+      const { total, sha256 } = source;
+      const stream = read(portStream(source.port), "the stream", total, signal);
+      return { ...plain("the stream", total, stream, sha256), arriving: () => total === undefined };
+    }
     case "url":
-      return openUrl(source.url, source.headers, signal);
+      return openUrl(source, signal, opening);
   }
 }
 
-async function openUrl(url: string, headers: Record<string, string> | undefined, signal: AbortSignal): Promise<Opened> {
-  const timeout = new AbortController();
-  const timer = setTimeout(() => timeout.abort(), STALL_MS);
-  let response: Response;
+async function openUrl(source: UrlSource, signal: AbortSignal, opening: Opening): Promise<Feed> {
+  const { tell = SILENT, keep = true, patience = PATIENCE } = opening;
+  const { url, cache = "auto" } = source;
+  tell.progress("connect", 0, undefined);
+  const offline = cache === "only";
+  const found = isHubFile(url) ? await onHub(source, offline, signal) : { target: aim(source) };
+  const name = nameOf(found.target?.url ?? url);
+  const sha256 = source.sha256 ?? found.target?.sha256;
+  if (cache !== "none" && /^(https?|hf|store):/i.test(url)) {
+    const folder = await (opening.openStore ?? openFolder)().catch((cause) => {
+      const message = `The browser's store cannot be used here (${said(cause)})`;
+      if (offline) throw new SottoError("not_stored", `${message}, so ${name} is not in it; load it with a network.`);
+      if (keep) tell.warn("storage", `${message}; the load goes on without it, and ${name} will be fetched each time.`);
+    });
+    // Without leave to keep it, it is looked for alone.
+    const want = {
+      source: url,
+      ...found,
+      name,
+      sha256,
+      cache: keep && !offline ? ("auto" as const) : ("only" as const),
+    };
+    const stored = folder && (await openStored(want, folder, tell, signal, patience).catch(unlessMissing));
+    if (stored) return stored;
+    function unlessMissing(error: unknown): undefined {
+      if (offline || !(error instanceof SottoError) || error.code !== "not_stored" || !found.target)
+        throw found.error ?? error;
+    }
+  }
+  if (!found.target) throw found.error ?? new SottoError("not_stored", `${name} cannot be in a store here.`);
+  const first = await ask(found.target, { start: 0 }, signal, patience);
+  const { total, validator } = first;
+  const stream = part(found.target, { start: 0, total, validator, first }, signal, patience);
+  return { ...plain(name, total, cut(stream, found.target.url), sha256), arriving: () => true };
+}
+
+/** What was found, or why the hub could not say. */
+interface OnHub {
+  target?: Found;
+  error?: unknown;
+}
+
+async function onHub({ url, headers, hub = {} }: UrlSource, offline: boolean, signal: AbortSignal): Promise<OnHub> {
+  if (offline) return {};
   try {
-    response = await fetch(url, { headers, signal: AbortSignal.any([signal, timeout.signal]) });
+    return { target: await findOnHub(url, hub, headers, signal) };
+  } catch (error) {
+    if (signal.aborted) throw aborted("Loading the model", signal);
+    if (error instanceof SottoError && error.code === "bad_option") throw error;
+    return { error };
+  }
+}
+
+/** None of an address in the store. A token is for its hub alone. */
+function aim({ url, headers, hub = {} }: UrlSource): Found | undefined {
+  if (/^store:/i.test(url)) return undefined;
+  const isHubs = hub.token !== undefined && url.startsWith(`${new URL(hub.endpoint ?? HUB).origin}/`);
+  return { url, headers: isHubs ? { Authorization: `Bearer ${hub.token}`, ...headers } : headers };
+}
+
+/** A file's name at the end of its address. */
+export function nameOf(url: string): string {
+  if (/^(blob|data):/i.test(url)) return "the file";
+  const last = url.split(/[?#]/)[0]!.split("/").at(-1) || url;
+  try {
+    return decodeURIComponent(last);
+  } catch {
+    return last;
+  }
+}
+
+/** What is read as it comes, and kept nowhere. */
+function plain(name: string, total: number | undefined, stream: AsyncGenerator<Uint8Array>, sha256?: string): Feed {
+  const chunks = sha256 === undefined ? stream : hashed(stream, name, total, sha256);
+  return { name, total, chunks, arriving: () => false, fromCache: false, kept: sha256 !== undefined };
+}
+
+/** The same bytes; throws `checksum` before the last, if they are not what was promised. */
+async function* hashed(
+  stream: AsyncGenerator<Uint8Array>,
+  name: string,
+  total: number | undefined,
+  wanted: string,
+): AsyncGenerator<Uint8Array> {
+  const hasher = new Hasher();
+  let at = 0;
+  let found: string | undefined;
+  const end = () => {
+    found ??= hasher.end();
+    if (found !== wanted) throw wrongHash(name, found, wanted);
+  };
+  for await (const bytes of stream) {
+    hasher.update(bytes);
+    at += bytes.length;
+    if (at === total) end();
+    yield bytes;
+  }
+  end();
+}
+
+/** What a local stream brings; stops as soon as the signal fires. */
+async function* read(
+  stream: ReadableStream<Uint8Array>,
+  name: string,
+  total: number | undefined,
+  signal: AbortSignal,
+): AsyncGenerator<Uint8Array> {
+  const reader = stream.getReader();
+  let loaded = 0;
+  let onAbort!: () => void;
+  const stopped = new Promise<never>((_, reject) => (onAbort = () => reject(aborted("Loading the model", signal))));
+  stopped.catch(() => {});
+  signal.addEventListener("abort", onAbort);
+  if (signal.aborted) onAbort();
+  async function* all() {
+    for (;;) {
+      const { done, value } = await Promise.race([reader.read(), stopped]);
+      if (done) return;
+      loaded += value.length;
+      yield value;
+    }
+  }
+  try {
+    yield* cut(all(), name);
   } catch (cause) {
     if (signal.aborted) throw aborted("Loading the model", signal);
-    if (url.startsWith("blob:"))
-      throw new SottoError("bad_option", `There is nothing at ${url}; make the blob's URL anew, or load the blob.`, {
-        cause,
-      });
-    const why = timeout.signal.aborted ? `it did not answer within ${STALL_MS / 1000} seconds` : unreached(url);
-    throw new SottoError("network", `Could not fetch ${url}: ${why}.`, { cause });
+    if (cause instanceof SottoError) throw cause;
+    const bytes = total === undefined ? `${loaded} bytes` : `${loaded} of ${total} bytes`;
+    throw new SottoError("io", `Reading failed after ${bytes} of ${name}; try again.`, { cause });
   } finally {
-    clearTimeout(timer);
-  }
-  if (!response.ok) {
-    const advice =
-      HTTP_ADVICE[response.status] ??
-      (response.status >= 500 ? "it has a problem: try again later" : "check the address");
-    void response.body?.cancel();
-    throw new SottoError("http", `The server answered HTTP ${response.status} for ${url}; ${advice}.`);
-  }
-  const type = response.headers.get("content-type") ?? "";
-  if (/^\s*(text\/html|application\/xhtml)/i.test(type)) {
-    void response.body?.cancel();
-    throw webPage(url);
-  }
-  if (!response.body) throw new SottoError("http", `The server sent an empty answer for ${url}; check the address.`);
-  // A compressed answer's length counts other bytes than those that are read.
-  const length = response.headers.has("content-encoding") ? NaN : Number(response.headers.get("content-length") ?? NaN);
-  return { name: url, total: length > 0 ? length : undefined, stream: response.body, code: "network" };
-}
-
-/** What may have kept a page from an address: browsers do not tell which it was. */
-function unreached(url: string): string {
-  const { origin, protocol } = new URL(url);
-  if (protocol === "data:") return "what follows data: is not well formed";
-  if (origin === globalThis.origin) return "the network is down, or the server broke off or redirects without end";
-  return "the network is down, the address or its port is wrong, or the server does not let other sites read the file (CORS)";
-}
-
-function webPage(name: string): SottoError {
-  return new SottoError(
-    "not_gguf",
-    `${sentence(name)} is a web page, not a model; use the address of the .gguf file itself (its download link).`,
-  );
-}
-
-/** The bytes in order, in pieces of at most `MAX_CHUNK`; stops reading when left early. */
-export async function* chunks(opened: Opened, signal: AbortSignal, stallMs = STALL_MS): AsyncGenerator<Uint8Array> {
-  const reader = opened.stream.getReader();
-  let loaded = 0;
-  try {
-    for (;;) {
-      const { done, value } = await next(reader, opened, loaded, signal, stallMs);
-      if (done) return;
-      if (loaded === 0) checkFirstBytes(value, opened.name);
-      for (let at = 0; at < value.length; at += MAX_CHUNK) yield value.subarray(at, at + MAX_CHUNK);
-      loaded += value.length;
-    }
-  } finally {
+    signal.removeEventListener("abort", onAbort);
     reader.cancel().catch(() => {});
   }
 }
 
-async function next(
-  reader: ReadableStreamDefaultReader<Uint8Array>,
-  opened: Opened,
-  loaded: number,
-  signal: AbortSignal,
-  stallMs: number,
-): Promise<ReadableStreamReadResult<Uint8Array>> {
-  if (signal.aborted) throw aborted("Loading the model", signal);
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  let onAbort: (() => void) | undefined;
-  const interrupted = new Promise<never>((_, reject) => {
-    onAbort = () => reject(aborted("Loading the model", signal));
-    signal.addEventListener("abort", onAbort, { once: true });
-    if (opened.code === "network") {
-      const message = `The server of ${opened.name} sent nothing for ${stallMs / 1000} seconds after ${bytes(loaded, opened.total)}; try again.`;
-      timer = setTimeout(() => reject(new SottoError("network", message)), stallMs);
-    }
-  });
-  try {
-    return await Promise.race([reader.read(), interrupted]);
-  } catch (cause) {
-    if (signal.aborted) throw aborted("Loading the model", signal);
-    if (cause instanceof SottoError) throw cause;
-    const what = opened.code === "network" ? "The connection was cut" : "Reading failed";
-    throw new SottoError(opened.code, `${what} after ${bytes(loaded, opened.total)} of ${opened.name}; try again.`, {
-      cause,
-    });
-  } finally {
-    clearTimeout(timer);
-    signal.removeEventListener("abort", onAbort!);
-  }
-}
-
-function bytes(loaded: number, total: number | undefined): string {
-  return total === undefined ? `${loaded} bytes` : `${loaded} of ${total} bytes`;
-}
-
-/** As a sentence begins: a name that is an address stays as it is. */
-function sentence(name: string): string {
-  return name.startsWith("the ") ? `T${name.slice(1)}` : name;
-}
-
-/** What servers and version control send in place of a model; the engine checks the GGUF magic itself. */
-function checkFirstBytes(first: Uint8Array, name: string): void {
-  const text = new TextDecoder("latin1")
-    .decode(first.subarray(0, 256))
-    .replace(/^\u00ef\u00bb\u00bf/, "")
-    .trimStart()
-    .toLowerCase();
-  if (/^<(!doctype html|html|head|\?xml)/.test(text)) throw webPage(name);
-  if (text.startsWith("version https://git-lfs")) {
-    throw new SottoError(
-      "not_gguf",
-      `${sentence(name)} is a Git LFS pointer, not the model itself; use its download link.`,
-    );
+/** In pieces of at most `MAX_CHUNK`, once the first bytes are a model's as far as can be told. */
+async function* cut(stream: AsyncGenerator<Uint8Array>, name: string): AsyncGenerator<Uint8Array> {
+  let isFirst = true;
+  for await (const bytes of stream) {
+    if (isFirst) checkFirstBytes(bytes, name);
+    isFirst = false;
+    for (let at = 0; at < bytes.length; at += MAX_CHUNK) yield bytes.subarray(at, at + MAX_CHUNK);
   }
 }

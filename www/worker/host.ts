@@ -1,7 +1,7 @@
 /** The worker's side of the protocol: loads one model, then answers calls about it. */
 import type { Engine, EngineModule, Text, TextCalls, TextModule, Work } from "./engine.js";
-import { SottoError, aborted, said } from "../wire/errors.js";
-import { chunks, open } from "./fetch.js";
+import { type ErrorCode, SottoError, aborted, said } from "../wire/errors.js";
+import { open } from "./fetch.js";
 import { type Grammars, type Words, wantsGrammar } from "./grammar.js";
 import {
   type Calls,
@@ -9,20 +9,34 @@ import {
   type Method,
   type ModelHeader,
   type ModelInfo,
-  type Progress,
   type State,
   type ToPage,
   type ToWorker,
   type Warning,
 } from "../wire/protocol.js";
-import { describeAdapter, isGraphicsCard, requireWebgpu } from "./adapter.js";
+import { describeAdapter, insecurePage, isGraphicsCard, requireWebgpu } from "./adapter.js";
+import { manage } from "./manage.js";
 import { pause } from "./pause.js";
+import { Reporter } from "./progress.js";
 import { readTuning, writeTuning } from "../store/tuning.js";
 import { Queue, unlessAborted } from "./queue.js";
 
 /** Bytes given to the engine before waiting for the device to take them. */
 const DRAIN_EVERY = 16 << 20;
-const PROGRESS_EVERY_MS = 100;
+
+/** What no other device or option makes a model of: it is not kept. */
+const USELESS: ErrorCode[] = [
+  "not_gguf",
+  "unsupported_version",
+  "bad_header",
+  "bad_metadata",
+  "not_a_model",
+  "unsupported_architecture",
+  "unsupported_tensor_type",
+  "missing_tensor",
+  "bad_shape",
+  "unsupported_tokenizer",
+];
 
 interface Context<M extends Method> {
   signal: AbortSignal;
@@ -134,6 +148,8 @@ export class Host {
 
     loadText: (args, context) => this.#requests.run(() => this.#loadText(args, context), context.signal),
 
+    store: (ask, { signal, emit }) => manage(ask, signal, (progress) => emit({ progress })),
+
     generate: ({ prompt, options }, { signal, emit }) =>
       this.#drive((engine) => engine.generate(prompt, options), signal, emit),
 
@@ -200,10 +216,11 @@ export class Host {
       emit({ warning: fewThreads(wanted!, usable ?? 1) });
     const subgroups = options.subgroups !== false && described.subgroups;
     const dot = options.dot !== false && described.dot;
-    const report = throttle((progress) => emit({ progress }));
+    const insecure = backend === undefined || backend === "auto" ? insecurePage() : undefined;
+    const reporter = new Reporter((progress) => emit({ progress }));
     const warn = () => {
       const warning = loader.take_warning();
-      if (warning) emit({ warning: { code: warning.code, message: warning.message } });
+      if (warning) emit({ warning: { code: warning.code, message: insecure ?? warning.message } });
     };
     const tuning = await readTuning(described.adapter, options.precision);
     const created = Loader.create(
@@ -216,28 +233,44 @@ export class Host {
     let finishing = false;
     try {
       warn();
-      const opened = await open(source, signal);
+      const tell = {
+        progress: reporter.tell.bind(reporter),
+        warn: (code: ErrorCode, message: string) => emit({ warning: { code, message } }),
+      };
+      const feed = await open(source, signal, { tell });
+      reporter.facts = { file: feed.name, fromCache: feed.fromCache };
       let loaded = 0;
-      let total = opened.total;
+      let total = feed.total;
       let undrained = 0;
-      report({ phase: "download", loaded, total }, true);
-      for await (const chunk of chunks(opened, signal)) {
-        loader.push(chunk);
-        warn();
-        loaded += chunk.length;
-        undrained += chunk.length;
-        const whole = loader.total_bytes();
-        total = whole ?? total;
-        report({ phase: "download", loaded, total });
-        // What a server sends beyond the model, or a stream that never ends, is not waited for.
-        if (whole !== undefined && loaded >= whole) break;
-        if (undrained >= DRAIN_EVERY) {
-          await loader.drain();
-          undrained = 0;
+      const report = () => {
+        const arriving = feed.arriving();
+        reporter.tell(arriving ? "download" : "upload", (arriving && feed.loaded?.()) || loaded, total);
+      };
+      report();
+      try {
+        for await (const chunk of feed.chunks) {
+          const whole = loader.total_bytes();
+          // What a server sends beyond the model, or a stream that never ends, is not waited for.
+          if (whole === undefined || loaded < whole) loader.push(chunk);
+          else if (!feed.kept) break;
+          warn();
+          loaded += chunk.length;
+          undrained += chunk.length;
+          total = loader.total_bytes() ?? total;
+          report();
+          if (loaded >= total! && !feed.kept) break;
+          if (undrained >= DRAIN_EVERY) {
+            await loader.drain();
+            undrained = 0;
+          }
         }
+      } catch (thrown) {
+        const { code } = SottoError.read(thrown) ?? {};
+        if (code && USELESS.includes(code)) await feed.discard?.();
+        throw thrown;
       }
-      report({ phase: "download", loaded, total }, true);
-      report({ phase: "prepare", loaded, total }, true);
+      reporter.flush();
+      reporter.tell("prepare", loaded, total);
       // From here on the loader belongs to finish(), whatever it returns.
       finishing = true;
       const engine = await loader.finish();
@@ -249,9 +282,10 @@ export class Host {
       const info = engine.info();
       if (info.tuning.some((line) => !tuning.includes(line)))
         await writeTuning(described.adapter, options.precision, info.tuning);
-      report({ phase: "ready", loaded, total: loaded }, true);
-      return info;
+      reporter.tell("ready", loaded, loaded);
+      return insecure && info.backend === "cpu" ? { ...info, backendReason: insecure } : info;
     } finally {
+      reporter.stop();
       if (!finishing) release(loader);
     }
   }
@@ -263,7 +297,8 @@ export class Host {
     } else {
       const loader = new TextLoader();
       // What comes after the header is not read: leaving the loop ends the request.
-      for await (const chunk of chunks(await open(args.source, signal), signal)) if (loader.push(chunk)) break;
+      const feed = await open(args.source, signal, { keep: false });
+      for await (const chunk of feed.chunks) if (loader.push(chunk)) break;
       this.#text = loader.finish();
     }
     return this.#text.header();
@@ -311,23 +346,4 @@ function release(held: { free(): void }): void {
   } catch (error) {
     console.warn("sotto: memory of a failed request was not freed", error);
   }
-}
-
-/** Passes on at most one event per interval, the latest; at once if it must be seen. */
-function throttle(emit: (progress: Progress) => void): (progress: Progress, now?: boolean) => void {
-  let latest: Progress;
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const pass = () => {
-    timer = undefined;
-    emit(latest);
-  };
-  return (progress, now = false) => {
-    latest = progress;
-    if (now) {
-      clearTimeout(timer);
-      pass();
-    } else {
-      timer ??= setTimeout(pass, PROGRESS_EVERY_MS);
-    }
-  };
 }

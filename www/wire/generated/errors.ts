@@ -10,6 +10,7 @@ export const ERROR_CODES = [
   "truncated",
   "bad_header",
   "bad_metadata",
+  "not_a_model",
   "unsupported_architecture",
   "unsupported_tensor_type",
   "missing_tensor",
@@ -29,8 +30,14 @@ export const ERROR_CODES = [
   "disposed",
   "network",
   "http",
+  "offline",
+  "checksum",
+  "not_stored",
+  "storage",
   "io",
   "not_started",
+  "blocked",
+  "service_worker",
   "internal",
 ] as const;
 

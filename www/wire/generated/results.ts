@@ -179,13 +179,22 @@ export interface SpecialToken {
 /** How far a load or a prompt is. */
 export interface Progress {
   /**
-   * `download`: bytes of the file; `prepare`: the engine starts; `ready`: the last event; `prefill`: prompt tokens.
+   * What is under way. A load goes through `connect`, `download`, `upload` and `prepare`, and ends with `ready`; `verify`
+   * is the store's own, and `prefill` a reply's.
    */
-  phase: "download" | "prepare" | "ready" | "prefill";
-  /** How much is done. */
+  phase: "connect" | "download" | "verify" | "upload" | "prepare" | "ready" | "prefill";
+  /** How much is done: bytes of the file, or prompt tokens. */
   loaded: number;
   /** Unknown until the file's header has been read if the server sends no length. */
   total: number | undefined;
+  /** The name of the file. */
+  file?: string;
+  /** Bytes in a second, lately. */
+  bytesPerSecond?: number;
+  /** Seconds until the phase is over, at this speed. */
+  secondsLeft?: number;
+  /** Whether the weights come from the browser's store instead of the network. */
+  fromCache?: boolean;
 }
 
 /** A piece of the reply; the last one has `finishReason` and what follows it. */

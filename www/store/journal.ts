@@ -1,0 +1,153 @@
+/**
+ * What is known of a stored file, in a file of its own beside it: a head in JSON, then for each block a record of how
+ * much of it is there and what its SHA-256 is. A record is written where it stands, so that a download that is killed
+ * at any moment loses nothing that was noted.
+ */
+import type { Handle } from "./folder.js";
+
+/** Bytes of a block: what is hashed, compared and fetched again by itself. */
+export const BLOCK = 4 << 20;
+
+const VERSION = 1;
+const HEAD_BYTES = 8192;
+const HASH_BYTES = 32;
+const RECORD_BYTES = 4 + HASH_BYTES;
+
+export interface Facts {
+  /** Its address, without a fragment. */
+  url: string;
+  /** What else it is called: the hub's address that was asked for. */
+  alias?: string;
+  /** For people. */
+  name: string;
+  /** Bytes of the whole file; unknown while a server does not tell. */
+  size?: number;
+  /** The server's word for this version of the file: `ETag`, or when it was modified. */
+  validator?: string;
+  /** Of the whole file, in hex: what was promised, or found. */
+  sha256?: string;
+  /** Whether all is there, and was what was promised. */
+  whole: boolean;
+  /** When it was begun, in ms since 1970. */
+  added: number;
+}
+
+/** From `start` on, up to and without `end`. */
+export interface Gap {
+  start: number;
+  end: number;
+}
+
+export class Journal {
+  facts: Facts;
+  /** Bytes that are there of each block, from its beginning on. */
+  readonly have: number[];
+  /** SHA-256 of each whole block that was read. */
+  readonly hashes: (Uint8Array<ArrayBuffer> | undefined)[];
+  #handle: Handle | undefined;
+
+  /** With a handle, every change is written. */
+  constructor(facts: Facts, handle?: Handle) {
+    this.facts = facts;
+    this.have = [];
+    this.hashes = [];
+    this.#handle = handle;
+    handle?.truncate(0);
+    this.#writeHead();
+  }
+
+  /** What a journal's bytes say, if they are one. */
+  static read(bytes: Uint8Array, handle?: Handle): Journal | undefined {
+    const facts = readHead(bytes);
+    if (!facts) return undefined;
+    const journal = new Journal(facts);
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    for (let at = HEAD_BYTES; at + 4 <= bytes.length; at += RECORD_BYTES) {
+      journal.have.push(Math.min(view.getUint32(at, true), BLOCK));
+      const hash = bytes.slice(at + 4, at + RECORD_BYTES);
+      // The last record may be of a block that was not read yet.
+      journal.hashes.push(hash.length === HASH_BYTES && hash.some((byte) => byte !== 0) ? hash : undefined);
+    }
+    journal.#handle = handle;
+    return journal;
+  }
+
+  static open(handle: Handle): Journal | undefined {
+    const bytes = new Uint8Array(handle.getSize());
+    handle.read(bytes, { at: 0 });
+    return Journal.read(bytes, handle);
+  }
+
+  /** Throws where the head does not hold them. */
+  update(facts: Partial<Facts>): void {
+    this.facts = { ...this.facts, ...facts };
+    this.#writeHead();
+  }
+
+  /** Blocks of the whole file; as far as it is there where its size is unknown. */
+  get blocks(): number {
+    return this.facts.size === undefined ? this.have.length : Math.ceil(this.facts.size / BLOCK);
+  }
+
+  /** Bytes that belong into a block. */
+  lengthOf(block: number): number {
+    return Math.min(BLOCK, (this.facts.size ?? Infinity) - block * BLOCK);
+  }
+
+  get loaded(): number {
+    return this.have.reduce((sum, bytes) => sum + bytes, 0);
+  }
+
+  setHave(block: number, bytes: number): void {
+    while (this.have.length <= block) this.have.push(0);
+    this.have[block] = bytes;
+    this.#handle?.write(new Uint8Array(Uint32Array.of(bytes).buffer), { at: HEAD_BYTES + block * RECORD_BYTES });
+  }
+
+  setHash(block: number, hash: Uint8Array<ArrayBuffer>): void {
+    this.hashes[block] = hash;
+    this.#handle?.write(hash, { at: HEAD_BYTES + block * RECORD_BYTES + 4 });
+  }
+
+  /** What is missing, in order, in pieces of at most `most` bytes. */
+  gaps(most = Infinity): Gap[] {
+    const size = this.facts.size ?? 0;
+    const gaps: Gap[] = [];
+    for (let block = 0; block < this.blocks; block++) {
+      const start = block * BLOCK + (this.have[block] ?? 0);
+      const end = Math.min((block + 1) * BLOCK, size);
+      if (start >= end) continue;
+      const last = gaps.at(-1);
+      if (last && last.end === start && end - last.start <= most) last.end = end;
+      else gaps.push({ start, end });
+    }
+    return gaps;
+  }
+
+  flush(): void {
+    this.#handle?.flush();
+  }
+
+  close(): void {
+    this.#handle?.close();
+    this.#handle = undefined;
+  }
+
+  #writeHead(): void {
+    const bytes = new Uint8Array(HEAD_BYTES).fill(0x20);
+    const { written, read } = new TextEncoder().encodeInto(JSON.stringify({ version: VERSION, ...this.facts }), bytes);
+    if (written === HEAD_BYTES) throw new Error(`an address of more than ${read} letters cannot be kept`);
+    this.#handle?.write(bytes, { at: 0 });
+  }
+}
+
+/** The facts alone, of a journal's first bytes. */
+export function readHead(bytes: Uint8Array): Facts | undefined {
+  try {
+    const { version, ...facts } = JSON.parse(new TextDecoder().decode(bytes.subarray(0, HEAD_BYTES)));
+    const sound = version === VERSION && typeof facts.url === "string" && typeof facts.whole === "boolean";
+    return sound ? facts : undefined;
+  } catch {
+    return undefined;
+  }
+}

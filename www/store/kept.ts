@@ -1,0 +1,225 @@
+/** One file of the store: its bytes and its journal. */
+import type { Folder, Handle } from "./folder.js";
+import { BLOCK, type Facts, Journal, readHead } from "./journal.js";
+
+const DATA = ".gguf";
+const JOURNAL = ".journal";
+
+/** A file as `list` shows it. */
+export interface Entry {
+  id: string;
+  facts: Facts;
+}
+
+/** All files of the store, the newest first. */
+export async function entries(folder: Folder): Promise<Entry[]> {
+  const names = (await folder.names()).filter((name) => name.endsWith(JOURNAL));
+  const all = names.map(async (name) => {
+    // What is removed meanwhile is none.
+    const facts = readHead(await bytesOf(folder, name, 1 << 13).catch(() => new Uint8Array()));
+    return facts ? [{ id: name.slice(0, -JOURNAL.length), facts }] : [];
+  });
+  return (await Promise.all(all)).flat().sort((a, b) => b.facts.added - a.facts.added);
+}
+
+/** A file's first bytes. It may be written at this moment, and then a browser does not let it be read. */
+async function bytesOf(folder: Folder, name: string, most?: number): Promise<Uint8Array> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return new Uint8Array(await (await folder.snapshot(name)).slice(0, most).arrayBuffer());
+    } catch (error) {
+      if (tries === TRIES || isMissing(error)) throw error;
+      await rest();
+    }
+  }
+}
+
+const TRIES = 20;
+const rest = () => new Promise((resolve) => setTimeout(resolve, 10));
+
+/** A file's journal as it is now. */
+export async function journalOf(folder: Folder, id: string): Promise<Journal | undefined> {
+  return Journal.read(await bytesOf(folder, id + JOURNAL));
+}
+
+export const dataOf = (folder: Folder, id: string): Promise<File> => folder.snapshot(id + DATA);
+
+/** Both files; throws while somebody has them open. */
+export async function remove(folder: Folder, id: string): Promise<void> {
+  await folder.remove(id + DATA).catch(unlessMissing);
+  await folder.remove(id + JOURNAL).catch(unlessMissing);
+}
+
+const isMissing = (error: unknown) => (error as Error | undefined)?.name === "NotFoundError";
+
+function unlessMissing(error: unknown): void {
+  if (!isMissing(error)) throw error;
+}
+
+/** Opens a file that nobody has open any more: browsers may still be letting go of it where a tab was closed. */
+async function openSoon(folder: Folder, name: string): Promise<Handle> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await folder.open(name);
+    } catch (error) {
+      if (tries === 10 * TRIES || (error as Error | undefined)?.name !== "NoModificationAllowedError") throw error;
+      await rest();
+    }
+  }
+}
+
+/** A file that is open: for writing, or for reading its blocks beside others. */
+export class Kept {
+  readonly id: string;
+  readonly journal: Journal;
+  #folder: Folder;
+  #data: Handle | undefined;
+  /** Whether it is open for writing, which keeps all others out. */
+  readonly #writable: boolean;
+  #wake: (() => void)[] = [];
+  #failure: { thrown: unknown } | undefined;
+  #ended = false;
+
+  private constructor(folder: Folder, id: string, journal: Journal, data: Handle | undefined, writable: boolean) {
+    this.#folder = folder;
+    this.id = id;
+    this.journal = journal;
+    this.#data = data;
+    this.#writable = writable;
+  }
+
+  /** A new one, with room for all of it where the size is known. */
+  static async create(folder: Folder, facts: Facts): Promise<Kept> {
+    const id = crypto.randomUUID();
+    const handles: Handle[] = [];
+    try {
+      for (const end of [DATA, JOURNAL]) handles.push(await folder.open(id + end));
+      const [data, journal] = handles as [Handle, Handle];
+      if (facts.size !== undefined) data.truncate(facts.size);
+      return new Kept(folder, id, new Journal(facts, journal), data, true);
+    } catch (error) {
+      for (const handle of handles) handle.close();
+      await remove(folder, id).catch(() => {});
+      throw error;
+    }
+  }
+
+  /** One that was begun, to go on with; none if its journal cannot be read. */
+  static async resume(folder: Folder, id: string): Promise<Kept | undefined> {
+    const data = await openSoon(folder, id + DATA);
+    const handle = await openSoon(folder, id + JOURNAL).catch((error) => {
+      data.close();
+      throw error;
+    });
+    const journal = Journal.open(handle);
+    if (journal) return new Kept(folder, id, journal, data, true);
+    data.close();
+    handle.close();
+    return undefined;
+  }
+
+  /** A whole one, to read; where the browser lets only one read at a time, the others take longer ways. */
+  static async read(folder: Folder, id: string): Promise<Kept | undefined> {
+    const journal = await journalOf(folder, id);
+    if (!journal) return undefined;
+    const data = await folder.open(id + DATA, true).catch(() => undefined);
+    return new Kept(folder, id, journal, data, false);
+  }
+
+  /** How many bytes from `at` on are there already: of what arrives again, so many are left out. */
+  #known(block: number, offset: number): number {
+    return (this.journal.have[block] ?? 0) - offset;
+  }
+
+  /** Puts bytes in their place. What is there already is left as it is; there may be no hole before them in their block. */
+  write(at: number, bytes: Uint8Array): void {
+    for (let from = 0; from < bytes.length; ) {
+      const block = Math.floor((at + from) / BLOCK);
+      const offset = at + from - block * BLOCK;
+      const count = Math.min(bytes.length - from, BLOCK - offset);
+      const known = Math.max(0, this.#known(block, offset));
+      if (this.#known(block, offset) < 0) throw new Error(`block ${block} has a hole before byte ${offset}`);
+      if (known < count) {
+        const written = this.#data!.write(bytes.subarray(from + known, from + count), { at: at + from + known });
+        if (written !== count - known) throw new DOMException("the disk is full", "QuotaExceededError");
+        // What a journal calls whole must be on the disk.
+        if (offset + count === this.journal.lengthOf(block)) this.#data!.flush();
+        this.journal.setHave(block, offset + count);
+      }
+      from += count;
+    }
+    this.#changed();
+  }
+
+  /** No more bytes come; the size is known now if it was not. */
+  end(): void {
+    this.#ended = true;
+    this.journal.update({ size: this.journal.facts.size ?? this.journal.loaded });
+    this.#data!.flush();
+    this.#changed();
+  }
+
+  /** No more bytes come, because of what was thrown. */
+  fail(thrown: unknown): void {
+    this.#failure ??= { thrown };
+    this.#changed();
+  }
+
+  #changed(): void {
+    for (const wake of this.#wake.splice(0)) wake();
+  }
+
+  /** Resolves when all of a block is there: to how many bytes it has, none after the last. Throws what the download failed with. */
+  async whole(block: number): Promise<number> {
+    for (;;) {
+      const { facts, have, blocks } = this.journal;
+      const length = this.journal.lengthOf(block);
+      if ((facts.size !== undefined && block >= blocks) || length <= 0) return 0;
+      if (have[block] === length) return length;
+      if (this.#failure) throw this.#failure.thrown;
+      if (this.#ended) return have[block] ?? 0;
+      await new Promise<void>((resolve) => this.#wake.push(resolve));
+    }
+  }
+
+  /** The bytes of a block, in `into` where that can be. */
+  async block(block: number, into: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>> {
+    const length = this.journal.have[block] ?? 0;
+    const at = block * BLOCK;
+    if (!this.#data) {
+      // What cannot be read is as good as changed.
+      const file = dataOf(this.#folder, this.id).then((file) => file.slice(at, at + length).arrayBuffer());
+      return new Uint8Array(await file.catch(() => new ArrayBuffer(0)));
+    }
+    const read = this.#data.read(into.subarray(0, length), { at });
+    return into.subarray(0, read);
+  }
+
+  /** Writes a block again. That others read the file keeps one from it: then they mend it, or the next. */
+  async mend(block: number, bytes: Uint8Array): Promise<void> {
+    const at = block * BLOCK;
+    if (this.#writable) return void this.#data?.write(bytes, { at });
+    this.#data?.close();
+    this.#data = undefined;
+    try {
+      const handle = await this.#folder.open(this.id + DATA);
+      handle.write(bytes, { at });
+      handle.flush();
+      handle.close();
+    } catch {
+      // It is found again.
+    }
+    this.#data = await this.#folder.open(this.id + DATA, true).catch(() => undefined);
+  }
+
+  close(): void {
+    this.#data?.close();
+    this.#data = undefined;
+    this.journal.close();
+  }
+
+  async remove(): Promise<void> {
+    this.close();
+    await remove(this.#folder, this.id).catch(() => {});
+  }
+}

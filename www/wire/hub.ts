@@ -1,0 +1,48 @@
+/** Addresses on a hub: Hugging Face, or what serves files as it does. */
+import { SottoError } from "./errors.js";
+
+export const HUB = "https://huggingface.co";
+
+/** Another hub, and what lets its users in. */
+export interface Hub {
+  /** By default Hugging Face's. */
+  endpoint?: string;
+  /** For models that are not open to all. */
+  token?: string;
+}
+
+/** A file on a hub, by its path or by its quantization. */
+export interface HubFile {
+  repo: string;
+  revision: string;
+  path?: string;
+  quantization?: string;
+}
+
+export const isHubFile = (source: string): boolean => /^hf:/i.test(source);
+
+/** Reads `hf:owner/name/file.gguf[@revision]` and `hf:owner/name:Q4_K_M[@revision]`. */
+export function readHubFile(source: string): HubFile {
+  const found = /^hf:(?:\/\/)?([\w.-]+\/[\w.-]+)(?:\/([^@]+\.gguf)|:([\w.-]+))?(?:@([\w./-]+))?$/i.exec(source);
+  if (!found || (!found[2] && !found[3]))
+    throw new SottoError(
+      "bad_option",
+      `"${source}" names no file on a hub; write hf:owner/name/file.gguf or hf:owner/name:Q4_K_M.`,
+    );
+  const [, repo = "", path, quantization, revision = "main"] = found;
+  return { repo, revision, ...(path ? { path } : { quantization: quantization! }) };
+}
+
+export function hubAddress({ repo, revision }: HubFile, path: string, endpoint = HUB): string {
+  const encoded = path.split("/").map(encodeURIComponent).join("/");
+  return `${endpoint.replace(/\/+$/, "")}/${repo}/resolve/${encodeURIComponent(revision)}/${encoded}`;
+}
+
+/** The address of the file that a hub's page is about; any other address as it is. */
+export function ofPage(address: string, endpoint = HUB): string {
+  const url = new URL(address);
+  const hosts = ["huggingface.co", "hf.co", new URL(endpoint).host];
+  if (!hosts.includes(url.host)) return address;
+  url.pathname = url.pathname.replace(/^(.*?\/[^/]+\/[^/]+)\/blob\//, "$1/resolve/");
+  return url.href;
+}

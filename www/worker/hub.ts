@@ -1,0 +1,76 @@
+/** Finds a file on a hub by what the hub lists: its address, and the SHA-256 that it is kept under. */
+import { SottoError } from "../wire/errors.js";
+import { HUB, type Hub, hubAddress, readHubFile } from "../wire/hub.js";
+import { PATIENCE, type Target } from "./remote.js";
+
+export interface Found extends Target {
+  sha256?: string | undefined;
+}
+
+interface Listed {
+  type: string;
+  path: string;
+  lfs?: { oid?: string };
+}
+
+/** Throws what a hub answers, and `bad_option` for a file that it does not have. */
+export async function findOnHub(
+  source: string,
+  { endpoint = HUB, token }: Hub,
+  given: Record<string, string> | undefined,
+  signal: AbortSignal,
+): Promise<Found> {
+  const wanted = readHubFile(source);
+  const headers = { ...(token && { Authorization: `Bearer ${token}` }), ...given };
+  const base = endpoint.replace(/\/+$/, "");
+  const list = `${base}/api/models/${wanted.repo}/tree/${encodeURIComponent(wanted.revision)}?recursive=true`;
+  let files: Listed[];
+  try {
+    const timeout = AbortSignal.timeout(PATIENCE.stallMs);
+    const response = await fetch(list, { headers, signal: AbortSignal.any([signal, timeout]) });
+    if (!response.ok) throw refused(wanted.repo, response.status);
+    files = ((await response.json()) as Listed[]).filter(({ type }) => type === "file");
+  } catch (cause) {
+    // The address of a file that was named is known without the list.
+    if (wanted.path && !(cause instanceof SottoError)) return { url: hubAddress(wanted, wanted.path, base), headers };
+    if (cause instanceof SottoError) throw cause;
+    throw new SottoError("network", `The hub's list of ${wanted.repo} could not be fetched; check the connection.`, {
+      cause,
+    });
+  }
+  const file = choose(source, files, wanted);
+  return { url: hubAddress(wanted, file.path, base), headers, sha256: file.lfs?.oid };
+}
+
+/** What goes with a model, and what is cut into several files. */
+const OTHERS = /mmproj|imatrix|-\d{5}-of-\d{5}\./i;
+
+function choose(source: string, files: Listed[], { repo, path, quantization }: ReturnType<typeof readHubFile>): Listed {
+  const models = files.filter((file) => /\.gguf$/i.test(file.path));
+  const named = path
+    ? models.filter((file) => file.path === path)
+    : models.filter((file) => quantizationOf(file.path) === quantization!.toUpperCase() && !OTHERS.test(file.path));
+  const best = named.sort((a, b) => a.path.length - b.path.length)[0];
+  if (best) return best;
+  const there = [...new Set(models.filter((file) => !OTHERS.test(file.path)).map((file) => quantizationOf(file.path)))];
+  const has = there.filter((name) => name !== undefined).join(", ") || "no GGUF file in one piece";
+  throw new SottoError(
+    "bad_option",
+    `${repo} has no file for "${source}"; it has ${path ? `${models.length} GGUF files: ${has}` : has}.`,
+  );
+}
+
+/** `Q4_K_M` of `model-Q4_K_M.gguf`. */
+function quantizationOf(path: string): string | undefined {
+  return /(?:^|[-._/])((?:UD-)?(?:I?Q\d\w*|T?Q\d_\d|MXFP4\w*|B?F\d\d))\.gguf$/i.exec(path)?.[1]?.toUpperCase();
+}
+
+function refused(repo: string, status: number): SottoError {
+  const why =
+    status === 401 || status === 403
+      ? "it is gated or private, or there is none of that name: pass hub: { token }"
+      : status === 404
+        ? "there is no such model or revision: check the name"
+        : "try again later";
+  return new SottoError("http", `The hub answered HTTP ${status} for ${repo}; ${why}.`);
+}
