@@ -5,11 +5,13 @@
 The schemas use every keyword that is enforced, in forms that bound what is written: so few documents are cut by the limit of
 tokens, and those are counted apart. The model chooses at temperature 1 from all that the schema allows, by `sotto chat
 --batch`. The validator is PyPI's jsonschema with its checks of formats, in an environment of its own under target/schemas; but
-for relative JSON pointers, of which it refuses those with a zero inside of their number (`107`).
+for relative JSON pointers, of which it refuses those with a zero inside of their number (`107`). It refuses the year 0000, too,
+which RFC 3339 allows.
 """
 
 import argparse
 import collections
+import decimal
 import json
 import pathlib
 import random
@@ -226,7 +228,9 @@ def problem(schema, text):
     formats.checkers = {**validator.FORMAT_CHECKER.checkers}
     formats.checks("relative-json-pointer")(lambda value: not isinstance(value, str) or POINTER.fullmatch(value) is not None)
     try:
-        return next((error.message for error in validator(schema, format_checker=formats).iter_errors(json.loads(text))), None)
+        # As decimals: to floats 1.14 is no multiple of 0.01.
+        exact, value = (json.loads(one, parse_float=decimal.Decimal) for one in (json.dumps(schema), text))
+        return next((error.message for error in validator(exact, format_checker=formats).iter_errors(value)), None)
     except ValueError as error:
         return str(error)
 
