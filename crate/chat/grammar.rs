@@ -6,9 +6,9 @@ use serde_json::Value;
 
 use crate::base::error::Result;
 use crate::run::constraint::Constraint;
-use crate::text::tokenizer::Tokenizer;
 
-/// What the text must be.
+/// What the text must be. `sotto_grammar::Spec` is its other side: JSON is all that the two modules share, since a page
+/// fetches them apart, and neither is to bring the other's libraries. A test holds them to the same JSON.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Spec {
@@ -49,5 +49,5 @@ pub enum Syntax {
 /// Makes constraints of one model's replies.
 pub trait Grammars {
     /// Errors: `BadOption` with what of it cannot be kept, and where.
-    fn compile(&self, tokenizer: &Tokenizer, spec: &Spec) -> Result<Box<dyn Constraint>>;
+    fn compile(&self, spec: &Spec) -> Result<Box<dyn Constraint>>;
 }

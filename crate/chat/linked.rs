@@ -26,7 +26,7 @@ impl Linked {
 }
 
 impl Grammars for Linked {
-    fn compile(&self, _tokenizer: &Tokenizer, spec: &Spec) -> Result<Box<dyn Constraint>> {
+    fn compile(&self, spec: &Spec) -> Result<Box<dyn Constraint>> {
         // Both sides know it as JSON alone; its reader bounds how deep it is.
         let json = serde_json::to_string(spec)
             .map_err(|e| Error::new(Code::BadOption, format!("The grammar cannot be passed on ({e}).")))?;

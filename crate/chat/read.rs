@@ -16,7 +16,7 @@ use crate::text::template::RenderOptions;
 const COMPLETION_TOKENS: u32 = 16;
 
 impl ChatRequest {
-    /// Whether its replies may be held to a grammar (`www/worker/grammar.ts` asks the same).
+    /// Whether its replies may be held to a grammar.
     pub fn may_take_grammars(&self) -> bool {
         let formatted = self.response_format.as_ref().is_some_and(|format| format["type"] != "text");
         let called = self.tools.as_ref().is_some_and(|tools| !tools.is_empty());

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::fmt::Write;
 
 use crate::gbnf::{self, Choice, Item, Rule};
-use crate::{Result, refuse};
+use crate::{Result, limits, refuse};
 
 /// The grammar in Lark. Refused: what does not follow the syntax, or names a rule that is not there.
 pub fn lark_of(text: &str) -> Result<String> {
@@ -23,8 +23,9 @@ pub fn lark_of(text: &str) -> Result<String> {
         references(&rule.choice, &names, &mut found)?;
         leads_to.push(found);
     }
-    let mut writer =
-        Writer { is_terminal: terminals(&rules, &leads_to), names, out: String::new(), runs: String::new(), n_runs: 0 };
+    let is_terminal = terminals(&rules, &leads_to);
+    check_sizes(&rules, &leads_to, &is_terminal)?;
+    let mut writer = Writer { is_terminal, names, out: String::new(), runs: String::new(), n_runs: 0 };
     writeln!(writer.out, "start: {}", writer.name(root)).ok();
     for (number, rule) in rules.iter().enumerate() {
         let body =
@@ -68,6 +69,34 @@ fn terminals(rules: &[Rule], leads_to: &[Vec<usize>]) -> Vec<bool> {
             return is_terminal;
         }
     }
+}
+
+/// A terminal is written out, with all that it names: a few rules may stand for very much.
+fn check_sizes(rules: &[Rule], leads_to: &[Vec<usize>], is_terminal: &[bool]) -> Result<()> {
+    let mut sizes: Vec<Option<usize>> = is_terminal.iter().map(|terminal| (!terminal).then_some(0)).collect();
+    while let Some(number) = sizes.iter().position(Option::is_none) {
+        // What it names first: it leads back to none.
+        let mut path = vec![number];
+        while let Some(&number) = path.last() {
+            match leads_to[number].iter().find(|to| sizes[**to].is_none()) {
+                Some(to) => path.push(*to),
+                None => {
+                    let named = leads_to[number].iter().filter_map(|to| sizes[*to]);
+                    let size = named.fold(1, usize::saturating_add);
+                    if size > limits::PARTS {
+                        let name = &rules[number].name;
+                        refuse!(
+                            "The grammar's rule \"{name}\" stands for more than {} others, written out.",
+                            limits::PARTS
+                        );
+                    }
+                    sizes[number] = Some(size);
+                    path.pop();
+                }
+            }
+        }
+    }
+    Ok(())
 }
 
 fn has_token(choice: &Choice) -> bool {

@@ -4,6 +4,7 @@
 //! The way of a request: [`Spec`] → a schema in [normal form](schema), or Lark ([`lark`], [`gbnf`]) → [`Vocabulary::compile`]
 //! → [`Machine`], which gives masks.
 
+mod digits;
 mod gbnf;
 mod gbnf_lark;
 mod lark;

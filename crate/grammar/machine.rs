@@ -1,9 +1,18 @@
 //! One reply under a grammar.
 
+use std::sync::Arc;
+use std::time::Duration;
+#[cfg(not(target_arch = "wasm32"))]
+use std::time::Instant;
+
+#[cfg(target_arch = "wasm32")]
+use instant::Instant;
 use llguidance::Matcher;
 use llguidance::api::StopReason;
+use llguidance::toktrie::TokEnv;
 
-use crate::{Refused, Result};
+use crate::digits::Digits;
+use crate::{Refused, Result, limits, refuse};
 
 /// How a reply goes on after a token.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -18,13 +27,26 @@ pub struct Step {
 pub struct Machine {
     matcher: Matcher,
     n_vocab: usize,
+    /// Of JSON: how long its numbers are.
+    digits: Option<Numbers>,
+    /// How long its steps have taken so far, and how many tokens came.
+    spent: Duration,
+    tokens: u32,
     /// Forced tokens that it was not told of yet.
     announced: usize,
 }
 
+/// What a machine knows of tokens, so that numbers end.
+pub(crate) struct Numbers {
+    pub tokens: TokEnv,
+    /// Those that begin with a digit, a bit each.
+    pub digits: Arc<[u32]>,
+    pub read: Digits,
+}
+
 impl Machine {
-    pub(crate) fn new(matcher: Matcher, n_vocab: usize) -> Machine {
-        Machine { matcher, n_vocab, announced: 0 }
+    pub(crate) fn new(matcher: Matcher, n_vocab: usize, digits: Option<Numbers>) -> Machine {
+        Machine { matcher, n_vocab, digits, spent: Duration::ZERO, tokens: 0, announced: 0 }
     }
 
     /// Before the first token.
@@ -35,21 +57,45 @@ impl Machine {
     /// A token was taken; it is told of forced ones too. Refused: a token that may not come here, or a grammar that
     /// takes too much.
     pub fn commit(&mut self, token: u32) -> Result<Step> {
-        self.matcher.consume_token(token).map_err(|e| unkept(&e.to_string()))?;
+        self.timed(|matcher| matcher.consume_token(token).map_err(|e| unkept(&e.to_string())))?;
+        self.tokens += 1;
+        if let Some(Numbers { tokens, read, .. }) = &mut self.digits {
+            read.read(tokens.tok_trie().token(token));
+        }
         self.announced = self.announced.saturating_sub(1);
         if self.announced > 0 && !self.matcher.is_stopped() { Ok(Step::default()) } else { self.step() }
     }
 
     /// Which tokens may come next: bit `id % 32` of word `id / 32`, [n_vocab / 32, rounded up].
     pub fn mask(&mut self) -> Result<Vec<u32>> {
-        let mask = self.matcher.compute_mask_or_eos().map_err(|e| unkept(&e.to_string()))?;
+        let mask = self.timed(|matcher| matcher.compute_mask_or_eos().map_err(|e| unkept(&e.to_string())))?;
         let mut words = mask.as_slice().to_vec();
         words.resize(self.n_vocab.div_ceil(32), 0);
         // The set has room for one id more than there are.
         if let Some(last) = words.last_mut().filter(|_| !self.n_vocab.is_multiple_of(32)) {
             *last &= (1 << (self.n_vocab % 32)) - 1;
         }
+        if let Some(Numbers { digits, .. }) = self.digits.as_ref().filter(|numbers| numbers.read.are_many()) {
+            let others: Vec<u32> = words.iter().zip(digits.iter()).map(|(word, digits)| word & !digits).collect();
+            // What the schema asks for may be longer.
+            if others.iter().any(|word| *word != 0) {
+                return Ok(others);
+            }
+        }
         Ok(words)
+    }
+
+    /// Refused: a grammar by which a reply would take ever longer.
+    fn timed<T>(&mut self, work: impl FnOnce(&mut Matcher) -> Result<T>) -> Result<T> {
+        let started = Instant::now();
+        let done = work(&mut self.matcher);
+        self.spent += started.elapsed();
+        if self.spent > limits::PATIENCE && self.spent > limits::FAST * self.tokens {
+            refuse!(
+                "The reply cannot be kept to its grammar any longer: it is too ambiguous or too large to be followed."
+            );
+        }
+        done
     }
 
     fn step(&mut self) -> Result<Step> {
@@ -59,7 +105,7 @@ impl Machine {
                 reason => Err(unkept(&self.matcher.get_error().unwrap_or(reason.to_string()))),
             };
         }
-        let forced = self.matcher.compute_ff_tokens();
+        let forced = self.timed(|matcher| Ok(matcher.compute_ff_tokens()))?;
         if let Some(error) = self.matcher.get_error() {
             return Err(unkept(&error));
         }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::{Refused, Result, gbnf_lark, lark, limits, refuse, schema};
 
-/// What a text must be; `sotto::chat::grammar::Spec` is its other side, and says more.
+/// What a text must be; `sotto::chat::grammar::Spec` is its other side, and says why there are two.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Spec {
@@ -66,6 +66,11 @@ impl Spec {
                 })
             }
         })
+    }
+
+    /// Whether texts are JSON and nothing else.
+    pub(crate) fn is_json(&self) -> bool {
+        matches!(self, Spec::JsonSchema { .. } | Spec::JsonObject)
     }
 
     /// What it is, and what can be done where it is too much.

@@ -6,7 +6,9 @@ use llguidance::api::TopLevelGrammar;
 use llguidance::toktrie::{INVALID_TOKEN, InferenceCapabilities, TokEnv, TokRxInfo, TokTrie, TokenizerEnv};
 use llguidance::{Matcher, ParserFactory};
 
-use crate::{Machine, Refused, Result, Spec, limits, machine, refuse};
+use crate::digits::Digits;
+use crate::machine::{self, Numbers};
+use crate::{Machine, Refused, Result, Spec, limits, refuse};
 
 /// The ids of a text that goes on after others: no mark of a beginning, no control tokens.
 pub type Tokenize = Box<dyn Fn(&str) -> Vec<u32> + Send + Sync>;
@@ -32,7 +34,10 @@ pub struct Tokens {
 /// A model's tokens, made ready for masks: once a model, some 50 ms for 50,000 tokens.
 pub struct Vocabulary {
     factory: ParserFactory,
+    env: TokEnv,
     n_vocab: usize,
+    /// Tokens that begin with a digit, a bit each.
+    digits: Arc<[u32]>,
 }
 
 struct Env {
@@ -63,6 +68,10 @@ impl Vocabulary {
             refuse!("Grammars need a vocabulary of 1 to {MAX_TOKENS} tokens; this model has {n_vocab}.");
         }
         let words = words(tokens)?;
+        let mut digits = vec![0; n_vocab.div_ceil(32)];
+        for (id, _) in words.iter().enumerate().filter(|(_, word)| word.first().is_some_and(u8::is_ascii_digit)) {
+            digits[id / 32] |= 1 << (id % 32);
+        }
         let eog: Vec<u32> = tokens.eog.iter().copied().filter(|id| (*id as usize) < n_vocab).collect();
         let mut trie =
             TokTrie::from(&TokRxInfo::new(n_vocab as u32, eog.first().copied().unwrap_or(INVALID_TOKEN)), &words);
@@ -75,7 +84,7 @@ impl Vocabulary {
             .map_err(|e| Refused(format!("The vocabulary cannot be used with grammars ({e}).")))?;
         factory.quiet();
         *factory.limits_mut() = limits::parser();
-        Ok(Vocabulary { factory, n_vocab })
+        Ok(Vocabulary { factory, env, n_vocab, digits: digits.into() })
     }
 
     /// Refused: what is not understood, not enforced, or too large; the sentence says where.
@@ -85,7 +94,8 @@ impl Vocabulary {
             Spec::JsonSchema { schema, .. } => crate::schema::why(schema, &e),
             _ => Refused(format!("The {} cannot be kept: {}.", spec.noun(), machine::first_lines(&e))),
         })?;
-        Ok(Machine::new(parser, self.n_vocab))
+        let numbers = || Numbers { tokens: self.env.clone(), digits: self.digits.clone(), read: Digits::default() };
+        Ok(Machine::new(parser, self.n_vocab, spec.is_json().then(numbers)))
     }
 
     fn parser(&self, grammar: TopLevelGrammar) -> Result<Matcher, String> {

@@ -31,6 +31,11 @@ pub trait Constraint {
     /// A token was taken; of forced ones each is told too, and what that returns is left unread but for the last.
     fn commit(&mut self, token: u32) -> Result<Commit>;
 
+    /// A token that ends replies was chosen where any may be: what comes in its place, if the reply may not end here.
+    fn instead(&mut self, _token: u32) -> Option<Commit> {
+        None
+    }
+
     /// Which tokens may come next: bit `id % 32` of word `id / 32`, [n_vocab / 32, rounded up]. Tokens that end a reply
     /// are among them where it may end here. It is asked for while the device computes the logits.
     fn mask(&mut self) -> Result<Vec<u32>>;

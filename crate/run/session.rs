@@ -289,7 +289,8 @@ impl Generation {
             None if self.apart => self.catch_up(engine).await?,
             None => engine.next_token(mask(&mut self.constraint, self.going)).await?,
         };
-        if let Some(n) = self.options.logprobs {
+        let instead = self.constraint.as_mut().filter(|_| stops).and_then(|constraint| constraint.instead(token));
+        if let Some(n) = self.options.logprobs.filter(|_| instead.is_none()) {
             let logits = engine.logits(1).await?;
             self.logprobs.push(logprobs::of(&logits, token, n as usize));
         }
@@ -297,6 +298,10 @@ impl Generation {
         // after it may be there too: they count only once they are read.
         let known = engine.model.kv().get(self.sequence)?.tokens.len() - self.prompt.len();
         engine.model.kv_mut().push(self.sequence, &self.tokens[known..]);
+        if let Some(commit) = instead {
+            self.obey(&engine.tokenizer, commit, &mut new)?;
+            return Ok(self.told(new));
+        }
         self.add(&engine.tokenizer, token, stops, &mut new);
         if let Some(constraint) = self.constraint.as_mut().filter(|_| new.end.is_none()) {
             let commit = constraint.commit(token)?;

@@ -9,6 +9,7 @@ use super::grammar::{Apart, JsGrammars};
 use super::{Engine, Held, JsResult, Shared, disposed, from_js, thrown, to_js};
 use sotto::base::error::Result;
 use sotto::chat::grammar::Grammars;
+use sotto::chat::request::ChatRequest;
 use sotto::chat::session::{Session, Stop};
 use sotto::run::engine;
 use sotto::wire::step::{ChatStep, Counted};
@@ -20,6 +21,11 @@ impl Engine {
         let request = from_js("request", request)?;
         let grammars = grammars.map(|grammars| -> Rc<dyn Grammars> { Rc::new(Apart(grammars)) });
         self.answer(|engine| Session::chat(engine, &request, grammars))
+    }
+
+    /// Whether the answer to a request of `chat.completions.create` may take grammars.
+    pub fn takes_grammars(&self, request: JsValue) -> JsResult<bool> {
+        from_js::<ChatRequest>("request", request).map(|request| request.may_take_grammars())
     }
 
     /// A request of `completions.create`.

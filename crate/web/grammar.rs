@@ -82,7 +82,7 @@ extern "C" {
 pub struct Apart(pub JsGrammars);
 
 impl Grammars for Apart {
-    fn compile(&self, _tokenizer: &Tokenizer, spec: &Spec) -> Result<Box<dyn Constraint>> {
+    fn compile(&self, spec: &Spec) -> Result<Box<dyn Constraint>> {
         let json = serde_json::to_string(spec)
             .map_err(|e| Error::new(Code::BadOption, format!("The grammar cannot be passed on ({e}).")))?;
         Ok(Box::new(Reply(self.0.compile(&json).map_err(typed)?)))

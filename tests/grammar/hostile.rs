@@ -1,5 +1,8 @@
 //! Hostile specifications end with a sentence, on a small stack: nothing crashes, hangs or fills the memory. What little of
-//! them is taken gives a first mask.
+//! them is taken gives masks.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use serde_json::{Map, Value, json};
 use sotto_grammar::{Machine, Refused, Spec, Syntax};
@@ -7,6 +10,36 @@ use sotto_grammar::{Machine, Refused, Spec, Syntax};
 use crate::common::{END, bytes, gbnf, schema};
 
 const TOKENS: usize = 300;
+/// It must not take all of these: each takes longer than the one before.
+const MANY_TOKENS: usize = 5000;
+const AMBIGUOUS: &str = "left and right";
+/// Bytes that one may take.
+const MOST_BYTES: usize = 300 << 20;
+
+/// Held by the process now, and the most since it was last set.
+static LIVE: AtomicUsize = AtomicUsize::new(0);
+static PEAK: AtomicUsize = AtomicUsize::new(0);
+
+struct Counting;
+
+// SAFETY: all is left to the system's allocator.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        let live = LIVE.fetch_add(layout.size(), Relaxed) + layout.size();
+        PEAK.fetch_max(live, Relaxed);
+        // SAFETY: as the caller promises.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
+        LIVE.fetch_sub(layout.size(), Relaxed);
+        // SAFETY: as the caller promises.
+        unsafe { System.dealloc(at, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
 
 fn nested(levels: usize) -> String {
     format!("{}{{}}{}", "{\"items\": ".repeat(levels), "}".repeat(levels))
@@ -105,7 +138,7 @@ fn specs() -> Vec<(&'static str, Spec)> {
         ("a chain of terminals", gbnf(&format!("root ::= r0\n{}r1900 ::= \"a\"", chain("r", " ::=", 1900)))),
         ("too many rules", gbnf(&format!("root ::= r0\n{}", chain("r", " ::=", 100_000)))),
         ("groups in groups", gbnf(&format!("root ::= {}\"a\"{}", "(".repeat(100_000), ")".repeat(100_000)))),
-        ("left and right", gbnf("root ::= root root | root | \"\" | \"a\"")),
+        (AMBIGUOUS, gbnf("root ::= root root | root | \"\" | \"a\"")),
         ("repeated nothing", gbnf("root ::= (\"\"*)* ((root)*)*")),
         ("repetitions of a rule", gbnf("root ::= (\"a\" | \"(\" root \")\"){9999}{9999}")),
         ("no text", gbnf("root ::= \"a\" root")),
@@ -119,9 +152,9 @@ fn specs() -> Vec<(&'static str, Spec)> {
 }
 
 /// Some tokens of a reply, now these, now those of what is allowed.
-fn walk(mut machine: Machine) -> Result<(), Refused> {
+fn walk(mut machine: Machine, tokens: usize) -> Result<(), Refused> {
     let mut step = machine.start()?;
-    for turn in 0..TOKENS {
+    for turn in 0..tokens {
         if step.ended {
             break;
         }
@@ -147,12 +180,19 @@ fn hostile_specifications_end_with_a_sentence_on_a_small_stack() {
     for (name, spec) in specs() {
         let work = move || {
             let started = std::time::Instant::now();
-            let outcome = bytes().compile(&spec).map(walk);
+            // Other tests run beside this one: what they hold is counted, too.
+            let before = LIVE.load(Relaxed);
+            PEAK.store(before, Relaxed);
+            let tokens = if name == AMBIGUOUS { MANY_TOKENS } else { TOKENS };
+            let outcome = bytes().compile(&spec).map(|machine| walk(machine, tokens));
+            let peak = PEAK.load(Relaxed).saturating_sub(before);
             let said = match &outcome {
                 Ok(Ok(())) => "taken".to_string(),
                 Ok(Err(refused)) | Err(refused) => refused.0.clone(),
             };
-            eprintln!("{:7.3} s  {name}: {said}", started.elapsed().as_secs_f64());
+            eprintln!("{:7.3} s {:4} MB  {name}: {said}", started.elapsed().as_secs_f64(), peak >> 20);
+            assert!(peak < MOST_BYTES, "{name} takes {peak} bytes");
+            assert!(said != "taken" || name != AMBIGUOUS, "{name} is followed");
             assert!(
                 said == "taken" || (said.ends_with('.') && said.len() < 1000 && !said.contains("panic")),
                 "{name}: {said}"

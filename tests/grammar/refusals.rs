@@ -28,6 +28,11 @@ fn cases() -> Vec<(Value, &'static str)> {
         (json!({"pattern": "(^a)+"}), "elsewhere than at its ends"),
         (json!({"patternProperties": {"^a": {}, "b$": {}}}), "\"patternProperties\""),
         (json!({"oneOf": [{"type": "number"}, {"type": "integer"}]}), "\"oneOf\" at /oneOf"),
+        (
+            json!({"properties": {"a": {"oneOf": [{"minimum": 1}, {"maximum": 5}]}}}),
+            "\"oneOf\" at /properties/a/oneOf is not enforced where its alternatives may overlap",
+        ),
+        (json!({"oneOf": [{"type": "object"}, {"type": "object", "required": ["a"]}]}), "\"oneOf\" at /oneOf"),
         (json!({"minProperties": 2}), "\"minProperties\" at /minProperties"),
         (json!({"properties": {"a": {}, "b": {}}, "maxProperties": 1}), "\"maxProperties\""),
         (json!({"multipleOf": 1e-20}), "\"multipleOf\""),
@@ -49,6 +54,29 @@ fn what_is_not_enforced_is_named_with_its_place() {
         let refused = bytes().compile(&schema(&given)).err().unwrap_or_else(|| panic!("{given} is taken")).0;
         assert!(refused.contains(words), "{given}: {refused}");
         assert!(refused.ends_with('.') && !refused.contains('\n'), "{refused}");
+    }
+}
+
+#[test]
+fn every_refused_keyword_is_named_where_it_stands() {
+    for (keyword, rule) in KEYWORDS {
+        let value = match rule {
+            Rule::Refused => json!({}),
+            Rule::Unless(inert) => json!(!inert),
+            _ => continue,
+        };
+        let inner = json!({ *keyword: value });
+        for (given, at) in [
+            (inner.clone(), format!("/{keyword}")),
+            (json!({"properties": {"a": inner}}), format!("/properties/a/{keyword}")),
+            (json!({"anyOf": [{}, {"items": inner}]}), format!("/anyOf/1/items/{keyword}")),
+            (json!({"$ref": "#/$defs/d", "$defs": {"d": inner}}), format!("/$defs/d/{keyword}")),
+        ] {
+            let refused = bytes().compile(&schema(&given)).err().unwrap_or_else(|| panic!("{given} is taken")).0;
+            assert!(refused.contains(&format!("\"{keyword}\" at {at} is not enforced")), "{given}: {refused}");
+            let left_out = Spec::JsonSchema { schema: given, lenient: true };
+            assert_eq!(bytes().compile(&left_out).err(), None, "{keyword} at {at}");
+        }
     }
 }
 

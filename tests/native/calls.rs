@@ -150,10 +150,6 @@ fn a_text_may_stand_before_and_control_tokens_are_named() {
     assert!(named.contains("one: <[17]> \"\\n\" ws call ws") && !named.contains("weather"), "{named}");
     let missing = Grammar { name: Some("no"), ..grammar }.text(&control).expect_err("a refusal");
     assert_eq!(missing.code, Code::BadOption);
-    // Gemma's literals are not JSON.
-    let parts = vec![Part::Name, Part::Text("{".into()), Part::Literal { sep: ':' }, Part::Text("}".into())];
-    let form = Form { call: Call::Text(parts), before: "<call>".into(), ..Form::default() };
-    assert_eq!(Grammar { form: &form, ..grammar }.text(&control).expect_err("a refusal").code, Code::BadOption);
 }
 
 #[test]
@@ -184,9 +180,77 @@ fn ids_and_inner_objects_stand_where_models_write_them() {
     }
 }
 
+/// As Gemma 4 writes calls.
+fn literals() -> Form {
+    let parts = vec![Part::Name, Part::Text("{".into()), Part::Literal { sep: ':' }, Part::Text("}".into())];
+    Form { before: "<call>".into(), call: Call::Text(parts), after: "<end>".into(), several: true, ..Form::default() }
+}
+
+#[test]
+fn literals_fit_their_schema() {
+    let parameters = json!({"type": "object", "required": ["city"], "properties": {
+        "city": {"type": "string"},
+        "unit": {"enum": ["C", "F", 1, null]},
+        "days": {"type": "integer", "minimum": 1, "maximum": 9},
+        "exact": {"type": ["boolean", "null"]},
+        "tags": {"type": "array", "items": {"type": "string"}, "minItems": 1, "maxItems": 2},
+        "place": {"type": "object", "properties": {"x": {"type": "number"}, "next": {"$ref": "#/properties/place"}}, "required": ["x"]},
+        "any": {},
+    }});
+    let tool = |strict: bool, parameters: &Value| {
+        [json!({"type": "function", "function": {"name": "weather", "strict": strict, "parameters": parameters}})]
+    };
+    let form = literals();
+    let grammar = text(&form, &tool(true, &parameters), true, "");
+    let call = |arguments: Value| form.write(&written(&[("weather", arguments)]));
+    for arguments in [
+        json!({"city": "L'Haÿ \"x\" {41}, <b>"}),
+        json!({"city": "", "unit": "F", "days": 3, "exact": null, "tags": ["a", "b"], "place": {"x": -1.5, "next": {"x": 2}}}),
+        json!({"city": "a", "unit": null, "exact": true, "any": {"a": [1, "b", {"c": null}]}}),
+    ] {
+        assert_eq!(accepts(&grammar, &call(arguments.clone())), Ok(()), "{}\n{grammar}", call(arguments));
+    }
+    for arguments in [
+        json!({}),
+        json!({"city": 3}),
+        json!({"city": "a", "days": 10}),
+        json!({"city": "a", "unit": "K"}),
+        json!({"city": "a", "tags": []}),
+        json!({"city": "a", "tags": ["a", "b", "c"]}),
+        json!({"city": "a", "place": {}}),
+        json!({"city": "a", "town": "b"}),
+    ] {
+        assert!(accepts(&grammar, &call(arguments.clone())).is_err(), "{arguments}");
+    }
+    // What is not kept is refused where the tool is strict.
+    let pattern = json!({"type": "object", "properties": {"city": {"type": "string", "pattern": "^a"}}});
+    let refused = |strict: bool| {
+        Grammar { form: &form, tools: &tool(strict, &pattern), name: None, several: true, before: "" }
+            .text(&|_| None)
+            .err()
+    };
+    assert!(refused(true).is_some_and(|e| e.code == Code::BadOption && e.message.contains("\"pattern\"")));
+    assert_eq!(refused(false), None);
+}
+
+#[test]
+fn gpt_oss_says_how_its_arguments_are_written() {
+    let source = "{% for m in messages %}{{ m.content }}{% endfor %}{# <|channel|>commentary #}";
+    let form = Form::of(&sotto::text::template::ChatTemplate::new(source).expect("a template"), &Map::new());
+    let grammar = text(&form, &tools(), form.several, "");
+    for between in [" <|constrain|>json", "<|channel|>commentary json", "<|channel|>commentary <|constrain|>json", ""] {
+        let reply = format!("to=functions.map{between}<|message|>{{\"city\": \"Bern\"}}<|call|>");
+        assert_eq!(accepts(&grammar, &reply), Ok(()), "{reply}\n{grammar}");
+    }
+    let control = |text: &str| text.starts_with("<|constrain|>").then_some((9, 13));
+    let named = Grammar { form: &form, tools: &tools(), name: None, several: false, before: "" }.text(&control);
+    assert!(named.expect("a grammar").contains("\" \" <[9]> \"json\""));
+}
+
 #[test]
 fn forms_of_the_table_have_grammars() {
     for word in [
+        "<|channel|>commentary",
         ">>>${recipient}",
         "functools[",
         "<|tool_call|>",

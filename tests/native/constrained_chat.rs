@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use sotto::base::error::Code;
 use sotto::chat::constrain::Plan;
 use sotto::chat::grammar::Grammars;
+use sotto::chat::linked::Linked;
 use sotto::chat::request::ChatRequest;
 use sotto::chat::session::{Event, Session};
 use sotto::chat::writing::Writing;
@@ -16,7 +17,6 @@ use sotto::run::constraint::Next;
 use sotto::run::engine::Engine;
 use sotto::text::tokenizer::EncodeOptions;
 
-use crate::common::grammars::Native;
 use crate::common::run::on_both_backends;
 use crate::generation::deep_engine;
 
@@ -43,12 +43,13 @@ fn typed(request: &Value) -> ChatRequest {
     serde_json::from_value(request.clone()).expect("a request")
 }
 
-fn grammars() -> Rc<dyn Grammars> {
-    Rc::new(Native::default())
+fn grammars(engine: &Engine) -> Rc<dyn Grammars> {
+    Rc::new(Linked::new(&engine.tokenizer).expect("a vocabulary"))
 }
 
 fn answer(engine: &mut Engine, request: &Value) -> Value {
-    let mut session = Session::chat(engine, &typed(request), Some(grammars())).expect("a session");
+    let grammars = grammars(engine);
+    let mut session = Session::chat(engine, &typed(request), Some(grammars)).expect("a session");
     let mut all = Vec::new();
     while let Some(events) = block_on(session.next(engine)).expect("a step") {
         all.extend(events.into_iter().filter_map(|event| match event {
@@ -138,7 +139,8 @@ fn a_call_that_is_asked_for_comes(backend: Backend) {
         }
     }
     let mut refused = |more: Value| {
-        let refusal = Session::chat(&mut engine, &typed(&request(more)), Some(grammars()));
+        let grammars = grammars(&engine);
+        let refusal = Session::chat(&mut engine, &typed(&request(more)), Some(grammars));
         refusal.err().expect("a refusal")
     };
     let unknown =
@@ -174,6 +176,38 @@ fn a_thought_ends_at_its_limit(backend: Backend) {
     }
 }
 
+/// The end of a reply is chosen wherever it may be.
+fn a_thought_ends_by_its_own_text_where_something_must_follow(backend: Backend) {
+    let mut engine = engine(backend);
+    let ends: serde_json::Map<_, _> =
+        engine.tokenizer.eog_ids().iter().map(|id| (id.to_string(), json!(100))).collect();
+    let thinking =
+        json!({ "logit_bias": ends, "chat_template_kwargs": { "thinking": true }, "max_completion_tokens": 200 });
+    let format = json!({ "type": "json_schema", "json_schema": { "schema": schema() } });
+    for more in [
+        json!({ "response_format": format }),
+        json!({ "response_format": format, "logprobs": true, "reasoning": { "max_tokens": 7 } }),
+        json!({ "tools": tools(), "tool_choice": "required", "parallel_tool_calls": false }),
+    ] {
+        let mut request = request(thinking.clone());
+        request.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
+        let answer = answer(&mut engine, &request);
+        let choice = &answer["choices"][0];
+        let said = &choice["message"];
+        let text = said["content"].as_str().or(said["tool_calls"][0]["function"]["arguments"].as_str());
+        assert!(text.is_some_and(fits), "{answer}");
+        assert_eq!(said["reasoning_content"], Value::Null, "{answer}");
+        assert!(choice["finish_reason"] != "length", "{answer}");
+        if let Some(listed) = choice["logprobs"]["content"].as_array() {
+            let text: String = listed.iter().filter_map(|at| at["token"].as_str()).collect();
+            assert!(text.contains("</think>") && text.ends_with(said["content"].as_str().expect("text")), "{answer}");
+        }
+    }
+    // What is free may end in a thought.
+    let answer = answer(&mut engine, &request(thinking));
+    assert_eq!(answer["usage"]["completion_tokens"], 1, "{answer}");
+}
+
 fn a_call_that_begins_is_held_to_its_grammar(backend: Backend) {
     let engine = engine(backend);
     let tokens = |text: &str| {
@@ -183,7 +217,9 @@ fn a_call_that_begins_is_held_to_its_grammar(backend: Backend) {
     let plan = || {
         let writing = Writing::of(&engine, &request).expect("a writing");
         let wanted = request.wanted().expect("what is wanted");
-        Plan::new(wanted, &writing, &engine.tokenizer, Some(grammars())).expect("a plan").expect("there are tools")
+        Plan::new(wanted, &writing, &engine.tokenizer, Some(grammars(&engine)))
+            .expect("a plan")
+            .expect("there are tools")
     };
     let mut reply = plan().reply();
     assert_eq!(reply.start().expect("a start").next, Next::Free);
@@ -238,5 +274,6 @@ on_both_backends!(
     probabilities_have_a_place_for_each_token,
     a_call_that_is_asked_for_comes,
     a_thought_ends_at_its_limit,
+    a_thought_ends_by_its_own_text_where_something_must_follow,
     a_call_that_begins_is_held_to_its_grammar,
 );

@@ -213,7 +213,7 @@ fn what_is_no_call_is_content_to_the_letter() {
         let form = of(texts);
         for text in [
             "<tool_call>\n{\"name\": \"unknown\", \"arguments\": {}}\n</tool_call>",
-            "<tool_call>\n{\"name\": \"map\", \"arguments\": {\"city\": \"Ber",
+            "<tool_call>\n{\"name\": \"map\", \"arguments\": \"{\\\"city",
             "<tool_call>\n{\"name\": \"map\", \"arguments\": [1]}\n</tool_call>",
             "<tool_call>\n<function=map>\n<parameter=city>\nBern",
             "The tag <tool_call> starts a call, `</tool_call>` ends it. <tool",
@@ -232,6 +232,42 @@ fn what_is_no_call_is_content_to_the_letter() {
     // Without tools nothing is a call.
     let text = "<tool_call>\n{\"name\": \"map\", \"arguments\": {}}\n</tool_call>";
     assert_eq!(parse(Parser::new(&of(HERMES), &think(), &[], ""), &chars(text)), reply(text, "", &[]));
+}
+
+#[test]
+fn a_call_streams_once_it_is_sure() {
+    let form = of(HERMES);
+    let tools = tools();
+    let pieces = |text: &str| {
+        let mut parser = Parser::new(&form, &think(), &tools, "");
+        let mut all: Vec<Delta> = chars(text).iter().flat_map(|piece| parser.push(piece)).collect();
+        all.extend(parser.finish());
+        let calls = all.into_iter().filter_map(|delta| match delta {
+            Delta::Call { name, arguments, .. } => Some((name.unwrap_or_default(), arguments)),
+            _ => None,
+        });
+        calls.collect::<Vec<_>>()
+    };
+    let call =
+        |arguments: &str| format!("<tool_call>\n{{\"name\": \"map\", \"arguments\": {arguments}}}\n</tool_call>");
+    let told = |rest: &[&str]| -> Vec<(String, String)> {
+        let rest = rest.iter().map(|text| (String::new(), text.to_string()));
+        std::iter::once(("map".to_string(), String::new())).chain(rest).collect()
+    };
+    let plain = "{\"city\": \"a, b\", \"at\": [1, 2], \"days\": 3}";
+    let rest = ["{\"city\": \"a, b\"", ", \"at\": [1, 2]", ", \"days\": 3}"];
+    assert_eq!(pieces(&call(plain)), told(&rest));
+    // As Python has it, wholly or from somewhere on.
+    assert_eq!(pieces(&call("{'city': 'a', 'days': 3}")), told(&["{\"city\":\"a\",\"days\":3}"]));
+    let mixed = "{\"city\": \"a\", \"exact\": True, \"days\": None}";
+    assert_eq!(pieces(&call(mixed)), told(&["{\"city\": \"a\"", ", \"exact\":true,\"days\":null}"]));
+    assert_eq!(pieces(&call("{\"city\": \"a\",}")), told(&["{\"city\": \"a\"", "}"]));
+    // One that is cut is what there is of it.
+    let cut = "<tool_call>\n{\"name\": \"map\", \"arguments\": {\"city\": \"a\", \"da";
+    assert_eq!(pieces(cut), told(&["{\"city\": \"a\"", ", \"da"]));
+    // Without a tag JSON may be the reply.
+    let bare = "{\"name\": \"map\", \"arguments\": {\"city\": \"a\", \"days\": 3}}";
+    assert_eq!(pieces(bare), [("map".to_string(), "{\"city\": \"a\", \"days\": 3}".to_string())]);
 }
 
 #[test]
@@ -256,7 +292,7 @@ fn hostile_replies_end() {
     ] {
         for prompt in ["", "<think>"] {
             let whole = parse(Parser::new(&form, &think(), &tools, prompt), &[&text]);
-            assert!(whole.calls.is_empty());
+            assert!(whole.calls.len() <= 1);
         }
         let whole = parse(Parser::new(&form, &think(), &tools, ""), &chars(&text));
         assert!(whole.content.len() + whole.reasoning.len() <= text.len());

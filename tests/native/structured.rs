@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value, json};
-use sotto::chat::grammar::{Grammars, Spec};
+use sotto::chat::grammar::{Grammars, Spec, Syntax};
 use sotto::chat::linked::Linked;
 use sotto::run::constraint::{Constraint, Next};
 use sotto::text::tokenizer::Tokenizer;
@@ -178,7 +178,7 @@ fn random_replies_under_random_schemas_are_valid() {
         let validator = jsonschema::options().should_validate_formats(true).build(&given).expect("a validator");
         let spec = Spec::JsonSchema { schema: given.clone(), lenient: false };
         let started = Instant::now();
-        if let Err(error) = grammars.compile(&tokenizer, &spec) {
+        if let Err(error) = grammars.compile(&spec) {
             assert!(error.message.ends_with('.'), "{error}");
             refused += 1;
             continue;
@@ -186,7 +186,7 @@ fn random_replies_under_random_schemas_are_valid() {
         compiling += started.elapsed();
         taken += 1;
         for _ in 0..REPLIES {
-            let mut constraint = grammars.compile(&tokenizer, &spec).expect("as before");
+            let mut constraint = grammars.compile(&spec).expect("as before");
             let (reply, took, some) = walk(&mut *constraint, &endings, &mut random);
             let Some(reply) = reply else {
                 cut += 1;
@@ -214,14 +214,30 @@ fn random_replies_under_random_schemas_are_valid() {
 }
 
 #[test]
+fn both_sides_read_the_same_specification() {
+    for spec in [
+        Spec::JsonSchema { schema: json!({"type": "object", "b": 1, "a": [null]}), lenient: true },
+        Spec::JsonSchema { schema: json!(false), lenient: false },
+        Spec::JsonObject,
+        Spec::Regex { pattern: "a\"b".into() },
+        Spec::Grammar { grammar: "start: \"a\"\n".into(), syntax: Syntax::Lark },
+        Spec::Grammar { grammar: "root ::= \"a\"".into(), syntax: Syntax::Gbnf },
+    ] {
+        let text = serde_json::to_string(&spec).expect("JSON");
+        let other = sotto_grammar::Spec::parse(&text).expect("a specification");
+        assert_eq!(format!("{other:?}"), format!("{spec:?}"));
+        assert_eq!(serde_json::from_str::<Spec>(&text).expect("a specification"), spec);
+    }
+}
+
+#[test]
 fn what_is_forced_is_written_as_the_tokenizer_writes_it() {
     for file in [models::SMOLLM2, models::GEMMA] {
         let tokenizer = Arc::new(Tokenizer::from_metadata(&mut models::metadata(file)).expect("a tokenizer"));
         let grammars = Linked::new(&tokenizer).expect("a vocabulary");
         let given = json!({"type": "object", "properties": {"temperature_in_celsius": {"const": "unbelievably"}},
             "required": ["temperature_in_celsius"], "additionalProperties": false});
-        let mut constraint =
-            grammars.compile(&tokenizer, &Spec::JsonSchema { schema: given, lenient: false }).expect("taken");
+        let mut constraint = grammars.compile(&Spec::JsonSchema { schema: given, lenient: false }).expect("taken");
         let mut now = constraint.start().expect("a start");
         let (mut reply, mut sampled) = (Vec::new(), 0);
         while now.next != Next::End {

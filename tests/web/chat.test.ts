@@ -2,12 +2,12 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
 import type { ChatCompletionChunk, Completion } from "../../www/api/index.js";
 import type { Model } from "../../www/api/model.js";
-import { log } from "./fake-engine.js";
+import { clearLog, log } from "./fake-engine.js";
 import { codeOf, loadFake } from "./harness.js";
 
 let model: Model;
 beforeEach(async () => {
-  Object.assign(log, { cancelled: 0, running: 0, tokens: 0 });
+  clearLog();
   model = await loadFake();
 });
 afterEach(() => model.dispose());

@@ -32,18 +32,15 @@ export const serveThread = () => {};
 export const usableThreads = () => undefined;
 export const startThreads = async () => ({ Loader });
 
-/** What happened, for tests to look at. */
-export const log = {
-  freed: 0,
-  cancelled: 0,
+const NOTHING = { freed: 0, cancelled: 0, disposed: 0, pushed: 0, largest: 0, running: 0, most: 0, tokens: 0 };
 
-  disposed: 0,
-  pushed: 0,
-  largest: 0,
-  running: 0,
-  most: 0,
-  tokens: 0,
-};
+/** What happened, for tests to look at. */
+export const log = { ...NOTHING };
+
+/** Before a test. */
+export function clearLog(): void {
+  Object.assign(log, NOTHING);
+}
 
 const fail = (code: string, message: string) => Object.assign(new Error(message), { name: "SottoError", code });
 const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
@@ -210,6 +207,9 @@ class FakeEngine extends FakeText implements Engine {
     if (text.length > 2000)
       throw fail("prompt_too_long", "The prompt has 3000 tokens and the context holds 100; shorten it.");
     return new FakeGeneration(text, options.maxTokens ?? 1000);
+  }
+  takes_grammars(): boolean {
+    return false;
   }
   chat(request: ChatRequest): Chat {
     return new FakeChat(request, (text, most) => this.generate(text, { maxTokens: most }));

@@ -2,24 +2,12 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { load } from "../../www/api/index.js";
 import type { Chunk, Progress } from "../../www/wire/protocol.js";
 import { pump } from "../../www/wire/pump.js";
-import { type Loader, REPLY, log } from "./fake-engine.js";
+import { type Loader, REPLY, clearLog, log } from "./fake-engine.js";
 import { GGUF, codeOf, fakeWorker, loadFake } from "./harness.js";
 import { connect, type Model } from "../../www/api/model.js";
 
 let model: Model | undefined;
-beforeEach(
-  () =>
-    void Object.assign(log, {
-      freed: 0,
-      cancelled: 0,
-
-      disposed: 0,
-      pushed: 0,
-      largest: 0,
-      running: 0,
-      most: 0,
-    }),
-);
+beforeEach(clearLog);
 afterEach(() => model?.dispose());
 
 async function collect(chunks: AsyncIterable<Chunk>): Promise<Chunk[]> {

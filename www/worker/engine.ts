@@ -84,6 +84,8 @@ export interface Engine extends TextCalls {
   /** One at a time; the host queues. */
   generate(prompt: string | Message[], options: wire.GenerateOptions): Generation;
   /** As `generate`: one at a time. */
+  /** Whether the answer may take grammars. */
+  takes_grammars(request: wire.ChatRequest): boolean;
   chat(request: wire.ChatRequest, grammars: Grammars | undefined): Chat;
   /** Its tokens, for grammars. */
   words(): Words;

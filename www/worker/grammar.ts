@@ -4,7 +4,6 @@
  */
 import init, * as wasm from "../wasm-grammar/sotto_grammar.js";
 import { SottoError } from "../wire/errors.js";
-import type { ChatRequest } from "../wire/generated.js";
 
 /** A model's tokens, as the engine hands them over. */
 export interface Words {
@@ -51,12 +50,6 @@ export interface Grammars {
   /** A constraint for one reply; `spec` is JSON. Throws `bad_option` for what cannot be kept. */
   compile(spec: string): Constraint;
   free(): void;
-}
-
-/** Whether an answer to this takes a grammar. */
-export function wantsGrammar({ response_format, tools, tool_choice }: ChatRequest): boolean {
-  const format = (response_format as { type?: unknown } | null | undefined)?.type;
-  return (format !== undefined && format !== "text") || (!!tools?.length && tool_choice !== "none");
 }
 
 /** The module, as long as it works. */

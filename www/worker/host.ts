@@ -2,7 +2,7 @@
 import type { Engine, EngineModule, Text, TextCalls, TextModule, Work } from "./engine.js";
 import { type ErrorCode, SottoError, aborted, said } from "../wire/errors.js";
 import { open } from "./fetch.js";
-import { type Grammars, type Words, wantsGrammar } from "./grammar.js";
+import type { Grammars, Words } from "./grammar.js";
 import {
   type Calls,
   KEEP,
@@ -154,7 +154,8 @@ export class Host {
       this.#drive((engine) => engine.generate(prompt, options), signal, emit),
 
     chat: async ({ request }, { signal, emit }) => {
-      const grammars = wantsGrammar(request) ? await this.#startGrammars(signal) : undefined;
+      const takes = await this.#steps.run(() => this.#ready.takes_grammars(request));
+      const grammars = takes ? await this.#startGrammars(signal) : undefined;
       return this.#drive(
         (engine) => engine.chat(request, grammars),
         signal,

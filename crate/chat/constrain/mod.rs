@@ -153,7 +153,7 @@ impl Plan {
 
     fn compile(&self, spec: &Spec) -> Result<Box<dyn Constraint>> {
         match &self.grammars {
-            Some(grammars) => grammars.compile(&self.tokenizer, spec),
+            Some(grammars) => grammars.compile(spec),
             None => bail!(Internal, "A grammar was wanted where none can be made."),
         }
     }

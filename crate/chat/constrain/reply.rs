@@ -174,6 +174,14 @@ impl Constraint for Reply {
         }
     }
 
+    /// A thought ends by its own closing text where something must come after it.
+    fn instead(&mut self, token: u32) -> Option<Commit> {
+        let plan = &self.plan;
+        let ends_all = matches!(self.phase, Phase::Thought) && plan.is_strict() && !plan.close.is_empty();
+        let closes = ends_all && plan.tokenizer.eog_ids().contains(&token);
+        closes.then(|| Commit { forced: plan.close.clone(), next: Next::Free })
+    }
+
     fn mask(&mut self) -> Result<Vec<u32>> {
         match &mut self.phase {
             Phase::Strict(either) => either.mask(),

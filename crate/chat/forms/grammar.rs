@@ -2,10 +2,12 @@
 //! its reply. Arguments fit the tools' schemas; where a form writes texts without quotes, they end where its closing text
 //! first comes.
 
+use std::collections::HashMap;
 use std::fmt::Write;
 
 use serde_json::{Map, Value as Json, json};
 
+use super::literal::Literals;
 use super::{Call, Form, KEY, Keys, Pairs, Part};
 use crate::bail;
 use crate::base::error::Result;
@@ -162,8 +164,19 @@ impl Tool<'_> {
                 }
                 Part::Pairs(pairs) => self.pairs(pairs, control, &mut rules)?,
                 Part::Literal { sep: '=' } => self.python(&mut rules),
-                Part::Literal { .. } => {
-                    bail!(BadOption, "This model's calls cannot be constrained yet; leave tool_choice at \"auto\".")
+                Part::Literal { .. } => Literals {
+                    root: &self.schema,
+                    strict: self.schema["x-guidance"]["lenient"] == false,
+                    control,
+                    prefix: format!("value_{}", self.index),
+                    rules: &mut rules,
+                    count: 0,
+                    known: HashMap::new(),
+                }
+                .members(&self.schema)?,
+                Part::Maybe(texts) => {
+                    let texts: Vec<String> = texts.iter().map(|text| literal(text, control)).collect();
+                    format!("({})?", texts.join(" | "))
                 }
             });
         }
@@ -239,7 +252,7 @@ impl Tool<'_> {
     fn python(&self, rules: &mut String) -> String {
         let index = self.index;
         let members = self.members();
-        let count = members.len();
+        let mut pairs = Vec::new();
         for (at, (name, schema, required)) in members.into_iter().enumerate() {
             let rule = format!("value_{index}_{at}");
             let is = |kind: &str| {
@@ -248,22 +261,30 @@ impl Tool<'_> {
             let booleans = if is("boolean") { " | \"True\" | \"False\"" } else { "" };
             let none = if is("null") { " | \"None\"" } else { "" };
             let _ = writeln!(rules, "{rule}_json: %json {schema}\n{rule}: {rule}_json{booleans}{none}");
-            let pair = format!("{} \"=\" {rule}", quoted(name));
-            let next = at + 1;
-            let [first, rest] = ["first", "rest"].map(|rule| match required {
-                true => String::new(),
-                false => format!(" | {rule}_{index}_{next}"),
-            });
-            let _ = writeln!(rules, "first_{index}_{at}: {pair} rest_{index}_{next}{first}");
-            let _ = writeln!(rules, "rest_{index}_{at}: \",\" ws {pair} rest_{index}_{next}{rest}");
+            pairs.push((format!("{} \"=\" {rule}", quoted(name)), required));
         }
-        let _ = writeln!(rules, "first_{index}_{count}: \"\"\nrest_{index}_{count}: \"\"");
-        format!("first_{index}_0")
+        listed(&format!("list_{index}"), &pairs, rules)
     }
 }
 
+/// Members in the schema's order, each with whether it must be there, with commas between: the name of their rule.
+pub(super) fn listed(prefix: &str, members: &[(String, bool)], rules: &mut String) -> String {
+    for (at, (member, required)) in members.iter().enumerate() {
+        let next = at + 1;
+        let [first, rest] = ["first", "rest"].map(|rule| match required {
+            true => String::new(),
+            false => format!(" | {prefix}_{rule}_{next}"),
+        });
+        let _ = writeln!(rules, "{prefix}_first_{at}: {member} {prefix}_rest_{next}{first}");
+        let _ = writeln!(rules, "{prefix}_rest_{at}: \",\" ws {member} {prefix}_rest_{next}{rest}");
+    }
+    let count = members.len();
+    let _ = writeln!(rules, "{prefix}_first_{count}: \"\"\n{prefix}_rest_{count}: \"\"");
+    format!("{prefix}_first_0")
+}
+
 /// A text up to its closing text, which is part of it; rules that it needs are added.
-fn text_value(end: &str, control: Control<'_>, rule: &str, rules: &mut String) -> String {
+pub(super) fn text_value(end: &str, control: Control<'_>, rule: &str, rules: &mut String) -> String {
     let end = end.trim();
     let first = cut(end, control).into_iter().next();
     match first {
@@ -313,7 +334,7 @@ fn cut<'a>(text: &'a str, control: Control<'_>) -> Vec<Cut<'a>> {
 }
 
 /// A text as it is; nothing for none.
-fn literal(text: &str, control: Control<'_>) -> String {
+pub(super) fn literal(text: &str, control: Control<'_>) -> String {
     let each = cut(text, control).into_iter().map(|cut| match cut {
         Cut::Text(text) => quoted(text),
         Cut::Token(id) => format!("<[{id}]>"),
@@ -322,6 +343,6 @@ fn literal(text: &str, control: Control<'_>) -> String {
 }
 
 /// In Lark's quotes, which are JSON's.
-fn quoted(text: &str) -> String {
+pub(super) fn quoted(text: &str) -> String {
     Json::from(text).to_string().replace('\u{7f}', "\\u007f")
 }

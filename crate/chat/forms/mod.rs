@@ -3,6 +3,7 @@
 pub mod derive;
 pub mod generic;
 pub mod grammar;
+mod literal;
 mod locate;
 pub mod table;
 mod write;
@@ -82,6 +83,8 @@ pub enum Part {
     Text(String),
     /// Any short text that ends before the next [`Part::Text`].
     Anything,
+    /// One of these texts or none; a reply may have another short one.
+    Maybe(Vec<String>),
     /// The tool's name.
     Name,
     /// The call's id.

@@ -46,7 +46,11 @@ fn named() -> Call {
 }
 
 fn harmony() -> Call {
-    Call::Text(vec![Part::Name, Part::Anything, Part::Text("<|message|>".into()), Part::Json])
+    // How arguments are written, and the channel where the recipient stands before it.
+    let between =
+        [" <|constrain|>json", "<|channel|>commentary <|constrain|>json", " json", "<|channel|>commentary json"];
+    let between = between.into_iter().chain(["<|channel|>commentary"]).map(String::from).collect();
+    Call::Text(vec![Part::Name, Part::Maybe(between), Part::Text("<|message|>".into()), Part::Json])
 }
 
 fn kimi() -> Call {

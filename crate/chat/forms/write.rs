@@ -55,6 +55,7 @@ impl Form {
                     match part {
                         Part::Text(text) => *out += text,
                         Part::Anything => out.push(' '),
+                        Part::Maybe(texts) => *out += texts.first().map_or("", String::as_str),
                         Part::Name => *out += &call.name,
                         Part::Id => *out += &id,
                         Part::Index => *out += &index.to_string(),
@@ -88,7 +89,7 @@ impl Pairs {
 }
 
 /// JSON as a literal of Python, or of Gemma where keys and values have a colon between.
-fn literal(value: &Json, sep: char) -> String {
+pub(super) fn literal(value: &Json, sep: char) -> String {
     let python = sep == '=';
     let all = |list: Vec<String>| list.join(if python { ", " } else { "," });
     match value {

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value as Json};
 
-use super::cursor::{Cursor, Step, Stop};
+use super::cursor::{Begun, Cursor, Step, Stop};
 use super::tools::Tools;
 use crate::chat::forms::{Call, Form, KEY, Keys, Pairs, Part};
 use crate::chat::units::units;
@@ -36,6 +36,7 @@ pub(super) fn call(form: &Form, cursor: &mut Cursor<'_>, tools: &Tools, inside: 
     if !(marked || (inside || form.is_bare()) && form.before.is_empty()) {
         return Err(Stop::Fail);
     }
+    cursor.marked = marked;
     // Some write a list within the tags.
     if json && cursor.peek()? == '[' {
         cursor.bump('[');
@@ -95,7 +96,7 @@ fn object(keys: &Keys, cursor: &mut Cursor<'_>, tools: &Tools, marked: bool, wit
             name = Some(tools.named(value.as_str().unwrap_or_default())?);
         } else if keys.is_arguments(key) {
             if id.is_none() {
-                begin(cursor, tools, name.as_deref());
+                begin(cursor, tools, name.as_deref(), keys.id.is_none());
             }
             let value = cursor.value()?;
             arguments = Some(arguments_of(value, cursor.since(start))?);
@@ -121,10 +122,11 @@ fn object(keys: &Keys, cursor: &mut Cursor<'_>, tools: &Tools, marked: bool, wit
     Ok(Found { id, name: name.ok_or(Stop::Fail)?, arguments: arguments.ok_or(Stop::Fail)? })
 }
 
-/// Notes that a tool's arguments begin here, as the text of an object.
-fn begin(cursor: &mut Cursor<'_>, tools: &Tools, name: Option<&str>) {
+/// Notes that a tool's arguments begin here, as the text of an object. `without_id`: the form has no ids.
+fn begin(cursor: &mut Cursor<'_>, tools: &Tools, name: Option<&str>, without_id: bool) {
     if cursor.peek() == Ok('{') {
-        cursor.begun = name.and_then(|name| tools.number(name)).map(|number| (number, cursor.at));
+        let begun = |tool| Begun { tool, at: cursor.at, sure: cursor.marked && without_id };
+        cursor.begun = name.and_then(|name| tools.number(name)).map(begun);
     }
 }
 
@@ -146,7 +148,7 @@ fn keyed(cursor: &mut Cursor<'_>, tools: &Tools) -> Step<Found> {
     let name = tools.named(name.as_str().unwrap_or_default())?;
     cursor.text(":")?;
     cursor.peek()?;
-    begin(cursor, tools, Some(&name));
+    begin(cursor, tools, Some(&name), true);
     let start = cursor.at;
     let value = cursor.value()?;
     let arguments = arguments_of(value, cursor.since(start))?;
@@ -163,7 +165,7 @@ fn from_parts(parts: &[Part], form: &Form, cursor: &mut Cursor<'_>, tools: &Tool
         };
         match part {
             Part::Text(text) => cursor.text(text)?,
-            Part::Anything => skim(cursor, next).map(drop)?,
+            Part::Anything | Part::Maybe(_) => skim(cursor, next).map(drop)?,
             Part::Id => id = Some(skim(cursor, next)?),
             Part::Index => cursor.word().map(drop)?,
             Part::Name => name = Some(tools.name_at(cursor)?),
@@ -172,7 +174,7 @@ fn from_parts(parts: &[Part], form: &Form, cursor: &mut Cursor<'_>, tools: &Tool
                     return Err(Stop::Fail);
                 }
                 if id.is_none() {
-                    begin(cursor, tools, name.as_deref());
+                    begin(cursor, tools, name.as_deref(), !parts.contains(&Part::Id));
                 }
                 let start = cursor.at;
                 let value = cursor.value()?;

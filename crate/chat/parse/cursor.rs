@@ -21,13 +21,26 @@ const MAX_DEPTH: u32 = 100;
 pub(super) struct Cursor<'a> {
     text: &'a str,
     pub at: usize,
-    /// A call's tool, by its number, and where its arguments begin, once both are known.
-    pub begun: Option<(usize, usize)>,
+    /// A call's texts told that it is one.
+    pub marked: bool,
+    /// The arguments of a call, once they have begun.
+    pub begun: Option<Begun>,
+}
+
+/// A call whose tool is known and whose arguments have begun.
+#[derive(Clone, Copy)]
+pub(super) struct Begun {
+    /// The tool's number.
+    pub tool: usize,
+    /// Where the arguments begin.
+    pub at: usize,
+    /// What comes can be nothing but this call, and brings no id of its own.
+    pub sure: bool,
 }
 
 impl<'a> Cursor<'a> {
     pub fn new(text: &'a str) -> Cursor<'a> {
-        Cursor { text, at: 0, begun: None }
+        Cursor { text, at: 0, marked: false, begun: None }
     }
 
     pub fn rest(&self) -> &'a str {

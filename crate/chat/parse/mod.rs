@@ -1,7 +1,8 @@
 //! A reply taken apart while it streams: content, reasoning, calls of tools.
 //!
-//! Text is held back only where a tag or call may have begun. A call comes out once it is whole, so what turns out to be
-//! none is content, and nothing is lost. What comes out does not depend on how the text was cut.
+//! Text is held back only where a tag or call may have begun. A call comes out once it is sure that it is one: where its tag,
+//! the name of a tool and the start of its arguments are there, or a grammar holds it to its form; else once it is whole, so
+//! what turns out to be none is content. What comes out in all does not depend on how the text was cut.
 
 mod call;
 mod cursor;
@@ -17,6 +18,7 @@ use super::forms::{Form, table};
 use super::reasoning::ReasoningForm;
 use super::units::units;
 use cursor::{Cursor, Stop};
+use early::Early;
 use tools::Tools;
 
 /// A piece of a reply.
@@ -74,8 +76,8 @@ pub struct Parser {
     calls: usize,
     /// Whether a grammar holds the calls to their form, so that what begins one is one.
     held_to: Rc<Cell<bool>>,
-    /// Of the call under way, how many bytes of its arguments came out.
-    early: Option<usize>,
+    /// What came out of the call under way.
+    early: Option<Early>,
     /// No call is looked for before `held` is as long as this.
     wait: usize,
     tries: u32,
@@ -373,6 +375,11 @@ impl Parser {
         false
     }
 
+    /// Reads it again when there is clearly more: a long call is not read for each of its tokens.
+    fn wait_for_more(&mut self) {
+        self.wait = self.held.len() + 1 + self.held.len() / 32;
+    }
+
     /// A call where `held` starts; what is none goes out as content up to the next place to look at.
     fn try_call(&mut self, end: bool, out: &mut Vec<Delta>) -> bool {
         let mut cursor = Cursor::new(&self.held);
@@ -387,7 +394,7 @@ impl Parser {
         for (index, form) in self.forms.iter().enumerate() {
             let mut ahead = cursor;
             let found = call::call(form, &mut ahead, &self.tools, self.blank || fenced);
-            begun = begun.or(ahead.begun.filter(|_| index == 0 && found == Err(Stop::More)));
+            begun = begun.or(ahead.begun.filter(|begun| found == Err(Stop::More) && (index == 0 || begun.sure)));
             outcome = found.map(|found| (found, ahead.at, index));
             match outcome {
                 Err(Stop::Fail) => {}
@@ -397,18 +404,16 @@ impl Parser {
         }
         match outcome {
             Ok((found, length, form)) => {
+                let rest = self.early.take().map(|early| self.rest_of(&early, &found.arguments));
                 self.drain(length);
                 self.fenced |= fenced;
                 self.set_closers(form, self.fenced);
                 let index = self.calls;
                 push(
                     out,
-                    match self.early.take() {
+                    match rest {
                         None => Delta::Call { index, id: found.id, name: Some(found.name), arguments: found.arguments },
-                        Some(told) => {
-                            let arguments = found.arguments.get(told..).unwrap_or_default().to_string();
-                            Delta::Call { index, id: None, name: None, arguments }
-                        }
+                        Some(arguments) => Delta::Call { index, id: None, name: None, arguments },
                     },
                 );
                 self.calls += 1;
@@ -417,12 +422,16 @@ impl Parser {
             }
             _ if begun.is_some_and(|begun| self.tell_early(begun, end, out)) => return false,
             Err(Stop::More) => {
-                // Read again when there is clearly more: a long call is not read for each of its tokens.
-                self.wait = self.held.len() + 1 + self.held.len() / 32;
+                self.wait_for_more();
                 return false;
             }
+            Err(Stop::Fail) if self.early.is_some() => {
+                // It was a call that broke off; what follows is none of it.
+                let Early { at, told } = self.early.take().unwrap_or(Early { at: 0, told: 0 });
+                self.drain(at + told);
+                self.calls += 1;
+            }
             Err(Stop::Fail) => {
-                self.calls += usize::from(self.early.take().is_some());
                 self.tries += u32::from(end);
                 let length = self.held.chars().next().map_or(0, char::len_utf8);
                 self.content(if self.tries > MAX_TRIES { self.held.len() } else { length }, out);

@@ -1,0 +1,78 @@
+// `model.runTools` with a real model, by the built package in headless Chromium: two plain functions, and what the model does
+// with them. Prints each message; fails where the model calls none, or where its answer lacks what the function gave.
+//   node tools/eval/run-tools.mjs [--model FILE] [--backend cpu|webgpu] [--threads 2]
+import { basename, join, resolve } from "node:path";
+import { parseArgs } from "node:util";
+import { launchBrowser } from "../browser.mjs";
+import { ISOLATED, sendFile, serve } from "../serve.mjs";
+import { ROOT, Stop, tool } from "../setup.mjs";
+
+const MODEL = "models/Qwen2.5-Coder-1.5B-Instruct.Q4_K_M.gguf";
+
+/** Runs inside the page. */
+async function inPage(options) {
+  const { load } = await import("/dist/index.js");
+  const model = await load("/model.gguf", { contextLength: 2048, ...options });
+  const weather = {
+    name: "get_weather",
+    description: "The weather in a city, now.",
+    parameters: {
+      type: "object",
+      properties: { city: { type: "string" }, unit: { type: "string", enum: ["celsius", "fahrenheit"] } },
+      required: ["city"],
+    },
+    run: ({ city, unit = "celsius" }) => ({ city, unit, degrees: unit === "celsius" ? 17 : 63, sky: "light rain" }),
+  };
+  const time = {
+    name: "get_time",
+    description: "The local time in a city.",
+    parameters: { type: "object", properties: { city: { type: "string" } }, required: ["city"] },
+    run: ({ city }) => `It is 14:05 in ${city}.`,
+  };
+  const started = performance.now();
+  const said = [];
+  const { text, steps, finish_reason, usage } = await model.runTools(
+    {
+      messages: [{ role: "user", content: "What is the weather in Paris right now?" }],
+      tools: [weather, time],
+      temperature: 0,
+      max_tokens: 120,
+    },
+    { onMessage: (message, step) => said.push({ step, ...message }) },
+  );
+  const calls = steps.flatMap(({ calls }) => calls);
+  return { said, text, calls, finish_reason, usage, seconds: (performance.now() - started) / 1000 };
+}
+
+await tool(async () => {
+  const { values } = parseArgs({
+    options: {
+      model: { type: "string", default: join(ROOT, MODEL) },
+      backend: { type: "string", default: "cpu" },
+      threads: { type: "string", default: "2" },
+    },
+  });
+  const server = await serve(
+    {
+      "/dist/": join(ROOT, "dist"),
+      "/model.gguf": (request, response) => sendFile(request, response, resolve(values.model)),
+      "/": (_request, response) => response.setHeader("content-type", "text/html").end("<!doctype html>"),
+    },
+    { headers: ISOLATED },
+  );
+  const { browser, page } = await launchBrowser(server.url, { webgpu: values.backend === "webgpu" });
+  try {
+    const options = { backend: values.backend, ...(values.backend === "cpu" && { threads: Number(values.threads) }) };
+    const { said, text, calls, finish_reason, usage, seconds } = await page.evaluate(inPage, options);
+    for (const message of said) console.log(JSON.stringify(message));
+    console.log(
+      `${basename(values.model)}: ${finish_reason}, ${calls.length} calls, ${seconds.toFixed(0)} s, ${JSON.stringify(usage)}`,
+    );
+    if (!calls.some(({ name, result }) => name === "get_weather" && result))
+      throw new Stop("the weather was not asked for.");
+    if (!/17/.test(text)) throw new Stop("the answer does not say what the function gave.");
+  } finally {
+    await browser.close();
+    server.close();
+  }
+});
