@@ -26,9 +26,9 @@ export async function connect(
   start: () => Endpoint,
   source: SourceData,
   options: Calls["load"]["args"]["options"],
-  { signal, onProgress, onWarning, wasmUrl }: PageOptions = {},
+  { signal, onProgress, onWarning, wasmUrl, grammarUrl }: PageOptions = {},
 ): Promise<Model> {
-  const connection = new Connection(new Workers(start), wasmUrl?.toString());
+  const connection = new Connection(new Workers(start), wasmUrl?.toString(), grammarUrl?.toString());
   try {
     const info = await connection.call(
       "load",
