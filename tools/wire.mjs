@@ -239,8 +239,8 @@ function optionTables(options) {
 
 <!-- ${NOTE} -->
 
-What each call takes, beside what only a page has: \`signal\`, \`onProgress\` and the like ([Using Sotto](USAGE.md#options)). A
-name that is not here, or another value, is the error \`bad_option\`.
+What each call takes, beside what only a page has: \`signal\`, \`onProgress\` and the like ([Using Sotto](USAGE.md#options), and
+of chats [their guide](CHAT.md#options-of-the-call)). A name that is not here, or another value, is the error \`bad_option\`.
 ${tables.join("")}`;
 }
 

@@ -79,8 +79,8 @@ codes! {
     BadLogits = "bad_logits", "Download the file again; if that does not help, take another quantization.";
     /// The caller stopped the call.
     Aborted = "aborted", "Nothing: it was asked for.";
-    /// The model was disposed, or another call on it has ended this one.
-    Disposed = "disposed", "Load the model again, or let one call end before the next starts.";
+    /// The model was disposed; in Rust also: other work on the engine has ended this.
+    Disposed = "disposed", "Load the model again. In a page calls wait for each other, and none ends another.";
     /// The server was not reached, or the connection broke off.
     Network = "network", "Check the address and the connection; a server elsewhere must allow other sites to read the file (CORS).";
     /// The server answered with an HTTP error.
@@ -97,7 +97,7 @@ codes! {
     Io = "io", "Check that the file is still there, and pick it again.";
     /// Sotto's worker did not start, or its wasm file: it is not where it should be, or not allowed to run, or there are
     /// no workers here.
-    NotStarted = "not_started", "Load models in a browser; serve worker.js and the wasm files beside index.js, or pass workerUrl and wasmUrl, and let the page's policy allow both.";
+    NotStarted = "not_started", "Load models in a browser; serve worker.js and the wasm files beside index.js, or pass workerUrl, wasmUrl and grammarUrl, and let the page's policy allow both.";
     /// The page's policy keeps the worker from starting: a header that worker.js lacks, or a directive that forbids it.
     Blocked = "blocked", "Serve worker.js with the header, or allow it by the directive, that the message names.";
     /// A service worker cannot start the worker that a model lives in.

@@ -24,7 +24,7 @@ pub enum Spec {
     JsonObject,
     /// What a regular expression matches as a whole.
     Regex {
-        /// In the syntax of the crate `regex`.
+        /// In the syntax of JavaScript, with the flag `u`.
         pattern: String,
     },
     /// What a grammar derives.

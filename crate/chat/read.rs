@@ -71,8 +71,14 @@ impl ChatRequest {
 }
 
 impl CompletionRequest {
-    /// What of it reaches the generation. `BadOption` for biases of what is no token id.
+    /// What of it reaches the generation. `BadOption` for biases of what is no token id, and what cannot be promised.
     pub fn options(&self) -> Result<GenerateOptions> {
+        if self.echo == Some(true) && self.logprobs.is_some() {
+            bail!(
+                BadOption,
+                "logprobs are told of new tokens alone, not of those that echo repeats; leave one of the two out."
+            );
+        }
         let mut options = options(&self.common, &self.sampling)?;
         options.max_tokens = Some(self.common.max_tokens.unwrap_or(COMPLETION_TOKENS));
         options.logprobs = self.logprobs;

@@ -34,13 +34,13 @@ pub struct ChatRequest {
     #[schemars(with = "Map<String, Value>", extend("tsType" = "ResponseFormat"))]
     pub response_format: Option<Value>,
     /// What the model may call.
-    #[schemars(extend("tsType" = "ChatTool[]"))]
+    #[schemars(with = "Vec<Tool>", extend("tsType" = "ChatTool[]"))]
     pub tools: Option<Vec<Value>>,
-    /// Whether the model may call tools: `auto` by default, `none` hides the tools from it, `required` or the name of one
-    /// makes it call.
+    /// Whether the model may call tools: `auto` by default, `none` hides the tools from it, `required` or the choice of one
+    /// (`{type: "function", function: {name}}`) makes it call.
     #[schemars(with = "ToolChoice", extend("tsType" = "ToolChoice"))]
     pub tool_choice: Option<Value>,
-    /// Whether a reply may hold several calls.
+    /// Whether a reply may hold several calls; of those that are forced there are at most 8, of a chosen tool's one.
     pub parallel_tool_calls: Option<bool>,
     /// What requests of `completions.create` have too.
     #[serde(flatten)]
@@ -54,6 +54,9 @@ pub struct ChatRequest {
     /// What is accepted and ignored.
     #[serde(flatten)]
     pub ignored: Ignored,
+    /// What is accepted where it asks for nothing.
+    #[serde(flatten)]
+    pub inert: InertChat,
 }
 
 /// A request of `completions.create`: text that goes on as it is, with no template.
@@ -69,7 +72,7 @@ pub struct CompletionRequest {
     /// Whether the reply starts with the prompt.
     #[schemars(extend("tsType" = "boolean | null"))]
     pub echo: Option<bool>,
-    /// How many of the likeliest tokens are told at each place, with their probabilities.
+    /// How many of the likeliest tokens are told at each place, with their probabilities; not with `echo`.
     #[schemars(range(min = 0, max = 20), extend("tsType" = "number | null"))]
     pub logprobs: Option<u32>,
     /// What requests of `completions.create` have too.
@@ -81,6 +84,9 @@ pub struct CompletionRequest {
     /// What is accepted and ignored.
     #[serde(flatten)]
     pub ignored: Ignored,
+    /// What is accepted where it asks for nothing.
+    #[serde(flatten)]
+    pub inert: InertCompletion,
 }
 
 /// What both kinds of request hold.
@@ -162,6 +168,7 @@ pub struct SottoOptions {
     #[schemars(extend("aliases" = ["template_kwargs", "variables"]))]
     pub chat_template_kwargs: Map<String, Value>,
     /// What to do with a conversation that leaves no room for a reply.
+    #[schemars(extend("callable" = true))]
     pub overflow: Overflow,
     /// How the model thinks.
     #[schemars(extend("tsType" = "{ max_tokens?: number | null } | null"))]
@@ -217,12 +224,52 @@ pub struct Ignored {
     pub prompt_cache_retention: Option<String>,
 }
 
-/// Their types were checked before; their values are not read.
-impl<'de> Deserialize<'de> for Ignored {
-    fn deserialize<D: Deserializer<'de>>(_: D) -> Result<Self, D::Error> {
-        Ok(Ignored::default())
-    }
+/// Members of OpenAI's requests that are taken where they ask for nothing, and refused where they ask for something.
+#[derive(Clone, Debug, Default, JsonSchema)]
+#[serde(default)]
+#[allow(dead_code, reason = "only its schema is used")]
+pub struct InertChat {
+    /// Accepted as `["text"]`: models here write nothing else.
+    #[schemars(with = "Vec<Text>", extend("tsType" = "(\"text\" | \"audio\")[] | null"))]
+    modalities: (),
+    /// Accepted as `"medium"`, which is what it is.
+    #[schemars(with = "Medium", extend("tsType" = "\"low\" | \"medium\" | \"high\" | null"))]
+    verbosity: (),
+    /// Accepted as `null`: replies are not predicted.
+    #[schemars(with = "Nothing", extend("tsType" = "{ type: \"content\"; content: string | TextPart[] } | null"))]
+    prediction: (),
+    /// Accepted as `null`: models here do not speak.
+    #[schemars(
+        with = "Nothing",
+        extend("tsType" = "{ format: \"wav\" | \"aac\" | \"mp3\" | \"flac\" | \"opus\" | \"pcm16\"; voice: string | { id: string } } | null")
+    )]
+    audio: (),
 }
+
+/// As [`InertChat`], of completions.
+#[derive(Clone, Debug, Default, JsonSchema)]
+#[serde(default)]
+#[allow(dead_code, reason = "only its schema is used")]
+pub struct InertCompletion {
+    /// Accepted as 1: every reply is given; `n` makes several.
+    #[schemars(with = "u32", range(min = 1, max = 1), extend("tsType" = "number | null"))]
+    best_of: (),
+    /// Accepted as `null`: texts go on, nothing is put between two of them.
+    #[schemars(with = "Nothing", extend("tsType" = "string | null"))]
+    suffix: (),
+}
+
+/// Their values were checked before, and say nothing.
+macro_rules! unread {
+    ($($type:ty),*) => {$(
+        impl<'de> Deserialize<'de> for $type {
+            fn deserialize<D: Deserializer<'de>>(_: D) -> Result<Self, D::Error> {
+                Ok(Self::default())
+            }
+        }
+    )*};
+}
+unread!(Ignored, InertChat, InertCompletion);
 
 /// What a streamed reply tells beside its text.
 #[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
@@ -294,14 +341,69 @@ enum PromptSchema {
     List(Vec<Value>),
 }
 
+/// A tool, as the check sees it.
+#[derive(JsonSchema)]
+#[schemars(inline, extend("shape" = "{type: \"function\", function: {name, description, parameters}}"))]
+#[allow(dead_code, reason = "only its schema is used")]
+struct Tool {
+    r#type: ToolType,
+    function: ToolFunction,
+}
+
+#[derive(JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(inline)]
+#[allow(dead_code, reason = "only its schema is used")]
+enum ToolType {
+    Function,
+}
+
+#[derive(JsonSchema)]
+#[schemars(inline, extend("shape" = "{name, description, parameters}"))]
+#[allow(dead_code, reason = "only its schema is used")]
+struct ToolFunction {
+    name: String,
+    description: Option<String>,
+    parameters: Option<Map<String, Value>>,
+    strict: Option<bool>,
+}
+
+#[derive(JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(inline)]
+#[allow(dead_code, reason = "only its schema is used")]
+enum Text {
+    Text,
+}
+
+#[derive(JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(inline)]
+#[allow(dead_code, reason = "only its schema is used")]
+enum Medium {
+    Medium,
+}
+
+/// No value but `null`.
+#[derive(JsonSchema)]
+#[schemars(inline)]
+#[allow(dead_code, reason = "only its schema is used")]
+enum Nothing {}
+
 #[derive(JsonSchema)]
 #[serde(untagged)]
 #[schemars(inline)]
 #[allow(dead_code, reason = "only its schema is used")]
 enum ToolChoice {
     Mode(ToolMode),
-    Named(Map<String, Value>),
+    Named(NamedTool),
 }
+
+/// What it is of the types of OpenAI's API is told where it is read.
+#[derive(JsonSchema)]
+#[schemars(inline, transparent, extend("shape" = "{type: \"function\", function: {name}}"))]
+#[allow(dead_code, reason = "only its schema is used")]
+struct NamedTool(Map<String, Value>);
 
 #[derive(JsonSchema)]
 #[serde(rename_all = "lowercase")]

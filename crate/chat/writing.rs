@@ -17,6 +17,9 @@ use crate::run::engine::Engine;
 use crate::text::template::RenderOptions;
 use crate::text::tokenizer::Tokenizer;
 
+/// Calls that a request can force in one reply: small models do not end them by themselves.
+const MOST_FORCED: u32 = 8;
+
 /// The forms of one model, as far as one request needs them.
 #[derive(Clone, Debug)]
 pub struct Writing {
@@ -75,10 +78,13 @@ impl Writing {
         self.known.thinks && !self.prompt.trim_end().ends_with(self.reasoning().close.trim())
     }
 
-    /// The grammar of calls, of one tool or of all, behind a text. Errors: those of [`Grammar::text`].
-    pub fn grammar(&self, before: &str, name: Option<&str>, control: Control<'_>) -> Result<String> {
+    /// The grammar of calls, of one tool, which is called once, or of all, behind a text. `forced`: the model has not chosen
+    /// to call. Errors: those of [`Grammar::text`].
+    pub fn grammar(&self, before: &str, name: Option<&str>, forced: bool, control: Control<'_>) -> Result<String> {
         let Some(form) = self.form() else { bail!(Internal, "Calls were to be constrained where there are none.") };
-        Grammar { form, tools: &self.tools, name, several: form.several && self.parallel, before }.text(control)
+        let one = name.is_some() || !form.several || !self.parallel;
+        let most = if one { Some(1) } else { forced.then_some(MOST_FORCED) };
+        Grammar { form, tools: &self.tools, name, most, before }.text(control)
     }
 
     /// The tokens of these messages: those of the template, with what it lacks of tools told in words.

@@ -6,6 +6,7 @@ use serde_json::{Deserializer, Value};
 use crate::{Refused, Result, limits, refuse, schema};
 
 const JSON: &str = "%json";
+const BY_STYLE: &str = "add \"x-guidance\": {\"lenient\": true}";
 
 /// The grammar with its schemas in normal form. Refused: a schema that is, and more definitions than there may be.
 pub fn checked(grammar: &str) -> Result<String> {
@@ -31,8 +32,12 @@ pub fn checked(grammar: &str) -> Result<String> {
         };
         let style = schema.get(schema::STYLE).filter(|style| style.is_object());
         let lenient = style.is_some_and(|style| style["lenient"] == true);
-        let mut normal = schema::normal(&schema, lenient)
-            .map_err(|Refused(why)| Refused(format!("In the grammar's %json in line {line}: {why}")))?;
+        // A grammar that was made of tools says whose the schema is: its lines are nothing to those who gave the tools.
+        let owner = schema.get(schema::OWNER).and_then(Value::as_str);
+        let way = if owner.is_some() { schema::BY_REQUEST } else { BY_STYLE };
+        let place = owner.map_or_else(|| format!("the grammar's %json in line {line}"), str::to_string);
+        let mut normal =
+            schema::normal(&schema, lenient, way).map_err(|Refused(why)| Refused(format!("In {place}: {why}")))?;
         schema::set_style(&mut normal, style, lenient);
         out.push(' ');
         out.push_str(&normal.to_string());

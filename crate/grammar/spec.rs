@@ -22,7 +22,7 @@ pub enum Spec {
     JsonObject,
     /// What an expression matches as a whole.
     Regex {
-        /// In the syntax of the crate `regex`.
+        /// In the syntax of JavaScript, with the flag `u`.
         pattern: String,
     },
     /// What a grammar derives.
@@ -52,11 +52,14 @@ impl Spec {
 
     pub(crate) fn top_level(&self) -> Result<TopLevelGrammar> {
         Ok(match self {
-            Spec::JsonSchema { schema, lenient } => json(schema::normal(schema, *lenient)?, *lenient),
+            Spec::JsonSchema { schema, lenient } => {
+                json(schema::normal(schema, *lenient, schema::BY_REQUEST)?, *lenient)
+            }
             Spec::JsonObject => json(json!({"type": "object"}), false),
             Spec::Regex { pattern } => {
-                check_size("regular expression", pattern)?;
-                TopLevelGrammar::from_regex(&format!("(?:{pattern})"))
+                let whole = schema::whole_pattern(pattern)
+                    .map_err(|why| Refused(format!("The regular expression cannot be kept: it {why}.")))?;
+                TopLevelGrammar::from_regex(&whole)
             }
             Spec::Grammar { grammar, syntax } => {
                 check_size("grammar", grammar)?;

@@ -154,9 +154,11 @@ impl Decoder {
         match state.status {
             sample_take::BAD_LOGITS => Err(bad_logits(device)),
             sample_take::ALL_BANNED if self.masked => {
-                bail!(BadOption, "logitBias bans every token that what the reply must be allows")
+                bail!(BadOption, "The logit biases ban every token that what the reply must be allows; ban fewer.")
             }
-            sample_take::ALL_BANNED => bail!(BadOption, "logitBias bans every token that the model could choose"),
+            sample_take::ALL_BANNED => {
+                bail!(BadOption, "The logit biases ban every token that the model could choose; ban fewer.")
+            }
             status => Ok(Sampled { token: state.token, stops: status == sample_take::STOPPED }),
         }
     }

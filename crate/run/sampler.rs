@@ -107,12 +107,15 @@ impl SamplingParams {
         }
         for (id, bias) in &self.logit_bias {
             if *id as usize >= n_vocab {
-                bail!(BadOption, "logitBias names token {id}, but the vocabulary has {n_vocab} tokens");
+                bail!(
+                    BadOption,
+                    "A logit bias names token {id}, but the vocabulary has {n_vocab} tokens; give ids below that."
+                );
             }
             if bias.is_nan() || *bias == f32::INFINITY {
                 bail!(
                     BadOption,
-                    "logitBias of token {id} is {bias}; it should be a number, or -Infinity to ban the token"
+                    "The logit bias of token {id} is {bias}; give a number, or -Infinity to ban the token."
                 );
             }
         }

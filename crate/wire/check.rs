@@ -14,6 +14,11 @@ pub type Naming = fn(&str) -> String;
 /// The members that are given: `null` is as good as nothing. `BadOption` names a member that the call does not have, and
 /// the one that may have been meant, or what a value should be instead.
 pub fn checked(call: &str, schema: &Value, options: Value, naming: Naming) -> Result<Value> {
+    members(call, schema, options, naming, "")
+}
+
+/// `path` stands before the names of members in messages.
+fn members(call: &str, schema: &Value, options: Value, naming: Naming, path: &str) -> Result<Value> {
     let Value::Object(given) = options else {
         bail!(BadOption, "The options of {call} are {}; give an object.", shown(&options));
     };
@@ -28,7 +33,7 @@ pub fn checked(call: &str, schema: &Value, options: Value, naming: Naming) -> Re
         if value.is_null() {
             continue;
         }
-        let value = check(&naming(&name), member, value)?;
+        let value = check(&format!("{path}{}", naming(&name)), member, value)?;
         kept.insert(name, value);
     }
     Ok(Value::Object(kept))
@@ -50,7 +55,15 @@ fn check(name: &str, schema: &Value, value: Value) -> Result<Value> {
             map.into_iter().map(checked).collect()
         }
         (value @ Value::Object(_), ..) if schema.get("properties").is_some() => {
-            checked(name, schema, value, str::to_string)
+            let kept = members(name, schema, value, str::to_string, &format!("{name}."))?;
+            // Of a call's own members the call says what it lacks.
+            let needed = schema.get("required").and_then(Value::as_array).into_iter().flatten();
+            match needed.filter_map(Value::as_str).find(|member| kept.get(member).is_none()) {
+                Some(lacks) => {
+                    bail!(BadOption, "{name} has no {lacks}; give {}.", wanted(&schema["properties"][lacks]))
+                }
+                None => Ok(kept),
+            }
         }
         (value, ..) => Ok(value),
     }
@@ -109,7 +122,7 @@ fn wanted(schema: &Value) -> String {
             Some("integer") => "a list of whole numbers".into(),
             _ => "a list".into(),
         },
-        Some("object") => "an object".into(),
+        Some("object") => schema["shape"].as_str().unwrap_or("an object").into(),
         _ => either(choices(schema).into_iter().map(wanted).collect()),
     }
 }
@@ -117,7 +130,7 @@ fn wanted(schema: &Value) -> String {
 fn either(mut choices: Vec<String>) -> String {
     match choices.pop() {
         Some(last) if !choices.is_empty() => format!("{} or {last}", choices.join(", ")),
-        last => last.unwrap_or_default(),
+        last => last.unwrap_or_else(|| "null".into()),
     }
 }
 

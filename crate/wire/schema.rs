@@ -113,11 +113,15 @@ impl Transform for Plain {
     fn transform(&mut self, schema: &mut Schema) {
         transform_subschemas(self, schema);
         let Some(schema) = schema.as_object_mut() else { return };
-        let most = match schema.remove("format").as_ref().and_then(Value::as_str) {
-            Some("uint32") => Some(u64::from(u32::MAX)),
-            Some("uint64" | "int64") => Some(MAX_SAFE_INTEGER),
-            _ => None,
+        let (least, most) = match schema.remove("format").as_ref().and_then(Value::as_str) {
+            Some("uint32") => (None, Some(u64::from(u32::MAX))),
+            Some("uint64") => (None, Some(MAX_SAFE_INTEGER)),
+            Some("int64") => (Some(-(MAX_SAFE_INTEGER as i64)), Some(MAX_SAFE_INTEGER)),
+            _ => (None, None),
         };
+        if let Some(least) = least {
+            schema.entry("minimum").or_insert(least.into());
+        }
         if let Some(most) = most {
             schema.entry("maximum").or_insert(most.into());
         }

@@ -162,10 +162,12 @@ impl From<Event> for ChatStep {
 }
 
 /// What messages take of the context.
-#[derive(Clone, Copy, Debug, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Counted {
-    /// Of the prompt that they become.
+    /// The prompt that they become, as the model reads it, control tokens included.
+    pub text: String,
+    /// Of that prompt.
     pub tokens: usize,
     /// Tokens that the context holds.
     pub context_length: u32,
@@ -178,7 +180,8 @@ impl Counted {
     pub fn of(engine: &Engine, request: &ChatRequest) -> Result<Counted> {
         let context_length = engine.model.sizes.context;
         let room = fit::room(context_length, request.options()?.max_tokens);
-        let tokens = Writing::of(engine, request)?.tokens(engine, &request.messages)?.len();
-        Ok(Counted { tokens, context_length, room })
+        let tokens = Writing::of(engine, request)?.tokens(engine, &request.messages)?;
+        let text = engine.tokenizer.decode(&tokens, true);
+        Ok(Counted { text, tokens: tokens.len(), context_length, room })
     }
 }

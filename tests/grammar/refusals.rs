@@ -13,6 +13,7 @@ fn cases() -> Vec<(Value, &'static str)> {
         (json!({"items": [{"type": "string", "minimun": 3}]}), "\"minimun\" at /items/0/minimun is not known"),
         (json!({"uniqueItems": true}), "\"uniqueItems\" at /uniqueItems"),
         (json!({"contains": {}}), "\"contains\" at /contains"),
+        (json!({"propertyNames": {"enum": ["a"]}}), "or set strict to false to have what is not enforced left out."),
         (json!({"dependentRequired": {}}), "\"dependentRequired\""),
         (json!({"unevaluatedProperties": false}), "\"unevaluatedProperties\""),
         (json!({"$dynamicRef": "#a"}), "\"$dynamicRef\""),
@@ -132,6 +133,54 @@ fn expressions_match_as_a_whole() {
     assert!(bytes().compile(&spec("(?=a)b")).is_err());
 }
 
+/// An expression, a text, and whether JavaScript's `RegExp`, with the flag `u`, matches all of it.
+const AS_JAVASCRIPT: &[(&str, &str, bool)] = &[
+    (r"\d{2}-\w+", "12-ab", true),
+    (r"\d", "\u{1FBF8}", false),
+    (r"\d", "\u{663}", false),
+    (r"[\d_]", "\u{663}", false),
+    (r"\D", "\u{663}", true),
+    (r"\w", "é", false),
+    (r"\W", "é", true),
+    (r"\s", "\u{FEFF}", true),
+    (r"\s", "\u{85}", false),
+    (".", "\u{2028}", false),
+    (".", "\u{85}", true),
+    ("^(yes|no)$", "yes", true),
+    ("^yes|no$", "no", true),
+    ("^$|a", "", true),
+    ("(?i:yes)", "YeS", true),
+    ("(?<year>[0-9]{4})", "2026", true),
+    (r"\u{1F44B}|\cJ", "👋", true),
+    ("a#b c", "a#b c", true),
+];
+
+#[test]
+fn expressions_are_those_of_javascript() {
+    for (pattern, text, matches) in AS_JAVASCRIPT {
+        let spec = Spec::Regex { pattern: (*pattern).into() };
+        assert_eq!(allows(&spec, text), Ok(*matches), "{pattern} {text:?}");
+    }
+    for (pattern, why) in
+        [(r"\bword", "a word's boundary"), ("a^b", "elsewhere than at its ends"), ("(?i)a", "a group")]
+    {
+        let refused = bytes().compile(&Spec::Regex { pattern: pattern.into() }).err().expect("refused").0;
+        assert!(
+            refused.starts_with("The regular expression cannot be kept: it ") && refused.contains(why),
+            "{refused}"
+        );
+    }
+}
+
+#[test]
+fn names_of_any_text_are_no_bound() {
+    let record =
+        |names: Value| json!({"type": "object", "propertyNames": names, "additionalProperties": {"type": "number"}});
+    for names in [json!({"type": "string"}), json!({}), json!(true)] {
+        assert_eq!(allows(&schema(&record(names)), r#"{"a": 1}"#), Ok(true));
+    }
+}
+
 #[test]
 fn schemas_in_lark_are_held_to_the_same_rules() {
     let spec = |schema: &str| Spec::Grammar {
@@ -141,5 +190,14 @@ fn schemas_in_lark_are_held_to_the_same_rules() {
     assert_eq!(allows(&spec(r#"{"type": "object", "required": ["a"]}"#), r#"<%json {>{"a": 1}<end>"#), Ok(true));
     let refused = bytes().compile(&spec(r#"{"not": {}}"#)).err().expect("refused").0;
     assert!(refused.contains("line 2") && refused.contains("\"not\" at /not"), "{refused}");
+    assert!(refused.contains("add \"x-guidance\": {\"lenient\": true} to have"), "{refused}");
+    let owned = r#"{"not": {}, "x-owner": "the parameters of the tool \"map\""}"#;
+    let refused = bytes().compile(&spec(owned)).err().expect("refused").0;
+    assert!(
+        refused.starts_with("In the parameters of the tool \"map\": ") && refused.contains("set strict"),
+        "{refused}"
+    );
+    let owned = r#"{"type": "object", "x-owner": "mine"}"#;
+    assert_eq!(allows(&spec(owned), r#"<%json {>{"a": 1}<end>"#), Ok(true));
     assert!(bytes().compile(&spec("{\"a\": ")).is_err());
 }

@@ -103,6 +103,7 @@ fn said(rule: Rule) -> String {
         Rule::TopNote => "at the top of a schema",
         Rule::Dialect => "one of the drafts 4 to 2020-12",
         Rule::Unless(value) => return format!("refused, unless it is `{value}`"),
+        Rule::PropertyNames => "refused, unless it allows every text",
         Rule::Refused => "refused",
     };
     said.replace("\\\\", "\\")

@@ -10,7 +10,7 @@ use crate::common::grammars::of_bytes;
 use crate::replies::{kinds, of, template, tools};
 
 fn text(form: &Form, tools: &[Value], several: bool, before: &str) -> String {
-    Grammar { form, tools, name: None, several, before }.text(&|_| None).expect("a grammar")
+    Grammar { form, tools, name: None, most: (!several).then_some(1), before }.text(&|_| None).expect("a grammar")
 }
 
 /// Whether the text is a whole reply in it, where the grammar first forbids it, if it does.
@@ -140,12 +140,23 @@ fn tools_without_parameters_are_called_without() {
 }
 
 #[test]
+fn there_may_be_so_many_calls() {
+    let all = calls();
+    let (form, tools) = (of(kinds()[0].1), tools());
+    let grammar = Grammar { form: &form, tools: &tools, name: None, most: Some(2), before: "" };
+    let grammar = grammar.text(&|_| None).expect("a grammar");
+    let two = form.write(&written(&all[..2]));
+    assert_eq!([accepts(&grammar, &form.write(&written(&all[..1]))), accepts(&grammar, &two)], [Ok(()), Ok(())]);
+    assert!(accepts(&grammar, &form.write(&written(&all))).is_err());
+}
+
+#[test]
 fn a_text_may_stand_before_and_control_tokens_are_named() {
     let form = of(kinds()[0].1);
     let reply = form.write(&written(&calls()));
     assert_eq!(accepts(&text(&form, &tools(), true, ">\n"), &format!(">\n{reply}")), Ok(()));
     let control = |text: &str| text.starts_with("<tool_call>").then_some((17, 11));
-    let grammar = Grammar { form: &form, tools: &tools(), name: Some("map"), several: true, before: "" };
+    let grammar = Grammar { form: &form, tools: &tools(), name: Some("map"), most: None, before: "" };
     let named = grammar.text(&control).expect("a grammar");
     assert!(named.contains("one: <[17]> \"\\n\" ws call ws") && !named.contains("weather"), "{named}");
     let missing = Grammar { name: Some("no"), ..grammar }.text(&control).expect_err("a refusal");
@@ -280,7 +291,7 @@ fn what_the_forms_of_real_templates_write_their_grammars_accept() {
         let name = path.file_stem().expect("a name").to_string_lossy().into_owned();
         let source = std::fs::read_to_string(&path).expect("a template");
         let form = Form::of(&sotto::text::template::ChatTemplate::new(&source).expect("a template"), &Map::new());
-        let grammar = Grammar { form: &form, tools, name: None, several: form.several, before: "" };
+        let grammar = Grammar { form: &form, tools, name: None, most: (!form.several).then_some(1), before: "" };
         let Ok(grammar) = grammar.text(&|_| None) else {
             without.push(name);
             continue;

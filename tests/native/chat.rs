@@ -274,6 +274,8 @@ fn completions_go_on_with_texts_and_ids(backend: Backend) {
         engine.tokenizer.eog_ids().iter().map(|id| (id.to_string(), json!(-100))).collect();
     let short = answer(&mut engine, &json!({ "prompt": "the cat", "logit_bias": bans }));
     assert_eq!(short["usage"]["completion_tokens"], 16);
+    let both = json!({ "prompt": "the cat", "echo": true, "logprobs": 2 });
+    assert!(refusal(&mut engine, &both).message.starts_with("logprobs are told of new tokens alone"));
     for prompt in [json!(null), json!([]), json!([1, "a"]), json!([1_000_000]), json!(5)] {
         assert_eq!(refusal(&mut engine, &request(prompt)).code, Code::BadOption);
     }

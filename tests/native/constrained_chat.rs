@@ -127,7 +127,10 @@ fn a_call_that_is_asked_for_comes(backend: Backend) {
     let named = json!({ "type": "function", "function": { "name": "second" } });
     for (choice, name) in [(json!("required"), None), (named, Some("second"))] {
         for seed in 0..4 {
-            let more = json!({ "tools": tools(), "tool_choice": choice, "parallel_tool_calls": false, "seed": seed });
+            // A named one is called once in any case.
+            let parallel = name.is_some();
+            let more =
+                json!({ "tools": tools(), "tool_choice": choice, "parallel_tool_calls": parallel, "seed": seed });
             let answer = answer(&mut engine, &request(more));
             let choice = &answer["choices"][0];
             assert_eq!(choice["finish_reason"], "tool_calls", "{answer}");
@@ -148,6 +151,14 @@ fn a_call_that_is_asked_for_comes(backend: Backend) {
     assert!(unknown.code == Code::BadOption && unknown.message.contains("\"third\""), "{unknown}");
     assert_eq!(refused(json!({ "tool_choice": "required" })).code, Code::BadOption);
     assert_eq!(refused(json!({ "response_format": { "type": "regex", "pattern": "(" } })).code, Code::BadOption);
+    let strict = json!({ "name": "odd", "strict": true, "parameters": { "type": "object", "not": {} } });
+    let strict = json!({ "tools": [{ "type": "function", "function": strict }], "tool_choice": "required" });
+    let linked: Rc<dyn Grammars> = Rc::new(Linked::new(&engine.tokenizer).expect("a vocabulary"));
+    let refusal = Session::chat(&mut engine, &typed(&request(strict)), Some(linked)).err().expect("a refusal");
+    assert!(
+        refusal.message.starts_with("In the parameters of the tool \"odd\": The schema's keyword \"not\""),
+        "{refusal}"
+    );
 }
 
 fn a_thought_ends_at_its_limit(backend: Backend) {

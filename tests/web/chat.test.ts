@@ -93,17 +93,19 @@ test("null and what has no meaning here is taken; what is wrong is named, and th
   };
   expect((await model.chat.completions.create(taken)).choices[0]!.message.content).toBe("yes");
   const bad: [unknown, string][] = [
-    [undefined, "The options of chat.completions.create are a list; give an object."],
-    [5, "The options of chat.completions.create are 5; give an object."],
+    [undefined, "The request of chat.completions.create is undefined; give {messages}."],
+    [[], "The request of chat.completions.create is a list; give {messages}."],
     [{ messages: "x" }, 'messages is "x"; give a list.'],
     [{ messages: user("x"), maxTokens: 5 }, "did you mean max_tokens?"],
     [{ messages: user("x"), temperature: "0.7" }, 'temperature is "0.7"; give a number from 0 to 100.'],
     [{ messages: user("x"), n: 0 }, "n is 0; give a whole number from 1 to 128."],
     [{ messages: user("x"), logit_bias: { 5: -200 } }, 'logit_bias["5"] is -200; give a number from -100 to 100.'],
     [{ messages: user("x"), stream_options: { usage: true } }, "usage is not an option of stream_options"],
-    [{ messages: user("x"), modalities: ["audio"] }, "modalities is not an option of chat.completions.create."],
+    [{ messages: user("x"), modalities: ["audio"] }, 'modalities[0] is "audio"; give "text".'],
+    // cspell:ignore contnet
+    [{ messages: [{ role: "user", contnet: "x" }] }, "messages[0] has contnet; did you mean content?"],
     [{ messages: [{ role: "user", content: () => {} }] }, "messages[0].content is a function; give plain data."],
-    [{ messages: user("x"), overflow: "drop" }, 'overflow is "drop"; give "error" or "trim".'],
+    [{ messages: user("x"), overflow: "drop" }, 'overflow is "drop"; give "error", "trim" or a function.'],
   ];
   for (const [request, says] of bad) {
     const outcome = model.chat.completions.create(request as never);
@@ -112,8 +114,44 @@ test("null and what has no meaning here is taken; what is wrong is named, and th
   }
   const options = { errors: "anthropic" } as never;
   await expect(model.chat.completions.create(taken, options)).rejects.toThrow('give "sotto" or "openai".');
-  await expect(model.completions.create({ prompt: "x", best_of: 2 } as never)).rejects.toThrow("best_of is not");
+  await expect(model.completions.create({ prompt: "x", best_of: 2 } as never)).rejects.toThrow("best_of is 2");
+  const list = model.chat.completions.create(taken, [] as never);
+  await expect(list).rejects.toThrow("The options of chat.completions.create are a list; give an object.");
+  await expect(model.chat("x", { overflow: () => undefined } as never)).resolves.toBeTruthy();
+  const long = model.chat("word ".repeat(90), { overflow: () => undefined } as never);
+  await expect(long).rejects.toThrow("overflow gave undefined; give a list of messages that take less.");
   expect((await model.chat("echo still here")).text).toBe("still here");
+});
+
+test("short calls refuse what they do not have, and name the call that has it", async () => {
+  const bad: [() => Promise<unknown>, string][] = [
+    [
+      () => model.chat("x", { stream: true } as never),
+      "stream is not an option of chat; chat.completions.create takes it.",
+    ],
+    [() => model.chat("x", { n: 2 } as never), "n is not an option of chat; chat.completions.create takes it."],
+    [() => model.chat("x", { messages: [] } as never), "messages is not an option of chat;"],
+    [() => model.chat("x", { maxTokens: 5 } as never), "maxTokens is not an option of chat; did you mean max_tokens?"],
+    [() => model.chat("x", { onprogress: 5 } as never), "did you mean onProgress?"],
+    [() => model.chat("x", 5 as never), "The options of chat are 5; give an object."],
+    [() => model.chat("x", [] as never), "The options of chat are a list; give an object."],
+    [() => model.countTokens("x", { tool: [] } as never), "tool is not an option of countTokens; did you mean tools?"],
+    [
+      () => model.countTokens("x", { n: 2 } as never),
+      "n is not an option of countTokens; chat.completions.create takes it.",
+    ],
+    [() => model.countTokens("x", { signal: AbortSignal.abort() } as never), "signal is not an option of countTokens."],
+  ];
+  for (const [call, says] of bad) await expect(Promise.resolve().then(call)).rejects.toThrow(says);
+  expect((await model.chat("echo yes", { stream: false, n: 1 } as never)).text).toBe("yes");
+  const shaped = model.chat("x", { stream: true, errors: "openai" } as never);
+  await expect(shaped).rejects.toMatchObject({ name: "OpenAIError", code: "unknown_parameter", param: "stream" });
+  const within = model.chat.completions.create({ messages: user("x"), top_p: 5, errors: "openai" } as never);
+  await expect(within).rejects.toMatchObject({ name: "OpenAIError", param: "top_p" });
+});
+
+test("a chat's prompt can be seen", async () => {
+  expect(await model.chat.prompt("echo all of it")).toEqual({ text: "user: echo all of it", tokens: 4 });
 });
 
 test("errors in OpenAI's shape, where they are asked for", async () => {
@@ -207,7 +245,7 @@ test("a conversation without room is told of, and may be made shorter", async ()
   });
   expect(await codeOf(stubborn)).toBe("prompt_too_long");
   expect(times).toBe(8);
-  await expect(model.chat(messages, { overflow: () => 5 as never })).rejects.toThrow("Messages should be a list");
+  await expect(model.chat(messages, { overflow: () => 5 as never })).rejects.toThrow("overflow gave 5; give");
 });
 
 test("info says how full the context is", async () => {

@@ -35,6 +35,30 @@ test("whatever else is thrown becomes a SottoError: a sentence, and what was thr
   expect([SottoError.name, OpenAIError.name, error.name]).toEqual(["SottoError", "OpenAIError", "SottoError"]);
 });
 
+test("an error in OpenAI's shape names the member that it is about", () => {
+  const about: [string, string | null][] = [
+    ["top_p is 5; give a number from 0 to 1.", "top_p"],
+    ["max_token is not an option of chat.completions.create; did you mean max_tokens?", "max_token"],
+    ["usage is not an option of stream_options.", "stream_options.usage"],
+    // cspell:ignore nmae
+    ["nmae is not an option of tools[0].function; did you mean name?", "tools[0].function.nmae"],
+    ['tools[0] has no type; give "function".', "tools"],
+    ["Messages should be a list of at least one {role, content}.", "messages"],
+    ["Message 0 has no role.", "messages"],
+    ['The schema\'s keyword "not" at /not is not enforced.', "response_format"],
+    ['In the parameters of the tool "map": the schema has nothing.', "tools"],
+    ["A logit bias names token 5, but the vocabulary has 3 tokens.", "logit_bias"],
+    ["The prompt is empty.", null],
+  ];
+  for (const [message, param] of about) {
+    const { error, code } = new OpenAIError(new SottoError("bad_option", message));
+    expect(error.param, message).toBe(param);
+    expect(code).toBe(message.includes("is not an option") ? "unknown_parameter" : "invalid_value");
+  }
+  expect(new OpenAIError(new SottoError("prompt_too_long", "The prompt has 5 tokens.")).param).toBe("messages");
+  expect(new OpenAIError(new SottoError("disposed", "Gone.")).param).toBeNull();
+});
+
 function revoked(): unknown {
   const { proxy, revoke } = Proxy.revocable({}, {});
   revoke();

@@ -28,7 +28,9 @@ const most = (request: ChatRequest | CompletionRequest) =>
 
 /** A word is a token; the context holds a hundred. */
 export function counted(request: ChatRequest): Counted {
+  const told = request.messages.map((message) => `${message.role}: ${"content" in message ? message.content : ""}`);
   return {
+    text: told.join("\n"),
     tokens: words(request.messages),
     contextLength: CONTEXT,
     room: Math.min(most(request) ?? CONTEXT / 4, CONTEXT / 2),

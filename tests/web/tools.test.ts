@@ -134,6 +134,15 @@ test("the tools of OpenAI's client are taken as they are", async () => {
   expect(await told("Weather?", [{ type: "function", function: { ...rest, name: "weather" } }])).toContain("degrees");
 });
 
+test("the tools of OpenAI's zodFunction are taken as they are", async () => {
+  const { z } = await import("zod");
+  const { zodFunction } = await import("openai/helpers/zod");
+  const parameters = z.object({ city: z.string() });
+  const run = ({ city }: { city: string }) => `warm in ${city}`;
+  const tool = zodFunction({ name: "weather", parameters, function: run });
+  expect(await told("Weather?", [tool as never])).toBe("warm in Paris");
+});
+
 test("after so many steps the loop ends, with results for all calls", async () => {
   const reply = await model.runTools(
     { messages: ask("Weather?"), tools: [weather] },
@@ -237,6 +246,8 @@ test("an error that a callback throws is the caller's own, and stops the model",
 });
 
 test("what is wrong with the request is named", async () => {
+  const quick = { name: "quick", run: () => "done" };
+  const zod = { "~standard": { version: 1, vendor: "zod" } };
   const bad: [unknown, unknown, string][] = [
     [undefined, undefined, "tools is undefined; give a list of {name, parameters, run}."],
     [{ messages: ask("x"), tools: {} }, undefined, "tools is an object; give a list"],
@@ -249,6 +260,20 @@ test("what is wrong with the request is named", async () => {
     [{ messages: ask("x"), tools: [] }, { onMessage: 5 }, "onMessage is 5; give a function."],
     [{ messages: ask("x"), tools: [] }, { signal: true }, "signal is true; give an AbortSignal."],
     [{ messages: ask("x"), tools: [], maxTokens: 5 }, undefined, "did you mean max_tokens?"],
+    // cspell:ignore Mesage desciption
+    [{ messages: ask("x"), tools: [], n: 2 }, undefined, "n is not an option of runTools; chat.completions.create"],
+    [
+      { messages: ask("x"), tools: [] },
+      { onMesage: 5 },
+      "onMesage is not an option of runTools; did you mean onMessage?",
+    ],
+    [{ messages: ask("x"), tools: [] }, 5, "The options of runTools are 5; give an object."],
+    [{ messages: ask("x"), tools: [{ ...quick, desciption: "" }] }, undefined, "tools[0] has desciption; did you mean"],
+    [
+      { messages: ask("x"), tools: [{ ...quick, parameters: zod }] },
+      undefined,
+      "is a schema of a library; give a JSON",
+    ],
   ];
   for (const [request, options, says] of bad) {
     const outcome = model.runTools(request as never, options as never);

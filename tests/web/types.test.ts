@@ -1,6 +1,6 @@
 /** The package's types, as a page's own compiler reads them: strictly, and with no library but ES2022's and the browser's. */
 import { spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { ROOT, TARGET } from "../../tools/setup.mjs";
@@ -17,6 +17,13 @@ test("the declarations compile in a page that checks its libraries", { timeout: 
   const folder = mkdtempSync(join(TARGET, "types-"));
   try {
     compile("-p", "tsconfig.build.json", "--outDir", join(folder, "sotto"));
+    // The guides' own examples, each a page.
+    const pages = ["CHAT", "TOOLS"].map((guide) => {
+      const [, code] = readFileSync(join(ROOT, "docs", `${guide}.md`), "utf8").match(/^```ts\n([\s\S]*?)^```/m)!;
+      const path = join(folder, `${guide}.ts`);
+      writeFileSync(path, code!.replace('from "sotto"', 'from "./sotto/api/index.js"'));
+      return path;
+    });
     const page = join(folder, "page.ts");
     writeFileSync(
       page,
@@ -31,6 +38,12 @@ test("the declarations compile in a page that checks its libraries", { timeout: 
         if (finish_details?.type === "max_steps") console.log(text, steps[0]?.calls[0]?.result);
         const response_format = { type: "regex", pattern: "yes|no" } as const;
         await model.chat([{ id: "1", role: "user", parts: [{ type: "text", text: "Hi" }] }], { response_format });
+        const stopped = await model.chat(own, { onAbort: "result" });
+        if (stopped.finish_reason === "abort") console.log(stopped.text);
+        const seed: number | undefined = undefined;
+        await model.chat(own, { seed, signal: undefined, temperature: undefined });
+        await model.chat.completions.create({ messages: own, seed }, { errors: undefined });
+        for await (const { text } of model.generate("Hi", { seed, onProgress: undefined })) console.log(text);
         // @ts-expect-error: a part has a type
         await model.chat([{ role: "user", content: [{ text: "Hi" }] }]);
         return model.chat.completions.create({ messages: own, temperature: 0.5 });
@@ -39,6 +52,8 @@ test("the declarations compile in a page that checks its libraries", { timeout: 
     const flags = ["--strict", "--noEmit", "--skipLibCheck", "false", "--types", "", "--ignoreConfig"];
     compile(
       page,
+      ...pages,
+      "--exactOptionalPropertyTypes",
       ...flags,
       "--target",
       "es2022",

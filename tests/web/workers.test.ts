@@ -140,3 +140,16 @@ test("a worker whose script is not there did not start", async () => {
     message: expect.stringContaining("pass workerUrl"),
   });
 });
+
+test("the module of grammars is where grammarUrl says, and says so where it is not", async () => {
+  const grammarUrl = "http://127.0.0.1:9/grammar.3f2a.wasm";
+  const connection = new Connection(new Workers(start), undefined, grammarUrl);
+  expect(started[0]!.sent[0]).toMatchObject({ type: "start", grammarUrl });
+  await connection.end(new SottoError("disposed", "Over."));
+  const { startGrammars } = await import("../../www/worker/grammar.js");
+  const failed = startGrammars(() => Promise.reject(new Error("not asked for")), grammarUrl, undefined);
+  await expect(failed).rejects.toMatchObject({
+    code: "not_started",
+    message: expect.stringMatching(/^The module of grammars did not start .* pass grammarUrl/),
+  });
+});

@@ -1,6 +1,6 @@
 /** Checks the arguments of every call before they are sent to the worker, and copies them as plain data. */
 import { asOpenAI } from "./messages/index.js";
-import { bad, check, checked, kind, plain, reading, shown } from "../wire/check.js";
+import { bad, check, checked, kind, meant, plain, reading, shown, unknown } from "../wire/check.js";
 import { SottoError } from "../wire/errors.js";
 import type { ImportOptions, Message, PageOptions } from "../wire/protocol.js";
 import type { Options } from "../wire/generated.js";
@@ -32,6 +32,7 @@ const PAGE: { [Name in keyof Own]-?: { wanted: string; fits: (value: unknown) =>
   url: { wanted: "a URL", fits: isUrl },
   workerUrl: { wanted: "a URL", fits: isUrl },
   wasmUrl: { wanted: "a URL", fits: isUrl },
+  grammarUrl: { wanted: "a URL", fits: isUrl },
   errors: oneOf("sotto", "openai"),
   onAbort: oneOf("throw", "result"),
 };
@@ -45,7 +46,18 @@ const READ: { [Name in keyof Own]?: (value: unknown) => unknown } = {
 
 /** Which of them each call takes. */
 const TAKES = {
-  load: ["signal", "onProgress", "onWarning", "headers", "cache", "sha256", "hub", "workerUrl", "wasmUrl"],
+  load: [
+    "signal",
+    "onProgress",
+    "onWarning",
+    "headers",
+    "cache",
+    "sha256",
+    "hub",
+    "workerUrl",
+    "wasmUrl",
+    "grammarUrl",
+  ],
   loadText: ["signal", "headers", "cache", "hub", "workerUrl", "wasmUrl"],
   store: ["signal", "onProgress", "workerUrl"],
   "store.import": ["signal", "onProgress", "workerUrl", "sha256", "url"],
@@ -58,6 +70,9 @@ const TAKES = {
   "chat.completions.create": ["signal", "onProgress", "errors", "onAbort"],
   "completions.create": ["signal", "onProgress", "errors", "onAbort"],
 } as const satisfies Record<keyof Options | "loadText" | "score" | "store" | "store.import", readonly (keyof Own)[]>;
+
+/** The call of which others are short forms. */
+const CHAT = "chat.completions.create";
 
 type Call = keyof typeof TAKES;
 type WireOptions<C extends Call> = C extends keyof Options ? Options[C] : Record<string, never>;
@@ -85,6 +100,44 @@ function readEach<C extends Call>(call: C, options: unknown): { wire: WireOption
   }
   refuseHalves(wire.stop);
   return { wire: wire as WireOptions<C>, page: page as PageOf<C> };
+}
+
+/** What the calls take that are a request of `CHAT` made short; `own` is beside it. */
+const SHORT: Record<string, { takes(name: string): boolean; own: readonly string[] }> = {
+  chat: { takes: all("messages", "stream", "stream_options", "n"), own: TAKES[CHAT] },
+  runTools: {
+    takes: all("stream", "stream_options", "n", "logprobs", "top_logprobs"),
+    own: [...TAKES[CHAT], "maxSteps", "onMessage", "onDelta"],
+  },
+  countTokens: {
+    takes: (name) => ["tools", "tool_choice", "reasoning_effort", "chat_template_kwargs"].includes(name),
+    own: [],
+  },
+};
+
+/** What asks for nothing, where a call has no such member. */
+const NOTHING: Record<string, unknown> = { stream: false, n: 1, logprobs: false, top_logprobs: 0 };
+
+function all(...but: string[]) {
+  return (name: string) => !but.includes(name);
+}
+
+/** Throws `bad_option` for a member that the call does not have, naming the call that has it or the member meant. */
+export function refuseOthers(call: "chat" | "runTools" | "countTokens", options: unknown): void {
+  reading(`An option of ${call}`, () => {
+    if (options === undefined || options === null) return;
+    if (kind(options) !== "object") throw bad(`The options of ${call} are ${shown(options)}`, "an object");
+    const { takes, own } = SHORT[call]!;
+    const every = schemas[CHAT].properties as unknown as Record<string, Schema>;
+    const known = Object.fromEntries(Object.entries(every).filter(([name]) => takes(name)));
+    for (const [name, value] of Object.entries(options)) {
+      if (own.includes(name) || Object.hasOwn(known, name) || value === undefined || value === null) continue;
+      if (Object.hasOwn(NOTHING, name) && NOTHING[name] === value) continue;
+      if (Object.hasOwn(every, name))
+        throw new SottoError("bad_option", `${name} is not an option of ${call}; ${CHAT} takes it.`);
+      throw unknown(call, name, known, own);
+    }
+  });
 }
 
 /** Text. */
@@ -115,7 +168,23 @@ export function readPrompt(value: unknown): string | Message[] {
 export function readMessages(value: unknown): Message[] {
   if (kind(value) !== "Array")
     throw new SottoError("bad_option", "Messages should be a list of at least one {role, content}.");
-  return reading("messages", () => plain("messages", asOpenAI(Array.from(value as unknown[])).messages) as Message[]);
+  return reading("messages", () => plain("messages", openAI(value as unknown[]).messages) as Message[]);
+}
+
+/** A list of messages as OpenAI's. Throws `bad_option` for one without content whose name was misspelt. */
+export function openAI(list: readonly unknown[]): ReturnType<typeof asOpenAI> {
+  const read = asOpenAI(Array.from(list));
+  read.messages.forEach((message, i) => {
+    if (kind(message) !== "object") return;
+    const known = ["content", "tool_calls", "function_call", "refusal", "audio", "reasoning_content"];
+    const names = Object.keys(message as object);
+    if (known.some((name) => names.includes(name))) return;
+    for (const name of names) {
+      const near = meant(name, { content: true, tool_calls: true });
+      if (near) throw new SottoError("bad_option", `messages[${read.places[i]}] has ${name}; did you mean ${near}?`);
+    }
+  });
+  return read;
 }
 
 /** The members of both; of the second where both have one. */

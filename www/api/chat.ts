@@ -1,9 +1,8 @@
 /** Requests in OpenAI's shapes: the page's side of `model.chat`, `model.chat.completions` and `model.completions`. */
-import { joined, readMessages, readOptions } from "./arguments.js";
+import { joined, openAI, readMessages, readOptions, refuseOthers } from "./arguments.js";
 import type { Connection } from "./connection.js";
-import { asOpenAI } from "./messages/index.js";
 import { shaped } from "./openai-error.js";
-import { kind, reading } from "../wire/check.js";
+import { bad, kind, reading, shown } from "../wire/check.js";
 import type { ResponseFormat, SottoFormat } from "../wire/openai.js";
 import type {
   AnyMessage,
@@ -13,6 +12,7 @@ import type {
   Completion,
   CompletionRequest,
   Counted,
+  Loose,
   Message,
   ModelInfo,
   PageOptions,
@@ -22,10 +22,10 @@ import type {
 const MOST_ASKED = 8;
 
 /** Options that are no part of a request. */
-export interface ChatCallOptions extends Pick<PageOptions, "signal" | "onProgress" | "errors" | "onAbort"> {}
+export interface ChatCallOptions extends Loose<Pick<PageOptions, "signal" | "onProgress" | "errors" | "onAbort">> {}
 
 /** What a conversation takes that leaves no room for a reply. */
-export interface Overfull extends Counted {
+export interface Overfull extends Omit<Counted, "text"> {
   messages: Message[];
 }
 
@@ -33,15 +33,15 @@ export interface Overfull extends Counted {
 export type OnOverflow = (full: Overfull) => readonly AnyMessage[] | Promise<readonly AnyMessage[]>;
 
 /** A chat's request, as calls take it. */
-export interface CreateChat extends Omit<ChatRequest, "messages" | "overflow" | "response_format"> {
+export interface CreateChat extends Loose<Omit<ChatRequest, "messages" | "overflow" | "response_format">> {
   messages: readonly AnyMessage[];
   /** What the reply must be. */
-  response_format?: ResponseFormat | SottoFormat;
+  response_format?: ResponseFormat | SottoFormat | undefined;
   /** What to do with a conversation that leaves no room for a reply; a function gives shorter messages. */
-  overflow?: ChatRequest["overflow"] | OnOverflow;
+  overflow?: ChatRequest["overflow"] | OnOverflow | undefined;
 }
 
-export type CreateCompletion = CompletionRequest;
+export type CreateCompletion = Loose<CompletionRequest>;
 
 /** What `model.chat` takes beside the messages. */
 export type ChatOptions = Omit<CreateChat, "messages" | "stream" | "stream_options" | "n"> & ChatCallOptions;
@@ -58,6 +58,17 @@ export interface ChatReply extends Pick<Choice, "message" | "finish_reason" | "f
   usage: NonNullable<ChatCompletion["usage"]>;
   /** The places of the messages that were left out (`overflow: "trim"`). */
   dropped?: number[];
+}
+
+/** A reply that may end with `abort`. */
+export type StoppableReply = Omit<ChatReply, "finish_reason"> & { finish_reason: ChatReply["finish_reason"] | "abort" };
+
+/** What a model reads. */
+export interface ChatPrompt {
+  /** With all that the template puts around the messages, and what is told of tools; control tokens are shown. */
+  text: string;
+  /** How many it has. */
+  tokens: number;
 }
 
 /** An answer whose replies may end with `abort`. */
@@ -84,7 +95,10 @@ export interface Completions<Request, Answer extends Choices, Part extends Choic
 
 export interface Chat {
   /** The short way: one reply, to messages or to what a user says. */
+  (messages: string | readonly AnyMessage[], options: ChatOptions & Keeps): Promise<StoppableReply>;
   (messages: string | readonly AnyMessage[], options?: ChatOptions): Promise<ChatReply>;
+  /** The prompt that a chat would read: unlike `renderChat`'s text, with tools and calls told to templates that know none. */
+  prompt(messages: string | readonly AnyMessage[], options?: CountOptions): Promise<ChatPrompt>;
   completions: Completions<CreateChat, ChatCompletion, ChatCompletionChunk>;
 }
 
@@ -92,6 +106,12 @@ export type TextCompletions = Completions<CreateCompletion, Completion, Completi
 
 type Answer = ChatCompletion | ChatCompletionChunk | Completion;
 type Call = "chat.completions.create" | "completions.create";
+
+/** A request made short: what it has in any case, and what checks the rest. */
+interface Short {
+  fixed: object;
+  check(): void;
+}
 
 export class Requests {
   #connection: Pick<Connection, "call" | "stream">;
@@ -107,13 +127,20 @@ export class Requests {
     const create = (request: unknown, options?: ChatCallOptions) =>
       this.#create("chat.completions.create", request, options);
     const reply = async (messages: string | readonly AnyMessage[], options?: ChatOptions): Promise<ChatReply> => {
-      const fixed = { messages: said(messages), stream: false, n: 1 };
-      const answer = await create(joined("An option of chat", options, fixed));
+      const short = {
+        fixed: { messages: said(messages), stream: false, n: 1 },
+        check: () => refuseOthers("chat", options),
+      };
+      const answer = await this.#create("chat.completions.create", {}, options, short);
       const { choices, usage, dropped } = answer as ChatCompletion;
       const { index: _, ...choice } = choices[0]!;
       return { text: choice.message.content ?? "", ...choice, usage: usage!, ...(dropped && { dropped }) };
     };
-    return Object.assign(reply, { completions: { create } as Chat["completions"] });
+    const prompt = async (messages: string | readonly AnyMessage[], options?: CountOptions): Promise<ChatPrompt> => {
+      const { text, tokens } = await this.count(messages, options);
+      return { text, tokens };
+    };
+    return Object.assign(reply as Chat, { prompt, completions: { create } as Chat["completions"] });
   }
 
   completions(): TextCompletions {
@@ -123,6 +150,7 @@ export class Requests {
   }
 
   async count(messages: string | readonly AnyMessage[], options?: CountOptions): Promise<Counted> {
+    refuseOthers("countTokens", options);
     const given = joined("An option of countTokens", options, { messages: readMessages(said(messages)) });
     const { wire } = readOptions("chat.completions.create", given);
     return this.#connection.call("count", { request: wire as ChatRequest });
@@ -132,17 +160,25 @@ export class Requests {
     call: Call,
     request: unknown,
     options: ChatCallOptions = {},
+    { fixed, check }: Short = { fixed: {}, check() {} },
   ): Promise<Answer | AsyncIterableIterator<Answer>> {
     let errors: unknown;
-    const shape = (thrown: unknown) => shaped(thrown, errors, request);
+    const shape = (thrown: unknown) => shaped(thrown, errors);
     try {
-      errors = reading(`errors of ${call}`, () => options?.errors);
-      if (kind(request) !== "object") readOptions(call, request ?? []);
-      const given = joined(`An option of ${call}`, request, options);
+      errors = reading(`errors of ${call}`, () => options?.errors ?? Object(request).errors);
+      check();
+      if (kind(request) !== "object")
+        throw bad(
+          `The request of ${call} is ${shown(request)}`,
+          call === "completions.create" ? "{prompt}" : "{messages}",
+        );
+      if (options !== null && kind(options) !== "object")
+        throw bad(`The options of ${call} are ${shown(options)}`, "an object");
+      const given = { ...joined(`An option of ${call}`, request, options), ...fixed } as Record<string, unknown>;
       const { overflow, ...rest } = given as unknown as CreateChat;
       const ask = typeof overflow === "function" ? overflow : undefined;
       const isList = kind(given.messages) === "Array";
-      const read = isList ? reading("messages", () => asOpenAI(Array.from(given.messages as unknown[]))) : undefined;
+      const read = isList ? reading("messages", () => openAI(given.messages as unknown[])) : undefined;
       const { wire, page } = readOptions(call, { ...(ask ? rest : given), ...(read && { messages: read.messages }) });
       if (ask) await this.#shorten(wire as ChatRequest, ask);
       const answers = this.#answers(call, wire as ChatRequest, page, shape, read?.places);
@@ -183,9 +219,11 @@ export class Requests {
   /** Asks for shorter messages until a reply finds room; if it never does, the engine says what it has to say. */
   async #shorten(request: ChatRequest, ask: OnOverflow): Promise<void> {
     for (let asked = 0; asked < MOST_ASKED; asked++) {
-      const counted = await this.#connection.call("count", { request });
-      if (counted.tokens + counted.room <= counted.contextLength) return;
-      request.messages = readMessages(await ask({ ...counted, messages: request.messages })) as ChatRequest["messages"];
+      const { tokens, room, contextLength } = await this.#connection.call("count", { request });
+      if (tokens + room <= contextLength) return;
+      const given: unknown = await ask({ tokens, room, contextLength, messages: request.messages });
+      if (kind(given) !== "Array") throw bad(`overflow gave ${shown(given)}`, "a list of messages that take less");
+      request.messages = readMessages(given) as ChatRequest["messages"];
     }
   }
 }

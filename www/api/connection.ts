@@ -35,7 +35,7 @@ export class Connection {
   /** Ends what waits for a worker that never says that it runs; none once it has. */
   #late: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(workers: Workers, wasmUrl?: string) {
+  constructor(workers: Workers, wasmUrl?: string, grammarUrl?: string) {
     this.#workers = workers;
     const worker = workers.engine;
     const locks = globalThis.navigator?.locks;
@@ -58,7 +58,12 @@ export class Connection {
       if (workers.explain) void workers.explain().then((found) => this.#close(found ?? said()));
       else this.#close(said());
     };
-    this.#send({ type: "start", ...(wasmUrl && { wasmUrl }), ...(lock && { lock }) });
+    this.#send({
+      type: "start",
+      ...(wasmUrl && { wasmUrl }),
+      ...(grammarUrl && { grammarUrl }),
+      ...(lock && { lock }),
+    });
   }
 
   /** The worker holds the lock as long as it lives. */

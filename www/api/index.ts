@@ -24,6 +24,7 @@ export type {
   Chat,
   ChatCallOptions,
   ChatOptions,
+  ChatPrompt,
   ChatReply,
   CountOptions,
   CreateChat,
@@ -31,13 +32,21 @@ export type {
   OnOverflow,
   Overfull,
   Stoppable,
+  StoppableReply,
 } from "./chat.js";
-export type { NewMessage, RunTools, RunToolsOptions, ToolsReply, ToolsStep } from "./tools.js";
+export type { FinishReason, NewMessage, RunTools, RunToolsOptions, ToolsReply, ToolsStep } from "./tools.js";
 export type { AnyTool, Called, RunnableFunction, RunnableTool, ToolContext } from "./runnable.js";
 export { OpenAIError } from "./openai-error.js";
 export type * from "../wire/openai.js";
 export type { Hub } from "../wire/hub.js";
 export type { ForeignMessage } from "../wire/foreign.js";
+export type {
+  ChatReplyMessage,
+  ChunkDelta,
+  FinishDetails,
+  ReasoningEffort,
+  TokenLogprob,
+} from "../wire/generated.js";
 export { ERROR_CODES, SottoError, type ErrorCode } from "../wire/errors.js";
 export type {
   AdapterInfo,
@@ -81,14 +90,19 @@ export type {
 /** Loads a GGUF model in a worker of its own. Rejects with a `SottoError`. */
 export async function load(source: Source, options?: LoadOptions): Promise<Model> {
   const { wire, page } = readOptions("load", options);
-  const { signal, wasmUrl } = page;
+  const { signal, wasmUrl, grammarUrl } = page;
   if (signal?.aborted) throw aborted("Loading the model", signal);
   requireWorkers();
   const workerUrl = page.workerUrl && absolute(page.workerUrl, "worker.js");
   const failed = new AbortController();
   const data = describe(source, page, failed.signal);
-  const place = { ...page, ...(wasmUrl && { wasmUrl: absolute(wasmUrl, "sotto_bg.wasm") }) };
-  const model = connect(() => startWorker(workerUrl), data, wire, { ...place, ...(workerUrl && { workerUrl }) });
+  const place = {
+    ...page,
+    ...(workerUrl && { workerUrl }),
+    ...(wasmUrl && { wasmUrl: absolute(wasmUrl, "sotto_bg.wasm") }),
+    ...(grammarUrl && { grammarUrl: absolute(grammarUrl, "sotto_grammar_bg.wasm") }),
+  };
+  const model = connect(() => startWorker(workerUrl), data, wire, place);
   model.catch(() => failed.abort());
   return model;
 }

@@ -27,11 +27,12 @@ export async function connect(
   start: () => Endpoint,
   source: SourceData,
   options: Calls["load"]["args"]["options"],
-  { signal, onProgress, onWarning, workerUrl, wasmUrl }: PageOptions = {},
+  { signal, onProgress, onWarning, workerUrl, wasmUrl, grammarUrl }: PageOptions = {},
 ): Promise<Model> {
   const connection = new Connection(
     new Workers(start, START_MS, () => whyNotStarted(workerUrl?.toString())),
     wasmUrl?.toString(),
+    grammarUrl?.toString(),
   );
   try {
     const info = await connection.call(

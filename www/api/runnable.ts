@@ -1,6 +1,6 @@
 /** Functions as tools: how a model is told of one, and how one of its calls is run. */
 import { written } from "./messages/shape.js";
-import { bad, kind, shown } from "../wire/check.js";
+import { bad, kind, meant, shown } from "../wire/check.js";
 import { SottoError, aborted } from "../wire/errors.js";
 import type { ChatToolCall, FunctionTool } from "../wire/openai.js";
 import type { Message } from "../wire/protocol.js";
@@ -77,15 +77,29 @@ export function readTools(tools: unknown): Runnable[] {
   return read;
 }
 
+/** What OpenAI's helpers (`zodFunction`) put beside a tool. */
+interface Helped {
+  $callback?: unknown;
+  $parseRaw?: unknown;
+}
+
 function readTool(given: unknown, place: string): Runnable {
   if (kind(given) !== "object") throw bad(`${place} is ${shown(given)}`, "{name, parameters, run}");
+  const { $callback, $parseRaw } = given as Helped;
   const isWrapped = kind((given as RunnableFunction).function) === "object";
-  const inner = (isWrapped ? (given as RunnableFunction).function : given) as RunnableFunction["function"];
+  const own = (isWrapped ? (given as RunnableFunction).function : given) as RunnableFunction["function"];
+  const helped = { ...own, function: $callback, parse: $parseRaw } as RunnableFunction["function"];
+  const inner = typeof $callback === "function" ? helped : own;
+  refuseMisspelt(isWrapped ? `${place}.function` : place, inner);
   const { description, parameters, strict, parse, run = inner.function } = inner;
   if (typeof run !== "function") throw bad(`${place}.run is ${shown(run)}`, "a function");
   if (parse !== undefined && typeof parse !== "function") throw bad(`${place}.parse is ${shown(parse)}`, "a function");
   const name = inner.name ?? inner.function?.name;
   if (typeof name !== "string" || name === "") throw bad(`${place}.name is ${shown(name)}`, "its name");
+  if (description !== undefined && typeof description !== "string")
+    throw bad(`${place}.description is ${shown(description)}`, "text");
+  if (parameters !== undefined && kind(parameters) !== "object")
+    throw bad(`${place}.parameters is ${shown(parameters)}`, "a JSON Schema, an object");
   const wantsText = !parse && run === inner.function;
   return {
     tool: {
@@ -100,6 +114,24 @@ function readTool(given: unknown, place: string): Runnable {
     run: async (text, context) =>
       run.call(inner, parse ? await parse(text) : wantsText ? text : argumentsOf(text), context),
   };
+}
+
+const MEMBERS = {
+  name: true,
+  description: true,
+  parameters: true,
+  strict: true,
+  parse: true,
+  function: true,
+  run: true,
+} as const;
+
+/** A tool may hold what it likes, such as its state; but not a name that misses one of these by little. */
+function refuseMisspelt(place: string, tool: object): void {
+  for (const name of Object.keys(tool)) {
+    const near = Object.hasOwn(MEMBERS, name) ? undefined : meant(name, MEMBERS);
+    if (near && !(near in tool)) throw new SottoError("bad_option", `${place} has ${name}; did you mean ${near}?`);
+  }
 }
 
 /** The arguments of a call, which are a text of JSON. */

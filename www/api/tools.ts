@@ -1,5 +1,5 @@
 /** `model.runTools`: a model that calls plain functions until it has its answer. */
-import { readMessages } from "./arguments.js";
+import { readMessages, refuseOthers } from "./arguments.js";
 import { type ChatCallOptions, type CreateChat, said } from "./chat.js";
 import { Gathered } from "./gather.js";
 import { shaped } from "./openai-error.js";
@@ -31,11 +31,11 @@ export interface RunTools
 
 export interface RunToolsOptions extends ChatCallOptions {
   /** How often the model may be asked; by default 10. From 1 to 1000. */
-  maxSteps?: number;
+  maxSteps?: number | undefined;
   /** Called with each new message, a reply or the result of a call, when it is whole; awaited. */
-  onMessage?: (message: NewMessage, step: number) => unknown;
+  onMessage?: ((message: NewMessage, step: number) => unknown) | undefined;
   /** Called with what a reply has more, as it streams. */
-  onDelta?: (delta: ChunkDelta, step: number) => void;
+  onDelta?: ((delta: ChunkDelta, step: number) => void) | undefined;
 }
 
 export type NewMessage = ChatReplyMessage | ToolMessage;
@@ -53,7 +53,7 @@ export interface ToolsStep {
 }
 
 /** As of a chat; `tool_calls` where `maxSteps` ended the loop. */
-type FinishReason = "stop" | "length" | "tool_calls" | "abort" | "content_filter" | "function_call";
+export type FinishReason = "stop" | "length" | "tool_calls" | "abort" | "content_filter" | "function_call";
 
 /** What `model.runTools` gives. */
 export interface ToolsReply {
@@ -129,7 +129,7 @@ export async function runTools(create: Create, request: RunTools, options?: RunT
     reply.finish_reason = finish_reason;
     if (finish_details) reply.finish_details = finish_details;
     const over = finish_reason !== "tool_calls";
-    if (!over && signal?.aborted && !keeps) throw shaped(aborted("The call of tools", signal), errors, request);
+    if (!over && signal?.aborted && !keeps) throw shaped(aborted("The call of tools", signal), errors);
     for (const { id, content } of calls) await add({ role: "tool", tool_call_id: id, content }, step);
     if (over) return reply;
     if (signal?.aborted) return { ...reply, finish_reason: "abort" };
@@ -145,6 +145,8 @@ function read(request: RunTools, options: RunToolsOptions | undefined) {
     ...options,
   };
   try {
+    refuseOthers("runTools", request);
+    refuseOthers("runTools", options);
     for (const [name, value] of Object.entries({ onMessage, onDelta }))
       if (value !== undefined && typeof value !== "function") throw bad(`${name} is ${shown(value)}`, "a function");
     const steps = { type: "integer", minimum: 1, maximum: MOST_STEPS };
@@ -158,7 +160,7 @@ function read(request: RunTools, options: RunToolsOptions | undefined) {
       call: { signal, onProgress, errors, onAbort },
     };
   } catch (thrown) {
-    throw shaped(thrown, errors, request);
+    throw shaped(thrown, errors);
   }
 }
 

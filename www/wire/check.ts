@@ -13,9 +13,15 @@ export type Schema =
       anyOf?: Schema[];
       items?: Schema;
       properties?: Record<string, Schema>;
+      /** Members that cannot be left out. */
+      required?: string[];
       additionalProperties?: Schema;
       minimum?: number;
       maximum?: number;
+      /** What an object is like, for sentences. */
+      shape?: string;
+      /** A page may give a function in its place. */
+      callable?: boolean;
       /** What other libraries call it. */
       aliases?: string[];
       /** Infinity is as good as nothing. */
@@ -58,7 +64,7 @@ export function reading<T>(what: string, read: () => T): T {
 /**
  * The members that are given: `null` and `undefined` are as good as nothing. Throws `bad_option` for a member that the
  * call does not have, naming the one that may have been meant, and for a wrong value. `own` are the names of members that
- * the caller itself checks, and that are left out.
+ * the caller itself checks, and that are left out; `path` stands before those of the others in messages.
  */
 export function checked(
   call: string,
@@ -66,6 +72,7 @@ export function checked(
   options: unknown,
   own: readonly string[],
   budget = new Budget(),
+  path = "",
 ): Record<string, unknown> {
   if (options === undefined || options === null) return {};
   if (kind(options) !== "object") throw bad(`The options of ${call} are ${shown(options)}`, "an object");
@@ -74,17 +81,22 @@ export function checked(
   for (const [name, value] of Object.entries(options)) {
     if (own.includes(name)) continue;
     const member = Object.hasOwn(known, name) ? known[name] : undefined;
-    if (member === undefined) {
-      const near = meant(name, known, own);
-      throw new SottoError(
-        "bad_option",
-        `${name} is not an option of ${call}${near ? `; did you mean ${near}?` : "."}`,
-      );
-    }
+    if (member === undefined) throw unknown(call, name, known, own);
     if (value === undefined || value === null || (value === Infinity && member !== true && member.unlimited)) continue;
-    copy[name] = check(name, member, value, budget);
+    copy[name] = check(path + name, member, value, budget);
   }
   return copy;
+}
+
+/** The error of a member that a call does not have; it names the one that may have been meant. */
+export function unknown(
+  call: string,
+  name: string,
+  known: Record<string, Schema>,
+  own: readonly string[] = [],
+): SottoError {
+  const near = meant(name, known, own);
+  return new SottoError("bad_option", `${name} is not an option of ${call}${near ? `; did you mean ${near}?` : "."}`);
 }
 
 /** A copy of the value, if it and what is inside of it are what the schema wants. */
@@ -97,7 +109,14 @@ export function check(name: string, schema: Schema, value: unknown, budget = new
   const { items, properties, additionalProperties } = choice;
   if (Array.isArray(given)) return listed(given, (item, i) => check(`${name}[${i}]`, items ?? true, item, budget));
   if (kind(given) !== "object") return given;
-  if (properties) return checked(name, choice, given, [], budget);
+  refuseForeign(name, given as object);
+  if (properties) {
+    const kept = checked(name, choice, given, [], budget, `${name}.`);
+    // Of a call's own members the call says what it lacks.
+    const missing = choice.required?.find((member) => !(member in kept));
+    if (missing) throw bad(`${cut(name)} has no ${missing}`, wanted(properties[missing]!));
+    return kept;
+  }
   const members = Object.entries(given as object);
   const member = (key: string) => `${name}[${JSON.stringify(key)}]`;
   return Object.fromEntries(
@@ -112,8 +131,15 @@ export function plain(name: string, value: unknown, budget = new Budget(), depth
   if (value === null || ["string", "number", "boolean"].includes(typeof value)) return value;
   if (Array.isArray(value)) return listed(value, (item, i) => plain(`${name}[${i}]`, item ?? null, budget, depth + 1));
   if (kind(value) !== "object") throw bad(`${cut(name)} is ${shown(value)}`, "plain data");
+  refuseForeign(name, value as object);
   const given = Object.entries(value as object).filter(([, item]) => item !== undefined);
   return Object.fromEntries(given.map(([key, item]) => [key, plain(`${name}.${key}`, item, budget, depth + 1)]));
+}
+
+/** A schema of Zod, Valibot and others, by the mark that they have (Standard Schema), says nothing to a model. */
+function refuseForeign(name: string, value: object): void {
+  if ("~standard" in value)
+    throw bad(`${cut(name)} is a schema of a library`, "a JSON Schema; of Zod's, z.toJSONSchema(schema)");
 }
 
 /** As `map`, but of any list, whatever its prototype, and of its holes too. */
@@ -176,8 +202,8 @@ function fits(schema: Schema, value: unknown): boolean {
 /** What to give: `"high" or "fast"`, `a number from 0 to 100`. */
 function wanted(schema: Schema): string {
   if (schema === true) return "plain data";
-  const { type, enum: names, items, minimum, maximum, unlimited } = schema;
-  if (names) return either(names.map(shown));
+  const { type, enum: names, items, minimum, maximum, unlimited, callable, shape = "an object" } = schema;
+  if (names) return either([...names.map(shown), ...(callable ? ["a function"] : [])]);
   const range = minimum !== undefined && maximum !== undefined ? ` from ${minimum} to ${maximum}` : "";
   switch (type) {
     case "integer":
@@ -193,14 +219,14 @@ function wanted(schema: Schema): string {
       return item === "string" ? "a list of texts" : item === "integer" ? "a list of whole numbers" : "a list";
     }
     case "object":
-      return "an object";
+      return shape;
     default:
       return either(choices(schema).map(wanted));
   }
 }
 
 function either(choices: string[]): string {
-  return choices.length > 1 ? `${choices.slice(0, -1).join(", ")} or ${choices.at(-1)}` : (choices[0] ?? "");
+  return choices.length > 1 ? `${choices.slice(0, -1).join(", ")} or ${choices.at(-1)}` : (choices[0] ?? "null");
 }
 
 /** A value in a message. */
@@ -230,7 +256,7 @@ export function shown(value: unknown): string {
 }
 
 /** The member whose name, or another library's name for it, is nearest, if it is near. */
-function meant(name: string, known: Record<string, Schema>, own: readonly string[]): string | undefined {
+export function meant(name: string, known: Record<string, Schema>, own: readonly string[] = []): string | undefined {
   let best: { distance: number; member: string } | undefined;
   const given = letters(name);
   for (const member of [...Object.keys(known), ...own]) {

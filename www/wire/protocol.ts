@@ -17,19 +17,19 @@ export type {
   CompletionUsage,
   ContextUsage,
   Counted,
-  DetokenizeOptions,
   Memory,
   ModelHeader,
   ModelInfo,
   Progress,
-  RenderChatOptions,
   ScoreResult,
   SottoOptions,
   SottoSampling,
   Step,
   Timings,
-  TokenizeOptions,
 } from "./generated.js";
+
+/** What may be left out may be `undefined`, whatever the page's compiler is told (`exactOptionalPropertyTypes`). */
+export type Loose<T> = { [K in keyof T]: object extends Pick<T, K> ? T[K] | undefined : T[K] };
 
 /** Where a model comes from. A string or `URL` is resolved against the page. */
 export type Source = string | URL | Blob | ReadableStream<Uint8Array> | ArrayBuffer | ArrayBufferView;
@@ -63,6 +63,8 @@ export interface PageOptions {
   workerUrl?: string | URL;
   /** Where `sotto_bg.wasm` lies, if the bundler moved it. */
   wasmUrl?: string | URL;
+  /** Where `sotto_grammar_bg.wasm` lies, if the bundler moved it; by default beside `wasmUrl`, else beside `worker.js`. */
+  grammarUrl?: string | URL;
   /** `openai`: failures are errors in the shape of OpenAI's API, the `SottoError` their `cause`. By default `sotto`. */
   errors?: "sotto" | "openai";
   /**
@@ -74,13 +76,13 @@ export interface PageOptions {
 
 export type Caching = "auto" | "only" | "none";
 
-export interface LoadOptions extends wire.LoadOptions, Omit<PageOptions, "errors" | "onAbort"> {}
+export interface LoadOptions extends Loose<wire.LoadOptions & Omit<PageOptions, "errors" | "onAbort">> {}
 
 export interface TextOptions
-  extends Pick<PageOptions, "signal" | "headers" | "cache" | "hub" | "workerUrl" | "wasmUrl"> {}
+  extends Loose<Pick<PageOptions, "signal" | "headers" | "cache" | "hub" | "workerUrl" | "wasmUrl">> {}
 
 /** What calls of the store take. */
-export interface StoreOptions extends Pick<PageOptions, "signal" | "onProgress" | "workerUrl"> {}
+export interface StoreOptions extends Loose<Pick<PageOptions, "signal" | "onProgress" | "workerUrl">> {}
 
 export interface ImportOptions extends StoreOptions, Pick<PageOptions, "sha256"> {
   /** The address that the file is to be found under; by default `store:` and its name. */
@@ -126,11 +128,18 @@ export interface StoreEstimate {
   persisted: boolean;
 }
 
-export interface GenerateOptions extends wire.GenerateOptions, Pick<PageOptions, "signal" | "onProgress" | "onAbort"> {}
+export interface GenerateOptions
+  extends Loose<wire.GenerateOptions & Pick<PageOptions, "signal" | "onProgress" | "onAbort">> {}
 
 export interface ScoreOptions extends Pick<PageOptions, "signal"> {}
 
-export interface BenchOptions extends wire.BenchOptions, Pick<PageOptions, "signal"> {}
+export interface BenchOptions extends Loose<wire.BenchOptions & Pick<PageOptions, "signal">> {}
+
+export interface TokenizeOptions extends Loose<wire.TokenizeOptions> {}
+
+export interface DetokenizeOptions extends Loose<wire.DetokenizeOptions> {}
+
+export interface RenderChatOptions extends Loose<wire.RenderChatOptions> {}
 
 /** A message in OpenAI's shape, or any object that has a role and a text. */
 export type Message = ChatMessage | { role: string; content: string };
@@ -186,7 +195,7 @@ export interface Calls {
 export type Method = keyof Calls;
 
 export type ToWorker =
-  | { type: "start"; wasmUrl?: string; lock?: string }
+  | { type: "start"; wasmUrl?: string; grammarUrl?: string; lock?: string }
   /** In the place of `start`: the worker is a thread of another's engine (see worker/thread.ts). */
   | { type: "thread"; port: MessagePort }
   /** The threads that were asked for, a port to each; or why there are none. */

@@ -59,17 +59,22 @@ let started: Promise<unknown> | undefined;
 let generation = 0;
 const madeIn = new WeakMap<Apart, number>();
 
-/** Fetches the module if it is not there; `beside` is where the engine's file lies, if not beside this script. */
-export async function startGrammars(words: () => Promise<Words>, beside: string | undefined): Promise<Grammars> {
-  const place = beside && new URL("sotto_grammar_bg.wasm", new URL(beside, self.location.href));
+/** Fetches the module if it is not there, from `url`, or from `beside`, the engine's file, or from beside this script. */
+export async function startGrammars(
+  words: () => Promise<Words>,
+  url: string | undefined,
+  beside: string | undefined,
+): Promise<Grammars> {
+  const place = url ?? (beside && new URL("sotto_grammar_bg.wasm", new URL(beside, self.location.href)));
   started ??= init(place ? { module_or_path: place } : undefined);
   try {
     await started;
   } catch (cause) {
     started = undefined;
     const why = cause instanceof Error ? cause.message : String(cause);
-    const advice = "serve sotto_grammar_bg.wasm beside worker.js, or leave response_format and tools out";
-    throw new SottoError("internal", `The module of grammars did not start (${why}); ${advice}.`, { cause });
+    const advice =
+      "serve sotto_grammar_bg.wasm beside worker.js or pass grammarUrl, or leave response_format and tools out";
+    throw new SottoError("not_started", `The module of grammars did not start (${why}); ${advice}.`, { cause });
   }
   return new Apart(await words());
 }

@@ -9,6 +9,7 @@ import { startThreads, usableThreads } from "./threads.js";
 import init, * as wasm from "../wasm/sotto.js";
 
 let wasmUrl: string | undefined;
+let grammarUrl: string | undefined;
 let starting: Promise<EngineModule> | undefined;
 
 /** Starts the wasm module on first use; a failed start is tried again by the next load. */
@@ -51,7 +52,7 @@ const host = new Host(
   {
     start: engine,
     startText: startAlone,
-    startGrammars: (words) => startGrammars(words, wasmUrl),
+    startGrammars: (words) => startGrammars(words, grammarUrl, wasmUrl),
     usableThreads: (wanted, fast) => (wasmUrl === undefined ? usableThreads(wanted, fast) : undefined),
   },
   post,
@@ -74,7 +75,7 @@ function start(lock: string | undefined): void {
 self.onmessage = ({ data }: MessageEvent<ToWorker>) => {
   switch (data.type) {
     case "start":
-      wasmUrl = data.wasmUrl;
+      ({ wasmUrl, grammarUrl } = data);
       return start(data.lock);
     case "thread":
       serveThread(data.port);

@@ -132,7 +132,7 @@ impl Plan {
             ways.push((Kind::Content, Fixed::before(lead, self.compile(spec)?)));
         }
         if forced.is_some() || self.calls.is_some() {
-            let compiled = self.call("", forced.flatten());
+            let compiled = self.call("", forced.flatten(), forced.is_some());
             match compiled {
                 Ok(calls) => ways.push((Kind::Content, calls)),
                 Err(error) if forced.is_some() => return Err(error),
@@ -145,9 +145,9 @@ impl Plan {
         Ok(Either::new(ways))
     }
 
-    /// Calls, behind the text `before` them.
-    fn call(&self, before: &str, name: Option<&str>) -> Result<Box<dyn Constraint>> {
-        let grammar = self.writing.grammar(before, name, &|text| self.tokenizer.control_at(text))?;
+    /// Calls, behind the text `before` them; `forced`, or such as the model has chosen to make.
+    fn call(&self, before: &str, name: Option<&str>, forced: bool) -> Result<Box<dyn Constraint>> {
+        let grammar = self.writing.grammar(before, name, forced, &|text| self.tokenizer.control_at(text))?;
         self.compile(&Spec::Grammar { grammar, syntax: Syntax::Lark })
     }
 

@@ -127,7 +127,7 @@ impl Reply {
             from.filter_map(|index| Some((index, std::str::from_utf8(&self.text[self.starts[index]..at]).ok()?)));
         let Some((index, before)) = { found }.next() else { return free() };
         let begun = || -> Result<(Box<dyn Constraint>, Commit)> {
-            let mut calls = self.plan.call(before, None)?;
+            let mut calls = self.plan.call(before, None, false)?;
             let mut commit = calls.start()?;
             for &token in &self.tokens[index..] {
                 commit = calls.commit(token)?;

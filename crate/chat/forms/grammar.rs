@@ -24,8 +24,8 @@ pub struct Grammar<'a> {
     pub tools: &'a [Json],
     /// The one tool that is to be called.
     pub name: Option<&'a str>,
-    /// More than one call may come.
-    pub several: bool,
+    /// So many calls may come; `None` for any number.
+    pub most: Option<u32>,
     /// A text that stands before them.
     pub before: &'a str,
 }
@@ -58,7 +58,11 @@ impl Grammar<'_> {
             "" => "ws".to_string(),
             text => format!("ws {} ws", lit(text)),
         };
-        let more = if self.several { format!(" ({between} one)*") } else { String::new() };
+        let more = match self.most {
+            Some(0 | 1) => String::new(),
+            Some(most) => format!(" ({between} one){{0,{}}}", most - 1),
+            None => format!(" ({between} one)*"),
+        };
         let names: Vec<String> = tools.iter().map(|tool| format!("call_{}", tool.index)).collect();
         let mut out = format!(
             "start: {} {}{list} one{more}{}{}\none: {}{}call{}{}\ncall: {}\n{SPACE}",
@@ -93,7 +97,7 @@ impl Grammar<'_> {
         for function in functions {
             let Some(name) = function["name"].as_str().filter(|name| !name.is_empty()) else { continue };
             if self.name.is_none_or(|wanted| wanted == name) {
-                let schema = closed(&function["parameters"], function["strict"] == true);
+                let schema = closed(name, &function["parameters"], function["strict"] == true);
                 found.push(Tool { index: found.len(), name, schema });
             }
         }
@@ -107,13 +111,14 @@ impl Grammar<'_> {
 
 /// The schema of arguments: an object, which has no members but those that it names, unless it says so. What it asks for
 /// and no grammar can keep is left out unless the tool is `strict`.
-fn closed(parameters: &Json, strict: bool) -> Map<String, Json> {
+fn closed(name: &str, parameters: &Json, strict: bool) -> Map<String, Json> {
     let mut schema = parameters.as_object().cloned().unwrap_or_default();
     schema.entry("type").or_insert_with(|| "object".into());
     if schema.contains_key("properties") || parameters.is_null() {
         schema.entry("additionalProperties").or_insert(false.into());
     }
     schema.insert("x-guidance".into(), json!({"whitespace_pattern": JSON_SPACE, "lenient": !strict}));
+    schema.insert("x-owner".into(), format!("the parameters of the tool \"{name}\"").into());
     schema
 }
 
@@ -196,7 +201,7 @@ impl Tool<'_> {
     /// A member's schema, which may refer to definitions of the whole.
     fn member(&self, schema: &Json) -> Json {
         let mut schema = schema.as_object().cloned().unwrap_or_default();
-        for shared in ["$defs", "definitions", "x-guidance"] {
+        for shared in ["$defs", "definitions", "x-guidance", "x-owner"] {
             if let Some(value) = self.schema.get(shared) {
                 schema.entry(shared).or_insert_with(|| value.clone());
             }

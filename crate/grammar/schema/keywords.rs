@@ -45,6 +45,8 @@ pub enum Rule {
     Dialect,
     /// Says nothing if its value is this, and is refused otherwise.
     Unless(bool),
+    /// Says nothing if it allows every name, and is refused otherwise.
+    PropertyNames,
     /// Refused.
     Refused,
 }
@@ -105,7 +107,7 @@ pub const KEYWORDS: &[(&str, Rule)] = &[
     ("patternProperties", Rule::Patterns),
     ("prefixItems", Rule::Schemas),
     ("properties", Rule::Properties),
-    ("propertyNames", Rule::Refused),
+    ("propertyNames", Rule::PropertyNames),
     ("readOnly", Rule::Note),
     ("required", Rule::Names),
     ("then", Rule::Refused),

@@ -10,12 +10,16 @@ use serde_json::{Map, Value, json};
 
 use crate::{Refused, Result, limits, machine, refuse};
 use keywords::{DIALECTS, Rule, TYPES, rule};
+pub use pattern::translate_whole as whole_pattern;
 
 /// The schema in normal form. `lenient`: what is not enforced is left out. Refused: a schema with a keyword that is not
 /// enforced or not understood, and one that is too large.
-pub fn normal(schema: &Value, lenient: bool) -> Result<Value> {
+///
+/// `way`: how the caller says that he wants it, as the end of a sentence.
+pub fn normal(schema: &Value, lenient: bool, way: &str) -> Result<Value> {
     values::check_size(schema)?;
-    let mut reader = Reader { root: schema, lenient, targets: Vec::new(), multiples: values::Multiples::default() };
+    let mut reader =
+        Reader { root: schema, lenient, way, targets: Vec::new(), multiples: values::Multiples::default() };
     let mut normal = match reader.schema(schema, "")? {
         Value::Object(normal) => normal,
         Value::Bool(true) => Map::new(),
@@ -36,8 +40,13 @@ pub fn normal(schema: &Value, lenient: bool) -> Result<Value> {
     Ok(Value::Object(normal))
 }
 
+/// How a request has what is not enforced left out.
+pub const BY_REQUEST: &str = "set strict to false";
+
 /// Where a schema in a grammar says how llguidance should read it.
 pub const STYLE: &str = "x-guidance";
+/// Where it says whose it is, for sentences.
+pub const OWNER: &str = "x-owner";
 
 /// How it is written: as `given`, or on one line with a blank after each comma and colon, as most models were taught. Each
 /// character is written in one way, so that no name can pass for another.
@@ -55,6 +64,7 @@ pub fn set_style(normal: &mut Value, given: Option<&Value>, lenient: bool) {
 struct Reader<'a> {
     root: &'a Value,
     lenient: bool,
+    way: &'a str,
     /// What `$ref` points at, in the order of their names in `$defs`.
     targets: Vec<String>,
     multiples: values::Multiples,
@@ -109,7 +119,11 @@ impl<'a> Reader<'a> {
                 if known { Ok(None) } else { self.leave(keyword, at, "names a dialect that is not known") }
             }
             Rule::Unless(inert) if value == &Value::Bool(inert) => Ok(None),
-            Rule::TopNote | Rule::Unless(_) | Rule::Refused => self.leave(keyword, at, "is not enforced"),
+            // Every name is a text.
+            Rule::PropertyNames if [json!(true), json!({}), json!({"type": "string"})].contains(value) => Ok(None),
+            Rule::TopNote | Rule::Unless(_) | Rule::PropertyNames | Rule::Refused => {
+                self.leave(keyword, at, "is not enforced")
+            }
             Rule::Schemas => same(self.list(value, at)?),
             Rule::Properties => same(self.properties(value, at)?),
             Rule::Patterns => self.patterns(keyword, value, at),
@@ -169,8 +183,9 @@ impl<'a> Reader<'a> {
             return Ok(None);
         }
         refuse!(
-            "The schema's keyword \"{keyword}\" at {} {why}; take it out, or have what is not enforced left out (lenient).",
-            clipped(at)
+            "The schema's keyword \"{keyword}\" at {} {why}; take it out, or {} to have what is not enforced left out.",
+            clipped(at),
+            self.way
         )
     }
 

@@ -1,7 +1,7 @@
 //! Regular expressions as schemas have them (ECMA-262, with the flag `u`), written as the crate `regex` has them. The two
 //! differ in what a dot, a class of white space or an escape is; and what cannot be enforced is refused.
 
-use regex_syntax::ast::{self, AssertionKind, Ast};
+use regex_syntax::ast::{self, AssertionKind, Ast, Span};
 
 use crate::limits;
 
@@ -18,6 +18,17 @@ pub fn translate(pattern: &str) -> Result<String, String> {
     reader.read()?;
     check(&reader.out)?;
     Ok(reader.out)
+}
+
+/// As [`translate`], of an expression that is to match a text as a whole: so anchors at its ends say nothing.
+pub fn translate_whole(pattern: &str) -> Result<String, String> {
+    let mut whole = translate(pattern)?;
+    let mut spans = anchors(&parse(&whole)?);
+    spans.sort_unstable_by_key(|span| span.start.offset);
+    for span in spans.iter().rev() {
+        whole.replace_range(span.start.offset..span.end.offset, "");
+    }
+    Ok(format!("(?:{whole})"))
 }
 
 struct Reader<'a> {
@@ -82,6 +93,12 @@ impl Reader<'_> {
         }
         match (self.rest.next(), self.rest.peek()) {
             (Some(':'), _) => {}
+            // Letters of either case, as `\w` and the like take them: the two languages agree.
+            (Some('i'), Some(':')) => {
+                self.rest.next();
+                self.out.push_str("(?i:");
+                return Ok(());
+            }
             (Some('='), _) => return Err("looks ahead, \"(?=\"".into()),
             (Some('!'), _) => return Err("looks ahead, \"(?!\"".into()),
             (Some('<'), Some('=' | '!')) => return Err("looks behind, \"(?<\"".into()),
@@ -234,29 +251,36 @@ impl Reader<'_> {
 
 /// Whether it parses, and where its anchors stand: elsewhere than at the ends of the whole they are not enforced.
 fn check(expression: &str) -> Result<(), String> {
-    let parsed = ast::parse::ParserBuilder::new().nest_limit(limits::NESTING as u32).build().parse(expression);
-    let parsed = parsed.map_err(|e| format!("is not understood: {}", e.kind()))?;
-    let counts = ast::visit(&parsed, Visitor::default())?;
-    let branches = match &parsed {
-        Ast::Alternation(all) => all.asts.as_slice(),
-        one => std::slice::from_ref(one),
-    };
-    let outer: usize = branches.iter().map(outer_anchors).sum();
-    if counts != outer {
+    let parsed = parse(expression)?;
+    if ast::visit(&parsed, Visitor::default())? != anchors(&parsed).len() {
         return Err("has \"^\" or \"$\" elsewhere than at its ends".into());
     }
     Ok(())
 }
 
-fn outer_anchors(branch: &Ast) -> usize {
-    let is = |ast: Option<&Ast>, kind: AssertionKind| matches!(ast, Some(Ast::Assertion(a)) if a.kind == kind);
-    let items = match branch {
-        Ast::Concat(concat) => concat.asts.as_slice(),
+fn parse(expression: &str) -> Result<Ast, String> {
+    let parsed = ast::parse::ParserBuilder::new().nest_limit(limits::NESTING as u32).build().parse(expression);
+    parsed.map_err(|e| format!("is not understood: {}", e.kind()))
+}
+
+/// Where the anchors at the ends of the whole, or of one of its alternatives, stand.
+fn anchors(parsed: &Ast) -> Vec<Span> {
+    let branches = match parsed {
+        Ast::Alternation(all) => all.asts.as_slice(),
         one => std::slice::from_ref(one),
     };
-    let starts = is(items.first(), AssertionKind::StartLine);
-    let ends = is(items.last(), AssertionKind::EndLine);
-    usize::from(starts) + usize::from(ends)
+    let ends = branches.iter().flat_map(|branch| {
+        let items = match branch {
+            Ast::Concat(concat) => concat.asts.as_slice(),
+            one => std::slice::from_ref(one),
+        };
+        [(items.first(), AssertionKind::StartLine), (items.last(), AssertionKind::EndLine)]
+    });
+    ends.filter_map(|(end, kind)| match end {
+        Some(Ast::Assertion(anchor)) if anchor.kind == kind => Some(anchor.span),
+        _ => None,
+    })
+    .collect()
 }
 
 /// Counts anchors, and bounds repetitions.

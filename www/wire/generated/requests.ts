@@ -4,7 +4,7 @@
  * Generated from the Rust code by `npm run wire`: change it there (crate/wire, crate/base/error.rs).
  */
 
-import type { ChatMessage, ChatTool, ToolChoice, ResponseFormat } from "../openai.js";
+import type { TextPart, ChatMessage, ChatTool, ToolChoice, ResponseFormat } from "../openai.js";
 
 /** `error` refuses it; `trim` drops the oldest turns, and the reply tells which. */
 export type Overflow = "error" | "trim";
@@ -34,11 +34,13 @@ export interface ChatRequest {
   /** What the model may call. */
   tools?: ChatTool[];
   /**
-   * Whether the model may call tools: `auto` by default, `none` hides the tools from it, `required` or the name of one
-   * makes it call.
+   * Whether the model may call tools: `auto` by default, `none` hides the tools from it, `required` or the choice of one
+   * (`{type: "function", function: {name}}`) makes it call.
    */
   tool_choice?: ToolChoice;
-  /** Whether a reply may hold several calls. */
+  /**
+   * Whether a reply may hold several calls; of those that are forced there are at most 8, of a chosen tool's one.
+   */
   parallel_tool_calls?: boolean;
   /**
    * The longest reply, in tokens. In a chat, `max_completion_tokens` is taken where both are given; a completion has
@@ -99,6 +101,14 @@ export interface ChatRequest {
   prompt_cache_key?: string | null;
   /** Accepted and ignored: the cache keeps what it has room for. */
   prompt_cache_retention?: "in_memory" | "24h" | null;
+  /** Accepted as `["text"]`: models here write nothing else. */
+  modalities?: ("text" | "audio")[] | null;
+  /** Accepted as `"medium"`, which is what it is. */
+  verbosity?: "low" | "medium" | "high" | null;
+  /** Accepted as `null`: replies are not predicted. */
+  prediction?: { type: "content"; content: string | TextPart[] } | null;
+  /** Accepted as `null`: models here do not speak. */
+  audio?: { format: "wav" | "aac" | "mp3" | "flac" | "opus" | "pcm16"; voice: string | { id: string } } | null;
 }
 
 /** A request of `completions.create`: text that goes on as it is, with no template. */
@@ -109,7 +119,9 @@ export interface CompletionRequest {
   prompt: string | string[] | number[] | number[][] | null;
   /** Whether the reply starts with the prompt. */
   echo?: boolean | null;
-  /** How many of the likeliest tokens are told at each place, with their probabilities. From 0 to 20. */
+  /**
+   * How many of the likeliest tokens are told at each place, with their probabilities; not with `echo`. From 0 to 20.
+   */
   logprobs?: number | null;
   /**
    * The longest reply, in tokens. In a chat, `max_completion_tokens` is taken where both are given; a completion has
@@ -162,6 +174,10 @@ export interface CompletionRequest {
   prompt_cache_key?: string | null;
   /** Accepted and ignored: the cache keeps what it has room for. */
   prompt_cache_retention?: "in_memory" | "24h" | null;
+  /** Accepted as 1: every reply is given; `n` makes several. From 1 to 1. */
+  best_of?: number | null;
+  /** Accepted as `null`: texts go on, nothing is put between two of them. */
+  suffix?: string | null;
 }
 
 /** How Sotto samples beyond what OpenAI's API can say. */

@@ -239,7 +239,9 @@ export interface Usage {
 
 /** What messages take of the context. */
 export interface Counted {
-  /** Of the prompt that they become. */
+  /** The prompt that they become, as the model reads it, control tokens included. */
+  text: string;
+  /** Of that prompt. */
   tokens: number;
   /** Tokens that the context holds. */
   contextLength: number;
