@@ -35,7 +35,12 @@ test("what has a plain meaning is taken", () => {
     stopTokens: Uint32Array.of(1, 2),
     temperature: undefined,
   };
-  expect(readOptions("generate", given).wire).toEqual({ seed: 7, stop: "END", stopTokens: [1, 2] });
+  expect(readOptions("generate", given).wire).toEqual({
+    maxTokens: 2 ** 32 - 1,
+    seed: 7,
+    stop: "END",
+    stopTokens: [1, 2],
+  });
   expect(readOptions("generate", { logitBias: { 5: -Infinity } }).wire).toEqual({ logitBias: { 5: -Infinity } });
   expect(readOptions("load", undefined)).toEqual({ wire: {}, page: {} });
   expect(readOptions("score", null)).toEqual({ wire: {}, page: {} });

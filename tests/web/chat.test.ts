@@ -213,6 +213,40 @@ test("a signal ends a reply with an error, or with what there is of it", async (
   expect(log.running).toBe(0);
 });
 
+test("what is stopped before it begins has its result, too, where that was asked for", async () => {
+  const stop = { signal: AbortSignal.abort(), onAbort: "result" } as const;
+  const request = { messages: user("Hi"), n: 2 };
+  const whole = await model.chat.completions.create(request, stop);
+  expect(whole.choices.map(({ finish_reason, message }) => [finish_reason, message.content])).toEqual([
+    ["abort", ""],
+    ["abort", ""],
+  ]);
+  expect(whole.usage!.total_tokens).toBe(0);
+  const parts = await collect(await model.chat.completions.create({ ...request, stream: true }, stop));
+  expect(parts.map(({ choices }) => choices.map((choice) => choice.finish_reason))).toEqual([["abort", "abort"]]);
+  const text = await model.completions.create({ prompt: "Hi" }, stop);
+  expect(text.choices[0]).toMatchObject({ text: "", finish_reason: "abort" });
+  expect((await collect(model.generate("Hi", stop))).map(({ finishReason }) => finishReason)).toEqual(["abort"]);
+});
+
+test("a function of the caller's that never settles holds up neither a signal nor dispose", async () => {
+  const never = () => new Promise<never>(() => {});
+  const long = [user("word ".repeat(90))[0]!];
+  const stopped = (options: object, call: object = {}) => {
+    const stop = new AbortController();
+    setTimeout(() => stop.abort(), 50);
+    return model.chat.completions.create({ messages: long, ...options }, { signal: stop.signal, ...call });
+  };
+  expect(await codeOf(stopped({ overflow: never }))).toBe("aborted");
+  expect(await codeOf(stopped({ messages: user("Hi") }, { onProgress: never }))).toBe("aborted");
+  const kept = await stopped({ overflow: never }, { onAbort: "result" as const });
+  expect((kept as { choices: { finish_reason: unknown }[] }).choices[0]!.finish_reason).toBe("abort");
+  const left = codeOf(model.chat.completions.create({ messages: long, overflow: never }));
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  await model.dispose();
+  expect(await left).toBe("disposed");
+});
+
 test("a stream that is left early stops the model, also before it was begun", async () => {
   const request = { messages: user("Hi"), stream: true } as const;
   for await (const _ of await model.chat.completions.create(request)) break;

@@ -2,7 +2,9 @@
 import { joined, openAI, readMessages, readOptions, refuseOthers } from "./arguments.js";
 import type { Connection } from "./connection.js";
 import { shaped } from "./openai-error.js";
+import { isAborted, stoppedAnswer } from "./stopped.js";
 import { bad, kind, reading, shown } from "../wire/check.js";
+import { aborted } from "../wire/errors.js";
 import type { ResponseFormat, SottoFormat } from "../wire/openai.js";
 import type {
   AnyMessage,
@@ -114,11 +116,11 @@ interface Short {
 }
 
 export class Requests {
-  #connection: Pick<Connection, "call" | "stream">;
+  #connection: Pick<Connection, "call" | "stream" | "waits">;
   #info: ModelInfo;
 
   /** `info` is kept up to date. */
-  constructor(connection: Pick<Connection, "call" | "stream">, info: ModelInfo) {
+  constructor(connection: Pick<Connection, "call" | "stream" | "waits">, info: ModelInfo) {
     this.#connection = connection;
     this.#info = info;
   }
@@ -180,8 +182,7 @@ export class Requests {
       const isList = kind(given.messages) === "Array";
       const read = isList ? reading("messages", () => openAI(given.messages as unknown[])) : undefined;
       const { wire, page } = readOptions(call, { ...(ask ? rest : given), ...(read && { messages: read.messages }) });
-      if (ask) await this.#shorten(wire as ChatRequest, ask);
-      const answers = this.#answers(call, wire as ChatRequest, page, shape, read?.places);
+      const answers = this.#answers(call, wire as ChatRequest, page, shape, { ask, places: read?.places });
       // The first part of a stream says that the request is taken; what is wrong with it is thrown here.
       if (wire.stream) return resumed(await answers.next(), answers);
       let last: Answer | undefined;
@@ -197,31 +198,43 @@ export class Requests {
     request: ChatRequest,
     { signal, onProgress, onAbort }: ChatCallOptions,
     shape: (thrown: unknown) => unknown,
-    places: readonly number[] = [],
+    { ask, places = [] }: { ask: OnOverflow | undefined; places: readonly number[] | undefined },
   ): AsyncGenerator<Answer, void, undefined> {
     const method = call === "completions.create" ? "completion" : "chat";
-    const ends = onAbort === "result" ? { stop: signal } : { signal };
-    const events = this.#connection.stream(method, { request }, { what: "The reply", ...ends });
+    const keeps = onAbort === "result";
+    let begun = false;
     try {
-      for (;;) {
-        const { done, value } = await events.next();
-        if (done) return void Object.assign(this.#info, value);
-        if ("progress" in value) await onProgress?.(value.progress);
-        else yield placed(Object.values(value)[0] as Answer, places);
+      if (ask) await this.#shorten(request, ask, signal);
+      const ends = keeps ? { stop: signal } : { signal };
+      const events = this.#connection.stream(method, { request }, { what: "The reply", ...ends });
+      try {
+        for (;;) {
+          const { done, value } = await events.next();
+          if (done) return void Object.assign(this.#info, value);
+          if ("progress" in value) await this.#connection.waits(onProgress?.(value.progress), signal);
+          else {
+            begun = true;
+            yield placed(Object.values(value)[0] as Answer, places);
+          }
+        }
+      } finally {
+        await events.return(this.#info);
       }
     } catch (thrown) {
-      throw shape(thrown);
-    } finally {
-      await events.return(this.#info);
+      if (!(keeps && !begun && isAborted(thrown))) throw shape(thrown);
+      yield stoppedAnswer(call, request, this.#info.name);
     }
   }
 
   /** Asks for shorter messages until a reply finds room; if it never does, the engine says what it has to say. */
-  async #shorten(request: ChatRequest, ask: OnOverflow): Promise<void> {
+  async #shorten(request: ChatRequest, ask: OnOverflow, signal: AbortSignal | undefined): Promise<void> {
+    const what = "The reply";
     for (let asked = 0; asked < MOST_ASKED; asked++) {
-      const { tokens, room, contextLength } = await this.#connection.call("count", { request });
+      const { tokens, room, contextLength } = await this.#connection.call("count", { request }, { signal, what });
       if (tokens + room <= contextLength) return;
-      const given: unknown = await ask({ tokens, room, contextLength, messages: request.messages });
+      const told = ask({ tokens, room, contextLength, messages: request.messages });
+      const given: unknown = await this.#connection.waits(told, signal);
+      if (signal?.aborted) throw aborted(what, signal);
       if (kind(given) !== "Array") throw bad(`overflow gave ${shown(given)}`, "a list of messages that take less");
       request.messages = readMessages(given) as ChatRequest["messages"];
     }

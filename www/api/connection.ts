@@ -31,6 +31,8 @@ export class Connection {
   #end: SottoError | undefined;
   /** Resolves when the workers are gone. */
   #gone: Promise<void> | undefined;
+  /** Fires when no call can succeed any more. */
+  #ended = new AbortController();
   #watch = new AbortController();
   /** Ends what waits for a worker that never says that it runs; none once it has. */
   #late: ReturnType<typeof setTimeout> | undefined;
@@ -157,6 +159,29 @@ export class Connection {
     }
   }
 
+  /**
+   * What the caller's own function gives; nothing once the signal fires, an error once this connection has ended: a function
+   * that never settles holds neither up.
+   */
+  async waits<T>(given: T, signal?: AbortSignal): Promise<Awaited<T> | undefined> {
+    const signals = [this.#ended.signal, ...(signal ? [signal] : [])];
+    const over = new AbortController();
+    const left = new Promise<undefined>((resolve) => {
+      const leave = () => resolve(undefined);
+      for (const one of signals) {
+        if (one.aborted) leave();
+        else one.addEventListener("abort", leave, { once: true, signal: over.signal });
+      }
+    });
+    try {
+      const value = await Promise.race([given, left]);
+      if (this.#end) throw this.#end;
+      return value;
+    } finally {
+      over.abort();
+    }
+  }
+
   #send(message: ToWorker, transfer: Transferable[] = []): void {
     this.#workers.engine.postMessage(message, transfer);
   }
@@ -197,6 +222,7 @@ export class Connection {
     const asked = [...this.#pending.values()];
     const freed = this.call("dispose", {}).catch(() => {});
     this.#end ??= error;
+    this.#ended.abort();
     for (const pending of asked) pending.reject(error);
     let timer: ReturnType<typeof setTimeout> | undefined;
     const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, FREE_MS)));
@@ -208,6 +234,7 @@ export class Connection {
   /** Ends the workers, whatever they do. */
   #close(error: SottoError): void {
     this.#end ??= error;
+    this.#ended.abort();
     clearTimeout(this.#late);
     this.#watch.abort();
     this.#workers.terminate();

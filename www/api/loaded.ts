@@ -6,12 +6,13 @@ import type { AnyMessage, DetokenizeOptions, RenderChatOptions, TokenizeOptions 
 
 export class Loaded {
   /** Bound, so that it works through a proxy of this object too. */
-  protected readonly connection: Pick<Connection, "call" | "stream" | "end">;
+  protected readonly connection: Pick<Connection, "call" | "stream" | "waits" | "end">;
 
   constructor(connection: Connection) {
     this.connection = {
       call: connection.call.bind(connection),
       stream: connection.stream.bind(connection),
+      waits: connection.waits.bind(connection),
       end: connection.end.bind(connection),
     };
   }

@@ -4,6 +4,7 @@ import { type Chat, type CountOptions, Requests, type TextCompletions } from "./
 import { Connection } from "./connection.js";
 import { Loaded } from "./loaded.js";
 import { transferred } from "./source.js";
+import { isAborted, stoppedPiece } from "./stopped.js";
 import { type RunTools, type RunToolsOptions, type ToolsReply, runTools } from "./tools.js";
 import { whyNotStarted } from "./causes.js";
 import { type Endpoint, START_MS, Workers } from "./workers.js";
@@ -97,15 +98,22 @@ export class Model extends Loaded {
     const { wire, page } = readOptions("generate", options);
     const { signal, onProgress, onAbort } = page;
     const args = { prompt: readPrompt(prompt), options: wire };
-    const ends = onAbort === "result" ? { stop: signal } : { signal };
+    const keeps = onAbort === "result";
+    const ends = keeps ? { stop: signal } : { signal };
     const events = this.connection.stream("generate", args, { what: "The reply", ...ends });
+    let begun = false;
     try {
       for (;;) {
         const event = await events.next();
         if (event.done) return void Object.assign(this.info, event.value);
-        if ("chunk" in event.value) yield event.value.chunk;
-        else await onProgress?.(event.value.progress);
+        if ("chunk" in event.value) {
+          begun = true;
+          yield event.value.chunk;
+        } else await this.connection.waits(onProgress?.(event.value.progress), signal);
       }
+    } catch (thrown) {
+      if (!(keeps && !begun && isAborted(thrown))) throw thrown;
+      yield stoppedPiece();
     } finally {
       await events.return(this.info);
     }

@@ -86,19 +86,21 @@ export async function runTools(create: Create, request: RunTools, options?: RunT
   const ask = async (step: number): Promise<Gathered | undefined> => {
     const asked = { ...rest, ...(tool_choice && { tool_choice }), messages: [...messages, ...reply.messages] };
     const gathered = new Gathered();
+    let begun = false;
     try {
       const tools = runnable.map(({ tool }) => tool);
       const stream = { n: 1, stream: true, stream_options: { include_usage: true } } as const;
       for await (const chunk of await create({ ...asked, tools, ...stream }, call)) {
         const delta = gathered.add(chunk);
-        if (delta) onDelta?.(delta, step);
+        if (!delta) continue;
+        begun ||= Object.keys(delta).length > 0;
+        onDelta?.(delta, step);
       }
     } catch (thrown) {
-      // A reply that was stopped before it began has nothing to keep.
-      if (keeps && signal?.aborted) return undefined;
-      throw thrown;
+      if (!(keeps && signal?.aborted)) throw thrown;
     }
-    return gathered;
+    // A reply that was stopped before it began has nothing to keep.
+    return begun || !signal?.aborted ? gathered : undefined;
   };
   const add = async (message: NewMessage, step: number) => {
     reply.messages.push(message);

@@ -24,7 +24,7 @@ export type Schema =
       callable?: boolean;
       /** What other libraries call it. */
       aliases?: string[];
-      /** Infinity is as good as nothing. */
+      /** Infinity is as good as the largest. */
       unlimited?: boolean;
     };
 
@@ -82,8 +82,10 @@ export function checked(
     if (own.includes(name)) continue;
     const member = Object.hasOwn(known, name) ? known[name] : undefined;
     if (member === undefined) throw unknown(call, name, known, own);
-    if (value === undefined || value === null || (value === Infinity && member !== true && member.unlimited)) continue;
-    copy[name] = check(path + name, member, value, budget);
+    if (value === undefined || value === null) continue;
+    // Not left out: a default may be lower.
+    const most = value === Infinity && member !== true && member.unlimited ? member.maximum : value;
+    copy[name] = check(path + name, member, most, budget);
   }
   return copy;
 }
