@@ -111,8 +111,10 @@ test("tabs that are closed at random bytes lose at most a block each", async ({ 
   // As slow as a network: what fills the buffers between server and page is lost with the page.
   file.manners.waitMs = 5;
   let kills = 0;
+  const ids = new Set<string>();
   for (; kills < 5; kills++) {
     const page = await visit(context);
+    for (const { id } of await page.evaluate(() => sotto.store.list())) ids.add(id);
     const at = file.sent + Math.random() * BLOCK;
     void load(page).catch(() => {});
     await expect.poll(() => file.sent, { intervals: [2] }).toBeGreaterThan(at);
@@ -122,6 +124,8 @@ test("tabs that are closed at random bytes lose at most a block each", async ({ 
   const page = await visit(context);
   expect(await load(page, { sha256: sha256(file.file) })).toMatchObject({ code: "fine", warnings: [] });
   expect(file.sent).toBeLessThanOrEqual(file.file.length + kills * BLOCK);
+  // It is one file all the while.
+  expect(ids.size).toBe(1);
   expect(await stored(page)).toBe(sha256(file.file));
 });
 

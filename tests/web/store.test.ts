@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { BLOCK, Journal } from "../../www/store/journal.js";
 import { entries } from "../../www/store/kept.js";
-import type { SourceData } from "../../www/wire/protocol.js";
+import type { SourceData, StoredFile } from "../../www/wire/protocol.js";
 import { type Opening, SILENT, open } from "../../www/worker/fetch.js";
 import { manage } from "../../www/worker/manage.js";
 import { type FakeFolder, fakeFolder, fakeLocks } from "./fake-folder.js";
@@ -119,16 +119,21 @@ test("killed twenty times at random bytes, it ends whole, and at most a block a 
     state = (state * 48271) % 0x7fffffff;
     return state / 0x7fffffff;
   };
+  const there: StoredFile[] = [];
   for (let kill = 0; kill < 20; kill++) {
     const stop = new AbortController();
     const at = server.sent + random() * (LARGE.length / 20);
     const timer = setInterval(() => server.sent >= at && stop.abort(), 0);
     expect(["aborted", "nothing was thrown"]).toContain(await codeOf(load({ signal: stop.signal })));
     clearInterval(timer);
+    const [file] = (await ask({ what: "list" })) as StoredFile[];
+    if (file) there.push(file);
   }
   expect(isFile(await load())).toBe(true);
   expect(server.sent).toBeLessThanOrEqual(LARGE.length + 20 * BLOCK);
-  expect((await entries(folder)).length).toBe(1);
+  // It is one file all the while, and only grows.
+  expect(new Set(there.map(({ id }) => id)).size).toBe(1);
+  expect(there.map(({ loaded }) => loaded)).toEqual(there.map(({ loaded }) => loaded).sort((a, b) => a - b));
 });
 
 test("connections that are cut go on where they were", async () => {
