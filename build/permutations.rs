@@ -1,8 +1,11 @@
 //! `shaders/permutations`: the kernels, and the choices that make their variants.
 
-/// Values that `*` stands for in a `format=` choice, in the order of `TensorType`; what is before the star, they start with.
-pub const FORMATS: [&str; 13] =
-    ["f32", "f16", "bf16", "q4_0", "q4_1", "q5_0", "q5_1", "q8_0", "q2_k", "q3_k", "q4_k", "q5_k", "q6_k"];
+/// Values that `*` stands for in a `format=` choice, in the order of `TensorType::FORMATS`; what is before the star, they
+/// start with.
+pub const FORMATS: [&str; 19] = [
+    "f32", "f16", "bf16", "q4_0", "q4_1", "q5_0", "q5_1", "q8_0", "q2_k", "q3_k", "q4_k", "q5_k", "q6_k", "iq4_nl",
+    "iq4_xs", "mxfp4", "iq2_s", "q2_0", "q1_0",
+];
 
 /// One line of the file.
 pub struct Kernel {

@@ -101,7 +101,7 @@ pub fn all() -> Vec<Case> {
     cases
 }
 
-/// The types of a Q4_K_M file, at 2048 by 2048: for a token, and for the rows of a prompt.
+/// The types of a Q4_K_M file, and those that are codes or have few bits, at 2048 by 2048: for a token, and for the rows of a prompt.
 fn products() -> Vec<Case> {
     const N: u32 = 2048;
     let mut cases = Vec::new();
@@ -111,6 +111,12 @@ fn products() -> Vec<Case> {
         (TensorType::Q5_0, "q5_0"),
         (TensorType::Q6_K, "q6_k"),
         (TensorType::Q8_0, "q8_0"),
+        (TensorType::IQ4_NL, "iq4_nl"),
+        (TensorType::IQ4_XS, "iq4_xs"),
+        (TensorType::MXFP4, "mxfp4"),
+        (TensorType::IQ2_S, "iq2_s"),
+        (TensorType::Q2_0, "q2_0"),
+        (TensorType::Q1_0, "q1_0"),
     ];
     for (format, name) in types {
         let (offsets, bytes) = quant::plane_offsets(format, u64::from(N * N));

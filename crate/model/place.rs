@@ -15,7 +15,7 @@ use crate::quant::{self, TensorType};
 pub struct Part {
     /// Where it is.
     pub buffer: BufferId,
-    /// How its weights are stored.
+    /// How its weights are stored: one of [`TensorType::FORMATS`].
     pub kind: TensorType,
     /// The matrix's row that is its first.
     pub first_row: u32,
@@ -80,7 +80,7 @@ pub enum Target {
     Part {
         /// The part's buffer.
         buffer: BufferId,
-        /// The part's type.
+        /// Their type, which is the part's or stored as that.
         kind: TensorType,
         /// Where each plane starts, in u32 words.
         planes: [u32; 4],
@@ -296,7 +296,7 @@ impl<'a> Tensors<'a> {
             first_element += count * k;
         }
         let matrix = &mut stack.matrix;
-        matrix.parts.push(Part { buffer, kind, first_row: matrix.n, n_rows: rows as u32, planes });
+        matrix.parts.push(Part { buffer, kind: kind.stored(), first_row: matrix.n, n_rows: rows as u32, planes });
         matrix.n += rows as u32;
         Ok(())
     }

@@ -8,6 +8,9 @@
 //!   at bit 8i + n·(j mod 8/n): a shift and a mask bring four of them into place at once.
 //! - After the field planes come the scales, by type: see the shader of the type in `shaders/formats`.
 //!
+//! A type without planes of its own has those of [`TensorType::stored`]: fewer formats, each with good kernels, are worth
+//! more than the bytes that a grid's index would save.
+//!
 //! Symmetric types (w = d·q) keep q as two's complement in the *top* bits of its byte: the
 //! shader then has a signed byte 2^s·q without extending a sign, and divides d by 2^s.
 //! Sizes are for *units* of 256 weights, since K-quants have scales for so many; the last unit is
@@ -51,19 +54,24 @@ macro_rules! layout {
 }
 
 pub(super) fn gpu_layout(kind: TensorType) -> GpuLayout {
-    match kind {
+    match kind.stored() {
         TensorType::F32 => layout!([][1024]),
         TensorType::F16 | TensorType::BF16 => layout!([][512]),
         TensorType::Q4_0 => layout!([4 at 4] [128, 16]),
-        TensorType::Q4_1 => layout!([4 at 0] [128, 32]),
+        TensorType::Q4_1 | TensorType::MXFP4 => layout!([4 at 0] [128, 32]),
         TensorType::Q5_0 => layout!([4 at 4, 1 at 3] [128, 32, 16]),
         TensorType::Q5_1 => layout!([4 at 0, 1 at 4] [128, 32, 32]),
         TensorType::Q8_0 => layout!([8 at 0] [256, 16]),
         TensorType::Q2_K => layout!([2 at 0] [64, 16, 4]),
         TensorType::Q3_K => layout!([2 at 6, 1 at 5] [64, 32, 16]),
-        TensorType::Q4_K => layout!([4 at 0] [128, 16]),
+        TensorType::Q4_K | TensorType::IQ4_NL => layout!([4 at 0] [128, 16]),
         TensorType::Q5_K => layout!([4 at 0, 1 at 4] [128, 32, 16]),
         TensorType::Q6_K => layout!([4 at 4, 2 at 2] [128, 64, 16, 2]),
+        TensorType::IQ4_XS => layout!([4 at 0] [128, 8, 2]),
+        TensorType::IQ2_S => layout!([2 at 0, 1 at 2] [64, 32, 16]),
+        TensorType::Q2_0 => layout!([2 at 0] [64, 8]),
+        TensorType::Q1_0 => layout!([1 at 0] [32, 4]),
+        other => unreachable!("{other:?} is stored as another type"),
     }
 }
 

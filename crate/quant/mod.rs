@@ -20,12 +20,14 @@
 //! ```
 
 mod dequantize;
+mod grids;
 mod layout;
 mod packed;
 mod repack;
 mod widen;
 
 pub use dequantize::dequantize;
+pub(crate) use grids::{BOOKS, FP4};
 pub use layout::{BLOCK, PlaneSpec, UNIT, plane_offsets, planes};
 pub use packed::{Block, Packed, dequantize_packed, load_block, load_packed};
 pub use repack::repack;
@@ -61,6 +63,36 @@ pub enum TensorType {
     Q5_K,
     /// Blocks of 256: 6 bits, 16 scales of 8 bits.
     Q6_K,
+    /// Blocks of 32: 4-bit codes of unevenly spaced values, a scale.
+    IQ4_NL,
+    /// Blocks of 256: the same codes, 8 scales of 6 bits.
+    IQ4_XS,
+    /// Blocks of 32: floats of 4 bits, a power of two.
+    MXFP4,
+    /// Blocks of 256: eight weights out of a grid of 1024, their signs, 16 scales of 4 bits.
+    IQ2_S,
+    /// Blocks of 64: 2 bits, a scale.
+    Q2_0,
+    /// Blocks of 128: signs alone, a scale.
+    Q1_0,
+    /// Blocks of 64: floats of 4 bits, a float of 8 bits for each 16.
+    NVFP4,
+    /// Blocks of 256: -1, 0 and 1, five in a byte, a scale.
+    TQ1_0,
+    /// Blocks of 256: -1, 0 and 1 in 2 bits, a scale.
+    TQ2_0,
+    /// Blocks of 256: four weights out of a grid of 512, their signs, 8 scales of 4 bits.
+    IQ3_S,
+    /// Blocks of 256: the same of a grid of 256.
+    IQ3_XXS,
+    /// Blocks of 256: eight weights out of a grid of 512, their signs, 16 scales of 4 bits.
+    IQ2_XS,
+    /// Blocks of 256: the same of a grid of 256, 8 scales.
+    IQ2_XXS,
+    /// Blocks of 256: eight of -1, 0 and 1 out of a grid of 2048, 8 scales of 3 bits and small shifts.
+    IQ1_S,
+    /// Blocks of 256: the same, 16 scales, and a shift for each eight.
+    IQ1_M,
 }
 
 struct Layout {
@@ -99,11 +131,26 @@ const LAYOUTS: &[Layout] = layouts! {
     Q4_K = 12: 256 in 144;
     Q5_K = 13: 256 in 176;
     Q6_K = 14: 256 in 210;
+    IQ4_NL = 20: 32 in 18;
+    IQ4_XS = 23: 256 in 136;
+    MXFP4 = 39: 32 in 17;
+    IQ2_S = 22: 256 in 82;
+    Q2_0 = 42: 64 in 18;
+    Q1_0 = 41: 128 in 18;
+    NVFP4 = 40: 64 in 36;
+    TQ1_0 = 34: 256 in 54;
+    TQ2_0 = 35: 256 in 66;
+    IQ3_S = 21: 256 in 110;
+    IQ3_XXS = 18: 256 in 98;
+    IQ2_XS = 17: 256 in 74;
+    IQ2_XXS = 16: 256 in 66;
+    IQ1_S = 19: 256 in 50;
+    IQ1_M = 29: 256 in 56;
 };
 
 impl TensorType {
-    /// Every type that is read.
-    pub const ALL: [TensorType; 13] = [
+    /// Every type that is read, first those of [`TensorType::FORMATS`].
+    pub const ALL: [TensorType; 28] = [
         TensorType::F32,
         TensorType::F16,
         TensorType::BF16,
@@ -117,7 +164,36 @@ impl TensorType {
         TensorType::Q4_K,
         TensorType::Q5_K,
         TensorType::Q6_K,
+        TensorType::IQ4_NL,
+        TensorType::IQ4_XS,
+        TensorType::MXFP4,
+        TensorType::IQ2_S,
+        TensorType::Q2_0,
+        TensorType::Q1_0,
+        TensorType::NVFP4,
+        TensorType::TQ1_0,
+        TensorType::TQ2_0,
+        TensorType::IQ3_S,
+        TensorType::IQ3_XXS,
+        TensorType::IQ2_XS,
+        TensorType::IQ2_XXS,
+        TensorType::IQ1_S,
+        TensorType::IQ1_M,
     ];
+
+    /// Those that kernels read. The weights of every other type are the same numbers in the planes of one of these.
+    pub const FORMATS: &[TensorType] = TensorType::ALL.split_at(19).0;
+
+    /// The type in whose planes the device holds this one's weights.
+    pub fn stored(self) -> TensorType {
+        match self {
+            TensorType::IQ3_S | TensorType::IQ3_XXS => TensorType::IQ4_XS,
+            TensorType::NVFP4 => TensorType::MXFP4,
+            TensorType::TQ1_0 | TensorType::TQ2_0 => TensorType::Q2_0,
+            TensorType::IQ2_XS | TensorType::IQ2_XXS | TensorType::IQ1_S | TensorType::IQ1_M => TensorType::IQ2_S,
+            format => format,
+        }
+    }
 
     /// The type with this number in a GGUF file; `None` for the many that are not supported.
     pub fn from_ggml(id: u32) -> Option<Self> {
@@ -166,7 +242,11 @@ mod tests {
             assert_eq!(TensorType::from_ggml(kind.id()), Some(kind));
         }
         assert_eq!(LAYOUTS.len(), TensorType::ALL.len());
-        for unknown in [4, 5, 9, 15, 16, 31, u32::MAX] {
+        for kind in TensorType::ALL {
+            assert!(TensorType::FORMATS.contains(&kind.stored()), "{kind:?}");
+            assert_eq!(TensorType::FORMATS.contains(&kind), kind.stored() == kind);
+        }
+        for unknown in [4, 5, 9, 15, 31, 43, u32::MAX] {
             assert_eq!(TensorType::from_ggml(unknown), None);
         }
     }

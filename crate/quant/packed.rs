@@ -1,6 +1,7 @@
 //! Reading GPU planes on the CPU: the mirror of `shaders/formats`, the same arithmetic in f32.
 
 use super::TensorType;
+use super::grids::{BOOKS, FP4, IQ4};
 use super::layout::{BLOCK, gpu_layout};
 use half::{bf16, f16};
 
@@ -32,6 +33,7 @@ pub struct Block {
 /// # Panics
 /// For a float type, and where the buffer has no block `b`.
 pub fn load_packed(kind: TensorType, words: &[u32], offsets: &[u64], b: usize) -> Packed {
+    let kind = kind.stored();
     let fields = gpu_layout(kind).fields;
     let start = |plane: usize| (offsets[plane] / 4) as usize;
     let mut q = [0; BLOCK];
@@ -78,9 +80,40 @@ pub fn load_packed(kind: TensorType, words: &[u32], offsets: &[u64], b: usize) -
             let d = half(1, b / 8) / 4.0;
             ([s >> 16, s >> 24].map(|s| d * f32::from(s as u8 as i8)), [0.0; 2])
         }
-        TensorType::F32 | TensorType::F16 | TensorType::BF16 => {
-            panic!("{} has no packed form", kind.name())
+        TensorType::IQ4_NL => {
+            q = q.map(|code| IQ4[code as usize]);
+            ([half(0, b); 2], [0.0; 2])
         }
+        TensorType::IQ4_XS => {
+            let s = scale_word(0, b / 4) >> (8 * (b % 4)) & 0xff;
+            let book = (s >> 6) as usize;
+            q = q.map(|code| BOOKS[book][code as usize]);
+            let unit = if book == 0 { 1.0 } else { 0.5 };
+            ([half(1, b / 8) * ((s & 63) as f32 - 32.0) * unit; 2], [0.0; 2])
+        }
+        TensorType::MXFP4 => {
+            q = q.map(|code| FP4[code as usize]);
+            let pair = scale_word(0, b);
+            ([pair << 16, pair & 0xffff_0000].map(f32::from_bits), [0.0; 2])
+        }
+        TensorType::IQ2_S => {
+            let [d, low, high, magnitudes] = quad(b / 8);
+            q = q.map(|code| {
+                let v = (magnitudes >> (8 * (code & 3))) as u8 as i8;
+                if code & 4 == 0 { v } else { -v }
+            });
+            let s = [low, high][b / 4 % 2] >> (8 * (b % 4));
+            ([s, s >> 4].map(|s| f32::from_bits(d) * (2 * (s & 15) + 1) as f32), [0.0; 2])
+        }
+        TensorType::Q2_0 => {
+            q = q.map(|code| code - 1);
+            ([half(0, b / 2); 2], [0.0; 2])
+        }
+        TensorType::Q1_0 => {
+            let d = half(0, b / 4);
+            ([2.0 * d; 2], [-d; 2])
+        }
+        _ => panic!("{} has no packed form", kind.name()),
     };
     Packed { q, scale, offset }
 }

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from gguf import GGUFReader
+from gguf import GGMLQuantizationType, GGUFReader
 from gguf.quants import dequantize
 
 N_PROMPT, N_GREEDY = 40, 16
@@ -43,7 +43,7 @@ class Reference:
         self.rope_factor = key("rope.scaling.factor", 1.0)
         self.window = key("attention.sliding_window")
         self.softcap = key("final_logit_softcapping")
-        self.w = {t.name: dequantize(t.data, t.tensor_type).astype(np.float64) for t in reader.tensors}
+        self.w = {t.name: weights(t).astype(np.float64) for t in reader.tensors}
         self.n_vocab = len(self.w["token_embd.weight"])
 
     def rms_norm(self, x, name):
@@ -109,6 +109,16 @@ class Reference:
         head = self.w.get("output.weight", self.w["token_embd.weight"])
         z = self.rms_norm(x, "output_norm.weight") @ head.T
         return np.tanh(z / self.softcap) * self.softcap if self.softcap else z
+
+
+def weights(tensor):
+    """A tensor's weights. The `gguf` package lacks Q1_0."""
+    if tensor.tensor_type != GGMLQuantizationType.Q1_0:
+        return dequantize(tensor.data, tensor.tensor_type)
+    from make_blocks import by_ggml
+
+    columns, rows = (int(n) for n in tensor.shape)
+    return by_ggml("q1_0", np.ascontiguousarray(tensor.data), rows * columns).reshape(rows, columns)
 
 
 def digits(row):

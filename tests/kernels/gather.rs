@@ -15,7 +15,7 @@ const SHAPES: [(usize, usize, u32, f32); 5] =
 
 pub fn run(rig: &mut Rig) {
     let mut random = Random::new(3);
-    for format in TensorType::ALL {
+    for &format in TensorType::FORMATS {
         for (k, n_rows, first_row, scale) in SHAPES {
             let slack = 256 * (n_rows % 3);
             let part = part(&mut random, format, n_rows * k, slack);
@@ -44,7 +44,7 @@ pub fn run(rig: &mut Rig) {
 fn embed_takes_rows_of_the_file() {
     let mut random = Random::new(7);
     let (k, n_rows, first_row) = (96, 8, 100);
-    for format in TensorType::ALL {
+    for &format in TensorType::FORMATS {
         let part = part(&mut random, format, n_rows * k, 0);
         let mut file = vec![0.0; n_rows * k];
         quant::dequantize(format, &part.blocks[..file.len() / format.block_len() * format.block_bytes()], &mut file);

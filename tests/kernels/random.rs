@@ -49,13 +49,21 @@ impl Random {
                 let values = self.floats(count, 0.5).into_iter();
                 return values.flat_map(|v| half::bf16::from_f32(v).to_le_bytes()).collect();
             }
-            TensorType::Q4_0 | TensorType::Q5_0 => (&[0], 0.03),
-            TensorType::Q8_0 => (&[0], 0.004),
+            TensorType::Q4_0 | TensorType::Q5_0 | TensorType::IQ1_S => (&[0], 0.03),
+            TensorType::Q8_0 | TensorType::IQ4_NL | TensorType::IQ2_S => (&[0], 0.004),
             TensorType::Q4_1 | TensorType::Q5_1 => (&[0, 2], 0.03),
             TensorType::Q2_K => (&[80, 82], 0.01),
             TensorType::Q3_K => (&[108], 0.004),
             TensorType::Q4_K | TensorType::Q5_K => (&[0, 2], 0.0008),
             TensorType::Q6_K => (&[208], 0.0002),
+            TensorType::IQ4_XS => (&[0], 0.0002),
+            TensorType::IQ3_S | TensorType::IQ3_XXS => (&[0], 0.002),
+            TensorType::Q1_0 | TensorType::Q2_0 => (&[0], 0.25),
+            TensorType::MXFP4 => {
+                bytes.iter_mut().step_by(kind.block_bytes()).for_each(|exponent| *exponent = 122 + (*exponent & 3));
+                return bytes;
+            }
+            other => unreachable!("{other:?} has the planes of another type"),
         };
         for block in bytes.chunks_exact_mut(kind.block_bytes()) {
             for &offset in scales {

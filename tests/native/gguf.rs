@@ -258,7 +258,7 @@ fn bad_tensor_records() {
     bad(&[1 << 58], 1, "outside any possible file", Code::BadHeader);
     bad(&[48], 2, "blocks of 32", Code::BadHeader);
     bad(&[320], 12, "blocks of 256", Code::BadHeader);
-    bad(&[256], 16, "IQ2_XXS", Code::UnsupportedTensorType);
+    bad(&[256], 9, "Q8_1", Code::UnsupportedTensorType);
     bad(&[256], 4, "number 4", Code::UnsupportedTensorType);
     bad(&[256], u32::MAX, "unknown", Code::UnsupportedTensorType);
 }

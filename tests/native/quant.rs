@@ -1,7 +1,10 @@
 //! Block formats: against golden blocks of an independent reader, then each later form against the one before.
 
 use crate::common::blocks::{assert_same, golden, pack};
-use sotto::quant::{self, TensorType};
+use sotto::quant;
+use sotto::quant::TensorType::{
+    self, IQ1_M, IQ1_S, IQ2_S, IQ2_XS, IQ2_XXS, IQ3_S, IQ3_XXS, MXFP4, NVFP4, TQ1_0, TQ2_0,
+};
 
 #[test]
 fn dequantization_gives_the_golden_values() {
@@ -49,7 +52,15 @@ fn planes_take_about_the_bytes_of_the_file() {
     for kind in TensorType::ALL {
         let unit = quant::planes(kind).iter().map(|plane| plane.bytes_per_unit).sum::<usize>();
         let file = quant::UNIT / kind.block_len() * kind.block_bytes();
-        assert!(unit >= file && unit * 100 <= file * 102, "{}: {unit} for {file}", kind.name());
+        let most = match kind {
+            // What it costs to have another type's planes (docs/USAGE.md says so).
+            IQ1_S | IQ1_M => 225,
+            IQ2_XXS | IQ2_XS | IQ2_S => 170,
+            IQ3_XXS | IQ3_S | TQ1_0 => 142,
+            MXFP4 | NVFP4 | TQ2_0 => 118,
+            _ => 102,
+        };
+        assert!(unit >= file && unit * 100 <= file * most, "{}: {unit} for {file}", kind.name());
 
         let (offsets, total) = quant::plane_offsets(kind, 256 * 1000 + 1);
         assert!(total >= 1001 * unit as u64 && total < 1001 * unit as u64 + 64);

@@ -3,6 +3,7 @@
 //! A kernel with nothing else in it writes out what `load_block` and `load_packed` give.
 
 use crate::common::blocks::{assert_same, golden, pack};
+use sotto::kernels::table::choices::Quantized;
 use sotto::quant::{self, TensorType};
 use wgpu::util::DeviceExt;
 
@@ -56,9 +57,10 @@ fn format_shaders_load_the_weights_of_the_blocks() {
         blocks = blocks.repeat(21);
         want = want.repeat(21);
         let (words, offsets) = pack(kind, &blocks, want.len());
-        let kernels: &[&str] = if kind.is_quantized() { &[LOAD_BLOCK, LOAD_PACKED] } else { &[LOAD_BLOCK] };
+        let integers = Quantized::of(kind.stored()).is_some();
+        let kernels: &[&str] = if integers { &[LOAD_BLOCK, LOAD_PACKED] } else { &[LOAD_BLOCK] };
         for kernel in kernels {
-            let format = format!("formats/{}", kind.name().to_lowercase());
+            let format = format!("formats/{}", kind.stored().name().to_lowercase());
             let mut source = PRELUDE.to_string();
             import(&format, &mut Vec::new(), &mut source);
             source.push_str(kernel);

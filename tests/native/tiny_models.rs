@@ -32,6 +32,7 @@ const HASHES: &[(&str, u64)] = &[
     ("llama-q5_k", 0x77416dfecc0c40ef),
     ("llama-q6_k", 0xc4a04242853b7a72),
     ("llama-mixed", 0xfc2e054905beeb26),
+    ("llama-coded", 0xfaf1766d25ac26ef),
     ("qwen2-mixed", 0x526f5fade60ed698),
     ("qwen3-mixed", 0x74329af2ba0436a3),
     ("gemma3-mixed", 0x0af0fdc910e9cfb4),

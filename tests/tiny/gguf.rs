@@ -77,8 +77,27 @@ pub const QUANTIZED: [Kind; 10] = [
     Kind { id: 14, name: "q6_k", len: 256, bytes: 210, scale_at: 208, min: None,               deviation: 1366.0 },
 ];
 
+/// The others, which are stored as codes, or as another type.
+#[rustfmt::skip]
+pub const CODED: [Kind; 14] = [
+    Kind { id: 20, name: "iq4_nl",  len: 32,  bytes: 18,  scale_at: 0,  min: None, deviation: 67.5 },
+    Kind { id: 23, name: "iq4_xs",  len: 256, bytes: 136, scale_at: 0,  min: None, deviation: 1247.0 },
+    Kind { id: 39, name: "mxfp4",   len: 32,  bytes: 17,  scale_at: 0,  min: None, deviation: 5.8 },
+    Kind { id: 41, name: "q1_0",    len: 128, bytes: 18,  scale_at: 0,  min: None, deviation: 1.0 },
+    Kind { id: 34, name: "tq1_0",   len: 256, bytes: 54,  scale_at: 52, min: None, deviation: 0.82 },
+    Kind { id: 21, name: "iq3_s",   len: 256, bytes: 110, scale_at: 0,  min: None, deviation: 140.0 },
+    Kind { id: 18, name: "iq3_xxs", len: 256, bytes: 98,  scale_at: 0,  min: None, deviation: 142.0 },
+    Kind { id: 22, name: "iq2_s",   len: 256, bytes: 82,  scale_at: 0,  min: None, deviation: 56.6 },
+    Kind { id: 35, name: "tq2_0",   len: 256, bytes: 66,  scale_at: 64, min: None, deviation: 1.0 },
+    Kind { id: 17, name: "iq2_xs",  len: 256, bytes: 74,  scale_at: 0,  min: None, deviation: 55.8 },
+    Kind { id: 16, name: "iq2_xxs", len: 256, bytes: 66,  scale_at: 0,  min: None, deviation: 53.5 },
+    Kind { id: 19, name: "iq1_s",   len: 256, bytes: 50,  scale_at: 0,  min: None, deviation: 7.2 },
+    Kind { id: 29, name: "iq1_m",   len: 256, bytes: 56,  scale_at: 48, min: None, deviation: 7.2 },
+    Kind { id: 40, name: "nvfp4",   len: 64,  bytes: 36,  scale_at: 0,  min: None, deviation: 5.9 },
+];
+
 pub fn kind(name: &str) -> Option<Kind> {
-    [F32, F16, BF16].into_iter().chain(QUANTIZED).find(|k| k.name == name)
+    [F32, F16, BF16].into_iter().chain(QUANTIZED).chain(CODED).find(|k| k.name == name)
 }
 
 /// `n` random weights of mean about 0 and the given standard deviation, as the file's bytes.
@@ -101,12 +120,36 @@ pub fn random_weights(kind: Kind, n: usize, deviation: f32, rng: &mut Rng) -> Ve
         }
         let sign = if rng.next() & 1 == 0 { 1.0 } else { -1.0 };
         let scale = sign * deviation / kind.deviation * (0.75 + 0.5 * rng.unit());
-        put_f16(&mut out[start + kind.scale_at..], scale);
+        put_scale(kind, &mut out[start..], scale);
         if let Some((at, ratio)) = kind.min {
             put_f16(&mut out[start + at..], scale * ratio * (0.9 + 0.2 * rng.unit()));
         }
     }
     out
+}
+
+/// Writes a block's scale as its type has it.
+fn put_scale(kind: Kind, block: &mut [u8], scale: f32) {
+    let bits = scale.to_bits();
+    match kind.name {
+        // A power of two, 128 for 1.
+        "mxfp4" => block[0] = ((bits >> 23) & 0xff) as u8 + 1,
+        // Four floats with 4 bits of exponent and 3 of mantissa, twice the scale.
+        "nvfp4" => {
+            let exponent = (((bits >> 23) & 0xff) as i32 - 127 + 1 + 7).clamp(1, 15) as u8;
+            block[..4].iter_mut().for_each(|v| *v = exponent << 3 | *v & 3);
+        }
+        "iq1_m" => {
+            let half = f16::from_f32(scale).to_bits();
+            (0..4).for_each(|i| block[49 + 2 * i] = block[49 + 2 * i] & 15 | ((half >> (4 * i) & 15) << 4) as u8);
+        }
+        // No weight of 2, which writers do not make.
+        "tq2_0" => {
+            block[..64].iter_mut().for_each(|q| *q &= !(*q >> 1 & 0x55));
+            put_f16(&mut block[kind.scale_at..], scale);
+        }
+        _ => put_f16(&mut block[kind.scale_at..], scale),
+    }
 }
 
 fn put_f16(at: &mut [u8], value: f32) {

@@ -7,7 +7,7 @@ pub mod bad;
 pub mod gguf;
 pub mod vocab;
 
-use gguf::{BF16, F16, F32, Gguf, Kind, QUANTIZED, Rng, Tensor, Value, random_weights};
+use gguf::{BF16, CODED, F16, F32, Gguf, Kind, QUANTIZED, Rng, Tensor, Value, random_weights};
 use vocab::Vocab;
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -24,6 +24,8 @@ pub enum Types {
     All(Kind),
     /// Every role takes another quantized type, in the next layer the one three further on.
     Mixed,
+    /// The same with the other types.
+    Coded,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -90,6 +92,7 @@ const UNEVEN: [((usize, usize, usize), usize); 3] = [((4, 2, 16), 96), ((2, 1, 4
 const BLOCK32: Dims = dims(96, (4, 2, 24), 160, 2);
 const BLOCK256: Dims = dims(256, (4, 2, 64), 512, 2);
 const MIXED_LLAMA: Dims = dims(256, (8, 2, 32), 256, 10);
+const CODED_LLAMA: Dims = dims(256, (4, 2, 64), 256, 4);
 const MIXED_QWEN2: Dims = dims(256, (4, 2, 64), 512, 4);
 const MIXED_QWEN3: Dims = dims(256, (6, 2, 128), 512, 3);
 const MIXED_GEMMA: Dims = dims(256, (2, 1, 128), 256, 7);
@@ -112,7 +115,7 @@ const fn model(
 use {Arch::*, Extra::*, Types::*};
 
 #[rustfmt::skip]
-pub const MODELS: [Spec; 29] = [
+pub const MODELS: [Spec; 30] = [
     model("llama-f32",          Llama,  LLAMA,       All(F32),          false, SMOLLM,                  Nothing),
     model("llama-f16",          Llama,  LLAMA,       All(F16),          false, SMOLLM,                  Nothing),
     model("llama-bf16",         Llama,  LLAMA,       All(BF16),         false, SMOLLM,                  Nothing),
@@ -139,6 +142,7 @@ pub const MODELS: [Spec; 29] = [
     model("llama-q5_k",         Llama,  BLOCK256,    All(QUANTIZED[8]), false, SMOLLM,                  Nothing),
     model("llama-q6_k",         Llama,  BLOCK256,    All(QUANTIZED[9]), false, SMOLLM,                  Nothing),
     model("llama-mixed",        Llama,  MIXED_LLAMA, Mixed,             false, SMOLLM,                  Nothing),
+    model("llama-coded",        Llama,  CODED_LLAMA, Coded,             false, SMOLLM,                  Nothing),
     model("qwen2-mixed",        Qwen2,  MIXED_QWEN2, Mixed,             true,  Vocab::Bpe("qwen2"),     Nothing),
     model("qwen3-mixed",        Qwen3,  MIXED_QWEN3, Mixed,             true,  Vocab::Bpe("qwen2"),     Nothing),
     model("gemma3-mixed",       Gemma3, MIXED_GEMMA, Mixed,             true,  Vocab::Gemma,            Nothing),
@@ -281,6 +285,7 @@ impl Weights<'_> {
         let kind = match self.spec.types {
             All(kind) => kind,
             Mixed => QUANTIZED[(3 * self.layer + role) % QUANTIZED.len()],
+            Coded => CODED[(3 * self.layer + role) % CODED.len()],
         };
         let deviation = gain / (columns as f32).sqrt();
         let data = random_weights(kind, rows * columns, deviation, &mut self.rng(name));

@@ -101,7 +101,7 @@ impl Product {
     pub fn ways(&self, able: Able) -> impl Iterator<Item = Way> + use<> {
         let all: Vec<Way> = if self.fused { fused().collect() } else { plain().collect() };
         let product = *self;
-        let integers = if self.kind.is_quantized() { able.planes } else { 0 };
+        let integers = if Quantized::of(self.kind).is_some() { able.planes } else { 0 };
         let has = move |way: &Way| way.planes() == 0 || integers > 0 && way.planes() >= integers;
         let suits = move |way: &Way| able.software || !way.is_for_software();
         let can = move |way: &Way| way.subgroup() <= able.subgroup_min && has(way) && suits(way) && way.fits(&product);
@@ -147,12 +147,12 @@ impl Way {
         matches!(self, Way::Owned { .. } | Way::Many { .. })
     }
 
-    /// Whether there is a variant for this product: weights that are floats have no integer products, and not every
-    /// kernel adds a norm first.
+    /// Whether there is a variant for this product: weights that are floats or codes have no integer products, and not
+    /// every kernel adds a norm first.
     pub fn fits(&self, product: &Product) -> bool {
         match self {
             Way::Owned { .. } => !product.post,
-            Way::SharedDot { .. } | Way::TileDot { .. } => product.kind.is_quantized(),
+            Way::SharedDot { .. } | Way::TileDot { .. } => Quantized::of(product.kind).is_some(),
             Way::Shared { .. } | Way::Many { .. } | Way::Tile { .. } => true,
         }
     }

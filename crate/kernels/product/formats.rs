@@ -10,31 +10,49 @@ use crate::quant::{self, TensorType};
 /// The form of a quantized type: w = scale · (u − bias), or w = scale · u + offset where there is no bias.
 #[derive(Clone, Copy, Debug)]
 pub struct Form {
-    /// (bits, their lowest in u) of each plane of integers.
+    /// (bits, their lowest in the stored integer) of each plane of integers.
     fields: &'static [(u32, u32)],
     pub bias: i32,
     /// Scales of a block: for 32 columns, or for 16 each.
     pub each: usize,
+    /// The top bits of a word of the first plane, where integers are stored signed.
+    pub flip: u32,
+    /// The plane that has one f16 a row and step, if one has.
+    halves: usize,
 }
 
+/// No plane of single halves.
+const NONE: usize = usize::MAX;
+/// The bias of types whose stored integers are codes: u is what a table has for them.
+pub(super) const CODED: i32 = 128;
+
 pub const fn form(kind: TensorType) -> Form {
-    let (fields, bias, each): (&'static [(u32, u32)], _, _) = match kind {
-        TensorType::Q4_0 => (&[(4, 0)], 8, 1),
-        TensorType::Q4_1 | TensorType::Q4_K => (&[(4, 0)], 0, 1),
-        TensorType::Q5_0 => (&[(4, 1), (1, 0)], 16, 1),
-        TensorType::Q5_1 | TensorType::Q5_K => (&[(4, 0), (1, 4)], 0, 1),
-        TensorType::Q8_0 => (&[(8, 0)], 128, 1),
-        TensorType::Q2_K => (&[(2, 0)], 0, 2),
-        TensorType::Q3_K => (&[(2, 1), (1, 0)], 4, 2),
-        TensorType::Q6_K => (&[(4, 2), (2, 0)], 32, 2),
-        TensorType::F32 | TensorType::F16 | TensorType::BF16 => (&[], 0, 0),
+    let (fields, bias, each, flip, halves): (&'static [(u32, u32)], _, _, _, _) = match kind {
+        TensorType::Q4_0 => (&[(4, 0)], 8, 1, 0x8888_8888, 1),
+        TensorType::Q4_1 | TensorType::Q4_K => (&[(4, 0)], 0, 1, 0, NONE),
+        TensorType::Q5_0 => (&[(4, 1), (1, 0)], 16, 1, 0x8888_8888, 2),
+        TensorType::Q5_1 | TensorType::Q5_K => (&[(4, 0), (1, 4)], 0, 1, 0, NONE),
+        TensorType::Q8_0 => (&[(8, 0)], 128, 1, 0x8080_8080, 1),
+        TensorType::Q2_K => (&[(2, 0)], 0, 2, 0, NONE),
+        TensorType::Q3_K => (&[(2, 1), (1, 0)], 4, 2, 0xaaaa_aaaa, NONE),
+        TensorType::Q6_K => (&[(4, 2), (2, 0)], 32, 2, 0x8888_8888, 3),
+        TensorType::IQ4_NL => (&[(4, 0)], CODED, 1, 0, 1),
+        TensorType::IQ4_XS => (&[(4, 0)], CODED, 1, 0, 2),
+        TensorType::MXFP4 => (&[(4, 0)], CODED, 2, 0, NONE),
+        TensorType::IQ2_S => (&[(2, 0), (1, 2)], CODED, 2, 0, NONE),
+        TensorType::Q2_0 => (&[(2, 0)], 1, 1, 0, 1),
+        TensorType::Q1_0 => (&[(1, 0)], 0, 1, 0, 1),
+        _ => (&[], 0, 0, 0, NONE),
     };
-    Form { fields, bias, each }
+    Form { fields, bias, each, flip, halves }
 }
 
 impl Form {
     /// Bits of u.
     pub const fn bits(&self) -> u32 {
+        if self.bias == CODED {
+            return 8;
+        }
         let (mut bits, mut i) = (0, 0);
         while i < self.fields.len() {
             bits += self.fields[i].0;
@@ -48,23 +66,9 @@ impl Form {
         if plane < self.fields.len() { self.fields[plane].0 as usize * ROWS } else { 0 }
     }
 
-    /// The top bits of a word of the first plane, where integers are stored signed.
-    pub fn flip(&self) -> u32 {
-        match (self.bias, self.fields[0].0) {
-            (0, _) => 0,
-            (_, 8) => 0x8080_8080,
-            (_, 4) => 0x8888_8888,
-            _ => 0xaaaa_aaaa,
-        }
-    }
-
-    /// Whether a plane has one f16 a row and step: the scales of types with a bias and no other scales.
+    /// Whether a plane has one f16 a row and step: the scales of types that have no others.
     pub fn has_single_halves(&self, plane: usize) -> bool {
-        match (self.bias, self.each) {
-            (8 | 16 | 128, 1) => plane == self.fields.len(),
-            (32, _) => plane == self.fields.len() + 1,
-            _ => false,
-        }
+        plane == self.halves
     }
 }
 
@@ -82,7 +86,7 @@ pub struct Part<'a> {
 
 /// Four rows of a part: their run of each plane.
 #[derive(Clone, Copy)]
-pub struct Quad<'a>([&'a [u32]; 4]);
+pub struct Quad<'a>(pub(super) [&'a [u32]; 4]);
 
 impl<'a> Part<'a> {
     pub fn new(kind: TensorType, words: &'a [u32], planes: [u32; 4], blocks: usize) -> Self {
@@ -118,6 +122,11 @@ impl Default for Scales {
 pub trait Format {
     const KIND: TensorType;
     const FORM: Form = form(Self::KIND);
+    /// What the codes of these rows stand for, plus 128; `None` where integers are stored, not codes.
+    #[inline(always)]
+    fn table(_quad: &Quad) -> Option<u8x16> {
+        None
+    }
     /// Scales of `count` blocks from `first`, a multiple of 8.
     fn scales(quad: &Quad, first: usize, count: usize, to: &mut Scales);
 }
@@ -127,7 +136,8 @@ impl<'a> Quad<'a> {
     #[inline(always)]
     pub fn integers<F: Format>(&self, blocks: usize) -> Integers<'a> {
         let words = |plane: usize| &self.0[plane][..blocks * F::FORM.words(plane)];
-        Integers { low: words(0), high: words(1), words: [F::FORM.words(0), F::FORM.words(1)] }
+        let words_of = [F::FORM.words(0), F::FORM.words(1)];
+        Integers { low: words(0), high: words(1), words: words_of, table: F::table(self) }
     }
 }
 
@@ -138,6 +148,7 @@ pub struct Integers<'a> {
     high: &'a [u32],
     /// Of a block.
     words: [usize; 2],
+    table: Option<u8x16>,
 }
 
 impl<'a> Integers<'a> {
@@ -150,7 +161,7 @@ impl<'a> Integers<'a> {
             // SAFETY: by this function's promise there are as many.
             unsafe { all.get_unchecked(b * words..(b + 1) * words) }
         };
-        Packed { low: of(self.low, self.words[0]), high: of(self.high, self.words[1]) }
+        Packed { low: of(self.low, self.words[0]), high: of(self.high, self.words[1]), table: self.table }
     }
 }
 
@@ -159,6 +170,7 @@ impl<'a> Integers<'a> {
 pub struct Packed<'a> {
     low: &'a [u32],
     high: &'a [u32],
+    table: Option<u8x16>,
 }
 
 impl Packed<'_> {
@@ -170,12 +182,13 @@ impl Packed<'_> {
             field(vector(words, at as usize / 8), bits, at % 8, to)
         };
         let low = of(self.low, F::FORM.fields[0]);
-        if F::FORM.fields.len() > 1 { low | of(self.high, F::FORM.fields[1]) } else { low }
+        let all = if F::FORM.fields.len() > 1 { low | of(self.high, F::FORM.fields[1]) } else { low };
+        self.table.map_or(all, |table| table.shuffle(all))
     }
 }
 
 #[inline(always)]
-fn vector(words: &[u32], index: usize) -> u32x4 {
+pub(super) fn vector(words: &[u32], index: usize) -> u32x4 {
     let w: &[u32; 4] = words[4 * index..][..4].try_into().expect("four words");
     u32x4::new(*w)
 }
@@ -209,13 +222,13 @@ fn high_half(v: u32x4) -> f32x4 {
 
 /// `bits` bits from bit `at` on, as floats.
 #[inline(always)]
-fn number(v: u32x4, at: u32, mask: u32) -> f32x4 {
+pub(super) fn number(v: u32x4, at: u32, mask: u32) -> f32x4 {
     cast::<_, i32x4>((v >> at) & u32x4::splat(mask)).round_float()
 }
 
 /// The one f16 of step `index` (see `quads`).
 #[inline(always)]
-fn single_half(words: &[u32], index: usize) -> f32x4 {
+pub(super) fn single_half(words: &[u32], index: usize) -> f32x4 {
     if (index | 1) * 2 + 2 <= words.len() {
         let v = vector(words, index / 2);
         return if index.is_multiple_of(2) { low_half(v) } else { high_half(v) };
@@ -226,7 +239,7 @@ fn single_half(words: &[u32], index: usize) -> f32x4 {
 
 /// One f16 a block: d.
 #[inline(always)]
-fn single_scales(words: &[u32], first: usize, count: usize, to: &mut Scales) {
+pub(super) fn single_scales(words: &[u32], first: usize, count: usize, to: &mut Scales) {
     for i in (0..count & !1).step_by(2) {
         to.scale[i..i + 2].copy_from_slice(&widen(vector(words, (first + i) / 2)));
     }
@@ -282,6 +295,14 @@ macro_rules! formats {
     };
 }
 
+/// One f16 for `step` blocks: d.
+#[inline(always)]
+fn shared_scales(words: &[u32], first: usize, count: usize, step: usize, to: &mut Scales) {
+    for i in (0..count).step_by(step) {
+        to.scale[i..i + step].fill(single_half(words, (first + i) / step));
+    }
+}
+
 formats! {
     Q4_0: |quad, first, count, to| single_scales(quad.0[1], first, count, to);
     Q4_1: |quad, first, count, to| pair_scales(quad.0[1], first, count, to);
@@ -316,17 +337,26 @@ formats! {
             to.scale[i] = d * ((v << (24 - at)) >> 24u32).round_float();
         }
     };
+    Q2_0: |quad, first, count, to| shared_scales(quad.0[1], first, count, 2, to);
+    Q1_0: |quad, first, count, to| {
+        shared_scales(quad.0[1], first, count, 4, to);
+        for i in 0..count {
+            (to.scale[i], to.offset[i]) = (to.scale[i] + to.scale[i], -to.scale[i]);
+        }
+    };
 }
 
 /// `$body` with `$F` as the format of a quantized type.
 macro_rules! with_format {
     ($kind:expr, $F:ident => $body:expr) => {
-        with_format!($kind, $F => $body; Q4_0 Q4_1 Q5_0 Q5_1 Q8_0 Q2_K Q3_K Q4_K Q5_K Q6_K)
+        with_format!($kind, $F => $body;
+            formats Q4_0 formats Q4_1 formats Q5_0 formats Q5_1 formats Q8_0 formats Q2_K formats Q3_K formats Q4_K
+            formats Q5_K formats Q6_K formats Q2_0 formats Q1_0 coded IQ4_NL coded IQ4_XS coded MXFP4 coded IQ2_S)
     };
-    ($kind:expr, $F:ident => $body:expr; $($name:ident)+) => {
+    ($kind:expr, $F:ident => $body:expr; $($file:ident $name:ident)+) => {
         match $kind {
             $($crate::quant::TensorType::$name => {
-                type $F = $crate::kernels::product::formats::$name;
+                type $F = $crate::kernels::product::$file::$name;
                 $body
             })+
             _ => unreachable!("floats have a kernel of their own"),

@@ -3,6 +3,7 @@
 //! On the CPU weights are read four rows side by side ([`quads`]) and multiplied as integers ([`activations`], [`dots`]).
 
 pub mod activations;
+pub(in crate::kernels) mod coded;
 mod dots;
 mod floats;
 pub(in crate::kernels) mod formats;

@@ -22,7 +22,7 @@ pub fn arrange(kind: TensorType, words: &mut [u32], planes: [u32; 4], n_rows: us
     let mut old = Vec::new();
     for plane in 0..quant::planes(kind).len() {
         let len = plane_words(kind, plane, blocks);
-        let flip = if plane == 0 { form(kind).flip() } else { 0 };
+        let flip = if plane == 0 { form(kind).flip } else { 0 };
         let quads = words[planes[plane] as usize..].chunks_exact_mut(len);
         for quad in quads.take(n_rows.div_ceil(ROWS)) {
             old.clear();

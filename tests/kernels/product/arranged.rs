@@ -4,7 +4,7 @@
 use sotto::kernels::product::quads;
 use sotto::kernels::table::choices::{Reduce, X};
 use sotto::kernels::table::{embed, matmul, matvec};
-use sotto::quant::TensorType;
+use sotto::quant::TensorType::{self, IQ1_S, IQ2_S, IQ3_S, IQ3_XXS, IQ4_NL, IQ4_XS, MXFP4, Q8_0};
 
 use crate::case::{Case, Data, bits};
 use crate::host::Rig;
@@ -28,7 +28,8 @@ impl Mode {
 
     /// Whether activations become bytes.
     fn bytes(self, kind: TensorType) -> bool {
-        self == Mode::Fast && kind != TensorType::Q8_0 && kind.is_quantized()
+        let wide = [Q8_0, IQ4_NL, IQ4_XS, MXFP4, IQ2_S].contains(&kind);
+        self == Mode::Fast && !wide && kind.is_quantized()
     }
 
     /// The largest integer of an activation.
@@ -49,7 +50,7 @@ impl Matrix {
     /// `k` may grow, to fit the type's blocks.
     fn new(random: &mut Random, kind: TensorType, n: usize, k: usize, slack: usize) -> Matrix {
         let k = k.next_multiple_of(kind.block_len().max(32));
-        Matrix { kind, n, k, part: part(random, kind, n.next_multiple_of(4) * k, slack) }
+        Matrix { kind: kind.stored(), n, k, part: part(random, kind, n.next_multiple_of(4) * k, slack) }
     }
 
     /// Runs a case of this matrix: the mirror as it is, the CPU backend once it is arranged.
@@ -59,6 +60,12 @@ impl Matrix {
         let plain = case(Data::In(self.part.words.clone()));
         rig.compare(&plain, &case(Data::In(arranged)), mode == Mode::Precise);
     }
+}
+
+/// Every format with a type that is stored so; one type for each table that a format's codes may have.
+fn kinds() -> impl Iterator<Item = (TensorType, TensorType)> {
+    let others = [IQ3_S, IQ3_XXS, IQ1_S];
+    TensorType::FORMATS.iter().copied().chain(others).map(|kind| (kind, kind.stored()))
 }
 
 /// Rows whose blocks of 32 are exact in the integers of a mode.
@@ -75,7 +82,7 @@ fn added(add: bool, column: u32, n: usize) -> std::ops::Range<u32> {
 
 pub fn single_rows(rig: &mut Rig) {
     let mut random = Random::new(1);
-    for format in TensorType::ALL {
+    for (kind, format) in kinds() {
         for (n, k, m, bias, add, gather, norm, glu, column, stride) in [
             (1, 32, 3, false, false, false, false, 0, 0, 1),
             (5, 96, 1, true, false, false, false, 0, 3, 11),
@@ -86,7 +93,7 @@ pub fn single_rows(rig: &mut Rig) {
             (128, 2080, 1, false, false, false, true, 1, 0, 64),
             (64, 96, 2, false, false, false, false, 2, 0, 32),
         ] {
-            let matrix = Matrix::new(&mut random, format, n, k, 300);
+            let matrix = Matrix::new(&mut random, kind, n, k, 300);
             for mode in Mode::ALL {
                 let count = m as usize * if gather { 2 } else { 1 } * matrix.k;
                 let rounded = norm || glu > 0;
@@ -141,7 +148,7 @@ pub fn single_rows(rig: &mut Rig) {
 
 pub fn many_rows(rig: &mut Rig) {
     let mut random = Random::new(2);
-    for format in TensorType::ALL {
+    for (kind, format) in kinds() {
         for (n, k, m, bias, add, column, stride) in [
             (1, 32, 5, false, false, 0, 1),
             (5, 96, 1, true, false, 3, 11),
@@ -149,7 +156,7 @@ pub fn many_rows(rig: &mut Rig) {
             (63, 640, 7, true, true, 1, 64),
             (130, 64, 66, true, true, 2, 140),
         ] {
-            let matrix = Matrix::new(&mut random, format, n, k, 300);
+            let matrix = Matrix::new(&mut random, kind, n, k, 300);
             for mode in Mode::ALL {
                 let x = exact(&mut random, m as usize * matrix.k, mode.most(format));
                 let out = output(&mut random, m, stride, added(add, column, n), 1.0);
@@ -186,9 +193,9 @@ pub fn many_rows(rig: &mut Rig) {
 
 pub fn embeddings(rig: &mut Rig) {
     let mut random = Random::new(3);
-    for format in TensorType::ALL {
+    for (kind, format) in kinds() {
         for (n_rows, k, first_row, scale) in [(1, 32, 0u32, 1.0), (7, 96, 5, 0.125), (13, 640, 1000, 25.298)] {
-            let matrix = Matrix::new(&mut random, format, n_rows as usize, k, 256);
+            let matrix = Matrix::new(&mut random, kind, n_rows as usize, k, 256);
             let end = first_row + n_rows;
             let tokens = [first_row, end, end - 1, first_row.wrapping_sub(1), first_row + n_rows / 2, u32::MAX];
             let batch: Vec<u32> = tokens.iter().flat_map(|&t| [t, 7, 9, 0]).collect();

@@ -12,7 +12,7 @@ use crate::random::{Random, part};
 fn products_are_those_of_the_file() {
     let mut random = Random::new(8);
     let (n, k, m, stride, column) = (9, 160, 3, 14, 4);
-    for format in TensorType::ALL {
+    for &format in TensorType::FORMATS {
         let part = part(&mut random, format, n * k, 999);
         let mut file = vec![0.0; (n * k).next_multiple_of(quant::UNIT)];
         quant::dequantize(format, &part.blocks, &mut file);

@@ -1,0 +1,13 @@
+#import formats/codes
+#import formats/iq4
+
+// IQ4_NL: w = d·value of the code. Planes: 4-bit codes · d f16 a block.
+// CPU mirror: crate/quant/packed.rs
+fn value(code: vec4<f32>, table: u32) -> vec4<f32> {
+  return iq4(code);
+}
+
+fn load_block(b: u32) -> Block {
+  let d = unpack2x16float(weights_u32[plane_offset(1u) + (b >> 1u)] >> ((b & 1u) << 4u)).x;
+  return coded(b, 0u, vec2<f32>(d));
+}
