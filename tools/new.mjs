@@ -206,10 +206,8 @@ function architecture(files, given) {
   files.create(path, template("architecture.rs", { ARCH: name, GGUF: given }));
   return [
     `${path}: what its keys and tensors say that others' do not; the build lists the file by itself`,
-    "tests/tiny/lib.rs: a row of MODELS, with what its metadata and tensors have",
-    "tests/golden/make_tiny.py: what it computes, in float64; it writes the golden logits",
-    "tests/native/common/described.rs: which tensors it requires; tests/native/architectures.rs: its defaults",
-    "benches/shapes.rs: the sizes of a well-known model of it",
+    "tests/tiny/archs.rs: a row, with what its metadata and tensors have",
+    "tests/golden/make_archs.py: it writes llama.cpp's logits of all rows, which tests/native/archs.rs compares",
     "npm run wire: its row in the README's table of what runs",
   ];
 }

@@ -161,6 +161,8 @@ fn prompt() -> Vec<Case> {
         has_norm: 1,
         eps: 1e-6,
         attn_scale: 0.0625,
+        stretch: 0.0,
+        stretch_every: 1,
         rows: ROWS,
     };
     let attention = attention::Params {
@@ -206,7 +208,7 @@ fn prompt() -> Vec<Case> {
         Case::new(
             "map.gelu_glu, 64 rows",
             map::Variant { op: Op::GeluGlu },
-            map::Params { n4: FF / 4 },
+            map::Params { curve: [0.0; 4], n4: FF / 4, gated: 1 },
             [8, ROWS],
             map::Bind { x: floats(2 * ROWS * FF, 4.0), out: vec![0; (ROWS * FF) as usize] },
         )
@@ -238,6 +240,8 @@ fn decode() -> Vec<Case> {
             has_norm: 1,
             eps: 1e-6,
             attn_scale: 0.0625,
+            stretch: 0.0,
+            stretch_every: 1,
             window: 0,
             groups: 1,
             softcap: 0.0,

@@ -50,7 +50,7 @@
 //! # let [x, weight, rows, out] = [0, 1, 2, 3].map(BufferId);
 //! # let mut recording = Recording::default();
 //! # let variant = rmsnorm::Variant { reduce: Reduce::Tree };
-//! recording.push(variant, map::Params { n4: 16 }, rmsnorm::Bind { x, weight, rows, out }, [1, 8])?;
+//! recording.push(variant, map::Params { curve: [0.0; 4], n4: 16, gated: 1 }, rmsnorm::Bind { x, weight, rows, out }, [1, 8])?;
 //! # Ok::<(), sotto::base::error::Error>(())
 //! ```
 

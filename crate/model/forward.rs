@@ -11,7 +11,7 @@ use crate::model::arena::{Acts, Arena, Needs};
 use crate::model::blocks::{Ends, Network, Pass, Places, Recorded};
 use crate::model::place::Weights;
 use crate::model::rope;
-use crate::model::spec::Net;
+use crate::model::spec::{Net, RopeFactors};
 use crate::model::store::Store;
 use crate::model::upload::Upload;
 
@@ -82,7 +82,14 @@ impl Model {
                 memory.arrange(part.buffer, part.kind, part.planes, part.n_rows, matrix.k);
             }
         }
-        self.ropes.write(&upload.host, self.sizes.context, memory);
+        let factors = match self.net.rope_factors {
+            Some(RopeFactors::Two { count, trained }) => {
+                let (long, short) = upload.host.split_at(count as usize);
+                if self.sizes.context > trained { long } else { short }
+            }
+            _ => &upload.host,
+        };
+        self.ropes.write(factors, self.sizes.context, memory);
     }
 
     /// (token, position, first cell, cells of its sequence) of each row.
@@ -129,7 +136,7 @@ impl Model {
     }
 
     fn write(&self, shape: Shape, acts: Acts) -> Result<Recorded> {
-        let Network { weights, embedding, layers, output_norm, output } = &self.network;
+        let Network { weights, embedding, positions, layers, output_norm, output, output_bias } = &self.network;
         let at = Places {
             net: &self.net,
             weights,
@@ -139,11 +146,11 @@ impl Model {
             choice: &self.choice,
             tuning: &self.tuning,
         };
-        let mut pass = Pass::begin(at, shape, acts, *embedding)?;
+        let mut pass = Pass::begin(at, shape, acts, *embedding, *positions)?;
         for (index, (block, layer)) in self.net.blocks.iter().zip(layers).enumerate() {
             pass.block(index, block, layer)?;
         }
-        pass.logits(*output_norm, *output)?;
+        pass.logits(*output_norm, *output, *output_bias)?;
         pass.finish()
     }
 

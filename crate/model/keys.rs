@@ -4,7 +4,9 @@
 use crate::bail;
 use crate::base::error::Result;
 use crate::file::{Catalog, Value, quoted};
-use crate::model::spec::{Activation, Attention, Block, Dense, Mask, Net, Pairs, Rope};
+use crate::model::spec::{
+    Activation, Attention, Block, Dense, GateIn, Mask, Net, Norm, Pairs, QkNorm, Rope, RopeFactors,
+};
 
 /// Attention kernels hold a head in this many lanes' worth of registers at most.
 const MAX_HEAD_DIM: u32 = 256;
@@ -29,18 +31,28 @@ impl<'a> Keys<'a> {
         Ok(keys)
     }
 
-    /// A network of the usual keys around these blocks, one a layer from 0 on.
+    /// A network of the usual keys around these blocks, one a layer from 0 on, with RMS norms.
     pub fn net(&self, block: impl Fn(u32) -> Result<Block>) -> Result<Net> {
+        self.net_with(Norm::Rms, block)
+    }
+
+    /// The same with these norms.
+    pub fn net_with(&self, norm: Norm, block: impl Fn(u32) -> Result<Block>) -> Result<Net> {
+        let eps = if norm == Norm::Rms { "attention.layer_norm_rms_epsilon" } else { "attention.layer_norm_epsilon" };
         Ok(Net {
             arch: self.arch,
             n_embd: self.n_embd,
             n_vocab: self.n_vocab()?,
-            context_length: self.size("context_length", 1 << 27)?,
-            norm_eps: self.need_positive("attention.layer_norm_rms_epsilon")?,
+            context_length: self.context_length()?,
+            norm,
+            norm_eps: self.need_positive(eps)?,
             embed_scale: 1.0,
+            learned_positions: None,
             blocks: (0..self.n_layers).map(block).collect::<Result<_>>()?,
             tied_output: !self.has_tensor("output.weight"),
+            output_bias: false,
             rope_factors: None,
+            logit_scale: 1.0,
             final_logit_softcap: self.positive("final_logit_softcapping")?,
         })
     }
@@ -64,26 +76,57 @@ impl<'a> Keys<'a> {
                 self.arch
             );
         }
+        let theta = self.positive("rope.freq_base")?.unwrap_or(theta);
         Ok(Attention {
             n_heads,
             n_kv_heads,
             head_dim,
             scale: self.positive("attention.scale")?.unwrap_or((head_dim as f32).sqrt().recip()),
+            stretch: None,
             mask: Mask::Causal,
-            rope: Rope {
-                dim: rope_dim,
-                pairs,
-                theta: self.positive("rope.freq_base")?.unwrap_or(theta),
-                scale: 1.0 / self.rope_scaling()?,
-            },
-            softcap: self.positive("attn_logit_softcapping")?,
+            rope: self.rope(rope_dim, pairs, theta)?,
+            softcap: None,
             bias: false,
-            qk_norm: false,
+            output_bias: false,
+            qk_norm: QkNorm::None,
         })
     }
 
+    /// The same with those biases that the file has.
+    pub fn biased_attention(&self, layer: u32, pairs: Pairs, theta: f32) -> Result<Attention> {
+        Ok(Attention {
+            bias: self.has_in_any_layer(&["attn_qkv.bias", "attn_q.bias", "attn_k.bias", "attn_v.bias"]),
+            output_bias: self.has_in_any_layer(&["attn_output.bias"]),
+            ..self.attention(layer, pairs, theta)?
+        })
+    }
+
+    /// A gated network without biases.
     pub fn dense(&self, layer: u32, activation: Activation) -> Result<Dense> {
-        Ok(Dense { n_ff: self.need_size_of("feed_forward_length", layer, 1 << 20)?, activation })
+        let n_ff = self.need_size_of("feed_forward_length", layer, 1 << 20)?;
+        Ok(Dense { n_ff, activation, gate: GateIn::Own, bias: false })
+    }
+
+    /// The same with biases, if the file has any.
+    pub fn biased_dense(&self, layer: u32, activation: Activation) -> Result<Dense> {
+        let bias = self.has_in_any_layer(&["ffn_gate.bias", "ffn_up.bias", "ffn_down.bias"]);
+        Ok(Dense { bias, ..self.dense(layer, activation)? })
+    }
+
+    fn context_length(&self) -> Result<u32> {
+        self.size("context_length", 1 << 27)
+    }
+
+    /// The factors that the file has for the rotations of these blocks.
+    pub fn rope_factors(&self, blocks: &[Block]) -> Result<Option<RopeFactors>> {
+        let count = blocks.iter().map(|block| block.attention().rope.dim / 2).max().unwrap_or(0);
+        Ok(if self.has_tensor("rope_freqs.weight") {
+            Some(RopeFactors::One(count))
+        } else if self.has_tensor("rope_factors_long.weight") {
+            Some(RopeFactors::Two { count, trained: self.trained_context()? })
+        } else {
+            None
+        })
     }
 
     pub fn n_heads(&self, layer: u32) -> Result<u32> {
@@ -136,10 +179,16 @@ impl<'a> Keys<'a> {
         self.size_or("vocab_size", rows.and_then(|rows| rows.try_into().ok()).unwrap_or(1), MAX_VOCAB)
     }
 
-    /// The linear factor by which positions are divided.
-    fn rope_scaling(&self) -> Result<f32> {
+    /// Positions before the context was stretched.
+    pub fn trained_context(&self) -> Result<u32> {
+        let context = self.context_length()?;
+        self.size_or("rope.scaling.original_context_length", context, 1 << 27)
+    }
+
+    /// Rotation as the file has it scaled.
+    fn rope(&self, dim: u32, pairs: Pairs, theta: f32) -> Result<Rope> {
         let kind = self.str("rope.scaling.type")?.unwrap_or("linear");
-        if kind != "linear" && kind != "none" {
+        if !["none", "linear", "yarn", "longrope"].contains(&kind) {
             bail!(
                 UnsupportedArchitecture,
                 "This {} model scales RoPE by {}, which is not supported",
@@ -147,17 +196,26 @@ impl<'a> Keys<'a> {
                 quoted(kind)
             );
         }
-        if self.positive("rope.scaling.attn_factor")?.is_some_and(|factor| factor != 1.0) {
-            bail!(UnsupportedArchitecture, "This {} model scales RoPE's amplitude, which is not supported", self.arch);
-        }
-        if kind == "none" {
-            return Ok(1.0);
-        }
         let factor = match self.positive("rope.scaling.factor")? {
             None => self.positive("rope.scale_linear")?,
             factor => factor,
         };
-        Ok(factor.unwrap_or(1.0))
+        let factor = if kind == "none" { 1.0 } else { factor.unwrap_or(1.0) };
+        let amplitude = self.positive("rope.scaling.attn_factor")?.unwrap_or(1.0);
+        let rope = Rope { dim, pairs, theta, scale: 1.0 / factor, ramp: None, amplitude };
+        if kind != "yarn" {
+            return Ok(rope);
+        }
+        let trained = self.trained_context()? as f32;
+        // The pair that makes so many turns over that context.
+        let pair = |turns: f32| dim as f32 * (trained / (turns * std::f32::consts::TAU)).ln() / (2.0 * theta.ln());
+        let fast = self.positive("rope.scaling.yarn_beta_fast")?.unwrap_or(32.0);
+        let slow = self.positive("rope.scaling.yarn_beta_slow")?.unwrap_or(1.0);
+        let ramp = (pair(fast).floor().max(0.0), pair(slow).ceil().min(dim as f32 - 1.0));
+        // Attention to a longer context is spread wider.
+        let spread = |by: f32| if factor > 1.0 { 0.1 * by * factor.ln() + 1.0 } else { 1.0 };
+        let whole = self.positive("rope.scaling.yarn_log_multiplier")?.map_or(1.0, spread);
+        Ok(Rope { ramp: Some(ramp), amplitude: amplitude * spread(1.0) / whole, ..rope })
     }
 
     /// Which layers have a sliding window: the file's list, or all but the last of each period.
@@ -289,6 +347,26 @@ impl<'a> Keys<'a> {
                 "The metadata key {:?} is {number}, not a positive number; the file needs to be converted again",
                 self.full(key)
             ),
+        }
+    }
+
+    /// A number that must be there, under a key of no architecture: once for all layers or in a list.
+    pub fn global_f32(&self, key: &str, layer: u32) -> Result<f32> {
+        let number = match self.catalog.metadata.get(key) {
+            Some(Value::Floats(list)) => {
+                self.check_length(key, list.len())?;
+                Some(list[layer as usize])
+            }
+            _ => self.catalog.metadata.f32(key)?,
+        };
+        match number.filter(|number| number.is_finite()) {
+            Some(number) => Ok(number),
+            None => {
+                bail!(
+                    BadMetadata,
+                    "The metadata key {key:?} is missing or no number; the file needs to be converted again"
+                )
+            }
         }
     }
 

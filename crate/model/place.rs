@@ -93,9 +93,14 @@ pub enum Target {
         buffer: BufferId,
         /// The buffer's element that is the tensor's first.
         first_element: u64,
+        /// The elements are multiplied by this.
+        scale: f32,
     },
-    /// The whole tensor as f32, kept for the CPU.
-    Host,
+    /// The whole tensor as f32, kept for the CPU from this element on.
+    Host {
+        /// Its place in what is kept.
+        first_element: u64,
+    },
 }
 
 /// One run of the file's bytes and its target. Sorted by offset, they are the upload's schedule.
@@ -165,28 +170,40 @@ impl<'a> Tensors<'a> {
         Ok((self.weights, placements))
     }
 
-    /// [n] floats.
-    pub fn vector(&mut self, name: &str, n: u32) -> Result<BufferId> {
-        self.vectors(&[(name, n)])
+    /// Whether there is a tensor of this name that was not declared yet.
+    pub fn has(&self, name: &str) -> bool {
+        self.unclaimed.contains_key(format!("{}{name}", self.prefix).as_str())
     }
 
-    /// Vectors one after the other in one buffer.
-    pub fn vectors(&mut self, vectors: &[(&str, u32)]) -> Result<BufferId> {
+    /// [n] floats.
+    pub fn vector(&mut self, name: &str, n: u32) -> Result<BufferId> {
+        self.vectors(&[(name, n)], 1.0)
+    }
+
+    /// [n] floats of no file.
+    pub fn constant(&mut self, label: &str, n: u32, value: f32) -> Result<BufferId> {
+        let buffer = self.alloc(label, u64::from(n) * 4)?;
+        self.memory.write(buffer, 0, bytemuck::cast_slice(&vec![value; n as usize]));
+        Ok(buffer)
+    }
+
+    /// Vectors one after the other in one buffer, multiplied by `scale`.
+    pub fn vectors(&mut self, vectors: &[(&str, u32)], scale: f32) -> Result<BufferId> {
         let tensors = vectors.iter().map(|&(name, n)| self.claim(name, &[u64::from(n)])).collect::<Result<Vec<_>>>()?;
         let total: u64 = tensors.iter().map(|tensor| tensor.elements()).sum();
         let buffer = self.alloc(&tensors[0].name, total * 4)?;
         let mut first_element = 0;
         for tensor in tensors {
-            self.place(tensor, 0, tensor.elements(), Target::Floats { buffer, first_element });
+            self.place(tensor, 0, tensor.elements(), Target::Floats { buffer, first_element, scale });
             first_element += tensor.elements();
         }
         Ok(buffer)
     }
 
-    /// [n] floats that the CPU needs, not the device.
-    pub fn host(&mut self, name: &str, n: u32) -> Result<()> {
+    /// [n] floats that the CPU needs, not the device, kept from `first_element` on.
+    pub fn host(&mut self, name: &str, n: u32, first_element: u64) -> Result<()> {
         let tensor = self.claim(name, &[u64::from(n)])?;
-        self.place(tensor, 0, tensor.elements(), Target::Host);
+        self.place(tensor, 0, tensor.elements(), Target::Host { first_element });
         Ok(())
     }
 

@@ -8,23 +8,33 @@ use crate::model::spec::{Net, Rope};
 /// Positions per coarse step.
 pub const FINE: u32 = 256;
 
-/// (cos, sin) pairs, [FINE + coarse steps][rope_dim / 2]: first the angles of positions 0..FINE, then those of
-/// 0, FINE, 2 FINE … up to `context`. A pair's angle is position * scale * theta^(-2i/rope_dim) / factors[i].
-/// `factors` is the file's `rope_freqs` (Llama 3's long-context scaling), or empty.
-pub fn table(rope_dim: u32, theta: f32, scale: f32, factors: &[f32], context: u32) -> Vec<f32> {
-    let half = rope_dim / 2;
-    let fine = (0..FINE).map(f64::from);
-    let coarse = (0..=context / FINE).map(|step| f64::from(step * FINE));
+/// (cos, sin) pairs, [FINE + coarse steps][dim / 2]: first the angles of positions 0..FINE, then those of
+/// 0, FINE, 2 FINE … up to `context`, multiplied by the amplitude. `factors` is what divides the frequencies, or empty.
+pub fn table(rope: &Rope, factors: &[f32], context: u32) -> Vec<f32> {
+    let half = rope.dim / 2;
+    let fine = (0..FINE).map(|position| (f64::from(position), 1.0));
+    let coarse = (0..=context / FINE).map(|step| (f64::from(step * FINE), f64::from(rope.amplitude)));
+    let frequencies: Vec<f64> = (0..half).map(|i| frequency(rope, factors, i)).collect();
     let mut out = Vec::with_capacity(((FINE + context / FINE + 1) * half * 2) as usize);
-    for position in fine.chain(coarse) {
-        for i in 0..half {
-            let factor = factors.get(i as usize).copied().unwrap_or(1.0) as f64;
-            let frequency = (theta as f64).powf(-2.0 * i as f64 / rope_dim as f64) / factor;
-            let (sin, cos) = (position * scale as f64 * frequency).sin_cos();
-            out.extend([cos as f32, sin as f32]);
+    for (position, amplitude) in fine.chain(coarse) {
+        for frequency in &frequencies {
+            let (sin, cos) = (position * frequency).sin_cos();
+            out.extend([(amplitude * cos) as f32, (amplitude * sin) as f32]);
         }
     }
     out
+}
+
+/// By how much pair `i` turns from a position to the next.
+fn frequency(rope: &Rope, factors: &[f32], i: u32) -> f64 {
+    let factor = f64::from(factors.get(i as usize).copied().unwrap_or(1.0));
+    let frequency = f64::from(rope.theta).powf(-2.0 * f64::from(i) / f64::from(rope.dim)) / factor;
+    let scale = f64::from(rope.scale);
+    let stretched = match rope.ramp {
+        None => 1.0,
+        Some((from, to)) => ((f64::from(i) - f64::from(from)) / f64::from(to - from).max(0.001)).clamp(0.0, 1.0),
+    };
+    frequency * (scale * stretched + (1.0 - stretched))
 }
 
 /// One table for each rotation that a model has.
@@ -59,7 +69,7 @@ impl Tables {
     /// Fills them in, once the file's factors are there.
     pub fn write(&self, factors: &[f32], context: u32, memory: &mut dyn Memory) {
         for (rope, buffer) in &self.distinct {
-            let table = table(rope.dim, rope.theta, rope.scale, factors, context);
+            let table = table(rope, factors, context);
             memory.write(*buffer, 0, bytemuck::cast_slice(&table));
         }
     }
@@ -68,27 +78,38 @@ impl Tables {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::spec::Pairs;
+
+    const PLAIN: Rope = Rope { dim: 8, pairs: Pairs::Halves, theta: 1e4, scale: 1.0, ramp: None, amplitude: 1.0 };
 
     #[test]
     fn coarse_and_fine_angles_add_up() {
-        let (dim, theta, position) = (8, 10_000.0f32, 777u32);
-        let t = table(dim, theta, 1.0, &[], 1024);
+        let (position, amplitude) = (777u32, 1.5);
+        let t = table(&Rope { amplitude, ..PLAIN }, &[], 1024);
         for i in 0..4usize {
             let at = |step: u32| (t[2 * (step as usize * 4 + i)] as f64, t[2 * (step as usize * 4 + i) + 1] as f64);
             let ((cc, cs), (fc, fs)) = (at(FINE + position / FINE), at(position % FINE));
-            let angle = position as f64 * (theta as f64).powf(-2.0 * i as f64 / 8.0);
-            assert!((cc * fc - cs * fs - angle.cos()).abs() < 1e-6);
-            assert!((cs * fc + cc * fs - angle.sin()).abs() < 1e-6);
+            let angle = position as f64 * 1e4f64.powf(-2.0 * i as f64 / 8.0);
+            let amplitude = f64::from(amplitude);
+            assert!((cc * fc - cs * fs - amplitude * angle.cos()).abs() < 1e-6);
+            assert!((cs * fc + cc * fs - amplitude * angle.sin()).abs() < 1e-6);
         }
     }
 
     #[test]
     fn scale_and_factors_slow_the_rotation() {
-        let plain = table(4, 10_000.0, 1.0, &[], 256);
-        let slowed = table(4, 10_000.0, 0.5, &[1.0, 4.0], 256);
+        let plain = table(&Rope { dim: 4, ..PLAIN }, &[], 256);
+        let slowed = table(&Rope { dim: 4, scale: 0.5, ..PLAIN }, &[1.0, 4.0], 256);
         // Position 2 at half speed is position 1; pair 1 is four times slower still.
         assert_eq!(slowed[2 * 4], plain[4]);
         let expected = (2.0 * 0.5 * 0.01 / 4.0f64).sin() as f32;
         assert!((slowed[2 * 4 + 3] - expected).abs() < 1e-9);
+    }
+
+    #[test]
+    fn a_ramp_stretches_slow_pairs_only() {
+        let ramped = Rope { scale: 0.25, ramp: Some((0.0, 2.0)), ..PLAIN };
+        let ratio = |i| frequency(&ramped, &[], i) / frequency(&PLAIN, &[], i);
+        assert_eq!([0, 1, 2, 3].map(ratio), [1.0, 0.625, 0.25, 0.25]);
     }
 }

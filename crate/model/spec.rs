@@ -13,18 +13,55 @@ pub struct Net {
     pub n_vocab: u32,
     /// Positions that the model was trained for.
     pub context_length: u32,
-    /// Added to the mean square in every RMS norm.
+    /// What the stream goes through before it is read.
+    pub norm: Norm,
+    /// Added to the mean square, or the variance, in every norm.
     pub norm_eps: f32,
     /// Embeddings are multiplied by this.
     pub embed_scale: f32,
+    /// Rows of `position_embd.weight`, which are added to the embeddings by position.
+    pub learned_positions: Option<u32>,
     /// In their order.
     pub blocks: Vec<Block>,
     /// The token embedding is the output matrix too.
     pub tied_output: bool,
-    /// Length of the tensor `rope_freqs.weight`, which divides the frequencies of every rotation.
-    pub rope_factors: Option<u32>,
+    /// Logits have biases.
+    pub output_bias: bool,
+    /// What divides the frequencies of every rotation.
+    pub rope_factors: Option<RopeFactors>,
+    /// Logits are multiplied by this.
+    pub logit_scale: f32,
     /// Logits become `cap * tanh(logit / cap)`.
     pub final_logit_softcap: Option<f32>,
+}
+
+/// What the stream goes through before it is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Norm {
+    /// RMSNorm (Zhang & Sennrich 2019).
+    Rms,
+    /// LayerNorm (Ba, Kiros & Hinton 2016), with a weight and a bias or without.
+    Layer {
+        /// It has a weight.
+        weight: bool,
+        /// It has a bias.
+        bias: bool,
+    },
+}
+
+/// Tensors that divide the frequencies of rotations, one number a pair.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RopeFactors {
+    /// `rope_freqs.weight` of this length, whatever the context (Llama 3).
+    One(u32),
+    /// `rope_factors_long.weight` and `rope_factors_short.weight` of this length: the long ones where the context may be
+    /// longer than `trained` (LongRoPE, Ding et al. 2024).
+    Two {
+        /// The length of each.
+        count: u32,
+        /// Positions of the first training.
+        trained: u32,
+    },
 }
 
 /// What is added to the stream: `mix` moves information between tokens, `feed` works on each by itself.
@@ -36,6 +73,9 @@ pub struct Block {
     pub feed: Feed,
     /// How the two come after each other.
     pub join: Join,
+    /// The tensors of the norms through which mix and feed read the stream; `None`: mix reads it as it is, and so does
+    /// feed, or in parallel what mix reads.
+    pub norms: [Option<&'static str>; 2],
     /// RMS norms of what mix and feed add to the stream.
     pub post_norms: bool,
 }
@@ -59,7 +99,7 @@ pub enum Feed {
 pub enum Join {
     /// x += mix(norm(x)), then x += feed(norm(x)) by a norm of its own.
     Sequential,
-    /// x += mix(norm(x)) + feed(norm(x)), of one norm (GPT-J; PaLM, Chowdhery et al. 2022).
+    /// x += mix(norm(x)) + feed(norm(x)), of one norm or two (GPT-J; PaLM, Chowdhery et al. 2022).
     Parallel,
 }
 
@@ -74,6 +114,8 @@ pub struct Attention {
     pub head_dim: u32,
     /// Products of queries and keys are multiplied by this.
     pub scale: f32,
+    /// (a, n): queries are also multiplied by 1 + a · ln(1 + floor(position / n)).
+    pub stretch: Option<(f32, u32)>,
     /// Which positions a token sees.
     pub mask: Mask,
     /// How queries and keys are rotated.
@@ -82,8 +124,23 @@ pub struct Attention {
     pub softcap: Option<f32>,
     /// Q, K and V have biases.
     pub bias: bool,
-    /// RMS norm of each query and key head, before it is rotated.
-    pub qk_norm: bool,
+    /// The output projection has a bias.
+    pub output_bias: bool,
+    /// What queries and keys go through.
+    pub qk_norm: QkNorm,
+}
+
+/// RMS norms of queries and keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum QkNorm {
+    /// None.
+    None,
+    /// Of each head, before it is rotated, by a weight that all heads share.
+    Heads,
+    /// The same, once it is rotated.
+    Rotated,
+    /// Of all query heads together, and of all key heads, before they are rotated (OLMo 2).
+    Whole,
 }
 
 /// Which positions a token sees.
@@ -103,7 +160,7 @@ pub enum Mask {
 /// Rotation of queries and keys (Su et al. 2021): pair i turns by `position * scale * theta^(-2i / dim)`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Rope {
-    /// The first dimensions of a head, which are rotated; even.
+    /// The first dimensions of a head, which are rotated; even. 0: none.
     pub dim: u32,
     /// Which dimensions are rotated together.
     pub pairs: Pairs,
@@ -111,6 +168,11 @@ pub struct Rope {
     pub theta: f32,
     /// 1 / the factor by which positions are stretched.
     pub scale: f32,
+    /// The pairs between which stretching sets in (YaRN, Peng et al. 2023): up to the first not at all, from the second
+    /// on wholly. `None`: all are stretched.
+    pub ramp: Option<(f32, f32)>,
+    /// Rotated dimensions are multiplied by this.
+    pub amplitude: f32,
 }
 
 /// Which dimensions are rotated together.
@@ -122,25 +184,59 @@ pub enum Pairs {
     Halves,
 }
 
-/// A gated feed-forward network: W_down (act(W_gate x) * W_up x).
+/// A feed-forward network: W_down (act(W_gate x) * W_up x), or without a gate W_down act(W_up x).
 #[derive(Clone, Debug, PartialEq)]
 pub struct Dense {
     /// Its inner width.
     pub n_ff: u32,
-    /// What the gate goes through.
+    /// What the gate goes through, or the inner values where there is none.
     pub activation: Activation,
+    /// Where the gate is.
+    pub gate: GateIn,
+    /// All its matrices have biases.
+    pub bias: bool,
+}
+
+/// Where a feed-forward network's gate is in the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GateIn {
+    /// There is none.
+    Nowhere,
+    /// A tensor of its own.
+    Own,
+    /// The first half of the rows of `ffn_up.weight`.
+    Up,
 }
 
 /// What the gate goes through.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Activation {
     /// x · sigmoid(x)
     Silu,
     /// GELU by its tanh formula
     GeluTanh,
+    /// max(x, 0)² (So et al. 2021)
+    ReluSquared,
+    /// x > 0: positive · x² + beta · x, else negative · (expm1(min(x, eps)) - x) + beta · x (Huang & Schlag 2025)
+    Xielu {
+        /// alpha_p
+        positive: f32,
+        /// alpha_n
+        negative: f32,
+        /// beta
+        beta: f32,
+        /// eps
+        eps: f32,
+    },
 }
 
 impl Net {
+    /// As if what blocks add to the stream were multiplied by `scale` first. It is the stream that is divided by it:
+    /// norms see no difference once their epsilon is divided by its square. So there must be no other norms.
+    pub fn with_residual_scale(self, scale: f32) -> Self {
+        Net { embed_scale: self.embed_scale / scale, norm_eps: self.norm_eps / (scale * scale), ..self }
+    }
+
     /// Whether tokens see others after them, so that a prompt cannot be cut into batches or begun anew in its middle.
     pub fn sees_ahead(&self) -> bool {
         self.blocks.iter().any(|block| matches!(block.attention().mask, Mask::Prefix | Mask::Full))
@@ -150,7 +246,19 @@ impl Net {
 impl Block {
     /// As most are: one part after the other, without norms behind them.
     pub fn sequential(attention: Attention, dense: Dense) -> Self {
-        Block { mix: Mix::Attention(attention), feed: Feed::Dense(dense), join: Join::Sequential, post_norms: false }
+        Block {
+            mix: Mix::Attention(attention),
+            feed: Feed::Dense(dense),
+            join: Join::Sequential,
+            norms: [Some("attn_norm"), Some("ffn_norm")],
+            post_norms: false,
+        }
+    }
+
+    /// Both parts side by side, of one norm.
+    pub fn parallel(attention: Attention, dense: Dense) -> Self {
+        let norms = [Some("attn_norm"), None];
+        Block { join: Join::Parallel, norms, ..Block::sequential(attention, dense) }
     }
 
     /// Its attention.
@@ -175,6 +283,13 @@ impl Attention {
     /// Length of all key (or value) heads of a token.
     pub fn kv_dim(&self) -> u32 {
         self.n_kv_heads * self.head_dim
+    }
+}
+
+impl Rope {
+    /// Not stretched, at another base.
+    pub fn unscaled(self, theta: f32) -> Self {
+        Rope { theta, scale: 1.0, ramp: None, amplitude: 1.0, ..self }
     }
 }
 

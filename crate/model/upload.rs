@@ -22,7 +22,7 @@ pub struct Upload {
     pending: Vec<u8>,
     /// Reused output of the repacking, one per plane.
     planes: Vec<Vec<u8>>,
-    /// What was kept for the CPU: the `rope_freqs` tensor.
+    /// What was kept for the CPU: what divides RoPE's frequencies.
     pub host: Vec<f32>,
 }
 
@@ -80,7 +80,7 @@ impl Upload {
         let kind = self.placements[self.index].kind;
         let unit = match self.placements[self.index].target {
             Target::Part { .. } => UNIT as usize / kind.block_len() * kind.block_bytes(),
-            Target::Floats { .. } | Target::Host => usize::MAX,
+            Target::Floats { .. } | Target::Host { .. } => usize::MAX,
         };
         if !self.pending.is_empty() {
             let take = bytes.len().min(unit - self.pending.len());
@@ -125,14 +125,16 @@ impl Upload {
                     memory.write(buffer, offset, plane);
                 }
             }
-            Target::Floats { buffer, first_element } => {
+            Target::Floats { buffer, first_element, scale } => {
                 let mut floats = vec![0.0f32; elements as usize];
                 quant::dequantize(kind, bytes, &mut floats);
+                floats.iter_mut().for_each(|float| *float *= scale);
                 memory.write(buffer, (first_element + self.done) * 4, bytemuck::cast_slice(&floats));
             }
-            Target::Host => {
-                self.host = vec![0.0; elements as usize];
-                quant::dequantize(kind, bytes, &mut self.host);
+            Target::Host { first_element } => {
+                let from = (first_element + self.done) as usize;
+                self.host.resize(self.host.len().max(from + elements as usize), 0.0);
+                quant::dequantize(kind, bytes, &mut self.host[from..from + elements as usize]);
             }
         }
         self.done += elements;

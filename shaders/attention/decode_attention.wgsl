@@ -16,12 +16,16 @@ struct Params {
     rope_half: u32,
     // 1: pairs are (i, i + rope_half) instead of (2i, 2i + 1).
     neox: u32,
-    // 1: query and key heads go through RMSNorm first.
+    // Query and key heads go through RMSNorm: 1, first; 2, once they are rotated.
     has_norm: u32,
     // Added to the mean of squares.
     eps: f32,
     // Queries are multiplied by this.
     attn_scale: f32,
+    // And by 1 + stretch * ln(1 + floor(position / stretch_every)); 0: off.
+    stretch: f32,
+    // Positions; at least 1.
+    stretch_every: u32,
     // Cells a row may look back over, itself included; 0: all.
     window: u32,
     // Workgroups per KV head and split.
@@ -42,12 +46,18 @@ struct Params {
 @group(0) @binding(8) var<uniform> params: Params;
 #import shared/kv_{kv}
 #import shared/rope_angle
+#import shared/query_scale
 #import shared/scores
 #import shared/cell
 #import shared/attend
 
 // The queries and, last, the key, while they are rotated.
 var<workgroup> heads: array<f32, (QH + 1u) * 256u>;
+
+// The weight of a norm where it comes at this place, else 1.
+fn norm_weight(weight: f32, place: u32) -> f32 {
+    return select(1.0, weight, params.has_norm == place);
+}
 
 fn head4(at: u32) -> vec4<f32> {
     return vec4<f32>(heads[at], heads[at + 1u], heads[at + 2u], heads[at + 3u]);
@@ -95,9 +105,9 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         let k_scale = inverseSqrt(workgroup_sum(k_squares, lid) / f32(dim) + params.eps);
         for (var i = lid; i < dim; i += 64u) {
             for (var h = 0u; h < QH; h++) {
-                heads[h * dim + i] *= q_scale[h] * q_norm[i];
+                heads[h * dim + i] *= q_scale[h] * norm_weight(q_norm[i], 1u);
             }
-            heads[QH * dim + i] *= k_scale * k_norm[i];
+            heads[QH * dim + i] *= k_scale * norm_weight(k_norm[i], 1u);
         }
         workgroupBarrier();
     }
@@ -114,11 +124,21 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         heads[b] = u * angle.y + v * angle.x;
     }
     workgroupBarrier();
+    if params.has_norm == 2u {
+        for (var i = lid; i < dim; i += 64u) {
+            for (var h = 0u; h < QH; h++) {
+                heads[h * dim + i] *= q_norm[i];
+            }
+            heads[QH * dim + i] *= k_norm[i];
+        }
+        workgroupBarrier();
+    }
+    let scale = query_scale(row.y);
     let q_stride = q_row(dim4);
     for (var i = lid; i < QH * q_stride; i += 64u) {
         var q = vec4<f32>(0.0);
         if i % q_stride < dim4 {
-            q = head4(i / q_stride * dim + 4u * (i % q_stride)) * params.attn_scale;
+            q = head4(i / q_stride * dim + 4u * (i % q_stride)) * scale;
         }
         q_tile[i] = q;
     }

@@ -1,10 +1,16 @@
 // An operation on the halves of each row, number by number:  out[r][i] = op(x[r][i], x[r][N + i])
-//   silu_glu, gelu_glu: gated activations (Shazeer 2020), op(gate, up) = act(gate) * up
-// Shapes: x [R][2*N], out [R][N]; N % 4 == 0.
+//   …_glu: gated activations (Shazeer 2020), op(gate, up) = act(gate) * up.   Without a gate, op(x[r][i], 1) = act(x[r][i])
+//   silu, gelu: shared/activation.wgsl.   relu2: max(x, 0)^2 (So et al. 2021).   xielu (Huang & Schlag 2025):
+//   x > 0: a x^2 + b x,   else c (exp(min(x, eps)) - 1 - x) + b x
+// Shapes: x [R][2*N], or [R][N] without a gate, out [R][N]; N % 4 == 0.
 // Grid: (ceil(N/4 / 64), R), a thread 4 elements.  On the CPU: crate/kernels/elementwise/mod.rs
 struct Params {
+    // XIELU's a, c, b and eps; nothing else reads it.
+    curve: vec4<f32>,
     // N / 4.
     n4: u32,
+    // 1: rows hold a gate, then what it gates.
+    gated: u32,
 }
 @group(0) @binding(0) var<storage, read> x: array<vec4<f32>>;
 @group(0) @binding(1) var<storage, read_write> out: array<vec4<f32>>;
@@ -17,7 +23,10 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     if i >= params.n4 {
         return;
     }
-    let a = x[group.y * 2u * params.n4 + i];
-    let b = x[group.y * 2u * params.n4 + params.n4 + i];
-    out[group.y * params.n4 + i] = op(a, b);
+    let at = group.y * params.n4 * (1u + params.gated) + i;
+    var up = vec4<f32>(1.0);
+    if params.gated != 0u {
+        up = x[at + params.n4];
+    }
+    out[group.y * params.n4 + i] = op(x[at], up);
 }

@@ -1,4 +1,4 @@
-// Embedding lookup:  out[r][k] = embed_scale * W[token[r]][k]
+// Embedding lookup:  out[r][k] = embed_scale * W[token[r]][k];   by position,  out[r][k] += embed_scale * W[position[r]][k]
 // Shapes: W [rows of this part][K], batch [R], out [R][K].
 // Grid: (ceil(K/32 / 64), R), one thread a block of 32. A row whose token lies in another part is left alone.
 // Mirror: crate/kernels/gather/mod.rs
@@ -13,6 +13,8 @@ struct Params {
     n_rows: u32,
     // Rows are multiplied by this.
     scale: f32,
+    // 1: rows are those of positions, not tokens, and are added to what is there.
+    by_position: u32,
 }
 @group(0) @binding(2) var<storage, read> batch: array<vec4<u32>>;
 @group(0) @binding(3) var<storage, read_write> out: array<vec4<f32>>;
@@ -20,10 +22,19 @@ struct Params {
 #import shared/weights
 #import formats/{format}
 
+fn put(at: u32, v: vec4<f32>) {
+    if params.by_position != 0u {
+        out[at] += v;
+    } else {
+        out[at] = v;
+    }
+}
+
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lid: u32) {
     let kb = group.x * 64u + lid;
-    let row = batch[group.y].x - params.first_row;
+    let ids = batch[group.y];
+    let row = select(ids.x, ids.y, params.by_position != 0u) - params.first_row;
     if kb >= params.k_blocks || row >= params.n_rows {
         return;
     }
@@ -31,12 +42,12 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let at = (group.y * params.k_blocks + kb) * 8u;
     let s = w.scale * params.scale;
     let o = w.offset * params.scale;
-    out[at] = s.x * w.v0 + o.x;
-    out[at + 1u] = s.x * w.v1 + o.x;
-    out[at + 2u] = s.x * w.v2 + o.x;
-    out[at + 3u] = s.x * w.v3 + o.x;
-    out[at + 4u] = s.y * w.v4 + o.y;
-    out[at + 5u] = s.y * w.v5 + o.y;
-    out[at + 6u] = s.y * w.v6 + o.y;
-    out[at + 7u] = s.y * w.v7 + o.y;
+    put(at, s.x * w.v0 + o.x);
+    put(at + 1u, s.x * w.v1 + o.x);
+    put(at + 2u, s.x * w.v2 + o.x);
+    put(at + 3u, s.x * w.v3 + o.x);
+    put(at + 4u, s.y * w.v4 + o.y);
+    put(at + 5u, s.y * w.v5 + o.y);
+    put(at + 6u, s.y * w.v6 + o.y);
+    put(at + 7u, s.y * w.v7 + o.y);
 }

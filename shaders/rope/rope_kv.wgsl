@@ -1,5 +1,5 @@
 // What happens between the QKV projection and attention, for one head of one row:
-//   q: (RMSNorm) -> RoPE -> * attn_scale, in place;   k: (RMSNorm) -> RoPE -> cache;   v -> cache
+//   q: (RMSNorm) -> RoPE -> * attn_scale, in place;   k: (RMSNorm) -> RoPE -> cache;   v -> cache;   or the norm after RoPE
 // RoPE (Su et al. 2021) rotates the first 2*rope_half elements, as pairs (i, i+half) with neox, else (2i, 2i+1),
 // by the angles of shared/rope_angle.wgsl.
 // Shapes: qkv [R][(n_heads + 2*n_kv_heads) * head_dim], norms [head_dim], cache [cells][n_kv_heads][head_dim].
@@ -15,6 +15,7 @@
 @group(0) @binding(7) var<uniform> params: Params;
 #import shared/kv_{kv}
 #import shared/rope_angle
+#import shared/query_scale
 #import shared/cell
 #import shared/reduce_{reduce}
 
@@ -38,7 +39,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     if params.has_norm != 0u && !is_v {
         let scale = inverseSqrt(workgroup_sum(squares, lid) / f32(dim) + params.eps);
         for (var i = lid; i < dim; i += 64u) {
-            head[i] *= scale * select(k_norm[i], q_norm[i], is_q);
+            head[i] *= scale * select(1.0, select(k_norm[i], q_norm[i], is_q), params.has_norm == 1u);
         }
     }
     workgroupBarrier();
@@ -55,9 +56,16 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         }
     }
     workgroupBarrier();
-    if is_q {
+    if params.has_norm == 2u && !is_v {
         for (var i = lid; i < dim; i += 64u) {
-            qkv[start + i] = head[i] * params.attn_scale;
+            head[i] *= select(k_norm[i], q_norm[i], is_q);
+        }
+        workgroupBarrier();
+    }
+    if is_q {
+        let scale = query_scale(row.y);
+        for (var i = lid; i < dim; i += 64u) {
+            qkv[start + i] = head[i] * scale;
         }
     } else if lid < dim / 4u {
         let kv_head = (h - params.n_heads) % params.n_kv_heads;

@@ -13,6 +13,7 @@
 @group(0) @binding(7) var<uniform> params: Params;
 #import shared/kv_{kv}
 #import shared/rope_angle
+#import shared/query_scale
 #import shared/cell
 
 // A head of a row: where it starts in qkv and in its cache, and the scale of its norm.
@@ -21,23 +22,30 @@ struct Head {
     to: u32,
     is_q: bool,
     scale: f32,
+    // Of its query.
+    q_scale: f32,
+}
+
+// Vector i times the weight of a norm, where it comes at this place.
+fn weighted(head: Head, i: u32, v: vec4<f32>, place: u32) -> vec4<f32> {
+    if params.has_norm != place {
+        return v;
+    }
+    if head.is_q {
+        return v * q_norm[i];
+    }
+    return v * k_norm[i];
 }
 
 // Vector i of a head, normed.
 fn load(head: Head, i: u32) -> vec4<f32> {
-    let v = qkv[head.start + i];
-    if params.has_norm == 0u {
-        return v;
-    }
-    if head.is_q {
-        return v * head.scale * q_norm[i];
-    }
-    return v * head.scale * k_norm[i];
+    return weighted(head, i, qkv[head.start + i] * head.scale, 1u);
 }
 
-fn store(head: Head, i: u32, v: vec4<f32>) {
+fn store(head: Head, i: u32, rotated: vec4<f32>) {
+    let v = weighted(head, i, rotated, 2u);
     if head.is_q {
-        qkv[head.start + i] = v * params.attn_scale;
+        qkv[head.start + i] = v * head.q_scale;
     } else {
         k_cache[head.to + i] = kv_pack(v);
     }
@@ -70,7 +78,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         }
         scale = inverseSqrt(squares / f32(params.head_dim) + params.eps);
     }
-    let head = Head(start, to, h < params.n_heads, scale);
+    let head = Head(start, to, h < params.n_heads, scale, query_scale(row.y));
     let half = params.rope_half;
     if params.neox != 0u {
         for (var i = 0u; i < half / 4u; i++) {

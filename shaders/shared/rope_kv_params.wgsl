@@ -9,12 +9,16 @@ struct Params {
     rope_half: u32,
     // 1: pairs are (i, i + rope_half) instead of (2i, 2i + 1).
     neox: u32,
-    // 1: query and key heads go through RMSNorm first.
+    // Query and key heads go through RMSNorm: 1, first; 2, once they are rotated.
     has_norm: u32,
     // Added to the mean of squares.
     eps: f32,
     // Queries are multiplied by this.
     attn_scale: f32,
+    // And by 1 + stretch * ln(1 + floor(position / stretch_every)); 0: off.
+    stretch: f32,
+    // Positions; at least 1.
+    stretch_every: u32,
     // Rows of the batch.
     rows: u32,
 }

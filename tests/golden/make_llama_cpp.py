@@ -25,6 +25,9 @@ class LlamaCpp:
     def close(self):
         lib.llama_model_free(self.model)
 
+    def n_vocab(self):
+        return lib.llama_vocab_n_tokens(self.vocab)
+
     def encode(self, text, add_special, parse_special):
         data = text.encode()
         ids = (lib.llama_token * (len(data) + 8))()

@@ -8,18 +8,23 @@ use crate::case::{Case, Data, Runs, bits, close, floats};
 use crate::host::mirror;
 use crate::random::{Random, poison};
 
+/// XIELU's parameters: curved to both sides.
+const CURVE: [f32; 4] = [0.8, 0.7, 0.5, -1e-6];
+
 pub fn run(rig: &mut impl Runs) {
     let mut random = Random::new(2);
     for op in Op::ALL {
-        for (n, rows) in [(4, 1), (64, 3), (252, 2), (256, 33), (260, 7), (1536, 1), (2048, 4)] {
+        for (n, rows, gated) in
+            [(4, 1, 1), (64, 3, 0), (252, 2, 1), (256, 33, 1), (260, 7, 0), (1536, 1, 1), (2048, 4, 0)]
+        {
             // Gates from the curve's bend to far out where only the clamp keeps exp finite.
             for size in [0.5, 4.0, 120.0, 1e4] {
                 rig.run(Case::new(
                     map::Variant { op },
-                    format!("{rows} rows of {n}, gates to {size}"),
-                    map::Params { n4: n / 4 },
+                    format!("{rows} rows of {n}, gates to {size}, gated {gated}"),
+                    map::Params { curve: CURVE, n4: n / 4, gated },
                     map::Bind {
-                        x: Data::In(bits(&random.floats((rows * 2 * n) as usize, size))),
+                        x: Data::In(bits(&random.floats((rows * (1 + gated) * n) as usize, size))),
                         out: Data::Out(poison((rows * n) as usize)),
                     },
                     [(n / 4).div_ceil(map::THREADS), rows],
@@ -36,7 +41,8 @@ fn glu_by_hand() {
     let gates = [1.0, -0.5, 0.0, 30.0];
     let ups = [2.0, 1.0, 5.0, 0.5];
     let gate_up = bits(&[gates, ups].concat());
-    let run = |op| mirror(map::Variant { op }, map::Params { n4: 1 }, map::Bind { x: &gate_up, out: &[0; 4] }, [1, 1]);
+    let params = map::Params { curve: CURVE, n4: 1, gated: 1 };
+    let run = |op| mirror(map::Variant { op }, params, map::Bind { x: &gate_up, out: &[0; 4] }, [1, 1]);
     close(floats(&run(Op::SiluGlu).out), &[1.462_117_157_260, -0.188_770_334_399, 0.0, 15.0], 1e-6);
     let gelu = run(Op::GeluGlu).out;
     close(floats(&gelu), &[1.682_383_983_8, -0.154_285_993_9, 0.0, 15.0], 1e-6);
@@ -45,4 +51,14 @@ fn glu_by_hand() {
         let want = 0.5 * g as f64 * (1.0 + inner.tanh()) * ups[i] as f64;
         close(&floats(&gelu)[i..=i], &[want], 2e-6);
     }
+}
+
+#[test]
+fn activations_without_a_gate_by_hand() {
+    let x = bits(&[2.0, -1.0, 0.0, -30.0]);
+    let params = map::Params { curve: CURVE, n4: 1, gated: 0 };
+    let run = |op| mirror(map::Variant { op }, params, map::Bind { x: &x, out: &[0; 4] }, [1, 1]).out;
+    close(floats(&run(Op::Relu2Glu)), &[4.0, 0.0, 0.0, 0.0], 0.0);
+    // 0.8 · 4 + 0.5 · 2;  0.7 · (1/e - 1 + 1) - 0.5;  0.7 · (exp(-1e-6) - 1);  0.7 · (-1 + 30) - 15
+    close(floats(&run(Op::XieluGlu)), &[4.2, -0.242_484_391, -7e-7, 5.3], 1e-6);
 }

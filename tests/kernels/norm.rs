@@ -1,7 +1,7 @@
 //! Norms of rows.
 
 use sotto::kernels::table::choices::Reduce;
-use sotto::kernels::table::{layernorm, rmsnorm};
+use sotto::kernels::table::{layernorm, qk_norm, rmsnorm};
 
 use crate::F32;
 use crate::case::{Case, Data, Runs, bits, close, floats};
@@ -25,6 +25,7 @@ pub fn run(rig: &mut impl Runs) {
     for reduce in Reduce::ALL {
         rms(rig, reduce);
         layer(rig, reduce);
+        qk(rig, reduce);
     }
 }
 
@@ -59,16 +60,19 @@ const FAR: f64 = 1e-13;
 fn layer(rig: &mut impl Runs, reduce: Reduce) {
     let mut random = Random::new(26);
     for (k, rows, size, eps) in SHAPES {
-        for mean in [0.0, -3.0 * size, 100.0 * size] {
-            let x: Vec<f32> = random.floats(rows * k, size).iter().map(|x| x + mean).collect();
+        for (mean, gather) in [(0.0, 0), (-3.0 * size, 1), (100.0 * size, 0)] {
+            let sources = rows + 5;
+            let picks: Vec<u32> = (0..rows).map(|_| (random.next() % sources as u64) as u32).collect();
+            let x: Vec<f32> = random.floats(sources * k, size).iter().map(|x| x + mean).collect();
             rig.run(Case::new(
                 layernorm::Variant { reduce },
-                format!("{rows} rows of {k} around {mean}, eps {eps:e}"),
-                layernorm::Params { k4: k as u32 / 4, eps },
+                format!("{rows} rows of {k} around {mean}, eps {eps:e}, gather {gather}"),
+                layernorm::Params { k4: k as u32 / 4, eps, gather },
                 layernorm::Bind {
                     x: Data::In(bits(&x)),
                     weight: Data::In(bits(&random.floats(k, 2.0))),
                     bias: Data::In(bits(&random.floats(k, 2.0))),
+                    rows: Data::In(if gather == 1 { picks } else { poison(4) }),
                     out: Data::Out(poison(rows * k)),
                 },
                 [1, rows as u32],
@@ -76,6 +80,39 @@ fn layer(rig: &mut impl Runs, reduce: Reduce) {
             ));
         }
     }
+}
+
+fn qk(rig: &mut impl Runs, reduce: Reduce) {
+    let mut random = Random::new(27);
+    for (q, k, rows, eps) in [(4, 4, 1, 1e-5), (96, 32, 3, 1e-3), (260, 252, 9, 1e-6), (2048, 512, 2, 1e-5)] {
+        let width = q + 2 * k;
+        rig.run(Case::new(
+            qk_norm::Variant { reduce },
+            format!("{rows} rows of {q} and {k}, eps {eps:e}"),
+            qk_norm::Params { q4: q as u32 / 4, k4: k as u32 / 4, eps },
+            qk_norm::Bind {
+                x: Data::In(bits(&random.floats(rows * width, 3.0))),
+                q_norm: Data::In(bits(&random.floats(q, 2.0))),
+                k_norm: Data::In(bits(&random.floats(k, 2.0))),
+                out: Data::Out(poison(rows * width)),
+            },
+            [1, rows as u32],
+            F32,
+        ));
+    }
+}
+
+#[test]
+fn qk_norm_by_hand() {
+    // The roots of the means of squares: 2.5 of the queries, with eps 3 in all 2 of the keys (1, 1, 1, 1).
+    let x = bits(&[3.0, 4.0, 0.0, 0.0, 1.0, 1.0, 1.0, 1.0, 7.0, 8.0, 9.0, -1.0]);
+    let (q_norm, k_norm) = (bits(&[1.0, 2.0, 1.0, 1.0]), bits(&[1.0, 2.0, 3.0, -4.0]));
+    let run = |eps| {
+        let bind = qk_norm::Bind { x: &x[..], q_norm: &q_norm, k_norm: &k_norm, out: &[0; 12] };
+        mirror(qk_norm::Variant { reduce: Reduce::Tree }, qk_norm::Params { q4: 1, k4: 1, eps }, bind, [1, 1]).out
+    };
+    close(&floats(&run(0.0))[..4], &[1.2, 3.2, 0.0, 0.0], 1e-6);
+    close(&floats(&run(3.0))[4..], &[0.5, 1.0, 1.5, -2.0, 7.0, 8.0, 9.0, -1.0], 1e-6);
 }
 
 #[test]
@@ -102,8 +139,9 @@ fn layernorm_by_hand() {
     let weight = bits(&[1.0, 3.0, 6.0, -1.0]);
     let bias = bits(&[0.0, 10.0, -2.0, 0.5]);
     let run = |x: [f32; 4], eps: f32| {
-        let bind = layernorm::Bind { x: &bits(&x)[..], weight: &weight, bias: &bias, out: &[0; 4] };
-        mirror(layernorm::Variant { reduce: Reduce::Tree }, layernorm::Params { k4: 1, eps }, bind, [1, 1]).out
+        let bind = layernorm::Bind { x: &bits(&x)[..], weight: &weight, bias: &bias, rows: &[0], out: &[0; 4] };
+        mirror(layernorm::Variant { reduce: Reduce::Tree }, layernorm::Params { k4: 1, eps, gather: 1 }, bind, [1, 1])
+            .out
     };
     close(floats(&run([1.0, 3.0, 5.0, 7.0], 4.0)), &[-1.0, 9.0, 0.0, -0.5], 1e-6);
     close(floats(&run([104.0, 96.0, 104.0, 96.0], 9.0)), &[0.8, 7.6, 2.8, 1.3], 1e-6);

@@ -18,11 +18,14 @@ fn a_recording_refuses_what_no_adapter_can_run() {
     ];
     let mut recording = Recording::default();
     for (grid, says) in cases {
-        let error = recording.push(variant, map::Params { n4: 1 }, bind, grid).expect_err(says);
+        let error =
+            recording.push(variant, map::Params { curve: [0.0; 4], n4: 1, gated: 1 }, bind, grid).expect_err(says);
         assert_eq!(error.code, Code::Internal);
         assert!(error.message.contains(says), "{}", error.message);
     }
     assert!(recording.dispatches.is_empty());
-    recording.push(variant, map::Params { n4: 1 }, bind, [65_535, 65_535]).expect("the largest grid");
+    recording
+        .push(variant, map::Params { curve: [0.0; 4], n4: 1, gated: 1 }, bind, [65_535, 65_535])
+        .expect("the largest grid");
     assert_eq!(recording.dispatches.len(), 1);
 }

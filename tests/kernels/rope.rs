@@ -5,6 +5,7 @@ use sotto::kernels::face::Face;
 use sotto::kernels::table::choices::{Kv, Reduce};
 use sotto::kernels::table::{rope_kv, rope_kv_rows};
 use sotto::model::rope;
+use sotto::model::spec::{Pairs, Rope};
 
 use crate::F32;
 use crate::case::{Case, Data, Runs, bits, close, floats};
@@ -14,13 +15,23 @@ use crate::random::{Random, poison};
 /// Stored keys and values rounded to f16 on both sides: they differ only where f32 roundings fall to either side.
 const F16_CACHE: f64 = 1e-9;
 
+fn rotation(dim: u32, theta: f32, scale: f32) -> Rope {
+    Rope { dim, pairs: Pairs::Halves, theta, scale, ramp: None, amplitude: 1.0 }
+}
+
+/// The angles of a plain rotation.
+pub fn table(dim: u32, theta: f32, scale: f32, context: u32) -> Vec<f32> {
+    rope::table(&rotation(dim, theta, scale), &[], context)
+}
+
 struct Shape {
     n_heads: u32,
     n_kv_heads: u32,
     head_dim: u32,
     rope_half: u32,
     neox: u32,
-    norm: bool,
+    /// Of heads: 1, before they are rotated; 2, after.
+    norm: u32,
     theta: f32,
     scale: f32,
     attn_scale: f32,
@@ -43,7 +54,7 @@ const SHAPES: [Shape; 9] = [
         head_dim: 32,
         rope_half: 16,
         neox: 0,
-        norm: false,
+        norm: 0,
         theta: 1e4,
         scale: 1.0,
         attn_scale: 1.0,
@@ -56,7 +67,7 @@ const SHAPES: [Shape; 9] = [
         head_dim: 64,
         rope_half: 32,
         neox: 0,
-        norm: false,
+        norm: 0,
         theta: 1e5,
         scale: 1.0,
         attn_scale: 0.125,
@@ -69,7 +80,7 @@ const SHAPES: [Shape; 9] = [
         head_dim: 64,
         rope_half: 32,
         neox: 1,
-        norm: false,
+        norm: 0,
         theta: 1e6,
         scale: 1.0,
         attn_scale: 0.125,
@@ -82,7 +93,7 @@ const SHAPES: [Shape; 9] = [
         head_dim: 256,
         rope_half: 128,
         neox: 1,
-        norm: true,
+        norm: 1,
         theta: 1e6,
         scale: 0.125,
         attn_scale: 0.0625,
@@ -95,7 +106,7 @@ const SHAPES: [Shape; 9] = [
         head_dim: 80,
         rope_half: 20,
         neox: 1,
-        norm: true,
+        norm: 2,
         theta: 1e4,
         scale: 1.0,
         attn_scale: 0.3,
@@ -107,7 +118,7 @@ const SHAPES: [Shape; 9] = [
         head_dim: 80,
         rope_half: 16,
         neox: 0,
-        norm: true,
+        norm: 1,
         theta: 1e4,
         scale: 1.0,
         attn_scale: 2.0,
@@ -119,7 +130,7 @@ const SHAPES: [Shape; 9] = [
         head_dim: 128,
         rope_half: 64,
         neox: 0,
-        norm: false,
+        norm: 0,
         theta: 5e5,
         scale: 1.0,
         attn_scale: 0.0884,
@@ -132,7 +143,7 @@ const SHAPES: [Shape; 9] = [
         head_dim: 100,
         rope_half: 50,
         neox: 1,
-        norm: true,
+        norm: 2,
         theta: 1e4,
         scale: 1.0,
         attn_scale: 0.1,
@@ -144,7 +155,7 @@ const SHAPES: [Shape; 9] = [
         head_dim: 4,
         rope_half: 1,
         neox: 0,
-        norm: false,
+        norm: 0,
         theta: 1e4,
         scale: 1.0,
         attn_scale: 0.5,
@@ -176,13 +187,14 @@ where
 {
     let factors: Vec<f32> = (0..s.rope_half).map(|i| 1.0 + (i % 5) as f32).collect();
     // The factors of `rope_freqs` come with the neither normed nor paired models.
-    let factors = if s.neox == 0 && !s.norm { factors } else { Vec::new() };
-    let table = rope::table(2 * s.rope_half, s.theta, s.scale, &factors, 1280);
+    let factors = if s.neox == 0 && s.norm == 0 { factors } else { Vec::new() };
+    let table = rope::table(&rotation(2 * s.rope_half, s.theta, s.scale), &factors, 1280);
     let cells = s.rows.iter().map(|(p, c)| p + c + 1).max().unwrap_or(0) + 2;
     let words = (cells * s.n_kv_heads * s.head_dim) as usize / if kv != Kv::F32 { 2 } else { 1 };
     let cache = || if kv != Kv::F32 { Data::OutF16(poison(words)) } else { Data::Out(poison(words)) };
-    let norm =
-        |random: &mut Random| Data::In(if s.norm { bits(&random.floats(s.head_dim as usize, 2.0)) } else { poison(4) });
+    let norm = |random: &mut Random| {
+        Data::In(if s.norm > 0 { bits(&random.floats(s.head_dim as usize, 2.0)) } else { poison(4) })
+    };
     let mut qkv = random.floats(s.rows.len() * (s.heads() * s.head_dim) as usize, 2.0);
     if s.head_dim == 32 {
         // More than f16 can hold. Only here: beside it, errors of other numbers count for nothing.
@@ -200,9 +212,11 @@ where
             head_dim: s.head_dim,
             rope_half: s.rope_half,
             neox: s.neox,
-            has_norm: s.norm as u32,
+            has_norm: s.norm,
             eps: 1e-3,
             attn_scale: s.attn_scale,
+            stretch: if s.norm == 2 { 0.3 } else { 0.0 },
+            stretch_every: 16,
             rows: s.rows.len() as u32,
         },
         rope_kv::Bind {
@@ -247,13 +261,15 @@ const ONE_HEAD: rope_kv::Params = rope_kv::Params {
     has_norm: 0,
     eps: 0.0,
     attn_scale: 1.0,
+    stretch: 0.0,
+    stretch_every: 1,
     rows: 1,
 };
 
 #[test]
 fn rope_by_hand() {
     // Two pairs are rotated by p and p / 100: theta^(-2/4) of 10000.
-    let table = rope::table(4, 1e4, 1.0, &[], 1024);
+    let table = table(4, 1e4, 1.0, 1024);
     let mut params = rope_kv::Params { attn_scale: 0.5, ..ONE_HEAD };
     let qkv = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0, 11.0, 12.0];
     for position in [0u32, 1, 300, 1000] {
@@ -280,18 +296,24 @@ fn rope_by_hand() {
 #[test]
 fn rope_norms_first_and_rotates_a_part() {
     // One pair of a head of 4 is rotated. (2, 2, 2, 2) has root mean square 2 and becomes the norm's weights.
-    let table = rope::table(2, 1e4, 1.0, &[], 1024);
-    let params = rope_kv::Params { rope_half: 1, neox: 1, has_norm: 1, ..ONE_HEAD };
+    let table = table(2, 1e4, 1.0, 1024);
+    let mut params = rope_kv::Params { rope_half: 1, neox: 1, has_norm: 1, ..ONE_HEAD };
     let [q, k, v] = rope_row(params, 5, &[2.0; 12], &[1.0, 0.0, 3.0, 4.0], &table);
     let (sin, cos) = 5f64.sin_cos();
     close(&q[..4], &[cos, sin, 3.0, 4.0], 1e-6);
     close(&k, &[cos, sin, 3.0, 4.0], 1e-6);
     assert_eq!(v, [2.0; 4]);
+    // The other way round: (1, 1) rotated, then weighted. At position 5 queries are 1 + 0.5 ln(1 + 2) as large.
+    (params.has_norm, params.stretch, params.stretch_every) = (2, 0.5, 2);
+    let [q, k, _] = rope_row(params, 5, &[2.0; 12], &[1.0, 0.0, 3.0, 4.0], &table);
+    close(&k, &[cos - sin, 0.0, 3.0, 4.0], 1e-6);
+    let stretch = 1.0 + 0.5 * 3f64.ln();
+    close(&q[..4], &[stretch * (cos - sin), 0.0, 3.0 * stretch, 4.0 * stretch], 1e-6);
 }
 
 #[test]
 fn scores_after_rope_depend_on_distance_alone() {
-    let table = rope::table(4, 1e4, 1.0, &[], 1024);
+    let table = table(4, 1e4, 1.0, 1024);
     let params = rope_kv::Params { neox: 1, ..ONE_HEAD };
     let row = [0.3, -0.8, 0.5, 0.9, -0.2, 0.7, 0.4, -0.6, 0.0, 0.0, 0.0, 0.0];
     let score = |p: u32, c: u32| -> f32 {
@@ -308,7 +330,7 @@ fn scores_after_rope_depend_on_distance_alone() {
 
 #[test]
 fn caches_hold_f16_pairs() {
-    let table = rope::table(4, 1e4, 1.0, &[], 256);
+    let table = table(4, 1e4, 1.0, 256);
     let qkv = bits(&[0.0, 0.0, 0.0, 0.0, 1.0, -2.0, 0.5, 65504.0, 1.0 + 1.0 / 2048.0, 3.0, 1e-8, -0.0]);
     let endless = bits(&[0.0, 0.0, 0.0, 0.0, f32::NAN, f32::INFINITY, 1e9, -1e9, 1.0, f32::NEG_INFINITY, 0.0, 0.0]);
     let bind = rope_kv::Bind {

@@ -3,7 +3,7 @@
 use crate::common::described::{BIASES, COMMON, TENSORS, accepted, model, refused, required};
 use crate::common::gguf_writer::value;
 use sotto::base::error::Code;
-use sotto::model::spec::{Activation, Attention, Mask, Net, Pairs, Rope};
+use sotto::model::spec::{Activation, Attention, Mask, Net, Pairs, QkNorm, Rope, RopeFactors};
 
 #[test]
 fn llama_with_defaults() {
@@ -16,11 +16,13 @@ fn llama_with_defaults() {
         n_kv_heads: 2,
         head_dim: 16,
         scale: 0.25,
+        stretch: None,
         mask: Mask::Causal,
-        rope: Rope { dim: 16, pairs: Pairs::Adjacent, theta: 10_000.0, scale: 1.0 },
+        rope: Rope { dim: 16, pairs: Pairs::Adjacent, theta: 10_000.0, scale: 1.0, ramp: None, amplitude: 1.0 },
         softcap: None,
         bias: false,
-        qk_norm: false,
+        output_bias: false,
+        qk_norm: QkNorm::None,
     };
     for block in &net.blocks {
         assert_eq!((block.attention(), block.post_norms), (&attention, false));
@@ -43,7 +45,10 @@ fn llama_with_everything() {
         // Not a window for this architecture.
         model.set("attention.sliding_window", value::u32(8));
     });
-    assert_eq!((net.tied_output, net.rope_factors, net.final_logit_softcap), (false, Some(8), Some(30.0)));
+    assert_eq!(
+        (net.tied_output, net.rope_factors, net.final_logit_softcap),
+        (false, Some(RopeFactors::One(8)), Some(30.0))
+    );
     let attention = net.blocks[6].attention();
     assert_eq!((attention.rope.theta, attention.rope.scale), (500_000.0, 0.25));
     assert_eq!((attention.bias, attention.mask), (true, Mask::Causal));
@@ -74,8 +79,10 @@ fn qwen3_has_head_norms_and_no_biases() {
         assert_eq!((net.tied_output, net.embed_scale, net.rope_factors), (tied, 1.0, None));
         for block in &net.blocks {
             let attention = block.attention();
-            assert!(attention.qk_norm && !attention.bias && !block.post_norms && attention.mask == Mask::Causal);
-            let rope = Rope { dim: 16, pairs: Pairs::Halves, theta: 1_000_000.0, scale: 1.0 };
+            assert_eq!((attention.qk_norm, attention.bias, block.post_norms), (QkNorm::Heads, false, false));
+            assert_eq!(attention.mask, Mask::Causal);
+            let (theta, scale) = (1_000_000.0, 1.0);
+            let rope = Rope { dim: 16, pairs: Pairs::Halves, theta, scale, ramp: None, amplitude: 1.0 };
             assert_eq!((attention.rope, attention.scale), (rope, 0.25));
             assert_eq!(block.dense().activation, Activation::Silu);
         }
@@ -93,7 +100,7 @@ fn gemma3_alternates() {
         let attention = block.attention();
         let expected = if index == 5 { (1_000_000.0, 0.125, Mask::Causal) } else { (10_000.0, 1.0, Mask::Window(32)) };
         assert_eq!((attention.rope.theta, attention.rope.scale, attention.mask), expected, "layer {index}");
-        assert!(attention.qk_norm && attention.rope.pairs == Pairs::Halves && block.post_norms);
+        assert_eq!((attention.qk_norm, attention.rope.pairs, block.post_norms), (QkNorm::Heads, Pairs::Halves, true));
         assert_eq!(block.dense().activation, Activation::GeluTanh);
     }
 }
@@ -136,4 +143,29 @@ fn gemma3_27b_scales_attention_by_its_width() {
         }
     }
     assert_eq!(model.read().unwrap().blocks[0].attention().scale, 1.0 / 32f32.sqrt());
+}
+
+#[test]
+fn rotation_is_stretched_as_the_file_says() {
+    let net = accepted("llama", |model| {
+        model.set("rope.scaling.type", value::text("yarn"));
+        model.set("rope.scaling.factor", value::f32(4.0));
+        model.set("rope.scaling.original_context_length", value::u32(512));
+        model.set("rope.scaling.attn_factor", value::f32(0.5));
+    });
+    let rope = net.blocks[0].attention().rope;
+    // 8 pairs: the pair that turns 32 times in 512 positions is at 0.8 = 16 ln(512 / 64π) / (2 ln 10000), once at 3.8.
+    assert_eq!((rope.scale, rope.ramp), (0.25, Some((0.0, 4.0))));
+    assert!((rope.amplitude - 0.5 * (0.1 * 4f32.ln() + 1.0)).abs() < 1e-6);
+    let same = accepted("llama", |model| {
+        model.set("rope.scaling.type", value::text("none"));
+        model.set("rope.scaling.factor", value::f32(4.0));
+    });
+    assert_eq!((same.blocks[0].attention().rope.scale, same.blocks[0].attention().rope.ramp), (1.0, None));
+}
+
+#[test]
+fn a_residual_scale_is_that_of_the_stream() {
+    let net = accepted("llama", |_| {}).with_residual_scale(0.5);
+    assert_eq!((net.embed_scale, net.norm_eps), (2.0, 4e-5));
 }

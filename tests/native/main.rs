@@ -3,6 +3,7 @@
 mod common;
 
 mod architectures;
+mod archs;
 mod backend;
 mod bad_files;
 mod calls;

@@ -111,7 +111,8 @@ fn both_parts_of_a_block_may_read_the_stream_as_it_was() {
     let mut parallel = tiny::assemble(tiny::find("llama-f32").expect("a tiny model"));
     parallel.tensors.retain(|tensor| !tensor.name.ends_with("ffn_norm.weight"));
     let parallel = parallel.to_bytes();
-    let join = |net: &mut Net| net.blocks.iter_mut().for_each(|block| block.join = Join::Parallel);
+    let join =
+        |net: &mut Net| net.blocks.iter_mut().for_each(|block| (block.join, block.norms[1]) = (Join::Parallel, None));
     for choice in choices().into_iter().filter(|choice| choice.planes.is_none()) {
         let mut twin = Twin::changed(&parallel, Layout { choice, ..Default::default() }, join);
         let want = goldens.logits["parallel"].concat();
@@ -145,7 +146,8 @@ fn norms_behind_projections_come_with_either_join() {
     let prompt = tiny_golden(name).prompt;
     let mut file = tiny::assemble(tiny::find(name).expect("a tiny model"));
     file.tensors.retain(|tensor| !tensor.name.ends_with("ffn_norm.weight"));
-    let join = |net: &mut Net| net.blocks.iter_mut().for_each(|block| block.join = Join::Parallel);
+    let join =
+        |net: &mut Net| net.blocks.iter_mut().for_each(|block| (block.join, block.norms[1]) = (Join::Parallel, None));
     let [mut plain, mut fused] =
         [PLAIN, POST].map(|choice| Twin::changed(&file.to_bytes(), Layout { choice, ..Default::default() }, join));
     let batch = Batch { rows: rows(&prompt, 0, 0, |_| true), prefill: true };

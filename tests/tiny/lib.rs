@@ -3,6 +3,7 @@
 //! `build(name)` gives one of [`MODELS`]; `tests/golden/tiny_NAME.json` holds what it must compute.
 //! Weights are scaled so that logits spread over about ±10 and every layer changes them.
 
+pub mod archs;
 pub mod bad;
 pub mod gguf;
 pub mod vocab;

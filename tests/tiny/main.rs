@@ -1,4 +1,5 @@
-//! `cargo run --release -p tiny-models` lists the tiny models, `… -- NAME OUT.gguf` writes one.
+//! `cargo run --release -p tiny-models` lists the tiny models, `… -- NAME OUT.gguf` writes one, `… -- archs FOLDER` those
+//! of `archs.rs`.
 
 use std::process::ExitCode;
 
@@ -10,6 +11,15 @@ fn main() -> ExitCode {
         [] => {
             tiny::MODELS.iter().for_each(|m| println!("{}", m.name));
             tiny::bad::FILES.iter().for_each(|f| println!("{} ({})", f.name, f.codes.join(" or ")));
+            ExitCode::SUCCESS
+        }
+        [all, folder] if all == "archs" => {
+            for row in tiny::archs::ROWS {
+                let out = std::path::Path::new(folder).join(format!("{}.gguf", row.name.replace('/', "-")));
+                if let Err(error) = std::fs::write(&out, row.assemble().to_bytes()) {
+                    return fail(format!("Could not write {}: {error}.", out.display()));
+                }
+            }
             ExitCode::SUCCESS
         }
         [name, out] => match tiny::build(name).or_else(|| tiny::bad::build(name)) {

@@ -9,7 +9,7 @@ use crate::kernels::cell::{RowWords, cell};
 use crate::kernels::cpu;
 use crate::kernels::face::OnCpu;
 use crate::kernels::job::{Job, View};
-use crate::kernels::rope::{Rotation, head_norm, load, store};
+use crate::kernels::rope::{Rotation, head_norm, load, query_scale, store};
 use crate::kernels::table::choices::Kv;
 use crate::kernels::table::{attention, attention_rows, attention_tile, decode_attention};
 
@@ -76,6 +76,7 @@ fn single(job: &Job, kv: Kv) {
     for r in 0..job.grid[1] as usize / splits {
         let row = batch[r];
         let position = row[1] as usize;
+        let scale = query_scale(p.attn_scale, p.stretch, p.stretch_every, row[1]);
         let rotation = Rotation::<f64x4>::at(position, table, p.rope_half as usize, p.neox != 0);
         let head = |h: usize| qkv[(r * (heads + 2 * kv_heads) + h) * dim..][..dim].to_vec();
         let cell = cell(row, row[1]) as usize;
@@ -92,7 +93,7 @@ fn single(job: &Job, kv: Kv) {
         for h in 0..heads {
             let mut q = head(h);
             rotation.head(&mut q, q_norm);
-            q.iter_mut().for_each(|v| *v *= p.attn_scale);
+            q.iter_mut().for_each(|v| *v *= scale);
             for split in 0..splits {
                 let from = (begin + split * share).min(end);
                 let seen = from..(from + share).min(end);

@@ -8,7 +8,7 @@ use super::attend::{Cells, State, groups};
 use crate::kernels::cell::cell;
 use crate::kernels::cpu::{Kernel, Scratch, sized};
 use crate::kernels::job::Job;
-use crate::kernels::rope::{Rotation, head_norm, store};
+use crate::kernels::rope::{Rotation, head_norm, query_scale, store};
 use crate::kernels::table::choices::Kv;
 use crate::kernels::table::decode_attention::Variant;
 
@@ -48,6 +48,7 @@ fn run(job: &Job, pieces: Range<usize>, scratch: &mut Scratch) {
 
         let cells =
             Cells { caches: [b.k_cache, b.v_cache], half: kv != Kv::F32, kv_heads, kv_head, dim, softcap: p.softcap };
+        let scale = query_scale(p.attn_scale, p.stretch, p.stretch_every, row[1]);
         let rotation = Rotation::<f32x4>::at(position, b.rope.all_floats(), p.rope_half as usize, p.neox != 0);
         let (q, rest) = sized(x, (2 * per_kv + 1) * dim).split_at_mut(per_kv * dim);
         let (k, out) = rest.split_at_mut(dim);
@@ -66,7 +67,7 @@ fn run(job: &Job, pieces: Range<usize>, scratch: &mut Scratch) {
         q.copy_from_slice(head(kv_head * per_kv, per_kv));
         for q in q.chunks_exact_mut(dim) {
             rotation.head(q, q_norm);
-            q.iter_mut().for_each(|v| *v *= p.attn_scale);
+            q.iter_mut().for_each(|v| *v *= scale);
         }
         if seen.is_empty() {
             out.fill(0.0);

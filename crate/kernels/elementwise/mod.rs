@@ -12,22 +12,49 @@ impl Rows for map::Variant {
 
     fn row<L: Lanes>(job: &Job, r: usize) {
         let (p, b) = (job.params::<Self>(), job.bind::<Self>());
-        let n = p.n4 as usize * 4;
-        let (a, other) = b.x.floats(2 * r * n..2 * (r + 1) * n).split_at(n);
+        let (n, width) = (p.n4 as usize * 4, p.n4 as usize * 4 * (1 + p.gated as usize));
+        let (x, up) = b.x.floats(r * width..(r + 1) * width).split_at(n);
         let out = b.out.floats_mut(r * n..(r + 1) * n);
         match job.variant::<Self>().op {
-            Op::SiluGlu => each::<L>(a, other, out, |gate, up| silu(gate) * up),
-            Op::GeluGlu => each::<L>(a, other, out, |gate, up| gelu(gate) * up),
+            Op::SiluGlu => each::<L>(x, up, out, silu),
+            Op::GeluGlu => each::<L>(x, up, out, gelu),
+            Op::Relu2Glu => each::<L>(x, up, out, |x| each_number(x, relu_squared)),
+            Op::XieluGlu => each::<L>(x, up, out, |x| each_number(x, |x| xielu(x, p.curve))),
         }
     }
 }
 
+/// out = act(x) * up, or act(x) where there is no `up`.
 #[inline(always)]
-fn each<L: Lanes>(a: &[f32], b: &[f32], out: &mut [f32], op: impl Fn(L, L) -> L) {
-    let inputs = a.as_chunks::<4>().0.iter().zip(b.as_chunks::<4>().0);
-    for ((a, b), out) in inputs.zip(out.as_chunks_mut::<4>().0) {
-        *out = op(L::load(a), L::load(b)).store();
+fn each<L: Lanes>(x: &[f32], up: &[f32], out: &mut [f32], act: impl Fn(L) -> L) {
+    let inputs = x.as_chunks::<4>().0.iter().zip(out.as_chunks_mut::<4>().0);
+    match up.as_chunks::<4>().0 {
+        [] => inputs.for_each(|(x, out)| *out = act(L::load(x)).store()),
+        up => inputs.zip(up).for_each(|((x, out), up)| *out = (act(L::load(x)) * L::load(up)).store()),
     }
+}
+
+/// For what is not worth doing in lanes.
+#[inline(always)]
+fn each_number<L: Lanes>(x: L, act: impl Fn(L::Number) -> L::Number) -> L {
+    L::load(&x.store().map(|x| act(L::Number::of(x)).to_f32()))
+}
+
+/// max(x, 0)² (So et al. 2021)
+fn relu_squared<N: Number>(x: N) -> N {
+    if x > N::default() { x * x } else { N::default() }
+}
+
+/// XIELU (Huang & Schlag 2025), as the shader has it.
+fn xielu<N: Number>(x: N, curve: [f32; 4]) -> N {
+    let [right, left, slope, eps] = curve.map(N::of);
+    let bent = if x > N::default() {
+        right * x * x
+    } else {
+        let least = if x < eps { x } else { eps };
+        (least.exp() - N::of(1.0) - x) * left
+    };
+    bent + slope * x
 }
 
 /// x · sigmoid(x)

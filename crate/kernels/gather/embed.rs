@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use wide::u8x16;
 
-use crate::kernels::cpu::{Kernel, Scratch};
+use crate::kernels::cpu::{Kernel, Scratch, sized};
 use crate::kernels::job::Job;
 use crate::kernels::product::{Form, Format, Part, ROWS, SPAN, Scales, form, rows, unpack, with_format};
 use crate::kernels::table::embed::Variant;
@@ -15,31 +15,43 @@ fn pieces(job: &Job) -> usize {
     job.grid[1] as usize
 }
 
-/// What a thread keeps: four rows of weights.
+/// What a thread keeps: four rows of weights, and one to be added.
 #[derive(Default)]
 struct Store {
     weights: Vec<f32>,
+    added: Vec<f32>,
 }
 
 fn run(job: &Job, pieces: Range<usize>, scratch: &mut Scratch) {
     let (p, b) = (job.params::<Variant>(), job.bind::<Variant>());
     let kind = job.variant::<Variant>().format;
-    let Store { weights } = scratch.of();
+    let Store { weights, added } = scratch.of();
     let part = Part::new(kind, b.weights.all(), p.planes, p.k_blocks as usize);
     let k = part.blocks * 32;
     for r in pieces {
-        let row = b.batch.all()[4 * r].wrapping_sub(p.first_row) as usize;
+        let row = b.batch.all()[4 * r + p.by_position as usize].wrapping_sub(p.first_row) as usize;
         if row >= p.n_rows as usize {
             continue;
         }
-        let out = b.out.floats_mut(r * k..(r + 1) * k);
-        if kind.is_quantized() {
-            with_format!(kind, F => read::<F>(&part, row, out));
+        let there = b.out.floats_mut(r * k..(r + 1) * k);
+        if p.by_position == 0 {
+            scaled(&part, row, p.scale, weights, there);
         } else {
-            out.copy_from_slice(rows(&part, row / ROWS, weights)[row % ROWS]);
+            let added = sized(added, k);
+            scaled(&part, row, p.scale, weights, added);
+            there.iter_mut().zip(added).for_each(|(there, y)| *there += *y);
         }
-        out.iter_mut().for_each(|y| *y *= p.scale);
     }
+}
+
+/// A row, times `scale`.
+fn scaled(part: &Part, row: usize, scale: f32, weights: &mut Vec<f32>, out: &mut [f32]) {
+    if part.kind.is_quantized() {
+        with_format!(part.kind, F => read::<F>(part, row, out));
+    } else {
+        out.copy_from_slice(rows(part, row / ROWS, weights)[row % ROWS]);
+    }
+    out.iter_mut().for_each(|y| *y *= scale);
 }
 
 fn read<F: Format>(part: &Part, row: usize, out: &mut [f32]) {

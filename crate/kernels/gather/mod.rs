@@ -17,10 +17,11 @@ impl OnCpu for Variant {
         let w = dequantized(b.weights, job.variant::<Variant>().format, p.planes, p.n_rows as usize * k);
         let (batch, out) = (b.batch.all(), b.out.all_floats_mut());
         for r in 0..job.grid[1] as usize {
-            let row = batch[4 * r].wrapping_sub(p.first_row) as usize;
+            let row = batch[4 * r + p.by_position as usize].wrapping_sub(p.first_row) as usize;
             if row < p.n_rows as usize {
                 for i in 0..k {
-                    out[r * k + i] = p.scale * w[row * k + i];
+                    let there = if p.by_position != 0 { out[r * k + i] } else { 0.0 };
+                    out[r * k + i] = there + p.scale * w[row * k + i];
                 }
             }
         }

@@ -1,5 +1,7 @@
 //! Norms of rows. The shaders are in `shaders/norm`.
 
+mod qk_norm;
+
 use super::job::Job;
 use super::rows::{Lanes, Number, Rows, squares};
 use super::table::{layernorm, rmsnorm};
@@ -33,7 +35,8 @@ impl Rows for layernorm::Variant {
     fn row<L: Lanes>(job: &Job, r: usize) {
         let (p, b) = (job.params::<Self>(), job.bind::<Self>());
         let k = p.k4 as usize * 4;
-        let x = b.x.floats(r * k..(r + 1) * k).as_chunks::<4>().0;
+        let source = if p.gather != 0 { b.rows.words(r..r + 1)[0] as usize } else { r };
+        let x = b.x.floats(source * k..(source + 1) * k).as_chunks::<4>().0;
         let (weight, bias) = (b.weight.floats(0..k).as_chunks::<4>().0, b.bias.floats(0..k).as_chunks::<4>().0);
         let (zero, n) = (L::splat(L::Number::default()), L::Number::of(k as f32));
         let mean = L::splat(x.iter().fold(zero, |sum, x| sum + L::load(x)).sum() / n);

@@ -11,7 +11,7 @@ use super::table::choices::Kv;
 use super::table::{rope_kv, rope_kv_rows};
 
 pub use cache::{load, store};
-pub use rotate::{Rotation, head_norm};
+pub use rotate::{Rotation, head_norm, query_scale};
 
 impl Rows for rope_kv::Variant {
     fn rows(job: &Job) -> usize {
@@ -43,7 +43,7 @@ fn row<L: Lanes>(job: &Job, r: usize, kv: Kv) {
     let [q_norm, k_norm] = [b.q_norm, b.k_norm].map(|weight| head_norm(weight, p.has_norm, dim, p.eps));
     let start = r * (heads + 2 * kv_heads) * dim;
     // Keys and values in the row itself stay as they were.
-    let scale = L::Number::of(p.attn_scale);
+    let scale = L::Number::of(query_scale(p.attn_scale, p.stretch, p.stretch_every, position));
     for q in b.qkv.floats_mut(start..start + heads * dim).chunks_exact_mut(dim) {
         rotation.head(q, q_norm);
         q.iter_mut().for_each(|v| *v = (L::Number::of(*v) * scale).to_f32());

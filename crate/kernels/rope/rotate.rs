@@ -31,14 +31,20 @@ impl<L: Lanes> Rotation<L> {
         rotation
     }
 
-    /// RMSNorm, where there is a weight with its eps, and rotation of a head in place.
-    pub fn head(&self, head: &mut [f32], norm: Option<(&[f32], f32)>) {
-        if let Some((weight, eps)) = norm {
-            let scale = rms_scale::<L>(head, eps);
+    /// RMSNorm, where there is one, and rotation of a head in place.
+    pub fn head(&self, head: &mut [f32], norm: Option<HeadNorm>) {
+        let apply = |head: &mut [f32], norm: HeadNorm| {
+            let scale = rms_scale::<L>(head, norm.eps);
             head.iter_mut()
-                .zip(weight)
+                .zip(norm.weight)
                 .for_each(|(v, w)| *v = (L::Number::of(*v) * scale * L::Number::of(*w)).to_f32());
-        }
+        };
+        norm.filter(|norm| !norm.last).into_iter().for_each(|norm| apply(head, norm));
+        self.rotate(head);
+        norm.filter(|norm| norm.last).into_iter().for_each(|norm| apply(head, norm));
+    }
+
+    fn rotate(&self, head: &mut [f32]) {
         let angles = self.cos[..self.half].iter().zip(&self.sin[..self.half]);
         let rotate = |u: &mut f32, v: &mut f32, (cos, sin): (&L::Number, &L::Number)| {
             let (a, b) = (L::Number::of(*u), L::Number::of(*v));
@@ -54,7 +60,25 @@ impl<L: Lanes> Rotation<L> {
     }
 }
 
-/// The norm of a head before its rotation: its weight and eps, where the model has one.
-pub fn head_norm(weight: View<'_>, has_norm: u32, dim: usize, eps: f32) -> Option<(&[f32], f32)> {
-    (has_norm != 0).then(|| (weight.floats(0..dim), eps))
+/// The RMSNorm of a head.
+#[derive(Clone, Copy)]
+pub struct HeadNorm<'a> {
+    weight: &'a [f32],
+    eps: f32,
+    /// It comes after the rotation.
+    last: bool,
+}
+
+/// The norm of a head, where the model has one.
+pub fn head_norm(weight: View<'_>, has_norm: u32, dim: usize, eps: f32) -> Option<HeadNorm<'_>> {
+    (has_norm != 0).then(|| HeadNorm { weight: weight.floats(0..dim), eps, last: has_norm == 2 })
+}
+
+/// What a query at a position is multiplied by: see `shaders/shared/query_scale.wgsl`.
+pub fn query_scale(scale: f32, stretch: f32, every: u32, position: u32) -> f32 {
+    if stretch == 0.0 {
+        return scale;
+    }
+    let times = 1.0 + f64::from(stretch) * f64::from(1 + position / every).ln();
+    (f64::from(scale) * times) as f32
 }

@@ -2,7 +2,7 @@
 
 use crate::base::error::Result;
 use crate::model::keys::Keys;
-use crate::model::spec::{Activation, Attention, Block, Mask, Net, Pairs, Rope};
+use crate::model::spec::{Activation, Attention, Block, Mask, Net, Pairs, QkNorm};
 
 pub const NAMES: &[&str] = &["gemma3"];
 pub const MODELS: &str = "Gemma 3 (text)";
@@ -23,11 +23,11 @@ pub fn net(keys: &Keys) -> Result<Net> {
     let has_scale = keys.positive("attention.scale")?.is_some();
     let net = keys.net(|layer| {
         let attention = keys.attention(layer, Pairs::Halves, 1_000_000.0)?;
-        let mut attention = Attention { qk_norm: true, ..attention };
+        let mut attention = Attention { qk_norm: QkNorm::Heads, ..attention };
         if let Some(window) = window.filter(|_| is_local[layer as usize]) {
             attention.mask = Mask::Window(window);
             // Positions are stretched where the whole context is seen, only.
-            attention.rope = Rope { theta: local_theta, scale: 1.0, ..attention.rope };
+            attention.rope = attention.rope.unscaled(local_theta);
         }
         if keys.n_layers == WIDE_SCALE_LAYERS && !has_scale {
             attention.scale = ((keys.n_embd / attention.n_heads) as f32).sqrt().recip();

@@ -5,10 +5,10 @@ use super::product::Fused;
 use crate::base::buffer::BufferId;
 use crate::base::error::Result;
 use crate::kernels::choose::{Attend, Heads};
-use crate::kernels::table::{attention, attention_combine, decode_attention, rope_kv};
+use crate::kernels::table::{attention, attention_combine, decode_attention, qk_norm, rope_kv};
 use crate::model::arena::Act;
 use crate::model::place::{MatrixId, Tensors};
-use crate::model::spec::{Attention, Pairs};
+use crate::model::spec::{Attention, Pairs, QkNorm};
 
 /// Stretches that a long context is cut into, for a token of its own: as many workgroups share a KV head's cells.
 const SPLITS: u32 = 16;
@@ -18,24 +18,40 @@ pub struct Weights {
     qkv: MatrixId,
     /// [(n_heads + 2 n_kv_heads) * head_dim]
     bias: Option<BufferId>,
-    /// Of queries and of keys: [head_dim]
+    /// Of queries and of keys, head by head: [head_dim]
     head_norms: Option<[BufferId; 2]>,
+    /// Of all queries and of all keys: [n_heads * head_dim], [n_kv_heads * head_dim]
+    whole_norms: Option<[BufferId; 2]>,
     /// [n_embd][n_heads * head_dim]
     pub output: MatrixId,
+    /// [n_embd]
+    pub output_bias: Option<BufferId>,
 }
 
 impl Weights {
     pub fn place(spec: &Attention, n_embd: u32, t: &mut Tensors) -> Result<Self> {
         let (q, kv, head) = (spec.q_dim(), spec.kv_dim(), spec.head_dim);
-        let biases = [("attn_q.bias", q), ("attn_k.bias", kv), ("attn_v.bias", kv)];
+        // Some files have the three in one.
+        let qkv = match t.has("attn_qkv.weight") {
+            true => t.matrix("attn_qkv.weight", n_embd, q + 2 * kv)?,
+            false => t.stack(n_embd, &[("attn_q.weight", q), ("attn_k.weight", kv), ("attn_v.weight", kv)])?,
+        };
+        let bias = match (spec.bias, t.has("attn_qkv.bias")) {
+            (false, _) => None,
+            (true, true) => Some(t.vector("attn_qkv.bias", q + 2 * kv)?),
+            (true, false) => Some(t.vectors(&[("attn_q.bias", q), ("attn_k.bias", kv), ("attn_v.bias", kv)], 1.0)?),
+        };
+        let mut norms = |kinds: &[QkNorm], q: u32, k: u32| match kinds.contains(&spec.qk_norm) {
+            true => Ok(Some([t.vector("attn_q_norm.weight", q)?, t.vector("attn_k_norm.weight", k)?])),
+            false => Ok(None),
+        };
         Ok(Weights {
-            qkv: t.stack(n_embd, &[("attn_q.weight", q), ("attn_k.weight", kv), ("attn_v.weight", kv)])?,
-            bias: if spec.bias { Some(t.vectors(&biases)?) } else { None },
-            head_norms: match spec.qk_norm {
-                true => Some([t.vector("attn_q_norm.weight", head)?, t.vector("attn_k_norm.weight", head)?]),
-                false => None,
-            },
+            qkv,
+            bias,
+            head_norms: norms(&[QkNorm::Heads, QkNorm::Rotated], head, head)?,
+            whole_norms: norms(&[QkNorm::Whole], q, kv)?,
             output: t.matrix("attn_output.weight", q, n_embd)?,
+            output_bias: spec.output_bias.then(|| t.vector("attn_output.bias", n_embd)).transpose()?,
         })
     }
 }
@@ -43,7 +59,15 @@ impl Weights {
 impl Pass<'_> {
     /// attention( rope(norm?(W_qkv x + b)) ): [rows][n_heads * head_dim]
     pub(super) fn attention(&mut self, index: usize, spec: &Attention, w: &Weights, input: &Input) -> Result<Act> {
-        let qkv = self.project(w.qkv, input, Fused { bias: w.bias, ..Fused::default() })?;
+        let mut qkv = self.project(w.qkv, input, Fused { bias: w.bias, ..Fused::default() })?;
+        if let Some([q_norm, k_norm]) = w.whole_norms {
+            let out = self.acts.take(self.shape.rows, qkv.width)?;
+            let params = qk_norm::Params { q4: spec.q_dim() / 4, k4: spec.kv_dim() / 4, eps: self.at.net.norm_eps };
+            let bind = qk_norm::Bind { x: qkv.id, q_norm, k_norm, out: out.id };
+            let variant = qk_norm::Variant { reduce: self.at.choice.rmsnorm().reduce };
+            self.recording.push(variant, params, bind, [1, self.shape.rows])?;
+            self.acts.free(std::mem::replace(&mut qkv, out));
+        }
         let out = self.acts.take(self.shape.rows, spec.q_dim())?;
         if self.shape.rows == 1 && self.shape.is_fused() {
             self.attend_one(index, spec, w, &qkv, &out)?;
@@ -67,6 +91,7 @@ impl Pass<'_> {
             false => None,
         };
         let [q_norm, k_norm] = w.head_norms.unwrap_or([ends.none; 2]);
+        let (stretch, stretch_every) = spec.stretch.unwrap_or((0.0, 1));
         let result = parts.as_ref().unwrap_or(out).id;
         self.recording.push(
             variant,
@@ -76,9 +101,11 @@ impl Pass<'_> {
                 head_dim4: spec.head_dim / 4,
                 rope_half: spec.rope.dim / 2,
                 neox: neox(spec),
-                has_norm: w.head_norms.is_some() as u32,
+                has_norm: has_norm(spec),
                 eps: self.at.net.norm_eps,
                 attn_scale: spec.scale,
+                stretch,
+                stretch_every,
                 window: spec.mask.window().unwrap_or(0),
                 groups,
                 softcap: spec.softcap.unwrap_or(0.0),
@@ -110,6 +137,7 @@ impl Pass<'_> {
         let (ends, shape) = (self.at.ends, self.shape);
         let (k_cache, v_cache) = self.at.kv.layers[index];
         let [q_norm, k_norm] = w.head_norms.unwrap_or([ends.none; 2]);
+        let (stretch, stretch_every) = spec.stretch.unwrap_or((0.0, 1));
         let heads = Heads { n_heads: spec.n_heads, n_kv_heads: spec.n_kv_heads, head_dim: spec.head_dim };
         let (variant, grid) = self.at.choice.rope_kv(heads, spec.rope.dim / 2, shape.rows, shape.prefill);
         self.recording.push(
@@ -120,9 +148,11 @@ impl Pass<'_> {
                 head_dim: spec.head_dim,
                 rope_half: spec.rope.dim / 2,
                 neox: neox(spec),
-                has_norm: w.head_norms.is_some() as u32,
+                has_norm: has_norm(spec),
                 eps: self.at.net.norm_eps,
                 attn_scale: spec.scale,
+                stretch,
+                stretch_every,
                 rows: shape.rows,
             },
             rope_kv::Bind {
@@ -153,6 +183,14 @@ impl Pass<'_> {
             attention::Bind { batch: ends.batch, qkv: qkv.id, k_cache, v_cache, out: out.id },
             grid,
         )
+    }
+}
+
+fn has_norm(spec: &Attention) -> u32 {
+    match spec.qk_norm {
+        QkNorm::None | QkNorm::Whole => 0,
+        QkNorm::Heads => 1,
+        QkNorm::Rotated => 2,
     }
 }
 

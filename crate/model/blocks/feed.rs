@@ -1,46 +1,68 @@
-//! The gated feed-forward network.
+//! The feed-forward network, with a gate or without.
 
 use super::pass::{Input, Pass};
 use super::product::{Fused, Gate};
+use crate::base::buffer::BufferId;
 use crate::base::error::Result;
 use crate::kernels::table::choices::Op;
 use crate::kernels::table::map;
 use crate::model::arena::Act;
 use crate::model::place::{MatrixId, Tensors};
-use crate::model::spec::{Activation, Dense};
+use crate::model::spec::{Activation, Dense, GateIn};
 
 pub struct Weights {
-    /// Gate and up stacked: [2 * n_ff][n_embd]
-    gate_up: MatrixId,
+    /// Gate and up stacked: [2 * n_ff][n_embd]; or up alone: [n_ff][n_embd].
+    up: MatrixId,
+    /// Of its rows.
+    up_bias: Option<BufferId>,
     /// [n_embd][n_ff]
     pub down: MatrixId,
+    /// [n_embd]
+    pub down_bias: Option<BufferId>,
 }
 
 impl Weights {
     pub fn place(spec: &Dense, n_embd: u32, t: &mut Tensors) -> Result<Self> {
+        let n_ff = spec.n_ff;
+        let (matrices, biases): (&[_], &[_]) = match spec.gate {
+            GateIn::Own => (
+                &[("ffn_gate.weight", n_ff), ("ffn_up.weight", n_ff)],
+                &[("ffn_gate.bias", n_ff), ("ffn_up.bias", n_ff)],
+            ),
+            GateIn::Up => (&[("ffn_up.weight", 2 * n_ff)], &[("ffn_up.bias", 2 * n_ff)]),
+            GateIn::Nowhere => (&[("ffn_up.weight", n_ff)], &[("ffn_up.bias", n_ff)]),
+        };
         Ok(Weights {
-            gate_up: t.stack(n_embd, &[("ffn_gate.weight", spec.n_ff), ("ffn_up.weight", spec.n_ff)])?,
-            down: t.matrix("ffn_down.weight", spec.n_ff, n_embd)?,
+            up: t.stack(n_embd, matrices)?,
+            up_bias: spec.bias.then(|| t.vectors(biases, 1.0)).transpose()?,
+            down: t.matrix("ffn_down.weight", n_ff, n_embd)?,
+            down_bias: spec.bias.then(|| t.vector("ffn_down.bias", n_embd)).transpose()?,
         })
     }
 }
 
 impl Pass<'_> {
-    /// act(W_gate x) * W_up x: [rows][n_ff]
+    /// act(W_gate x) * W_up x, or act(W_up x): [rows][n_ff]
     pub(super) fn feed(&mut self, spec: &Dense, w: &Weights, input: &Input) -> Result<Act> {
-        let (gate, op) = match spec.activation {
-            Activation::Silu => (Gate::Silu, Op::SiluGlu),
-            Activation::GeluTanh => (Gate::Gelu, Op::GeluGlu),
+        let (gate, op, curve) = match spec.activation {
+            Activation::Silu => (Some(Gate::Silu), Op::SiluGlu, [0.0; 4]),
+            Activation::GeluTanh => (Some(Gate::Gelu), Op::GeluGlu, [0.0; 4]),
+            Activation::ReluSquared => (None, Op::Relu2Glu, [0.0; 4]),
+            Activation::Xielu { positive, negative, beta, eps } => {
+                (None, Op::XieluGlu, [positive, negative, beta, eps])
+            }
         };
-        if self.shape.is_fused() && self.at.weights[w.gate_up].parts.len() == 1 {
-            return self.project(w.gate_up, input, Fused { gate: Some(gate), ..Fused::default() });
+        let gated = spec.gate != GateIn::Nowhere;
+        let whole = self.at.weights[w.up].parts.len() == 1 && w.up_bias.is_none();
+        if self.shape.is_fused() && gated && whole && gate.is_some() {
+            return self.project(w.up, input, Fused { gate, ..Fused::default() });
         }
-        let both = self.project(w.gate_up, input, Fused::default())?;
+        let up = self.project(w.up, input, Fused { bias: w.up_bias, ..Fused::default() })?;
         let out = self.acts.take(self.shape.rows, spec.n_ff)?;
-        let n4 = spec.n_ff / 4;
-        let (bind, grid) = (map::Bind { x: both.id, out: out.id }, [n4.div_ceil(map::THREADS), self.shape.rows]);
-        self.recording.push(map::Variant { op }, map::Params { n4 }, bind, grid)?;
-        self.acts.free(both);
+        let params = map::Params { curve, n4: spec.n_ff / 4, gated: gated as u32 };
+        let grid = [params.n4.div_ceil(map::THREADS), self.shape.rows];
+        self.recording.push(map::Variant { op }, params, map::Bind { x: up.id, out: out.id }, grid)?;
+        self.acts.free(up);
         Ok(out)
     }
 }

@@ -3,6 +3,7 @@
 
 mod attention;
 mod feed;
+mod norm;
 mod pass;
 mod product;
 
@@ -11,8 +12,9 @@ use crate::base::error::Result;
 use crate::device::memory::Memory;
 use crate::file::Catalog;
 use crate::model::place::{MatrixId, Placement, Tensors, Weights};
-use crate::model::spec::{Block, Join, Net};
+use crate::model::spec::{Block, Join, Net, RopeFactors};
 
+pub use norm::Norm;
 pub use pass::{Ends, Pass, Places, Recorded, Shape};
 
 /// The weights of a network, and which is which.
@@ -20,11 +22,14 @@ pub struct Network {
     pub weights: Weights,
     /// [n_vocab][n_embd]
     pub embedding: MatrixId,
+    /// [learned positions][n_embd]
+    pub positions: Option<MatrixId>,
     pub layers: Vec<Layer>,
-    /// [n_embd]
-    pub output_norm: BufferId,
+    pub output_norm: Norm,
     /// [n_vocab][n_embd]; the embedding itself where it is tied.
     pub output: MatrixId,
+    /// [n_vocab]
+    pub output_bias: Option<BufferId>,
 }
 
 impl Network {
@@ -35,43 +40,53 @@ impl Network {
     pub fn place(catalog: &Catalog, net: &Net, memory: &mut dyn Memory) -> Result<(Self, Vec<Placement>)> {
         let mut t = Tensors::new(catalog, net.arch, memory);
         let embedding = t.matrix("token_embd.weight", net.n_embd, net.n_vocab)?;
-        if let Some(count) = net.rope_factors {
-            t.host("rope_freqs.weight", count)?;
+        let positions = net.learned_positions.map(|rows| t.matrix("position_embd.weight", net.n_embd, rows));
+        match net.rope_factors {
+            None => {}
+            Some(RopeFactors::One(count)) => t.host("rope_freqs.weight", count, 0)?,
+            Some(RopeFactors::Two { count, .. }) => {
+                t.host("rope_factors_long.weight", count, 0)?;
+                t.host("rope_factors_short.weight", count, u64::from(count))?;
+            }
         }
+        let norms = norm::Norms::new(net, &mut t)?;
         let mut layers = Vec::with_capacity(net.blocks.len());
         for (block, layer) in net.blocks.iter().zip(0..) {
             t.set_layer(Some(layer));
-            layers.push(Layer::place(block, net.n_embd, &mut t)?);
+            layers.push(Layer::place(block, &norms, &mut t)?);
         }
         t.set_layer(None);
-        let output_norm = t.vector("output_norm.weight", net.n_embd)?;
+        let output_norm = norms.place("output_norm", net.logit_scale, &mut t)?;
         let output = if net.tied_output { embedding } else { t.matrix("output.weight", net.n_embd, net.n_vocab)? };
+        let output_bias = net.output_bias.then(|| t.vector("output.bias", net.n_vocab)).transpose()?;
+        let positions = positions.transpose()?;
         let (weights, placements) = t.finish()?;
-        Ok((Network { weights, embedding, layers, output_norm, output }, placements))
+        Ok((Network { weights, embedding, positions, layers, output_norm, output, output_bias }, placements))
     }
 }
 
 /// The weights of one block. What it does not have is `None`.
 pub struct Layer {
-    norm: BufferId,
+    norm: Option<Norm>,
     attention: attention::Weights,
     attention_post_norm: Option<BufferId>,
-    /// Without one the feed reads what attention reads.
-    feed_norm: Option<BufferId>,
+    feed_norm: Option<Norm>,
     feed: feed::Weights,
     feed_post_norm: Option<BufferId>,
 }
 
 impl Layer {
-    fn place(block: &Block, n_embd: u32, t: &mut Tensors) -> Result<Self> {
-        let norm = |t: &mut Tensors, wanted: bool, name| wanted.then(|| t.vector(name, n_embd)).transpose();
+    fn place(block: &Block, norms: &norm::Norms, t: &mut Tensors) -> Result<Self> {
+        let n_embd = norms.n_embd;
+        let norm = |t: &mut Tensors, name: Option<&str>| name.map(|name| norms.place(name, 1.0, t)).transpose();
+        let post_norm = |t: &mut Tensors, name| block.post_norms.then(|| t.vector(name, n_embd)).transpose();
         Ok(Layer {
-            norm: t.vector("attn_norm.weight", n_embd)?,
+            norm: norm(t, block.norms[0])?,
             attention: attention::Weights::place(block.attention(), n_embd, t)?,
-            attention_post_norm: norm(t, block.post_norms, "post_attention_norm.weight")?,
-            feed_norm: norm(t, block.join == Join::Sequential, "ffn_norm.weight")?,
+            attention_post_norm: post_norm(t, "post_attention_norm.weight")?,
+            feed_norm: norm(t, block.norms[1])?,
             feed: feed::Weights::place(block.dense(), n_embd, t)?,
-            feed_post_norm: norm(t, block.post_norms, "post_ffw_norm.weight")?,
+            feed_post_norm: post_norm(t, "post_ffw_norm.weight")?,
         })
     }
 }
@@ -79,24 +94,25 @@ impl Layer {
 impl Pass<'_> {
     /// Adds block `index` to the stream.
     pub fn block(&mut self, index: usize, block: &Block, layer: &Layer) -> Result<()> {
-        let input = self.read_stream(layer.norm)?;
-        let attended = self.attention(index, block.attention(), &layer.attention, &input)?;
-        match layer.feed_norm {
-            Some(feed_norm) => {
-                self.release(input);
-                self.add(layer.attention.output, attended, layer.attention_post_norm)?;
-                let input = self.read_stream(feed_norm)?;
-                let fed = self.feed(block.dense(), &layer.feed, &input)?;
-                self.release(input);
-                self.add(layer.feed.down, fed, layer.feed_post_norm)
-            }
-            // Both read the stream as it was.
-            None => {
-                let fed = self.feed(block.dense(), &layer.feed, &input)?;
-                self.release(input);
-                self.add(layer.attention.output, attended, layer.attention_post_norm)?;
-                self.add(layer.feed.down, fed, layer.feed_post_norm)
-            }
+        let Layer { attention, attention_post_norm, feed, feed_post_norm, .. } = layer;
+        let mut input = self.read_stream(layer.norm)?;
+        let attended = self.attention(index, block.attention(), attention, &input)?;
+        if block.join == Join::Sequential {
+            self.release(input);
+            self.add(attention.output, attention.output_bias, attended, *attention_post_norm)?;
+            let input = self.read_stream(layer.feed_norm)?;
+            let fed = self.feed(block.dense(), feed, &input)?;
+            self.release(input);
+            return self.add(feed.down, feed.down_bias, fed, *feed_post_norm);
         }
+        // Both read the stream as it was.
+        if let Some(feed_norm) = layer.feed_norm {
+            self.release(input);
+            input = self.read_stream(Some(feed_norm))?;
+        }
+        let fed = self.feed(block.dense(), feed, &input)?;
+        self.release(input);
+        self.add(attention.output, attention.output_bias, attended, *attention_post_norm)?;
+        self.add(feed.down, feed.down_bias, fed, *feed_post_norm)
     }
 }

@@ -1,10 +1,11 @@
 //! A forward pass while it is recorded: the residual stream, and what other activations there are.
 
+use super::norm::{How, Norm};
 use crate::base::buffer::BufferId;
 use crate::base::error::Result;
 use crate::device::recording::Recording;
 use crate::kernels::choose::{Choice, Product, Tuning};
-use crate::kernels::table::{embed, rmsnorm};
+use crate::kernels::table::embed;
 use crate::model::arena::{Act, Acts, Needs};
 use crate::model::place::{MatrixId, Weights};
 use crate::model::rope;
@@ -124,25 +125,33 @@ pub(super) struct Due {
 
 /// What products multiply.
 pub(super) enum Input {
-    /// The stream, which each product norms by itself.
-    Stream { norm: BufferId },
+    /// The stream as it is, or an RMS norm of it, which each product makes by itself.
+    Stream { norm: Option<BufferId> },
     /// The stream, normed.
     Normed(Act),
 }
 
 impl<'a> Pass<'a> {
-    /// Begins with x = embed_scale * embedding[token].
-    pub fn begin(at: Places<'a>, shape: Shape, mut acts: Acts<'a>, embedding: MatrixId) -> Result<Self> {
+    /// Begins with x = embed_scale * embedding[token] (+ positions[position]).
+    pub fn begin(
+        at: Places<'a>,
+        shape: Shape,
+        mut acts: Acts<'a>,
+        embedding: MatrixId,
+        positions: Option<MatrixId>,
+    ) -> Result<Self> {
         let x = acts.take(shape.rows, at.net.n_embd)?;
         let (recording, products) = (Recording::default(), Vec::new());
         let mut pass = Pass { at, shape, stream: Stream { at: x, due: None }, acts, recording, products };
-        pass.embed(embedding)?;
+        pass.embed(embedding, at.net.embed_scale, false)?;
+        if let Some(positions) = positions {
+            pass.embed(positions, 1.0, true)?;
+        }
         Ok(pass)
     }
 
-    fn embed(&mut self, embedding: MatrixId) -> Result<()> {
-        let net = self.at.net;
-        let k_blocks = net.n_embd / 32;
+    fn embed(&mut self, embedding: MatrixId, scale: f32, by_position: bool) -> Result<()> {
+        let k_blocks = self.at.net.n_embd / 32;
         for part in &self.at.weights[embedding].parts {
             self.recording.push(
                 embed::Variant { format: part.kind },
@@ -151,7 +160,8 @@ impl<'a> Pass<'a> {
                     k_blocks,
                     first_row: part.first_row,
                     n_rows: part.n_rows,
-                    scale: net.embed_scale,
+                    scale,
+                    by_position: by_position as u32,
                 },
                 embed::Bind { weights: part.buffer, batch: self.at.ends.batch, out: self.stream.at.id },
                 [k_blocks.div_ceil(embed::THREADS), self.shape.rows],
@@ -160,16 +170,24 @@ impl<'a> Pass<'a> {
         Ok(())
     }
 
-    /// The stream for some products, by the norm of this weight: in fused passes they norm it themselves.
-    pub(super) fn read_stream(&mut self, norm: BufferId) -> Result<Input> {
-        if self.shape.is_fused() {
-            return Ok(Input::Stream { norm });
+    /// The stream for some products, by this norm if there is one: in fused passes they make RMS norms themselves.
+    pub(super) fn read_stream(&mut self, norm: Option<Norm>) -> Result<Input> {
+        match norm {
+            Some(Norm { weight, bias: None }) if self.shape.is_fused() => Ok(Input::Stream { norm: Some(weight) }),
+            Some(norm) => {
+                self.settle()?;
+                let rows = self.shape.rows;
+                let normed = self.acts.take(rows, self.at.net.n_embd)?;
+                self.norm(self.stream.at.id, norm, normed.id, How::default(), rows)?;
+                Ok(Input::Normed(normed))
+            }
+            None => {
+                if !self.shape.is_fused() {
+                    self.settle()?;
+                }
+                Ok(Input::Stream { norm: None })
+            }
         }
-        self.settle()?;
-        let rows = self.shape.rows;
-        let normed = self.acts.take(rows, self.at.net.n_embd)?;
-        self.norm(self.stream.at.id, norm, normed.id, rmsnorm::Params::default(), rows)?;
-        Ok(Input::Normed(normed))
     }
 
     /// All products of an input are recorded.
@@ -182,28 +200,10 @@ impl<'a> Pass<'a> {
     /// Adds what is due to the stream, if there is anything.
     pub(super) fn settle(&mut self) -> Result<()> {
         let Some(Due { sum, weight }) = self.stream.due.take() else { return Ok(()) };
-        let add = rmsnorm::Params { accumulate: 1, ..Default::default() };
-        self.norm(sum.id, weight, self.stream.at.id, add, self.shape.rows)?;
+        let norm = Norm { weight, bias: None };
+        self.norm(sum.id, norm, self.stream.at.id, How { add: true, ..How::default() }, self.shape.rows)?;
         self.acts.free(sum);
         Ok(())
-    }
-
-    /// RMSNorm of `rows` rows of the stream's width; `how` says whether they are gathered or added.
-    pub(super) fn norm(
-        &mut self,
-        x: BufferId,
-        weight: BufferId,
-        out: BufferId,
-        how: rmsnorm::Params,
-        rows: u32,
-    ) -> Result<()> {
-        let net = self.at.net;
-        self.recording.push(
-            self.at.choice.rmsnorm(),
-            rmsnorm::Params { k4: net.n_embd / 4, eps: net.norm_eps, ..how },
-            rmsnorm::Bind { x, weight, rows: self.at.ends.outputs, out },
-            [1, rows],
-        )
     }
 
     /// What was recorded.

@@ -1,12 +1,13 @@
 //! Matrix products as dispatches: by which kernel, with what is fused with them.
 
+use super::norm::{How, Norm};
 use super::pass::{Due, Input, Pass};
 use crate::bail;
 use crate::base::buffer::BufferId;
 use crate::base::error::Result;
 use crate::kernels::choose::{Product, Way};
 use crate::kernels::table::choices::Planes;
-use crate::kernels::table::{matmul, matvec, matvec_post, quantize, rmsnorm};
+use crate::kernels::table::{matmul, matvec, matvec_post, quantize};
 use crate::model::arena::Act;
 use crate::model::place::{Matrix, MatrixId, Part};
 
@@ -57,13 +58,16 @@ impl Pass<'_> {
         let out = self.acts.take(count, if fused.gate.is_some() { matrix.n / 2 } else { matrix.n })?;
         match input {
             Input::Normed(act) => self.product(matrix, fused, Rows { x: act.id, out: out.id, count })?,
+            Input::Stream { .. } if !self.shape.is_fused() => {
+                self.matmul(matrix, fused, Rows { x: self.stream.at.id, out: out.id, count })?;
+            }
             Input::Stream { norm } => {
                 // The kernels that add a norm first have no binding left for a bias.
                 if fused.bias.is_some() {
                     self.settle()?;
                 }
                 let rows = Rows { x: self.stream.at.id, out: out.id, count };
-                let fused = Fused { norm: Some(*norm), ..fused };
+                let fused = Fused { norm: *norm, ..fused };
                 match self.stream.due.take() {
                     None => self.matvec(matrix, fused, rows, None)?,
                     Some(due) => {
@@ -79,27 +83,33 @@ impl Pass<'_> {
         Ok(out)
     }
 
-    /// x += W y, or x += norm(W y) where there is a norm behind the projection: that may become due.
-    pub(super) fn add(&mut self, matrix: MatrixId, y: Act, post_norm: Option<BufferId>) -> Result<()> {
+    /// x += W y + b, or x += norm(W y + b) where there is a norm behind the projection: that may become due.
+    pub(super) fn add(
+        &mut self,
+        matrix: MatrixId,
+        bias: Option<BufferId>,
+        y: Act,
+        post_norm: Option<BufferId>,
+    ) -> Result<()> {
         // Only one sum is due at a time.
         self.settle()?;
         let count = self.shape.rows;
         let matrix = &self.at.weights[matrix];
         let Some(weight) = post_norm else {
             let rows = Rows { x: y.id, out: self.stream.at.id, count };
-            self.product(matrix, Fused { add: true, ..Fused::default() }, rows)?;
+            self.product(matrix, Fused { bias, add: true, ..Fused::default() }, rows)?;
             self.acts.free(y);
             return Ok(());
         };
         let sum = self.acts.take(count, self.at.net.n_embd)?;
-        self.product(matrix, Fused::default(), Rows { x: y.id, out: sum.id, count })?;
+        self.product(matrix, Fused { bias, ..Fused::default() }, Rows { x: y.id, out: sum.id, count })?;
         self.acts.free(y);
         self.stream.due = Some(Due { sum, weight });
         if self.shape.is_fused() && self.at.choice.post { Ok(()) } else { self.settle() }
     }
 
-    /// logits[i] = W norm(x[outputs[i]]), if any are wanted. Where all rows want logits nobody need say which.
-    pub fn logits(&mut self, norm: BufferId, output: MatrixId) -> Result<()> {
+    /// logits[i] = W norm(x[outputs[i]]) + b, if any are wanted. Where all rows want logits nobody need say which.
+    pub fn logits(&mut self, norm: Norm, output: MatrixId, bias: Option<BufferId>) -> Result<()> {
         if self.shape.outputs == 0 {
             return Ok(());
         }
@@ -108,15 +118,18 @@ impl Pass<'_> {
         let (x, logits, count) = (self.stream.at.id, self.at.ends.logits, self.shape.outputs);
         let matrix = &self.at.weights[output];
         let gather = count != self.shape.rows;
-        if count == 1 {
+        if let (1, Norm { weight, bias: None }) = (count, norm) {
             // However the row came about: a prompt's last row is one row.
-            let fused = Fused { norm: Some(norm), gather, ..Fused::default() };
+            let fused = Fused { bias, norm: Some(weight), gather, ..Fused::default() };
             return self.matvec(matrix, fused, Rows { x, out: logits, count }, None);
         }
         let normed = self.acts.take(count, self.at.net.n_embd)?;
-        let how = rmsnorm::Params { gather: gather as u32, ..Default::default() };
-        self.norm(x, norm, normed.id, how, count)?;
-        self.matmul(matrix, Fused::default(), Rows { x: normed.id, out: logits, count })?;
+        self.norm(x, norm, normed.id, How { gather, ..How::default() }, count)?;
+        let (fused, rows) = (Fused { bias, ..Fused::default() }, Rows { x: normed.id, out: logits, count });
+        match count {
+            1 => self.matvec(matrix, fused, rows, None)?,
+            _ => self.matmul(matrix, fused, rows)?,
+        }
         self.acts.free(normed);
         Ok(())
     }

@@ -2,7 +2,6 @@
 
 use sotto::kernels::table::choices::{Kv, Lanes, Qh, Reduce};
 use sotto::kernels::table::{attention, attention_combine, decode_attention, rope_kv};
-use sotto::model::rope;
 
 use crate::case::{bits, close, floats};
 use crate::host::mirror;
@@ -126,7 +125,7 @@ fn attention_of_one_row_is_rope_and_attention_however_it_is_split() {
     let (heads, kv_heads, dim, position, first_cell) = (4, 2, 8, 21, 3);
     let qkv = bits(&random.floats((heads + 2 * kv_heads) * dim, 2.0));
     let (q_norm, k_norm) = (bits(&random.floats(dim, 2.0)), bits(&random.floats(dim, 2.0)));
-    let table = bits(&rope::table(dim as u32, 1e4, 1.0, &[], 256));
+    let table = bits(&crate::rope::table(dim as u32, 1e4, 1.0, 256));
     let cache = |random: &mut Random| bits(&random.floats(30 * kv_heads * dim, 1.0));
     let (k_cache, v_cache) = (cache(&mut random), cache(&mut random));
     let batch = [0, position, first_cell, 0];
@@ -140,6 +139,8 @@ fn attention_of_one_row_is_rope_and_attention_however_it_is_split() {
         has_norm: 1,
         eps: 0.1,
         attn_scale: 0.5,
+        stretch: 0.0,
+        stretch_every: 1,
         rows: 1,
     };
     let bind = rope_kv::Bind {
@@ -179,6 +180,8 @@ fn attention_of_one_row_is_rope_and_attention_however_it_is_split() {
             has_norm: 1,
             eps: 0.1,
             attn_scale: 0.5,
+            stretch: 0.0,
+            stretch_every: 1,
             window: 15,
             groups: 1,
             softcap: 3.0,

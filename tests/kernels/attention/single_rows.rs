@@ -4,7 +4,6 @@ use std::ops::Range;
 
 use sotto::kernels::table::choices::{Kv, Lanes};
 use sotto::kernels::table::{attention_combine, decode_attention};
-use sotto::model::rope;
 
 use super::{CEILING, spread};
 use crate::F32;
@@ -20,7 +19,8 @@ struct Shape {
     head_dim: u32,
     rope_half: u32,
     neox: u32,
-    norm: bool,
+    /// Of heads: 1, before they are rotated; 2, after.
+    norm: u32,
     window: u32,
     softcap: f32,
     splits: u32,
@@ -31,24 +31,24 @@ struct Shape {
 #[rustfmt::skip]
 const SHAPES: [Shape; 14] = [
     // One query head a workgroup.
-    Shape { n_heads: 1, n_kv_heads: 1, head_dim: 32, rope_half: 16, neox: 0, norm: false, window: 0, softcap: 0.0, splits: 1, rows: &[(0, 0)] },
-    Shape { n_heads: 3, n_kv_heads: 3, head_dim: 64, rope_half: 32, neox: 1, norm: true, window: 0, softcap: 0.0, splits: 3, rows: &[(255, 0), (256, 300)] },
+    Shape { n_heads: 1, n_kv_heads: 1, head_dim: 32, rope_half: 16, neox: 0, norm: 0, window: 0, softcap: 0.0, splits: 1, rows: &[(0, 0)] },
+    Shape { n_heads: 3, n_kv_heads: 3, head_dim: 64, rope_half: 32, neox: 1, norm: 1, window: 0, softcap: 0.0, splits: 3, rows: &[(255, 0), (256, 300)] },
     // Two; half of the head is rotated; no multiple of 16.
-    Shape { n_heads: 4, n_kv_heads: 2, head_dim: 80, rope_half: 20, neox: 1, norm: true, window: 7, softcap: 0.0, splits: 1, rows: &[(3, 20), (300, 40)] },
-    Shape { n_heads: 2, n_kv_heads: 1, head_dim: 100, rope_half: 50, neox: 0, norm: false, window: 300, softcap: 20.0, splits: 4, rows: &[(700, 3)] },
+    Shape { n_heads: 4, n_kv_heads: 2, head_dim: 80, rope_half: 20, neox: 1, norm: 2, window: 7, softcap: 0.0, splits: 1, rows: &[(3, 20), (300, 40)] },
+    Shape { n_heads: 2, n_kv_heads: 1, head_dim: 100, rope_half: 50, neox: 0, norm: 0, window: 300, softcap: 20.0, splits: 4, rows: &[(700, 3)] },
     // A part without cells.
-    Shape { n_heads: 2, n_kv_heads: 1, head_dim: 4, rope_half: 2, neox: 0, norm: false, window: 0, softcap: 0.0, splits: 4, rows: &[(0, 5)] },
+    Shape { n_heads: 2, n_kv_heads: 1, head_dim: 4, rope_half: 2, neox: 0, norm: 0, window: 0, softcap: 0.0, splits: 4, rows: &[(0, 5)] },
     // Three: SmolLM2's heads.
-    Shape { n_heads: 9, n_kv_heads: 3, head_dim: 64, rope_half: 32, neox: 0, norm: false, window: 0, softcap: 0.0, splits: 1, rows: &[(31, 620), (0, 600), (512, 0)] },
-    Shape { n_heads: 9, n_kv_heads: 3, head_dim: 64, rope_half: 32, neox: 0, norm: false, window: 0, softcap: 0.0, splits: 16, rows: &[(1030, 0)] },
-    Shape { n_heads: 5, n_kv_heads: 1, head_dim: 128, rope_half: 64, neox: 1, norm: false, window: 0, softcap: 0.0, splits: 2, rows: &[(260, 0)] },
+    Shape { n_heads: 9, n_kv_heads: 3, head_dim: 64, rope_half: 32, neox: 0, norm: 0, window: 0, softcap: 0.0, splits: 1, rows: &[(31, 620), (0, 600), (512, 0)] },
+    Shape { n_heads: 9, n_kv_heads: 3, head_dim: 64, rope_half: 32, neox: 0, norm: 0, window: 0, softcap: 0.0, splits: 16, rows: &[(1030, 0)] },
+    Shape { n_heads: 5, n_kv_heads: 1, head_dim: 128, rope_half: 64, neox: 1, norm: 0, window: 0, softcap: 0.0, splits: 2, rows: &[(260, 0)] },
     // Four: Gemma 3's, then more than one workgroup a KV head.
-    Shape { n_heads: 4, n_kv_heads: 1, head_dim: 256, rope_half: 128, neox: 1, norm: true, window: 512, softcap: 0.0, splits: 1, rows: &[(511, 0), (514, 520)] },
-    Shape { n_heads: 4, n_kv_heads: 1, head_dim: 256, rope_half: 128, neox: 1, norm: true, window: 0, softcap: 30.0, splits: 5, rows: &[(1029, 0)] },
-    Shape { n_heads: 7, n_kv_heads: 1, head_dim: 64, rope_half: 32, neox: 1, norm: false, window: 0, softcap: 0.0, splits: 1, rows: &[(100, 0), (257, 300)] },
-    Shape { n_heads: 14, n_kv_heads: 2, head_dim: 64, rope_half: 32, neox: 1, norm: true, window: 33, softcap: 0.0, splits: 2, rows: &[(31, 0), (1000, 40)] },
-    Shape { n_heads: 16, n_kv_heads: 4, head_dim: 128, rope_half: 64, neox: 0, norm: false, window: 0, softcap: 0.0, splits: 1, rows: &[(17, 5)] },
-    Shape { n_heads: 8, n_kv_heads: 2, head_dim: 8, rope_half: 2, neox: 0, norm: false, window: 3, softcap: 0.0, splits: 1, rows: &[(300, 0), (1, 310)] },
+    Shape { n_heads: 4, n_kv_heads: 1, head_dim: 256, rope_half: 128, neox: 1, norm: 1, window: 512, softcap: 0.0, splits: 1, rows: &[(511, 0), (514, 520)] },
+    Shape { n_heads: 4, n_kv_heads: 1, head_dim: 256, rope_half: 128, neox: 1, norm: 2, window: 0, softcap: 30.0, splits: 5, rows: &[(1029, 0)] },
+    Shape { n_heads: 7, n_kv_heads: 1, head_dim: 64, rope_half: 32, neox: 1, norm: 0, window: 0, softcap: 0.0, splits: 1, rows: &[(100, 0), (257, 300)] },
+    Shape { n_heads: 14, n_kv_heads: 2, head_dim: 64, rope_half: 32, neox: 1, norm: 1, window: 33, softcap: 0.0, splits: 2, rows: &[(31, 0), (1000, 40)] },
+    Shape { n_heads: 16, n_kv_heads: 4, head_dim: 128, rope_half: 64, neox: 0, norm: 0, window: 0, softcap: 0.0, splits: 1, rows: &[(17, 5)] },
+    Shape { n_heads: 8, n_kv_heads: 2, head_dim: 8, rope_half: 2, neox: 0, norm: 0, window: 3, softcap: 0.0, splits: 1, rows: &[(300, 0), (1, 310)] },
 ];
 
 pub fn run(rig: &mut impl Runs) {
@@ -64,10 +64,11 @@ pub fn run(rig: &mut impl Runs) {
 fn attend(random: &mut Random, s: &Shape, lanes: Lanes, kv: Kv) -> Case {
     let (groups, qh) = spread(s.n_heads / s.n_kv_heads);
     let heads = (s.n_heads + 2 * s.n_kv_heads) as usize;
-    let table = rope::table(2 * s.rope_half, 1e5, 1.0, &[], 1280);
-    let norm =
-        |random: &mut Random| Data::In(if s.norm { bits(&random.floats(s.head_dim as usize, 2.0)) } else { poison(4) });
-    let attn_scale = if s.norm { 1.0 } else { 4.0 } / (s.head_dim as f32).sqrt();
+    let table = crate::rope::table(2 * s.rope_half, 1e5, 1.0, 1280);
+    let norm = |random: &mut Random| {
+        Data::In(if s.norm > 0 { bits(&random.floats(s.head_dim as usize, 2.0)) } else { poison(4) })
+    };
+    let attn_scale = if s.norm > 0 { 1.0 } else { 4.0 } / (s.head_dim as f32).sqrt();
     // A row's own cell is written by the kernel.
     let before = |range: Range<u32>| range.start..range.end - 1;
     let cells: Vec<_> = s.rows.iter().map(|&(at, first_cell)| before(seen(at, first_cell, s.window))).collect();
@@ -86,9 +87,11 @@ fn attend(random: &mut Random, s: &Shape, lanes: Lanes, kv: Kv) -> Case {
             head_dim4: s.head_dim / 4,
             rope_half: s.rope_half,
             neox: s.neox,
-            has_norm: s.norm as u32,
+            has_norm: s.norm,
             eps: 1e-3,
             attn_scale,
+            stretch: if s.norm == 2 { 0.3 } else { 0.0 },
+            stretch_every: 16,
             window: s.window,
             groups,
             softcap: s.softcap,

@@ -46,6 +46,9 @@ pub const TENSORS: [(&str, &[u64]); 20] = [
 pub const COMMON: usize = 11;
 pub const BIASES: [&str; 3] = ["blk.{}.attn_q.bias", "blk.{}.attn_k.bias", "blk.{}.attn_v.bias"];
 
+/// Architectures whose whole models are described here; of the others `archs.rs` has files.
+pub const DESCRIBED: [&str; 4] = ["llama", "qwen2", "qwen3", "gemma3"];
+
 /// What an architecture wants beyond that.
 pub fn required(arch: &str) -> Vec<&'static str> {
     match arch {

@@ -1,0 +1,78 @@
+//! What the stream goes through before it is read: RMS norms, which products compute by themselves where they can, and
+//! layer norms, a dispatch each.
+
+use super::pass::Pass;
+use crate::base::buffer::BufferId;
+use crate::base::error::Result;
+use crate::kernels::table::{layernorm, rmsnorm};
+use crate::model::place::Tensors;
+use crate::model::spec::{self, Net};
+
+/// The weights of a norm: [n_embd] each.
+#[derive(Clone, Copy)]
+pub struct Norm {
+    pub weight: BufferId,
+    /// `None`: it is an RMS norm.
+    pub bias: Option<BufferId>,
+}
+
+/// What all norms of a network are like.
+pub struct Norms {
+    pub n_embd: u32,
+    kind: spec::Norm,
+    /// Where layer norms have no weight of their own, and where no bias.
+    constant: [Option<BufferId>; 2],
+}
+
+impl Norms {
+    pub fn new(net: &Net, t: &mut Tensors) -> Result<Self> {
+        let wanted = match net.norm {
+            spec::Norm::Rms => [false; 2],
+            spec::Norm::Layer { weight, bias } => [!weight, !bias],
+        };
+        // A norm without a weight may still be scaled: there is one such, before the logits.
+        let ones = wanted[0].then(|| t.constant("ones", net.n_embd, 1.0)).transpose()?;
+        let zeros = wanted[1].then(|| t.constant("zeros", net.n_embd, 0.0)).transpose()?;
+        Ok(Norms { n_embd: net.n_embd, kind: net.norm, constant: [ones, zeros] })
+    }
+
+    /// The norm of this name, its results multiplied by `scale`.
+    pub fn place(&self, name: &str, scale: f32, t: &mut Tensors) -> Result<Norm> {
+        let mut tensor = |part: &str, constant: Option<BufferId>| match constant {
+            Some(constant) => Ok(constant),
+            None => t.vectors(&[(&format!("{name}.{part}"), self.n_embd)], scale),
+        };
+        let weight = tensor("weight", self.constant[0])?;
+        let bias = match self.kind {
+            spec::Norm::Rms => None,
+            spec::Norm::Layer { .. } => Some(tensor("bias", self.constant[1])?),
+        };
+        Ok(Norm { weight, bias })
+    }
+}
+
+/// Which rows a norm reads, and what becomes of the results.
+#[derive(Clone, Copy, Default)]
+pub struct How {
+    /// It reads the rows that want logits.
+    pub gather: bool,
+    /// It adds to what is there. RMS norms only.
+    pub add: bool,
+}
+
+impl Pass<'_> {
+    /// The norm of `rows` rows of the stream's width.
+    pub(super) fn norm(&mut self, x: BufferId, norm: Norm, out: BufferId, how: How, rows: u32) -> Result<()> {
+        let net = self.at.net;
+        let (k4, eps, gather, picked) = (net.n_embd / 4, net.norm_eps, u32::from(how.gather), self.at.ends.outputs);
+        let Norm { weight, bias } = norm;
+        let rms = self.at.choice.rmsnorm();
+        let Some(bias) = bias else {
+            let params = rmsnorm::Params { k4, eps, gather, accumulate: u32::from(how.add) };
+            return self.recording.push(rms, params, rmsnorm::Bind { x, weight, rows: picked, out }, [1, rows]);
+        };
+        let params = layernorm::Params { k4, eps, gather };
+        let variant = layernorm::Variant { reduce: rms.reduce };
+        self.recording.push(variant, params, layernorm::Bind { x, weight, bias, rows: picked, out }, [1, rows])
+    }
+}

@@ -1,0 +1,248 @@
+//! A tiny model in F32 of each architecture that is only compared with llama.cpp: `tests/golden/archs.json`.
+
+use super::gguf::{F32, Gguf, Rng, Tensor, Value, random_weights};
+use super::{Dims, Vocab, dims, vocab};
+
+/// A key's value.
+#[derive(Clone, Copy, Debug)]
+pub enum Key {
+    U(u32),
+    F(f32),
+    B(bool),
+    S(&'static str),
+    I(&'static [i32]),
+}
+
+/// One tiny model: a row of [`ROWS`].
+#[derive(Clone, Copy, Debug)]
+pub struct Row {
+    /// The architecture, and what is special about the row.
+    pub name: &'static str,
+    pub dims: Dims,
+    /// Tensors of each layer, by words: [`Row::shape`] says what they mean. `+` adds a bias.
+    layer: &'static str,
+    /// Tensors of no layer, besides the embedding.
+    ends: &'static str,
+    /// What the file says besides sizes.
+    keys: &'static [(&'static str, Key)],
+}
+
+const WINDOW: u32 = 8;
+pub const CONTEXT: u32 = 512;
+
+const LLAMA: &str = "attn_norm attn_q attn_k attn_v attn_output ffn_norm ffn_gate ffn_up ffn_down";
+const QKV_BIASED: &str = "attn_norm attn_q+ attn_k+ attn_v+ attn_output ffn_norm ffn_gate ffn_up ffn_down";
+const FUSED: &str = "attn_norm attn_qkv attn_output ffn_norm ffn_up*2 ffn_down";
+const BEHIND: &str = "attn_output post_attention_norm ffn_gate ffn_up ffn_down post_ffw_norm";
+const HEADS_NORMED: &str =
+    "attn_norm attn_q attn_k attn_v attn_q_norm attn_k_norm attn_output ffn_norm ffn_gate ffn_up ffn_down";
+const LAYERNORM: &str = "attn_norm+ attn_q attn_k attn_v attn_output ffn_norm+ ffn_gate ffn_up ffn_down";
+const GPT: &str = "attn_norm+ attn_qkv+ attn_output+ ffn_norm+ ffn_up+ ffn_down+";
+const SIDE_BY_SIDE: &str = "attn_norm attn_q attn_k attn_v attn_output ffn_gate ffn_up ffn_down";
+
+/// Heads that share keys by 1, 3 and 8; sizes of heads that are no powers of two.
+const ONE: Dims = dims(96, (4, 4, 24), 160, 3);
+const THREE: Dims = dims(96, (3, 1, 32), 160, 3);
+const EIGHT: Dims = dims(160, (8, 1, 20), 96, 2);
+const WIDE: Dims = dims(64, (6, 2, 48), 96, 3);
+const LONG: Dims = dims(96, (6, 2, 16), 96, 5);
+const DEEP: Dims = dims(32, (2, 1, 16), 32, 32);
+const DEEPER: Dims = dims(32, (2, 1, 16), 32, 64);
+
+const fn row(
+    name: &'static str,
+    dims: Dims,
+    layer: &'static str,
+    ends: &'static str,
+    keys: &'static [(&'static str, Key)],
+) -> Row {
+    Row { name, dims, layer, ends, keys }
+}
+
+#[allow(clippy::enum_glob_use, reason = "the table below is read by columns")]
+use Key::*;
+
+const TIED: &str = "output_norm";
+const OWN: &str = "output_norm output";
+const LAYERNORM_TIED: &str = "output_norm+";
+const LAYERNORM_OWN: &str = "output_norm+ output";
+
+#[rustfmt::skip]
+pub const ROWS: &[Row] = &[
+    row("llama/biased", EIGHT, "attn_norm attn_q+ attn_k+ attn_v+ attn_output+ ffn_norm ffn_gate+ ffn_up+ ffn_down+", OWN, &[]),
+    row("llama/fused", WIDE, "attn_norm attn_qkv+ attn_output ffn_norm ffn_gate ffn_up ffn_down", "output_norm rope_freqs", &[]),
+    row("llama/yarn", ONE, LLAMA, OWN, &[("rope.freq_base", F(100.0)), ("rope.scaling.type", S("yarn")),
+        ("rope.scaling.factor", F(4.0)), ("rope.scaling.original_context_length", U(16)), ("rope.scaling.attn_factor", F(1.1))]),
+    row("llama/longrope", ONE, LLAMA, "output_norm rope_factors_long rope_factors_short", &[("rope.scaling.type", S("longrope")),
+        ("rope.scaling.original_context_length", U(16)), ("rope.scaling.attn_factor", F(1.2))]),
+    row("llama/shortrope", ONE, LLAMA, "output_norm rope_factors_long rope_factors_short", &[("rope.scaling.type", S("longrope")),
+        ("rope.scaling.original_context_length", U(1024))]),
+    row("qwen2vl", ONE, QKV_BIASED, OWN, &[("rope.dimension_sections", I(&[4, 4, 4, 0])),
+        // llama.cpp does not read it for this one, and takes 0.
+        ("attention.layer_norm_rms_epsilon", F(1e-9))]),
+    row("qwen3vl", WIDE, HEADS_NORMED, TIED, &[("rope.dimension_sections", I(&[8, 8, 8, 0]))]),
+    row("qwen", ONE, "attn_norm attn_qkv+ attn_output ffn_norm ffn_gate ffn_up ffn_down", OWN, &[("feed_forward_length", U(320))]),
+    row("internlm2", THREE, LLAMA, OWN, &[]),
+    row("xverse", ONE, LLAMA, OWN, &[]),
+    row("ernie4_5", EIGHT, LLAMA, TIED, &[]),
+    row("baichuan", DEEP, LLAMA, OWN, &[]),
+    row("mistral3", ONE, LLAMA, OWN, &[("attention.temperature_scale", F(0.3)), ("rope.scaling.type", S("yarn")), ("rope.freq_base", F(1e3)),
+        ("rope.scaling.factor", F(4.0)), ("rope.scaling.original_context_length", U(8)), ("rope.scaling.yarn_log_multiplier", F(0.5)),
+        ("rope.scaling.yarn_beta_fast", F(4.0)), ("rope.scaling.yarn_beta_slow", F(0.5))]),
+    row("smollm3", LONG, LLAMA, TIED, &[]),
+    row("hunyuan-dense", EIGHT, HEADS_NORMED, TIED, &[("rope.scaling.alpha", F(10.0))]),
+    row("maincoder", WIDE, HEADS_NORMED, TIED, &[]),
+    row("phi3", ONE, FUSED, "output_norm output rope_factors_long rope_factors_short", &[("rope.dimension_count", U(16)),
+        ("rope.scaling.original_context_length", U(16)), ("rope.scaling.attn_factor", F(1.19)), ("attention.sliding_window", U(WINDOW))]),
+    row("granite", THREE, LLAMA, TIED, &[("attention.scale", F(0.25)), ("embedding_scale", F(6.0)), ("residual_scale", F(0.4)),
+        ("logit_scale", F(1.5))]),
+    row("minicpm", EIGHT, LLAMA, TIED, &[]),
+    row("gemma", WIDE, LLAMA, TIED, &[]),
+    row("gemma2", WIDE, "attn_norm attn_q attn_k attn_v attn_output post_attention_norm ffn_norm ffn_gate ffn_up ffn_down post_ffw_norm", TIED,
+        &[("attention.sliding_window", U(WINDOW)), ("attn_logit_softcapping", F(2.0)), ("final_logit_softcapping", F(9.0))]),
+    row("olmo2", THREE, "attn_q attn_k attn_v attn_q_norm*all attn_k_norm*all BEHIND", OWN, &[]),
+    row("olmo2/window", LONG, "attn_q attn_k attn_v attn_q_norm*all attn_k_norm*all BEHIND", OWN, &[("attention.sliding_window", U(WINDOW)),
+        ("rope.scaling.type", S("yarn")), ("rope.scaling.factor", F(4.0)), ("rope.scaling.original_context_length", U(16))]),
+    row("exaone", THREE, LLAMA, "output_norm rope_freqs", &[]),
+    row("exaone4", EIGHT, "attn_q attn_k attn_v attn_q_norm attn_k_norm BEHIND", "output_norm output rope_freqs", &[]),
+    row("exaone4/window", DEEPER, "attn_q attn_k attn_v attn_q_norm attn_k_norm BEHIND", TIED, &[("attention.sliding_window", U(WINDOW))]),
+    row("glm4", ONE, "attn_norm attn_q+ attn_k+ attn_v+ attn_output post_attention_norm ffn_norm ffn_up*2 ffn_down post_ffw_norm", OWN,
+        &[("rope.dimension_count", U(12))]),
+    row("chatglm", EIGHT, "attn_norm attn_qkv+ attn_output ffn_norm ffn_up*2 ffn_down", OWN, &[("rope.dimension_count", U(12))]),
+    row("arcee", WIDE, "attn_norm attn_q attn_k attn_v attn_output ffn_norm ffn_up ffn_down", "output_norm rope_freqs", &[]),
+    row("apertus", WIDE, "attn_norm attn_q attn_k attn_v attn_q_norm attn_k_norm attn_output ffn_norm ffn_up ffn_down",
+        "output_norm output rope_freqs", &[("/xielu.alpha_p", F(0.8)), ("/xielu.alpha_n", F(0.7)), ("/xielu.beta", F(0.5)), ("/xielu.eps", F(-0.25))]),
+    row("seed_oss", WIDE, "attn_norm attn_q+ attn_k+ attn_v+ attn_output post_attention_norm ffn_gate ffn_up ffn_down", OWN, &[]),
+    row("orion", ONE, LAYERNORM, LAYERNORM_OWN, &[]),
+    row("olmo", ONE, "attn_q attn_k attn_v attn_output ffn_gate ffn_up ffn_down", "", &[]),
+    row("nemotron", THREE, "attn_norm+ attn_q attn_k attn_v attn_output ffn_norm+ ffn_up ffn_down", LAYERNORM_OWN, &[("rope.dimension_count", U(16))]),
+    row("starcoder2", THREE, "attn_norm+ attn_q+ attn_k+ attn_v+ attn_output+ ffn_norm+ ffn_up+ ffn_down+", LAYERNORM_TIED, &[]),
+    row("codeshell", EIGHT, GPT, LAYERNORM_OWN, &[]),
+    row("gpt2", ONE, GPT, "position_embd output_norm+", &[]),
+    row("starcoder", EIGHT, GPT, "position_embd output_norm+ output", &[]),
+    row("gptneox", ONE, GPT, LAYERNORM_OWN, &[("use_parallel_residual", B(true)), ("rope.dimension_count", U(8))]),
+    row("gptneox/sequential", ONE, GPT, LAYERNORM_OWN, &[("use_parallel_residual", B(false))]),
+    row("phi2", ONE, "attn_norm+ attn_qkv+ attn_output+ ffn_up+ ffn_down+", "output_norm+ output+", &[("rope.dimension_count", U(8))]),
+    row("falcon", EIGHT, "attn_norm+ attn_qkv attn_output ffn_up ffn_down", LAYERNORM_TIED, &[]),
+    row("falcon/two", THREE, "attn_norm+ attn_norm_2+ attn_qkv attn_output ffn_up ffn_down", LAYERNORM_OWN, &[]),
+    row("stablelm", ONE, "attn_norm+ attn_q+ attn_k+ attn_v+ attn_output ffn_norm+ ffn_gate ffn_up ffn_down", LAYERNORM_OWN, &[("rope.dimension_count", U(8))]),
+    row("stablelm/parallel", ONE, "attn_norm+ attn_q attn_k attn_v attn_output ffn_gate ffn_up ffn_down", LAYERNORM_OWN, &[("rope.dimension_count", U(8))]),
+    row("command-r", THREE, SIDE_BY_SIDE, TIED, &[("logit_scale", F(0.5))]),
+    row("cohere2", LONG, SIDE_BY_SIDE, TIED, &[("logit_scale", F(0.25)), ("attention.sliding_window", U(WINDOW))]),
+];
+
+impl Row {
+    /// The value of `general.architecture`.
+    pub fn arch(&self) -> &'static str {
+        self.name.split('/').next().unwrap_or(self.name)
+    }
+
+    /// The file.
+    pub fn assemble(&self) -> Gguf {
+        let mut file = Gguf { version: 3, metadata: Vec::new(), tensors: Vec::new() };
+        self.write_metadata(&mut file);
+        let n_vocab = vocab::write(Vocab::Bpe("smollm"), &mut file);
+        let mut add = |name: String, word: &str| {
+            let (tensor, bias) = word.strip_suffix('+').map_or((word, false), |word| (word, true));
+            let shape = self.shape(tensor, n_vocab);
+            let name = name.replace(word, tensor.split('*').next().unwrap_or(tensor));
+            let mut rng = Rng::named(&format!("{}/{name}", self.name));
+            if bias {
+                let floats = (0..*shape.last().unwrap_or(&1)).map(|_| 0.5 * rng.symmetric()).collect();
+                push(&mut file, format!("{name}.bias"), &shape[shape.len() - 1..], floats);
+            }
+            let data = match (tensor, shape.len()) {
+                ("token_embd" | "output", _) => matrix(&shape, if tensor == "output" { 3.0 } else { 2.0 }, &mut rng),
+                (_, 2) => matrix(&shape, 1.25, &mut rng),
+                (factors, _) if factors.starts_with("rope_f") => {
+                    (0..shape[0]).map(|_| 1.0 + 3.0 * rng.unit()).collect()
+                }
+                _ => (0..shape[0]).map(|_| 1.0 + 0.25 * rng.symmetric()).collect(),
+            };
+            push(&mut file, format!("{name}.weight"), &shape, data);
+        };
+        add("token_embd".into(), "token_embd");
+        self.ends.split_whitespace().for_each(|word| add(word.into(), word));
+        let layer_words = self.layer.replace("BEHIND", BEHIND);
+        for layer in 0..self.dims.n_layers {
+            layer_words.split_whitespace().for_each(|word| add(format!("blk.{layer}.{word}"), word));
+        }
+        file
+    }
+
+    fn write_metadata(&self, file: &mut Gguf) {
+        let (d, arch) = (&self.dims, self.arch());
+        file.set("general.architecture", Value::Str(arch.into()));
+        let mut set = |key: &str, value: Key| {
+            let key = key.strip_prefix('/').map_or_else(|| format!("{arch}.{key}"), String::from);
+            let value = match value {
+                U(number) => Value::U32(number),
+                F(number) => Value::F32(number),
+                B(flag) => Value::Bool(flag),
+                S(text) => Value::Str(text.into()),
+                I(list) => Value::Ints(list.into()),
+            };
+            file.set(&key, value);
+        };
+        for (key, size) in [
+            ("block_count", d.n_layers),
+            ("context_length", CONTEXT as usize),
+            ("embedding_length", d.n_embd),
+            ("feed_forward_length", d.n_ff),
+            ("attention.head_count", d.n_heads),
+            ("attention.head_count_kv", d.n_kv_heads),
+            ("attention.key_length", d.head_dim),
+            ("attention.value_length", d.head_dim),
+            ("rope.dimension_count", d.head_dim),
+        ] {
+            set(key, U(size as u32));
+        }
+        // Larger than real models have it, so that a wrong epsilon shows.
+        set("attention.layer_norm_rms_epsilon", F(1e-3));
+        set("attention.layer_norm_epsilon", F(2e-3));
+        self.keys.iter().for_each(|(key, value)| set(key, *value));
+    }
+
+    /// The shape of the tensor of this word, the length of a row first.
+    fn shape(&self, word: &str, n_vocab: usize) -> Vec<usize> {
+        let d = &self.dims;
+        let (n, q, kv, ff) = (d.n_embd, d.n_heads * d.head_dim, d.n_kv_heads * d.head_dim, d.n_ff);
+        let rotated = self.keys.iter().find_map(|(key, value)| match (*key, value) {
+            ("rope.dimension_count", U(size)) => Some(*size as usize),
+            _ => None,
+        });
+        match word {
+            "token_embd" | "output" => vec![n, n_vocab],
+            "position_embd" => vec![n, CONTEXT as usize],
+            "attn_q" => vec![n, q],
+            "attn_k" | "attn_v" => vec![n, kv],
+            "attn_qkv" => vec![n, q + 2 * kv],
+            "attn_output" => vec![q, n],
+            "attn_q_norm" | "attn_k_norm" => vec![d.head_dim],
+            "attn_q_norm*all" => vec![q],
+            "attn_k_norm*all" => vec![kv],
+            "ffn_gate" | "ffn_up" => vec![n, ff],
+            "ffn_up*2" => vec![n, 2 * ff],
+            "ffn_down" => vec![ff, n],
+            factors if factors.starts_with("rope_f") => vec![rotated.unwrap_or(d.head_dim) / 2],
+            _ => vec![n],
+        }
+    }
+}
+
+/// The named model's bytes.
+pub fn build(name: &str) -> Option<Vec<u8>> {
+    ROWS.iter().find(|row| row.name == name).map(|row| row.assemble().to_bytes())
+}
+
+/// A matrix that turns inputs of size 1 into outputs of size `gain`.
+fn matrix(shape: &[usize], gain: f32, rng: &mut Rng) -> Vec<f32> {
+    let data = random_weights(F32, shape[0] * shape[1], gain / (shape[0] as f32).sqrt(), rng);
+    data.chunks_exact(4).map(|bytes| f32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]])).collect()
+}
+
+fn push(file: &mut Gguf, name: String, shape: &[usize], floats: Vec<f32>) {
+    let data = floats.iter().flat_map(|v| v.to_le_bytes()).collect();
+    let shape = shape.iter().map(|&n| n as u64).collect();
+    file.tensors.push(Tensor { name, shape, kind_id: F32.id, data, offset: None });
+}
