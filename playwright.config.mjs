@@ -42,8 +42,8 @@ export default {
   testMatch: "*.spec.ts",
   globalSetup: "./tests/web/say.ts",
   outputDir: "test-results/playwright",
-  // The software adapter takes a whole core, and its first shaders are slow to compile.
-  workers: 1,
+  // The software adapter computes on all cores, but much of a test's time is one core's: loads, compilers, waiting.
+  workers: 2,
   timeout: 300_000,
   expect: { timeout: 20_000 },
   forbidOnly: !!process.env.CI,

@@ -1,6 +1,6 @@
 // Tiny models with random weights, from the crate's generator.
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync } from "node:fs";
+import { existsSync, mkdirSync, renameSync } from "node:fs";
 import { join } from "node:path";
 import { ROOT, Stop } from "./setup.mjs";
 
@@ -13,10 +13,13 @@ export function tinyModel(name) {
   const path = join(folder, `${name}.gguf`);
   if (existsSync(path)) return path;
   mkdirSync(folder, { recursive: true });
-  const { status, stderr } = spawnSync("cargo", ["run", "-q", "--release", "-p", "tiny-models", "--", name, path], {
+  // Two processes may make it at the same time, and neither may see a part.
+  const part = `${path}.${process.pid}`;
+  const { status, stderr } = spawnSync("cargo", ["run", "-q", "--release", "-p", "tiny-models", "--", name, part], {
     cwd: ROOT,
     encoding: "utf8",
   });
   if (status !== 0) throw new Stop(`the tiny model ${name} could not be made: ${stderr}`);
+  renameSync(part, path);
   return path;
 }

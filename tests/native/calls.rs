@@ -236,7 +236,7 @@ fn literals_fit_their_schema() {
     // What is not kept is refused where the tool is strict.
     let pattern = json!({"type": "object", "properties": {"city": {"type": "string", "pattern": "^a"}}});
     let refused = |strict: bool| {
-        Grammar { form: &form, tools: &tool(strict, &pattern), name: None, several: true, before: "" }
+        Grammar { form: &form, tools: &tool(strict, &pattern), name: None, most: None, before: "" }
             .text(&|_| None)
             .err()
     };
@@ -254,7 +254,7 @@ fn gpt_oss_says_how_its_arguments_are_written() {
         assert_eq!(accepts(&grammar, &reply), Ok(()), "{reply}\n{grammar}");
     }
     let control = |text: &str| text.starts_with("<|constrain|>").then_some((9, 13));
-    let named = Grammar { form: &form, tools: &tools(), name: None, several: false, before: "" }.text(&control);
+    let named = Grammar { form: &form, tools: &tools(), name: None, most: Some(1), before: "" }.text(&control);
     assert!(named.expect("a grammar").contains("\" \" <[9]> \"json\""));
 }
 

@@ -37,9 +37,9 @@ interface Servers {
 
 export const test = base.extend<object, Servers>({
   fakeChat: [
-    async ({}, use) => {
-      const dist = join(RESULTS, "fake");
-      const models = join(RESULTS, "fake-models");
+    async ({}, use, { workerIndex }) => {
+      const dist = join(RESULTS, `fake-${workerIndex}`);
+      const models = join(RESULTS, `fake-models-${workerIndex}`);
       mkdirSync(dist, { recursive: true });
       mkdirSync(models, { recursive: true });
       await bundle(dist, { engine: join(ROOT, "tests", "web", "fake-engine.ts") });
