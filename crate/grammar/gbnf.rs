@@ -40,7 +40,7 @@ pub struct Rule {
 
 /// The rules of a grammar. Refused: what does not follow the syntax, with its line.
 pub fn parse(text: &str) -> Result<Vec<Rule>> {
-    let mut reader = Reader { text, at: 0, depth: 0 };
+    let mut reader = Reader { text, at: 0, depth: 0, counted: (0, 1) };
     let mut rules = Vec::new();
     reader.blank(true);
     while !reader.rest().is_empty() {
@@ -66,6 +66,8 @@ struct Reader<'a> {
     at: usize,
     /// Groups that are open.
     depth: usize,
+    /// Up to where lines were counted, and the line there.
+    counted: (usize, usize),
 }
 
 impl Reader<'_> {
@@ -73,11 +75,15 @@ impl Reader<'_> {
         &self.text[self.at..]
     }
 
-    fn line(&self) -> usize {
-        self.text[..self.at].matches('\n').count() + 1
+    fn line(&mut self) -> usize {
+        let (before, line) = self.counted;
+        let lines = |from: usize, to: usize| self.text[from..to].matches('\n').count();
+        let line = if before <= self.at { line + lines(before, self.at) } else { line - lines(self.at, before) };
+        self.counted = (self.at, line);
+        line
     }
 
-    fn unexpected<T>(&self, wanted: &str) -> Result<T> {
+    fn unexpected<T>(&mut self, wanted: &str) -> Result<T> {
         let line = self.line();
         match self.rest().chars().next() {
             Some(c) => refuse!("The grammar has {c:?} in line {line}, where {wanted} belongs."),

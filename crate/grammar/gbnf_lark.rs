@@ -23,6 +23,7 @@ pub fn lark_of(text: &str) -> Result<String> {
         references(&rule.choice, &names, &mut found)?;
         leads_to.push(found);
     }
+    check_endless(&rules, &names)?;
     let is_terminal = terminals(&rules, &leads_to);
     check_sizes(&rules, &leads_to, &is_terminal)?;
     let mut writer = Writer { is_terminal, names, out: String::new(), runs: String::new(), n_runs: 0 };
@@ -54,6 +55,52 @@ fn references(choice: &Choice, names: &HashMap<&str, usize>, found: &mut Vec<usi
     Ok(())
 }
 
+/// A rule that leads to itself whatever way is taken gives no text.
+fn check_endless(rules: &[Rule], names: &HashMap<&str, usize>) -> Result<()> {
+    let mut gives = vec![false; rules.len()];
+    while let Some(found) =
+        (0..rules.len()).find(|rule| !gives[*rule] && choice_gives(&rules[*rule].choice, names, &gives))
+    {
+        gives[found] = true;
+        // Most rules name later ones.
+        for rule in (0..rules.len()).rev() {
+            gives[rule] = gives[rule] || choice_gives(&rules[rule].choice, names, &gives);
+        }
+    }
+    if let Some(rule) = gives.iter().position(|gives| !gives) {
+        refuse!(
+            "The grammar's rule \"{}\" gives no text that ends: it leads back to itself whatever way is taken.",
+            rules[rule].name
+        );
+    }
+    Ok(())
+}
+
+fn choice_gives(choice: &Choice, names: &HashMap<&str, usize>, gives: &[bool]) -> bool {
+    choice.iter().any(|items| items.iter().all(|item| item_gives(item, names, gives)))
+}
+
+fn item_gives(item: &Item, names: &HashMap<&str, usize>, gives: &[bool]) -> bool {
+    match item {
+        Item::Rule(name, _) => names.get(name.as_str()).is_some_and(|rule| gives[*rule]),
+        Item::Group(choice) => choice_gives(choice, names, gives),
+        Item::Repeat(item, least, _) => *least == 0 || item_gives(item, names, gives),
+        _ => true,
+    }
+}
+
+/// Repetitions and choices of a rule itself.
+fn repeats(choice: &Choice) -> usize {
+    let of = |item: &Item| {
+        let (mut item, mut count) = (item, 0);
+        while let Item::Repeat(inner, ..) = item {
+            (item, count) = (inner, count + 1);
+        }
+        count + if let Item::Group(choice) = item { repeats(choice) } else { 0 }
+    };
+    usize::from(choice.len() > 1) + choice.iter().flatten().map(of).sum::<usize>()
+}
+
 /// Which rules lead neither back to themselves nor to a token, by whatever way.
 fn terminals(rules: &[Rule], leads_to: &[Vec<usize>]) -> Vec<bool> {
     let mut is_terminal = vec![false; rules.len()];
@@ -73,6 +120,10 @@ fn terminals(rules: &[Rule], leads_to: &[Vec<usize>]) -> Vec<bool> {
 
 /// A terminal is written out, with all that it names: a few rules may stand for very much.
 fn check_sizes(rules: &[Rule], leads_to: &[Vec<usize>], is_terminal: &[bool]) -> Result<()> {
+    let own: Vec<usize> = rules.iter().map(|rule| repeats(&rule.choice)).collect();
+    if own.iter().sum::<usize>() > limits::REPEATS {
+        refuse!("The grammar has more than {} repetitions and choices.", limits::REPEATS);
+    }
     let mut sizes: Vec<Option<usize>> = is_terminal.iter().map(|terminal| (!terminal).then_some(0)).collect();
     while let Some(number) = sizes.iter().position(Option::is_none) {
         // What it names first: it leads back to none.
@@ -82,11 +133,11 @@ fn check_sizes(rules: &[Rule], leads_to: &[Vec<usize>], is_terminal: &[bool]) ->
                 Some(to) => path.push(*to),
                 None => {
                     let named = leads_to[number].iter().filter_map(|to| sizes[*to]);
-                    let size = named.fold(1, usize::saturating_add);
+                    let size = named.fold(1 + own[number], usize::saturating_add);
                     if size > limits::PARTS {
                         let name = &rules[number].name;
                         refuse!(
-                            "The grammar's rule \"{name}\" stands for more than {} others, written out.",
+                            "The grammar's rule \"{name}\" stands for more than {} rules, repetitions and choices, written out.",
                             limits::PARTS
                         );
                     }

@@ -18,10 +18,12 @@ pub fn checked(grammar: &str) -> Result<String> {
         refuse!("The grammar is empty; it must define the rule start.");
     }
     let mut out = String::with_capacity(grammar.len());
+    let mut repeats = 0;
     let mut rest = grammar;
     while let Some(skipped) = next_json(rest) {
         let (before, after) = rest.split_at(skipped + JSON.len());
         out.push_str(before);
+        repeats += repeats_of(before);
         let mut values = Deserializer::from_str(after).into_iter::<Value>();
         let line = grammar.len() - after.len();
         let line = grammar[..line].lines().count();
@@ -44,7 +46,16 @@ pub fn checked(grammar: &str) -> Result<String> {
         rest = &after[values.byte_offset()..];
     }
     out.push_str(rest);
+    repeats += repeats_of(rest);
+    if repeats > limits::REPEATS {
+        refuse!("The grammar has more than {} repetitions and choices.", limits::REPEATS);
+    }
     Ok(out)
+}
+
+/// Repetitions and choices of a grammar's text, at most: some of them may be part of a string.
+fn repeats_of(text: &str) -> usize {
+    text.bytes().filter(|byte| b"*+?~{|".contains(byte)).count()
 }
 
 /// Where the next `%json` begins that is no part of a string, an expression or a comment.

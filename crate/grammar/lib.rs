@@ -4,15 +4,20 @@
 //! The way of a request: [`Spec`] → a schema in [normal form](schema), or Lark ([`lark`], [`gbnf`]) → [`Vocabulary::compile`]
 //! → [`Machine`], which gives masks.
 
+mod derives;
 mod digits;
+mod expression;
 mod gbnf;
 mod gbnf_lark;
 mod lark;
 mod limits;
 mod machine;
+#[cfg(target_arch = "wasm32")]
+mod memory;
 mod schema;
 mod spec;
 mod vocabulary;
+mod watch;
 #[cfg(target_arch = "wasm32")]
 mod web;
 

@@ -10,8 +10,23 @@ pub const DEPTH: usize = 64;
 pub const VALUES: usize = 50_000;
 /// Bytes of a pattern, a regular expression or a grammar.
 pub const TEXT_BYTES: usize = 256 << 10;
+/// Repetitions and choices of an expression or a grammar: what the next character may be is asked of each.
+pub const REPEATS: usize = 4_000;
 /// Definitions of a grammar: one may lead to the next, each a few calls deep.
 pub const RULES: usize = 2_000;
+/// Levels of schemas in schemas, of all that `$ref` leads to together: each may be compiled within the one before, which takes
+/// 4 kB of stack a level.
+pub const LEVELS: usize = 1_000;
+/// Properties of an object that may be left out: each may come next, so each is looked at with every token.
+pub const OPTIONAL: usize = 400;
+/// Pairs of patterns in `patternProperties`, times the bytes of all: each pair is compared.
+pub const PATTERN_PAIRS: u64 = 10_000_000;
+/// Patterns and formats that one text must fit, in one `allOf`.
+pub const PATTERNS_MET: usize = 10;
+/// What all `multipleOf` of a schema may come to, without the point: each remainder is a state.
+pub const MULTIPLE: u64 = 100_000;
+/// Digits behind the point of a number's bound.
+pub const BOUND_DIGITS: usize = 40;
 /// Groups in groups.
 pub const NESTING: usize = 50;
 /// `minLength` and `maxLength`, and repetitions in patterns and grammars.
@@ -27,8 +42,14 @@ pub const DIGITS: usize = 60;
 pub const FRACTION_DIGITS: usize = 20;
 /// See `DIGITS`.
 pub const EXPONENT_DIGITS: usize = 3;
-/// Rules that one rule stands for, written out.
-pub const PARTS: usize = 10_000;
+/// Rules, repetitions and choices that one rule stands for, written out.
+pub const PARTS: usize = 5_000;
+/// What a compilation may take, and where it failed may be looked for.
+pub const COMPILE: Duration = Duration::from_secs(4);
+/// See `COMPILE`.
+pub const SEARCH: Duration = Duration::from_secs(1);
+/// What one step of a reply may take.
+pub const STEP: Duration = Duration::from_secs(1);
 /// What all steps of a reply may take, unless each is `FAST` on average: ambiguous grammars take longer with each token.
 pub const PATIENCE: Duration = Duration::from_secs(3);
 /// See `PATIENCE`.
@@ -43,6 +64,9 @@ pub fn parser() -> ParserLimits {
     ParserLimits {
         verbose_errors: false,
         initial_lexer_fuel: 500_000,
+        step_lexer_fuel: 500_000,
+        // Steps can be called off, and the making of a parser cannot.
+        precompute_large_lexemes: false,
         // Each takes one or two kB.
         max_lexer_states: 60_000,
         ..ParserLimits::default()

@@ -12,7 +12,7 @@ use llguidance::api::StopReason;
 use llguidance::toktrie::TokEnv;
 
 use crate::digits::Digits;
-use crate::{Refused, Result, limits, refuse};
+use crate::{Refused, Result, limits, watch};
 
 /// How a reply goes on after a token.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -85,17 +85,14 @@ impl Machine {
         Ok(words)
     }
 
-    /// Refused: a grammar by which a reply would take ever longer.
+    /// Refused: a grammar by which a step or a reply would take ever longer.
     fn timed<T>(&mut self, work: impl FnOnce(&mut Matcher) -> Result<T>) -> Result<T> {
         let started = Instant::now();
-        let done = work(&mut self.matcher);
+        let matcher = &mut self.matcher;
+        let done = watch::step(matcher.cancellation_handle(), || work(matcher));
         self.spent += started.elapsed();
-        if self.spent > limits::PATIENCE && self.spent > limits::FAST * self.tokens {
-            refuse!(
-                "The reply cannot be kept to its grammar any longer: it is too ambiguous or too large to be followed."
-            );
-        }
-        done
+        let is_slow = self.spent > limits::PATIENCE && self.spent > limits::FAST * self.tokens;
+        if is_slow || self.matcher.is_cancelled() { Err(unkept(CANCELLED)) } else { done }
     }
 
     fn step(&mut self) -> Result<Step> {
@@ -118,14 +115,24 @@ fn unkept(error: &str) -> Refused {
     Refused(format!("The reply cannot be kept to its grammar any longer: {}.", first_lines(error)))
 }
 
-/// llguidance's word for an empty mask.
-const NOTHING: &str = "NoExtensionBias";
+/// llguidance's word for work that was called off.
+const CANCELLED: &str = "operation cancelled";
+
+/// Its words for what goes on in a way of which there are plain ones, too.
+const WORDS: [(&str, &str); 6] = [
+    ("NoExtensionBias", "no text of this vocabulary goes on from here"),
+    (CANCELLED, "it is too ambiguous or too large to be followed"),
+    ("Current row has", "it has too many ways to go on at one place"),
+    ("oo many items", "it has too many ways to go on at one place"),
+    ("fuel exhausted", "it has too large an expression"),
+    ("too many expressions constructed", "it has too large an expression"),
+];
 
 /// An error without the state that follows it, on one line, without its full stop.
 pub(crate) fn first_lines(error: &str) -> String {
     let head = error.split("\n<").next().unwrap_or(error).split("<backtrace>").next().unwrap_or(error);
-    if head == NOTHING {
-        return "no text of this vocabulary goes on from here".into();
+    if let Some((_, said)) = WORDS.iter().find(|(words, _)| head.contains(words)) {
+        return (*said).into();
     }
     let words: Vec<&str> = head.split_whitespace().collect();
     let line: String = words.join(" ").chars().take(300).collect();

@@ -57,12 +57,13 @@ impl Spec {
             }
             Spec::JsonObject => json(json!({"type": "object"}), false),
             Spec::Regex { pattern } => {
+                check_size(pattern)?;
                 let whole = schema::whole_pattern(pattern)
                     .map_err(|why| Refused(format!("The regular expression cannot be kept: it {why}.")))?;
                 TopLevelGrammar::from_regex(&whole)
             }
             Spec::Grammar { grammar, syntax } => {
-                check_size("grammar", grammar)?;
+                check_size(grammar)?;
                 TopLevelGrammar::from_lark(match syntax {
                     Syntax::Lark => lark::checked(grammar)?,
                     Syntax::Gbnf => gbnf_lark::lark_of(grammar)?,
@@ -86,14 +87,15 @@ impl Spec {
     }
 }
 
-fn json(mut schema: Value, lenient: bool) -> TopLevelGrammar {
+/// Of a schema in normal form.
+pub(crate) fn json(mut schema: Value, lenient: bool) -> TopLevelGrammar {
     schema::set_style(&mut schema, None, lenient);
     TopLevelGrammar::from_grammar(GrammarWithLexer::from_json_schema(schema))
 }
 
-fn check_size(what: &str, text: &str) -> Result<()> {
+fn check_size(text: &str) -> Result<()> {
     if text.len() > limits::TEXT_BYTES {
-        refuse!("The {what} has {} bytes; at most {} are taken.", text.len(), limits::TEXT_BYTES);
+        refuse!("The grammar has {} bytes; at most {} are taken.", text.len(), limits::TEXT_BYTES);
     }
     Ok(())
 }

@@ -8,7 +8,7 @@ use llguidance::{Matcher, ParserFactory};
 
 use crate::digits::Digits;
 use crate::machine::{self, Numbers};
-use crate::{Machine, Refused, Result, Spec, limits, refuse};
+use crate::{Machine, Refused, Result, Spec, derives, limits, refuse, spec, watch};
 
 /// The ids of a text that goes on after others: no mark of a beginning, no control tokens.
 pub type Tokenize = Box<dyn Fn(&str) -> Vec<u32> + Send + Sync>;
@@ -33,7 +33,7 @@ pub struct Tokens {
 
 /// A model's tokens, made ready for masks: once a model, some 50 ms for 50,000 tokens.
 pub struct Vocabulary {
-    factory: ParserFactory,
+    factory: Arc<ParserFactory>,
     env: TokEnv,
     n_vocab: usize,
     /// Tokens that begin with a digit, a bit each.
@@ -84,14 +84,16 @@ impl Vocabulary {
             .map_err(|e| Refused(format!("The vocabulary cannot be used with grammars ({e}).")))?;
         factory.quiet();
         *factory.limits_mut() = limits::parser();
-        Ok(Vocabulary { factory, env, n_vocab, digits: digits.into() })
+        Ok(Vocabulary { factory: Arc::new(factory), env, n_vocab, digits: digits.into() })
     }
 
     /// Refused: what is not understood, not enforced, or too large; the sentence says where.
     pub fn compile(&self, spec: &Spec) -> Result<Machine> {
-        let grammar = spec.top_level()?;
-        let parser = on_a_large_stack(|| self.parser(grammar)).map_err(|e| match spec {
-            Spec::JsonSchema { schema, .. } => crate::schema::why(schema, &e),
+        let parser = self.parser(spec.top_level()?).map_err(|e| match spec {
+            Spec::JsonSchema { schema, lenient } => {
+                let compiled = |schema| self.parser(spec::json(schema, *lenient)).map(drop);
+                crate::schema::why(schema, *lenient, &e, compiled)
+            }
             _ => Refused(format!("The {} cannot be kept: {}.", spec.noun(), machine::first_lines(&e))),
         })?;
         let numbers = || Numbers { tokens: self.env.clone(), digits: self.digits.clone(), read: Digits::default() };
@@ -99,28 +101,19 @@ impl Vocabulary {
     }
 
     fn parser(&self, grammar: TopLevelGrammar) -> Result<Matcher, String> {
-        let mut matcher = Matcher::new(self.factory.create_parser(grammar));
-        match matcher.get_error() {
-            Some(error) => Err(error),
+        let factory = self.factory.clone();
+        watch::compile(move || {
+            let mut parser = factory.create_parser(grammar).map_err(|e| e.to_string())?;
+            if let Some(rule) = derives::endless(parser.parser.grammar()) {
+                return Err(format!("what \"{rule}\" asks for {}", derives::ENDLESS));
+            }
+            parser.enable_cancellation();
+            let mut matcher = Matcher::new(Ok(parser));
             // The first mask tells whether there is anything to begin with.
-            None => matcher.compute_mask().map(|_| matcher).map_err(|e| e.to_string()),
-        }
+            let first = watch::step(matcher.cancellation_handle(), || matcher.compute_mask());
+            first.map(|_| matcher).map_err(|e| e.to_string())
+        })
     }
-}
-
-/// Compiling goes as deep as the specification; wasm's stack is set where the module is linked.
-#[cfg(not(target_arch = "wasm32"))]
-fn on_a_large_stack<T: Send>(work: impl FnOnce() -> Result<T, String> + Send) -> Result<T, String> {
-    std::thread::scope(|scope| {
-        let thread = std::thread::Builder::new().stack_size(limits::STACK_BYTES);
-        let spawned = thread.spawn_scoped(scope, work).map_err(|e| format!("no thread to compile it on ({e})"))?;
-        spawned.join().unwrap_or_else(|_| Err("the compiler of grammars failed".into()))
-    })
-}
-
-#[cfg(target_arch = "wasm32")]
-fn on_a_large_stack<T>(work: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
-    work()
 }
 
 /// Each token's bytes as the tree wants them: what is no text begins with a byte that is in no text.

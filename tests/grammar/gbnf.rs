@@ -88,6 +88,8 @@ const WRONG: &[(&str, &str)] = &[
     ("root ::= \"a\"{99999999}", "99999999 times in line 1"),
     ("root ::= \"a\"{x}", "'x' in line 1"),
     ("root ::= !<[1]>", "line 1"),
+    ("root ::= \"ba\" | [bc] x \")\"\nx ::= x", "rule \"x\" gives no text that ends"),
+    ("root ::= \"a\"+ root", "rule \"root\" gives no text that ends"),
     ("root ::= \"a\" b ::= \"c\"", "line 1"),
 ];
 

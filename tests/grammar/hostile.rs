@@ -13,6 +13,8 @@ const TOKENS: usize = 300;
 /// It must not take all of these: each takes longer than the one before.
 const MANY_TOKENS: usize = 5000;
 const AMBIGUOUS: &str = "left and right";
+/// Each must be refused before anything is built of it.
+const REFUSED: &str = "refused: ";
 /// Bytes that one may take.
 const MOST_BYTES: usize = 300 << 20;
 
@@ -49,13 +51,19 @@ fn many(n: usize, entry: impl Fn(usize) -> (String, Value)) -> Value {
     (0..n).map(entry).collect::<Map<_, _>>().into()
 }
 
+/// Definitions, each of which leads to the next.
+fn chained(n: usize, link: impl Fn(Value) -> Value) -> Spec {
+    let mut definitions = many(n, |i| (format!("d{i}"), link(json!({"$ref": format!("#/$defs/d{}", i + 1)}))));
+    definitions[format!("d{n}")] = json!({"type": "null"});
+    schema(&json!({"$ref": "#/$defs/d0", "$defs": definitions}))
+}
+
 /// Name, and what is asked for.
 fn specs() -> Vec<(&'static str, Spec)> {
-    let lark = |grammar: String| Spec::Grammar { grammar, syntax: Syntax::Lark };
-    let regex = |pattern: &str| Spec::Regex { pattern: pattern.into() };
-    let doubled = (0..30).map(|i| format!("r{i} ::= r{} r{}\n", i + 1, i + 1)).collect::<String>();
-    let chain =
-        |name: &str, is: &str, n: usize| (0..n).map(|i| format!("{name}{i}{is} {name}{}\n", i + 1)).collect::<String>();
+    [schemas(), schemas_at_limits(), grammars()].into_iter().flatten().collect()
+}
+
+fn schemas() -> Vec<(&'static str, Spec)> {
     let alternatives: Vec<Value> = (0..60)
         .map(|i| json!({"properties": {format!("p{i}"): {"const": i}}, "required": [format!("q{i}")]}))
         .collect();
@@ -125,6 +133,63 @@ fn specs() -> Vec<(&'static str, Spec)> {
         ("a long name", schema(&json!({"properties": {"n".repeat(1 << 20): {"type": "null"}}}))),
         ("multiples", schema(&json!({"allOf": (1..2000).map(|i| json!({"multipleOf": i})).collect::<Vec<_>>()}))),
         ("small multiples", schema(&json!({"type": "number", "multipleOf": 5e-324}))),
+    ]
+}
+
+fn schemas_at_limits() -> Vec<(&'static str, Spec)> {
+    vec![
+        ("refused: no schema that ends", schema(&json!({"type": "array", "minItems": 1, "items": {"$ref": "#"}}))),
+        ("refused: a chain of references", chained(5000, |next| json!({"type": "array", "items": next}))),
+        ("a chain at the limit", chained(490, |next| json!({"type": "array", "items": next}))),
+        ("choices at the limit", chained(490, |next| json!({"oneOf": [next, {"type": "boolean"}]}))),
+        (
+            "properties at the limit",
+            chained(490, |next| json!({"type": "object", "properties": {"a": next}, "required": ["a"]})),
+        ),
+        ("refused: nothing but references", chained(20_000, |next| next)),
+        ("refused: a prime", schema(&json!({"type": "integer", "minimum": 0, "multipleOf": 9_999_991}))),
+        ("multiples at the limit", schema(&json!({"type": "integer", "minimum": 0, "multipleOf": 99_991}))),
+        (
+            "refused: optional properties",
+            schema(&json!({"properties": many(600, |i| (format!("p{i}"), json!({"type": "integer"})))})),
+        ),
+        (
+            "optional properties at the limit",
+            schema(&json!({"properties": many(400, |i| (format!("p{i}"), json!({"type": "integer"})))})),
+        ),
+        (
+            "patterns at the limit",
+            schema(&json!({"patternProperties": many(150, |i| (format!("^p{i}_"), json!({"type": "integer"})))})),
+        ),
+        (
+            "refused: patterns met",
+            schema(
+                &json!({"allOf": (0..25).map(|i| json!({"type": "string", "pattern": format!("a.{{{i}}}b")})).collect::<Vec<_>>()}),
+            ),
+        ),
+        (
+            "patterns met at the limit",
+            schema(
+                &json!({"allOf": (0..10).map(|i| json!({"type": "string", "pattern": format!("a.{{{i}}}b")})).collect::<Vec<_>>()}),
+            ),
+        ),
+        ("a pattern of classes", schema(&json!({"pattern": r"\p{L}\w[^\s\d]".repeat(2000)}))),
+        (
+            "many patterns of alternatives",
+            schema(
+                &json!({"allOf": vec![json!({"anyOf": (0..60).map(|i| json!({"type": "object", "patternProperties": {format!("^a{i}"): {"minimum": i}}})).collect::<Vec<_>>()}); 3]}),
+            ),
+        ),
+    ]
+}
+
+fn grammars() -> Vec<(&'static str, Spec)> {
+    let lark = |grammar: String| Spec::Grammar { grammar, syntax: Syntax::Lark };
+    let regex = |pattern: &str| Spec::Regex { pattern: pattern.into() };
+    let doubled = (0..30).map(|i| format!("r{i} ::= r{} r{}\n", i + 1, i + 1)).collect::<String>();
+    let chain =
+        |name: &str, is: &str, n: usize| (0..n).map(|i| format!("{name}{i}{is} {name}{}\n", i + 1)).collect::<String>();
+    vec![
         ("a regex of repetitions", regex("((((a{1,1000}){1,1000}){1,1000}){1,1000}){1,1000}")),
         ("an exponential regex", regex("(a|b)*a(a|b){2000}c(a|b)*a(a|b){2000}")),
         ("a deep regex", regex(&format!("{}a{}", "(".repeat(30_000), ")".repeat(30_000)))),
@@ -141,7 +206,22 @@ fn specs() -> Vec<(&'static str, Spec)> {
         (AMBIGUOUS, gbnf("root ::= root root | root | \"\" | \"a\"")),
         ("repeated nothing", gbnf("root ::= (\"\"*)* ((root)*)*")),
         ("repetitions of a rule", gbnf("root ::= (\"a\" | \"(\" root \")\"){9999}{9999}")),
-        ("no text", gbnf("root ::= \"a\" root")),
+        ("refused: no text", gbnf("root ::= \"a\" root")),
+        ("refused: no text, in one piece", gbnf("root ::= \"a\"+ root")),
+        ("what is forced without end", gbnf("root ::= \"a\"+ x\nx ::= \"a\" | \"a\" x \"a\"")),
+        ("refused: no text of Lark", lark("start: \"a\" start | b\nb: \"b\" start\n".into())),
+        ("refused: repetitions", regex(&"a*".repeat(20_000))),
+        ("repetitions at the limit", regex(&"a*".repeat(4000))),
+        ("refused: repetitions in a grammar", gbnf(&format!("root ::= {}", "\"a\"* ".repeat(20_000)))),
+        ("a grammar of many items", gbnf(&format!("root ::= {}", "a ".repeat(120_000) + "\na ::= \"b\" root | \"c\""))),
+        ("refused: repetitions in Lark", lark(format!("start: A\nA: {}", "\"a\"* ".repeat(20_000)))),
+        (
+            "Lark's doubled terminals",
+            lark(format!(
+                "start: T0\n{}T30: \"a\"",
+                (0..30).map(|i| format!("T{i}: T{} T{}\n", i + 1, i + 1)).collect::<String>()
+            )),
+        ),
         ("Lark's chain", lark(format!("start: a0\n{}a1900: \"a\"\n", chain("a", ":", 1900)))),
         ("Lark's groups", lark(format!("start: {}\"a\"{}", "(".repeat(50_000), ")".repeat(50_000)))),
         ("Lark's repetitions", lark("start: (a{999999999}){999999999}\na: \"x\"".into())),
@@ -193,6 +273,7 @@ fn hostile_specifications_end_with_a_sentence_on_a_small_stack() {
             eprintln!("{:7.3} s {:4} MB  {name}: {said}", started.elapsed().as_secs_f64(), peak >> 20);
             assert!(peak < MOST_BYTES, "{name} takes {peak} bytes");
             assert!(said != "taken" || name != AMBIGUOUS, "{name} is followed");
+            assert!(outcome.is_err() || !name.starts_with(REFUSED), "{name}: {said}");
             assert!(
                 said == "taken" || (said.ends_with('.') && said.len() < 1000 && !said.contains("panic")),
                 "{name}: {said}"
@@ -209,7 +290,7 @@ fn nested_values_are_counted_without_calls() {
     let deep = std::thread::Builder::new().stack_size(64 << 20).spawn(|| {
         let mut value = json!({});
         for _ in 0..10_000 {
-            value = json!({ "items": value });
+            value = Map::from_iter([("items".to_string(), value)]).into();
         }
         let refused = bytes().compile(&schema(&value)).err().expect("refused").0;
         assert!(refused.contains("levels deep"), "{refused}");

@@ -39,6 +39,25 @@ fn cases() -> Vec<(Value, &'static str)> {
         (json!({"multipleOf": 1e-20}), "\"multipleOf\""),
         (json!({"allOf": [{"multipleOf": 65537}, {"multipleOf": 65539}]}), "\"multipleOf\" at /allOf/1"),
         (json!({"maximum": 1e300}), "\"maximum\""),
+        (
+            json!({"properties": {"a": {"multipleOf": 0}}}),
+            "\"multipleOf\" at /properties/a/multipleOf is no number above",
+        ),
+        (json!({"multipleOf": -2}), "no number above zero"),
+        (json!({"multipleOf": "2"}), "no number above zero"),
+        (json!({"multipleOf": 1_000_003}), "may come to 100000"),
+        (json!({"items": {"minimum": 5e-324}}), "\"minimum\" at /items/minimum has more than 40 digits"),
+        (json!({"minimum": true}), "\"minimum\" at /minimum is a truth value"),
+        (json!({"enum": 5}), "\"enum\" at /enum is no list"),
+        (json!({"items": {"enum": []}}), "\"enum\" at /items/enum is no list"),
+        (
+            json!({"type": "object", "properties": {"a": {"type": "string", "format": "date", "pattern": "^x$"}}, "required": ["a"]}),
+            "cannot be kept at /properties/a: no text fits its patterns",
+        ),
+        (
+            json!({"$ref": "#/$defs/d", "$defs": {"d": {"type": "integer", "minimum": 3, "maximum": 2}}}),
+            "cannot be kept at /$defs/d: its least is larger",
+        ),
         (json!({"const": 9_007_199_254_740_993_u64}), "\"const\""),
         (json!({"const": {"a": "\u{0}"}}), "a control character"),
         (json!({"type": "text"}), "\"type\" at /type"),
@@ -178,6 +197,49 @@ fn names_of_any_text_are_no_bound() {
         |names: Value| json!({"type": "object", "propertyNames": names, "additionalProperties": {"type": "number"}});
     for names in [json!({"type": "string"}), json!({}), json!(true)] {
         assert_eq!(allows(&schema(&record(names)), r#"{"a": 1}"#), Ok(true));
+    }
+}
+
+#[test]
+fn expressions_are_whole_by_themselves() {
+    let spec = |pattern: &str| Spec::Regex { pattern: pattern.into() };
+    for pattern in ["a)(b", "a)|(?:b", "(?x)a # )", "[a", "a{2,1}"] {
+        let refused = bytes().compile(&spec(pattern)).err();
+        if pattern == "(?x)a # )" {
+            assert_eq!(refused, None);
+        } else {
+            assert!(refused.expect(pattern).0.starts_with("The regular expression is not understood at byte"));
+        }
+    }
+    for (pattern, text) in
+        [("(?x) a b # c", "ab"), ("(?i)a|b/c\n", "B/C\n"), (r"\x41[\]\-/]\.\pL", "A/.é"), ("(?P<n>a)(?-u:b)", "ab")]
+    {
+        assert_eq!(allows(&spec(pattern), text), Ok(true), "{pattern}");
+    }
+}
+
+#[test]
+fn bounds_that_are_no_values_are_left_out() {
+    for (given, texts, others) in [
+        (json!({"exclusiveMinimum": 0, "maximum": 0.5}), ["0.5", "0.01"], ["0", "0.0"]),
+        (json!({"exclusiveMinimum": 99, "maximum": 99.5}), ["99.1", "99.5"], ["99", "99.00"]),
+        (json!({"minimum": -0.5, "exclusiveMaximum": 0}), ["-0.5", "-0.01"], ["-0", "-0.0"]),
+        (json!({"allOf": [{"exclusiveMinimum": 0}, {"exclusiveMaximum": 1}]}), ["0.9", "0.05"], ["0", "1"]),
+        (json!({"exclusiveMinimum": -1, "exclusiveMaximum": 1}), ["-0.9", "0"], ["-1", "1"]),
+        (json!({"minimum": 2, "exclusiveMinimum": true, "maximum": 2.5}), ["2.1", "2.5"], ["2", "2.0"]),
+        (json!({"minimum": 3, "exclusiveMinimum": 2, "maximum": 3.5}), ["3", "3.5"], ["2.5", "2"]),
+        (json!({"exclusiveMinimum": 0.25, "exclusiveMaximum": 0.75}), ["0.26", "0.74"], ["0.25", "0.75"]),
+        (json!({"type": "integer", "exclusiveMinimum": 0, "exclusiveMaximum": 3}), ["1", "2"], ["0", "3"]),
+        (json!({"type": "integer", "exclusiveMinimum": -3, "exclusiveMaximum": 0}), ["-1", "-2"], ["0", "-3"]),
+    ] {
+        let mut number = given.clone();
+        number["type"] = given.get("type").cloned().unwrap_or_else(|| "number".into());
+        for text in texts {
+            assert_eq!(allows(&schema(&number), text), Ok(true), "{given}: {text}");
+        }
+        for text in others {
+            assert_eq!(allows(&schema(&number), text), Ok(false), "{given}: {text}");
+        }
     }
 }
 

@@ -97,7 +97,7 @@ fn said(rule: Rule) -> String {
         }
         Rule::Format => "enforced for the formats below",
         Rule::Bound => "enforced, below 9007199254740992",
-        Rule::MultipleOf => "enforced, up to nine digits in all of a schema",
+        Rule::MultipleOf => "enforced; all of a schema together come to at most 100000, without the point",
         Rule::Count => "enforced; of properties where the rest of the schema allows it",
         Rule::Note => "says nothing about what is valid",
         Rule::TopNote => "at the top of a schema",

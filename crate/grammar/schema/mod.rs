@@ -5,12 +5,16 @@ mod formats;
 pub mod keywords;
 mod pattern;
 mod values;
+mod why;
+
+use std::collections::{HashMap, HashSet};
 
 use serde_json::{Map, Value, json};
 
-use crate::{Refused, Result, limits, machine, refuse};
+use crate::{Refused, Result, limits, refuse};
 use keywords::{DIALECTS, Rule, TYPES, rule};
 pub use pattern::translate_whole as whole_pattern;
+pub use why::why;
 
 /// The schema in normal form. `lenient`: what is not enforced is left out. Refused: a schema with a keyword that is not
 /// enforced or not understood, and one that is too large.
@@ -18,9 +22,13 @@ pub use pattern::translate_whole as whole_pattern;
 /// `way`: how the caller says that he wants it, as the end of a sentence.
 pub fn normal(schema: &Value, lenient: bool, way: &str) -> Result<Value> {
     values::check_size(schema)?;
-    let mut reader =
-        Reader { root: schema, lenient, way, targets: Vec::new(), multiples: values::Multiples::default() };
-    let mut normal = match reader.schema(schema, "")? {
+    part(schema, schema, "", lenient, way)
+}
+
+/// As `normal`, of the part of a schema that stands at a path.
+fn part(root: &Value, part: &Value, path: &str, lenient: bool, way: &str) -> Result<Value> {
+    let mut reader = Reader::new(root, lenient, way);
+    let mut normal = match reader.schema(part, path)? {
         Value::Object(normal) => normal,
         Value::Bool(true) => Map::new(),
         _ => refuse!("The schema allows nothing at all."),
@@ -28,9 +36,18 @@ pub fn normal(schema: &Value, lenient: bool, way: &str) -> Result<Value> {
     // Reading one may find more.
     let mut definitions = Map::new();
     let mut at = 0;
+    let mut levels = reader.deepest;
     while let Some(pointer) = reader.targets.get(at).cloned() {
         let target = reader.target(&pointer).ok_or_else(|| Refused(format!("The schema has nothing at {pointer}.")))?;
+        reader.deepest = 0;
         definitions.insert(at.to_string(), reader.schema(target, &pointer)?);
+        levels += reader.deepest;
+        if levels > limits::LEVELS {
+            refuse!(
+                "The schema's keyword \"$ref\" leads to schemas with more than {} levels in all; take fewer or flatter ones.",
+                limits::LEVELS
+            );
+        }
         at += 1;
     }
     if !definitions.is_empty() {
@@ -67,11 +84,32 @@ struct Reader<'a> {
     way: &'a str,
     /// What `$ref` points at, in the order of their names in `$defs`.
     targets: Vec<String>,
+    /// Their places in that order.
+    numbers: HashMap<String, usize>,
     multiples: values::Multiples,
+    /// Patterns of names, and their bytes.
+    patterns: (usize, usize),
+    /// Schemas around the one that is read, and the most of them so far.
+    level: usize,
+    deepest: usize,
 }
 
 impl<'a> Reader<'a> {
+    fn new(root: &'a Value, lenient: bool, way: &'a str) -> Self {
+        let multiples = values::Multiples::default();
+        let (targets, numbers) = (Vec::new(), HashMap::new());
+        Reader { root, lenient, way, targets, numbers, multiples, patterns: (0, 0), level: 0, deepest: 0 }
+    }
+
     fn schema(&mut self, schema: &Value, path: &str) -> Result<Value> {
+        self.level += 1;
+        self.deepest = self.deepest.max(self.level);
+        let normal = self.keywords(schema, path);
+        self.level -= 1;
+        normal
+    }
+
+    fn keywords(&mut self, schema: &Value, path: &str) -> Result<Value> {
         let map = match schema {
             Value::Bool(_) => return Ok(schema.clone()),
             Value::Object(map) => map,
@@ -124,8 +162,14 @@ impl<'a> Reader<'a> {
             Rule::TopNote | Rule::Unless(_) | Rule::PropertyNames | Rule::Refused => {
                 self.leave(keyword, at, "is not enforced")
             }
-            Rule::Schemas => same(self.list(value, at)?),
-            Rule::Properties => same(self.properties(value, at)?),
+            Rule::Schemas => {
+                check_met(map, keyword, at)?;
+                same(self.list(value, at)?)
+            }
+            Rule::Properties => {
+                check_optional(map, value, at)?;
+                same(self.properties(value, at)?)
+            }
             Rule::Patterns => self.patterns(keyword, value, at),
             Rule::Items if value.is_array() => {
                 if map.contains_key("prefixItems") {
@@ -155,19 +199,26 @@ impl<'a> Reader<'a> {
                 }
                 None => refuse!("The schema's keyword \"format\" at {at} is {}, where a text belongs.", kind(value)),
             },
+            Rule::MultipleOf if value.as_f64().is_none_or(|number| number <= 0.0) => {
+                refuse!("The schema's keyword \"multipleOf\" at {at} is no number above zero.")
+            }
             Rule::MultipleOf if !self.multiples.add(value) => {
-                self.leave(keyword, at, "has too many digits to be enforced")
+                let why = format!(
+                    "has too many digits to be enforced, by itself or with others of the schema: without the point they may come to {}",
+                    limits::MULTIPLE
+                );
+                self.leave(keyword, at, &why)
             }
             Rule::MultipleOf => same(value.clone()),
             Rule::Type => self.types(keyword, value, at),
+            Rule::Enum if value.as_array().is_none_or(Vec::is_empty) => {
+                refuse!("The schema's keyword \"enum\" at {at} is no list of at least one value.")
+            }
             Rule::Const | Rule::Enum => match values::unwritable(value) {
                 Some(why) => self.leave(keyword, at, &format!("is not enforced: it has {why}")),
                 None => same(value.clone()),
             },
-            Rule::Bound => match values::bound(value) {
-                Some(()) => same(value.clone()),
-                None => self.leave(keyword, at, "is no number of less than 9007199254740992"),
-            },
+            Rule::Bound => self.bound(map, keyword, value, at),
             Rule::Length => self.count(keyword, value, at, limits::LENGTH),
             Rule::Count => self.count(keyword, value, at, limits::ITEMS),
             Rule::Names => match value.as_array().is_some_and(|names| names.iter().all(Value::is_string)) {
@@ -175,6 +226,41 @@ impl<'a> Reader<'a> {
                 false => refuse!("The schema's keyword \"{keyword}\" at {at} is no list of names."),
             },
         }
+    }
+
+    /// A bound that is no value itself is moved by the least there is where that is away from zero: llguidance keeps such bounds
+    /// towards zero alone.
+    fn bound(
+        &self,
+        map: &Map<String, Value>,
+        keyword: &str,
+        value: &Value,
+        at: &str,
+    ) -> Result<Option<(String, Value)>> {
+        let upwards = matches!(keyword, "minimum" | "exclusiveMinimum");
+        let (inclusive, exclusive) =
+            if upwards { ("minimum", "exclusiveMinimum") } else { ("maximum", "exclusiveMaximum") };
+        // Before draft 6 a truth value says it of the other.
+        let number = match (value.as_f64(), value.is_boolean() && keyword == exclusive) {
+            (Some(number), _) => number,
+            (None, true) => return Ok(None),
+            (None, false) => {
+                refuse!("The schema's keyword \"{keyword}\" at {at} is {}, where a number belongs.", kind(value))
+            }
+        };
+        if number.abs() >= limits::NUMBER {
+            return self.leave(keyword, at, "is no number of less than 9007199254740992");
+        }
+        if values::digits(number) > limits::BOUND_DIGITS {
+            return self.leave(keyword, at, &format!("has more than {} digits behind its point", limits::BOUND_DIGITS));
+        }
+        let is_exclusive = keyword == exclusive || map.get(exclusive) == Some(&Value::Bool(true));
+        let is_moved = if upwards { number >= 0.0 } else { number <= 0.0 };
+        Ok(Some(match (is_exclusive, is_moved) {
+            (false, _) => (inclusive.into(), value.clone()),
+            (true, true) => (inclusive.into(), values::beyond(number, upwards).into()),
+            (true, false) => (exclusive.into(), value.clone()),
+        }))
     }
 
     /// Left out where the caller wants that, else refused.
@@ -212,6 +298,15 @@ impl<'a> Reader<'a> {
         let Some(map) = value.as_object() else {
             refuse!("The schema has {} at {at}, where an object of schemas belongs.", kind(value))
         };
+        self.patterns.0 += map.len();
+        self.patterns.1 += map.keys().map(String::len).sum::<usize>();
+        let (patterns, bytes) = (self.patterns.0 as u64, self.patterns.1 as u64);
+        if (patterns * patterns / 2).saturating_mul(bytes) > limits::PATTERN_PAIRS {
+            refuse!(
+                "The schema's keyword \"patternProperties\" at {} has too many patterns to compare each with each, or too long ones; take some 100 short ones at most.",
+                clipped(at)
+            );
+        }
         let mut out = Map::new();
         for (pattern, schema) in map {
             let path = format!("{at}/{}", escaped(pattern));
@@ -275,9 +370,10 @@ impl<'a> Reader<'a> {
                 place(&pointer)
             );
         }
-        let number = self.targets.iter().position(|known| *known == pointer).unwrap_or_else(|| {
-            self.targets.push(pointer);
-            self.targets.len() - 1
+        let next = self.targets.len();
+        let number = *self.numbers.entry(pointer).or_insert_with_key(|pointer| {
+            self.targets.push(pointer.clone());
+            next
         });
         Ok(Some(("$ref".into(), format!("#/$defs/{number}").into())))
     }
@@ -299,15 +395,53 @@ impl<'a> Reader<'a> {
     }
 }
 
+/// What must fit together is followed together: its states multiply.
+fn check_met(map: &Map<String, Value>, keyword: &str, at: &str) -> Result<()> {
+    fn patterns(map: &Map<String, Value>) -> usize {
+        let inner = map.get("allOf").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_object);
+        let own = ["pattern", "format"].iter().filter(|name| map.contains_key(**name)).count();
+        own + inner.map(patterns).sum::<usize>()
+    }
+    let met = if keyword == "allOf" { patterns(map) } else { 0 };
+    if met > limits::PATTERNS_MET {
+        refuse!(
+            "The schema's keyword \"allOf\" at {} has {met} patterns and formats that a text must fit, of at most {}.",
+            clipped(at),
+            limits::PATTERNS_MET
+        );
+    }
+    Ok(())
+}
+
+/// Each property that may be left out makes one more way to go on.
+fn check_optional(map: &Map<String, Value>, properties: &Value, at: &str) -> Result<()> {
+    let required: HashSet<&str> =
+        map.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
+    let optional =
+        properties.as_object().into_iter().flat_map(Map::keys).filter(|name| !required.contains(name.as_str()));
+    let optional = optional.count();
+    if optional > limits::OPTIONAL {
+        refuse!(
+            "The schema's keyword \"properties\" at {} has {optional} that may be left out, of at most {}; name more of them in \"required\".",
+            clipped(at),
+            limits::OPTIONAL
+        );
+    }
+    Ok(())
+}
+
 /// Definitions that are nothing but each other say nothing.
 fn check_loops(definitions: &Map<String, Value>) -> Result<()> {
+    // On whose way each was passed first.
+    let mut passed = HashMap::new();
     for name in definitions.keys() {
         let mut at = name.as_str();
-        for _ in 0..=definitions.len() {
+        while !passed.contains_key(at) {
+            passed.insert(at, name);
             let next = definitions.get(at).and_then(|schema| schema.get("$ref")).and_then(Value::as_str);
             let Some(next) = next.and_then(|text| text.strip_prefix("#/$defs/")) else { break };
             at = next;
-            if at == name {
+            if passed.get(at) == Some(&name) {
                 refuse!(
                     "The schema's keyword \"$ref\" leads from one place to the next and back, with nothing between."
                 );
@@ -315,31 +449,6 @@ fn check_loops(definitions: &Map<String, Value>) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// llguidance's words for what it does not enforce, and the keyword that they are about.
-const UNENFORCED: [(&str, &str, &str); 4] = [
-    ("oneOf constraints", "oneOf", "is not enforced where its alternatives may overlap"),
-    ("min/maxProperties only", "maxProperties", "is not enforced beside properties that may be left out"),
-    ("patternProperty regexes", "patternProperties", "is not enforced where two of its patterns may match one name"),
-    ("circular references", "$ref", "is not enforced where it leads back to itself and other keywords stand beside it"),
-];
-
-/// Why llguidance did not take a schema.
-pub fn why(schema: &Value, error: &str) -> Refused {
-    for (words, keyword, what) in UNENFORCED {
-        if error.contains(words) {
-            let mut places = Vec::new();
-            values::find(schema, keyword, &mut places);
-            if keyword == "maxProperties" {
-                values::find(schema, "minProperties", &mut places);
-            }
-            let places: Vec<&str> = places.iter().map(String::as_str).take(3).collect();
-            let places = if places.is_empty() { "the top".into() } else { places.join(" or ") };
-            return Refused(format!("The schema's keyword \"{keyword}\" at {places} {what}."));
-        }
-    }
-    Refused(format!("The schema cannot be kept: {}.", machine::first_lines(error)))
 }
 
 fn kind(value: &Value) -> &'static str {

@@ -28,7 +28,7 @@ pub fn check_size(schema: &Value) -> Result<()> {
 /// What of a constant has no place in a reply: the end of a sentence.
 pub fn unwritable(value: &Value) -> Option<&'static str> {
     match value {
-        Value::Number(_) if bound(value).is_none() => Some("a number beyond 9007199254740992"),
+        Value::Number(_) if !is_kept(value) => Some("a number beyond 9007199254740992"),
         Value::String(text) if text.chars().any(is_unwritable) => Some("a control character"),
         Value::Array(list) => list.iter().find_map(unwritable),
         Value::Object(map) => map.values().find_map(unwritable),
@@ -41,10 +41,28 @@ fn is_unwritable(c: char) -> bool {
     (c < ' ' || c == '\u{7F}') && !['\n', '\r', '\t', '\u{8}', '\u{C}'].contains(&c)
 }
 
-/// Whether it may bound a number.
-pub fn bound(value: &Value) -> Option<()> {
-    let fits = value.is_boolean() || value.as_f64().is_some_and(|number| number.abs() < limits::NUMBER);
-    fits.then_some(())
+/// Whether it may be written.
+pub fn is_kept(number: &Value) -> bool {
+    number.as_f64().is_some_and(|number| number.abs() < limits::NUMBER)
+}
+
+/// The nearest number on this side of a bound that leaves the bound itself out, as far as floats tell them apart and numbers
+/// have digits.
+pub fn beyond(bound: f64, upwards: bool) -> f64 {
+    match (bound == 0.0, upwards) {
+        (true, true) => SMALLEST,
+        (true, false) => -SMALLEST,
+        (false, true) => bound.next_up(),
+        (false, false) => bound.next_down(),
+    }
+}
+
+/// As many digits behind the point as numbers are given.
+const SMALLEST: f64 = 1e-20;
+
+/// How many digits a number has behind its point.
+pub fn digits(number: f64) -> usize {
+    number.to_string().split_once('.').map_or(0, |(_, digits)| digits.len())
 }
 
 /// All `multipleOf` of a schema: they may come to meet in one number, whose common multiple must fit.
@@ -71,7 +89,7 @@ impl Multiples {
             (a, b) = (b, a % b);
         }
         whole = match (common / a).checked_mul(scaled) {
-            Some(product) if u32::try_from(product).is_ok() => product,
+            Some(product) if product <= limits::MULTIPLE => product,
             _ => return false,
         };
         (self.common, self.digits) = (whole, most);
