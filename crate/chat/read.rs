@@ -53,7 +53,12 @@ impl ChatRequest {
             bail!(BadOption, "tool_choice asks for a call, but there are no tools; give some.");
         }
         let thought_tokens = self.sotto.reasoning.and_then(|reasoning| reasoning.max_tokens);
-        Ok(Wanted { format, calling, thought_tokens })
+        let offered = self.offered();
+        let tools = offered.iter().filter_map(Value::as_array).flatten();
+        let mut functions = tools.map(|tool| tool.get("function").unwrap_or(tool));
+        let strict = functions.find(|function| function["strict"] == true).map(|function| &function["name"]);
+        let strict = strict.map(|name| name.as_str().unwrap_or_default().to_string());
+        Ok(Wanted { format, calling, strict, thought_tokens })
     }
 
     /// The tools that the model is told of.

@@ -184,9 +184,9 @@ pub struct CalledFunctionDelta {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// More of the text of JSON.
-    #[schemars(extend("tsType" = "string"))]
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub arguments: String,
+    #[schemars(with = "String", extend("tsType" = "string", "optional" = true))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub arguments: Option<String>,
 }
 
 /// Why a reply ended. `length`: the limit that was set, or a full context; `finish_details` tells which. `abort`: the
@@ -412,6 +412,7 @@ impl From<Delta> for ChunkDelta {
             Delta::Reasoning(text) => ChunkDelta { reasoning_content: Some(text), ..Default::default() },
             Delta::Call { index, id, name, arguments } => {
                 let r#type = name.is_some().then_some("function");
+                let arguments = Some(arguments).filter(|text| name.is_some() || !text.is_empty());
                 let call = ToolCallDelta {
                     index: index as u32,
                     id,
@@ -463,7 +464,7 @@ mod tests {
         assert_eq!(delta(Delta::Content("Hi".into())), json!({ "content": "Hi" }));
         assert_eq!(delta(Delta::Reasoning("Hm".into())), json!({ "reasoning_content": "Hm" }));
         let first = json!({ "tool_calls": [
-            { "index": 1, "id": "now-1", "type": "function", "function": { "name": "now" } }] });
+            { "index": 1, "id": "now-1", "type": "function", "function": { "name": "now", "arguments": "" } }] });
         assert_eq!(delta(call(1, Some("now"), "")), first);
         let more = json!({ "tool_calls": [{ "index": 1, "function": { "arguments": "{}" } }] });
         assert_eq!(delta(call(1, None, "{}")), more);

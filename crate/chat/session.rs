@@ -82,6 +82,8 @@ pub(super) struct Piece {
     pub logprobs: Vec<TokenLogprob>,
     /// Why it is the last, if it is.
     pub end: Option<(FinishReason, Option<FinishDetails>)>,
+    /// It ends otherwise than the model ends replies.
+    pub cut: bool,
 }
 
 enum Kind {
@@ -274,7 +276,8 @@ impl Session {
             let limit = (reason == FinishReason::Length).then(|| FinishDetails { r#type: full() });
             (reason, limit)
         });
-        let piece = Piece { text, tokens: tokens.len(), logprobs: logprobs.collect(), end };
+        let cut = reason.is_some_and(|reason| reason != FinishReason::Stop) || generation.stopped;
+        let piece = Piece { text, tokens: tokens.len(), logprobs: logprobs.collect(), end, cut };
         self.kind.add(&self.output, piece)
     }
 

@@ -22,8 +22,8 @@ pub struct ChatReplies {
     message: ChatReplyMessage,
     logprobs: Vec<TokenLogprob>,
     parser: Parser,
-    /// Whether what came last was thought, and how many tokens of all replies were.
-    thinks: bool,
+    /// Tokens of a thought: those that may still be its closing text, and all others of all replies.
+    open_tokens: usize,
     reasoning_tokens: usize,
 }
 
@@ -37,7 +37,7 @@ impl ChatReplies {
             choices: Vec::new(),
             message: ChatReplyMessage::new(),
             logprobs: Vec::new(),
-            thinks: false,
+            open_tokens: 0,
             reasoning_tokens: 0,
         }
     }
@@ -47,7 +47,7 @@ impl ChatReplies {
         self.parser = self.writing.parser();
         self.message = ChatReplyMessage::new();
         self.logprobs.clear();
-        self.thinks = false;
+        self.open_tokens = 0;
         if !output.streams {
             return Vec::new();
         }
@@ -57,8 +57,11 @@ impl ChatReplies {
     }
 
     pub fn add(&mut self, output: &Output, piece: Piece) -> Vec<Event> {
-        let Piece { text, tokens, logprobs, end } = piece;
+        let Piece { text, tokens, logprobs, end, cut } = piece;
         let mut deltas = self.parser.push(&text);
+        if cut {
+            self.parser.cut();
+        }
         if end.is_some() {
             deltas.extend(self.parser.finish());
         }
@@ -66,20 +69,20 @@ impl ChatReplies {
             deltas.retain(|delta| !matches!(delta, Delta::Call { index: 1.., .. }));
         }
         deltas.iter_mut().for_each(named);
-        if let Some(last) = deltas.last() {
-            self.thinks = matches!(last, Delta::Reasoning(_));
-        }
-        self.reasoning_tokens += if self.thinks { tokens } else { 0 };
+        self.count_thought(tokens, &deltas);
         deltas.iter().for_each(|delta| self.message.add(delta));
         self.logprobs.extend_from_slice(&logprobs);
-        let finish = end.map(|(reason, details)| (Finish::of(reason, !self.message.tool_calls.is_empty()), details));
+        let finish = end.map(|(reason, details)| {
+            let calls = !self.message.tool_calls.is_empty() && !self.parser.is_broken();
+            (Finish::of(reason, calls), details)
+        });
         let mut events = Vec::new();
         if output.streams {
             if deltas.is_empty() && !logprobs.is_empty() {
                 deltas.push(Delta::Content(String::new()));
             }
             let mut logprobs = Some(logprobs).filter(|list| !list.is_empty());
-            for delta in deltas {
+            for delta in deltas.into_iter().flat_map(apart) {
                 let mut choice = self.choice(delta.into());
                 choice.logprobs = logprobs.take().map(ChoiceLogprobs::of);
                 events.push(chunk(output, Some(choice), None, None));
@@ -117,6 +120,16 @@ impl ChatReplies {
         })]
     }
 
+    /// A thought's tags are none of its tokens.
+    fn count_thought(&mut self, tokens: usize, deltas: &[Delta]) {
+        self.open_tokens += tokens;
+        if deltas.iter().any(|delta| matches!(delta, Delta::Reasoning(_))) {
+            self.reasoning_tokens += std::mem::take(&mut self.open_tokens);
+        } else if !deltas.is_empty() || !self.parser.is_thinking() {
+            self.open_tokens = 0;
+        }
+    }
+
     fn choice(&self, delta: ChunkDelta) -> ChunkChoice {
         let index = self.choices.len() as u32;
         ChunkChoice { index, delta, logprobs: None, finish_reason: None, finish_details: None }
@@ -124,6 +137,19 @@ impl ChatReplies {
 
     fn told_dropped(&self) -> Option<Vec<usize>> {
         Some(self.dropped.clone()).filter(|dropped| !dropped.is_empty())
+    }
+}
+
+/// As OpenAI's API streams calls: id and name come before the first of the arguments, and no piece is empty.
+fn apart(delta: Delta) -> Vec<Delta> {
+    match delta {
+        Delta::Call { index, id, name: Some(name), arguments } => {
+            let first = Delta::Call { index, id, name: Some(name), arguments: String::new() };
+            let rest = Delta::Call { index, id: None, name: None, arguments };
+            std::iter::once(first).chain(apart(rest)).collect()
+        }
+        Delta::Call { arguments, .. } if arguments.is_empty() => Vec::new(),
+        delta => vec![delta],
     }
 }
 

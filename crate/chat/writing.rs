@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::forms::Form;
 use super::forms::grammar::{Control, Grammar};
 use super::known::Known;
-use super::parse::Parser;
+use super::parse::{Held, Parser};
 use super::reasoning::ReasoningForm;
 use super::request::ChatRequest;
 use crate::bail;
@@ -28,8 +28,8 @@ pub struct Writing {
     tools: Vec<Value>,
     /// Whether a reply may hold several calls.
     pub parallel: bool,
-    /// Whether a grammar holds the calls of the reply under way to their form.
-    pub held_to: Rc<Cell<bool>>,
+    /// What a grammar holds the reply under way to.
+    pub held_to: Rc<Cell<Held>>,
     /// The end of the rendered prompt: it may have opened a thought, or a call.
     pub prompt: String,
 }
@@ -44,7 +44,7 @@ impl Writing {
         let called = request.messages.as_array().into_iter().flatten();
         let called = called.into_iter().any(|message| message["role"] == "tool" || message["tool_calls"].is_array());
         Ok(Writing {
-            known: Known::of(&template, &options.extra, called || !tools.is_empty()),
+            known: Known::of(&template, &options.extra, called || !tools.is_empty())?,
             parallel: request.parallel_tool_calls.unwrap_or(true),
             held_to: Rc::default(),
             prompt: String::new(),

@@ -31,7 +31,7 @@ pub trait Constraint {
     /// A token was taken; of forced ones each is told too, and what that returns is left unread but for the last.
     fn commit(&mut self, token: u32) -> Result<Commit>;
 
-    /// A token that ends replies was chosen where any may be: what comes in its place, if the reply may not end here.
+    /// A token was chosen where any may be: what comes in its place, if the reply may not go on by it, or end.
     fn instead(&mut self, _token: u32) -> Option<Commit> {
         None
     }

@@ -132,6 +132,8 @@ pub struct Generation {
     /// One for each of `tokens`, where they are asked for.
     pub logprobs: Vec<Logprobs>,
     stop: StopMatcher,
+    /// A stop text ended it.
+    pub stopped: bool,
     decoder: StreamDecoder,
     /// Prompt tokens processed.
     done: usize,
@@ -195,6 +197,7 @@ impl Generation {
         let done = engine.model.kv().get(sequence)?.tokens.len();
         Ok(Generation {
             stop: StopMatcher::new(options.stop.clone()),
+            stopped: false,
             decoder: StreamDecoder::new(options.keep_special),
             most,
             options,
@@ -289,7 +292,7 @@ impl Generation {
             None if self.apart => self.catch_up(engine).await?,
             None => engine.next_token(mask(&mut self.constraint, self.going)).await?,
         };
-        let instead = self.constraint.as_mut().filter(|_| stops).and_then(|constraint| constraint.instead(token));
+        let instead = self.constraint.as_mut().and_then(|constraint| constraint.instead(token));
         if let Some(n) = self.options.logprobs.filter(|_| instead.is_none()) {
             let logits = engine.logits(1).await?;
             self.logprobs.push(logprobs::of(&logits, token, n as usize));
@@ -326,7 +329,7 @@ impl Generation {
         self.text.push_str(&text);
         new.text += &text;
         if stopped {
-            self.finished = true;
+            (self.finished, self.stopped) = (true, true);
             new.end = Some(FinishReason::Stop);
         } else if self.options.max_tokens.is_some_and(|most| self.tokens.len() >= most as usize) {
             new.text += &self.flush();
@@ -447,6 +450,7 @@ impl Generation {
         self.finished = true;
         let rest = self.decoder.finish();
         let Passed { mut text, stopped } = self.stop.push(&rest);
+        self.stopped |= stopped;
         if !stopped {
             text.push_str(&self.stop.finish());
         }

@@ -7,7 +7,7 @@ use sotto::chat::forms::{Call, Form, Keys, Part, Written};
 use sotto::chat::grammar::{Spec, Syntax};
 
 use crate::common::grammars::of_bytes;
-use crate::replies::{kinds, of, template, tools};
+use crate::replies::{CODER, kinds, of, template, tools};
 
 fn text(form: &Form, tools: &[Value], several: bool, before: &str) -> String {
     Grammar { form, tools, name: None, most: (!several).then_some(1), before }.text(&|_| None).expect("a grammar")
@@ -306,4 +306,71 @@ fn what_the_forms_of_real_templates_write_their_grammars_accept() {
     }
     eprintln!("{right} texts of calls are accepted; no grammar for {without:?}");
     assert!(wrong.is_empty(), "{} are wrong: {}", wrong.len(), wrong.join("\n"));
+}
+
+#[test]
+fn strings_without_quotes_fit_their_schema() {
+    let form = of(CODER);
+    let tool = |strict: bool, schema: Value| {
+        let parameters =
+            json!({ "type": "object", "required": ["s"], "properties": { "s": schema, "n": { "type": "number" } } });
+        [json!({"type": "function", "function": {"name": "map", "strict": strict, "parameters": parameters}})]
+    };
+    let grammar = |strict: bool, schema: Value| {
+        Grammar { form: &form, tools: &tool(strict, schema), name: None, most: Some(1), before: "" }.text(&|_| None)
+    };
+    let takes = |schema: &Value, value: &str| {
+        let grammar = grammar(true, schema.clone()).expect("a grammar");
+        accepts(&grammar, &form.write(&written(&[("map", json!({ "s": value }))]))).is_ok()
+    };
+    let short = json!({ "type": "string", "minLength": 2, "maxLength": 14 });
+    assert!(takes(&short, "Bern") && takes(&short, "</b>\nö") && !takes(&short, "B"));
+    assert!(!takes(&short, "Bern and Thun, twice") && !takes(&short, "</parameter>"));
+    // A value that holds the closing text would end there.
+    let words = json!({ "type": "string", "enum": ["a", "</parameter>", "b</parameter>"] });
+    assert!(takes(&words, "a") && !takes(&words, "</parameter>"));
+    for hidden in
+        [json!({ "type": "string", "const": "</parameter>" }), json!({ "type": "string", "enum": ["\n</parameter>"] })]
+    {
+        assert_eq!(grammar(false, hidden).expect_err("a refusal").code, Code::BadOption);
+    }
+    for key in [json!({ "pattern": "^a" }), json!({ "format": "date" }), json!({ "maxLength": 20_000 })] {
+        let mut schema = json!({ "type": "string" });
+        schema.as_object_mut().unwrap().extend(key.as_object().unwrap().clone());
+        let error = grammar(true, schema.clone()).expect_err("a refusal");
+        assert!(error.code == Code::BadOption && error.message.contains("\"map\""), "{error}");
+        assert!(grammar(false, schema).is_ok());
+    }
+    // References lead into the whole, also from within others.
+    let parameters = json!({ "type": "object", "required": ["a", "b"], "properties": {
+        "s": { "type": "string", "enum": ["x", "5"] },
+        "a": { "$ref": "#/properties/s" },
+        "b": { "type": "array", "items": { "$ref": "#/properties/a" }, "minItems": 1 } } });
+    let tools = [json!({"type": "function", "function": {"name": "map", "parameters": parameters}})];
+    let grammar = text(&form, &tools, false, "");
+    let call = |arguments: Value| form.write(&written(&[("map", arguments)]));
+    assert_eq!(accepts(&grammar, &call(json!({ "a": "5", "b": ["x"] }))), Ok(()), "{grammar}");
+    assert!(accepts(&grammar, &call(json!({ "a": "y", "b": ["x"] }))).is_err());
+    let mut parser = sotto::chat::parse::Parser::new(&form, &Default::default(), &tools, "");
+    let deltas = format!("{:?}", parser.push(&call(json!({ "a": "5", "b": ["</parameter>"] }))));
+    assert!(!deltas.contains("Call"), "{deltas}");
+    let held = std::rc::Rc::new(std::cell::Cell::new(sotto::chat::parse::Held::Calls));
+    let mut parser = sotto::chat::parse::Parser::new(&form, &Default::default(), &tools, "").held_to(held);
+    let deltas = format!("{:?}", parser.push(&call(json!({ "a": "5", "b": ["</parameter>"] }))));
+    assert!(deltas.contains("{\\\"a\\\":\\\"5\\\",\\\"b\\\":[\\\"</parameter>\\\"]}"), "{deltas}");
+    // Of all arguments together nothing more is kept.
+    let together = json!({ "type": "object", "properties": { "s": { "type": "string" } }, "minProperties": 1 });
+    let tools = [json!({"type": "function", "function": {"name": "map", "strict": true, "parameters": together}})];
+    let refused = Grammar { form: &form, tools: &tools, name: None, most: None, before: "" }.text(&|_| None);
+    assert!(refused.expect_err("a refusal").message.contains("minProperties"));
+}
+
+#[test]
+fn a_forced_reply_has_so_many_calls() {
+    let form = of(kinds()[0].1);
+    let most = Grammar { form: &form, tools: &tools(), name: Some("map"), most: Some(2), before: "" };
+    let most = most.text(&|_| None).expect("a grammar");
+    let calls = |count: usize| form.write(&written(&vec![("map", json!({ "days": 1 })); count]));
+    assert_eq!([1, 2].map(|count| accepts(&most, &calls(count))), [Ok(()), Ok(())]);
+    assert!(accepts(&most, &calls(3)).is_err());
 }

@@ -150,6 +150,20 @@ fn a_call_that_is_asked_for_comes(backend: Backend) {
         refused(json!({ "tools": tools(), "tool_choice": { "type": "function", "function": { "name": "third" } } }));
     assert!(unknown.code == Code::BadOption && unknown.message.contains("\"third\""), "{unknown}");
     assert_eq!(refused(json!({ "tool_choice": "required" })).code, Code::BadOption);
+    // What would be ignored is refused.
+    for format in [
+        json!({ "type": "json_object", "schema": schema() }),
+        json!({ "type": "json_schema", "json_schema": { "schema": schema(), "strct": true } }),
+        json!({ "type": "json_schema", "json_schema": { "schema": schema(), "strict": "false" } }),
+        json!({ "type": "regex", "pattern": "a", "flags": "i" }),
+    ] {
+        assert_eq!(refused(json!({ "response_format": format })).code, Code::BadOption, "{format}");
+    }
+    let mut strict = tools();
+    strict[1]["function"]["strict"] = true.into();
+    strict[1]["function"]["parameters"]["properties"]["a"] = json!({ "type": "object", "minContains": 1 });
+    let refusal = refused(json!({ "tools": strict }));
+    assert!(refusal.code == Code::BadOption && refusal.message.contains("minContains"), "{refusal}");
     assert_eq!(refused(json!({ "response_format": { "type": "regex", "pattern": "(" } })).code, Code::BadOption);
     let strict = json!({ "name": "odd", "strict": true, "parameters": { "type": "object", "not": {} } });
     let strict = json!({ "tools": [{ "type": "function", "function": strict }], "tool_choice": "required" });
@@ -217,6 +231,71 @@ fn a_thought_ends_by_its_own_text_where_something_must_follow(backend: Backend) 
     // What is free may end in a thought.
     let answer = answer(&mut engine, &request(thinking));
     assert_eq!(answer["usage"]["completion_tokens"], 1, "{answer}");
+}
+
+/// Of a request with these members: the first token that a reply may begin with is this text's, and so on.
+fn plan(engine: &Engine, more: Value) -> Rc<Plan> {
+    let request = typed(&request(more));
+    let mut writing = Writing::of(engine, &request).expect("a writing");
+    let tokens = writing.tokens(engine, &request.messages).expect("a prompt");
+    writing.prompt = engine.tokenizer.decode(&tokens, true);
+    let wanted = request.wanted().expect("what is wanted");
+    Plan::new(wanted, &writing, &engine.tokenizer, Some(grammars(engine)))
+        .expect("a plan")
+        .expect("something is wanted")
+}
+
+/// A token that ends a thought ends nothing but that.
+#[test]
+fn what_stands_behind_a_thought_in_one_token_is_not_lost() {
+    let mut engine = engine(Backend::Cpu);
+    let tokens = |engine: &Engine, text: &str| {
+        engine.tokenizer.encode(text, EncodeOptions { add_special: false, parse_special: true }).expect("tokens")
+    };
+    engine.templates.chat = Some(TEMPLATE.replace("think>", "t>"));
+    // A token of the vocabulary that goes on behind a tag's end, if there is one.
+    let bytes = |id: u32| engine.tokenizer.token_bytes(id).unwrap_or_default();
+    let longer = (0..engine.tokenizer.n_vocab() as u32).find(|&id| bytes(id).len() > 1 && bytes(id).starts_with(b">"));
+    let Some(longer) = longer else { return };
+    let format = json!({ "type": "regex", "pattern": "[ab]" });
+    let more = json!({ "response_format": format, "chat_template_kwargs": { "thinking": true } });
+    let mut reply = plan(&engine, more).reply();
+    reply.start().expect("a start");
+    for token in tokens(&engine, "so</t") {
+        assert_eq!(reply.instead(token), None);
+        reply.commit(token).expect("a commit");
+    }
+    let instead = reply.instead(longer).expect("another token");
+    let forced: Vec<u8> = instead.forced.iter().flat_map(|&id| bytes(id)).collect();
+    assert_eq!(forced, b">");
+}
+
+/// Stop texts apply in calls too: a call that one ends is none.
+#[test]
+fn a_call_that_a_stop_text_ends_is_not_whole() {
+    let mut engine = engine(Backend::Cpu);
+    let more = json!({ "tools": tools(), "tool_choice": "required", "stop": ["\"b\""] });
+    let choice = &answer(&mut engine, &request(more))["choices"][0];
+    assert_eq!(choice["finish_reason"], "stop", "{choice}");
+    assert_eq!(choice["message"]["content"], Value::Null);
+}
+
+/// A text of the caller's form is content, though it looks like something else.
+#[test]
+fn a_text_of_a_form_is_no_thought_and_no_call() {
+    let mut engine = engine(Backend::Cpu);
+    let mut content = |more: Value| {
+        let answer = answer(&mut engine, &request(more));
+        answer["choices"][0]["message"]["content"].as_str().unwrap_or_default().to_string()
+    };
+    let thought = json!({ "response_format": { "type": "regex", "pattern": "\n <think>hi</think>\n" } });
+    assert_eq!(content(thought), "\n <think>hi</think>\n");
+    let call = json!({ "type": "object", "properties": { "name": { "const": "first" }, "arguments": { "const": {} } },
+        "required": ["name", "arguments"], "additionalProperties": false });
+    let format = json!({ "type": "json_schema", "json_schema": { "schema": call } });
+    let call = json!({ "response_format": format, "tools": tools(), "logit_bias": {}, "seed": 1 });
+    let said = content(call);
+    assert!(said.is_empty() || said == "{\"name\": \"first\", \"arguments\": {}}", "{said}");
 }
 
 fn a_call_that_begins_is_held_to_its_grammar(backend: Backend) {

@@ -19,6 +19,7 @@ mod forward;
 mod generation;
 mod gguf;
 mod gguf_memory;
+mod held_replies;
 mod nets;
 mod quant;
 mod quant_gpu;

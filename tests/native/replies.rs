@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use serde_json::{Map, Value, json};
 use sotto::chat::forms::{Call, Form, Origin};
-use sotto::chat::parse::{Delta, Parser};
+use sotto::chat::parse::{Delta, Held, Parser};
 use sotto::chat::reasoning::ReasoningForm;
 use sotto::text::template::ChatTemplate;
 
@@ -22,13 +22,13 @@ pub fn template(first: &str, call: &str, between: &str, last: &str) -> ChatTempl
     ChatTemplate::new(&source).unwrap()
 }
 
-const HERMES: [&str; 4] = [
+pub const HERMES: [&str; 4] = [
     "",
     "<tool_call>\n{\"name\": \"{{ c.name }}\", \"arguments\": {{ c.arguments|tojson }}}\n</tool_call>",
     "{{ '\n' }}",
     "",
 ];
-const CODER: [&str; 4] = [
+pub const CODER: [&str; 4] = [
     "",
     "<tool_call>\n<function={{ c.name }}>\n{% for k, v in c.arguments.items() %}<parameter={{ k }}>\n\
      {{ v if v is string else v|tojson }}\n</parameter>\n{% endfor %}</function>\n</tool_call>",
@@ -48,7 +48,7 @@ pub fn tools() -> Vec<Value> {
         .collect()
 }
 
-fn think() -> ReasoningForm {
+pub fn think() -> ReasoningForm {
     ReasoningForm { open: "<think>".into(), close: "</think>".into(), markup: Vec::new() }
 }
 
@@ -64,7 +64,7 @@ fn read(form: &Form, reasoning: &ReasoningForm, prompt: &str, text: &str) -> Rep
     whole
 }
 
-fn reply(content: &str, reasoning: &str, calls: &[(&str, Value)]) -> Reply {
+pub fn reply(content: &str, reasoning: &str, calls: &[(&str, Value)]) -> Reply {
     Reply {
         content: content.into(),
         reasoning: reasoning.into(),
@@ -440,7 +440,7 @@ fn arguments_come_as_they_are_written_where_a_grammar_holds_the_call() {
     });
     let written: Vec<_> = written.collect();
     for (kind, texts) in kinds() {
-        let (form, tools, held) = (of(texts), tools(), Rc::new(Cell::new(true)));
+        let (form, tools, held) = (of(texts), tools(), Rc::new(Cell::new(Held::Calls)));
         let text = form.write(&written);
         let parser = || Parser::new(&form, &think(), &tools, "").held_to(held.clone());
         let whole = parse(parser(), &[&text]);

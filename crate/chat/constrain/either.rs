@@ -11,6 +11,8 @@ pub enum Kind {
     Thought,
     /// The reply itself.
     Content,
+    /// A call.
+    Call,
 }
 
 struct Way {
@@ -29,6 +31,12 @@ impl Either {
     pub fn new(ways: Vec<(Kind, Box<dyn Constraint>)>) -> Either {
         let way = |(kind, constraint)| Way { kind, constraint, mask: Vec::new(), next: Next::Masked };
         Either(ways.into_iter().map(way).collect())
+    }
+
+    /// What it can be alone, if it is decided.
+    pub fn kind(&self) -> Option<Kind> {
+        let first = self.0.first()?.kind;
+        self.0.iter().all(|way| way.kind == first).then_some(first)
     }
 
     /// Whether a thought has begun: its opening text is whole, and there is no other way.

@@ -40,6 +40,8 @@ pub struct Wanted {
     pub format: Option<Spec>,
     /// Of calls.
     pub calling: Calling,
+    /// A tool that is `strict`: its calls are held to its schema, or refused.
+    pub strict: Option<String>,
     /// The most tokens of a thought.
     pub thought_tokens: Option<u32>,
 }
@@ -47,7 +49,7 @@ pub struct Wanted {
 impl Wanted {
     /// `BadOption` for what only a grammar can keep, where there are none.
     pub fn check(&self, grammars: bool) -> Result<()> {
-        match self.needs() {
+        match self.needs().or(self.strict.as_ref().map(|_| "A tool's strict")) {
             Some(what) if !grammars => bail!(
                 BadOption,
                 "{what} asks for what only a grammar can keep, and grammars are not loaded here; leave it out."
@@ -91,7 +93,7 @@ impl Plan {
         wanted.check(grammars.is_some())?;
         let tokens = |text: &str| tokenizer.encode(text, EncodeOptions { add_special: false, parse_special: true });
         let calls = grammars.as_ref().and_then(|_| Triggers::of(writing));
-        if calls.is_none() && wanted.thought_tokens.is_none() && wanted.needs().is_none() {
+        if calls.is_none() && wanted.thought_tokens.is_none() && wanted.needs().is_none() && wanted.strict.is_none() {
             return Ok(None);
         }
         let (open, close) = (tokens(&writing.reasoning().open)?, tokens(&writing.reasoning().close)?);
@@ -102,6 +104,15 @@ impl Plan {
         if plan.is_strict() {
             let ready = plan.strict(plan.writing.opens_thought())?;
             plan.ready.replace(Some(ready));
+        }
+        if let (Some(name), Calling::Auto) = (&plan.wanted.strict, &plan.wanted.calling) {
+            if plan.calls.is_none() {
+                bail!(
+                    BadOption,
+                    "The tool \"{name}\" is strict, and nothing tells where this model's calls begin; take strict out, or set tool_choice to \"required\"."
+                );
+            }
+            plan.call("", None, false)?;
         }
         Ok(Some(Rc::new(plan)))
     }
@@ -128,13 +139,12 @@ impl Plan {
         };
         if let (Some(spec), None) = (&self.wanted.format, forced) {
             let lead = self.writing.reasoning().lead(after_thought, &self.writing.prompt);
-            let lead = self.tokenizer.encode(&lead, EncodeOptions { add_special: false, parse_special: true })?;
-            ways.push((Kind::Content, Fixed::before(lead, self.compile(spec)?)));
+            ways.push((Kind::Content, Fixed::before(self.tokens_of(&lead)?, self.compile(spec)?)));
         }
         if forced.is_some() || self.calls.is_some() {
             let compiled = self.call("", forced.flatten(), forced.is_some());
             match compiled {
-                Ok(calls) => ways.push((Kind::Content, calls)),
+                Ok(calls) => ways.push((Kind::Call, calls)),
                 Err(error) if forced.is_some() => return Err(error),
                 Err(_) => {}
             }
@@ -143,6 +153,10 @@ impl Plan {
             ways.push((Kind::Thought, Box::new(Fixed::new(self.open.clone()))));
         }
         Ok(Either::new(ways))
+    }
+
+    fn tokens_of(&self, text: &str) -> Result<Vec<u32>> {
+        self.tokenizer.encode(text, EncodeOptions { add_special: false, parse_special: true })
     }
 
     /// Calls, behind the text `before` them; `forced`, or such as the model has chosen to make.
@@ -159,17 +173,47 @@ impl Plan {
     }
 }
 
+/// What a `response_format` has, by its type.
+const MEMBERS: [(&str, &[&str]); 5] = [
+    ("text", &["type"]),
+    ("json_object", &["type"]),
+    ("json_schema", &["type", "json_schema"]),
+    ("regex", &["type", "pattern"]),
+    ("grammar", &["type", "grammar", "syntax"]),
+];
+
+/// `BadOption` for a member that would be ignored.
+fn only(value: &Value, path: &str, known: &[&str]) -> Result<()> {
+    let members = value.as_object().into_iter().flatten().filter(|(_, value)| !value.is_null());
+    match members.map(|(name, _)| name.as_str()).find(|name| !known.contains(name)) {
+        None => Ok(()),
+        Some(name) if path == "response_format" && name == "schema" => bail!(
+            BadOption,
+            "response_format.schema is not known; give {{type: \"json_schema\", json_schema: {{name, schema}}}}."
+        ),
+        Some(name) => bail!(BadOption, "{path}.{name} is not known there; take it out, or correct its name."),
+    }
+}
+
 /// Of `response_format`. `None` for text; `BadOption` for what it cannot be.
 pub fn format_of(format: &Value) -> Result<Option<Spec>> {
     let text = |key: &str| match format[key].as_str() {
         Some(text) => Ok(text.to_string()),
         None => bail!(BadOption, "response_format.{key} should be a text."),
     };
-    Ok(Some(match format["type"].as_str().unwrap_or_default() {
+    let kind = format["type"].as_str().unwrap_or_default();
+    if let Some((_, members)) = MEMBERS.iter().find(|(name, _)| *name == kind) {
+        only(format, "response_format", members)?;
+    }
+    Ok(Some(match kind {
         "text" => return Ok(None),
         "json_object" => Spec::JsonObject,
         "json_schema" => {
             let described = &format["json_schema"];
+            only(described, "response_format.json_schema", &["name", "description", "schema", "strict"])?;
+            if !matches!(described["strict"], Value::Null | Value::Bool(_)) {
+                bail!(BadOption, "response_format.json_schema.strict is {}; give true or false.", described["strict"]);
+            }
             match described.get("schema") {
                 Some(schema) if schema.is_object() || schema.is_boolean() => {
                     Spec::JsonSchema { schema: schema.clone(), lenient: described["strict"] == false }

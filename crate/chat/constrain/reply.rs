@@ -3,8 +3,9 @@
 use std::rc::Rc;
 
 use super::Plan;
-use super::either::Either;
+use super::either::{Either, Kind};
 use crate::base::error::Result;
+use crate::chat::parse::Held;
 use crate::run::constraint::{Commit, Constraint, Next};
 
 /// Decides what one reply may be.
@@ -17,6 +18,8 @@ pub struct Reply {
     starts: Vec<usize>,
     /// No call begins before this byte of the text.
     looked: usize,
+    /// A thought came before the phase.
+    after_thought: bool,
 }
 
 enum Phase {
@@ -39,18 +42,41 @@ fn free() -> Commit {
 
 impl Reply {
     pub fn new(plan: Rc<Plan>) -> Reply {
-        plan.writing.held_to.set(false);
-        Reply { plan, phase: Phase::Start, text: Vec::new(), tokens: Vec::new(), starts: Vec::new(), looked: 0 }
+        plan.writing.held_to.set(Held::Nothing);
+        Reply {
+            plan,
+            phase: Phase::Start,
+            text: Vec::new(),
+            tokens: Vec::new(),
+            starts: Vec::new(),
+            looked: 0,
+            after_thought: false,
+        }
     }
 
     /// Another phase, whose text is empty.
     fn enter(&mut self, phase: Phase) {
-        self.plan.writing.held_to.set(matches!(phase, Phase::Strict(_) | Phase::Calls(_)));
         self.phase = phase;
         self.text.clear();
         self.tokens.clear();
         self.starts.clear();
         self.looked = 0;
+        self.tell();
+    }
+
+    /// Tells who takes the reply apart what it is.
+    fn tell(&self) {
+        let after_thought = self.after_thought;
+        self.plan.writing.held_to.set(match &self.phase {
+            Phase::Calls(_) => Held::Calls,
+            Phase::Strict(either) => match either.kind() {
+                None => Held::Undecided,
+                Some(Kind::Thought) => Held::Nothing,
+                Some(Kind::Call) => Held::Calls,
+                Some(Kind::Content) => Held::Text { after_thought },
+            },
+            _ => Held::Nothing,
+        });
     }
 
     /// The text of a token joins that of the phase.
@@ -63,11 +89,40 @@ impl Reply {
     /// A thought goes on, or is to be closed.
     fn think(&self) -> Commit {
         let spent = self.plan.wanted.thought_tokens.is_some_and(|most| self.tokens.len() >= most as usize);
-        if spent { Commit { forced: self.plan.close.clone(), next: Next::Free } } else { free() }
+        if spent { self.close() } else { free() }
+    }
+
+    /// The thought is closed now.
+    fn close(&self) -> Commit {
+        self.plan.writing.held_to.set(Held::Closing);
+        Commit { forced: self.plan.close.clone(), next: Next::Free }
+    }
+
+    /// The rest of a thought's closing text, where a token ends that and holds more: what stands behind it would be seen by
+    /// nobody. White space is let pass where the reply itself is free.
+    fn rest_of_close(&self, token: u32) -> Option<Vec<u32>> {
+        let plan = &self.plan;
+        let close = plan.writing.reasoning().close.as_bytes();
+        let bytes = plan.tokenizer.token_bytes(token)?;
+        let from = self.text.len().saturating_sub(close.len().saturating_sub(1));
+        let there = self.text.len() - from;
+        let text = [&self.text[from..], &bytes].concat();
+        let end = text.windows(close.len().max(1)).position(|window| window == close)? + close.len();
+        let behind = &text[end..];
+        if behind.is_empty() || !plan.is_strict() && behind.trim_ascii().is_empty() {
+            return None;
+        }
+        let missing = std::str::from_utf8(text.get(there..end)?).ok();
+        let tokens = missing.and_then(|text| plan.tokens_of(text).ok()).filter(|tokens| {
+            let bytes = tokens.iter().flat_map(|&token| plan.tokenizer.token_bytes(token).unwrap_or_default());
+            bytes.eq(text[there..end].iter().copied())
+        });
+        Some(tokens.unwrap_or_else(|| plan.close.clone()))
     }
 
     /// The reply itself begins.
     fn say(&mut self, after_thought: bool) -> Result<Commit> {
+        self.after_thought = after_thought;
         if self.plan.is_strict() {
             let mut either = self.plan.strict(after_thought)?;
             let commit = either.start()?;
@@ -92,8 +147,11 @@ impl Reply {
         let open = self.plan.writing.reasoning().open.trim().as_bytes();
         let said = self.text.trim_ascii_start();
         if !open.is_empty() && said.starts_with(open) {
+            // A token may hold more than the tag.
+            let rest = said[open.len()..].to_vec();
             self.enter(Phase::Thought);
-            return Ok(self.think());
+            self.text = rest;
+            return self.thought();
         }
         if open.starts_with(said) { Ok(free()) } else { self.say_again() }
     }
@@ -160,6 +218,7 @@ impl Constraint for Reply {
             Phase::Strict(either) => {
                 let commit = either.commit(token)?;
                 if !either.has_opened() {
+                    self.tell();
                     return Ok(commit);
                 }
                 self.enter(Phase::Thought);
@@ -174,12 +233,17 @@ impl Constraint for Reply {
         }
     }
 
-    /// A thought ends by its own closing text where something must come after it.
+    /// A thought ends by its own closing text where something must come after it, and by no more than that.
     fn instead(&mut self, token: u32) -> Option<Commit> {
         let plan = &self.plan;
-        let ends_all = matches!(self.phase, Phase::Thought) && plan.is_strict() && !plan.close.is_empty();
-        let closes = ends_all && plan.tokenizer.eog_ids().contains(&token);
-        closes.then(|| Commit { forced: plan.close.clone(), next: Next::Free })
+        if !matches!(self.phase, Phase::Thought) || plan.close.is_empty() {
+            return None;
+        }
+        if plan.tokenizer.eog_ids().contains(&token) {
+            return plan.is_strict().then(|| self.close());
+        }
+        let forced = if plan.is_strict() || plan.calls.is_some() { self.rest_of_close(token)? } else { return None };
+        Some(Commit { forced, next: Next::Free })
     }
 
     fn mask(&mut self) -> Result<Vec<u32>> {

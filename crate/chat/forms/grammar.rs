@@ -8,6 +8,7 @@ use std::fmt::Write;
 use serde_json::{Map, Value as Json, json};
 
 use super::literal::Literals;
+use super::text::{Text, alone, check_all, resolved};
 use super::{Call, Form, KEY, Keys, Pairs, Part};
 use crate::bail;
 use crate::base::error::Result;
@@ -168,10 +169,13 @@ impl Tool<'_> {
                     format!("args_{}", self.index)
                 }
                 Part::Pairs(pairs) => self.pairs(pairs, control, &mut rules)?,
-                Part::Literal { sep: '=' } => self.python(&mut rules),
+                Part::Literal { sep: '=' } => {
+                    self.check()?;
+                    self.python(&mut rules)
+                }
                 Part::Literal { .. } => Literals {
                     root: &self.schema,
-                    strict: self.schema["x-guidance"]["lenient"] == false,
+                    strict: self.is_strict(),
                     control,
                     prefix: format!("value_{}", self.index),
                     rules: &mut rules,
@@ -198,19 +202,31 @@ impl Tool<'_> {
         members.map(|(name, schema)| (name.as_str(), self.member(schema), is_required(name))).collect()
     }
 
-    /// A member's schema, which may refer to definitions of the whole.
+    /// A member's schema, which may refer to places of the whole.
     fn member(&self, schema: &Json) -> Json {
-        let mut schema = schema.as_object().cloned().unwrap_or_default();
-        for shared in ["$defs", "definitions", "x-guidance", "x-owner"] {
-            if let Some(value) = self.schema.get(shared) {
-                schema.entry(shared).or_insert_with(|| value.clone());
-            }
+        if let Json::Bool(_) = schema {
+            return json!({});
+        }
+        let root = Json::Object(self.schema.clone());
+        let mut schema = alone(&self.schema, resolved(&root, schema));
+        for note in ["x-guidance", "x-owner"] {
+            schema.extend(self.schema.get(note).map(|value| (note.to_string(), value.clone())));
         }
         Json::Object(schema)
     }
 
+    fn is_strict(&self) -> bool {
+        self.schema["x-guidance"]["lenient"] == false
+    }
+
+    /// Of arguments that are written one by one, what holds for all together is not kept.
+    fn check(&self) -> Result<()> {
+        if self.is_strict() { check_all(self.name, &self.schema) } else { Ok(()) }
+    }
+
     /// Arguments one by one. Those of a tool that names none are any texts.
     fn pairs(&self, pairs: &Pairs, control: Control<'_>, rules: &mut String) -> Result<String> {
+        self.check()?;
         let index = self.index;
         let members = self.members();
         if members.is_empty() {
@@ -235,16 +251,12 @@ impl Tool<'_> {
                 let word = if schema["type"] == "string" { text } else { other };
                 format!("{} {}", literal(word, control), literal(rest, control))
             });
-            let value = match schema["enum"].as_array().filter(|_| is_text) {
-                Some(words) => {
-                    let words: Vec<String> = words.iter().filter_map(Json::as_str).map(quoted).collect();
-                    format!("({}) {}", words.join(" | "), literal(&end, control))
-                }
-                None if is_text => text_value(&end, control, &rule, rules),
-                None => {
-                    let _ = writeln!(rules, "{rule}: %json {schema}");
-                    format!("{rule} {}", literal(&end, control))
-                }
+            let value = if is_text {
+                let text = Text { tool: self.name, name, schema: &schema, end: &end, strict: self.is_strict() };
+                text.grammar(control, &rule, rules)?
+            } else {
+                let _ = writeln!(rules, "{rule}: %json {schema}");
+                format!("{rule} {}", literal(&end, control))
             };
             let [key, between] = [&pairs.key, &pairs.value].map(|text| literal(text, control));
             let pair = format!("{key} {} {between} {} {value}", literal(name, control), kind.unwrap_or_default());
@@ -315,13 +327,13 @@ fn anything(next: Option<&Part>) -> String {
     )
 }
 
-enum Cut<'a> {
+pub(super) enum Cut<'a> {
     Text(&'a str),
     Token(u32),
 }
 
 /// A text cut at its control tokens.
-fn cut<'a>(text: &'a str, control: Control<'_>) -> Vec<Cut<'a>> {
+pub(super) fn cut<'a>(text: &'a str, control: Control<'_>) -> Vec<Cut<'a>> {
     let (mut cuts, mut start, mut at) = (Vec::new(), 0, 0);
     while let Some(char) = text[at..].chars().next() {
         match control(&text[at..]).filter(|(_, length)| *length > 0) {

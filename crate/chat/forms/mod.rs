@@ -6,6 +6,7 @@ pub mod grammar;
 mod literal;
 mod locate;
 pub mod table;
+pub(in crate::chat) mod text;
 mod write;
 
 pub use write::Written;

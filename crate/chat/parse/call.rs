@@ -254,6 +254,20 @@ fn pair(pairs: &Pairs, cursor: &mut Cursor<'_>, is_text: &dyn Fn(&str) -> Option
         cursor.text(&end)?;
         return Ok((key.to_string(), value));
     }
+    let is_text = text_by_kind.or_else(|| is_text(key));
+    if cursor.exact && is_text == Some(false) {
+        let mut ahead = *cursor;
+        match ahead.value() {
+            Ok(value) => {
+                ahead.text(&end)?;
+                *cursor = ahead;
+                return Ok((key.to_string(), value));
+            }
+            Err(Stop::More) => return Err(Stop::More),
+            // A number beyond what a float holds.
+            Err(Stop::Fail) => {}
+        }
+    }
     let mut value = cursor.until(end.trim())?;
     // A line break that the form has around a value is not the value's.
     if start.ends_with('\n') {
@@ -262,7 +276,6 @@ fn pair(pairs: &Pairs, cursor: &mut Cursor<'_>, is_text: &dyn Fn(&str) -> Option
     if end.starts_with('\n') {
         value = value.strip_suffix('\n').unwrap_or(value);
     }
-    let is_text = text_by_kind.or_else(|| is_text(key));
     let nested = (is_text != Some(true) && pairs.end.contains(KEY)).then(|| elements(pairs, value, 0)).flatten();
     Ok((key.to_string(), nested.unwrap_or_else(|| typed(value, is_text))))
 }
@@ -288,6 +301,11 @@ fn elements(pairs: &Pairs, text: &str, depth: u32) -> Option<Json> {
     None
 }
 
+/// Whether it is a number of JSON but for its size.
+fn is_number(text: &str) -> bool {
+    text.ends_with(|c: char| c.is_ascii_digit()) && text.parse::<f64>().is_ok_and(f64::is_infinite)
+}
+
 /// A value that was written without quotes. `is_text`: what the tool's schema says of it.
 fn typed(text: &str, is_text: Option<bool>) -> Json {
     let text = text.strip_prefix("<![CDATA[").and_then(|text| text.strip_suffix("]]>")).unwrap_or(text);
@@ -298,6 +316,9 @@ fn typed(text: &str, is_text: Option<bool>) -> Json {
     let mut cursor = Cursor::new(&closed);
     match cursor.value() {
         Ok(value) if cursor.rest().trim().is_empty() => value,
+        // Beyond what a float holds.
+        _ if is_number(text.trim()) && text.trim().starts_with('-') => f64::MIN.into(),
+        _ if is_number(text.trim()) => f64::MAX.into(),
         _ => text.into(),
     }
 }

@@ -23,6 +23,8 @@ pub(super) struct Cursor<'a> {
     pub at: usize,
     /// A call's texts told that it is one.
     pub marked: bool,
+    /// A grammar holds the call to its form: what is no text is JSON, whatever stands in its strings.
+    pub exact: bool,
     /// The arguments of a call, once they have begun.
     pub begun: Option<Begun>,
 }
@@ -40,7 +42,7 @@ pub(super) struct Begun {
 
 impl<'a> Cursor<'a> {
     pub fn new(text: &'a str) -> Cursor<'a> {
-        Cursor { text, at: 0, marked: false, begun: None }
+        Cursor { text, at: 0, marked: false, exact: false, begun: None }
     }
 
     pub fn rest(&self) -> &'a str {

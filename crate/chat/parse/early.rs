@@ -3,7 +3,7 @@
 use serde_json::{Deserializer, Map, Value as Json};
 
 use super::cursor::{Begun, Cursor};
-use super::{Delta, Parser, push};
+use super::{Delta, Held, Parser, push};
 
 /// What came out of a call under way.
 #[derive(Debug)]
@@ -18,7 +18,7 @@ impl Parser {
     /// Lets out the name and what is there of the arguments; `false` where only a whole call may come out. At the end of a
     /// reply that was cut the call is what there is of it.
     pub(super) fn tell_early(&mut self, Begun { tool, at, sure }: Begun, end: bool, out: &mut Vec<Delta>) -> bool {
-        let held_to = self.held_to.get();
+        let held_to = self.held_to.get() == Held::Calls;
         if !held_to && !sure {
             return false;
         }
@@ -35,6 +35,7 @@ impl Parser {
             self.held.clear();
             self.early = None;
             self.calls += 1;
+            self.broken = true;
         } else if !held_to {
             self.wait_for_more();
         }

@@ -7,6 +7,8 @@
 mod call;
 mod cursor;
 mod early;
+mod held;
+mod texts;
 mod tools;
 
 use std::cell::Cell;
@@ -19,6 +21,9 @@ use super::reasoning::ReasoningForm;
 use super::units::units;
 use cursor::{Cursor, Stop};
 use early::Early;
+pub use held::Held;
+use texts::begun;
+pub(super) use texts::first_word;
 use tools::Tools;
 
 /// A piece of a reply.
@@ -74,8 +79,16 @@ pub struct Parser {
     /// The last call was in a code fence.
     fenced: bool,
     calls: usize,
-    /// Whether a grammar holds the calls to their form, so that what begins one is one.
-    held_to: Rc<Cell<bool>>,
+    /// What a grammar holds the reply to.
+    held_to: Rc<Cell<Held>>,
+    /// The markup before a reply that is held to a form: at its start, and behind a thought.
+    leads: [Option<String>; 2],
+    /// A thought is over.
+    has_thought: bool,
+    /// The text ended before the model ended it.
+    cut: bool,
+    /// A call came out in part.
+    broken: bool,
     /// What came out of the call under way.
     early: Option<Early>,
     /// No call is looked for before `held` is as long as this.
@@ -139,14 +152,18 @@ impl Parser {
             fenced: false,
             calls: 0,
             held_to: Rc::default(),
+            leads: [false, true].map(|after| Some(reasoning.lead(after, prompt))),
+            has_thought: false,
+            cut: false,
+            broken: false,
             early: None,
             wait: 0,
             tries: 0,
         }
     }
 
-    /// Once `held_to` is set a grammar holds calls to their form: their arguments come out as they come.
-    pub fn held_to(mut self, held_to: Rc<Cell<bool>>) -> Parser {
+    /// What is held to a grammar is read as that says; arguments of calls come out as they come.
+    pub fn held_to(mut self, held_to: Rc<Cell<Held>>) -> Parser {
         self.held_to = held_to;
         self
     }
@@ -190,6 +207,13 @@ impl Parser {
         if self.thinking {
             return self.thought(end, out);
         }
+        if self.is_verbatim() {
+            self.verbatim(out);
+            return false;
+        }
+        if self.held_to.get() == Held::Undecided && !end {
+            return false;
+        }
         if self.blank && self.calls > 0 && self.after_call(end) {
             return false;
         }
@@ -203,7 +227,10 @@ impl Parser {
             self.first_start().into_iter().chain(bare).min_by_key(|(at, length, _)| (*at, std::cmp::Reverse(*length)));
         let keep = if end { 0 } else { self.may_begin() };
         let Some((at, length, start)) = found.filter(|(at, ..)| *at <= self.held.len() - keep) else {
-            let whole = self.held.len() - keep;
+            if self.breaks_off(end) {
+                self.held.clear();
+            }
+            let whole = self.held.len() - keep.min(self.held.len());
             self.content(whole, out);
             return false;
         };
@@ -356,13 +383,14 @@ impl Parser {
             }
             self.space.clear();
             self.held.drain(..at + self.reasoning.close.len());
-            (self.thinking, self.blank, self.trims) = (false, true, true);
+            (self.thinking, self.blank, self.trims, self.has_thought) = (false, true, true, true);
             return true;
         }
         let close = &self.reasoning.close;
         let longest = self.held.len().min(close.len().saturating_sub(1));
         let keep = (1..=longest).rev().find(|&n| self.held.as_bytes().ends_with(&close.as_bytes()[..n])).unwrap_or(0);
-        let rest = self.held.split_off(self.held.len() - if end { 0 } else { keep });
+        let closes = !end || (self.cut && self.held_to.get() == Held::Closing);
+        let rest = self.held.split_off(self.held.len() - if closes { keep } else { 0 });
         let text = std::mem::replace(&mut self.held, rest);
         let shown = text.trim_end();
         if shown.is_empty() {
@@ -383,8 +411,9 @@ impl Parser {
     /// A call where `held` starts; what is none goes out as content up to the next place to look at.
     fn try_call(&mut self, end: bool, out: &mut Vec<Delta>) -> bool {
         let mut cursor = Cursor::new(&self.held);
+        cursor.exact = self.held_to.get() == Held::Calls;
         let fenced = self.held.starts_with(FENCE);
-        let (mut outcome, mut begun) = (Err(Stop::Fail), None);
+        let (mut outcome, mut begun, mut marked) = (Err(Stop::Fail), None, false);
         if fenced {
             // The language, up to the end of its line.
             cursor.at = FENCE.len();
@@ -398,7 +427,10 @@ impl Parser {
             outcome = found.map(|found| (found, ahead.at, index));
             match outcome {
                 Err(Stop::Fail) => {}
-                Err(Stop::More) if end => outcome = Err(Stop::Fail),
+                Err(Stop::More) if end => {
+                    marked |= ahead.marked;
+                    outcome = Err(Stop::Fail);
+                }
                 _ => break,
             }
         }
@@ -425,11 +457,17 @@ impl Parser {
                 self.wait_for_more();
                 return false;
             }
+            // The start of a call that a limit cut says nothing.
+            Err(Stop::Fail) if self.breaks_off(end) || (self.cut && marked) => {
+                self.held.clear();
+                return false;
+            }
             Err(Stop::Fail) if self.early.is_some() => {
                 // It was a call that broke off; what follows is none of it.
                 let Early { at, told } = self.early.take().unwrap_or(Early { at: 0, told: 0 });
                 self.drain(at + told);
                 self.calls += 1;
+                self.broken = true;
             }
             Err(Stop::Fail) => {
                 self.tries += u32::from(end);
@@ -439,22 +477,6 @@ impl Parser {
         }
         true
     }
-}
-
-/// The part of a text that a prompt ends with: three characters at least, so that it is no chance.
-fn begun(prompt: &str, text: String) -> Option<String> {
-    let prompt = prompt.trim_end();
-    let ends = text.char_indices().skip(2).map(|(at, char)| at + char.len_utf8());
-    let length = ends.filter(|length| prompt.ends_with(&text[..*length])).last()?;
-    Some(text[..length].to_string())
-}
-
-/// The start of a text up to white space or JSON.
-pub(super) fn first_word(text: &str) -> &str {
-    let text = text.trim();
-    let end = text.char_indices().skip(1).find(|(_, char)| char.is_whitespace() || "[{".contains(*char));
-    let word = &text[..end.map_or(text.len(), |(at, _)| at)];
-    if word == "[" || word == "{" { "" } else { word }
 }
 
 /// Adds a piece; content that follows content is one.

@@ -3,6 +3,7 @@
 use serde_json::Value as Json;
 
 use super::cursor::{Cursor, Step, Stop};
+use crate::chat::forms::text::resolved;
 
 pub(super) struct Tools {
     tools: Vec<(String, Json)>,
@@ -54,10 +55,10 @@ impl Tools {
         Ok(name.clone())
     }
 
-    /// Whether an argument is a text by its schema; `None` where that does not say.
+    /// Whether an argument is a text by its schema; `None` where that does not name it.
     pub fn is_text(&self, name: &str, key: &str) -> Option<bool> {
         let schema = &self.tools.iter().find(|(known, _)| known == name)?.1;
-        let kind = schema.get("properties")?.get(key)?.get("type")?;
-        Some(kind == "string")
+        let property = resolved(schema, schema.get("properties")?.get(key)?);
+        Some(property.get("type").is_some_and(|kind| kind == "string"))
     }
 }
