@@ -153,7 +153,7 @@ fn a_call_that_is_asked_for_comes(backend: Backend) {
     // What would be ignored is refused.
     for format in [
         json!({ "type": "json_object", "schema": schema() }),
-        json!({ "type": "json_schema", "json_schema": { "schema": schema(), "strct": true } }),
+        json!({ "type": "json_schema", "json_schema": { "schema": schema(), "lenient": true } }),
         json!({ "type": "json_schema", "json_schema": { "schema": schema(), "strict": "false" } }),
         json!({ "type": "regex", "pattern": "a", "flags": "i" }),
     ] {
