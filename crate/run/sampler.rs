@@ -366,8 +366,8 @@ mod tests {
             (SamplingParams { repeat_penalty: 0.0, ..greedy() }, "repeatPenalty"),
             (SamplingParams { presence_penalty: f32::INFINITY, ..greedy() }, "presencePenalty"),
             (SamplingParams { frequency_penalty: -1000.0, ..greedy() }, "frequencyPenalty"),
-            (SamplingParams { logit_bias: vec![(10, 0.0)], ..greedy() }, "logitBias"),
-            (SamplingParams { logit_bias: vec![(1, f32::NAN)], ..greedy() }, "logitBias"),
+            (SamplingParams { logit_bias: vec![(10, 0.0)], ..greedy() }, "A logit bias"),
+            (SamplingParams { logit_bias: vec![(1, f32::NAN)], ..greedy() }, "The logit bias"),
         ];
         for (params, name) in bad {
             let error = params.validate(10).unwrap_err();

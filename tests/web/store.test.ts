@@ -262,7 +262,7 @@ test("without room or without a store, the load goes on, and says so", async () 
 });
 
 test("two loads at once fetch once, and the second hears how far the first is", async () => {
-  await serve({ etag: '"1"', waitMs: 1 });
+  await serve({ etag: '"1"', waitMs: 6 });
   const heard: number[] = [];
   const tell = { ...SILENT, progress: (_phase: string, loaded: number) => void heard.push(loaded) };
   const first = load();
