@@ -13,7 +13,7 @@ use crate::bail;
 use crate::base::error::Result;
 
 /// Keywords that are kept, and those that say nothing.
-const KEPT: [&str; 25] = [
+const KEPT: [&str; 26] = [
     "$defs",
     "$ref",
     "$schema",
@@ -39,6 +39,7 @@ const KEPT: [&str; 25] = [
     "title",
     "type",
     "x-guidance",
+    "x-owner",
 ];
 /// Those of numbers, which JSON's grammar keeps.
 const OF_NUMBERS: [&str; 6] = ["type", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"];

@@ -14,7 +14,7 @@ const UNKEPT: [&str; 2] = ["pattern", "format"];
 /// Longer limits are left to the model.
 const MAX_LENGTH: u64 = 10_000;
 /// Keywords of all arguments together that are kept where they are written one by one, and those that say nothing.
-const OF_ALL: [&str; 14] = [
+const OF_ALL: [&str; 15] = [
     "$comment",
     "$defs",
     "$id",
@@ -29,6 +29,7 @@ const OF_ALL: [&str; 14] = [
     "title",
     "type",
     "x-guidance",
+    "x-owner",
 ];
 
 /// Where a schema is a lone `$ref` into `root`, what that leads to.
@@ -46,7 +47,7 @@ pub(in crate::chat) fn resolved<'a>(root: &'a Json, mut schema: &'a Json) -> &'a
 pub(super) fn alone(root: &Map<String, Json>, schema: &Json) -> Map<String, Json> {
     let mut out = schema.as_object().cloned().unwrap_or_default();
     let mut whole = root.clone();
-    whole.retain(|key, _| key != "$id" && key != "id" && key != "x-guidance");
+    whole.retain(|key, _| key != "$id" && key != "id" && key != "x-guidance" && key != "x-owner");
     let (mut own, mut whole) = (Json::Object(std::mem::take(&mut out)), Json::Object(whole));
     if moved(&mut own) {
         moved(&mut whole);
