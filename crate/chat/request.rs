@@ -1,9 +1,10 @@
 //! What a request may hold. Names, ranges and meanings are OpenAI's but for those of [`SottoOptions`] and
 //! [`SottoSampling`]; `null` is as good as nothing.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
@@ -385,10 +386,21 @@ enum Medium {
 }
 
 /// No value but `null`.
-#[derive(JsonSchema)]
-#[schemars(inline)]
-#[allow(dead_code, reason = "only its schema is used")]
-enum Nothing {}
+struct Nothing;
+
+impl JsonSchema for Nothing {
+    fn schema_name() -> Cow<'static, str> {
+        "Nothing".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"type": "string", "enum": []})
+    }
+}
 
 #[derive(JsonSchema)]
 #[serde(untagged)]
