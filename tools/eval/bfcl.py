@@ -7,8 +7,8 @@ irrelevance, a seeded sample. A call is right where its name is and each argumen
 allows, by the leaderboard's rules (texts without case, spaces and punctuation; whole numbers where decimals are
 wanted), restated in `matches`. A case is right where all its calls are; one of irrelevance, where there is none.
 
-llama.cpp (npm's node-llama-cpp) goes on greedily from the same prompts, and its text is read by the model's documented
-form, JSON in `<tool_call>` tags.
+llama.cpp (npm's node-llama-cpp) goes on greedily from the same prompts, and its text is read kindly: JSON in the model's
+documented `<tool_call>` tags, else in code fences, else the whole text.
 """
 
 import argparse
@@ -145,6 +145,19 @@ def by_sotto(binary, model, cases, flags):
             yield row["name"], calls, message.get("content")
 
 
+def read(text):
+    """The calls in a reply: (name, arguments) each."""
+    tagged = re.findall(r"<tool_call>\s*(\{.*?\})\s*</tool_call>", text, re.DOTALL)
+    fenced = re.findall(r"```\w*\s*([\[{].*?)```", text, re.DOTALL)
+    calls = []
+    for part in tagged or fenced or [text]:
+        value = parsed(part)
+        for call in value if isinstance(value, list) else [value]:
+            if isinstance(call, dict) and "name" in call:
+                calls.append((call["name"], call.get("arguments")))
+    return calls
+
+
 def by_llama_cpp(binary, model, cases):
     batch = STORE / "template.json"
     rows = [{"name": c["name"], "messages": c["messages"], "tools": request(c)["tools"], "add_generation_prompt": True} for c in cases]
@@ -155,11 +168,7 @@ def by_llama_cpp(binary, model, cases):
     with subprocess.Popen(["node", script, model, STORE / "prompts.json", str(LIMIT)], stdout=subprocess.PIPE, text=True) as ran:
         for line in ran.stdout:
             row = json.loads(line)
-            calls = []
-            for text in re.findall(r"<tool_call>\s*(\{.*?\})\s*</tool_call>", row["text"], re.DOTALL):
-                call = parsed(text)
-                calls.append((call.get("name"), call.get("arguments")) if isinstance(call, dict) else (None, None))
-            yield row["name"], calls, row["text"]
+            yield row["name"], read(row["text"]), row["text"]
 
 
 def main():
