@@ -9,8 +9,9 @@ use std::time::Duration;
 const PIECE: usize = 48 << 20;
 /// Of all that one work takes.
 const BYTES: usize = 250 << 20;
-/// The clock is read once in so many allocations.
+/// The clock is read once in so many allocations, and at each of so many bytes: lists that grow double, and are few.
 const PACE: u32 = 64;
+const LARGE: usize = 4096;
 
 thread_local! {
     /// When the work must be done, in milliseconds since 1970; and what is allocated for it.
@@ -36,7 +37,7 @@ fn check(bytes: usize) {
     }
     TAKEN.set(TAKEN.get().saturating_add(bytes));
     COUNT.set(COUNT.get().wrapping_add(1));
-    let late = COUNT.get().is_multiple_of(PACE) && js_sys::Date::now() > UNTIL.get();
+    let late = (bytes >= LARGE || COUNT.get().is_multiple_of(PACE)) && js_sys::Date::now() > UNTIL.get();
     if late || bytes > PIECE || TAKEN.get() > BYTES {
         UNTIL.set(f64::INFINITY);
         wasm_bindgen::throw_str(if late { "it takes too long" } else { "it takes too much memory" });

@@ -49,6 +49,8 @@ test("a reply fits its schema, and the module is fetched only for it", async ({ 
   expect(await refused({ type: "json_schema", json_schema: not })).toContain('"not" at /properties/a/not');
   const deep = `start: a0\n${Array.from({ length: 1900 }, (_, i) => `a${i}: a${i + 1}\n`).join("")}a1900: "a"\n`;
   await refused({ type: "grammar", grammar: deep });
+  const ambiguous = 'root ::= "a"+ x\nx ::= "a" | "a" x "a"';
+  expect(await refused({ type: "grammar", syntax: "gbnf", grammar: ambiguous })).toContain("too deep or too large");
   expect(await answer({ type: "regex", pattern: "ab?" })).toMatch(/^ab?$/);
 });
 
