@@ -164,14 +164,12 @@ export class Connection {
    * that never settles holds neither up.
    */
   async waits<T>(given: T, signal?: AbortSignal): Promise<Awaited<T> | undefined> {
-    const signals = [this.#ended.signal, ...(signal ? [signal] : [])];
+    const ends = signal ? AbortSignal.any([this.#ended.signal, signal]) : this.#ended.signal;
     const over = new AbortController();
     const left = new Promise<undefined>((resolve) => {
       const leave = () => resolve(undefined);
-      for (const one of signals) {
-        if (one.aborted) leave();
-        else one.addEventListener("abort", leave, { once: true, signal: over.signal });
-      }
+      if (ends.aborted) leave();
+      else ends.addEventListener("abort", leave, { once: true, signal: over.signal });
     });
     try {
       const value = await Promise.race([given, left]);
