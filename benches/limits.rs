@@ -20,12 +20,17 @@ const FMA_THREADS: u32 = 256;
 const FMA_GROUPS: u32 = 4096;
 const SOFTWARE_FMA_GROUPS: u32 = 32;
 
+/// Dispatches in a command buffer: as many as a decoded token has.
+const DISPATCHES: usize = 128;
+
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Limits {
     /// Bytes read and bytes written by a copy, in 10⁹ a second.
     pub copy_gbps: f64,
     /// f32 multiplications and additions, in 10¹² a second.
     pub fma_tflops: f64,
+    /// Microseconds that a dispatch of next to no work takes which waits for the one before it.
+    pub dispatch_us: f64,
 }
 
 impl Limits {
@@ -54,7 +59,13 @@ pub fn measure(gpu: &mut Gpu) -> Result<Limits> {
     gpu.write(buffers[0], 0, bytemuck::cast_slice(&[0.5f32; 8]));
     let fma = gpu.prepare_wgsl("fma", include_str!("fma.wgsl"), &[Read, Write], &buffers, [groups, 1, 1]);
     let fma_us = clock::kernel(gpu, &fma)?;
+
+    // 16 KiB copied: each waits for the one before, since both write the same buffer.
+    let buffers = [gpu.alloc("little from", COPY_STEP)?, gpu.alloc("little to", COPY_STEP)?];
+    let little = gpu.prepare_wgsl("little", include_str!("copy.wgsl"), &[Read, Write], &buffers, [1, 1, 1]);
+    let dispatch_us = clock::run(gpu, &gpu.repeated(&little, DISPATCHES))? / DISPATCHES as f64;
     Ok(Limits {
+        dispatch_us,
         copy_gbps: 2.0 * bytes as f64 / copy_us / 1e3,
         fma_tflops: FMA_FLOPS * f64::from(threads) / fma_us / 1e6,
     })

@@ -14,6 +14,7 @@ mod subject;
 mod synthetic;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
 use pollster::block_on;
@@ -24,12 +25,15 @@ use sotto::device::gpu::{Gpu, GpuOptions};
 use sotto::kernels::choose::Choice;
 use sotto::model;
 use sotto::model::forward::Sizes;
-use sotto::run::loader;
+use sotto::run::{loader, tune};
 
 use limits::Limits;
 use report::{Report, Row, Skipped, number};
 use shapes::{QUANTS, SHAPES, Shape};
 use subject::Subject;
+
+/// For all ways of all products: a load takes a part of them each time, this all at once.
+const TUNE_BUDGET: Duration = Duration::from_secs(60);
 
 /// Times every kernel, decode steps and prompts of well-known models, against this GPU's memory and arithmetic.
 #[derive(Parser)]
@@ -59,6 +63,9 @@ struct Args {
     /// Force kernel variants, as in x=direct,reduce=tree,lanes=tree,kv=pack16
     #[arg(long, value_name = "NAME=VALUE", value_delimiter = ',')]
     choice: Vec<String>,
+    /// Measure the ways to each product first and take the fastest, as a load does
+    #[arg(long)]
+    tune: bool,
     /// Time kernels by repeating them, even where the GPU has a clock
     #[arg(long)]
     wall: bool,
@@ -117,7 +124,7 @@ fn run(args: &Args) -> Result<()> {
     }
     let choice = choice::forced(Choice::of(&caps, KvType::F16, false), &args.choice)?;
     let limits = limits::measure(&mut gpu)?;
-    let mut report = Report::new(&gpu, limits, args.choice.clone(), args.layers);
+    let mut report = Report::new(&gpu, limits, args.choice.clone(), args.tune, args.layers);
     drop(gpu);
     println!(
         "{} ({}), kernels timed by {}; {choice:?}",
@@ -126,9 +133,10 @@ fn run(args: &Args) -> Result<()> {
         if caps.timestamps { "the GPU's clock" } else { "wall time of repetitions" }
     );
     println!(
-        "limits: copy {} GB/s, f32 FMA {} TFLOP/s\n\n{}",
+        "limits: copy {} GB/s, f32 FMA {} TFLOP/s, {} µs a dispatch\n\n{}",
         number(limits.copy_gbps),
         number(limits.fma_tflops),
+        number(limits.dispatch_us),
         Row::heading()
     );
 
@@ -180,6 +188,10 @@ fn measure(
     let sizes = Sizes { context, cells: context, max_rows: rows, max_outputs: 1 };
     let layers = args.layers.unwrap_or(u32::MAX).min(shape.n_layers);
     let mut subject = Subject::new(shape, quant, layers, sizes, choice, gpu)?;
+    if args.tune {
+        block_on(tune::tune(&subject.gpu, &mut subject.model, TUNE_BUDGET))?;
+        subject.model.tuning.lines().iter().for_each(|line| println!("{:13} {quant:7} tuned       {line}", shape.name));
+    }
     if wants(Part::Kernels) {
         kernels::decode(&mut subject, &args.context, limits, emit)?;
         kernels::prefill(&mut subject, limits, emit)?;

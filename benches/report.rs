@@ -106,6 +106,8 @@ pub struct Report {
     pub timestamps: bool,
     /// Kernel choices that were forced.
     pub choice: Vec<String>,
+    /// The ways to products were measured first.
+    pub tuned: bool,
     /// Layers of each model at most; with fewer than it has, passes are scaled to all of them.
     pub layers: Option<u32>,
     pub limits: Limits,
@@ -114,7 +116,7 @@ pub struct Report {
 }
 
 impl Report {
-    pub fn new(gpu: &Gpu, limits: Limits, choice: Vec<String>, layers: Option<u32>) -> Self {
+    pub fn new(gpu: &Gpu, limits: Limits, choice: Vec<String>, tuned: bool, layers: Option<u32>) -> Self {
         let caps = &gpu.caps;
         Report {
             date: today(),
@@ -122,6 +124,7 @@ impl Report {
             driver: caps.adapter.vendor.clone(),
             timestamps: caps.timestamps,
             choice,
+            tuned,
             layers,
             limits,
             rows: Vec::new(),

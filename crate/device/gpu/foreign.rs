@@ -31,4 +31,10 @@ impl Gpu {
         });
         Prepared { steps: vec![(pipeline, group, grid)] }
     }
+
+    /// The dispatches of `prepared`, `count` times over.
+    pub fn repeated(&self, prepared: &Prepared, count: usize) -> Prepared {
+        let steps = prepared.steps.iter().cycle().take(count * prepared.len()).cloned().collect();
+        Prepared { steps }
+    }
 }
