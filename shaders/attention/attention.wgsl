@@ -6,7 +6,7 @@
 // for them.
 // QH <= 4; head_dim % 4 == 0, <= 256.  Mirror: crate/kernels/attention/reference.rs
 #import shared/attention_io
-#import shared/attend
+#import shared/attend_{lanes}
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lid: u32, caller: Caller) {

@@ -49,7 +49,7 @@ struct Params {
 #import shared/query_scale
 #import shared/scores
 #import shared/cell
-#import shared/attend
+#import shared/attend_{lanes}
 
 // The queries and, last, the key, while they are rotated.
 var<workgroup> heads: array<f32, (QH + 1u) * 256u>;

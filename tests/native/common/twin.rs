@@ -11,7 +11,7 @@ use sotto::device::memory::{Memory, Move, Moves};
 use sotto::device::recording::{Dispatch, Recording};
 use sotto::device::reference::CpuMemory;
 use sotto::file::gguf::HeaderParser;
-use sotto::kernels::choose::{Choice, ManyRows, Prefill, SingleRow};
+use sotto::kernels::choose::{Choice, Cuts, ManyRows, Prefill, SingleRow};
 use sotto::kernels::face::{Access, Face};
 use sotto::kernels::product::integers::Integers;
 use sotto::kernels::table::choices::{Kv, Lanes, Reduce, X};
@@ -81,6 +81,7 @@ pub const PLAIN: Choice = Choice {
     post: false,
     lanes: Lanes::Tree,
     prefill: Prefill::Row,
+    cuts: Cuts::CARD,
     kv: Kv::F32,
 };
 
@@ -130,7 +131,10 @@ impl Twin {
         self.both.write(self.model.outputs_buffer(), 0, bytemuck::cast_slice(&outputs));
         let last = batch.rows.iter().map(|row| row.position).max().unwrap_or(0);
         let shape = Shape::new(batch.rows.len() as u32, outputs.len() as u32, batch.prefill, last);
-        let recording = self.model.record(Shape { split: shape.split || self.split && batch.rows.len() == 1, ..shape });
+        let recording = self.model.record(Shape {
+            before: if self.split && batch.rows.len() == 1 { u32::MAX } else { shape.before },
+            ..shape
+        });
         (recording.expect("a recording"), outputs.len() * self.model.net.n_vocab as usize)
     }
 

@@ -1,6 +1,6 @@
-#import shared/q_{lanes}
-// One row's attention for up to QH query heads of one KV head, by a workgroup of 64 threads: online softmax over tiles
-// of 256 cells. A thread scores whole cells, then owns 4 elements of the output.
+#import shared/q_quad
+// One row's attention for up to QH query heads of one KV head, by a workgroup of 64 threads, as software adapters like
+// it: online softmax over tiles of 256 cells. A thread scores whole cells, then owns 4 elements of the output.
 struct Q4 {
     a: vec4<f32>, b: vec4<f32>, c: vec4<f32>, d: vec4<f32>,
 }

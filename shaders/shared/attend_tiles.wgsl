@@ -1,0 +1,157 @@
+// One row's attention for up to QH query heads of one KV head, by a workgroup of 64 threads: online softmax over tiles
+// of 64 cells. Four neighbouring threads read four cells together, 16 elements at a time, so that what they load lies
+// side by side and 16 loads are under way at once; then a thread owns 4 elements of the output.
+const TILE: u32 = 64u;
+// The queries; each head starts on a multiple of 16 vectors, and the gap is zero. Later the threads' partial outputs.
+var<workgroup> q_tile: array<vec4<f32>, QH * 64u>;
+// Weights of the tile's cells, a component a head; 0 past the last cell.
+var<workgroup> p_tile: array<vec4<f32>, TILE>;
+
+// What the cells add up to, a component a head: the largest score, and the sum of exp(score - largest).
+// The weighted values themselves are in q_tile, for `attended`.
+struct Attended {
+    top: vec4<f32>,
+    total: vec4<f32>,
+}
+
+// From where one head's queries are to the next's, in vectors.
+fn q_row(dim4: u32) -> u32 {
+    return (dim4 + 15u) & 112u;
+}
+
+// A quarter of 16 vectors of a cell, or of a query.
+struct Quarter {
+    a: vec4<f32>, b: vec4<f32>, c: vec4<f32>, d: vec4<f32>,
+}
+
+// Past the head's end a vector repeats: the query there is zero.
+fn key(start: u32, i: u32, last: u32) -> Quarter {
+    return Quarter(
+        kv_unpack(k_cache[start + min(i, last)]),
+        kv_unpack(k_cache[start + min(i + 4u, last)]),
+        kv_unpack(k_cache[start + min(i + 8u, last)]),
+        kv_unpack(k_cache[start + min(i + 12u, last)]),
+    );
+}
+
+fn dots(k: Quarter, q: Quarter) -> f32 {
+    return dot(k.a, q.a) + dot(k.b, q.b) + dot(k.c, q.c) + dot(k.d, q.d);
+}
+
+// Value vector d4 of the cell i of a tile; past its end the last cell's, whose weight there is 0.
+fn value(start: u32, i: u32, count: u32, stride: u32) -> vec4<f32> {
+    return kv_unpack(v_cache[start + min(i, count - 1u) * stride]);
+}
+
+fn weight(i: u32) -> vec4<f32> {
+    return select(vec4<f32>(0.0), p_tile[min(i, TILE - 1u)], i < TILE);
+}
+
+// Positions begin..end of the row's sequence. A cell is `stride` vectors, the KV head's from `base` on. The queries are in
+// place.
+fn attend(
+    row: vec4<u32>,
+    begin: u32,
+    end: u32,
+    base: u32,
+    stride: u32,
+    dim4: u32,
+    lane: u32,
+    lid: u32,
+) -> Attended {
+    // 64 threads cover the head's dim4 vectors `parts` times over; each takes every parts-th cell.
+    let parts = 64u / dim4;
+    let part = lid / dim4;
+    let d4 = lid % dim4;
+    let q_stride = q_row(dim4);
+    // The cells that a quad reads are 16 apart; of them this thread gets one's score.
+    let quad = lid / 4u;
+    let own = quad + 16u * (lid & 3u);
+    var acc: array<vec4<f32>, QH>;
+    var top = vec4<f32>(LOWEST);
+    var total = vec4<f32>(0.0);
+    for (var tile = begin; tile < end; tile += TILE) {
+        let count = min(TILE, end - tile);
+        let first = cell(row, tile) * stride + base;
+        let at0 = first + min(quad, count - 1u) * stride;
+        let at1 = first + min(quad + 16u, count - 1u) * stride;
+        let at2 = first + min(quad + 32u, count - 1u) * stride;
+        let at3 = first + min(quad + 48u, count - 1u) * stride;
+        var s0 = vec4<f32>(0.0);
+        var s1 = vec4<f32>(0.0);
+        var s2 = vec4<f32>(0.0);
+        var s3 = vec4<f32>(0.0);
+        for (var i = lid & 3u; i < q_stride; i += 16u) {
+            let k0 = key(at0, i, dim4 - 1u);
+            let k1 = key(at1, i, dim4 - 1u);
+            let k2 = key(at2, i, dim4 - 1u);
+            let k3 = key(at3, i, dim4 - 1u);
+            for (var h = 0u; h < QH; h++) {
+                let qi = h * q_stride + i;
+                let q = Quarter(q_tile[qi], q_tile[qi + 4u], q_tile[qi + 8u], q_tile[qi + 12u]);
+                s0[h] += dots(k0, q);
+                s1[h] += dots(k1, q);
+                s2[h] += dots(k2, q);
+                s3[h] += dots(k3, q);
+            }
+        }
+        var score = capped(share_scores(s0, s1, s2, s3, lid));
+        if own >= count {
+            score = vec4<f32>(LOWEST);
+        }
+        let new_top = max(top, workgroup_max4(score, lid));
+        let shrink = exp(top - new_top);
+        top = new_top;
+        var p = exp(score - top);
+        if own >= count {
+            p = vec4<f32>(0.0);
+        }
+        p_tile[own] = p;
+        total = total * shrink + p;
+        workgroupBarrier();
+        if part < parts {
+            for (var h = 0u; h < QH; h++) {
+                acc[h] *= shrink[h];
+            }
+            let start = first + d4;
+            for (var c = part; c < count; c += 8u * parts) {
+                let v0 = value(start, c, count, stride);
+                let v1 = value(start, c + parts, count, stride);
+                let v2 = value(start, c + 2u * parts, count, stride);
+                let v3 = value(start, c + 3u * parts, count, stride);
+                let v4 = value(start, c + 4u * parts, count, stride);
+                let v5 = value(start, c + 5u * parts, count, stride);
+                let v6 = value(start, c + 6u * parts, count, stride);
+                let v7 = value(start, c + 7u * parts, count, stride);
+                let p0 = weight(c);
+                let p1 = weight(c + parts);
+                let p2 = weight(c + 2u * parts);
+                let p3 = weight(c + 3u * parts);
+                let p4 = weight(c + 4u * parts);
+                let p5 = weight(c + 5u * parts);
+                let p6 = weight(c + 6u * parts);
+                let p7 = weight(c + 7u * parts);
+                for (var h = 0u; h < QH; h++) {
+                    acc[h] += p0[h] * v0 + p1[h] * v1 + p2[h] * v2 + p3[h] * v3 +
+                        p4[h] * v4 + p5[h] * v5 + p6[h] * v6 + p7[h] * v7;
+                }
+            }
+        }
+        workgroupBarrier();
+    }
+    total = workgroup_sum4(total, lid);
+    for (var h = 0u; h < QH; h++) {
+        q_tile[h * 64u + lid] = acc[h];
+    }
+    workgroupBarrier();
+    return Attended(top, total);
+}
+
+// Vector d4 of head h's weighted values, summed over the threads.
+fn attended(h: u32, d4: u32, dim4: u32) -> vec4<f32> {
+    var y = vec4<f32>(0.0);
+    for (var p = 0u; p < 64u / dim4; p++) {
+        y += q_tile[h * 64u + p * dim4 + d4];
+    }
+    return y;
+}
