@@ -1,6 +1,7 @@
 // One row's attention for up to QH query heads of one KV head, by a workgroup of 64 threads: online softmax over tiles
 // of 64 cells. Four neighbouring threads read four cells together, 16 elements at a time, so that what they load lies
 // side by side and 16 loads are under way at once; then a thread owns 4 elements of the output.
+// Heads are written out one by one: some compilers keep what a loop indexes in memory.
 const TILE: u32 = 64u;
 // The queries; each head starts on a multiple of 16 vectors, and the gap is zero. Later the threads' partial outputs.
 var<workgroup> q_tile: array<vec4<f32>, QH * 64u>;
@@ -32,6 +33,10 @@ fn key(start: u32, i: u32, last: u32) -> Quarter {
         kv_unpack(k_cache[start + min(i + 8u, last)]),
         kv_unpack(k_cache[start + min(i + 12u, last)]),
     );
+}
+
+fn query(at: u32) -> Quarter {
+    return Quarter(q_tile[at], q_tile[at + 4u], q_tile[at + 8u], q_tile[at + 12u]);
 }
 
 fn dots(k: Quarter, q: Quarter) -> f32 {
@@ -67,7 +72,10 @@ fn attend(
     // The cells that a quad reads are 16 apart; of them this thread gets one's score.
     let quad = lid / 4u;
     let own = quad + 16u * (lid & 3u);
-    var acc: array<vec4<f32>, QH>;
+    var acc0 = vec4<f32>(0.0);
+    var acc1 = vec4<f32>(0.0);
+    var acc2 = vec4<f32>(0.0);
+    var acc3 = vec4<f32>(0.0);
     var top = vec4<f32>(LOWEST);
     var total = vec4<f32>(0.0);
     for (var tile = begin; tile < end; tile += TILE) {
@@ -86,13 +94,31 @@ fn attend(
             let k1 = key(at1, i, dim4 - 1u);
             let k2 = key(at2, i, dim4 - 1u);
             let k3 = key(at3, i, dim4 - 1u);
-            for (var h = 0u; h < QH; h++) {
-                let qi = h * q_stride + i;
-                let q = Quarter(q_tile[qi], q_tile[qi + 4u], q_tile[qi + 8u], q_tile[qi + 12u]);
-                s0[h] += dots(k0, q);
-                s1[h] += dots(k1, q);
-                s2[h] += dots(k2, q);
-                s3[h] += dots(k3, q);
+            let q0 = query(i);
+            s0.x += dots(k0, q0);
+            s1.x += dots(k1, q0);
+            s2.x += dots(k2, q0);
+            s3.x += dots(k3, q0);
+            if QH > 1u {
+                let q1 = query(q_stride + i);
+                s0.y += dots(k0, q1);
+                s1.y += dots(k1, q1);
+                s2.y += dots(k2, q1);
+                s3.y += dots(k3, q1);
+            }
+            if QH > 2u {
+                let q2 = query(2u * q_stride + i);
+                s0.z += dots(k0, q2);
+                s1.z += dots(k1, q2);
+                s2.z += dots(k2, q2);
+                s3.z += dots(k3, q2);
+            }
+            if QH > 3u {
+                let q3 = query(3u * q_stride + i);
+                s0.w += dots(k0, q3);
+                s1.w += dots(k1, q3);
+                s2.w += dots(k2, q3);
+                s3.w += dots(k3, q3);
             }
         }
         var score = capped(share_scores(s0, s1, s2, s3, lid));
@@ -110,9 +136,10 @@ fn attend(
         total = total * shrink + p;
         workgroupBarrier();
         if part < parts {
-            for (var h = 0u; h < QH; h++) {
-                acc[h] *= shrink[h];
-            }
+            acc0 *= shrink.x;
+            acc1 *= shrink.y;
+            acc2 *= shrink.z;
+            acc3 *= shrink.w;
             let start = first + d4;
             for (var c = part; c < count; c += 8u * parts) {
                 let v0 = value(start, c, count, stride);
@@ -131,17 +158,34 @@ fn attend(
                 let p5 = weight(c + 5u * parts);
                 let p6 = weight(c + 6u * parts);
                 let p7 = weight(c + 7u * parts);
-                for (var h = 0u; h < QH; h++) {
-                    acc[h] += p0[h] * v0 + p1[h] * v1 + p2[h] * v2 + p3[h] * v3 +
-                        p4[h] * v4 + p5[h] * v5 + p6[h] * v6 + p7[h] * v7;
+                acc0 += p0.x * v0 + p1.x * v1 + p2.x * v2 + p3.x * v3 +
+                    p4.x * v4 + p5.x * v5 + p6.x * v6 + p7.x * v7;
+                if QH > 1u {
+                    acc1 += p0.y * v0 + p1.y * v1 + p2.y * v2 + p3.y * v3 +
+                        p4.y * v4 + p5.y * v5 + p6.y * v6 + p7.y * v7;
+                }
+                if QH > 2u {
+                    acc2 += p0.z * v0 + p1.z * v1 + p2.z * v2 + p3.z * v3 +
+                        p4.z * v4 + p5.z * v5 + p6.z * v6 + p7.z * v7;
+                }
+                if QH > 3u {
+                    acc3 += p0.w * v0 + p1.w * v1 + p2.w * v2 + p3.w * v3 +
+                        p4.w * v4 + p5.w * v5 + p6.w * v6 + p7.w * v7;
                 }
             }
         }
         workgroupBarrier();
     }
     total = workgroup_sum4(total, lid);
-    for (var h = 0u; h < QH; h++) {
-        q_tile[h * 64u + lid] = acc[h];
+    q_tile[lid] = acc0;
+    if QH > 1u {
+        q_tile[64u + lid] = acc1;
+    }
+    if QH > 2u {
+        q_tile[128u + lid] = acc2;
+    }
+    if QH > 3u {
+        q_tile[192u + lid] = acc3;
     }
     workgroupBarrier();
     return Attended(top, total);

@@ -7,7 +7,7 @@ pub struct Cuts(&'static [(u32, u32)]);
 impl Cuts {
     /// On graphics cards: a stretch is a tile or two of the kernel's while there are few, and later enough of them to
     /// keep every part of a large card busy.
-    pub const CARD: Cuts = Cuts(&[(0, 1), (192, 8), (1024, 32), (4096, 64), (16_384, 128)]);
+    pub const CARD: Cuts = Cuts(&[(0, 1), (128, 8), (512, 16), (1024, 32), (4096, 64), (16_384, 128)]);
     /// Where two or a few cores compute.
     pub const CORES: Cuts = Cuts(&[(0, 1), (512, 16)]);
 

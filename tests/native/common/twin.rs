@@ -187,7 +187,12 @@ impl Twin {
             let have = values(&self.copy_to_mirrors(id));
             let label = &self.both.buffers[id.0].0;
             let scale = want.iter().fold(f32::MIN_POSITIVE, |a, &w| a.max(w.abs()));
-            let ceiling = if half { HALF_CEILING } else { CEILING };
+            let ceiling = match quantize::Variant::of(dispatch.variant) {
+                // A number between two integers may become either.
+                Some(variant) => 1.01 / (127u32 << (7 * (variant.planes.value() - 1))) as f32,
+                None if half => HALF_CEILING,
+                None => CEILING,
+            };
             for (element, (&want, &got)) in want.iter().zip(&have).enumerate() {
                 let error = if want.to_bits() == got.to_bits() { 0.0 } else { (got - want).abs() / scale };
                 // A NaN on one side only is the worst of all.
