@@ -41,5 +41,11 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
             acc[r] += dot(w.scale, vec2<f32>(low, high)) + dot(w.offset, sums);
         }
     }
-    store(group.y, first, 16u, acc, sum_of_shares(squares));
+    let y = results(acc, sum_of_shares(squares));
+    for (var i = 0u; i < results_each(); i++) {
+        let n = first + i * 16u;
+        if n < results_of_all() {
+            put(group.y, n, y[i]);
+        }
+    }
 }

@@ -22,11 +22,12 @@ fn open_x(r: u32, lid: u32, keeps: bool) -> Input {
     let length = params.k_blocks * 8u;
     let start = r * length;
     var squares = 0.0;
-    for (var i = lid; i < length; i += 64u) {
+    for (var i = lid; i < length; i += THREADS) {
         let v = p[start + i];
         squares += dot(v, v);
     }
-    let mean = workgroup_sum(squares, lid) / f32(length * 4u);
+    let mean = sum_of_lanes(Sums(vec4<f32>(0.0), squares), lid, THREADS).squares / f32(length * 4u);
+    workgroupBarrier();
     return Input(start, inverseSqrt(mean + params.eps), keeps);
 }
 
@@ -55,7 +56,11 @@ fn keep_x(
     }
 }
 
-// Result n of the part, of row r: there is no binding left for a bias.
-fn put(r: u32, n: u32, result: f32) {
+// There is no binding left for a bias: see result.wgsl.
+fn due(r: u32, n: u32) -> vec2<f32> {
+    return vec2<f32>(0.0);
+}
+
+fn leave(r: u32, n: u32, result: f32, due: vec2<f32>) {
     out[r * params.out_stride + params.column + n] = result;
 }

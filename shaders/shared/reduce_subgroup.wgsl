@@ -33,17 +33,6 @@ fn workgroup_max4(value: vec4<f32>, lid: u32) -> vec4<f32> {
     return max_of_4(max(low, high));
 }
 
-// Sums over 16 neighbouring threads; the first thread of each 16 gets the result.
-fn sum16(value: vec4<f32>, lid: u32) -> vec4<f32> {
-    let sum = sum_of_4(value);
-    if (lid & 3u) == 0u {
-        reduce_scratch[lid / 4u] = sum;
-    }
-    workgroupBarrier();
-    let first = (lid / 16u) * 4u;
-    return reduce_scratch[first] + reduce_scratch[first + 1u] + reduce_scratch[first + 2u] + reduce_scratch[first + 3u];
-}
-
 fn sum_of_4(value: vec4<f32>) -> vec4<f32> {
     let pair = value + subgroupShuffleXor(value, 1u);
     return pair + subgroupShuffleXor(pair, 2u);

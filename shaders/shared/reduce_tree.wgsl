@@ -42,16 +42,3 @@ fn workgroup_max4(value: vec4<f32>, lid: u32) -> vec4<f32> {
     workgroupBarrier();
     return total;
 }
-
-// Sums over 16 neighbouring threads; the first thread of each 16 gets the result.
-fn sum16(value: vec4<f32>, lid: u32) -> vec4<f32> {
-    reduce_scratch[lid] = value;
-    workgroupBarrier();
-    var total = vec4<f32>(0.0);
-    if (lid & 15u) == 0u {
-        for (var i = 0u; i < 16u; i++) {
-            total += reduce_scratch[lid + i];
-        }
-    }
-    return total;
-}
