@@ -47,8 +47,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let first = (group.x * (THREADS / params.lanes) + lid / params.lanes) * results_each();
     let row = row_starts(first, 1u);
     let last = params.k_blocks - 1u;
-    // Weights come the longest way: those of the first blocks are under way while activations become integers, those of
-    // the next ones while these are multiplied.
+    // Weights come the longest way: those of the first blocks are under way while activations become integers, then each
+    // row's next ones while the other rows are multiplied.
     var ahead = fetch4(row + min(lane, last));
     let n = first + lane;
     let stores = lane < results_each() && n < results_of_all();
@@ -69,16 +69,19 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         workgroupBarrier();
         let end = min(chunk + THREADS, params.k_blocks);
         for (var kb = chunk; kb < end; kb += params.lanes) {
-            let now = ahead;
             let at = row + min(kb + lane, last);
-            if kb + params.lanes < params.k_blocks {
-                ahead = fetch4(row + min(kb + params.lanes + lane, last));
-            }
+            // Past the end it is the last block again: that costs less than a branch.
+            let next = row + min(kb + params.lanes + lane, last);
             let q = staged(kb - chunk + lane);
-            let products = vec4<f32>(
-                multiplied(now.a, at.x, q), multiplied(now.b, at.y, q),
-                multiplied(now.c, at.z, q), multiplied(now.d, at.w, q),
-            );
+            var products: vec4<f32>;
+            products.x = multiplied(ahead.a, at.x, q);
+            ahead.a = fetch(next.x);
+            products.y = multiplied(ahead.b, at.y, q);
+            ahead.b = fetch(next.y);
+            products.z = multiplied(ahead.c, at.z, q);
+            ahead.c = fetch(next.z);
+            products.w = multiplied(ahead.d, at.w, q);
+            ahead.d = fetch(next.w);
             // Past the end nothing was staged.
             acc += select(vec4<f32>(0.0), products, kb + lane <= last);
         }
