@@ -199,7 +199,8 @@ impl Loader {
         if cells < context {
             bail!(BadOption, "cacheTokens is {cells}, but one conversation may take {context}; give at least that.");
         }
-        let rows = self.options.max_rows.unwrap_or(device.gpu().map_or(CPU_ROWS, |gpu| default_rows(&gpu.caps, catalog)));
+        let rows =
+            self.options.max_rows.unwrap_or(device.gpu().map_or(CPU_ROWS, |gpu| default_rows(&gpu.caps, catalog)));
         if rows == 0 || rows > MAX_ROWS {
             bail!(BadOption, "maxBatchTokens is {rows}; give a whole number from 1 to {MAX_ROWS}.");
         }
