@@ -2,6 +2,7 @@
 //   out[r][h] = sum_s exp(top_s - top) acc_s / sum_s exp(top_s - top) total_s,   top = max_s top_s
 // Shapes: parts [R][n_heads][splits][dim4 + 1] vectors, the last of each (top, total, 0, 0); out [R][n_heads][dim4].
 // Grid: (n_heads, R).  dim4 <= 64, splits <= 128.  Mirror: crate/kernels/attention/combine.rs
+#import shared/turns
 #import shared/reduce_tree
 struct Params {
     // head_dim / 4.
@@ -33,12 +34,22 @@ fn main(
     let stride = params.dim4 + 1u;
     let first = head * params.splits * stride;
     var top = -3.0e38;
-    for (var s = lid; s < params.splits; s += 64u) {
+    let s_turns = turns(lid, params.splits, 64u);
+    for (var s_turn = 0u; s_turn < MOST_TURNS; s_turn++) {
+        if s_turn >= s_turns {
+            break;
+        }
+        let s = lid + s_turn * 64u;
         top = max(top, parts[first + s * stride + params.dim4].x);
     }
     top = workgroup_max4(vec4<f32>(top), lid).x;
     var total = 0.0;
-    for (var s = lid; s < params.splits; s += 64u) {
+    let s_turns2 = turns(lid, params.splits, 64u);
+    for (var s_turn = 0u; s_turn < MOST_TURNS; s_turn++) {
+        if s_turn >= s_turns2 {
+            break;
+        }
+        let s = lid + s_turn * 64u;
         let part = parts[first + s * stride + params.dim4];
         let share = exp(part.x - top);
         shares[s] = share;
@@ -49,13 +60,21 @@ fn main(
     let each = 64u / params.dim4;
     let d4 = first + lid % params.dim4;
     var acc = vec4<f32>(0.0);
-    for (var s = lid / params.dim4; s < params.splits; s += 4u * each) {
+    let s_turns3 = turns(lid / params.dim4, params.splits, 4u * each);
+    for (var s_turn = 0u; s_turn < MOST_TURNS; s_turn++) {
+        if s_turn >= s_turns3 {
+            break;
+        }
+        let s = lid / params.dim4 + s_turn * (4u * each);
         acc += share_of(d4, s) + share_of(d4, s + each) + share_of(d4, s + 2u * each) + share_of(d4, s + 3u * each);
     }
     sums[lid] = acc;
     workgroupBarrier();
     if lid < params.dim4 {
-        for (var i = 1u; i < each; i++) {
+        for (var i = 1u; i < MOST_TURNS; i++) {
+            if i >= each {
+                break;
+            }
             acc += sums[lid + i * params.dim4];
         }
         out[head * params.dim4 + lid] = acc / total;

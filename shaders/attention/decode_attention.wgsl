@@ -44,6 +44,7 @@ struct Params {
 @group(0) @binding(6) var<storage, read_write> v_cache: array<Kv4>;
 @group(0) @binding(7) var<storage, read_write> out: array<vec4<f32>>;
 @group(0) @binding(8) var<uniform> params: Params;
+#import shared/turns
 #import shared/kv_{kv}
 #import shared/rope_angle
 #import shared/query_scale
@@ -134,7 +135,12 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         put_head(QH, lid, dim, k);
     }
     workgroupBarrier();
-    for (var i = lid; i < (QH + 1u) * half; i += 64u) {
+    let i_turns = turns(lid, (QH + 1u) * half, 64u);
+    for (var i_turn = 0u; i_turn < MOST_TURNS; i_turn++) {
+        if i_turn >= i_turns {
+            break;
+        }
+        let i = lid + i_turn * 64u;
         let pair = i % half;
         let start = i / half * dim;
         let a = start + select(2u * pair, pair, params.neox != 0u);
@@ -152,7 +158,12 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     }
     workgroupBarrier();
     if params.has_norm == 2u {
-        for (var i = lid; i < dim; i += 64u) {
+        let i_turns2 = turns(lid, dim, 64u);
+        for (var i_turn = 0u; i_turn < MOST_TURNS; i_turn++) {
+            if i_turn >= i_turns2 {
+                break;
+            }
+            let i = lid + i_turn * 64u;
             for (var h = 0u; h < QH; h++) {
                 heads[h * dim + i] *= q_norm[i];
             }
@@ -162,7 +173,12 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     }
     let scale = query_scale(row.y);
     let q_stride = q_row(dim4);
-    for (var i = lid; i < QH * q_stride; i += 64u) {
+    let i_turns3 = turns(lid, QH * q_stride, 64u);
+    for (var i_turn = 0u; i_turn < MOST_TURNS; i_turn++) {
+        if i_turn >= i_turns3 {
+            break;
+        }
+        let i = lid + i_turn * 64u;
         var q = vec4<f32>(0.0);
         if i % q_stride < dim4 {
             q = head4(i / q_stride * dim + 4u * (i % q_stride)) * scale;
@@ -186,7 +202,10 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     begin = min(begin + split * share, end);
     end = min(begin + share, end);
     let sums = attend(row, begin, end, base, stride, dim4, caller_lane(caller), lid);
-    for (var h = 0u; h < n_heads; h++) {
+    for (var h = 0u; h < MOST_TURNS; h++) {
+        if h >= n_heads {
+            break;
+        }
         let head = r * params.n_heads + head0 + h;
         if params.splits == 1u {
             if lid < dim4 {

@@ -7,6 +7,7 @@
 // four products each (with two planes). A result is one sum in the order of K, whatever ROWS is and wherever in a tile
 // it lies.
 // Mirror: crate/kernels/product/reference.rs
+#import shared/turns
 #import shared/matmul_io
 #import formats/{format}
 #import shared/dot
@@ -127,7 +128,11 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     if lid >= THREADS - 64u {
         f = fetch_x(lid & 63u, m, 0u);
     }
-    for (var kb = 0u; kb < params.k_blocks; kb++) {
+    let kb_end = params.k_blocks;
+    for (var kb = 0u; kb < MOST_TURNS; kb++) {
+        if kb >= kb_end {
+            break;
+        }
         let next = min(kb + 1u, params.k_blocks - 1u);
         if lid < 64u {
             stage_w(lid, w);
@@ -139,7 +144,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         }
         workgroupBarrier();
         // Two rows of x at a time, not four: fewer registers, and half the code to compile.
-        for (var pair = 0u; pair < 4u; pair += 2u) {
+        for (var half = 0u; half < 2u; half++) {
+            let pair = half * 2u;
             let a = staged(pair, x_row);
             let b = staged(pair + 1u, x_row);
             sums0 = step(sums0, 0u, w_row, a, b);

@@ -2,6 +2,7 @@
 // of 64 cells. Four neighbouring threads read four cells together, 16 elements at a time, so that what they load lies
 // side by side and 16 loads are under way at once; then a thread owns 4 elements of the output.
 // Heads are written out one by one: some compilers keep what a loop indexes in memory.
+#import shared/turns
 const TILE: u32 = 64u;
 // The queries; each head starts on a multiple of 16 vectors, and the gap is zero. Later the threads' partial outputs.
 var<workgroup> q_tile: array<vec4<f32>, QH * 64u>;
@@ -78,7 +79,12 @@ fn attend(
     var acc3 = vec4<f32>(0.0);
     var top = vec4<f32>(LOWEST);
     var total = vec4<f32>(0.0);
-    for (var tile = begin; tile < end; tile += TILE) {
+    let tile_turns = turns(begin, end, TILE);
+    for (var tile_turn = 0u; tile_turn < MOST_TURNS; tile_turn++) {
+        if tile_turn >= tile_turns {
+            break;
+        }
+        let tile = begin + tile_turn * TILE;
         let count = min(TILE, end - tile);
         let first = cell(row, tile) * stride + base;
         let at0 = first + min(quad, count - 1u) * stride;
@@ -89,7 +95,11 @@ fn attend(
         var s1 = vec4<f32>(0.0);
         var s2 = vec4<f32>(0.0);
         var s3 = vec4<f32>(0.0);
-        for (var i = lid & 3u; i < q_stride; i += 16u) {
+        for (var sixteen = 0u; sixteen < 4u; sixteen++) {
+            let i = (lid & 3u) + sixteen * 16u;
+            if i >= q_stride {
+                break;
+            }
             let k0 = key(at0, i, dim4 - 1u);
             let k1 = key(at1, i, dim4 - 1u);
             let k2 = key(at2, i, dim4 - 1u);
@@ -141,7 +151,12 @@ fn attend(
             acc2 *= shrink.z;
             acc3 *= shrink.w;
             let start = first + d4;
-            for (var c = part; c < count; c += 8u * parts) {
+            let c_turns = turns(part, count, 8u * parts);
+            for (var c_turn = 0u; c_turn < MOST_TURNS; c_turn++) {
+                if c_turn >= c_turns {
+                    break;
+                }
+                let c = part + c_turn * (8u * parts);
                 let v0 = value(start, c, count, stride);
                 let v1 = value(start, c + parts, count, stride);
                 let v2 = value(start, c + 2u * parts, count, stride);
@@ -194,7 +209,11 @@ fn attend(
 // Vector d4 of head h's weighted values, summed over the threads.
 fn attended(h: u32, d4: u32, dim4: u32) -> vec4<f32> {
     var y = vec4<f32>(0.0);
-    for (var p = 0u; p < 64u / dim4; p++) {
+    let p_end = 64u / dim4;
+    for (var p = 0u; p < MOST_TURNS; p++) {
+        if p >= p_end {
+            break;
+        }
         y += q_tile[h * 64u + p * dim4 + d4];
     }
     return y;

@@ -1,3 +1,4 @@
+#import shared/turns
 #import shared/matvec_block
 #import shared/matvec_sums
 // A matrix-vector product of floats: the kernels matvec.wgsl and matvec_post.wgsl, which import what it binds.
@@ -26,7 +27,12 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let input = open_x(group.y, lid, group.x == 0u && lid < params.lanes);
     var acc = vec4<f32>(0.0);
     var squares = 0.0;
-    for (var kb = lane; kb < params.k_blocks; kb += params.lanes) {
+    let kb_turns = turns(lane, params.k_blocks, params.lanes);
+    for (var kb_turn = 0u; kb_turn < MOST_TURNS; kb_turn++) {
+        if kb_turn >= kb_turns {
+            break;
+        }
+        let kb = lane + kb_turn * params.lanes;
         // Weights come the longest way: they are asked for first, all four rows of them.
         let at = row + kb;
         let w = fetch4(at);

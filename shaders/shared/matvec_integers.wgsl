@@ -1,3 +1,4 @@
+#import shared/turns
 #import shared/matvec_block
 #import shared/matvec_sums
 // A matrix-vector product of integers: the kernels matvec_dot.wgsl and matvec_dot_post.wgsl, which import what it binds.
@@ -59,7 +60,12 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let input = open_x(group.y, lid, group.x == 0u);
     var acc = vec4<f32>(0.0);
     var squares = 0.0;
-    for (var chunk = 0u; chunk < params.k_blocks; chunk += THREADS) {
+    let chunk_turns = turns(0u, params.k_blocks, THREADS);
+    for (var chunk_turn = 0u; chunk_turn < MOST_TURNS; chunk_turn++) {
+        if chunk_turn >= chunk_turns {
+            break;
+        }
+        let chunk = chunk_turn * THREADS;
         if chunk > 0u {
             workgroupBarrier();
         }
@@ -68,7 +74,12 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         }
         workgroupBarrier();
         let end = min(chunk + THREADS, params.k_blocks);
-        for (var kb = chunk; kb < end; kb += params.lanes) {
+        let kb_turns = turns(chunk, end, params.lanes);
+        for (var kb_turn = 0u; kb_turn < MOST_TURNS; kb_turn++) {
+            if kb_turn >= kb_turns {
+                break;
+            }
+            let kb = chunk + kb_turn * params.lanes;
             let at = row + min(kb + lane, last);
             // Past the end it is the last block again: that costs less than a branch.
             let next = row + min(kb + params.lanes + lane, last);

@@ -23,11 +23,11 @@ fn sum_of_lanes(part: Sums, lid: u32, lanes: u32) -> Sums {
     let mine = lid & 3u;
     let first = lid / lanes * (lanes / 4u) + mine;
     var sum = Sums(rows_of_4[first], squares_of_4[mine]);
-    for (var i = 4u; i < lanes / 4u; i += 4u) {
-        sum.rows += rows_of_4[first + i];
-    }
-    for (var i = 4u; i < THREADS / 4u; i += 4u) {
-        sum.squares += squares_of_4[mine + i];
+    for (var i = 1u; i < THREADS / 16u; i++) {
+        if i < lanes / 16u {
+            sum.rows += rows_of_4[first + 4u * i];
+        }
+        sum.squares += squares_of_4[mine + 4u * i];
     }
     return sum_of_4(sum, lid);
 }

@@ -1,3 +1,4 @@
+#import shared/turns
 #import shared/matvec
 // A matrix-vector kernel's input where the norm of a projection p is still to be added to the stream (as rmsnorm.wgsl
 // would, with accumulate):  x'[r] = x[r] + p[r] * rsqrt(mean(p[r]^2) + eps) * post
@@ -22,7 +23,12 @@ fn open_x(r: u32, lid: u32, keeps: bool) -> Input {
     let length = params.k_blocks * 8u;
     let start = r * length;
     var squares = 0.0;
-    for (var i = lid; i < length; i += THREADS) {
+    let i_turns = turns(lid, length, THREADS);
+    for (var i_turn = 0u; i_turn < MOST_TURNS; i_turn++) {
+        if i_turn >= i_turns {
+            break;
+        }
+        let i = lid + i_turn * THREADS;
         let v = p[start + i];
         squares += dot(v, v);
     }
