@@ -77,8 +77,8 @@ impl Gpu {
             .device
             .create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label: Some(name), entries: &entries });
         let text = wgpu::ShaderModuleDescriptor { label: Some(name), source: wgpu::ShaderSource::Wgsl(source.into()) };
-        // As browsers compile them: bounds are checked, but loops do not count their rounds, which would keep drivers from
-        // unrolling them.
+        // As Chrome compiles them: bounds are checked, but loops get no counters, which would keep drivers from unrolling
+        // them (see shaders/shared/turns.wgsl).
         let checks = wgpu::ShaderRuntimeChecks { force_loop_bounding: false, ..Default::default() };
         // SAFETY: every loop of the shaders counts up to a bound, so none is endless.
         let module = unsafe { self.device.create_shader_module_trusted(text, checks) };
