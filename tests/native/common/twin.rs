@@ -190,6 +190,9 @@ impl Twin {
             let ceiling = match quantize::Variant::of(dispatch.variant) {
                 // A number between two integers may become either.
                 Some(variant) => 1.01 / (127u32 << (7 * (variant.planes.value() - 1))) as f32,
+                // Such a number weighs as much in a sum.
+                None if variant.contains("planes1") => 1e-2,
+                None if variant.contains("planes2") => 1e-4,
                 None if half => HALF_CEILING,
                 None => CEILING,
             };
