@@ -58,8 +58,7 @@ fn prompt_shapes(model: &Model) -> [Shape; 2] {
 impl Engine {
     /// As the device takes it.
     pub(super) fn shape(&self, shape: Shape) -> Shape {
-        let cuts = self.model.choice.cuts;
-        Shape { before: if self.device.splits() { cuts.from(shape.before) } else { 0 }, ..shape }
+        Shape { split: shape.split && self.device.splits(), ..shape }
     }
 
     /// The shape of one token after others.
@@ -67,11 +66,8 @@ impl Engine {
         self.shape(Shape::decode(position))
     }
 
-    fn decode_shapes(&self) -> Vec<Shape> {
-        let mut all: Vec<Shape> =
-            self.model.choice.cuts.all(self.model.sizes.context - 1).map(|at| self.decode_shape(at)).collect();
-        all.dedup();
-        all
+    fn decode_shapes(&self) -> [Shape; 2] {
+        [self.decode_shape(0), self.decode_shape(self.model.sizes.context - 1)]
     }
 
     pub(super) async fn prepare(&mut self, shape: Shape) -> Result<()> {

@@ -13,14 +13,8 @@ fn value(code: vec4<f32>, table: u32) -> vec4<f32> {
   return select(x, x + 0.5 * sign(x), (abs(x) == vec4<f32>(15.0)) & vec4<bool>(table == 2u));
 }
 
-struct Raw { q: vec4<u32>, scales: u32, d: u32 }
-
-fn fetch(b: u32) -> Raw {
-  return Raw(weights[b], weights_u32[plane_offset(1u) + (b >> 2u)], weights_u32[plane_offset(2u) + (b >> 4u)]);
-}
-
-fn block(raw: Raw, b: u32) -> Block {
-  let s = (raw.scales >> ((b & 3u) << 3u)) & 0xffu;
-  let d = unpack2x16float(raw.d >> ((b << 1u) & 16u)).x;
-  return coded(raw.q, s >> 6u, vec2<f32>(d * (f32(s & 63u) - 32.0)));
+fn load_block(b: u32) -> Block {
+  let s = (weights_u32[plane_offset(1u) + (b >> 2u)] >> ((b & 3u) << 3u)) & 0xffu;
+  let d = unpack2x16float(weights_u32[plane_offset(2u) + (b >> 4u)] >> ((b << 1u) & 16u)).x;
+  return coded(b, s >> 6u, vec2<f32>(d * (f32(s & 63u) - 32.0)));
 }

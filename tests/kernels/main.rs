@@ -9,7 +9,6 @@ mod findings;
 mod gather;
 mod gpu;
 mod host;
-mod loops;
 mod norm;
 mod product;
 mod random;

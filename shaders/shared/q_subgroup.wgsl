@@ -1,0 +1,2 @@
+#import shared/reduce_subgroup
+#import shared/q_direct

@@ -1,0 +1,2 @@
+#import shared/reduce_tree
+#import shared/q_direct
