@@ -63,7 +63,7 @@ pub fn measure(gpu: &mut Gpu) -> Result<Limits> {
     // 16 KiB copied: each waits for the one before, since both write the same buffer.
     let buffers = [gpu.alloc("little from", COPY_STEP)?, gpu.alloc("little to", COPY_STEP)?];
     let little = gpu.prepare_wgsl("little", include_str!("copy.wgsl"), &[Read, Write], &buffers, [1, 1, 1]);
-    let dispatch_us = clock::run(gpu, &gpu.repeated(&little, DISPATCHES))? / DISPATCHES as f64;
+    let dispatch_us = clock::run(gpu, &little.repeated(DISPATCHES))? / DISPATCHES as f64;
     Ok(Limits {
         dispatch_us,
         copy_gbps: 2.0 * bytes as f64 / copy_us / 1e3,

@@ -31,10 +31,11 @@ impl Gpu {
         });
         Prepared { steps: vec![(pipeline, group, grid)] }
     }
+}
 
-    /// The dispatches of `prepared`, `count` times over.
-    pub fn repeated(&self, prepared: &Prepared, count: usize) -> Prepared {
-        let steps = prepared.steps.iter().cycle().take(count * prepared.len()).cloned().collect();
-        Prepared { steps }
+impl Prepared {
+    /// The same dispatches, `count` times over.
+    pub fn repeated(&self, count: usize) -> Prepared {
+        Prepared { steps: self.steps.iter().cycle().take(count * self.len()).cloned().collect() }
     }
 }
