@@ -182,7 +182,9 @@ fn measure(
     let wants = |part| args.only.is_empty() || args.only.contains(&part);
     // A device for each model: its memory is free again after.
     let gpu = device(args)?;
-    let rows = args.batch.unwrap_or(loader::default_rows(&gpu.caps));
+    let rows = args
+        .batch
+        .unwrap_or_else(|| loader::default_rows(&gpu.caps, &synthetic::catalog(shape, quant, shape.n_layers)));
     let longest = args.context.iter().map(|c| c + 1).chain(args.prompt.iter().copied()).max();
     let context = longest.unwrap_or(1).max(rows);
     let sizes = Sizes { context, cells: context, max_rows: rows, max_outputs: 1 };

@@ -199,7 +199,8 @@ impl Loader {
         if cells < context {
             bail!(BadOption, "cacheTokens is {cells}, but one conversation may take {context}; give at least that.");
         }
-        let rows = self.options.max_rows.unwrap_or(device.gpu().map_or(CPU_ROWS, |gpu| default_rows(&gpu.caps)));
+        let rows =
+            self.options.max_rows.unwrap_or(device.gpu().map_or(CPU_ROWS, |gpu| default_rows(&gpu.caps, catalog)));
         if rows == 0 || rows > MAX_ROWS {
             bail!(BadOption, "maxBatchTokens is {rows}; give a whole number from 1 to {MAX_ROWS}.");
         }
@@ -261,7 +262,16 @@ pub fn default_context(device: &Device) -> u32 {
 /// Rows of a batch on the CPU: enough to read each weight seldom, few enough that a stop is prompt.
 const CPU_ROWS: u32 = 64;
 
-/// A software adapter takes long over a batch: keep them short, so that a stop is prompt.
-pub fn default_rows(caps: &Caps) -> u32 {
-    if caps.is_software { 64 } else { 256 }
+/// Weights up to which a graphics card gets large batches: 512 rows of them are about 3 · 10¹² operations.
+const SMALL: u64 = 2_500_000_000;
+
+/// Rows of a batch on a GPU. Small matrices leave a card idle where few rows share them, but a batch is a command that
+/// nothing interrupts: large models, and software adapters, take less at once.
+pub fn default_rows(caps: &Caps, catalog: &Catalog) -> u32 {
+    let weights: u64 = catalog.tensors.iter().map(|tensor| tensor.shape.iter().product::<u64>()).sum();
+    match caps.is_software {
+        true => 64,
+        false if weights <= SMALL => 512,
+        false => 256,
+    }
 }

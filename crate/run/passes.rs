@@ -58,7 +58,8 @@ fn prompt_shapes(model: &Model) -> [Shape; 2] {
 impl Engine {
     /// As the device takes it.
     pub(super) fn shape(&self, shape: Shape) -> Shape {
-        Shape { split: shape.split && self.device.splits(), ..shape }
+        let cuts = self.model.choice.cuts;
+        Shape { before: if self.device.splits() { cuts.from(shape.before) } else { 0 }, ..shape }
     }
 
     /// The shape of one token after others.
@@ -66,8 +67,11 @@ impl Engine {
         self.shape(Shape::decode(position))
     }
 
-    fn decode_shapes(&self) -> [Shape; 2] {
-        [self.decode_shape(0), self.decode_shape(self.model.sizes.context - 1)]
+    fn decode_shapes(&self) -> Vec<Shape> {
+        let mut all: Vec<Shape> =
+            self.model.choice.cuts.all(self.model.sizes.context - 1).map(|at| self.decode_shape(at)).collect();
+        all.dedup();
+        all
     }
 
     pub(super) async fn prepare(&mut self, shape: Shape) -> Result<()> {

@@ -5,8 +5,9 @@
 // Grid: (n_kv_heads * groups, R): a workgroup takes up to QH query heads of one KV head, so K and V are read once
 // for them.
 // QH <= 4; head_dim % 4 == 0, <= 256.  Mirror: crate/kernels/attention/reference.rs
+#import shared/turns
 #import shared/attention_io
-#import shared/attend
+#import shared/attend_{lanes}
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lid: u32, caller: Caller) {
@@ -18,7 +19,12 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let n_heads = min(QH, (kv_head + 1u) * per_kv - head0);
 
     let q_stride = q_row(dim4);
-    for (var i = lid; i < QH * q_stride; i += 64u) {
+    let i_turns = turns(lid, QH * q_stride, 64u);
+    for (var i_turn = 0u; i_turn < MOST_TURNS; i_turn++) {
+        if i_turn >= i_turns {
+            break;
+        }
+        let i = lid + i_turn * 64u;
         let h = i / q_stride;
         var q = vec4<f32>(0.0);
         if h < n_heads && i % q_stride < dim4 {
@@ -33,7 +39,10 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let base = kv_head * dim4;
     let sums = attend(row, seen.x, seen.y, base, stride, dim4, caller_lane(caller), lid);
     if lid < dim4 {
-        for (var h = 0u; h < n_heads; h++) {
+        for (var h = 0u; h < MOST_TURNS; h++) {
+            if h >= n_heads {
+                break;
+            }
             out[(group.y * params.n_heads + head0 + h) * dim4 + lid] = attended(h, lid, dim4) / sums.total[h];
         }
     }

@@ -3,6 +3,7 @@
 // Shapes: as there. A row's cells go by four at a time, so that its query and sums are read once for four.
 // Grid: (ceil(R/16), n_heads); neighbouring threads take neighbouring rows.
 // head_dim % 4 == 0, <= DIM.  Mirror: crate/kernels/attention/reference.rs
+#import shared/turns
 #import shared/attention_io
 
 @compute @workgroup_size(16)
@@ -21,19 +22,30 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let end = seen.y;
     var q: array<vec4<f32>, DIM / 4u>;
     var acc: array<vec4<f32>, DIM / 4u>;
-    for (var i = 0u; i < dim4; i++) {
+    for (var i = 0u; i < MOST_TURNS; i++) {
+        if i >= dim4 {
+            break;
+        }
         q[i] = qkv[r * params.q_stride4 + head * dim4 + i];
     }
     var top = LOWEST;
     var total = 0.0;
-    for (var position = seen.x; position < end; position += 4u) {
+    let position_turns = turns(seen.x, end, 4u);
+    for (var position_turn = 0u; position_turn < MOST_TURNS; position_turn++) {
+        if position_turn >= position_turns {
+            break;
+        }
+        let position = seen.x + position_turn * 4u;
         let four = vec4<u32>(position) + vec4<u32>(0u, 1u, 2u, 3u);
         // Past the end the last cell is read again, and weighs nothing.
         let held = min(four, vec4<u32>(end - 1u));
         let cells = vec4<u32>(cell(row, held.x), cell(row, held.y), cell(row, held.z), cell(row, held.w));
         let at = cells * stride + vec4<u32>(base);
         var score = vec4<f32>(0.0);
-        for (var i = 0u; i < dim4; i++) {
+        for (var i = 0u; i < MOST_TURNS; i++) {
+            if i >= dim4 {
+                break;
+            }
             let v = q[i];
             score += vec4<f32>(
                 dot(v, kv_unpack(k_cache[at.x + i])),
@@ -49,7 +61,10 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         let counts = four < vec4<u32>(end);
         let p = select(vec4<f32>(0.0), exp(score - top), counts);
         total = total * shrink + p.x + p.y + p.z + p.w;
-        for (var i = 0u; i < dim4; i++) {
+        for (var i = 0u; i < MOST_TURNS; i++) {
+            if i >= dim4 {
+                break;
+            }
             acc[i] = acc[i] * shrink +
                 p.x * kv_unpack(v_cache[at.x + i]) +
                 p.y * kv_unpack(v_cache[at.y + i]) +
@@ -57,7 +72,10 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
                 p.w * kv_unpack(v_cache[at.w + i]);
         }
     }
-    for (var i = 0u; i < dim4; i++) {
+    for (var i = 0u; i < MOST_TURNS; i++) {
+        if i >= dim4 {
+            break;
+        }
         out[(r * params.n_heads + head) * dim4 + i] = acc[i] / total;
     }
 }

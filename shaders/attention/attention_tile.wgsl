@@ -8,6 +8,7 @@
 // so a row's result does not depend on the rows beside it. Rows at consecutive positions of a sequence share the walk;
 // others of the batch are walked for one after the other.
 // head_dim % 4 == 0, <= DIM; heads <= QUERIES.  Mirror: crate/kernels/attention/reference.rs
+#import shared/turns
 #import shared/attention_io
 
 const THREADS: u32 = 128u;
@@ -109,12 +110,20 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
             }
         }
 
-        for (var tile = begin - begin % CELLS; tile < end; tile += CELLS) {
+        let tile_turns = turns(begin - begin % CELLS, end, CELLS);
+        for (var tile_turn = 0u; tile_turn < MOST_TURNS; tile_turn++) {
+            if tile_turn >= tile_turns {
+                break;
+            }
+            let tile = begin - begin % CELLS + tile_turn * CELLS;
             var scores: array<vec4<f32>, EACH>;
             for (var r = 0u; r < EACH; r++) {
                 scores[r] = vec4<f32>(0.0);
             }
-            for (var slice = 0u; slice < slices; slice++) {
+            for (var slice = 0u; slice < MOST_TURNS; slice++) {
+                if slice >= slices {
+                    break;
+                }
                 let d4 = slice * 8u + lane;
                 for (var r = 0u; r < EACH; r++) {
                     var q = vec4<f32>(0.0);
@@ -123,7 +132,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
                     }
                     q_tile[r][slot(q0, lane)] = q;
                 }
-                for (var c = q0; c < CELLS; c += THREADS / 8u) {
+                for (var c_turn = 0u; c_turn < CELLS / (THREADS / 8u); c_turn++) {
+                    let c = q0 + c_turn * (THREADS / 8u);
                     var k = vec4<f32>(0.0);
                     if tile + c >= begin && tile + c < end && d4 < dim4 {
                         k = kv_unpack(k_cache[cell_at(block, start, tile + c) + d4]);
@@ -176,7 +186,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
             for (var slice = 0u; slice < SLICES; slice++) {
                 if slice < slices {
                     let d4 = slice * 8u + lane;
-                    for (var c = q0; c < CELLS; c += THREADS / 8u) {
+                    for (var c_turn = 0u; c_turn < CELLS / (THREADS / 8u); c_turn++) {
+                        let c = q0 + c_turn * (THREADS / 8u);
                         var v = vec4<f32>(0.0);
                         if tile + c >= begin && tile + c < end && d4 < dim4 {
                             v = kv_unpack(v_cache[cell_at(block, start, tile + c) + d4]);

@@ -44,19 +44,32 @@ struct Params {
 @group(0) @binding(6) var<storage, read_write> v_cache: array<Kv4>;
 @group(0) @binding(7) var<storage, read_write> out: array<vec4<f32>>;
 @group(0) @binding(8) var<uniform> params: Params;
+#import shared/turns
 #import shared/kv_{kv}
 #import shared/rope_angle
 #import shared/query_scale
 #import shared/scores
 #import shared/cell
-#import shared/attend
+#import shared/attend_{lanes}
 
 // The queries and, last, the key, while they are rotated.
 var<workgroup> heads: array<f32, (QH + 1u) * 256u>;
 
-// The weight of a norm where it comes at this place, else 1.
-fn norm_weight(weight: f32, place: u32) -> f32 {
-    return select(1.0, weight, params.has_norm == place);
+// A vector of q, k or v, or zero.
+fn vector(at: u32, is_there: bool) -> vec4<f32> {
+    if is_there {
+        return qkv[at];
+    }
+    return vec4<f32>(0.0);
+}
+
+// Vector i of a head.
+fn put_head(head: u32, i: u32, dim: u32, v: vec4<f32>) {
+    let at = head * dim + 4u * i;
+    heads[at] = v.x;
+    heads[at + 1u] = v.y;
+    heads[at + 2u] = v.z;
+    heads[at + 3u] = v.w;
 }
 
 fn head4(at: u32) -> vec4<f32> {
@@ -77,55 +90,80 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let q_from = r * (params.n_heads + 2u * params.n_kv_heads) * dim4;
     let k_from = q_from + (params.n_heads + kv_head) * dim4;
 
-    for (var i = lid; i < (QH + 1u) * dim4; i += 64u) {
-        let h = i / dim4;
-        // Past the last query there are zeros.
-        var v = vec4<f32>(0.0);
-        if h == QH {
-            v = qkv[k_from + i % dim4];
-        } else if h < n_heads {
-            v = qkv[q_from + head0 * dim4 + i];
+    // A thread has a vector of each head. All of them are asked for before any is waited for, and the angles too.
+    let half = params.rope_half;
+    let q_at = q_from + head0 * dim4 + lid;
+    let owns = lid < dim4;
+    var k = vector(k_from + lid, owns);
+    let v = vector(k_from + params.n_kv_heads * dim4 + lid, owns);
+    var q0 = vector(q_at, owns);
+    var q1 = vector(q_at + dim4, owns && QH > 1u && n_heads > 1u);
+    var q2 = vector(q_at + 2u * dim4, owns && QH > 2u && n_heads > 2u);
+    var q3 = vector(q_at + 3u * dim4, owns && QH > 3u && n_heads > 3u);
+    let near = lid % max(half, 1u);
+    let far = (lid + 64u) % max(half, 1u);
+    let near_angle = rope_angle(row.y, near, half);
+    let far_angle = rope_angle(row.y, far, half);
+    if params.has_norm != 0u {
+        let squares = vec4<f32>(dot(q0, q0), dot(q1, q1), dot(q2, q2), dot(q3, q3));
+        let q_scale = inverseSqrt(workgroup_sum4(squares, lid) / f32(dim) + params.eps);
+        let k_scale = inverseSqrt(workgroup_sum(dot(k, k), lid) / f32(dim) + params.eps);
+        var q_weight = vec4<f32>(1.0);
+        var k_weight = vec4<f32>(1.0);
+        if params.has_norm == 1u && owns {
+            let i = 4u * lid;
+            q_weight = vec4<f32>(q_norm[i], q_norm[i + 1u], q_norm[i + 2u], q_norm[i + 3u]);
+            k_weight = vec4<f32>(k_norm[i], k_norm[i + 1u], k_norm[i + 2u], k_norm[i + 3u]);
         }
-        heads[4u * i] = v.x;
-        heads[4u * i + 1u] = v.y;
-        heads[4u * i + 2u] = v.z;
-        heads[4u * i + 3u] = v.w;
+        q0 *= q_scale.x * q_weight;
+        q1 *= q_scale.y * q_weight;
+        q2 *= q_scale.z * q_weight;
+        q3 *= q_scale.w * q_weight;
+        k *= k_scale * k_weight;
+    }
+    if owns {
+        put_head(0u, lid, dim, q0);
+        if QH > 1u {
+            put_head(1u, lid, dim, q1);
+        }
+        if QH > 2u {
+            put_head(2u, lid, dim, q2);
+        }
+        if QH > 3u {
+            put_head(3u, lid, dim, q3);
+        }
+        put_head(QH, lid, dim, k);
     }
     workgroupBarrier();
-    if params.has_norm != 0u {
-        var q_squares = vec4<f32>(0.0);
-        var k_squares = 0.0;
-        for (var i = lid; i < dim; i += 64u) {
-            for (var h = 0u; h < QH; h++) {
-                q_squares[h] += heads[h * dim + i] * heads[h * dim + i];
-            }
-            k_squares += heads[QH * dim + i] * heads[QH * dim + i];
+    let i_turns = turns(lid, (QH + 1u) * half, 64u);
+    for (var i_turn = 0u; i_turn < MOST_TURNS; i_turn++) {
+        if i_turn >= i_turns {
+            break;
         }
-        let q_scale = inverseSqrt(workgroup_sum4(q_squares, lid) / f32(dim) + params.eps);
-        let k_scale = inverseSqrt(workgroup_sum(k_squares, lid) / f32(dim) + params.eps);
-        for (var i = lid; i < dim; i += 64u) {
-            for (var h = 0u; h < QH; h++) {
-                heads[h * dim + i] *= q_scale[h] * norm_weight(q_norm[i], 1u);
-            }
-            heads[QH * dim + i] *= k_scale * norm_weight(k_norm[i], 1u);
-        }
-        workgroupBarrier();
-    }
-    let half = params.rope_half;
-    for (var i = lid; i < (QH + 1u) * half; i += 64u) {
+        let i = lid + i_turn * 64u;
         let pair = i % half;
         let start = i / half * dim;
         let a = start + select(2u * pair, pair, params.neox != 0u);
         let b = start + select(2u * pair + 1u, pair + half, params.neox != 0u);
-        let angle = rope_angle(row.y, pair, half);
+        var angle = near_angle;
+        if pair == far {
+            angle = far_angle;
+        } else if pair != near {
+            angle = rope_angle(row.y, pair, half);
+        }
         let u = heads[a];
-        let v = heads[b];
-        heads[a] = u * angle.x - v * angle.y;
-        heads[b] = u * angle.y + v * angle.x;
+        let w = heads[b];
+        heads[a] = u * angle.x - w * angle.y;
+        heads[b] = u * angle.y + w * angle.x;
     }
     workgroupBarrier();
     if params.has_norm == 2u {
-        for (var i = lid; i < dim; i += 64u) {
+        let i_turns2 = turns(lid, dim, 64u);
+        for (var i_turn = 0u; i_turn < MOST_TURNS; i_turn++) {
+            if i_turn >= i_turns2 {
+                break;
+            }
+            let i = lid + i_turn * 64u;
             for (var h = 0u; h < QH; h++) {
                 heads[h * dim + i] *= q_norm[i];
             }
@@ -135,7 +173,12 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     }
     let scale = query_scale(row.y);
     let q_stride = q_row(dim4);
-    for (var i = lid; i < QH * q_stride; i += 64u) {
+    let i_turns3 = turns(lid, QH * q_stride, 64u);
+    for (var i_turn = 0u; i_turn < MOST_TURNS; i_turn++) {
+        if i_turn >= i_turns3 {
+            break;
+        }
+        let i = lid + i_turn * 64u;
         var q = vec4<f32>(0.0);
         if i % q_stride < dim4 {
             q = head4(i / q_stride * dim + 4u * (i % q_stride)) * scale;
@@ -147,7 +190,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     if lid < dim4 {
         let at = cell(row, row.y) * stride + base + lid;
         k_cache[at] = kv_pack(head4(QH * dim + 4u * lid));
-        v_cache[at] = kv_pack(qkv[k_from + params.n_kv_heads * dim4 + lid]);
+        v_cache[at] = kv_pack(v);
     }
     // The new cell is read back below, by other threads.
     storageBarrier();
@@ -159,7 +202,10 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     begin = min(begin + split * share, end);
     end = min(begin + share, end);
     let sums = attend(row, begin, end, base, stride, dim4, caller_lane(caller), lid);
-    for (var h = 0u; h < n_heads; h++) {
+    for (var h = 0u; h < MOST_TURNS; h++) {
+        if h >= n_heads {
+            break;
+        }
         let head = r * params.n_heads + head0 + h;
         if params.splits == 1u {
             if lid < dim4 {

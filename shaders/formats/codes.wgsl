@@ -6,8 +6,7 @@ fn spread(q: u32) -> vec4<f32> {
   return vec4<f32>(vec4<u32>(q, q >> 8u, q >> 16u, q >> 24u) & vec4<u32>(15u));
 }
 
-fn coded(b: u32, table: u32, scale: vec2<f32>) -> Block {
-  let v = weights[b];
+fn coded(v: vec4<u32>, table: u32, scale: vec2<f32>) -> Block {
   return Block(
     value(spread(v.x), table),
     value(spread(v.x >> 4u), table),
@@ -20,4 +19,8 @@ fn coded(b: u32, table: u32, scale: vec2<f32>) -> Block {
     scale,
     vec2<f32>(0.0),
   );
+}
+
+fn load_block(b: u32) -> Block {
+  return block(fetch(b), b);
 }

@@ -10,12 +10,17 @@ fn value(number: u32, negative: u32, magnitudes: u32) -> vec4<f32> {
   return select(v, -v, s == vec4<u32>(1u));
 }
 
-fn load_block(b: u32) -> Block {
-  let pair = weights[b >> 1u];
-  let v = select(pair.xy, pair.zw, (b & 1u) == 1u);
+struct Raw { pair: vec4<u32>, h: u32, words: vec4<u32> }
+
+fn fetch(b: u32) -> Raw {
+  return Raw(weights[b >> 1u], weights_u32[plane_offset(1u) + b], weights[(plane_offset(2u) >> 2u) + (b >> 3u)]);
+}
+
+fn block(raw: Raw, b: u32) -> Block {
+  let v = select(raw.pair.xy, raw.pair.zw, (b & 1u) == 1u);
   // Bit j of each byte belongs to word j.
-  let h = weights_u32[plane_offset(1u) + b];
-  let words = weights[(plane_offset(2u) >> 2u) + (b >> 3u)];
+  let h = raw.h;
+  let words = raw.words;
   let s = select(words.y, words.z, (b & 4u) != 0u) >> ((b & 3u) << 3u);
   let scale = bitcast<f32>(words.x) * vec2<f32>(((vec2<u32>(s, s >> 4u) & vec2<u32>(15u)) << vec2<u32>(1u)) + vec2<u32>(1u));
   let t = words.w;
@@ -31,4 +36,8 @@ fn load_block(b: u32) -> Block {
     scale,
     vec2<f32>(0.0),
   );
+}
+
+fn load_block(b: u32) -> Block {
+  return block(fetch(b), b);
 }

@@ -7,7 +7,13 @@ fn value(code: vec4<f32>, table: u32) -> vec4<f32> {
   return iq4(code);
 }
 
-fn load_block(b: u32) -> Block {
-  let d = unpack2x16float(weights_u32[plane_offset(1u) + (b >> 1u)] >> ((b & 1u) << 4u)).x;
-  return coded(b, 0u, vec2<f32>(d));
+struct Raw { q: vec4<u32>, d: u32 }
+
+fn fetch(b: u32) -> Raw {
+  return Raw(weights[b], weights_u32[plane_offset(1u) + (b >> 1u)]);
+}
+
+fn block(raw: Raw, b: u32) -> Block {
+  let d = unpack2x16float(raw.d >> ((b & 1u) << 4u)).x;
+  return coded(raw.q, 0u, vec2<f32>(d));
 }

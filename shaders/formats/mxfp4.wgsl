@@ -11,7 +11,13 @@ fn value(code: vec4<f32>, table: u32) -> vec4<f32> {
   return select(v, -v, negative);
 }
 
-fn load_block(b: u32) -> Block {
-  let pair = weights_u32[plane_offset(1u) + b];
-  return coded(b, 0u, bitcast<vec2<f32>>(vec2<u32>(pair << 16u, pair & 0xffff0000u)));
+struct Raw { q: vec4<u32>, scales: u32 }
+
+fn fetch(b: u32) -> Raw {
+  return Raw(weights[b], weights_u32[plane_offset(1u) + b]);
+}
+
+fn block(raw: Raw, b: u32) -> Block {
+  let pair = raw.scales;
+  return coded(raw.q, 0u, bitcast<vec2<f32>>(vec2<u32>(pair << 16u, pair & 0xffff0000u)));
 }

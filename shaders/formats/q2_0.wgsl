@@ -11,11 +11,16 @@ fn less_one(q: vec4<u32>) -> vec4<u32> {
   return (((q & vec4<u32>(0x03030303u)) | vec4<u32>(0x80808080u)) - vec4<u32>(0x01010101u)) ^ vec4<u32>(0x80808080u);
 }
 
-fn load_packed(b: u32) -> Packed {
-  let pair = weights[b >> 1u];
-  let v = select(pair.xy, pair.zw, (b & 1u) == 1u);
+struct Raw { pair: vec4<u32>, d: u32 }
+
+fn fetch(b: u32) -> Raw {
+  return Raw(weights[b >> 1u], weights_u32[plane_offset(1u) + (b >> 2u)]);
+}
+
+fn unpack(raw: Raw, b: u32) -> Packed {
+  let v = select(raw.pair.xy, raw.pair.zw, (b & 1u) == 1u);
   let even = less_one(vec4<u32>(v.x, v.x >> 4u, v.y, v.y >> 4u));
   let odd = less_one(vec4<u32>(v.x >> 2u, v.x >> 6u, v.y >> 2u, v.y >> 6u));
-  let d = unpack2x16float(weights_u32[plane_offset(1u) + (b >> 2u)] >> ((b << 3u) & 16u)).x;
+  let d = unpack2x16float(raw.d >> ((b << 3u) & 16u)).x;
   return Packed(even.x, odd.x, even.y, odd.y, even.z, odd.z, even.w, odd.w, vec2<f32>(d), vec2<f32>(0.0));
 }

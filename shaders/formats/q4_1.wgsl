@@ -6,10 +6,16 @@ const HAS_OFFSET = true;
 const Q_SIGNED = false;
 const ONE_SCALE = true;
 
-fn load_packed(b: u32) -> Packed {
-  let v = weights[b];
+struct Raw { q: vec4<u32>, dm: u32 }
+
+fn fetch(b: u32) -> Raw {
+  return Raw(weights[b], weights_u32[plane_offset(1u) + b]);
+}
+
+fn unpack(raw: Raw, b: u32) -> Packed {
+  let v = raw.q;
   let even = v & vec4<u32>(0x0f0f0f0fu);
   let odd = (v >> vec4<u32>(4u)) & vec4<u32>(0x0f0f0f0fu);
-  let dm = unpack2x16float(weights_u32[plane_offset(1u) + b]);
+  let dm = unpack2x16float(raw.dm);
   return Packed(even.x, odd.x, even.y, odd.y, even.z, odd.z, even.w, odd.w, dm.xx, dm.yy);
 }

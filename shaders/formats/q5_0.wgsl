@@ -7,14 +7,20 @@ const HAS_OFFSET = false;
 const Q_SIGNED = true;
 const ONE_SCALE = true;
 
-fn load_packed(b: u32) -> Packed {
-  let v = weights[b];
+struct Raw { q: vec4<u32>, h: u32, d: u32 }
+
+fn fetch(b: u32) -> Raw {
+  return Raw(weights[b], weights_u32[plane_offset(1u) + b], weights_u32[plane_offset(2u) + (b >> 1u)]);
+}
+
+fn unpack(raw: Raw, b: u32) -> Packed {
+  let v = raw.q;
   // Bit j of each byte belongs to word j.
-  let h = weights_u32[plane_offset(1u) + b];
+  let h = raw.h;
   let even = ((v << vec4<u32>(4u)) & vec4<u32>(0xf0f0f0f0u)) |
     (vec4<u32>(h << 3u, h << 1u, h >> 1u, h >> 3u) & vec4<u32>(0x08080808u));
   let odd = (v & vec4<u32>(0xf0f0f0f0u)) |
     (vec4<u32>(h << 2u, h, h >> 2u, h >> 4u) & vec4<u32>(0x08080808u));
-  let d = unpack2x16float(weights_u32[plane_offset(2u) + (b >> 1u)] >> ((b & 1u) << 4u)).x;
+  let d = unpack2x16float(raw.d >> ((b & 1u) << 4u)).x;
   return Packed(even.x, odd.x, even.y, odd.y, even.z, odd.z, even.w, odd.w, vec2<f32>(d * 0.125), vec2<f32>(0.0));
 }

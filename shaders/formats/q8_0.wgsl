@@ -6,9 +6,15 @@ const HAS_OFFSET = false;
 const Q_SIGNED = true;
 const ONE_SCALE = true;
 
-fn load_packed(b: u32) -> Packed {
-  let v = weights[2u * b];
-  let w = weights[2u * b + 1u];
-  let d = unpack2x16float(weights_u32[plane_offset(1u) + (b >> 1u)] >> ((b & 1u) << 4u)).x;
+struct Raw { v: vec4<u32>, w: vec4<u32>, d: u32 }
+
+fn fetch(b: u32) -> Raw {
+  return Raw(weights[2u * b], weights[2u * b + 1u], weights_u32[plane_offset(1u) + (b >> 1u)]);
+}
+
+fn unpack(raw: Raw, b: u32) -> Packed {
+  let v = raw.v;
+  let w = raw.w;
+  let d = unpack2x16float(raw.d >> ((b & 1u) << 4u)).x;
   return Packed(v.x, v.y, v.z, v.w, w.x, w.y, w.z, w.w, vec2<f32>(d), vec2<f32>(0.0));
 }

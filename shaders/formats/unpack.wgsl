@@ -1,4 +1,5 @@
-// The float view of a quantized block: load_block from the format's load_packed.
+// The views of a quantized block, of what the format's `fetch` loads and its `unpack` takes apart: to load ahead, a kernel
+// calls these at their own times.
 // The format says by Q_SIGNED how its bytes read: unsigned ones convert in one instruction on some GPUs.
 // ONE_SCALE: both halves of a block have the same scale and offset.
 
@@ -9,8 +10,8 @@ fn unpack_bytes(q: u32) -> vec4<f32> {
   return vec4<f32>(vec4<u32>(q & 0xffu, (q >> 8u) & 0xffu, (q >> 16u) & 0xffu, q >> 24u));
 }
 
-fn load_block(b: u32) -> Block {
-  let p = load_packed(b);
+fn block(raw: Raw, b: u32) -> Block {
+  let p = unpack(raw, b);
   return Block(
     unpack_bytes(p.q0),
     unpack_bytes(p.q1),
@@ -23,4 +24,12 @@ fn load_block(b: u32) -> Block {
     p.scale,
     p.offset,
   );
+}
+
+fn load_packed(b: u32) -> Packed {
+  return unpack(fetch(b), b);
+}
+
+fn load_block(b: u32) -> Block {
+  return block(fetch(b), b);
 }

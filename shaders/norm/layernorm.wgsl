@@ -16,6 +16,7 @@ struct Params {
 @group(0) @binding(3) var<storage, read> rows: array<u32>;
 @group(0) @binding(4) var<storage, read_write> out: array<vec4<f32>>;
 @group(0) @binding(5) var<uniform> params: Params;
+#import shared/turns
 #import shared/reduce_{reduce}
 
 @compute @workgroup_size(64)
@@ -28,18 +29,33 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let to = group.y * params.k4;
     let k = f32(params.k4 * 4u);
     var sums = vec4<f32>(0.0);
-    for (var i = lid; i < params.k4; i += 64u) {
+    let i_turns = turns(lid, params.k4, 64u);
+    for (var i_turn = 0u; i_turn < MOST_TURNS; i_turn++) {
+        if i_turn >= i_turns {
+            break;
+        }
+        let i = lid + i_turn * 64u;
         sums += x[start + i];
     }
     let mean = workgroup_sum(sums.x + sums.y + sums.z + sums.w, lid) / k;
     var squares = vec4<f32>(0.0);
-    for (var i = lid; i < params.k4; i += 64u) {
+    let i_turns2 = turns(lid, params.k4, 64u);
+    for (var i_turn = 0u; i_turn < MOST_TURNS; i_turn++) {
+        if i_turn >= i_turns2 {
+            break;
+        }
+        let i = lid + i_turn * 64u;
         let v = x[start + i] - mean;
         squares += v * v;
     }
     let total = workgroup_sum(squares.x + squares.y + squares.z + squares.w, lid);
     let scale = inverseSqrt(total / k + params.eps);
-    for (var i = lid; i < params.k4; i += 64u) {
+    let i_turns3 = turns(lid, params.k4, 64u);
+    for (var i_turn = 0u; i_turn < MOST_TURNS; i_turn++) {
+        if i_turn >= i_turns3 {
+            break;
+        }
+        let i = lid + i_turn * 64u;
         out[to + i] = (x[start + i] - mean) * scale * weight[i] + bias[i];
     }
 }

@@ -15,6 +15,7 @@ struct Params {
 @group(0) @binding(2) var<storage, read> k_norm: array<vec4<f32>>;
 @group(0) @binding(3) var<storage, read_write> out: array<vec4<f32>>;
 @group(0) @binding(4) var<uniform> params: Params;
+#import shared/turns
 #import shared/reduce_{reduce}
 
 @compute @workgroup_size(64)
@@ -22,7 +23,12 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let values = params.q4 + params.k4;
     let start = group.y * (values + params.k4);
     var squares = vec2<f32>(0.0);
-    for (var i = lid; i < values; i += 64u) {
+    let i_turns = turns(lid, values, 64u);
+    for (var i_turn = 0u; i_turn < MOST_TURNS; i_turn++) {
+        if i_turn >= i_turns {
+            break;
+        }
+        let i = lid + i_turn * 64u;
         let v = x[start + i];
         let square = dot(v, v);
         squares += select(vec2<f32>(0.0, square), vec2<f32>(square, 0.0), i < params.q4);
@@ -30,7 +36,12 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let total = workgroup_sum4(vec4<f32>(squares, 0.0, 0.0), lid);
     let q_scale = inverseSqrt(total.x / f32(params.q4 * 4u) + params.eps);
     let k_scale = inverseSqrt(total.y / f32(params.k4 * 4u) + params.eps);
-    for (var i = lid; i < values + params.k4; i += 64u) {
+    let i_turns2 = turns(lid, values + params.k4, 64u);
+    for (var i_turn = 0u; i_turn < MOST_TURNS; i_turn++) {
+        if i_turn >= i_turns2 {
+            break;
+        }
+        let i = lid + i_turn * 64u;
         var v = x[start + i];
         if i < params.q4 {
             v *= q_scale * q_norm[i];

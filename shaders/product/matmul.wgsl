@@ -5,6 +5,7 @@
 // into registers, and uses it 16 times; each activation it gets serves 8 rows. All threads want the same activations
 // at the same time, so nothing is staged in shared memory and there is no barrier.
 // Mirror: crate/kernels/product/reference.rs
+#import shared/turns
 #import shared/matmul_io
 #import formats/{format}
 #import shared/share_{x}
@@ -45,7 +46,11 @@ fn main(
     // Loops, not copies: the compilers of software adapters take seconds over long code.
     var w: array<X32, 8>;
     var sums: array<vec4<f32>, 32>;
-    for (var kb = 0u; kb < params.k_blocks; kb++) {
+    let kb_end = params.k_blocks;
+    for (var kb = 0u; kb < MOST_TURNS; kb++) {
+        if kb >= kb_end {
+            break;
+        }
         for (var r = 0u; r < 8u; r++) {
             // Rows past the end repeat the last one; they are not stored.
             w[r] = dequantised(load_block(min(n + 16u * r, params.n - 1u) * params.k_blocks + kb));
@@ -58,13 +63,19 @@ fn main(
         let w5 = w[5];
         let w6 = w[6];
         let w7 = w[7];
-        for (var i = 0u; i < count; i++) {
+        for (var i = 0u; i < MOST_TURNS; i++) {
+            if i >= count {
+                break;
+            }
             let v = x_block((m + i) * params.k_blocks * 8u, kb * 8u, lane);
             sums[2u * i] += dots(v, w0, w1, w2, w3);
             sums[2u * i + 1u] += dots(v, w4, w5, w6, w7);
         }
     }
-    for (var i = 0u; i < count; i++) {
+    for (var i = 0u; i < MOST_TURNS; i++) {
+        if i >= count {
+            break;
+        }
         for (var r = 0u; r < 8u; r++) {
             let row = n + 16u * r;
             if row < params.n {

@@ -7,6 +7,7 @@
 // four products each (with two planes). A result is one sum in the order of K, whatever ROWS is and wherever in a tile
 // it lies.
 // Mirror: crate/kernels/product/reference.rs
+#import shared/turns
 #import shared/matmul_io
 #import formats/{format}
 #import shared/dot
@@ -29,9 +30,8 @@ fn x_slot(row: u32, i: u32) -> u32 {
     return row * VECTORS + (i ^ (row & (VECTORS - 1u)));
 }
 
-// Unpacks block `b` into row `r` of the tile.
-fn stage_w(r: u32, b: u32) {
-    let w = load_packed(b);
+// Brings a block into row `r` of the tile.
+fn stage_w(r: u32, w: Packed) {
     w_tile[r / 8u][r % 8u] = vec4<u32>(w.q0, w.q1, w.q2, w.q3);
     w_tile[r / 8u][8u + r % 8u] = vec4<u32>(w.q4, w.q5, w.q6, w.q7);
     w_scale[r / 8u][r % 8u] = vec4<f32>(w.scale, w.offset);
@@ -42,14 +42,46 @@ fn record(r: u32, kb: u32) -> u32 {
     return (min(r, params.m - 1u) * params.k_blocks + kb) * (1u + VECTORS);
 }
 
-// Neighbouring threads fetch neighbouring vectors of a row of x.
-fn stage_x(thread: u32, m: u32, kb: u32) {
-    if thread < ROWS {
-        x_scale[thread / SPREAD][thread % SPREAD] = bitcast<vec4<f32>>(x[record(m + thread, kb)]);
+// What a thread fetches of a block of x: neighbouring threads neighbouring vectors of a row, every APARTth row of them.
+const APART: u32 = 64u / VECTORS;
+const FETCHED: u32 = ROWS / APART;
+struct Fetched {
+    scale: vec4<u32>,
+    v0: vec4<u32>, v1: vec4<u32>, v2: vec4<u32>, v3: vec4<u32>,
+}
+
+fn fetch_x(thread: u32, m: u32, kb: u32) -> Fetched {
+    let at = 1u + thread % VECTORS;
+    let r = m + thread / VECTORS;
+    var f: Fetched;
+    f.scale = x[record(m + min(thread, ROWS - 1u), kb)];
+    f.v0 = x[record(r, kb) + at];
+    if FETCHED > 1u {
+        f.v1 = x[record(r + APART, kb) + at];
     }
-    let i = thread % VECTORS;
-    for (var r = thread / VECTORS; r < ROWS; r += 64u / VECTORS) {
-        x_tile[r / SPREAD][x_slot(r % SPREAD, i)] = x[record(m + r, kb) + 1u + i];
+    if FETCHED > 2u {
+        f.v2 = x[record(r + 2u * APART, kb) + at];
+        f.v3 = x[record(r + 3u * APART, kb) + at];
+    }
+    return f;
+}
+
+fn put_x(thread: u32, place: u32, v: vec4<u32>) {
+    let r = thread / VECTORS + place * APART;
+    x_tile[r / SPREAD][x_slot(r % SPREAD, thread % VECTORS)] = v;
+}
+
+fn stage_x(thread: u32, f: Fetched) {
+    if thread < ROWS {
+        x_scale[thread / SPREAD][thread % SPREAD] = bitcast<vec4<f32>>(f.scale);
+    }
+    put_x(thread, 0u, f.v0);
+    if FETCHED > 1u {
+        put_x(thread, 1u, f.v1);
+    }
+    if FETCHED > 2u {
+        put_x(thread, 2u, f.v2);
+        put_x(thread, 3u, f.v3);
     }
 }
 
@@ -87,16 +119,33 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     var sums5 = vec4<f32>(0.0);
     var sums6 = vec4<f32>(0.0);
     var sums7 = vec4<f32>(0.0);
-    for (var kb = 0u; kb < params.k_blocks; kb++) {
+    // The next block is on its way while this one is multiplied.
+    var w: Packed;
+    var f: Fetched;
+    if lid < 64u {
+        w = load_packed(block0);
+    }
+    if lid >= THREADS - 64u {
+        f = fetch_x(lid & 63u, m, 0u);
+    }
+    let kb_end = params.k_blocks;
+    for (var kb = 0u; kb < MOST_TURNS; kb++) {
+        if kb >= kb_end {
+            break;
+        }
+        let next = min(kb + 1u, params.k_blocks - 1u);
         if lid < 64u {
-            stage_w(lid, block0 + kb);
+            stage_w(lid, w);
+            w = load_packed(block0 + next);
         }
         if lid >= THREADS - 64u {
-            stage_x(lid & 63u, m, kb);
+            stage_x(lid & 63u, f);
+            f = fetch_x(lid & 63u, m, next);
         }
         workgroupBarrier();
         // Two rows of x at a time, not four: fewer registers, and half the code to compile.
-        for (var pair = 0u; pair < 4u; pair += 2u) {
+        for (var half = 0u; half < 2u; half++) {
+            let pair = half * 2u;
             let a = staged(pair, x_row);
             let b = staged(pair + 1u, x_row);
             sums0 = step(sums0, 0u, w_row, a, b);

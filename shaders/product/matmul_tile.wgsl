@@ -7,6 +7,7 @@
 // With 128 ROWS it is 8 of x, 16 loads for 256 products; x then comes in two halves of a block, to stay in 16 KiB.
 // A result is one sum in the order of K, whatever ROWS is and wherever in a tile it lies.
 // Mirror: crate/kernels/product/reference.rs
+#import shared/turns
 #import shared/matmul_io
 #import formats/{format}
 @group(0) @binding(2) var<storage, read> x: array<vec4<f32>>;
@@ -52,7 +53,8 @@ fn stage_w(r: u32, b: u32) {
 // Neighbouring threads fetch neighbouring vectors of a row of x: a piece of block `kb`.
 fn stage_x(thread: u32, m: u32, kb: u32, piece: u32) {
     let i = thread % PIECE;
-    for (var r = thread / PIECE; r < ROWS; r += 64u / PIECE) {
+    for (var r_turn = 0u; r_turn < ROWS * PIECE / 64u; r_turn++) {
+        let r = thread / PIECE + r_turn * (64u / PIECE);
         let row = min(m + r, params.m - 1u);
         x_tile[r / SPREAD][x_slot(r % SPREAD, i)] = x[(row * params.k_blocks + kb) * 8u + piece * PIECE + i];
     }
@@ -102,7 +104,11 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     var more5 = vec4<f32>(0.0);
     var more6 = vec4<f32>(0.0);
     var more7 = vec4<f32>(0.0);
-    for (var kb = 0u; kb < params.k_blocks; kb++) {
+    let kb_end = params.k_blocks;
+    for (var kb = 0u; kb < MOST_TURNS; kb++) {
+        if kb >= kb_end {
+            break;
+        }
         if lid < 64u {
             stage_w(lid, block0 + kb);
         }

@@ -4,10 +4,10 @@
 //   out[r][column + n] = act(y[n]) * y[N/2 + n]
 // Shapes: W [N][K] (one part of a matrix), x [*][K] (row rows[r] with gather, else r), norm [K],
 // bias [N of the whole matrix], out [R][out_stride]; K % 32 == 0.
-// Grid: (ceil(N / (256/lanes)), R). `lanes` (16 or 64) threads share 4 rows and stride over their blocks of 32 weights:
-// neighbouring threads load neighbouring 16 bytes, and x is read once for the 4 rows.
+// Grid: (ceil(N / (512/lanes)), R). `lanes` (16, 64 or 128) threads share 4 rows and stride over their blocks of 32
+// weights: neighbouring threads load neighbouring 16 bytes, and x is read once for the 4 rows.
 // Mirror: crate/kernels/product/reference.rs
 #import shared/matvec_x
 #import formats/{format}
-#import shared/reduce_{reduce}
+#import shared/quad_{reduce}
 #import shared/matvec_floats

@@ -3,6 +3,6 @@
 // Mirror: crate/kernels/product/reference.rs
 #import shared/matvec_x_post
 #import formats/{format}
-#import shared/reduce_{reduce}
+#import shared/quad_{reduce}
 #import shared/dot
 #import shared/matvec_integers

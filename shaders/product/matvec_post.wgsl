@@ -5,5 +5,5 @@
 // Mirror: crate/kernels/product/reference.rs
 #import shared/matvec_x_post
 #import formats/{format}
-#import shared/reduce_{reduce}
+#import shared/quad_{reduce}
 #import shared/matvec_floats

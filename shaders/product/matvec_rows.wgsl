@@ -3,6 +3,7 @@
 // threads, and x is loaded in shares and broadcast.
 // Grid: (ceil(N/64), R), with a gate (ceil(N/2 / 32), R).
 // Mirror: crate/kernels/product/reference.rs
+#import shared/turns
 #import shared/matvec_x
 #import formats/{format}
 #import shared/share_{x}
@@ -27,7 +28,11 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let row = row_starts(first, 16u);
     let begin = x_start(group.y);
     var acc = vec4<f32>(0.0);
-    for (var kb = 0u; kb < params.k_blocks; kb++) {
+    let kb_end = params.k_blocks;
+    for (var kb = 0u; kb < MOST_TURNS; kb++) {
+        if kb >= kb_end {
+            break;
+        }
         let v = x_block(begin, kb * 8u, lane);
         var sums = vec2<f32>(0.0);
         if HAS_OFFSET {
@@ -41,5 +46,15 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
             acc[r] += dot(w.scale, vec2<f32>(low, high)) + dot(w.offset, sums);
         }
     }
-    store(group.y, first, 16u, acc, sum_of_shares(squares));
+    let y = results(acc, sum_of_shares(squares));
+    let i_end = results_each();
+    for (var i = 0u; i < MOST_TURNS; i++) {
+        if i >= i_end {
+            break;
+        }
+        let n = first + i * 16u;
+        if n < results_of_all() {
+            put(group.y, n, y[i]);
+        }
+    }
 }

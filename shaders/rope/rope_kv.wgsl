@@ -4,6 +4,7 @@
 // by the angles of shared/rope_angle.wgsl.
 // Shapes: qkv [R][(n_heads + 2*n_kv_heads) * head_dim], norms [head_dim], cache [cells][n_kv_heads][head_dim].
 // Grid: (n_heads + 2*n_kv_heads, R), a workgroup a head.  head_dim % 4 == 0, <= 256.  Mirror: crate/kernels/rope/mod.rs
+#import shared/turns
 #import shared/rope_kv_params
 @group(0) @binding(0) var<storage, read> batch: array<vec4<u32>>;
 @group(0) @binding(1) var<storage, read> q_norm: array<f32>;
@@ -31,21 +32,36 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let is_v = h >= params.n_heads + params.n_kv_heads;
 
     var squares = 0.0;
-    for (var i = lid; i < dim; i += 64u) {
+    let i_turns = turns(lid, dim, 64u);
+    for (var i_turn = 0u; i_turn < MOST_TURNS; i_turn++) {
+        if i_turn >= i_turns {
+            break;
+        }
+        let i = lid + i_turn * 64u;
         let v = qkv[start + i];
         head[i] = v;
         squares += v * v;
     }
     if params.has_norm != 0u && !is_v {
         let scale = inverseSqrt(workgroup_sum(squares, lid) / f32(dim) + params.eps);
-        for (var i = lid; i < dim; i += 64u) {
+        let i_turns2 = turns(lid, dim, 64u);
+        for (var i_turn = 0u; i_turn < MOST_TURNS; i_turn++) {
+            if i_turn >= i_turns2 {
+                break;
+            }
+            let i = lid + i_turn * 64u;
             head[i] *= scale * select(1.0, select(k_norm[i], q_norm[i], is_q), params.has_norm == 1u);
         }
     }
     workgroupBarrier();
     if !is_v {
         let half = params.rope_half;
-        for (var i = lid; i < half; i += 64u) {
+        let i_turns3 = turns(lid, half, 64u);
+        for (var i_turn = 0u; i_turn < MOST_TURNS; i_turn++) {
+            if i_turn >= i_turns3 {
+                break;
+            }
+            let i = lid + i_turn * 64u;
             let a = select(2u * i, i, params.neox != 0u);
             let b = select(2u * i + 1u, i + half, params.neox != 0u);
             let angle = rope_angle(row.y, i, half);
@@ -57,14 +73,24 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     }
     workgroupBarrier();
     if params.has_norm == 2u && !is_v {
-        for (var i = lid; i < dim; i += 64u) {
+        let i_turns4 = turns(lid, dim, 64u);
+        for (var i_turn = 0u; i_turn < MOST_TURNS; i_turn++) {
+            if i_turn >= i_turns4 {
+                break;
+            }
+            let i = lid + i_turn * 64u;
             head[i] *= select(k_norm[i], q_norm[i], is_q);
         }
         workgroupBarrier();
     }
     if is_q {
         let scale = query_scale(row.y);
-        for (var i = lid; i < dim; i += 64u) {
+        let i_turns5 = turns(lid, dim, 64u);
+        for (var i_turn = 0u; i_turn < MOST_TURNS; i_turn++) {
+            if i_turn >= i_turns5 {
+                break;
+            }
+            let i = lid + i_turn * 64u;
             qkv[start + i] = head[i] * scale;
         }
     } else if lid < dim / 4u {

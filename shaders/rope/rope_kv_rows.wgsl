@@ -2,6 +2,7 @@
 // row from end to end.
 // Shapes: as there. rope_half % 4 == 0 with neox, else rope_half % 2 == 0.
 // Grid: (ceil(R/16), n_heads + 2*n_kv_heads); neighbouring threads take neighbouring rows.  Mirror: crate/kernels/rope/mod.rs
+#import shared/turns
 #import shared/rope_kv_params
 @group(0) @binding(0) var<storage, read> batch: array<vec4<u32>>;
 @group(0) @binding(1) var<storage, read> q_norm: array<vec4<f32>>;
@@ -64,7 +65,10 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let start = (r * (params.n_heads + 2u * params.n_kv_heads) + h) * dim4;
     let to = (cell(row, row.y) * params.n_kv_heads + kv_head) * dim4;
     if h >= params.n_heads + params.n_kv_heads {
-        for (var i = 0u; i < dim4; i++) {
+        for (var i = 0u; i < MOST_TURNS; i++) {
+            if i >= dim4 {
+                break;
+            }
             v_cache[to + i] = kv_pack(qkv[start + i]);
         }
         return;
@@ -72,7 +76,10 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     var scale = 1.0;
     if params.has_norm != 0u {
         var squares = 0.0;
-        for (var i = 0u; i < dim4; i++) {
+        for (var i = 0u; i < MOST_TURNS; i++) {
+            if i >= dim4 {
+                break;
+            }
             let v = qkv[start + i];
             squares += dot(v, v);
         }
@@ -81,7 +88,11 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let head = Head(start, to, h < params.n_heads, scale, query_scale(row.y));
     let half = params.rope_half;
     if params.neox != 0u {
-        for (var i = 0u; i < half / 4u; i++) {
+        let i_end = half / 4u;
+        for (var i = 0u; i < MOST_TURNS; i++) {
+            if i >= i_end {
+                break;
+            }
             let u = load(head, i);
             let v = load(head, i + half / 4u);
             let t0 = rope_angle(row.y, 4u * i, half);
@@ -94,7 +105,11 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
             store(head, i + half / 4u, u * sin + v * cos);
         }
     } else {
-        for (var i = 0u; i < half / 2u; i++) {
+        let i_end2 = half / 2u;
+        for (var i = 0u; i < MOST_TURNS; i++) {
+            if i >= i_end2 {
+                break;
+            }
             let v = load(head, i);
             let t0 = rope_angle(row.y, 2u * i, half);
             let t1 = rope_angle(row.y, 2u * i + 1u, half);
@@ -106,7 +121,10 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
             ));
         }
     }
-    for (var i = half / 2u; i < dim4; i++) {
+    for (var i = half / 2u; i < MOST_TURNS; i++) {
+        if i >= dim4 {
+            break;
+        }
         store(head, i, load(head, i));
     }
 }

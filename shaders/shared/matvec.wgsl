@@ -25,7 +25,7 @@ struct Params {
     eps: f32,
     // 0: none; 1: SiLU, 2: GELU (tanh) of the first half of the rows, times the second half.
     glu: u32,
-    // Threads that share a row, 16 or 64; `matvec_rows` does not read it.
+    // Threads that share a row, 16, 64 or 128; `matvec_rows` does not read it.
     lanes: u32,
 }
 
@@ -40,23 +40,23 @@ fn row_starts(first: u32, step: u32) -> vec4<u32> {
     return row * params.k_blocks;
 }
 
-// The sums of the rows of `row_starts`, and the sum of squares of x, to row r of the output.
-fn store(r: u32, first: u32, step: u32, sums: vec4<f32>, squares: f32) {
+// How many results there are of a thread's four rows, and of all rows.
+fn results_each() -> u32 {
+    return select(4u, 2u, params.glu != 0u);
+}
+
+fn results_of_all() -> u32 {
+    return select(params.n, params.n / 2u, params.glu != 0u);
+}
+
+// The results of the rows of `row_starts`, from their sums and the sum of squares of x.
+fn results(sums: vec4<f32>, squares: f32) -> vec4<f32> {
     var y = sums;
     if params.has_norm != 0u {
         y *= inverseSqrt(squares / f32(params.k_blocks * 32u) + params.eps);
     }
-    var count = 4u;
-    var end = params.n;
     if params.glu != 0u {
         y = activate(y, params.glu == 2u) * y.zwzw;
-        count = 2u;
-        end = params.n / 2u;
     }
-    for (var i = 0u; i < count; i++) {
-        let n = first + i * step;
-        if n < end {
-            put(r, n, y[i]);
-        }
-    }
+    return y;
 }

@@ -1,3 +1,14 @@
+// What the matrix-vector kernels whose threads share rows have in common.
+
+// The four blocks of weights of a thread, as they lie in memory.
+struct Four {
+    a: Raw, b: Raw, c: Raw, d: Raw,
+}
+
+fn fetch4(at: vec4<u32>) -> Four {
+    return Four(fetch(at.x), fetch(at.y), fetch(at.z), fetch(at.w));
+}
+
 // 32 activations as a matrix-vector product takes them: times their norm weights, where there is a norm.
 struct Activations {
     x0: vec4<f32>, x1: vec4<f32>, x2: vec4<f32>, x3: vec4<f32>,

@@ -1,16 +1,41 @@
+#import shared/turns
 #import shared/matvec_block
+#import shared/matvec_sums
 // A matrix-vector product of floats: the kernels matvec.wgsl and matvec_post.wgsl, which import what it binds.
-@compute @workgroup_size(64)
+
+// The product of a block of weights and one of activations, whose halves have these sums.
+fn multiplied(raw: Raw, b: u32, v: Activations, sums: vec2<f32>) -> f32 {
+    let w = block(raw, b);
+    let low = dot(w.v0, v.x0) + dot(w.v1, v.x1) + dot(w.v2, v.x2) + dot(w.v3, v.x3);
+    let high = dot(w.v4, v.x4) + dot(w.v5, v.x5) + dot(w.v6, v.x6) + dot(w.v7, v.x7);
+    return dot(w.scale, vec2<f32>(low, high)) + dot(w.offset, sums);
+}
+
+@compute @workgroup_size(THREADS)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lid: u32) {
+    let lane = lid % params.lanes;
     // A thread's four rows make four results, or two with their gates.
-    let slot = group.x * (64u / params.lanes) + lid / params.lanes;
-    let first = slot * select(4u, 2u, params.glu != 0u);
+    let first = (group.x * (THREADS / params.lanes) + lid / params.lanes) * results_each();
     let row = row_starts(first, 1u);
+    let n = first + lane;
+    let stores = lane < results_each() && n < results_of_all();
+    var before = vec2<f32>(0.0);
+    if stores {
+        before = due(group.y, n);
+    }
     // One of those who read all of a row keeps it.
     let input = open_x(group.y, lid, group.x == 0u && lid < params.lanes);
     var acc = vec4<f32>(0.0);
     var squares = 0.0;
-    for (var kb = lid % params.lanes; kb < params.k_blocks; kb += params.lanes) {
+    let kb_turns = turns(lane, params.k_blocks, params.lanes);
+    for (var kb_turn = 0u; kb_turn < MOST_TURNS; kb_turn++) {
+        if kb_turn >= kb_turns {
+            break;
+        }
+        let kb = lane + kb_turn * params.lanes;
+        // Weights come the longest way: they are asked for first, all four rows of them.
+        let at = row + kb;
+        let w = fetch4(at);
         let v = load_activations(input, kb);
         squares += v.squares;
         var sums = vec2<f32>(0.0);
@@ -18,23 +43,15 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
             let ones = vec4<f32>(1.0);
             sums = vec2<f32>(dot(v.x0 + v.x1 + v.x2 + v.x3, ones), dot(v.x4 + v.x5 + v.x6 + v.x7, ones));
         }
-        for (var r = 0u; r < 4u; r++) {
-            let w = load_block(row[r] + kb);
-            let low = dot(w.v0, v.x0) + dot(w.v1, v.x1) + dot(w.v2, v.x2) + dot(w.v3, v.x3);
-            let high = dot(w.v4, v.x4) + dot(w.v5, v.x5) + dot(w.v6, v.x6) + dot(w.v7, v.x7);
-            acc[r] += dot(w.scale, vec2<f32>(low, high)) + dot(w.offset, sums);
-        }
+        acc += vec4<f32>(
+            multiplied(w.a, at.x, v, sums), multiplied(w.b, at.y, v, sums),
+            multiplied(w.c, at.z, v, sums), multiplied(w.d, at.w, v, sums),
+        );
     }
-    var total: vec4<f32>;
-    if params.lanes == 64u {
-        total = workgroup_sum4(acc, lid);
-        squares = workgroup_sum(squares, lid);
-    } else {
-        total = sum16(acc, lid);
-        workgroupBarrier();
-        squares = sum16(vec4<f32>(squares, 0.0, 0.0, 0.0), lid).x;
-    }
-    if lid % params.lanes == 0u {
-        store(group.y, first, 1u, total, squares);
+    let total = sum_of_lanes(Sums(acc, squares), lid, params.lanes);
+    if stores {
+        // Every `lanes` threads saw all of x.
+        let once = total.squares * (f32(params.lanes) / f32(THREADS));
+        leave(group.y, n, results(total.rows, once)[lane], before);
     }
 }

@@ -1,3 +1,4 @@
+#import shared/turns
 #import shared/matvec
 // A matrix-vector kernel's input where the norm of a projection p is still to be added to the stream (as rmsnorm.wgsl
 // would, with accumulate):  x'[r] = x[r] + p[r] * rsqrt(mean(p[r]^2) + eps) * post
@@ -22,11 +23,17 @@ fn open_x(r: u32, lid: u32, keeps: bool) -> Input {
     let length = params.k_blocks * 8u;
     let start = r * length;
     var squares = 0.0;
-    for (var i = lid; i < length; i += 64u) {
+    let i_turns = turns(lid, length, THREADS);
+    for (var i_turn = 0u; i_turn < MOST_TURNS; i_turn++) {
+        if i_turn >= i_turns {
+            break;
+        }
+        let i = lid + i_turn * THREADS;
         let v = p[start + i];
         squares += dot(v, v);
     }
-    let mean = workgroup_sum(squares, lid) / f32(length * 4u);
+    let mean = sum_of_lanes(Sums(vec4<f32>(0.0), squares), lid, THREADS).squares / f32(length * 4u);
+    workgroupBarrier();
     return Input(start, inverseSqrt(mean + params.eps), keeps);
 }
 
@@ -55,7 +62,11 @@ fn keep_x(
     }
 }
 
-// Result n of the part, of row r: there is no binding left for a bias.
-fn put(r: u32, n: u32, result: f32) {
+// There is no binding left for a bias: see result.wgsl.
+fn due(r: u32, n: u32) -> vec2<f32> {
+    return vec2<f32>(0.0);
+}
+
+fn leave(r: u32, n: u32, result: f32, due: vec2<f32>) {
     out[r * params.out_stride + params.column + n] = result;
 }

@@ -16,21 +16,32 @@ fn magnitude(v: vec4<f32>) -> vec4<u32> {
     return bitcast<vec4<u32>>(v) & vec4<u32>(0x7fffffffu);
 }
 
-fn words(a: vec4<i32>, b: vec4<i32>, c: vec4<i32>, d: vec4<i32>) -> vec4<u32> {
-    return vec4<u32>(pack4xI8(a), pack4xI8(b), pack4xI8(c), pack4xI8(d));
+// What this is added to is rounded to an integer, halfway to the even one, that lies in the low 16 bits of the sum: 1.5 *
+// 2^23, and a half of the low byte's range, by which the high one is rounded.
+const HALF: u32 = 64u * (PLANES - 1u);
+const ROUNDER: f32 = 12582912.0 + f32(HALF);
+
+// The integers + HALF, in the low 16 bits; equal numbers lie above.
+fn round16(x: vec4<f32>, inverse: f32) -> vec4<u32> {
+    return bitcast<vec4<u32>>(x * inverse + vec4<f32>(ROUNDER));
 }
 
-// The high byte, so that the low one is left with a sign.
-fn high(v: vec4<i32>) -> vec4<i32> {
-    return (v + vec4<i32>(64)) >> vec4<u32>(7u);
+// The sum of sixteen of them: 0xb4000000 is what lies above, 16 times, modulo 2^32.
+fn total(v: vec4<u32>) -> i32 {
+    return bitcast<i32>(v.x + v.y + v.z + v.w - 0xb4000000u - 16u * HALF);
 }
 
-fn low(v: vec4<i32>) -> vec4<i32> {
-    return v - 128 * high(v);
-}
+// Bytes of four of them: the high ones with a sign, and what is left, with one, too.
+struct Bytes { hi: u32, lo: u32 }
 
-fn total(v: vec4<i32>) -> i32 {
-    return v.x + v.y + v.z + v.w;
+fn bytes(v: vec4<u32>) -> Bytes {
+    let even = (v.x & 0xffffu) | (v.z << 16u);
+    let odd = (v.y & 0xffffu) | (v.w << 16u);
+    if PLANES == 1u {
+        return Bytes((even & 0x00ff00ffu) | ((odd & 0x00ff00ffu) << 8u), 0u);
+    }
+    let lo = (even & 0x007f007fu) | ((odd & 0x007f007fu) << 8u);
+    return Bytes(((even >> 7u) & 0x00ff00ffu) | ((odd << 1u) & 0xff00ff00u), (lo + 0x40404040u) ^ 0x80808080u);
 }
 
 fn quantize(
@@ -47,24 +58,28 @@ fn quantize(
     if most > 0.0 {
         inverse = MOST / most;
     }
-    let v0 = vec4<i32>(round(x0 * inverse));
-    let v1 = vec4<i32>(round(x1 * inverse));
-    let v2 = vec4<i32>(round(x2 * inverse));
-    let v3 = vec4<i32>(round(x3 * inverse));
-    let v4 = vec4<i32>(round(x4 * inverse));
-    let v5 = vec4<i32>(round(x5 * inverse));
-    let v6 = vec4<i32>(round(x6 * inverse));
-    let v7 = vec4<i32>(round(x7 * inverse));
+    let v0 = round16(x0, inverse);
+    let v1 = round16(x1, inverse);
+    let v2 = round16(x2, inverse);
+    let v3 = round16(x3, inverse);
+    let v4 = round16(x4, inverse);
+    let v5 = round16(x5, inverse);
+    let v6 = round16(x6, inverse);
+    let v7 = round16(x7, inverse);
     let first = total(v0 + v1 + v2 + v3);
     let second = total(v4 + v5 + v6 + v7);
     let scale = vec4<f32>(d, d * f32(first), d * f32(second), d * f32(first + second));
-    if PLANES == 1u {
-        let none = vec4<u32>(0u);
-        return Integers(words(v0, v1, v2, v3), words(v4, v5, v6, v7), none, none, scale);
-    }
+    let b0 = bytes(v0);
+    let b1 = bytes(v1);
+    let b2 = bytes(v2);
+    let b3 = bytes(v3);
+    let b4 = bytes(v4);
+    let b5 = bytes(v5);
+    let b6 = bytes(v6);
+    let b7 = bytes(v7);
     return Integers(
-        words(high(v0), high(v1), high(v2), high(v3)), words(high(v4), high(v5), high(v6), high(v7)),
-        words(low(v0), low(v1), low(v2), low(v3)), words(low(v4), low(v5), low(v6), low(v7)),
+        vec4<u32>(b0.hi, b1.hi, b2.hi, b3.hi), vec4<u32>(b4.hi, b5.hi, b6.hi, b7.hi),
+        vec4<u32>(b0.lo, b1.lo, b2.lo, b3.lo), vec4<u32>(b4.lo, b5.lo, b6.lo, b7.lo),
         scale,
     );
 }

@@ -14,40 +14,31 @@ fn workgroup_sum4(value: vec4<f32>, lid: u32) -> vec4<f32> {
         reduce_scratch[lid / 4u] = sum;
     }
     workgroupBarrier();
-    var total = vec4<f32>(0.0);
-    for (var i = 0u; i < 16u; i++) {
-        total += reduce_scratch[i];
-    }
+    let first = 4u * (lid & 3u);
+    let quarter = reduce_scratch[first] + reduce_scratch[first + 1u] + reduce_scratch[first + 2u] + reduce_scratch[first + 3u];
     workgroupBarrier();
-    return total;
+    return sum_of_4(quarter);
 }
 
 fn workgroup_max4(value: vec4<f32>, lid: u32) -> vec4<f32> {
-    var most = max(value, subgroupShuffleXor(value, 1u));
-    most = max(most, subgroupShuffleXor(most, 2u));
+    let most = max_of_4(value);
     if (lid & 3u) == 0u {
         reduce_scratch[lid / 4u] = most;
     }
     workgroupBarrier();
-    for (var i = 0u; i < 16u; i++) {
-        most = max(most, reduce_scratch[i]);
-    }
+    let first = 4u * (lid & 3u);
+    let low = max(reduce_scratch[first], reduce_scratch[first + 1u]);
+    let high = max(reduce_scratch[first + 2u], reduce_scratch[first + 3u]);
     workgroupBarrier();
-    return most;
-}
-
-// Sums over 16 neighbouring threads; the first thread of each 16 gets the result.
-fn sum16(value: vec4<f32>, lid: u32) -> vec4<f32> {
-    let sum = sum_of_4(value);
-    if (lid & 3u) == 0u {
-        reduce_scratch[lid / 4u] = sum;
-    }
-    workgroupBarrier();
-    let first = (lid / 16u) * 4u;
-    return reduce_scratch[first] + reduce_scratch[first + 1u] + reduce_scratch[first + 2u] + reduce_scratch[first + 3u];
+    return max_of_4(max(low, high));
 }
 
 fn sum_of_4(value: vec4<f32>) -> vec4<f32> {
     let pair = value + subgroupShuffleXor(value, 1u);
     return pair + subgroupShuffleXor(pair, 2u);
+}
+
+fn max_of_4(value: vec4<f32>) -> vec4<f32> {
+    let pair = max(value, subgroupShuffleXor(value, 1u));
+    return max(pair, subgroupShuffleXor(pair, 2u));
 }

@@ -3,7 +3,8 @@ var<workgroup> reduce_scratch: array<vec4<f32>, 64>;
 
 fn workgroup_sum(value: f32, lid: u32) -> f32 {
     reduce_scratch[lid].x = value;
-    for (var step = 32u; step > 0u; step >>= 1u) {
+    for (var i = 0u; i < 6u; i++) {
+        let step = 32u >> i;
         workgroupBarrier();
         if lid < step {
             reduce_scratch[lid].x += reduce_scratch[lid + step].x;
@@ -17,7 +18,8 @@ fn workgroup_sum(value: f32, lid: u32) -> f32 {
 
 fn workgroup_sum4(value: vec4<f32>, lid: u32) -> vec4<f32> {
     reduce_scratch[lid] = value;
-    for (var step = 32u; step > 0u; step >>= 1u) {
+    for (var i = 0u; i < 6u; i++) {
+        let step = 32u >> i;
         workgroupBarrier();
         if lid < step {
             reduce_scratch[lid] += reduce_scratch[lid + step];
@@ -31,7 +33,8 @@ fn workgroup_sum4(value: vec4<f32>, lid: u32) -> vec4<f32> {
 
 fn workgroup_max4(value: vec4<f32>, lid: u32) -> vec4<f32> {
     reduce_scratch[lid] = value;
-    for (var step = 32u; step > 0u; step >>= 1u) {
+    for (var i = 0u; i < 6u; i++) {
+        let step = 32u >> i;
         workgroupBarrier();
         if lid < step {
             reduce_scratch[lid] = max(reduce_scratch[lid], reduce_scratch[lid + step]);
@@ -40,18 +43,5 @@ fn workgroup_max4(value: vec4<f32>, lid: u32) -> vec4<f32> {
     workgroupBarrier();
     let total = reduce_scratch[0];
     workgroupBarrier();
-    return total;
-}
-
-// Sums over 16 neighbouring threads; the first thread of each 16 gets the result.
-fn sum16(value: vec4<f32>, lid: u32) -> vec4<f32> {
-    reduce_scratch[lid] = value;
-    workgroupBarrier();
-    var total = vec4<f32>(0.0);
-    if (lid & 15u) == 0u {
-        for (var i = 0u; i < 16u; i++) {
-            total += reduce_scratch[lid + i];
-        }
-    }
     return total;
 }

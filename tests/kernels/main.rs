@@ -9,6 +9,7 @@ mod findings;
 mod gather;
 mod gpu;
 mod host;
+mod loops;
 mod norm;
 mod product;
 mod random;

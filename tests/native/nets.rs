@@ -189,8 +189,8 @@ fn every_shape_finds_room() {
                 Model::place(&header.catalog, net, sizes, choice, &mut CpuMemory::default()).expect("a layout");
             for (rows, prefill) in (1..=max_rows).flat_map(|rows| [(rows, true), (rows, false)]) {
                 for outputs in 0..=rows.min(max_outputs) {
-                    for split in [false, rows == 1 && !prefill] {
-                        let shape = Shape { rows, outputs, prefill, split };
+                    for before in [0, 200, 5000, u32::MAX].into_iter().filter(|&at| at == 0 || rows == 1 && !prefill) {
+                        let shape = Shape { rows, outputs, prefill, before };
                         let recording = model.record(shape);
                         assert!(recording.is_ok(), "{name}, at most {max_rows} rows, {shape:?}: {:?}", recording.err());
                     }

@@ -6,7 +6,7 @@ import { type UseStore, get, promisifyRequest, update } from "idb-keyval";
 import type { LoadOptions, ModelInfo } from "../wire/protocol.js";
 
 /** Grows with the kernels: what was measured of others says nothing. */
-const VERSION = 2;
+const VERSION = 3;
 
 /** Closed after each use: an open database keeps other pages from deleting it. */
 const store: UseStore = async (mode, use) => {

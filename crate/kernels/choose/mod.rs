@@ -1,6 +1,7 @@
 //! Which variant of each kernel runs, and on what grid.
 
 mod adapter;
+mod cuts;
 mod tuning;
 mod ways;
 
@@ -12,6 +13,7 @@ use crate::kernels::table::{
 };
 
 pub use adapter::{AdapterName, Caps};
+pub use cuts::Cuts;
 pub use tuning::Tuning;
 pub use ways::{Able, Product, Way};
 
@@ -66,6 +68,8 @@ pub struct Choice {
     pub lanes: Lanes,
     /// Attention of prompts.
     pub prefill: Prefill,
+    /// How one token's attention is cut.
+    pub cuts: Cuts,
     /// How the cache's numbers are read and written: `pack16` and `f16` for the same bytes, or `f32`.
     pub kv: Kv,
 }
@@ -110,10 +114,20 @@ impl Choice {
         if caps.is_software {
             // Each workgroup sums the projection for itself, which costs a software adapter more than a dispatch does.
             let (many, single) = (ManyRows::Owned(x), SingleRow::Owned(x));
-            return Choice { reduce, many, single, planes, post: false, lanes, prefill: Prefill::Owned, kv };
+            return Choice {
+                reduce,
+                many,
+                single,
+                planes,
+                post: false,
+                lanes,
+                prefill: Prefill::Owned,
+                cuts: Cuts::CORES,
+                kv,
+            };
         }
         let (many, single) = (ManyRows::Tile, SingleRow::Shared);
-        Choice { reduce, many, single, planes, post: true, lanes, prefill: Prefill::Tile, kv }
+        Choice { reduce, many, single, planes, post: true, lanes, prefill: Prefill::Tile, cuts: Cuts::CARD, kv }
     }
 
     /// The ways that an adapter can go, as far as it is chosen here.
@@ -135,6 +149,7 @@ impl Choice {
             post: false,
             lanes: Lanes::Tree,
             prefill: Prefill::Row,
+            cuts: Cuts::CORES,
             kv: if kv == KvType::F32 { Kv::F32 } else { Kv::Pack16 },
         }
     }

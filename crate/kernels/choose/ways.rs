@@ -31,14 +31,14 @@ pub enum Way {
     Shared {
         /// How their sums come together.
         reduce: Reduce,
-        /// How many share a row: 16 or 64.
+        /// How many share a row: 16, 64 or 128.
         lanes: u32,
     },
     /// So do these, which make integers of activations.
     SharedDot {
         /// How their sums come together.
         reduce: Reduce,
-        /// How many share a row: 16 or 64.
+        /// How many share a row: 16, 64 or 128.
         lanes: u32,
         /// Bytes that an integer takes.
         planes: Planes,
@@ -80,7 +80,7 @@ pub struct Able {
 
 /// Every way to a fused product, and to the others. Those whose threads share a row have a form with a norm before.
 fn fused() -> impl Iterator<Item = Way> {
-    let shared = || Reduce::ALL.into_iter().flat_map(|reduce| [16, 64].map(|lanes| (reduce, lanes)));
+    let shared = || Reduce::ALL.into_iter().flat_map(|reduce| [16, 64, 128].map(|lanes| (reduce, lanes)));
     let floats = shared().map(|(reduce, lanes)| Way::Shared { reduce, lanes });
     let dots = [Planes::N2, Planes::N1]
         .into_iter()
@@ -147,9 +147,12 @@ impl Way {
         matches!(self, Way::Owned { .. } | Way::Many { .. })
     }
 
-    /// Whether there is a variant for this product: weights that are floats or codes have no integer products, and not
-    /// every kernel adds a norm first.
+    /// Whether there is a variant for this product, and work for its threads: weights that are floats or codes have no
+    /// integer products, not every kernel adds a norm first, and of many threads each wants a block of a row.
     pub fn fits(&self, product: &Product) -> bool {
+        if self.lanes() > 64 && self.lanes() * 32 > product.k {
+            return false;
+        }
         match self {
             Way::Owned { .. } => !product.post,
             Way::SharedDot { .. } | Way::TileDot { .. } => Quantized::of(product.kind).is_some(),
@@ -235,7 +238,7 @@ impl Way {
         // What the shaders say of their grids.
         let tiles = |each: u32| [rows.div_ceil(each), n.div_ceil(64)];
         match self {
-            // A workgroup's threads sum four rows each.
+            // A workgroup's threads sum four rows each; both kernels have as many.
             Way::Shared { lanes, .. } | Way::SharedDot { lanes, .. } => [n.div_ceil(4 * matvec::THREADS / lanes), rows],
             Way::Owned { .. } => [n.div_ceil(4 * matvec_rows::THREADS), rows],
             Way::Many { .. } => [n.div_ceil(8 * matmul::THREADS), rows.div_ceil(16)],
@@ -268,10 +271,11 @@ pub(super) mod tests {
 
     #[test]
     fn every_way_is_a_variant() {
-        for (fused, post, count) in [(true, false, 15), (true, true, 12), (false, false, 10)] {
-            let product = Product { kind: TensorType::Q6_K, n: 1, k: 32, rows: 1, fused, post };
+        for (fused, post, count) in [(true, false, 21), (true, true, 18), (false, false, 10)] {
+            let product = Product { kind: TensorType::Q6_K, n: 1, k: 4096, rows: 1, fused, post };
             assert!(product.ways(ALL).all(|way| way.variant(&product).is_some()));
             assert_eq!(product.ways(ALL).count(), count);
+            assert!(Product { k: 4064, ..product }.ways(ALL).all(|way| way.lanes() <= 64));
             let floats = Product { kind: TensorType::F16, ..product };
             assert!(floats.ways(ALL).all(|way| way.planes() == 0 && way.variant(&floats).is_some()));
         }

@@ -1,6 +1,6 @@
 //! Attention: Q, K and V of the stream, rotated, K and V kept in the cache, and what the queries make of them.
 
-use super::pass::{Input, Pass, SPLIT_FROM};
+use super::pass::{Input, Pass};
 use super::product::Fused;
 use crate::base::buffer::BufferId;
 use crate::base::error::Result;
@@ -9,9 +9,6 @@ use crate::kernels::table::{attention, attention_combine, decode_attention, qk_n
 use crate::model::arena::Act;
 use crate::model::place::{MatrixId, Tensors};
 use crate::model::spec::{Attention, Pairs, QkNorm};
-
-/// Stretches that a long context is cut into, for a token of its own: as many workgroups share a KV head's cells.
-const SPLITS: u32 = 16;
 
 pub struct Weights {
     /// Q, K and V stacked: [(n_heads + 2 n_kv_heads) * head_dim][n_embd]
@@ -83,12 +80,12 @@ impl Pass<'_> {
         let ends = self.at.ends;
         let (k_cache, v_cache) = self.at.kv.layers[index];
         let (variant, groups) = self.at.choice.decode_attention(spec.n_heads / spec.n_kv_heads);
-        // A window of a tile or two gains nothing by being cut up.
-        let split = self.shape.split && spec.mask.window().is_none_or(|w| w > SPLIT_FROM);
-        let splits = if split { SPLITS } else { 1 };
-        let parts = match split {
-            true => Some(self.acts.take(spec.n_heads * SPLITS, spec.head_dim + 4)?),
-            false => None,
+        // What lies outside a window counts for nothing.
+        let before = spec.mask.window().map_or(self.shape.before, |w| self.shape.before.min(w - 1));
+        let splits = self.at.choice.cuts.at(before);
+        let parts = match splits {
+            1 => None,
+            _ => Some(self.acts.take(spec.n_heads * splits, spec.head_dim + 4)?),
         };
         let [q_norm, k_norm] = w.head_norms.unwrap_or([ends.none; 2]);
         let (stretch, stretch_every) = spec.stretch.unwrap_or((0.0, 1));

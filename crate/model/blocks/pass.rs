@@ -12,8 +12,6 @@ use crate::model::rope;
 use crate::model::spec::Net;
 use crate::model::store::Store;
 
-/// Positions from which on a token of its own has its attention cut into stretches.
-pub(super) const SPLIT_FROM: u32 = 512;
 /// Rows from which on the matrix-matrix product is the faster one.
 const MATMUL_ROWS: u32 = 5;
 
@@ -26,14 +24,14 @@ pub struct Shape {
     pub outputs: u32,
     /// Rows of a prompt: see [`Batch::prefill`](crate::run::batch::Batch::prefill).
     pub prefill: bool,
-    /// The row's attention is split: only for one row that is not prefill.
-    pub split: bool,
+    /// Tokens before a row of its own, as far as they decide how its attention is cut; 0 of all other rows.
+    pub before: u32,
 }
 
 impl Shape {
     /// For a batch of these rows, the last of which is at `position`.
     pub fn new(rows: u32, outputs: u32, prefill: bool, position: u32) -> Self {
-        Shape { rows, outputs, prefill, split: rows == 1 && !prefill && position >= SPLIT_FROM }
+        Shape { rows, outputs, prefill, before: if rows == 1 && !prefill { position } else { 0 } }
     }
 
     /// For one token after others.
@@ -44,12 +42,12 @@ impl Shape {
     /// The largest of every kind: passes of a kind take the same activations in the same order.
     pub fn largest(max_rows: u32, max_outputs: u32) -> impl Iterator<Item = Shape> {
         let few = max_rows.min(MATMUL_ROWS - 1);
-        // Fused or not; a row of its own or more; split or not; one row that wants logits, or more.
-        let shapes = [(max_rows, true, false), (few, false, false), (1, false, false), (1, false, true)];
-        shapes.into_iter().flat_map(move |(rows, prefill, split)| {
+        // Fused or not; a row of its own or more; its attention whole or cut; one row that wants logits, or more.
+        let shapes = [(max_rows, true, 0), (few, false, 0), (1, false, 0), (1, false, u32::MAX)];
+        shapes.into_iter().flat_map(move |(rows, prefill, before)| {
             let most = rows.min(max_outputs);
             let outputs = (1..=most).step_by(most.saturating_sub(1).max(1) as usize);
-            outputs.map(move |outputs| Shape { rows, outputs, prefill, split })
+            outputs.map(move |outputs| Shape { rows, outputs, prefill, before })
         })
     }
 

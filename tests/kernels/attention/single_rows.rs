@@ -114,7 +114,7 @@ fn attend(random: &mut Random, s: &Shape, lanes: Lanes, kv: Kv) -> Case {
 
 fn combine(rig: &mut impl Runs) {
     let mut random = Random::new(17);
-    for (heads, rows, dim, splits) in [(1, 1, 4, 2), (9, 1, 64, 16), (3, 2, 256, 5), (4, 1, 100, 3)] {
+    for (heads, rows, dim, splits) in [(1, 1, 4, 2), (9, 1, 64, 16), (3, 2, 256, 5), (4, 1, 100, 3), (2, 1, 128, 128)] {
         let mut parts = Vec::new();
         for part in 0..heads * rows * splits {
             parts.extend(random.floats(dim, 3.0));

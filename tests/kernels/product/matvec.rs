@@ -14,6 +14,9 @@ use crate::random::{Part, Random, output, part, poison};
 /// A gate's exp turns a sum's rounding into a relative error of the result.
 pub const GATED: f64 = 1e-11;
 
+/// Rows of weights that a workgroup sums, four a thread, if each had its own.
+pub const ROWS: u32 = 4 * matvec::THREADS;
+
 /// What a product does besides multiplying.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Fused {
@@ -83,13 +86,13 @@ pub fn run(rig: &mut Rig, kinds: &[TensorType]) {
         for shape in &SHAPES {
             let inputs = Inputs::of(&mut random, shape, format);
             let ceiling = if matches!(shape.fused, Silu | Gelu) { GATED } else { F32 };
-            for (reduce, lanes) in Reduce::ALL.into_iter().flat_map(|reduce| [(reduce, 16), (reduce, 64)]) {
-                rig.run(inputs.case(matvec::Variant { format, reduce }, lanes, 256 / lanes, ceiling));
+            for (reduce, lanes) in shared(shape.k) {
+                rig.run(inputs.case(matvec::Variant { format, reduce }, lanes, ROWS / lanes, ceiling));
                 let Some(format) = Quantized::of(format) else { continue };
                 for planes in Planes::ALL {
                     let ceiling = if exact { ceiling } else { ceiling.max(rounding(planes)) };
                     let variant = matvec_dot::Variant { format, reduce, planes };
-                    rig.run(inputs.case(variant, lanes, 256 / lanes, ceiling));
+                    rig.run(inputs.case(variant, lanes, ROWS / lanes, ceiling));
                 }
             }
             for x in X::ALL {
@@ -97,6 +100,12 @@ pub fn run(rig: &mut Rig, kinds: &[TensorType]) {
             }
         }
     }
+}
+
+/// The ways in which threads share rows of this length; many of them only long ones.
+pub fn shared(k: u32) -> impl Iterator<Item = (Reduce, u32)> {
+    let lanes = move || [16, 64, 128].into_iter().filter(move |&lanes| lanes <= 64 || k >= 2048);
+    Reduce::ALL.into_iter().flat_map(move |reduce| lanes().map(move |lanes| (reduce, lanes)))
 }
 
 impl Shape {

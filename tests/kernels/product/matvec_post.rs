@@ -5,7 +5,7 @@ use sotto::kernels::table::choices::{Planes, Quantized, Reduce};
 use sotto::kernels::table::{matvec, matvec_dot, matvec_dot_post, matvec_post, rmsnorm};
 use sotto::quant::TensorType;
 
-use super::matvec::GATED;
+use super::matvec::{GATED, ROWS, shared};
 use super::quantize::rounding;
 use super::{Matvec, MatvecPost};
 use crate::F32;
@@ -32,7 +32,7 @@ const fn shape(n: u32, k: u32, m: u32, norm: u32, glu: u32, column: u32, stride:
     Shape { n, k, m, norm, glu, column, stride, slack }
 }
 
-/// Rows shorter and longer than a workgroup and a chunk of 2048 columns, and all results that a workgroup may make.
+/// Rows shorter and longer than a workgroup and a chunk of 4096 columns, and all results that a workgroup may make.
 const SHAPES: [Shape; 9] = [
     shape(7, 2208, 2, 1, 0, 3, 11, 0),
     shape(66, 96, 3, 1, 1, 0, 33, 9),
@@ -62,7 +62,7 @@ pub fn run(rig: &mut Rig, kinds: &[TensorType]) {
         for shape in &SHAPES {
             let inputs = Inputs::of(&mut random, shape, format);
             let ceiling = if shape.glu > 0 { GATED } else { F32 };
-            for (reduce, lanes) in Reduce::ALL.into_iter().flat_map(|reduce| [(reduce, 16), (reduce, 64)]) {
+            for (reduce, lanes) in shared(shape.k) {
                 rig.run(inputs.case(matvec_post::Variant { format, reduce }, lanes, ceiling));
                 let Some(format) = Quantized::of(format) else { continue };
                 for planes in Planes::ALL {
@@ -117,7 +117,7 @@ impl<'a> Inputs<'a> {
                 // A row more than there are.
                 x_next: Data::Out(poison(((m + 1) * k) as usize)),
             },
-            [n.div_ceil(256 / lanes), m],
+            [n.div_ceil(ROWS / lanes), m],
             ceiling,
         )
     }

@@ -12,11 +12,11 @@ use crate::host::mirror;
 use crate::random::{Part, Random, part, poison};
 
 /// Where an activation lies halfway between two integers, the last bit of a quotient says which it becomes: what that
-/// makes of one plane, and of two.
+/// makes of one plane, and of two: as much as integers cost at all. Cards multiply and add in one rounding, or in two.
 pub fn rounding(planes: Planes) -> f64 {
     match planes {
         Planes::N1 => 1e-5,
-        Planes::N2 => 1e-10,
+        Planes::N2 => 2e-9,
     }
 }
 

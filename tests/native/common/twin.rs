@@ -11,7 +11,7 @@ use sotto::device::memory::{Memory, Move, Moves};
 use sotto::device::recording::{Dispatch, Recording};
 use sotto::device::reference::CpuMemory;
 use sotto::file::gguf::HeaderParser;
-use sotto::kernels::choose::{Choice, ManyRows, Prefill, SingleRow};
+use sotto::kernels::choose::{Choice, Cuts, ManyRows, Prefill, SingleRow};
 use sotto::kernels::face::{Access, Face};
 use sotto::kernels::product::integers::Integers;
 use sotto::kernels::table::choices::{Kv, Lanes, Reduce, X};
@@ -81,6 +81,7 @@ pub const PLAIN: Choice = Choice {
     post: false,
     lanes: Lanes::Tree,
     prefill: Prefill::Row,
+    cuts: Cuts::CARD,
     kv: Kv::F32,
 };
 
@@ -130,7 +131,10 @@ impl Twin {
         self.both.write(self.model.outputs_buffer(), 0, bytemuck::cast_slice(&outputs));
         let last = batch.rows.iter().map(|row| row.position).max().unwrap_or(0);
         let shape = Shape::new(batch.rows.len() as u32, outputs.len() as u32, batch.prefill, last);
-        let recording = self.model.record(Shape { split: shape.split || self.split && batch.rows.len() == 1, ..shape });
+        let recording = self.model.record(Shape {
+            before: if self.split && batch.rows.len() == 1 { u32::MAX } else { shape.before },
+            ..shape
+        });
         (recording.expect("a recording"), outputs.len() * self.model.net.n_vocab as usize)
     }
 
@@ -183,7 +187,15 @@ impl Twin {
             let have = values(&self.copy_to_mirrors(id));
             let label = &self.both.buffers[id.0].0;
             let scale = want.iter().fold(f32::MIN_POSITIVE, |a, &w| a.max(w.abs()));
-            let ceiling = if half { HALF_CEILING } else { CEILING };
+            let ceiling = match quantize::Variant::of(dispatch.variant) {
+                // A number between two integers may become either.
+                Some(variant) => 1.01 / (127u32 << (7 * (variant.planes.value() - 1))) as f32,
+                // Such a number weighs as much in a sum.
+                None if variant.contains("planes1") => 1e-2,
+                None if variant.contains("planes2") => 1e-4,
+                None if half => HALF_CEILING,
+                None => CEILING,
+            };
             for (element, (&want, &got)) in want.iter().zip(&have).enumerate() {
                 let error = if want.to_bits() == got.to_bits() { 0.0 } else { (got - want).abs() / scale };
                 // A NaN on one side only is the worst of all.

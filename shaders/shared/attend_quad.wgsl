@@ -1,6 +1,7 @@
-#import shared/q_{lanes}
-// One row's attention for up to QH query heads of one KV head, by a workgroup of 64 threads: online softmax over tiles
-// of 256 cells. A thread scores whole cells, then owns 4 elements of the output.
+#import shared/turns
+#import shared/q_quad
+// One row's attention for up to QH query heads of one KV head, by a workgroup of 64 threads, as software adapters like
+// it: online softmax over tiles of 256 cells. A thread scores whole cells, then owns 4 elements of the output.
 struct Q4 {
     a: vec4<f32>, b: vec4<f32>, c: vec4<f32>, d: vec4<f32>,
 }
@@ -42,15 +43,30 @@ fn attend(
     var acc: array<vec4<f32>, QH>;
     var top = vec4<f32>(LOWEST);
     var weight = vec4<f32>(0.0);
-    for (var tile = begin; tile < end; tile += TILE) {
+    let tile_turns = turns(begin, end, TILE);
+    for (var tile_turn = 0u; tile_turn < MOST_TURNS; tile_turn++) {
+        if tile_turn >= tile_turns {
+            break;
+        }
+        let tile = begin + tile_turn * TILE;
         let count = min(TILE, end - tile);
         var tile_top = vec4<f32>(LOWEST);
-        for (var first = 0u; first < count; first += 64u) {
+        let first_turns = turns(0u, count, 64u);
+        for (var first_turn = 0u; first_turn < MOST_TURNS; first_turn++) {
+            if first_turn >= first_turns {
+                break;
+            }
+            let first = first_turn * 64u;
             // Threads past the end repeat the last cell, so that all stay in step; it is not stored.
             let c = min(first + lid, count - 1u);
             let at = cell(row, tile + c) * stride + base;
             var score = vec4<f32>(0.0);
-            for (var i = 0u; i < dim4; i += 4u) {
+            let i_turns = turns(0u, dim4, 4u);
+            for (var i_turn = 0u; i_turn < MOST_TURNS; i_turn++) {
+                if i_turn >= i_turns {
+                    break;
+                }
+                let i = i_turn * 4u;
                 let k0 = kv_unpack(k_cache[at + i]);
                 let k1 = kv_unpack(k_cache[at + min(i + 1u, dim4 - 1u)]);
                 let k2 = kv_unpack(k_cache[at + min(i + 2u, dim4 - 1u)]);
@@ -70,7 +86,12 @@ fn attend(
         let shrink = exp(top - new_top);
         top = new_top;
         weight *= shrink;
-        for (var c = lid; c < count; c += 64u) {
+        let c_turns = turns(lid, count, 64u);
+        for (var c_turn = 0u; c_turn < MOST_TURNS; c_turn++) {
+            if c_turn >= c_turns {
+                break;
+            }
+            let c = lid + c_turn * 64u;
             let p = exp(p_tile[c] - top);
             p_tile[c] = p;
             weight += p;
@@ -80,7 +101,12 @@ fn attend(
             for (var h = 0u; h < QH; h++) {
                 acc[h] *= shrink[h];
             }
-            for (var c = part; c < count; c += parts) {
+            let c_turns2 = turns(part, count, parts);
+            for (var c_turn = 0u; c_turn < MOST_TURNS; c_turn++) {
+                if c_turn >= c_turns2 {
+                    break;
+                }
+                let c = part + c_turn * parts;
                 let v = kv_unpack(v_cache[cell(row, tile + c) * stride + base + d4]);
                 let p = p_tile[c];
                 for (var h = 0u; h < QH; h++) {
@@ -101,7 +127,11 @@ fn attend(
 // Vector d4 of head h's weighted values, summed over the threads.
 fn attended(h: u32, d4: u32, dim4: u32) -> vec4<f32> {
     var y = vec4<f32>(0.0);
-    for (var p = 0u; p < 64u / dim4; p++) {
+    let p_end = 64u / dim4;
+    for (var p = 0u; p < MOST_TURNS; p++) {
+        if p >= p_end {
+            break;
+        }
         y += q_tile[h * 64u + p * dim4 + d4];
     }
     return y;

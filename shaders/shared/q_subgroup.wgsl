@@ -1,2 +1,0 @@
-#import shared/reduce_subgroup
-#import shared/q_direct

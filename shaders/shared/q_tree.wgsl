@@ -1,2 +1,0 @@
-#import shared/reduce_tree
-#import shared/q_direct
