@@ -5,7 +5,8 @@ use ahash::AHashMap;
 use tokenizers::models::bpe::BPE;
 use tokenizers::tokenizer::Model;
 
-use super::pre::{Pre, Splitter};
+use super::pre::Pre;
+use super::split::Splitter;
 use crate::bail;
 use crate::base::error::{Code, Error, Result};
 
@@ -52,7 +53,7 @@ impl Bpe {
     /// Appends the tokens of `text`, which holds no special tokens.
     pub fn encode(&self, text: &str, out: &mut Vec<u32>) -> Result<()> {
         let mut letters = String::new();
-        for word in self.splitter.split(text)? {
+        for word in self.splitter.split(text) {
             letters.clear();
             letters.extend(word.bytes().map(letter));
             let tokens = self.model.tokenize(&letters);

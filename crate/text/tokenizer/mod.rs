@@ -1,22 +1,33 @@
 //! Text ↔ token ids, from a GGUF file's `tokenizer.ggml.*` metadata.
 //!
-//! Two models: byte-level BPE ("gpt2", merged by the crate `tokenizers`) and SentencePiece-style
-//! merging by score ("llama"). Around both: special tokens are cut out of the text first, where
-//! the caller allows them, and BOS/EOS are added as the file says.
+//! Four models: byte-level BPE ("gpt2", merged by the crate `tokenizers`), SentencePiece-style merging by score ("llama"),
+//! and the encoders' WordPiece ("bert") and Unigram ("t5"). Around all: special tokens are cut out of the text first,
+//! where the caller allows them, and what texts begin and end with is added as the file says.
 
 mod bpe;
+mod charsmap;
+mod frame;
+mod named;
 mod pre;
 mod special;
+mod split;
 mod spm;
 mod stream;
+mod unigram;
 mod vocab;
+mod wordpiece;
 
+pub use frame::Input;
 pub use stream::StreamDecoder;
 
 use bpe::Bpe;
+use frame::Frame;
+use named::Named;
 use special::{Piece, SpecialTokens};
 use spm::Spm;
+use unigram::Unigram;
 use vocab::{Kind, Vocab};
+use wordpiece::WordPiece;
 
 use crate::bail;
 use crate::base::error::Result;
@@ -34,12 +45,24 @@ pub struct EncodeOptions {
     pub parse_special: bool,
 }
 
-/// Tokens with a role, as Hugging Face names them, and the file's keys for them (the third is misspelt in GGUF itself).
-const NAMED: [(&str, &str); 4] = [("pad", "padding"), ("cls", "cls"), ("sep", "seperator"), ("mask", "mask")];
+/// Ways to make tokens of text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Method {
+    Bpe,
+    Spm,
+    WordPiece,
+    Unigram,
+}
+
+/// The values of `tokenizer.ggml.model`.
+const METHODS: [(&str, Method); 4] =
+    [("gpt2", Method::Bpe), ("llama", Method::Spm), ("bert", Method::WordPiece), ("t5", Method::Unigram)];
 
 enum Model {
     Bpe(Box<Bpe>),
     Spm(Box<Spm>),
+    WordPiece(Box<WordPiece>),
+    Unigram(Box<Unigram>),
     /// The file has no vocabulary: ids only.
     None,
 }
@@ -50,12 +73,9 @@ pub struct Tokenizer {
     special: SpecialTokens,
     model: Model,
     n_vocab: usize,
-    bos: Option<u32>,
-    eos: Option<u32>,
-    named: Vec<(&'static str, Option<u32>)>,
+    named: Named,
+    frame: Frame,
     eog: Vec<u32>,
-    add_bos: bool,
-    add_eos: bool,
     add_space_prefix: bool,
 }
 
@@ -65,64 +85,65 @@ impl Tokenizer {
     /// Errors: `BadMetadata` for missing, mistyped or contradictory keys, `UnsupportedTokenizer`
     /// for a kind of tokenizer or pre-tokenizer that is not known.
     pub fn from_metadata(metadata: &mut Metadata) -> Result<Tokenizer> {
-        let kind = metadata.str("tokenizer.ggml.model")?.unwrap_or("none").to_string();
-        let spm = match kind.as_str() {
-            "gpt2" => false,
-            "llama" => true,
-            "none" | "no_vocab" => return without_vocab(metadata),
-            _ => bail!(
+        let name = metadata.str("tokenizer.ggml.model")?.unwrap_or("none").to_string();
+        if matches!(name.as_str(), "none" | "no_vocab") {
+            return without_vocab(metadata);
+        }
+        let Some(&(_, method)) = METHODS.iter().find(|(known, _)| *known == name) else {
+            bail!(
                 UnsupportedTokenizer,
-                "The tokenizer \"{kind}\" (tokenizer.ggml.model) is not supported; \"gpt2\" and \"llama\" are"
-            ),
+                "The tokenizer \"{name}\" (tokenizer.ggml.model) is not supported; {} are",
+                METHODS.map(|(known, _)| format!("\"{known}\"")).join(", ")
+            )
         };
-        let pre = if spm { None } else { Some(pre::find(metadata.str("tokenizer.ggml.pre")?)?) };
+        let pre = if method == Method::Bpe { Some(pre::find(metadata.str("tokenizer.ggml.pre")?)?) } else { None };
 
-        let Some(tokens) = metadata.take_strings("tokenizer.ggml.tokens")? else {
+        let Some(mut tokens) = metadata.take_strings("tokenizer.ggml.tokens")? else {
             bail!(BadMetadata, "tokenizer.ggml.tokens is missing: the file has no vocabulary");
         };
         if tokens.is_empty() {
             bail!(BadMetadata, "tokenizer.ggml.tokens is empty");
         }
         let kinds = kinds(metadata, tokens.len())?;
+        if method == Method::WordPiece {
+            wordpiece::restore(&mut tokens, &kinds);
+        }
         let mut vocab = Vocab::new(&tokens, kinds)?;
         let n_vocab = vocab.len();
 
-        let id = |key: &str, default: Option<u32>| -> Result<Option<u32>> {
-            let named = metadata.u32(&format!("tokenizer.ggml.{key}_token_id"))?;
-            let in_range = |id: &u32| (*id as usize) < n_vocab;
-            Ok(named.filter(in_range).or_else(|| default.filter(in_range)))
-        };
-        let bos = id("bos", spm.then_some(1))?;
-        let eos = id("eos", spm.then_some(2))?;
-        let unknown = id("unknown", spm.then_some(0))?;
-        let ends = [eos, id("eot", None)?, id("eom", None)?];
-        let mut named = vec![("bos", bos), ("eos", eos), ("unk", unknown)];
-        for (name, key) in NAMED {
-            named.push((name, id(key, None)?));
-        }
-        let add_bos = pre.is_none_or(|pre| pre.add_bos);
-        let add_bos = metadata.bool("tokenizer.ggml.add_bos_token")?.unwrap_or(add_bos);
-        let add_eos = metadata.bool("tokenizer.ggml.add_eos_token")?.unwrap_or(false);
-        let add_space_prefix = metadata.bool("tokenizer.ggml.add_space_prefix")?.unwrap_or(true) && spm;
+        let named = Named::read(metadata, &mut vocab, method)?;
+        let frame = named.frame(metadata, &vocab, method, pre.is_some_and(|pre| pre.add_bos))?;
+        let prefix = matches!(method, Method::Spm | Method::Unigram);
+        let add_space_prefix = metadata.bool("tokenizer.ggml.add_space_prefix")?.unwrap_or(true) && prefix;
 
-        let eog = special::mark_control_tokens(&mut vocab, &ends);
+        let eog = special::mark_control_tokens(&mut vocab, &named.ends());
         let special = SpecialTokens::new(&vocab);
-        let model = match pre {
-            None => Model::Spm(Box::new(Spm::new(&vocab, scores(metadata, n_vocab)?, unknown))),
-            Some(pre) => {
+        let unknown = named.get("unk");
+        let model = match (method, pre) {
+            (Method::WordPiece, _) => Model::WordPiece(Box::new(WordPiece::new(metadata, &vocab, unknown)?)),
+            (Method::Unigram, _) => {
+                let scores = scores(metadata, n_vocab)?;
+                Model::Unigram(Box::new(Unigram::new(metadata, &vocab, scores, unknown)?))
+            }
+            (Method::Bpe, Some(pre)) => {
                 let Some(merges) = metadata.take_strings("tokenizer.ggml.merges")? else {
                     bail!(BadMetadata, "tokenizer.ggml.merges is missing: a byte-level BPE vocabulary needs it");
                 };
                 Model::Bpe(Box::new(Bpe::new(tokens, merges, pre)?))
             }
+            _ => Model::Spm(Box::new(Spm::new(&vocab, scores(metadata, n_vocab)?, unknown))),
         };
-        Ok(Tokenizer { vocab, special, model, n_vocab, bos, eos, named, eog, add_bos, add_eos, add_space_prefix })
+        Ok(Tokenizer { vocab, special, model, n_vocab, named, frame, eog, add_space_prefix })
     }
 
     /// A text of so many bytes has at least this many tokens: tells a hopeless prompt without
     /// reading it.
     pub fn fewest_tokens(&self, text_bytes: usize) -> usize {
-        text_bytes / self.vocab.max_token_bytes().max(1)
+        match self.model {
+            // An unknown word is one token, however long.
+            Model::WordPiece(_) | Model::Unigram(_) => 0,
+            _ => text_bytes / self.vocab.max_token_bytes().max(1),
+        }
     }
 
     /// The ids of a text. `PromptTooLong` past [`MAX_TEXT_BYTES`].
@@ -139,12 +160,11 @@ impl Tokenizer {
         let mut ids = self.encode_pieces(text, options.parse_special, guarded, true)?;
         if options.add_special {
             // Once, where the text has it already.
-            if let Some(bos) = self.bos.filter(|bos| self.add_bos && ids.first() != Some(bos)) {
-                ids.insert(0, bos);
+            let end = self.frame.end.filter(|end| ids.last() != Some(end));
+            if let Some(begin) = self.frame.begin.filter(|begin| ids.first() != Some(begin)) {
+                ids.insert(0, begin);
             }
-            if let Some(eos) = self.eos.filter(|eos| self.add_eos && ids.last() != Some(eos)) {
-                ids.push(eos);
-            }
+            ids.extend(end);
         }
         Ok(ids)
     }
@@ -152,15 +172,25 @@ impl Tokenizer {
     fn encode_pieces(&self, text: &str, parse_special: bool, guarded: &[usize], begins: bool) -> Result<Vec<u32>> {
         let mut ids = Vec::with_capacity(text.len() / 4 + 2);
         let mut after_special = begins;
-        for piece in self.special.split(&self.vocab, text, parse_special, guarded) {
+        let mut pieces = self.special.split(&self.vocab, text, parse_special, guarded).into_iter().peekable();
+        while let Some(piece) = pieces.next() {
             match piece {
                 Piece::Token(id) => ids.push(id),
                 Piece::Text(text) => match &self.model {
-                    Model::Bpe(bpe) => bpe.encode(text, &mut ids)?,
+                    Model::Bpe(bpe) => {
+                        // Hugging Face's masks take the blanks before them.
+                        let mask = self.mask().map(Piece::Token);
+                        let text = if mask.is_some() && pieces.peek() == mask.as_ref() { text.trim_end() } else { text };
+                        bpe.encode(text, &mut ids)?;
+                    }
                     Model::Spm(spm) if self.add_space_prefix && after_special => {
                         spm.encode(&self.vocab, &format!(" {text}"), &mut ids);
                     }
                     Model::Spm(spm) => spm.encode(&self.vocab, text, &mut ids),
+                    Model::WordPiece(words) => words.encode(&self.vocab, text, &mut ids),
+                    Model::Unigram(unigram) => {
+                        unigram.encode(&self.vocab, text, self.add_space_prefix && after_special, &mut ids);
+                    }
                     Model::None => {
                         bail!(UnsupportedTokenizer, "The file has no vocabulary: give token ids instead of text")
                     }
@@ -179,6 +209,10 @@ impl Tokenizer {
     /// The text of a sequence; broken UTF-8 becomes U+FFFD, unknown ids nothing. The blank that
     /// the tokenizer put before the first word is taken away again.
     pub fn decode(&self, ids: &[u32], keep_special: bool) -> String {
+        if matches!(self.model, Model::WordPiece(_)) {
+            let shown = ids.iter().filter(|id| keep_special || !self.is_special(**id));
+            return wordpiece::decode(shown.filter_map(|id| Some(self.vocab.text(*id)?.to_string())).collect());
+        }
         let mut bytes = Vec::new();
         let mut at_start = self.add_space_prefix;
         for &id in ids {
@@ -201,7 +235,8 @@ impl Tokenizer {
         Some(match (self.vocab.kind(id)?, &self.model) {
             (Kind::Control | Kind::Unknown | Kind::UserDefined, _) => text.as_bytes().to_vec(),
             (Kind::Byte, _) => hex().map_or_else(|| text.as_bytes().to_vec(), |byte| vec![byte]),
-            (_, Model::Spm(_)) => spm::token_bytes(text),
+            (_, Model::Spm(_) | Model::Unigram(_)) => spm::token_bytes(text),
+            (_, Model::WordPiece(_)) => wordpiece::token_bytes(text),
             (_, _) => bpe::token_bytes(text),
         })
     }
@@ -244,17 +279,22 @@ impl Tokenizer {
 
     /// The token that texts begin with, where there is one.
     pub fn bos(&self) -> Option<u32> {
-        self.bos
+        self.named.get("bos")
     }
 
     /// The token that ends a text, where there is one.
     pub fn eos(&self) -> Option<u32> {
-        self.eos
+        self.named.get("eos")
+    }
+
+    /// The token that stands for a hidden word, where there is one.
+    pub fn mask(&self) -> Option<u32> {
+        self.named.get("mask")
     }
 
     /// The tokens that have a role, by Hugging Face's name for it: `bos`, `eos`, `unk`, `pad`, …
     pub fn named_tokens(&self) -> impl Iterator<Item = (&'static str, Option<u32>)> {
-        self.named.iter().copied()
+        self.named.all()
     }
 
     /// The texts of the control tokens.
@@ -265,7 +305,7 @@ impl Tokenizer {
 
     /// Whether texts start with BOS (`tokenizer.ggml.add_bos_token` or the model type's default).
     pub fn adds_bos(&self) -> bool {
-        self.add_bos && self.bos.is_some()
+        self.frame.begin.is_some()
     }
 
     /// The tokens that end a generation, ascending: EOS, EOT, EOM and the well-known end texts.
@@ -284,12 +324,9 @@ fn without_vocab(metadata: &Metadata) -> Result<Tokenizer> {
         special,
         model: Model::None,
         n_vocab,
-        bos: None,
-        eos: None,
-        named: Vec::new(),
+        named: Named::default(),
+        frame: Frame::default(),
         eog: Vec::new(),
-        add_bos: false,
-        add_eos: false,
         add_space_prefix: false,
     })
 }

@@ -1,17 +1,15 @@
 //! How byte-level BPE cuts text into words before merging: `tokenizer.ggml.pre` → regular
 //! expressions, as in the models' own tokenizer.json files.
 
-use fancy_regex::Regex;
-
 use crate::bail;
-use crate::base::error::{Code, Error, Result};
+use crate::base::error::Result;
 
 /// One family of pre-tokenizers.
 pub struct Pre {
     /// The values of `tokenizer.ggml.pre` that mean it.
     names: &'static [&'static str],
     /// Each cuts the pieces that the one before it left; what it does not match stays a piece.
-    patterns: &'static [&'static str],
+    pub patterns: &'static [&'static str],
     /// A word that is a token is that token, whatever the merges would make of it.
     pub ignore_merges: bool,
     /// Whether texts start with BOS where the file does not say.
@@ -31,6 +29,27 @@ const SEED_CODER: &str =
 const BAILING: &str =
     r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]|\s+(?!\S)|\s+";
 const BLOOM: &str = r" ?[^(\s|.,!?…。，、।۔،)]+";
+
+const UFAKZEKA: &str =
+    r"[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
+const MINICPM5: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}+| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
+const JAIS2: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s{512}(?!\S)|\s{256}(?!\S)|\s{128}(?!\S)|\s{64}(?!\S)|\s{32}(?!\S)|\s{16}(?!\S)|\s{8}(?!\S)|\s{4}(?!\S)|\s{1,2}(?!\S)|\s{1}";
+const EXAONE_MOE: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?(?:\p{L}\p{M}*(?: \p{L}\p{M}*)*)+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]?|\s*[\r\n]|\s+(?!\S)|\s+";
+const KIMI_K2: &str = r"[\p{Han}]+|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}&&[^\p{Han}]]*[\p{Ll}\p{Lm}\p{Lo}\p{M}&&[^\p{Han}]]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}&&[^\p{Han}]]+[\p{Ll}\p{Lm}\p{Lo}\p{M}&&[^\p{Han}]]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
+const SPARK: &str = r##"[!"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+| ?[\p{P}\p{S}]+|[\r\n]|\s+(?!\S)|\s+"##;
+const YOUTU: &str = r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+";
+const CHAMELEON: &[&str] = &[
+    "<sentinel:[0-9]+>",
+    "(IMGIMG)((A|B|C|D|E|F|G|H|I){1,4})Z",
+    r"[\t\n]|    |  ",
+    r"\p{N}",
+    r"[\p{P}!-/:-@\[-`{-~]",
+    GPT2,
+];
+/// Letters of alphabets with capitals, as DeepSeek's first models list them.
+const DEEPSEEK_LETTERS: &str = r"\s?[A-Za-zµÀ-ÖØ-öø-ƺƼ-ƿǄ-ʓʕ-ʯͰ-ͳͶͷͻ-ͽͿΆΈ-ΊΌΎ-ΡΣ-ϵϷ-ҁҊ-ԯԱ-ՖႠ-ჅᎠ-Ᏽᏸ-ᏽᲐ-ᲺᲽ-Ჿᴀ-ᴫᵫ-ᵷᵹ-ᶚḀ-ἕἘ-Ἕἠ-ὅὈ-Ὅὐ-ὗὙὛὝὟ-ώᾀ-ᾴᾶ-ᾼιῂ-ῄῆ-ῌῐ-ΐῖ-Ίῠ-Ῥῲ-ῴῶ-ῼℂℇℊ-ℓℕℙ-ℝℤΩℨK-ℭℯ-ℴℹℼ-ℿⅅ-ⅉⅎↃↄⰀ-ⱻⱾ-ⳤⳫ-ⳮⳲⳳꙀ-ꙭꚀ-ꚛꜢ-ꝯꝱ-ꞇꞋ-ꞎꭰ-ꮿﬀ-ﬆﬓ-ﬗＡ-Ｚａ-ｚ𐐀-𐑏𐒰-𐓓𐓘-𐓻𐲀-𐲲𐳀-𐳲𑢠-𑣟𞤀-𞥃]+";
+/// Scripts of East and Southeast Asia.
+const AFMOE_ASIA: &str = "[一-鿿㐀-䶿豈-﫿぀-ゟ゠-ヿ･-ﾟ⼀-⿟เ-๿຀-໿ក-៿က-႟ꩠ-ꩿꧠ-꧿가-힯ᄀ-ᇿ]+";
 
 const fn family(names: &'static [&'static str], patterns: &'static [&'static str]) -> Pre {
     Pre { names, patterns, ignore_merges: false, add_bos: false }
@@ -86,14 +105,42 @@ pub const FAMILIES: &[Pre] = &[
     family(&["dbrx", "smaug-bpe", "chatglm-bpe"], &[LLAMA3]),
     whole_words(&["glm4", "glm5"], &[LLAMA3], false),
     whole_words(&["tekken"], &[TEKKEN], true),
-    family(&["gpt-4o", "llama4", "kanana2", "minimax-m2"], &[GPT4O]),
-    family(&["deepseek-v3", "hunyuan-dense", "joyai-llm"], &[r"\p{N}{1,3}", "[一-龥\u{3040}-ゟ゠-ヿ]+", DEEPSEEK3]),
+    family(&["gpt-4o", "llama4", "kanana2", "minimax-m2", "talkie"], &[GPT4O]),
+    whole_words(&["granite-embed-multi-97m"], &[GPT4O], false),
+    family(&["tiny_aya", "cohere2moe"], &[r"\d{1,3}(?=(?:\d{3})*\b)", GPT4O]),
+    family(&["deepseek-v3", "hunyuan-dense", "joyai-llm", "hy_v4"], &[r"\p{N}{1,3}", "[一-龥\u{3040}-ゟ゠-ヿ]+", DEEPSEEK3]),
     family(&["deepseek-coder"], &[r"[\r\n]", r"\s?\p{L}+", r"\s?\p{P}+", "[一-龥ࠀ-一가-\u{d7ff}]+", r"\p{N}"]),
     family(&["falcon"], &[r"[\p{P}\$\+<=>\^~\|`]+", GPT2, "[0-9][0-9][0-9]"]),
     family(&["bailingmoe", "bailingmoe2", "llada-moe"], &[BAILING]),
     family(&["seed-coder"], &[SEED_CODER]),
     family(&["poro-chat", "bloom", "gpt3-finnish"], &[BLOOM]),
     family(&["viking"], &[BLOOM, r"\p{N}"]),
+    family(&["ufakzeka"], &[UFAKZEKA]),
+    whole_words(&["minicpm5"], &[r"\p{N}{1,3}", MINICPM5], false),
+    family(&["jais-2"], &[JAIS2]),
+    family(&["exaone-moe"], &[EXAONE_MOE]),
+    family(&["kimi-k2"], &[KIMI_K2]),
+    family(&["laguna"], &[r"[^\n]+|[\n]+", QWEN2]),
+    family(&["spark2_5"], &[r"\p{N}{1,3}", "[一-龥\u{3040}-ゟ゠-ヿ]+", SPARK, r"\p{N}"]),
+    whole_words(
+        &["youtu"],
+        &["[가-힣ㄱ-ㆎ]+|[！…“”‘’—：；，、-〿︰-﹏]+|[ㄅ-ㄯ]+|[一-龥\u{3040}-ゟ゠-ヿ]+", YOUTU],
+        false,
+    ),
+    family(
+        &["deepseek-llm"],
+        &[
+            r"[\r\n]",
+            DEEPSEEK_LETTERS,
+            r"\s?[!-/:-~！-／：-～‘-‟\u{3000}-。]+",
+            r"\s+$",
+            "[一-龥ࠀ-一가-\u{d7ff}]+",
+            r"\p{N}+",
+        ],
+    ),
+    family(&["afmoe"], &[r"\p{N}{1,3}(?=(?:\p{N}{3})*(?!\p{N}))", AFMOE_ASIA, DEEPSEEK3]),
+    family(&["superbpe"], &[r"\p{N}+", r"(?=(\d{3})+(?!\d))"]),
+    Pre { names: &["chameleon"], patterns: CHAMELEON, ignore_merges: false, add_bos: true },
 ];
 
 /// The family that `tokenizer.ggml.pre` names; files without it were converted before it existed.
@@ -102,40 +149,5 @@ pub fn find(name: Option<&str>) -> Result<&'static Pre> {
     match FAMILIES.iter().find(|family| family.names.contains(&name)) {
         Some(family) => Ok(family),
         None => bail!(UnsupportedTokenizer, "The pre-tokenizer \"{name}\" (tokenizer.ggml.pre) is not supported"),
-    }
-}
-
-/// The compiled patterns of one family.
-pub struct Splitter(Vec<Regex>);
-
-impl Splitter {
-    pub fn new(pre: &Pre) -> Result<Splitter> {
-        let compile = |pattern: &&str| {
-            Regex::new(pattern)
-                .map_err(|e| Error::new(Code::Internal, format!("The pre-tokenizer pattern {pattern} is broken: {e}")))
-        };
-        pre.patterns.iter().map(compile).collect::<Result<_>>().map(Splitter)
-    }
-
-    /// Cuts `text` into words. Fails only where a pattern gives up on a text (a run of a million
-    /// blanks, say).
-    pub fn split<'a>(&self, text: &'a str) -> Result<Vec<&'a str>> {
-        let mut words = vec![text];
-        for pattern in &self.0 {
-            let mut cut = Vec::with_capacity(words.len());
-            for word in words {
-                let mut start = 0;
-                for found in pattern.find_iter(word) {
-                    let found =
-                        found.map_err(|e| Error::new(Code::BadOption, format!("The text cannot be tokenized: {e}")))?;
-                    cut.extend([&word[start..found.start()], found.as_str()]);
-                    start = found.end();
-                }
-                cut.push(&word[start..]);
-            }
-            cut.retain(|word| !word.is_empty());
-            words = cut;
-        }
-        Ok(words)
     }
 }
