@@ -4,8 +4,6 @@ import json
 import sys
 from pathlib import Path
 
-from make_llama_cpp import LlamaCpp
-
 PLAIN = [
     "", " ", "  ", "   ", "a", " a", "Hello world", " Hello world", "Hello  world", "Hello, world!", "Hello world ",
     "The quick brown fox jumps over the lazy dog.",
@@ -46,6 +44,8 @@ def cases(oracle):
 
 
 if __name__ == "__main__":
+    from make_llama_cpp import LlamaCpp
+
     here = Path(__file__).parent
     eog = {}
     for argument in sys.argv[1:]:

@@ -5,6 +5,7 @@
 
 pub mod archs;
 pub mod bad;
+mod encoder_vocab;
 pub mod gguf;
 pub mod vocab;
 

@@ -1,5 +1,5 @@
 //! `cargo run --release -p tiny-models` lists the tiny models, `… -- NAME OUT.gguf` writes one, `… -- archs FOLDER` those
-//! of `archs.rs`.
+//! of `archs.rs`, `… -- vocabs FOLDER` the vocabularies of encoders.
 
 use std::process::ExitCode;
 
@@ -17,6 +17,15 @@ fn main() -> ExitCode {
             for row in tiny::archs::ROWS {
                 let out = std::path::Path::new(folder).join(format!("{}.gguf", row.name.replace('/', "-")));
                 if let Err(error) = std::fs::write(&out, row.assemble().to_bytes()) {
+                    return fail(format!("Could not write {}: {error}.", out.display()));
+                }
+            }
+            ExitCode::SUCCESS
+        }
+        [all, folder] if all == "vocabs" => {
+            for (name, _) in tiny::vocab::ENCODERS {
+                let out = std::path::Path::new(folder).join(format!("{name}.gguf"));
+                if let Err(error) = std::fs::write(&out, tiny::vocab::alone(name).unwrap_or_default()) {
                     return fail(format!("Could not write {}: {error}.", out.display()));
                 }
             }

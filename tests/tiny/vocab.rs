@@ -1,5 +1,6 @@
-//! Two small vocabularies that tokenize any text: byte-level BPE and SentencePiece style.
+//! Small vocabularies: two that tokenize any text, byte-level BPE and SentencePiece style, and those of encoders.
 
+use super::encoder_vocab;
 use super::gguf::{Gguf, Value};
 
 /// Which vocabulary a tiny model carries.
@@ -11,6 +12,25 @@ pub enum Vocab {
     Spm,
     /// SentencePiece as Gemma has it: no space before the text, turns in a template.
     Gemma,
+    /// WordPiece as BERT has it.
+    WordPiece,
+    /// The same with capitals.
+    CasedWordPiece,
+    /// Unigram as XLM-RoBERTa has it.
+    Unigram,
+}
+
+/// The vocabularies of encoders, by name.
+pub const ENCODERS: [(&str, Vocab); 3] =
+    [("wordpiece", Vocab::WordPiece), ("wordpiece_cased", Vocab::CasedWordPiece), ("unigram", Vocab::Unigram)];
+
+/// A file of a vocabulary alone.
+pub fn alone(name: &str) -> Option<Vec<u8>> {
+    let (_, vocab) = ENCODERS.iter().find(|(known, _)| *known == name)?;
+    let mut file = Gguf { version: 3, metadata: Vec::new(), tensors: Vec::new() };
+    file.set("general.architecture", Value::Str("bert".into()));
+    write(*vocab, &mut file);
+    Some(file.to_bytes())
 }
 
 // Token types of the format.
@@ -48,6 +68,9 @@ pub fn write(vocab: Vocab, file: &mut Gguf) -> usize {
         Vocab::Bpe(pre) => bpe(pre, file),
         Vocab::Spm => spm(file, false),
         Vocab::Gemma => spm(file, true),
+        Vocab::WordPiece => encoder_vocab::word_piece(false, file),
+        Vocab::CasedWordPiece => encoder_vocab::word_piece(true, file),
+        Vocab::Unigram => encoder_vocab::unigram(file),
     }
 }
 

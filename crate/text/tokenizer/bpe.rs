@@ -21,9 +21,7 @@ impl Bpe {
         let longest = tokens.iter().map(String::len).max().unwrap_or(0);
         let mut pairs = Vec::with_capacity(merges.len());
         for (rank, merge) in merges.into_iter().enumerate() {
-            // A merge may start with a blank of its own: look for the separator after the first byte.
-            let space = merge.bytes().skip(1).position(|byte| byte == b' ');
-            match space.and_then(|at| Some((merge.get(..at + 1)?, merge.get(at + 2..)?))) {
+            match halves(&merge) {
                 // The crate's builder indexes past its buffer on these.
                 Some((left, right)) if left.len() + right.len() > longest => {
                     bail!(
@@ -63,6 +61,13 @@ impl Bpe {
         }
         Ok(())
     }
+}
+
+/// The two tokens of a merge, which have a space between them.
+pub fn halves(merge: &str) -> Option<(&str, &str)> {
+    // It may start with a blank of its own: the separator comes after the first byte.
+    let space = merge.bytes().skip(1).position(|byte| byte == b' ')?;
+    Some((merge.get(..=space)?, merge.get(space + 2..)?))
 }
 
 /// The letter that stands for a byte: itself where printable, else one past U+0100

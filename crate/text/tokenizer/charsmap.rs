@@ -29,7 +29,7 @@ fn is_sound(bytes: &[u8]) -> bool {
     let unit = |at: usize| units.get(at).map(|unit| u32::from_le_bytes(*unit));
     (0..units.len()).all(|at| {
         let Some(node) = unit(at) else { return false };
-        if node >> 31 == 1 {
+        if at > 0 && node >> 31 == 1 {
             return true; // A leaf's value.
         }
         let base = at ^ ((node >> 10) << ((node >> 6) & 8)) as usize;

@@ -1,7 +1,7 @@
 //! Text ↔ token ids, from a GGUF file's `tokenizer.ggml.*` metadata.
 //!
-//! Four models: byte-level BPE ("gpt2", merged by the crate `tokenizers`), SentencePiece-style merging by score ("llama"),
-//! and the encoders' WordPiece ("bert") and Unigram ("t5"). Around all: special tokens are cut out of the text first,
+//! Five models: byte-level BPE ("gpt2", merged by the crate `tokenizers`), SentencePiece-style merging by score ("llama") or
+//! by a list ("gemma4"), and the encoders' WordPiece ("bert") and Unigram ("t5"). Around all: special tokens are cut out of the text first,
 //! where the caller allows them, and what texts begin and end with is added as the file says.
 
 mod bpe;
@@ -50,13 +50,23 @@ pub struct EncodeOptions {
 enum Method {
     Bpe,
     Spm,
+    /// BPE of characters: a list of merges as byte-level BPE has it, blanks and bytes as SentencePiece has them.
+    Merges,
     WordPiece,
     Unigram,
 }
 
 /// The values of `tokenizer.ggml.model`.
-const METHODS: [(&str, Method); 4] =
-    [("gpt2", Method::Bpe), ("llama", Method::Spm), ("bert", Method::WordPiece), ("t5", Method::Unigram)];
+const METHODS: [(&str, Method); 5] = [
+    ("gpt2", Method::Bpe),
+    ("llama", Method::Spm),
+    ("gemma4", Method::Merges),
+    ("bert", Method::WordPiece),
+    ("t5", Method::Unigram),
+];
+
+/// The values of `tokenizer.ggml.pre` with which "gpt2" means BPE of characters.
+const CHARACTERS: [&str; 3] = ["gemma4", "granite-embed-multi-311m", "sarvam-moe"];
 
 enum Model {
     Bpe(Box<Bpe>),
@@ -96,7 +106,10 @@ impl Tokenizer {
                 METHODS.map(|(known, _)| format!("\"{known}\"")).join(", ")
             )
         };
-        let pre = if method == Method::Bpe { Some(pre::find(metadata.str("tokenizer.ggml.pre")?)?) } else { None };
+        let pre = metadata.str("tokenizer.ggml.pre")?;
+        let characters = method == Method::Bpe && pre.is_some_and(|pre| CHARACTERS.contains(&pre));
+        let method = if characters { Method::Merges } else { method };
+        let pre = if method == Method::Bpe { Some(pre::find(pre)?) } else { None };
 
         let Some(mut tokens) = metadata.take_strings("tokenizer.ggml.tokens")? else {
             bail!(BadMetadata, "tokenizer.ggml.tokens is missing: the file has no vocabulary");
@@ -125,12 +138,8 @@ impl Tokenizer {
                 let scores = scores(metadata, n_vocab)?;
                 Model::Unigram(Box::new(Unigram::new(metadata, &vocab, scores, unknown)?))
             }
-            (Method::Bpe, Some(pre)) => {
-                let Some(merges) = metadata.take_strings("tokenizer.ggml.merges")? else {
-                    bail!(BadMetadata, "tokenizer.ggml.merges is missing: a byte-level BPE vocabulary needs it");
-                };
-                Model::Bpe(Box::new(Bpe::new(tokens, merges, pre)?))
-            }
+            (Method::Bpe, Some(pre)) => Model::Bpe(Box::new(Bpe::new(tokens, merges(metadata)?, pre)?)),
+            (Method::Merges, _) => Model::Spm(Box::new(Spm::of_merges(&vocab, &merges(metadata)?, unknown)?)),
             _ => Model::Spm(Box::new(Spm::new(&vocab, scores(metadata, n_vocab)?, unknown))),
         };
         Ok(Tokenizer { vocab, special, model, n_vocab, named, frame, eog, add_space_prefix })
@@ -339,6 +348,13 @@ fn kinds(metadata: &Metadata, n_tokens: usize) -> Result<Vec<Kind>> {
         }
         Some(types) => Ok(types[..n_tokens].iter().map(|t| Kind::from_ggml(*t)).collect()),
     }
+}
+
+fn merges(metadata: &mut Metadata) -> Result<Vec<String>> {
+    let Some(merges) = metadata.take_strings("tokenizer.ggml.merges")? else {
+        bail!(BadMetadata, "tokenizer.ggml.merges is missing: a vocabulary of BPE needs it");
+    };
+    Ok(merges)
 }
 
 fn scores(metadata: &Metadata, n_tokens: usize) -> Result<Vec<f32>> {

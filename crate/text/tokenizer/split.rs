@@ -1,8 +1,11 @@
 //! Cuts a text into words by regular expressions, in a time that grows with the text alone: by automata, which never go
 //! back. They cannot look ahead, as the models' expressions do in a few places; what those mean is computed instead.
 
+use std::ops::Range;
+
 use regex_automata::Input;
 use regex_automata::meta::Regex;
+use unicode_categories::UnicodeCategories;
 
 use super::pre::Pre;
 use crate::base::error::{Code, Error, Result};
@@ -27,11 +30,22 @@ const BLANKS: [(&str, Blanks); 2] = [
     ),
 ];
 
-/// Expressions that group digits by three from the right, and the runs in which they do.
-const THREES: [(&str, &str); 3] = [
-    (r"\d{1,3}(?=(?:\d{3})*\b)", r"\d+\b"),
-    (r"\p{N}{1,3}(?=(?:\p{N}{3})*(?!\p{N}))", r"\p{N}+"),
-    (r"(?=(\d{3})+(?!\d))", r"\d+"),
+/// Groups a run's digits by three from the right.
+#[derive(Clone, Copy, PartialEq)]
+enum Threes {
+    /// The run is cut out.
+    Alone,
+    /// The same, but only where no word goes on behind it.
+    AtEnd,
+    /// Its ends stay with what is beside them.
+    Within,
+}
+
+/// Expressions that do so, and the runs.
+const THREES: [(&str, &str, Threes); 3] = [
+    (r"\d{1,3}(?=(?:\d{3})*\b)", r"\d+", Threes::AtEnd),
+    (r"\p{N}{1,3}(?=(?:\p{N}{3})*(?!\p{N}))", r"\p{N}+", Threes::Alone),
+    (r"(?=(\d{3})+(?!\d))", r"\d+", Threes::Within),
 ];
 
 /// One expression: cuts out what it matches.
@@ -39,13 +53,13 @@ struct Cut {
     /// Of two patterns the second is a run of blanks.
     regex: Regex,
     blanks: Blanks,
-    threes: bool,
+    threes: Option<Threes>,
 }
 
 impl Cut {
     fn new(pattern: &str) -> Result<Cut> {
-        let threes = THREES.iter().find(|(known, _)| *known == pattern);
-        let pattern = threes.map_or(pattern, |(_, run)| run);
+        let threes = THREES.iter().find(|(known, ..)| *known == pattern);
+        let pattern = threes.map_or(pattern, |(_, run, _)| run);
         let blanks = BLANKS.iter().find_map(|(end, blanks)| Some((pattern.strip_suffix(end)?, *blanks)));
         let regex = match blanks {
             Some((pattern, _)) => Regex::new_many(&[pattern, r"\s+"]),
@@ -53,25 +67,42 @@ impl Cut {
         };
         let broken = |e| Error::new(Code::Internal, format!("The pre-tokenizer's pattern {pattern} is broken: {e}"));
         let blanks = blanks.map_or(Blanks::Matched, |(_, blanks)| blanks);
-        Ok(Cut { regex: regex.map_err(broken)?, blanks, threes: threes.is_some() })
+        Ok(Cut { regex: regex.map_err(broken)?, blanks, threes: threes.map(|row| row.2) })
     }
 
     fn cut<'a>(&self, text: &'a str, out: &mut Vec<&'a str>) {
-        let mut start = 0;
-        while let Some(found) = self.regex.search(&Input::new(text).range(start..)) {
+        let (mut start, mut from) = (0, 0);
+        while let Some(found) = self.regex.search(&Input::new(text).range(from..)) {
             let mut range = found.range();
+            if self.threes == Some(Threes::AtEnd) && text[range.end..].starts_with(goes_on) {
+                from = range.end;
+                continue;
+            }
+            if self.threes == Some(Threes::Within) {
+                from = range.end;
+                for at in threes(text, range) {
+                    out.push(&text[start..at]);
+                    start = at;
+                }
+                continue;
+            }
             out.push(&text[start..range.start]);
             if found.pattern().as_usize() == 1 {
                 range.end = self.cut_blanks(text, range.start, range.end, out);
-            } else if self.threes {
-                cut_threes(&text[range.clone()], out);
             } else {
-                out.push(&text[range.clone()]);
+                start = range.start;
+                if self.threes.is_some() {
+                    for at in threes(text, range.clone()) {
+                        out.push(&text[start..at]);
+                        start = at;
+                    }
+                }
+                out.push(&text[start..range.end]);
             }
-            if range.end == start {
+            if range.end == from {
                 break; // No expression matches nothing; if one did, it would for ever.
             }
-            start = range.end;
+            (start, from) = (range.end, range.end);
         }
         out.push(&text[start..]);
     }
@@ -97,15 +128,17 @@ impl Cut {
     }
 }
 
-fn cut_threes<'a>(run: &'a str, out: &mut Vec<&'a str>) {
-    let ends: Vec<usize> = run.char_indices().map(|(at, char)| at + char.len_utf8()).collect();
-    let mut start = 0;
-    for (at, end) in ends.iter().enumerate() {
-        if (ends.len() - 1 - at).is_multiple_of(3) {
-            out.push(&run[start..*end]);
-            start = *end;
-        }
-    }
+/// Whether a word goes on with this, as Oniguruma has it.
+fn goes_on(char: char) -> bool {
+    char.is_alphanumeric() || char.is_mark() || char.is_punctuation_connector()
+}
+
+/// Where a run of digits is cut: before every third from the right.
+fn threes(text: &str, run: Range<usize>) -> Vec<usize> {
+    let count = text[run.clone()].chars().count();
+    let digits = text[run.clone()].char_indices().enumerate();
+    let cuts = digits.filter(|(at, _)| (count - at).is_multiple_of(3));
+    cuts.map(|(_, (at, _))| run.start + at).collect()
 }
 
 /// The compiled expressions of one family of pre-tokenizers.
@@ -128,5 +161,33 @@ impl Splitter {
             words = pieces;
         }
         words
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::pre;
+    use super::*;
+    use serde_json::Value as Json;
+
+    /// `SOTTO_PRE` names a larger file than the golden one, for a proof by hand.
+    #[test]
+    fn every_family_cuts_as_its_expressions_say() {
+        let golden = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/pre.json").to_string();
+        let path = std::env::var("SOTTO_PRE").unwrap_or(golden);
+        let golden: Json = serde_json::from_str(&std::fs::read_to_string(path).expect("the file")).expect("JSON");
+        let families = golden["families"].as_array().expect("families");
+        assert_eq!(families.len(), pre::FAMILIES.len());
+        for family in families {
+            let name = family["name"].as_str().expect("a name");
+            let splitter = Splitter::new(pre::find(Some(name)).expect("a family")).expect("expressions");
+            for (text, want) in golden["texts"].as_array().expect("texts").iter().zip(family["lengths"].as_array().expect("lists")) {
+                let text = text.as_str().expect("a text");
+                let words = splitter.split(text);
+                assert_eq!(words.concat(), text);
+                let lengths: Vec<usize> = words.iter().map(|word| word.len()).collect();
+                assert_eq!(serde_json::json!(lengths), *want, "{name}: {text:?} became {words:?}");
+            }
+        }
     }
 }

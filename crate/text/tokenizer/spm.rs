@@ -1,21 +1,33 @@
 //! SentencePiece-style tokenizer (`tokenizer.ggml.model` = "llama"): neighbours merge into the
-//! best-scored token of the vocabulary until none is left; what has no token becomes bytes.
+//! best-scored token of the vocabulary until none is left; what has no token becomes bytes. With the
+//! merges themselves in place of scores it is the BPE of characters ("gemma4").
 //!
 //! The crate's BPE model would need 515,000 merges derived from Gemma's scores, each as two strings,
 //! and cannot give two merges the same rank. Here the vocabulary itself is the merge list: Gemma's
-//! takes 5 MB and 0.2 s in wasm.
+//! takes 5 MB and 0.2 s in wasm. Gemma 4's merges take 6 MB besides.
 
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 
+use super::bpe;
 use super::vocab::{Kind, Vocab};
+use crate::bail;
+use crate::base::error::Result;
 
 /// What SentencePiece writes for a space.
 const SPACE: &str = "\u{2581}";
 const NONE: u32 = u32::MAX;
 
+/// Which neighbours merge first.
+enum Order {
+    /// Those whose token has the best score, by id.
+    Scores(Vec<f32>),
+    /// Those of the first merge: left token, right token, rank, in ascending order.
+    Ranks(Vec<(u32, u32, u32)>),
+}
+
 pub struct Spm {
-    scores: Vec<f32>,
+    order: Order,
     /// The token of each raw byte; `NONE` where the file lacks it.
     bytes: [u32; 256],
     unknown: Option<u32>,
@@ -60,6 +72,24 @@ impl Eq for Merge {}
 impl Spm {
     /// `scores` is as long as the vocabulary.
     pub fn new(vocab: &Vocab, scores: Vec<f32>, unknown: Option<u32>) -> Spm {
+        Spm::ordered(vocab, Order::Scores(scores), unknown)
+    }
+
+    /// `merges` in rank order, each "left right".
+    pub fn of_merges(vocab: &Vocab, merges: &[String], unknown: Option<u32>) -> Result<Spm> {
+        let mut ranks = Vec::with_capacity(merges.len());
+        for (rank, merge) in merges.iter().enumerate() {
+            let halves = bpe::halves(merge).and_then(|(left, right)| Some((vocab.id(left)?, vocab.id(right)?)));
+            let Some((left, right)) = halves else {
+                bail!(BadMetadata, "merge {rank} of tokenizer.ggml.merges, {merge:?}, is not two tokens with a space between them")
+            };
+            ranks.push((left, right, rank as u32));
+        }
+        ranks.sort_unstable();
+        Ok(Spm::ordered(vocab, Order::Ranks(ranks), unknown))
+    }
+
+    fn ordered(vocab: &Vocab, order: Order, unknown: Option<u32>) -> Spm {
         let mut bytes = [NONE; 256];
         for (byte, slot) in bytes.iter_mut().enumerate() {
             let raw = [byte as u8];
@@ -67,12 +97,31 @@ impl Spm {
             let token = token.or_else(|| vocab.id(std::str::from_utf8(&raw).ok()?));
             *slot = token.unwrap_or(NONE);
         }
-        Spm { scores, bytes, unknown }
+        Spm { order, bytes, unknown }
     }
 
     /// Appends the tokens of `text`, which holds no special tokens.
     pub fn encode(&self, vocab: &Vocab, text: &str, out: &mut Vec<u32>) {
         let text = text.replace(' ', SPACE);
+        if matches!(self.order, Order::Scores(_)) {
+            self.merge(vocab, &text, out);
+            return;
+        }
+        let mut rest = text.as_str();
+        while !rest.is_empty() {
+            let newline = rest.starts_with('\n');
+            let end = rest.find(|char| (char == '\n') != newline).unwrap_or(rest.len());
+            let (run, left) = rest.split_at(end);
+            // A run of line ends that is a token is that token, whatever the merges would make of it.
+            match self.token(vocab, run).filter(|_| newline) {
+                Some(id) => out.push(id),
+                None => self.merge(vocab, run, out),
+            }
+            rest = left;
+        }
+    }
+
+    fn merge(&self, vocab: &Vocab, text: &str, out: &mut Vec<u32>) {
         let mut symbols: Vec<Symbol> = Vec::with_capacity(text.len());
         for (start, char) in text.char_indices() {
             let at = symbols.len() as u32;
@@ -84,7 +133,7 @@ impl Spm {
 
         let mut queue = BinaryHeap::new();
         for right in 1..symbols.len() as u32 {
-            self.offer(vocab, &text, &symbols, right - 1, right, &mut queue);
+            self.offer(vocab, text, &symbols, right - 1, right, &mut queue);
         }
         while let Some(Merge { left, right, bytes, .. }) = queue.pop() {
             let (a, b) = (&symbols[left as usize], &symbols[right as usize]);
@@ -100,10 +149,10 @@ impl Spm {
             let previous = merged.previous;
             if next != NONE {
                 symbols[next as usize].previous = left;
-                self.offer(vocab, &text, &symbols, left, next, &mut queue);
+                self.offer(vocab, text, &symbols, left, next, &mut queue);
             }
             if previous != NONE {
-                self.offer(vocab, &text, &symbols, previous, left, &mut queue);
+                self.offer(vocab, text, &symbols, previous, left, &mut queue);
             }
         }
 
@@ -129,12 +178,27 @@ impl Spm {
         right: u32,
         queue: &mut BinaryHeap<Merge>,
     ) {
-        let (start, end) = (symbols[left as usize].start, symbols[right as usize].end);
+        let (start, middle, end) =
+            (symbols[left as usize].start, symbols[right as usize].start, symbols[right as usize].end);
         if end - start > vocab.max_token_bytes() {
             return;
         }
-        if let Some(id) = self.token(vocab, &text[start..end]) {
-            queue.push(Merge { score: self.scores[id as usize], left, right, bytes: end - start });
+        if let Some(score) = self.score(vocab, &text[start..end], middle - start) {
+            queue.push(Merge { score, left, right, bytes: end - start });
+        }
+    }
+
+    /// How good it is to merge the two parts of `text` that meet at `middle`; `None` where they do not merge.
+    fn score(&self, vocab: &Vocab, text: &str, middle: usize) -> Option<f32> {
+        let whole = self.token(vocab, text)?;
+        match &self.order {
+            Order::Scores(scores) => scores.get(whole as usize).copied(),
+            Order::Ranks(ranks) => {
+                let pair = (self.token(vocab, &text[..middle])?, self.token(vocab, &text[middle..])?);
+                let at = ranks.partition_point(|&(left, right, _)| (left, right) < pair);
+                // Ranks are whole numbers below 2^24 in any vocabulary that there is.
+                ranks.get(at).filter(|row| (row.0, row.1) == pair).map(|row| -(row.2 as f32))
+            }
         }
     }
 
