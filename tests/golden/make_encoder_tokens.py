@@ -7,6 +7,7 @@ from pathlib import Path
 from hf_tokenizer import read_gguf
 from make_tokens import PLAIN
 
+# cspell:ignore stanbul strasse stra unaffable
 TEXTS = [
     *PLAIN, "Hello, WORLD! unaffable caf\u00e9s", "na\u00efve \u00c9clair \u00dcber STRASSE Stra\u00dfe \u0130stanbul \u01c5", "a" * 100, "a" * 101, "x" + "\u0301" * 120,
     "hello" + "," * 40 + "world", "\u4eba\u5de5\u667a\u80fd\u6b63\u5728\u6539\u53d8\u4e16\u754chello\u4e16\u754c", "\ud55c\uad6d\uc5b4 \uac00\uac01 \u1100\u1161\u11a8", "\u0928\u092e\u0938\u094d\u0924\u0947 \u0926\u0941\u0928\u093f\u092f\u093e",

@@ -13,6 +13,7 @@ from make_tokens import PLAIN
 from tokenizers import Regex, pre_tokenizers
 
 HERE = Path(__file__).parent
+# cspell:ignore stanbul imgimgabz
 TEXTS = [
     "I'm sure they'LL say  it's we've DONE; O'Neil's 3rd 'quoted' don't.\r\n\r\n\t\tx = a_b[12345678] + 3.14e-10; // ok\n",
     " leading,  double,   triple \n \n\n  mixed \t\u00a0\u3000 end   ", "123 1234 1234567 12a 1234b 1_000 \u0661\u0662\u0663\u0664 \u00bd\u00b2\u2167 \u00bd x1234.5678",

@@ -10,6 +10,7 @@ const UNUSED: i32 = 5;
 const ARRAY: u32 = 9;
 const U8: u32 = 0;
 
+// cspell:disable
 /// Pieces that begin a word, and with `##` those that go on with one. Each letter is both.
 const PIECES: &str = "the quick brown fox hello world he ##llo wor ##ld un ##aff ##able ##ing ##ed ##s cafe naive sure they \
     say it what we don ##' 20 ##24 123 ##45 the ##ir ista ##nbul prive ##t stra ##sse strasse мир ##ир прив ##ет κοσμ ##ε \
@@ -25,6 +26,7 @@ const UNIGRAM: &str = "_ , . s _the e a _a i t n o ' ing er _he llo hello _hello
     _quick _brown _fox un aff able 123 45 _20 24 _( ) - _- é _caf è _на мир _мир и р 世界 _世界 人工 智能 日本 日 本 語 ガ \
     _ガ ァ ᄀ ᅡ A B C _A 1 2 3 4 5 0 ⁄ ! ? \u{1f642} \u{1f600} fi _fi x y z w v u q p m k j g f c b _x";
 
+// cspell:enable
 /// WordPiece; `cased` keeps capitals and marks, as the vocabulary tells, since the file does not.
 pub fn word_piece(cased: bool, file: &mut Gguf) -> usize {
     let mut tokens = vec!["[PAD]".to_string(), "[unused0]".into(), "[UNK]".into(), "[CLS]".into(), "[SEP]".into()];

@@ -189,7 +189,8 @@ impl Tokenizer {
                     Model::Bpe(bpe) => {
                         // Hugging Face's masks take the blanks before them.
                         let mask = self.mask().map(Piece::Token);
-                        let text = if mask.is_some() && pieces.peek() == mask.as_ref() { text.trim_end() } else { text };
+                        let text =
+                            if mask.is_some() && pieces.peek() == mask.as_ref() { text.trim_end() } else { text };
                         bpe.encode(text, &mut ids)?;
                     }
                     Model::Spm(spm) if self.add_space_prefix && after_special => {

@@ -46,7 +46,9 @@ impl Named {
             let usual = || match method {
                 Method::WordPiece => called(&WORD_PIECE, role),
                 Method::Unigram => called(&UNIGRAM, role),
-                Method::Spm => SPM.iter().find(|(name, id)| *name == role && (*id as usize) < vocab.len()).map(|row| row.1),
+                Method::Spm => {
+                    SPM.iter().find(|(name, id)| *name == role && (*id as usize) < vocab.len()).map(|row| row.1)
+                }
                 Method::Bpe | Method::Merges => None,
             };
             named.roles.push((role, id(key)?.or_else(usual)));
@@ -102,7 +104,8 @@ impl Named {
             return Ok(Frame { begin: self.get("cls"), end: self.get("sep"), twice: false, typed });
         }
         // Gemma 4's files say false, and the model wants it all the same.
-        let begin = if method == Method::Merges { self.get("bos") } else { add("bos", begins || method == Method::Spm)? };
+        let begin =
+            if method == Method::Merges { self.get("bos") } else { add("bos", begins || method == Method::Spm)? };
         let end = add("eos", method == Method::Unigram)?;
         // RoBERTa and its kin, whose tokens are called so.
         let twice = begin.is_some() && end.and_then(|end| vocab.text(end)) == Some("</s>");

@@ -181,7 +181,9 @@ mod tests {
         for family in families {
             let name = family["name"].as_str().expect("a name");
             let splitter = Splitter::new(pre::find(Some(name)).expect("a family")).expect("expressions");
-            for (text, want) in golden["texts"].as_array().expect("texts").iter().zip(family["lengths"].as_array().expect("lists")) {
+            for (text, want) in
+                golden["texts"].as_array().expect("texts").iter().zip(family["lengths"].as_array().expect("lists"))
+            {
                 let text = text.as_str().expect("a text");
                 let words = splitter.split(text);
                 assert_eq!(words.concat(), text);

@@ -81,7 +81,10 @@ impl Spm {
         for (rank, merge) in merges.iter().enumerate() {
             let halves = bpe::halves(merge).and_then(|(left, right)| Some((vocab.id(left)?, vocab.id(right)?)));
             let Some((left, right)) = halves else {
-                bail!(BadMetadata, "merge {rank} of tokenizer.ggml.merges, {merge:?}, is not two tokens with a space between them")
+                bail!(
+                    BadMetadata,
+                    "merge {rank} of tokenizer.ggml.merges, {merge:?}, is not two tokens with a space between them"
+                )
             };
             ranks.push((left, right, rank as u32));
         }
