@@ -152,6 +152,41 @@ fn encoders_read_texts_and_pairs_as_hugging_face_has_it() {
     }
 }
 
+/// A proof by hand: `SOTTO_VOCABS` names the folder `models` of llama.cpp's source package.
+#[test]
+fn the_vocabularies_of_llama_cpp_give_its_ids() {
+    const BETWEEN: &str = "\n__ggml_vocab_test__\n";
+    let Ok(folder) = std::env::var("SOTTO_VOCABS") else { return };
+    let read = |path: &str| std::fs::read_to_string(path).expect("a file");
+    let others = read(&format!("{folder}/ggml-vocab-gpt-2.gguf.inp"));
+    for entry in std::fs::read_dir(&folder).expect("the folder") {
+        let path = entry.expect("an entry").path().display().to_string();
+        if !path.ends_with(".gguf") {
+            continue;
+        }
+        let file = std::fs::read(&path).expect("a vocabulary");
+        let (mut header, _) = HeaderParser::new().push(&file).expect("it parses").expect("it is whole");
+        let model = header.catalog.metadata.str("tokenizer.ggml.model").unwrap().unwrap_or_default().to_string();
+        let tokenizer = Tokenizer::from_metadata(&mut header.catalog.metadata).expect("its tokenizer loads");
+        let cases = std::path::Path::new(&format!("{path}.inp")).exists();
+        let texts = if cases { read(&format!("{path}.inp")) } else { others.clone() };
+        let ids = if cases { read(&format!("{path}.out")) } else { String::new() };
+        let mut wanted = ids.lines();
+        for text in texts.split(BETWEEN) {
+            let ids = tokenizer.encode(text, TEXT).unwrap();
+            if let Some(line) = wanted.next() {
+                let want: Vec<u32> = line.split_whitespace().map(|id| id.parse().expect("an id")).collect();
+                assert_eq!(ids, want, "{path}: {text:?}");
+            }
+            // Encoders change texts before they cut them.
+            if !matches!(model.as_str(), "bert" | "t5") {
+                assert_eq!(tokenizer.decode(&ids, false), text, "{path}");
+            }
+        }
+        println!("{path}: {} cases", texts.split(BETWEEN).count());
+    }
+}
+
 #[test]
 fn generation_ends_at_the_golden_ids() {
     let ends: std::collections::HashMap<String, Vec<u32>> = golden("eog.json");

@@ -7,6 +7,7 @@
 mod bpe;
 mod charsmap;
 mod frame;
+mod letters;
 mod named;
 mod pre;
 mod special;

@@ -5,7 +5,6 @@ use std::ops::Range;
 
 use regex_automata::Input;
 use regex_automata::meta::Regex;
-use unicode_categories::UnicodeCategories;
 
 use super::pre::Pre;
 use crate::base::error::{Code, Error, Result};
@@ -48,9 +47,12 @@ const THREES: [(&str, &str, Threes); 3] = [
     (r"(?=(\d{3})+(?!\d))", r"\d+", Threes::Within),
 ];
 
+/// Digits with more of a word behind them, as Oniguruma has words.
+const WORD_GOES_ON: &str = r"\d+[\w\p{N}--\d]";
+
 /// One expression: cuts out what it matches.
 struct Cut {
-    /// Of two patterns the second is a run of blanks.
+    /// Of two patterns the second is a run of blanks, or the first a run of digits that is left alone.
     regex: Regex,
     blanks: Blanks,
     threes: Option<Threes>,
@@ -61,9 +63,10 @@ impl Cut {
         let threes = THREES.iter().find(|(known, ..)| *known == pattern);
         let pattern = threes.map_or(pattern, |(_, run, _)| run);
         let blanks = BLANKS.iter().find_map(|(end, blanks)| Some((pattern.strip_suffix(end)?, *blanks)));
-        let regex = match blanks {
-            Some((pattern, _)) => Regex::new_many(&[pattern, r"\s+"]),
-            None => Regex::new(pattern),
+        let regex = match (blanks, threes) {
+            (Some((pattern, _)), _) => Regex::new_many(&[pattern, r"\s+"]),
+            (None, Some((_, run, Threes::AtEnd))) => Regex::new_many(&[WORD_GOES_ON, run]),
+            _ => Regex::new(pattern),
         };
         let broken = |e| Error::new(Code::Internal, format!("The pre-tokenizer's pattern {pattern} is broken: {e}"));
         let blanks = blanks.map_or(Blanks::Matched, |(_, blanks)| blanks);
@@ -74,7 +77,7 @@ impl Cut {
         let (mut start, mut from) = (0, 0);
         while let Some(found) = self.regex.search(&Input::new(text).range(from..)) {
             let mut range = found.range();
-            if self.threes == Some(Threes::AtEnd) && text[range.end..].starts_with(goes_on) {
+            if self.threes == Some(Threes::AtEnd) && found.pattern().as_usize() == 0 {
                 from = range.end;
                 continue;
             }
@@ -87,7 +90,7 @@ impl Cut {
                 continue;
             }
             out.push(&text[start..range.start]);
-            if found.pattern().as_usize() == 1 {
+            if self.blanks != Blanks::Matched && found.pattern().as_usize() == 1 {
                 range.end = self.cut_blanks(text, range.start, range.end, out);
             } else {
                 start = range.start;
@@ -126,11 +129,6 @@ impl Cut {
         }
         free
     }
-}
-
-/// Whether a word goes on with this, as Oniguruma has it.
-fn goes_on(char: char) -> bool {
-    char.is_alphanumeric() || char.is_mark() || char.is_punctuation_connector()
 }
 
 /// Where a run of digits is cut: before every third from the right.

@@ -1,11 +1,10 @@
 //! WordPiece (`tokenizer.ggml.model` = "bert"): words are cut into the longest tokens that fit, from the left. As Hugging
-//! Face's crate `tokenizers` does it, whose normalizer and decoder are used; the vocabulary itself is the list of pieces.
+//! Face's crate `tokenizers` does it, whose decoder is used; the vocabulary itself is the list of pieces.
 
+use tokenizers::Decoder;
 use tokenizers::decoders::wordpiece::WordPiece as Joiner;
-use tokenizers::normalizers::BertNormalizer;
-use tokenizers::{Decoder, NormalizedString, Normalizer};
-use unicode_categories::UnicodeCategories;
 
+use super::letters::Letters;
 use super::vocab::{Kind, Vocab};
 use crate::base::error::Result;
 use crate::file::Metadata;
@@ -18,7 +17,7 @@ const MAX_WORD_CHARS: usize = 100;
 const GGUF_START: char = '\u{2581}';
 
 pub struct WordPiece {
-    normalizer: BertNormalizer,
+    letters: Letters,
     unknown: Option<u32>,
 }
 
@@ -36,29 +35,18 @@ impl WordPiece {
         let key = |name: &str| metadata.bool(&format!("tokenizer.ggml.normalizer.{name}"));
         let lowercase = key("lowercase")?.unwrap_or_else(|| !has(|char| char.is_ascii_uppercase()));
         let strip = key("strip_accents")?.unwrap_or_else(|| lowercase && !has(|char| "äéüñ".contains(char)));
-        Ok(WordPiece { normalizer: BertNormalizer::new(true, true, Some(strip), lowercase), unknown })
+        Ok(WordPiece { letters: Letters::new(lowercase, strip), unknown })
     }
 
-    /// Appends the tokens of `text`, which holds no special tokens.
+    /// Appends the tokens of `text`, which holds no special tokens: cuts at blanks, and around each punctuation mark.
     pub fn encode(&self, vocab: &Vocab, text: &str, out: &mut Vec<u32>) {
-        // Nothing reaches over a blank, and the crate keeps eight times a text's bytes beside it.
-        for part in text.split([' ', '\t', '\n', '\r']).filter(|part| !part.is_empty()) {
-            let mut part = NormalizedString::from(part);
-            if self.normalizer.normalize(&mut part).is_ok() {
-                self.words(vocab, part.get(), out);
-            }
-        }
-    }
-
-    /// Cuts at blanks, and around each punctuation mark.
-    fn words(&self, vocab: &Vocab, text: &str, out: &mut Vec<u32>) {
+        let text = self.letters.normalize(text);
         let mut start = 0;
         for (at, char) in text.char_indices() {
-            let blank = char.is_whitespace();
-            if blank || char.is_ascii_punctuation() || char.is_punctuation() {
+            if char == ' ' || self.letters.is_punctuation(char) {
                 let end = at + char.len_utf8();
                 self.word(vocab, &text[start..at], out);
-                self.word(vocab, if blank { "" } else { &text[at..end] }, out);
+                self.word(vocab, text[at..end].trim_start(), out);
                 start = end;
             }
         }
