@@ -13,6 +13,7 @@ mod config;
 mod constrained_chat;
 mod constraint;
 mod conversations;
+mod encoder_tokens;
 mod eval;
 mod forms;
 mod forward;
