@@ -48,6 +48,8 @@ pub trait Lanes:
     fn splat(x: Self::Number) -> Self;
     /// e to these powers.
     fn exp(self) -> Self;
+    /// What is outside of these two becomes the nearer one.
+    fn clamp(self, least: Self::Number, most: Self::Number) -> Self;
     /// Their sum.
     fn sum(self) -> Self::Number;
 }
@@ -102,6 +104,9 @@ impl Lanes for f64x4 {
     fn exp(self) -> f64x4 {
         f64x4::new(self.to_array().map(f64::exp))
     }
+    fn clamp(self, least: f64, most: f64) -> f64x4 {
+        f64x4::new(self.to_array().map(|x| x.clamp(least, most)))
+    }
     fn sum(self) -> f64 {
         self.to_array().iter().sum()
     }
@@ -124,6 +129,10 @@ impl Lanes for f32x4 {
     #[inline(always)]
     fn exp(self) -> f32x4 {
         math::exp(self)
+    }
+    #[inline(always)]
+    fn clamp(self, least: f32, most: f32) -> f32x4 {
+        self.fast_max(f32x4::splat(least)).fast_min(f32x4::splat(most))
     }
     #[inline(always)]
     fn sum(self) -> f32 {

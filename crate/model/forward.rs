@@ -40,6 +40,8 @@ pub struct Model {
     pub choice: Choice,
     /// What has been measured, which goes before `choice`.
     pub tuning: Tuning,
+    /// The numbers of the network's head, if it has one: [`Head::scores`](crate::model::spec::Head::scores).
+    pub head: Vec<f32>,
     network: Network,
     kv: Store,
     ropes: rope::Tables,
@@ -66,28 +68,30 @@ impl Model {
         let ends = Ends {
             batch: memory.alloc("batch", rows * 16)?,
             outputs: memory.alloc("outputs", outputs * 4)?,
-            logits: memory.alloc("logits", outputs * u64::from(net.n_vocab) * 4)?,
+            logits: memory.alloc("logits", outputs * u64::from(net.output_width()) * 4)?,
             none: memory.alloc("none", 16)?,
         };
         let (tuning, arena) = (Tuning::default(), Arena::default());
-        let mut model = Model { net, sizes, choice, tuning, network, kv, ropes, ends, arena };
+        let mut model = Model { net, sizes, choice, tuning, head: Vec::new(), network, kv, ropes, ends, arena };
         model.arena = Arena::place(&model.needs()?, memory)?;
         Ok((model, Upload::new(placements)))
     }
 
-    /// What can only be done once the file has been read: the RoPE tables, and the arrangement of the weights.
-    pub fn finish(&self, upload: &Upload, memory: &mut dyn Memory) {
+    /// What can only be done once the file has been read: the RoPE tables, the arrangement of the weights, and a head.
+    pub fn finish(&mut self, upload: &Upload, memory: &mut dyn Memory) {
         for matrix in self.network.weights.matrices() {
             for part in &matrix.parts {
                 memory.arrange(part.buffer, part.kind, part.planes, part.n_rows, matrix.k);
             }
         }
+        let (factors, head) = upload.host.split_at(self.net.rope_factors.map_or(0, RopeFactors::count));
+        self.head = head.to_vec();
         let factors = match self.net.rope_factors {
             Some(RopeFactors::Two { count, trained }) => {
-                let (long, short) = upload.host.split_at(count as usize);
+                let (long, short) = factors.split_at(count as usize);
                 if self.sizes.context > trained { long } else { short }
             }
-            _ => &upload.host,
+            _ => factors,
         };
         self.ropes.write(factors, self.sizes.context, memory);
     }
@@ -136,7 +140,7 @@ impl Model {
     }
 
     fn write(&self, shape: Shape, acts: Acts) -> Result<Recorded> {
-        let Network { weights, embedding, positions, layers, output_norm, output, output_bias } = &self.network;
+        let Network { weights, embeddings, layers, output_norm, output } = &self.network;
         let at = Places {
             net: &self.net,
             weights,
@@ -146,11 +150,11 @@ impl Model {
             choice: &self.choice,
             tuning: &self.tuning,
         };
-        let mut pass = Pass::begin(at, shape, acts, *embedding, *positions)?;
+        let mut pass = Pass::begin(at, shape, acts, embeddings)?;
         for (index, (block, layer)) in self.net.blocks.iter().zip(layers).enumerate() {
             pass.block(index, block, layer)?;
         }
-        pass.logits(*output_norm, *output, *output_bias)?;
+        pass.logits(*output_norm, *output)?;
         pass.finish()
     }
 

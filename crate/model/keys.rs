@@ -5,12 +5,14 @@ use crate::bail;
 use crate::base::error::Result;
 use crate::file::{Catalog, Value, quoted};
 use crate::model::spec::{
-    Activation, Attention, Block, Dense, GateIn, Mask, Net, Norm, Pairs, QkNorm, Rope, RopeFactors,
+    Activation, Attention, Block, Dense, GateIn, Gives, Head, Mask, Mix, Net, Norm, Pairs, Pooling, QkNorm, Rope,
+    RopeFactors,
 };
 
 /// Attention kernels hold a head in this many lanes' worth of registers at most.
 const MAX_HEAD_DIM: u32 = 256;
 const MAX_LAYERS: u32 = 1024;
+const MAX_LABELS: u32 = 1 << 16;
 
 /// Getters for the keys `{arch}.{key}`.
 pub struct Keys<'a> {
@@ -39,6 +41,14 @@ impl<'a> Keys<'a> {
     /// The same with these norms.
     pub fn net_with(&self, norm: Norm, block: impl Fn(u32) -> Result<Block>) -> Result<Net> {
         let eps = if norm == Norm::Rms { "attention.layer_norm_rms_epsilon" } else { "attention.layer_norm_epsilon" };
+        let blocks: Vec<Block> = (0..self.n_layers).map(block).collect::<Result<_>>()?;
+        if !self.is_causal()? && blocks.iter().any(|block| block.attention().mask != Mask::Full) {
+            bail!(
+                UnsupportedArchitecture,
+                "This {} model sees later tokens, and others in a window, which is not supported",
+                self.arch
+            );
+        }
         Ok(Net {
             arch: self.arch,
             n_embd: self.n_embd,
@@ -48,7 +58,11 @@ impl<'a> Keys<'a> {
             norm_eps: self.need_positive(eps)?,
             embed_scale: 1.0,
             learned_positions: None,
-            blocks: (0..self.n_layers).map(block).collect::<Result<_>>()?,
+            token_types: None,
+            embed_norm: false,
+            blocks,
+            output_norm: "output_norm".into(),
+            gives: self.gives()?,
             tied_output: !self.has_tensor("output.weight"),
             output_bias: false,
             rope_factors: None,
@@ -83,7 +97,7 @@ impl<'a> Keys<'a> {
             head_dim,
             scale: self.positive("attention.scale")?.unwrap_or((head_dim as f32).sqrt().recip()),
             stretch: None,
-            mask: Mask::Causal,
+            mask: if self.is_causal()? { Mask::Causal } else { Mask::Full },
             rope: self.rope(rope_dim, pairs, theta)?,
             softcap: None,
             bias: false,
@@ -127,6 +141,71 @@ impl<'a> Keys<'a> {
         } else {
             None
         })
+    }
+
+    /// A network of blocks with norms behind them, as an encoder: it begins with a norm of embeddings and token types, and
+    /// ends with the last block's norm.
+    pub fn encoder(&self, mut net: Net) -> Net {
+        let last = self.n_layers - 1;
+        if let Some(name) = net.blocks.last_mut().and_then(|block| block.norms[1].take()) {
+            net.output_norm = format!("blk.{last}.{name}");
+        }
+        if net.gives == Gives::Logits {
+            net.gives = Gives::States { pooling: Pooling::Mean, head: None };
+        }
+        for block in &mut net.blocks {
+            let Mix::Attention(attention) = &mut block.mix;
+            attention.mask = Mask::Full;
+        }
+        let types = self.catalog.tensor("token_types.weight").map(|types| types.shape.get(1).copied().unwrap_or(1));
+        net.token_types = types.and_then(|rows| u32::try_from(rows).ok());
+        Net { embed_norm: true, ..net }
+    }
+
+    fn is_causal(&self) -> Result<bool> {
+        Ok(self.bool("attention.causal")? != Some(false))
+    }
+
+    /// Logits, unless the file says how states are pooled, or tokens see those behind them.
+    fn gives(&self) -> Result<Gives> {
+        let (head, causal) = (self.head()?, self.is_causal()?);
+        // As llama.cpp numbers them; -1 says nothing.
+        let pooling = match self.u32("pooling_type")?.filter(|&number| number != u32::MAX) {
+            Some(0) => Pooling::None,
+            Some(2) => Pooling::Cls,
+            Some(3) => Pooling::Last,
+            Some(4) | None if head.is_some() => {
+                if causal {
+                    Pooling::Last
+                } else {
+                    Pooling::Cls
+                }
+            }
+            None if causal => return Ok(Gives::Logits),
+            Some(1) | None => Pooling::Mean,
+            Some(4) => bail!(
+                MissingTensor,
+                "This {} model ranks texts, but its file lacks the classifier (cls.output.weight); convert it again",
+                self.arch
+            ),
+            Some(other) => bail!(
+                UnsupportedArchitecture,
+                "This {} model pools states by way {other}, which is not supported",
+                self.arch
+            ),
+        };
+        Ok(Gives::States { pooling, head })
+    }
+
+    /// The classifier that the file has.
+    fn head(&self) -> Result<Option<Head>> {
+        let Some(output) = self.catalog.tensor("cls.output.weight") else { return Ok(None) };
+        let n_labels = output.shape.get(1).copied().unwrap_or(1);
+        let Some(n_labels) = u32::try_from(n_labels).ok().filter(|n| (1..=MAX_LABELS).contains(n)) else {
+            bail!(BadShape, "The classifier has {n_labels} labels, not 1 to {MAX_LABELS}; convert the file again")
+        };
+        let bias = ["cls.bias", "cls.output.bias"].map(|name| self.has_tensor(name));
+        Ok(Some(Head { dense: self.has_tensor("cls.weight"), bias, n_labels }))
     }
 
     pub fn n_heads(&self, layer: u32) -> Result<u32> {
@@ -236,13 +315,6 @@ impl<'a> Keys<'a> {
         }
         if self.u32("expert_count")?.is_some_and(|experts| experts > 0) {
             bail!(UnsupportedArchitecture, "This {} model is a mixture of experts, which is not supported", self.arch);
-        }
-        if self.bool("attention.causal")? == Some(false) {
-            bail!(
-                UnsupportedArchitecture,
-                "This {} model attends to later tokens too (an embedding model), which is not supported",
-                self.arch
-            );
         }
         Ok(())
     }

@@ -175,6 +175,11 @@ impl<'a> Tensors<'a> {
         self.unclaimed.contains_key(format!("{}{name}", self.prefix).as_str())
     }
 
+    /// Claims a tensor that is of no use, if it is there.
+    pub fn ignore(&mut self, name: &str) {
+        self.unclaimed.remove(format!("{}{name}", self.prefix).as_str());
+    }
+
     /// [n] floats.
     pub fn vector(&mut self, name: &str, n: u32) -> Result<BufferId> {
         self.vectors(&[(name, n)], 1.0)
@@ -200,9 +205,9 @@ impl<'a> Tensors<'a> {
         Ok(buffer)
     }
 
-    /// [n] floats that the CPU needs, not the device, kept from `first_element` on.
-    pub fn host(&mut self, name: &str, n: u32, first_element: u64) -> Result<()> {
-        let tensor = self.claim(name, &[u64::from(n)])?;
+    /// Floats of this shape that the CPU needs, not the device, kept from `first_element` on.
+    pub fn host(&mut self, name: &str, shape: [u32; 2], first_element: u64) -> Result<()> {
+        let tensor = self.claim(name, &shape.map(u64::from))?;
         self.place(tensor, 0, tensor.elements(), Target::Host { first_element });
         Ok(())
     }

@@ -21,8 +21,16 @@ pub struct Net {
     pub embed_scale: f32,
     /// Rows of `position_embd.weight`, which are added to the embeddings by position.
     pub learned_positions: Option<u32>,
+    /// Rows of `token_types.weight`, which are added to the embeddings by the token's type.
+    pub token_types: Option<u32>,
+    /// The stream begins with a norm, `token_embd_norm`.
+    pub embed_norm: bool,
     /// In their order.
     pub blocks: Vec<Block>,
+    /// The norm that the last block's stream goes through: its tensors' name.
+    pub output_norm: String,
+    /// What it gives of a text.
+    pub gives: Gives,
     /// The token embedding is the output matrix too.
     pub tied_output: bool,
     /// Logits have biases.
@@ -33,6 +41,44 @@ pub struct Net {
     pub logit_scale: f32,
     /// Logits become `cap * tanh(logit / cap)`.
     pub final_logit_softcap: Option<f32>,
+}
+
+/// What a network gives of a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Gives {
+    /// Logits of the next token.
+    Logits,
+    /// The normed stream: states of tokens, from which an embedding is made, or scores.
+    States {
+        /// Which of them, unless the caller says otherwise.
+        pooling: Pooling,
+        /// What makes scores of the state that was taken.
+        head: Option<Head>,
+    },
+}
+
+/// How the states of a text's tokens become one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pooling {
+    /// Each token's is kept.
+    None,
+    /// Their mean.
+    Mean,
+    /// The first token's: BERT's [CLS].
+    Cls,
+    /// The last token's.
+    Last,
+}
+
+/// What makes scores of a state: W_out tanh(W x + b) + b_out, without W where there is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Head {
+    /// There is `cls.weight`, [n_embd][n_embd].
+    pub dense: bool,
+    /// `cls` has a bias, and `cls.output`.
+    pub bias: [bool; 2],
+    /// Scores: rows of `cls.output.weight`.
+    pub n_labels: u32,
 }
 
 /// What the stream goes through before it is read.
@@ -64,6 +110,16 @@ pub enum RopeFactors {
     },
 }
 
+impl RopeFactors {
+    /// Numbers of the file.
+    pub fn count(self) -> usize {
+        match self {
+            RopeFactors::One(count) => count as usize,
+            RopeFactors::Two { count, .. } => 2 * count as usize,
+        }
+    }
+}
+
 /// What is added to the stream: `mix` moves information between tokens, `feed` works on each by itself.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Block {
@@ -73,8 +129,8 @@ pub struct Block {
     pub feed: Feed,
     /// How the two come after each other.
     pub join: Join,
-    /// The tensors of the norms through which mix and feed read the stream; `None`: mix reads it as it is, and so does
-    /// feed, or in parallel what mix reads.
+    /// The tensors of the norms through which mix and feed read the stream, or behind them where that is how they join;
+    /// `None`: mix reads it as it is, and so does feed, or in parallel what mix reads.
     pub norms: [Option<&'static str>; 2],
     /// RMS norms of what mix and feed add to the stream.
     pub post_norms: bool,
@@ -101,6 +157,8 @@ pub enum Join {
     Sequential,
     /// x += mix(norm(x)) + feed(norm(x)), of one norm or two (GPT-J; PaLM, Chowdhery et al. 2022).
     Parallel,
+    /// x = norm(x + mix(x)), then x = norm(x + feed(x)) (Vaswani et al. 2017).
+    Normed,
 }
 
 /// Attention whose query heads share KV heads in groups (Ainslie et al. 2023).
@@ -215,6 +273,8 @@ pub enum Activation {
     Silu,
     /// GELU by its tanh formula
     GeluTanh,
+    /// x/2 · (1 + erf(x/√2)) (Hendrycks & Gimpel 2016)
+    GeluErf,
     /// max(x, 0)² (So et al. 2021)
     ReluSquared,
     /// x > 0: positive · x² + beta · x, else negative · (expm1(min(x, eps)) - x) + beta · x (Huang & Schlag 2025)
@@ -235,6 +295,14 @@ impl Net {
     /// norms see no difference once their epsilon is divided by its square. So there must be no other norms.
     pub fn with_residual_scale(self, scale: f32) -> Self {
         Net { embed_scale: self.embed_scale / scale, norm_eps: self.norm_eps / (scale * scale), ..self }
+    }
+
+    /// Numbers that it gives of a token: logits, or its state.
+    pub fn output_width(&self) -> u32 {
+        match self.gives {
+            Gives::Logits => self.n_vocab,
+            Gives::States { .. } => self.n_embd,
+        }
     }
 
     /// Whether tokens see others after them, so that a prompt cannot be cut into batches or begun anew in its middle.
@@ -259,6 +327,11 @@ impl Block {
     pub fn parallel(attention: Attention, dense: Dense) -> Self {
         let norms = [Some("attn_norm"), None];
         Block { join: Join::Parallel, norms, ..Block::sequential(attention, dense) }
+    }
+
+    /// Both parts behind each other, with these norms behind them.
+    pub fn normed(attention: Attention, dense: Dense, norms: [Option<&'static str>; 2]) -> Self {
+        Block { join: Join::Normed, norms, ..Block::sequential(attention, dense) }
     }
 
     /// Its attention.

@@ -8,6 +8,7 @@ use crate::base::error::Result;
 use crate::device::Device;
 use crate::device::memory::Memory;
 use crate::model::forward::{Model, Shape};
+use crate::model::spec::Gives;
 use crate::model::store::SequenceId;
 use crate::run::batch::Batch;
 use crate::run::constraint::Constraint;
@@ -35,6 +36,8 @@ pub struct Engine {
     pub templates: Templates,
     /// `general.name` of the file, or what stands for it.
     pub name: String,
+    /// What its classifier tells apart, by the file or by number.
+    pub labels: Vec<String>,
     /// Bytes of tensors by type, the largest first: `[("Q4_K", 12345), …]`.
     pub types: Vec<(&'static str, u64)>,
     /// Parameters: the elements of all tensors.
@@ -69,6 +72,7 @@ impl Engine {
             tokenizer: Arc::new(tokenizer),
             templates,
             name: String::new(),
+            labels: Vec::new(),
             types: Vec::new(),
             n_params: 0,
             current: Cancel::default(),
@@ -113,7 +117,17 @@ impl Engine {
         self.model.kv_mut().close(sequence);
     }
 
-    /// Runs a batch; returns [rows that want logits][n_vocab], empty if none do. Generations end by it.
+    /// `BadOption` where the model gives no logits.
+    pub fn check_writes(&self) -> Result<()> {
+        match self.model.net.gives {
+            Gives::Logits => Ok(()),
+            Gives::States { .. } => {
+                bail!(BadOption, "This model embeds texts and writes none; call embed, rerank or classify.")
+            }
+        }
+    }
+
+    /// Runs a batch; returns [rows that want logits][n_vocab], empty if none do, or [rows][n_embd] of a model that embeds. Generations end by it.
     /// `Disposed` where a row's sequence is not kept any more; `BadLogits` where the result is not a number; `DeviceLost`
     /// and the like where the device failed; `Aborted` where what it is a part of was cancelled.
     pub async fn forward(&mut self, batch: &Batch) -> Result<Vec<f32>> {
@@ -131,9 +145,9 @@ impl Engine {
         Ok(logits)
     }
 
-    /// The first rows of logits that were computed last: [rows][n_vocab].
+    /// The first rows of logits that were computed last: [rows][n_vocab], or of states: [rows][n_embd].
     pub(crate) async fn logits(&self, rows: u32) -> Result<Vec<f32>> {
-        let n = u64::from(rows) * u64::from(self.model.net.n_vocab);
+        let n = u64::from(rows) * u64::from(self.model.net.output_width());
         let bytes = self.device.read(self.model.logits_buffer(), n * 4).await?;
         let mut logits: Vec<f32> = bytemuck::pod_collect_to_vec(&bytes);
         if let Some(cap) = self.model.net.final_logit_softcap {

@@ -14,7 +14,7 @@ use crate::file::gguf::HeaderParser;
 use crate::kernels::choose::Caps;
 use crate::kernels::choose::{Choice, Tuning};
 use crate::model::forward::{Model, Sizes};
-use crate::model::spec::Net;
+use crate::model::spec::{Gives, Net};
 use crate::model::upload::Upload;
 use crate::model::{self, fit};
 use crate::run::engine::Engine;
@@ -152,6 +152,7 @@ impl Loader {
         let tokenizer = Tokenizer::from_metadata(&mut catalog.metadata)?;
         let templates = Templates::from_metadata(&catalog.metadata)?;
         let name = catalog.metadata.str("general.name")?.unwrap_or(net.arch).to_string();
+        let labels = labels(&catalog, &net)?;
         let mut types: HashMap<&'static str, u64> = HashMap::new();
         let mut n_params = 0;
         for tensor in &catalog.tensors {
@@ -176,6 +177,7 @@ impl Loader {
         let mut engine = Engine::new(device, model, tokenizer, templates, depth.max(1))?;
         engine.reason = self.reason.clone();
         engine.name = name;
+        engine.labels = labels;
         engine.types = types;
         engine.n_params = n_params;
         // Kernels are compiled while the weights are on their way.
@@ -185,7 +187,10 @@ impl Loader {
 
     /// Lays the model out on a device. `OutOfMemory` and `AdapterTooSmall` where it does not fit.
     fn place(&self, catalog: &Catalog, net: &Net, device: &mut Device) -> Result<(Model, Upload)> {
+        // Where tokens see those behind them, a text is one batch.
+        let at_once = net.sees_ahead();
         let context = match self.options.context {
+            None if at_once => net.context_length.min(default_context(device)).min(MAX_ROWS),
             None => net.context_length.min(default_context(device)),
             Some(0) => bail!(BadOption, "contextLength is 0; give at least 1."),
             Some(wanted) if wanted > net.context_length => bail!(
@@ -195,18 +200,23 @@ impl Loader {
             ),
             Some(wanted) => wanted,
         };
+        let embeds = net.gives != Gives::Logits;
         let cells = self.options.cache_tokens.unwrap_or(context);
         if cells < context {
             bail!(BadOption, "cacheTokens is {cells}, but one conversation may take {context}; give at least that.");
         }
-        let rows =
-            self.options.max_rows.unwrap_or(device.gpu().map_or(CPU_ROWS, |gpu| default_rows(&gpu.caps, catalog)));
+        let usual = device.gpu().map_or(CPU_ROWS, |gpu| default_rows(&gpu.caps, catalog));
+        let rows = self.options.max_rows.unwrap_or(if at_once { context.max(usual) } else { usual });
         if rows == 0 || rows > MAX_ROWS {
             bail!(BadOption, "maxBatchTokens is {rows}; give a whole number from 1 to {MAX_ROWS}.");
         }
-        let kv = self.options.kv;
-        let max_outputs = MAX_OUTPUTS.min(rows);
-        let sizes = Sizes { context, cells, max_rows: rows.min(context), max_outputs };
+        let mut sizes = Sizes { context, cells, max_rows: rows.min(context), max_outputs: MAX_OUTPUTS.min(rows) };
+        let mut kv = self.options.kv;
+        if embeds {
+            // Several texts may share a batch, any row's state may be wanted, and keys are kept for one batch only.
+            sizes = Sizes { cells: cells.max(rows), max_rows: rows, max_outputs: rows, ..sizes };
+            kv = KvType::F32;
+        }
         let suits = |gpu: &Gpu| self.options.choice.unwrap_or_else(|| Choice::of(&gpu.caps, kv, self.options.fast));
         let choice = device.gpu().map_or(Choice::cpu(kv), suits);
         if let (Device::Cpu(_), Some(room)) = (&device, self.options.cpu.room) {
@@ -243,6 +253,13 @@ impl Loader {
         }
         Ok(engine)
     }
+}
+
+/// A name for each of the classifier's scores, where there is one.
+fn labels(catalog: &Catalog, net: &Net) -> Result<Vec<String>> {
+    let Gives::States { head: Some(head), .. } = net.gives else { return Ok(Vec::new()) };
+    let named = catalog.metadata.strings(&format!("{}.classifier.output_labels", net.arch))?.unwrap_or_default();
+    Ok((0..head.n_labels as usize).map(|i| named.get(i).cloned().unwrap_or_else(|| format!("LABEL_{i}"))).collect())
 }
 
 /// Whether kernels are measured.

@@ -3,6 +3,7 @@
 pub mod batch;
 pub mod constraint;
 pub mod decode;
+pub mod embed;
 pub mod engine;
 pub mod loader;
 pub mod logprobs;

@@ -7,6 +7,7 @@ use crate::base::error::Result;
 use crate::device::recording::Recording;
 use crate::device::{Device, Prepared};
 use crate::model::forward::{Model, Shape};
+use crate::model::spec::Gives;
 use crate::run::engine::Engine;
 use crate::run::sampler::Mode;
 use crate::run::tune;
@@ -105,6 +106,12 @@ impl Engine {
     pub(crate) fn compile_ahead(&self, tunes: bool) -> Result<()> {
         let Device::Gpu(gpu) = &self.device else { return Ok(()) };
         let record = |shape| self.model.record(shape);
+        if self.model.net.gives != Gives::Logits {
+            let whole = self.model.sizes.max_rows;
+            let passes = [record(Shape::new(whole, whole, true, 0))?, record(Shape::new(whole, 1, true, 0))?];
+            gpu.compile_ahead(passes.iter().flat_map(Recording::variants));
+            return Ok(());
+        }
         let prompt = prompt_shapes(&self.model).into_iter().map(record).collect::<Result<Vec<_>>>()?;
         let tokens = self.decode_shapes().into_iter().map(record).collect::<Result<Vec<_>>>()?;
         let passes = prompt.iter().chain(self.decoder.recordings()).chain(&tokens);

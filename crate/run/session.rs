@@ -169,6 +169,7 @@ impl Generation {
         options: GenerateOptions,
         mut constraint: Option<Box<dyn Constraint>>,
     ) -> Result<Self> {
+        engine.check_writes()?;
         engine.check_length(&prompt)?;
         let n_vocab = engine.model.net.n_vocab;
         options.sampling.validate(n_vocab as usize)?;

@@ -4,6 +4,7 @@
 #![cfg(target_arch = "wasm32")]
 
 mod chat;
+mod embed;
 mod grammar;
 // Only in the artifact without threads: this needs none.
 #[cfg(not(target_feature = "atomics"))]
@@ -250,7 +251,26 @@ impl Engine {
         to_js(&bench.map_err(thrown)?)
     }
 
-    /// Ends the score or bench under way, which fails with `Aborted`; on the CPU also in the middle of a step.
+    /// [numbers of a vector, tokens of each text, the vectors one behind the other].
+    pub async fn embed(&self, texts: JsValue, options: JsValue) -> JsResult<js_sys::Array> {
+        let (texts, options) = embed::read(texts, options)?;
+        let mut held = self.measure().map_err(thrown)?;
+        let found = sotto::wire::embed::embed(held.engine(), texts, options).await;
+        held.engine().within(Cancel::default());
+        found.map(|found| embed::packed(&found)).map_err(thrown)
+    }
+
+    /// The classifier's scores of texts, behind a query if there is one: [texts][labels].
+    pub async fn scores(&self, query: JsValue, texts: JsValue, options: JsValue) -> JsResult<JsValue> {
+        let (texts, options) = (from_js::<Vec<String>>("list of texts", texts)?, from_js("options object", options)?);
+        let query = query.as_string();
+        let mut held = self.measure().map_err(thrown)?;
+        let found = sotto::wire::embed::scores(held.engine(), query.as_deref(), &texts, options).await;
+        held.engine().within(Cancel::default());
+        to_js(&found.map_err(thrown)?)
+    }
+
+    /// Ends the measurement or embedding under way, which fails with `Aborted`; on the CPU also in the middle of a step.
     pub fn cancel(&self) {
         self.1.borrow().cancel();
     }

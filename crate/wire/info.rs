@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::embed::EmbeddingInfo;
 use crate::base::platform;
 use crate::device::gpu::Gpu;
 use crate::run::engine::Engine;
@@ -42,6 +43,8 @@ pub struct ModelInfo {
     pub memory: Memory,
     /// How full the context is with the conversation that was last worked on.
     pub context_usage: ContextUsage,
+    /// Of a model that embeds or scores texts, and writes none; else `null`.
+    pub embedding: Option<EmbeddingInfo>,
     /// Token ids that end a reply.
     pub eos_tokens: Vec<u32>,
     /// The kernels that measurement chose, one line a matrix product; empty where none was made.
@@ -113,6 +116,7 @@ impl ModelInfo {
             vocab_size: net.n_vocab,
             quantization: engine.types.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", "),
             chat_template: engine.templates.chat.is_some(),
+            embedding: EmbeddingInfo::of(engine),
             backend: engine.device.backend().as_str(),
             backend_reason: engine.reason.clone(),
             adapter: engine.device.gpu().map(AdapterInfo::of),

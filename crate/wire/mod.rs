@@ -6,6 +6,7 @@
 //! for users.
 
 pub mod check;
+pub mod embed;
 pub mod header;
 pub mod info;
 pub mod options;

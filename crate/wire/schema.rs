@@ -5,6 +5,7 @@ use schemars::transform::{Transform, transform_subschemas};
 use schemars::{JsonSchema, Schema};
 use serde_json::{Map, Value, json};
 
+use super::embed::{EmbedOptions, ScoringOptions};
 use super::header::ModelHeader;
 use super::info::ModelInfo;
 use super::options::{
@@ -28,6 +29,9 @@ macro_rules! calls {
             $visit!("detokenize", DetokenizeOptions),
             $visit!("bench", BenchOptions),
             $visit!("renderChat", RenderChatOptions),
+            $visit!("embed", EmbedOptions),
+            $visit!("rerank", ScoringOptions),
+            $visit!("classify", ScoringOptions),
             $visit!("chat.completions.create", ChatRequest),
             $visit!("completions.create", CompletionRequest),
         ]

@@ -1,4 +1,4 @@
-// Embedding lookup:  out[r][k] = embed_scale * W[token[r]][k];   by position,  out[r][k] += embed_scale * W[position[r]][k]
+// Embedding lookup:  out[r][k] = embed_scale * W[token[r]][k];   by position or type,  out[r][k] += embed_scale * W[…][k]
 // Shapes: W [rows of this part][K], batch [R], out [R][K].
 // Grid: (ceil(K/32 / 64), R), one thread a block of 32. A row whose token lies in another part is left alone.
 // Mirror: crate/kernels/gather/mod.rs
@@ -13,8 +13,8 @@ struct Params {
     n_rows: u32,
     // Rows are multiplied by this.
     scale: f32,
-    // 1: rows are those of positions, not tokens, and are added to what is there.
-    by_position: u32,
+    // 0: rows are those of tokens; 1: of positions, 2: of token types, and are added to what is there.
+    by: u32,
 }
 @group(0) @binding(2) var<storage, read> batch: array<vec4<u32>>;
 @group(0) @binding(3) var<storage, read_write> out: array<vec4<f32>>;
@@ -23,7 +23,7 @@ struct Params {
 #import formats/{format}
 
 fn put(at: u32, v: vec4<f32>) {
-    if params.by_position != 0u {
+    if params.by != 0u {
         out[at] += v;
     } else {
         out[at] = v;
@@ -34,7 +34,8 @@ fn put(at: u32, v: vec4<f32>) {
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lid: u32) {
     let kb = group.x * 64u + lid;
     let ids = batch[group.y];
-    let row = select(ids.x, ids.y, params.by_position != 0u) - params.first_row;
+    // A token's type is above the 24 bits of its id.
+    let row = select(select(ids.x & 0xffffffu, ids.x >> 24u, params.by == 2u), ids.y, params.by == 1u) - params.first_row;
     if kb >= params.k_blocks || row >= params.n_rows {
         return;
     }

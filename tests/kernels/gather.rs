@@ -22,17 +22,25 @@ pub fn run(rig: &mut Rig) {
             let end = first_row + n_rows as u32;
             // Both ends of the part, one within, and tokens of other parts: their rows stay as they are.
             let tokens = [first_row, end, end - 1, first_row.wrapping_sub(1), first_row + n_rows as u32 / 2, u32::MAX];
-            // Every other case looks positions up, and adds.
-            let by_position = (n_rows % 4 == 3) as u32;
-            let batch =
-                tokens.iter().flat_map(|&t| if by_position == 1 { [7, t, 9, 0] } else { [t, 7, 9, 0] }).collect();
+            // Some cases look positions up, or token types, and add.
+            let by = match n_rows {
+                7 => 2,
+                3 | 11 => 1,
+                _ => 0,
+            };
+            let row = |&t: &u32| match by {
+                0 => [t, 7, 9, 0],
+                1 => [7, t, 9, 0],
+                _ => [7 | t << 24, 7, 9, 0],
+            };
+            let batch = tokens.iter().flat_map(row).collect();
             let size = tokens.len() * k;
-            let out = if by_position == 1 { bits(&random.floats(size, 1.0)) } else { poison(size) };
+            let out = if by > 0 { bits(&random.floats(size, 1.0)) } else { poison(size) };
             let k_blocks = k as u32 / 32;
             rig.run(Case::new(
                 embed::Variant { format },
                 format!("{n_rows} rows of {k} from row {first_row}"),
-                embed::Params { planes: part.planes, k_blocks, first_row, n_rows: n_rows as u32, scale, by_position },
+                embed::Params { planes: part.planes, k_blocks, first_row, n_rows: n_rows as u32, scale, by },
                 embed::Bind { weights: Data::In(part.words), batch: Data::In(batch), out: Data::Out(out) },
                 [k_blocks.div_ceil(embed::THREADS), tokens.len() as u32],
                 F32,
@@ -55,7 +63,7 @@ fn embed_takes_rows_of_the_file() {
             first_row,
             n_rows: n_rows as u32,
             scale: 3.0,
-            by_position: 0,
+            by: 0,
         };
         let tokens = [103, 99, 107, 108, 100];
         let batch: Vec<u32> = tokens.iter().flat_map(|&t| [t, 0, 0, 0]).collect();

@@ -14,6 +14,7 @@ mod constrained_chat;
 mod constraint;
 mod conversations;
 mod encoder_tokens;
+mod encoders;
 mod eval;
 mod forms;
 mod forward;

@@ -30,26 +30,26 @@ pub struct Row {
 const WINDOW: u32 = 8;
 pub const CONTEXT: u32 = 512;
 
-const LLAMA: &str = "attn_norm attn_q attn_k attn_v attn_output ffn_norm ffn_gate ffn_up ffn_down";
+pub(super) const LLAMA: &str = "attn_norm attn_q attn_k attn_v attn_output ffn_norm ffn_gate ffn_up ffn_down";
 const QKV_BIASED: &str = "attn_norm attn_q+ attn_k+ attn_v+ attn_output ffn_norm ffn_gate ffn_up ffn_down";
 const FUSED: &str = "attn_norm attn_qkv attn_output ffn_norm ffn_up*2 ffn_down";
 const BEHIND: &str = "attn_output post_attention_norm ffn_gate ffn_up ffn_down post_ffw_norm";
-const HEADS_NORMED: &str =
+pub(super) const HEADS_NORMED: &str =
     "attn_norm attn_q attn_k attn_v attn_q_norm attn_k_norm attn_output ffn_norm ffn_gate ffn_up ffn_down";
 const LAYERNORM: &str = "attn_norm+ attn_q attn_k attn_v attn_output ffn_norm+ ffn_gate ffn_up ffn_down";
 const GPT: &str = "attn_norm+ attn_qkv+ attn_output+ ffn_norm+ ffn_up+ ffn_down+";
 const SIDE_BY_SIDE: &str = "attn_norm attn_q attn_k attn_v attn_output ffn_gate ffn_up ffn_down";
 
 /// Heads that share keys by 1, 3 and 8; sizes of heads that are no powers of two.
-const ONE: Dims = dims(96, (4, 4, 24), 160, 3);
+pub(super) const ONE: Dims = dims(96, (4, 4, 24), 160, 3);
 const THREE: Dims = dims(96, (3, 1, 32), 160, 3);
-const EIGHT: Dims = dims(160, (8, 1, 20), 96, 2);
-const WIDE: Dims = dims(64, (6, 2, 48), 96, 3);
+pub(super) const EIGHT: Dims = dims(160, (8, 1, 20), 96, 2);
+pub(super) const WIDE: Dims = dims(64, (6, 2, 48), 96, 3);
 const LONG: Dims = dims(96, (6, 2, 16), 96, 5);
 const DEEP: Dims = dims(32, (2, 1, 16), 32, 32);
 const DEEPER: Dims = dims(32, (2, 1, 16), 32, 64);
 
-const fn row(
+pub(super) const fn row(
     name: &'static str,
     dims: Dims,
     layer: &'static str,
@@ -141,7 +141,7 @@ impl Row {
     pub fn assemble(&self) -> Gguf {
         let mut file = Gguf { version: 3, metadata: Vec::new(), tensors: Vec::new() };
         self.write_metadata(&mut file);
-        let n_vocab = vocab::write(Vocab::Bpe("smollm"), &mut file);
+        let n_vocab = vocab::write(self.vocab(), &mut file);
         let mut add = |name: String, word: &str| {
             let (tensor, bias) = word.strip_suffix('+').map_or((word, false), |word| (word, true));
             let shape = self.shape(tensor, n_vocab);
@@ -168,6 +168,14 @@ impl Row {
             layer_words.split_whitespace().for_each(|word| add(format!("blk.{layer}.{word}"), word));
         }
         file
+    }
+
+    fn vocab(&self) -> Vocab {
+        match self.name {
+            "bert/labels" => Vocab::Unigram,
+            name if name.contains("bert") => Vocab::WordPiece,
+            _ => Vocab::Bpe("smollm"),
+        }
     }
 
     fn write_metadata(&self, file: &mut Gguf) {
@@ -214,6 +222,10 @@ impl Row {
         match word {
             "token_embd" | "output" => vec![n, n_vocab],
             "position_embd" => vec![n, CONTEXT as usize],
+            "token_types" => vec![n, 2],
+            "cls" => vec![n, n],
+            "cls.output*1" => vec![n, 1],
+            "cls.output*3" => vec![n, 3],
             "attn_q" => vec![n, q],
             "attn_k" | "attn_v" => vec![n, kv],
             "attn_qkv" => vec![n, q + 2 * kv],

@@ -6,6 +6,7 @@
 pub mod archs;
 pub mod bad;
 mod encoder_vocab;
+pub mod encoders;
 pub mod gguf;
 pub mod vocab;
 

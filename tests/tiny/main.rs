@@ -1,5 +1,5 @@
 //! `cargo run --release -p tiny-models` lists the tiny models, `… -- NAME OUT.gguf` writes one, `… -- archs FOLDER` those
-//! of `archs.rs`, `… -- vocabs FOLDER` the vocabularies of encoders.
+//! of `archs.rs`, `… -- encoders FOLDER` those of `encoders.rs`, `… -- vocabs FOLDER` the vocabularies of encoders.
 
 use std::process::ExitCode;
 
@@ -13,8 +13,8 @@ fn main() -> ExitCode {
             tiny::bad::FILES.iter().for_each(|f| println!("{} ({})", f.name, f.codes.join(" or ")));
             ExitCode::SUCCESS
         }
-        [all, folder] if all == "archs" => {
-            for row in tiny::archs::ROWS {
+        [all, folder] if all == "archs" || all == "encoders" => {
+            for row in if all == "archs" { tiny::archs::ROWS } else { tiny::encoders::ROWS } {
                 let out = std::path::Path::new(folder).join(format!("{}.gguf", row.name.replace('/', "-")));
                 if let Err(error) = std::fs::write(&out, row.assemble().to_bytes()) {
                     return fail(format!("Could not write {}: {error}.", out.display()));
@@ -31,13 +31,15 @@ fn main() -> ExitCode {
             }
             ExitCode::SUCCESS
         }
-        [name, out] => match tiny::build(name).or_else(|| tiny::bad::build(name)) {
-            None => fail(format!("There is no tiny model {name}; without arguments the names are listed.")),
-            Some(bytes) => match std::fs::write(out, bytes) {
-                Ok(()) => ExitCode::SUCCESS,
-                Err(error) => fail(format!("Could not write {out}: {error}.")),
-            },
-        },
+        [name, out] => {
+            match tiny::build(name).or_else(|| tiny::bad::build(name)).or_else(|| tiny::encoders::build(name)) {
+                None => fail(format!("There is no tiny model {name}; without arguments the names are listed.")),
+                Some(bytes) => match std::fs::write(out, bytes) {
+                    Ok(()) => ExitCode::SUCCESS,
+                    Err(error) => fail(format!("Could not write {out}: {error}.")),
+                },
+            }
+        }
         _ => fail("Usage: tiny_model [NAME OUT.gguf]".into()),
     }
 }

@@ -1,4 +1,4 @@
-//! `sotto generate|chat|score|bench|tokenize|template|inspect`: the engine on this machine's GPU or CPU. `npm run -s COMMAND`
+//! `sotto generate|chat|score|embed|rerank|classify|bench|tokenize|template|inspect`: the engine on this machine's GPU or CPU. `npm run -s COMMAND`
 //! takes the same flags and prints the same JSON, from the built package in a browser. `sotto schema` prints what all of
 //! them take and give.
 
@@ -7,6 +7,7 @@ mod output;
 
 mod bench;
 mod chat;
+mod embed;
 mod flags;
 mod forms;
 mod generate;
@@ -37,6 +38,12 @@ enum Command {
     Chat(chat::Chat),
     /// Tells how well the model predicts a text
     Score(score::Score),
+    /// Prints vectors of texts
+    Embed(embed::Embed),
+    /// Scores documents by a query
+    Rerank(embed::Rerank),
+    /// Prints the labels of texts
+    Classify(embed::Classify),
     /// Times prefill and decode
     Bench(bench::Bench),
     /// Prints the tokens of a text
@@ -72,6 +79,9 @@ async fn run(command: Command) -> Result<()> {
         Command::Generate(args) => generate::run(args).await,
         Command::Chat(args) => chat::run(args).await,
         Command::Score(args) => score::run(args).await,
+        Command::Embed(args) => embed::run(args).await,
+        Command::Rerank(args) => embed::rerank(args).await,
+        Command::Classify(args) => embed::classify(args).await,
         Command::Bench(args) => bench::run(args).await,
         Command::Tokenize(args) => tokenize::run(args),
         Command::Template(args) => template::run(args),

@@ -18,6 +18,7 @@ impl Rows for map::Variant {
         match job.variant::<Self>().op {
             Op::SiluGlu => each::<L>(x, up, out, silu),
             Op::GeluGlu => each::<L>(x, up, out, gelu),
+            Op::GeluErfGlu => each::<L>(x, up, out, gelu_erf),
             Op::Relu2Glu => each::<L>(x, up, out, |x| each_number(x, relu_squared)),
             Op::XieluGlu => each::<L>(x, up, out, |x| each_number(x, |x| xielu(x, p.curve))),
         }
@@ -72,4 +73,37 @@ pub fn gelu<L: Lanes>(x: L) -> L {
     let slope = L::splat(L::Number::of64(1.595_769_121_605_730_7));
     let z = slope * (x + bend * x * x * x);
     x / (one + (-z).exp())
+}
+
+/// erf(x) of -4 to 4 is x P(x²)/Q(x²), within 10⁻⁷: a minimax fit, the lowest power first.
+const ERF_P: [f64; 7] = [
+    -1.609_603_332_624_15e-2,
+    -2.954_599_808_540_25e-3,
+    -7.349_906_303_268_55e-4,
+    -5.692_506_394_623_46e-5,
+    -2.101_024_020_825_08e-6,
+    2.770_681_424_959_02e-8,
+    -2.726_142_258_013_06e-10,
+];
+const ERF_Q: [f64; 5] = [
+    -1.426_473_905_141_89e-2,
+    -7.373_329_167_204_68e-3,
+    -1.682_826_974_382_03e-3,
+    -2.133_740_552_789_05e-4,
+    -1.456_607_184_649_96e-5,
+];
+
+/// GELU as it was defined: x/2 (1 + erf(x/√2)) (Hendrycks & Gimpel 2016).
+#[inline(always)]
+fn gelu_erf<L: Lanes>(x: L) -> L {
+    let number = |x: f64| L::splat(L::Number::of64(x));
+    let z = (x * number(std::f64::consts::FRAC_1_SQRT_2)).clamp(L::Number::of(-4.0), L::Number::of(4.0));
+    let horner = |factors: &[f64], z: L| {
+        factors[..factors.len() - 1]
+            .iter()
+            .rev()
+            .fold(number(factors[factors.len() - 1]), |sum, &f| sum * z + number(f))
+    };
+    let erf = z * horner(&ERF_P, z * z) / horner(&ERF_Q, z * z);
+    number(0.5) * x * (number(1.0) + erf)
 }

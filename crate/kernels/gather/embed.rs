@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use wide::u8x16;
 
+use super::index;
 use crate::kernels::cpu::{Kernel, Scratch, sized};
 use crate::kernels::job::Job;
 use crate::kernels::product::{Form, Format, Part, ROWS, SPAN, Scales, form, rows, unpack, with_format};
@@ -29,12 +30,12 @@ fn run(job: &Job, pieces: Range<usize>, scratch: &mut Scratch) {
     let part = Part::new(kind, b.weights.all(), p.planes, p.k_blocks as usize);
     let k = part.blocks * 32;
     for r in pieces {
-        let row = b.batch.all()[4 * r + p.by_position as usize].wrapping_sub(p.first_row) as usize;
+        let row = index(&b.batch.all()[4 * r..], p.by).wrapping_sub(p.first_row) as usize;
         if row >= p.n_rows as usize {
             continue;
         }
         let there = b.out.floats_mut(r * k..(r + 1) * k);
-        if p.by_position == 0 {
+        if p.by == 0 {
             scaled(&part, row, p.scale, weights, there);
         } else {
             let added = sized(added, k);

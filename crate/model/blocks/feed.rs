@@ -47,6 +47,7 @@ impl Pass<'_> {
         let (gate, op, curve) = match spec.activation {
             Activation::Silu => (Some(Gate::Silu), Op::SiluGlu, [0.0; 4]),
             Activation::GeluTanh => (Some(Gate::Gelu), Op::GeluGlu, [0.0; 4]),
+            Activation::GeluErf => (None, Op::GeluErfGlu, [0.0; 4]),
             Activation::ReluSquared => (None, Op::Relu2Glu, [0.0; 4]),
             Activation::Xielu { positive, negative, beta, eps } => {
                 (None, Op::XieluGlu, [positive, negative, beta, eps])

@@ -12,7 +12,7 @@ use crate::base::error::Result;
 use crate::device::memory::Memory;
 use crate::file::Catalog;
 use crate::model::place::{MatrixId, Placement, Tensors, Weights};
-use crate::model::spec::{Block, Join, Net, RopeFactors};
+use crate::model::spec::{Block, Gives, Join, Net, RopeFactors};
 
 pub use norm::Norm;
 pub use pass::{Ends, Pass, Places, Recorded, Shape};
@@ -20,16 +20,31 @@ pub use pass::{Ends, Pass, Places, Recorded, Shape};
 /// The weights of a network, and which is which.
 pub struct Network {
     pub weights: Weights,
-    /// [n_vocab][n_embd]
-    pub embedding: MatrixId,
-    /// [learned positions][n_embd]
-    pub positions: Option<MatrixId>,
+    pub embeddings: Embeddings,
     pub layers: Vec<Layer>,
     pub output_norm: Norm,
+    /// `None`: the normed stream is what is wanted.
+    pub output: Option<Output>,
+}
+
+/// What the stream begins with.
+pub struct Embeddings {
+    /// [n_vocab][n_embd]
+    pub tokens: MatrixId,
+    /// [learned positions][n_embd]
+    pub positions: Option<MatrixId>,
+    /// [token types][n_embd]
+    pub types: Option<MatrixId>,
+    pub norm: Option<Norm>,
+}
+
+/// What makes logits.
+#[derive(Clone, Copy)]
+pub struct Output {
     /// [n_vocab][n_embd]; the embedding itself where it is tied.
-    pub output: MatrixId,
+    pub matrix: MatrixId,
     /// [n_vocab]
-    pub output_bias: Option<BufferId>,
+    pub bias: Option<BufferId>,
 }
 
 impl Network {
@@ -39,29 +54,44 @@ impl Network {
     /// fails.
     pub fn place(catalog: &Catalog, net: &Net, memory: &mut dyn Memory) -> Result<(Self, Vec<Placement>)> {
         let mut t = Tensors::new(catalog, net.arch, memory);
-        let embedding = t.matrix("token_embd.weight", net.n_embd, net.n_vocab)?;
-        let positions = net.learned_positions.map(|rows| t.matrix("position_embd.weight", net.n_embd, rows));
+        let tokens = t.matrix("token_embd.weight", net.n_embd, net.n_vocab)?;
+        let mut rows = |name, rows: Option<u32>| rows.map(|rows| t.matrix(name, net.n_embd, rows)).transpose();
+        let positions = rows("position_embd.weight", net.learned_positions)?;
+        let types = rows("token_types.weight", net.token_types)?;
         match net.rope_factors {
             None => {}
-            Some(RopeFactors::One(count)) => t.host("rope_freqs.weight", count, 0)?,
+            Some(RopeFactors::One(count)) => t.host("rope_freqs.weight", [count, 1], 0)?,
             Some(RopeFactors::Two { count, .. }) => {
-                t.host("rope_factors_long.weight", count, 0)?;
-                t.host("rope_factors_short.weight", count, u64::from(count))?;
+                t.host("rope_factors_long.weight", [count, 1], 0)?;
+                t.host("rope_factors_short.weight", [count, 1], u64::from(count))?;
             }
         }
         let norms = norm::Norms::new(net, &mut t)?;
+        let norm = net.embed_norm.then(|| norms.place("token_embd_norm", 1.0, &mut t)).transpose()?;
+        let embeddings = Embeddings { tokens, positions, types, norm };
         let mut layers = Vec::with_capacity(net.blocks.len());
         for (block, layer) in net.blocks.iter().zip(0..) {
             t.set_layer(Some(layer));
             layers.push(Layer::place(block, &norms, &mut t)?);
         }
         t.set_layer(None);
-        let output_norm = norms.place("output_norm", net.logit_scale, &mut t)?;
-        let output = if net.tied_output { embedding } else { t.matrix("output.weight", net.n_embd, net.n_vocab)? };
-        let output_bias = net.output_bias.then(|| t.vector("output.bias", net.n_vocab)).transpose()?;
-        let positions = positions.transpose()?;
+        let output_norm = norms.place(&net.output_norm, net.logit_scale, &mut t)?;
+        let output = match net.gives {
+            Gives::Logits => {
+                let matrix = if net.tied_output { tokens } else { t.matrix("output.weight", net.n_embd, net.n_vocab)? };
+                let bias = net.output_bias.then(|| t.vector("output.bias", net.n_vocab)).transpose()?;
+                Some(Output { matrix, bias })
+            }
+            Gives::States { head, .. } => {
+                // Such files may have it, from the model that they were trained from.
+                t.ignore("output.weight");
+                let factors = net.rope_factors.map_or(0, RopeFactors::count);
+                head.map(|head| head.place(net.n_embd, factors as u64, &mut t)).transpose()?;
+                None
+            }
+        };
         let (weights, placements) = t.finish()?;
-        Ok((Network { weights, embedding, positions, layers, output_norm, output, output_bias }, placements))
+        Ok((Network { weights, embeddings, layers, output_norm, output }, placements))
     }
 }
 
@@ -95,18 +125,25 @@ impl Pass<'_> {
     /// Adds block `index` to the stream.
     pub fn block(&mut self, index: usize, block: &Block, layer: &Layer) -> Result<()> {
         let Layer { attention, attention_post_norm, feed, feed_post_norm, .. } = layer;
-        let mut input = self.read_stream(layer.norm)?;
+        // Norms before the parts, or behind them.
+        let (before, behind) = match block.join {
+            Join::Normed => ([None; 2], [layer.norm, layer.feed_norm]),
+            Join::Sequential | Join::Parallel => ([layer.norm, layer.feed_norm], [None; 2]),
+        };
+        let mut input = self.read_stream(before[0])?;
         let attended = self.attention(index, block.attention(), attention, &input)?;
-        if block.join == Join::Sequential {
+        if block.join != Join::Parallel {
             self.release(input);
             self.add(attention.output, attention.output_bias, attended, *attention_post_norm)?;
-            let input = self.read_stream(layer.feed_norm)?;
+            behind[0].map_or(Ok(()), |norm| self.norm_stream(norm))?;
+            let input = self.read_stream(before[1])?;
             let fed = self.feed(block.dense(), feed, &input)?;
             self.release(input);
-            return self.add(feed.down, feed.down_bias, fed, *feed_post_norm);
+            self.add(feed.down, feed.down_bias, fed, *feed_post_norm)?;
+            return behind[1].map_or(Ok(()), |norm| self.norm_stream(norm));
         }
         // Both read the stream as it was.
-        if let Some(feed_norm) = layer.feed_norm {
+        if let Some(feed_norm) = before[1] {
             self.release(input);
             input = self.read_stream(Some(feed_norm))?;
         }

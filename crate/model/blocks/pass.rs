@@ -1,5 +1,6 @@
 //! A forward pass while it is recorded: the residual stream, and what other activations there are.
 
+use super::Embeddings;
 use super::norm::{How, Norm};
 use crate::base::buffer::BufferId;
 use crate::base::error::Result;
@@ -130,25 +131,24 @@ pub(super) enum Input {
 }
 
 impl<'a> Pass<'a> {
-    /// Begins with x = embed_scale * embedding[token] (+ positions[position]).
-    pub fn begin(
-        at: Places<'a>,
-        shape: Shape,
-        mut acts: Acts<'a>,
-        embedding: MatrixId,
-        positions: Option<MatrixId>,
-    ) -> Result<Self> {
+    /// Begins with x = embed_scale * embedding[token] (+ positions[position]) (+ types[type]), normed if there is a norm.
+    pub fn begin(at: Places<'a>, shape: Shape, mut acts: Acts<'a>, from: &Embeddings) -> Result<Self> {
         let x = acts.take(shape.rows, at.net.n_embd)?;
         let (recording, products) = (Recording::default(), Vec::new());
         let mut pass = Pass { at, shape, stream: Stream { at: x, due: None }, acts, recording, products };
-        pass.embed(embedding, at.net.embed_scale, false)?;
-        if let Some(positions) = positions {
-            pass.embed(positions, 1.0, true)?;
+        pass.embed(from.tokens, at.net.embed_scale, 0)?;
+        for (matrix, by) in [(from.positions, 1), (from.types, 2)] {
+            if let Some(matrix) = matrix {
+                pass.embed(matrix, 1.0, by)?;
+            }
+        }
+        if let Some(norm) = from.norm {
+            pass.norm_stream(norm)?;
         }
         Ok(pass)
     }
 
-    fn embed(&mut self, embedding: MatrixId, scale: f32, by_position: bool) -> Result<()> {
+    fn embed(&mut self, embedding: MatrixId, scale: f32, by: u32) -> Result<()> {
         let k_blocks = self.at.net.n_embd / 32;
         for part in &self.at.weights[embedding].parts {
             self.recording.push(
@@ -159,12 +159,21 @@ impl<'a> Pass<'a> {
                     first_row: part.first_row,
                     n_rows: part.n_rows,
                     scale,
-                    by_position: by_position as u32,
+                    by,
                 },
                 embed::Bind { weights: part.buffer, batch: self.at.ends.batch, out: self.stream.at.id },
                 [k_blocks.div_ceil(embed::THREADS), self.shape.rows],
             )?;
         }
+        Ok(())
+    }
+
+    /// x = norm(x)
+    pub(super) fn norm_stream(&mut self, norm: Norm) -> Result<()> {
+        let normed = self.acts.take(self.shape.rows, self.at.net.n_embd)?;
+        self.norm(self.stream.at.id, norm, normed.id, How::default(), self.shape.rows)?;
+        let before = std::mem::replace(&mut self.stream.at, normed);
+        self.acts.free(before);
         Ok(())
     }
 

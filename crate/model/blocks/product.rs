@@ -1,5 +1,6 @@
 //! Matrix products as dispatches: by which kernel, with what is fused with them.
 
+use super::Output;
 use super::norm::{How, Norm};
 use super::pass::{Due, Input, Pass};
 use crate::bail;
@@ -108,16 +109,20 @@ impl Pass<'_> {
         if self.shape.is_fused() && self.at.choice.post { Ok(()) } else { self.settle() }
     }
 
-    /// logits[i] = W norm(x[outputs[i]]) + b, if any are wanted. Where all rows want logits nobody need say which.
-    pub fn logits(&mut self, norm: Norm, output: MatrixId, bias: Option<BufferId>) -> Result<()> {
+    /// logits[i] = W norm(x[outputs[i]]) + b, if any are wanted, or the normed rows where there is no W. Where all rows want
+    /// logits nobody need say which.
+    pub fn logits(&mut self, norm: Norm, output: Option<Output>) -> Result<()> {
         if self.shape.outputs == 0 {
             return Ok(());
         }
         // Each of a vocabulary's many workgroups would add it anew.
         self.settle()?;
         let (x, logits, count) = (self.stream.at.id, self.at.ends.logits, self.shape.outputs);
-        let matrix = &self.at.weights[output];
         let gather = count != self.shape.rows;
+        let Some(Output { matrix, bias }) = output else {
+            return self.norm(x, norm, logits, How { gather, ..How::default() }, count);
+        };
+        let matrix = &self.at.weights[matrix];
         if let (1, Norm { weight, bias: None }) = (count, norm) {
             // However the row came about: a prompt's last row is one row.
             let fused = Fused { bias, norm: Some(weight), gather, ..Fused::default() };

@@ -204,7 +204,7 @@ pub fn embeddings(rig: &mut Rig) {
                 Case::new(
                     embed::Variant { format },
                     format!("{n_rows} rows of {} from row {first_row}", matrix.k),
-                    embed::Params { planes: matrix.part.planes, k_blocks, first_row, n_rows, scale, by_position: 0 },
+                    embed::Params { planes: matrix.part.planes, k_blocks, first_row, n_rows, scale, by: 0 },
                     embed::Bind {
                         weights,
                         batch: Data::In(batch.clone()),

@@ -1,0 +1,248 @@
+//! Texts to vectors: the states of a model that embeds, pooled, and a classifier's scores of them.
+//!
+//! Texts are sorted by length and share batches row by row, each a sequence of its own: nothing is padded.
+
+use std::cmp::Reverse;
+
+use crate::bail;
+use crate::base::error::Result;
+use crate::kernels::cell;
+use crate::model::spec::{Gives, Head, Pooling};
+use crate::run::batch::{Batch, Row};
+use crate::run::engine::Engine;
+use crate::text::tokenizer::Input;
+
+/// How texts are embedded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EmbedOptions {
+    /// How the states of a text's tokens become one; `None`: as the file says.
+    pub pooling: Option<Pooling>,
+    /// Vectors get the length 1.
+    pub normalize: bool,
+    /// Numbers that are kept of each vector, the first ones; `None`: all (Matryoshka, Kusupati et al. 2022).
+    pub dimensions: Option<u32>,
+}
+
+impl Default for EmbedOptions {
+    fn default() -> Self {
+        EmbedOptions { pooling: None, normalize: true, dimensions: None }
+    }
+}
+
+/// What a text became.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Embedding {
+    /// Its tokens.
+    pub tokens: usize,
+    /// Numbers of a vector.
+    pub dimensions: usize,
+    /// [dimensions]; without pooling [tokens][dimensions].
+    pub values: Vec<f32>,
+}
+
+impl Engine {
+    /// The tokens of a text as the model was trained to read it, or of two that it compares, with their types above the 24
+    /// bits of an id. It is number `index`, for errors.
+    ///
+    /// Errors: those of the tokenizer; `PromptTooLong` where the text does not fit, and is not to be cut.
+    pub fn encode_for_states(
+        &self,
+        index: usize,
+        text: &str,
+        second: Option<&str>,
+        truncate: bool,
+    ) -> Result<Vec<u32>> {
+        let most = self.model.sizes.context as usize;
+        let limit = if truncate { most } else { usize::MAX };
+        // Texts are between the marks that the model knows, and name none of them.
+        let Input { ids, types, .. } = match second {
+            None => self.tokenizer.encode_text(text, limit, false)?,
+            Some(second) => self.tokenizer.encode_pair(text, second, limit, false)?,
+        };
+        if ids.is_empty() {
+            bail!(BadOption, "Text {index} is empty, and this model has no token for that; give some text.");
+        }
+        if ids.len() > most {
+            bail!(
+                PromptTooLong,
+                "Text {index} has {} tokens, but the context holds {most}; give truncate, shorter texts, or load with a larger contextLength.",
+                ids.len()
+            );
+        }
+        let typed = self.model.net.token_types.is_some_and(|types| types > 1);
+        let word = |(id, kind): (u32, u32)| if typed { id | kind << cell::TOKEN.count_ones() } else { id };
+        Ok(ids.into_iter().zip(types).map(word).collect())
+    }
+
+    /// The vectors of texts, given as tokens. A generation under way ends by it.
+    ///
+    /// Errors: `BadOption` where the model does not embed, or has no such dimensions; those of [`Engine::forward`].
+    pub async fn embed(&mut self, texts: &[Vec<u32>], options: &EmbedOptions) -> Result<Vec<Embedding>> {
+        let (own, _) = self.pools()?;
+        let pooling = options.pooling.unwrap_or(own);
+        let n_embd = self.model.net.n_embd;
+        let dimensions = options.dimensions.unwrap_or(n_embd);
+        if !(1..=n_embd).contains(&dimensions) {
+            bail!(BadOption, "dimensions is {dimensions}; give a whole number from 1 to {n_embd}.");
+        }
+        let (n_embd, dimensions) = (n_embd as usize, dimensions as usize);
+        let states = self.states(texts, pooling).await?;
+        let embedding = |(states, tokens): (Vec<f32>, &Vec<u32>)| {
+            let mut values: Vec<f32> =
+                states.chunks_exact(n_embd).flat_map(|state| &state[..dimensions]).copied().collect();
+            if options.normalize {
+                values.chunks_exact_mut(dimensions).for_each(normalize);
+            }
+            Embedding { tokens: tokens.len(), dimensions, values }
+        };
+        Ok(states.into_iter().zip(texts).map(embedding).collect())
+    }
+
+    /// The scores that the model's classifier gives texts: one a label.
+    ///
+    /// Errors: `BadOption` where the model has no classifier; those of [`Engine::forward`].
+    pub async fn classify(&mut self, texts: &[Vec<u32>]) -> Result<Vec<Vec<f32>>> {
+        let (pooling, head) = self.pools()?;
+        let Some(head) = head else {
+            bail!(
+                BadOption,
+                "This model has no classifier (cls.output.weight); take a reranker or a classifier, or embed."
+            )
+        };
+        let states = self.states(texts, pooling).await?;
+        Ok(states.iter().map(|state| head.scores(&self.model.head, state)).collect())
+    }
+
+    fn pools(&self) -> Result<(Pooling, Option<Head>)> {
+        match self.model.net.gives {
+            Gives::States { pooling, head } => Ok((pooling, head)),
+            Gives::Logits => bail!(
+                BadOption,
+                "This model writes text and embeds none: its file names no pooling; take an embedding model."
+            ),
+        }
+    }
+
+    /// The pooled states of texts, [n_embd], or without pooling [tokens][n_embd].
+    async fn states(&mut self, texts: &[Vec<u32>], pooling: Pooling) -> Result<Vec<Vec<f32>>> {
+        self.check_tokens(texts)?;
+        let n_embd = self.model.net.n_embd as usize;
+        let most = self.model.sizes.max_rows as usize;
+        let mut pooled: Vec<Pool> = texts.iter().map(|_| Pool::default()).collect();
+        for group in groups(texts, most) {
+            let mut rows = Vec::new();
+            for index in group {
+                let tokens = &texts[index];
+                let sequence = self.open(tokens.len() as u32)?;
+                rows.extend(tokens.iter().zip(0..).map(|(&token, position)| {
+                    let logits = wanted(pooling, position as usize, tokens.len());
+                    (index, Row { token, position, sequence, logits })
+                }));
+            }
+            for part in rows.chunks(most) {
+                let batch = Batch { rows: part.iter().map(|(_, row)| *row).collect(), prefill: true };
+                let states = self.forward(&batch).await?;
+                let wanted = part.iter().filter(|(_, row)| row.logits);
+                for ((index, _), state) in wanted.zip(states.chunks_exact(n_embd)) {
+                    pooled[*index].add(state, pooling);
+                }
+            }
+            let mut sequences: Vec<_> = rows.iter().map(|(_, row)| row.sequence).collect();
+            sequences.dedup();
+            sequences.into_iter().for_each(|sequence| self.close(sequence));
+        }
+        Ok(pooled.into_iter().map(Pool::finish).collect())
+    }
+
+    fn check_tokens(&self, texts: &[Vec<u32>]) -> Result<()> {
+        let (n_vocab, n_types) = (self.model.net.n_vocab, self.model.net.token_types.unwrap_or(1));
+        let context = self.model.sizes.context as usize;
+        for (index, tokens) in texts.iter().enumerate() {
+            if tokens.is_empty() || tokens.len() > context {
+                bail!(PromptTooLong, "Text {index} has {} tokens; give 1 to {context}.", tokens.len());
+            }
+            let unknown = |&&word: &&u32| word & cell::TOKEN >= n_vocab || word >> cell::TOKEN.count_ones() >= n_types;
+            if let Some(word) = tokens.iter().find(unknown) {
+                bail!(
+                    BadMetadata,
+                    "Token {} is not in the vocabulary of {n_vocab}; the file's tokenizer does not fit its weights.",
+                    word & cell::TOKEN
+                );
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Texts that share batches, the longest first: as many as `most` rows hold, or one that is longer.
+fn groups(texts: &[Vec<u32>], most: usize) -> Vec<Vec<usize>> {
+    let mut order: Vec<usize> = (0..texts.len()).collect();
+    order.sort_by_key(|&index| Reverse(texts[index].len()));
+    let mut groups: Vec<Vec<usize>> = Vec::new();
+    let mut rows = most;
+    for index in order {
+        if rows + texts[index].len() > most {
+            groups.push(Vec::new());
+            rows = 0;
+        }
+        rows += texts[index].len();
+        groups.last_mut().expect("there is one").push(index);
+    }
+    groups
+}
+
+/// Whether the state of a text's token is read.
+fn wanted(pooling: Pooling, position: usize, tokens: usize) -> bool {
+    match pooling {
+        Pooling::None | Pooling::Mean => true,
+        Pooling::Cls => position == 0,
+        Pooling::Last => position + 1 == tokens,
+    }
+}
+
+/// A text's states, as they come.
+#[derive(Default)]
+struct Pool {
+    sums: Vec<f64>,
+    count: usize,
+    states: Vec<f32>,
+}
+
+impl Pool {
+    fn add(&mut self, state: &[f32], pooling: Pooling) {
+        if pooling != Pooling::Mean {
+            return self.states.extend_from_slice(state);
+        }
+        self.sums.resize(state.len(), 0.0);
+        self.sums.iter_mut().zip(state).for_each(|(sum, x)| *sum += f64::from(*x));
+        self.count += 1;
+    }
+
+    fn finish(self) -> Vec<f32> {
+        match self.count {
+            0 => self.states,
+            count => self.sums.into_iter().map(|sum| (sum / count as f64) as f32).collect(),
+        }
+    }
+}
+
+/// A vector of length 1; zeros stay.
+fn normalize(vector: &mut [f32]) {
+    let length = vector.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>().sqrt();
+    if length > 0.0 {
+        vector.iter_mut().for_each(|x| *x = (f64::from(*x) / length) as f32);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_longest_texts_go_first_and_short_ones_share() {
+        let texts: Vec<Vec<u32>> = [3, 1, 9, 4, 2].iter().map(|&n| vec![0; n]).collect();
+        assert_eq!(groups(&texts, 5), [vec![2], vec![3], vec![0, 4], vec![1]]);
+        assert_eq!(groups(&texts, 20), [vec![2, 3, 0, 4, 1]]);
+        assert!(groups(&[], 5).is_empty());
+    }
+}

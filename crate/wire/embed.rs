@@ -1,0 +1,148 @@
+//! What calls of a model that embeds take, and the texts that they are given.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::base::error::Result;
+use crate::model::spec;
+use crate::run::embed;
+use crate::run::engine::Engine;
+
+/// How the states of a text's tokens become one vector.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Pooling {
+    /// Each token has its own, as ColBERT wants it.
+    None,
+    /// Their mean.
+    Mean,
+    /// The first token's.
+    Cls,
+    /// The last token's.
+    Last,
+}
+
+impl From<Pooling> for spec::Pooling {
+    fn from(pooling: Pooling) -> spec::Pooling {
+        match pooling {
+            Pooling::None => spec::Pooling::None,
+            Pooling::Mean => spec::Pooling::Mean,
+            Pooling::Cls => spec::Pooling::Cls,
+            Pooling::Last => spec::Pooling::Last,
+        }
+    }
+}
+
+impl From<spec::Pooling> for Pooling {
+    fn from(pooling: spec::Pooling) -> Pooling {
+        match pooling {
+            spec::Pooling::None => Pooling::None,
+            spec::Pooling::Mean => Pooling::Mean,
+            spec::Pooling::Cls => Pooling::Cls,
+            spec::Pooling::Last => Pooling::Last,
+        }
+    }
+}
+
+/// How texts become vectors.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct EmbedOptions {
+    /// How the states of a text's tokens become one vector; by default as the file says.
+    pub pooling: Option<Pooling>,
+    /// `false` leaves vectors as long as they come; else their length is 1, so that a dot product is their cosine.
+    pub normalize: bool,
+    /// Numbers that are kept of each vector, the first ones, of models that were trained for it; by default all.
+    #[schemars(range(min = 1))]
+    pub dimensions: Option<u32>,
+    /// What stands before each text, such as `query: `; what a model wants is on its page.
+    pub prompt: Option<String>,
+    /// Texts longer than the context lose their ends; else they are an error.
+    pub truncate: bool,
+}
+
+impl Default for EmbedOptions {
+    fn default() -> Self {
+        EmbedOptions { pooling: None, normalize: true, dimensions: None, prompt: None, truncate: false }
+    }
+}
+
+/// How texts are scored.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ScoringOptions {
+    /// Texts longer than the context lose their ends; else they are an error.
+    pub truncate: bool,
+}
+
+/// A text, or its tokens.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged)]
+pub enum Input {
+    /// Text.
+    Text(String),
+    /// Token ids, as they are.
+    Tokens(Vec<u32>),
+}
+
+/// What a model gives of texts beside writing on.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct EmbeddingInfo {
+    /// Numbers of a vector.
+    pub dimensions: u32,
+    /// How the states of a text's tokens become one vector, unless the caller says otherwise.
+    pub pooling: Pooling,
+    /// What its classifier tells apart; empty where it has none. A reranker has one label.
+    pub labels: Vec<String>,
+}
+
+impl EmbeddingInfo {
+    /// `None` for a model that writes.
+    pub fn of(engine: &Engine) -> Option<EmbeddingInfo> {
+        let spec::Gives::States { pooling, .. } = engine.model.net.gives else { return None };
+        let labels = engine.labels.clone();
+        Some(EmbeddingInfo { dimensions: engine.model.net.n_embd, pooling: pooling.into(), labels })
+    }
+}
+
+/// The vectors of texts. Errors: those of [`Engine::encode_texts`] and [`Engine::embed`].
+pub async fn embed(engine: &mut Engine, texts: Vec<Input>, options: EmbedOptions) -> Result<Vec<embed::Embedding>> {
+    let EmbedOptions { pooling, normalize, dimensions, prompt, truncate } = options;
+    let options = embed::EmbedOptions { pooling: pooling.map(Into::into), normalize, dimensions };
+    let prompt = prompt.unwrap_or_default();
+    let texts = texts.into_iter().enumerate().map(|(index, text)| match text {
+        Input::Text(text) => engine.encode_for_states(index, &format!("{prompt}{text}"), None, truncate),
+        Input::Tokens(tokens) => Ok(tokens),
+    });
+    let texts = texts.collect::<Result<Vec<_>>>()?;
+    engine.embed(&texts, &options).await
+}
+
+/// The classifier's scores of texts: [texts][labels]; after a query, as a reranker reads it, if there is one. Errors: those
+/// of [`Engine::encode_for_states`] and [`Engine::classify`].
+pub async fn scores(
+    engine: &mut Engine,
+    query: Option<&str>,
+    texts: &[String],
+    options: ScoringOptions,
+) -> Result<Vec<Vec<f32>>> {
+    let truncate = options.truncate;
+    let texts = texts.iter().enumerate().map(|(index, text)| match query {
+        Some(query) => engine.encode_for_states(index, query, Some(text), truncate),
+        None => engine.encode_for_states(index, text, None, truncate),
+    });
+    let texts = texts.collect::<Result<Vec<_>>>()?;
+    engine.classify(&texts).await
+}
+
+/// Probabilities of labels: of one alone by the logistic function, of several by softmax.
+pub fn probabilities(scores: &[f32]) -> Vec<f32> {
+    if let [score] = scores {
+        return vec![(1.0 / (1.0 + f64::from(-score).exp())) as f32];
+    }
+    let most = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let powers: Vec<f64> = scores.iter().map(|score| f64::from(score - most).exp()).collect();
+    let sum: f64 = powers.iter().sum();
+    powers.into_iter().map(|power| (power / sum) as f32).collect()
+}

@@ -1,0 +1,120 @@
+//! Models that embed: `tests/tiny/encoders.rs` on both backends, against float64.
+
+use std::collections::BTreeMap;
+
+use crate::common::run::{golden, load, on_both_backends};
+use pollster::block_on;
+use sotto::base::error::Code;
+use sotto::device::Backend;
+use sotto::kernels::cell;
+use sotto::model::spec::Pooling;
+use sotto::run::embed::EmbedOptions;
+use sotto::run::engine::{Engine, Prompt};
+use sotto::run::loader::LoadOptions;
+use sotto::run::session::{GenerateOptions, Generation};
+use tiny_models::encoders::{ROWS, build};
+
+/// `tests/golden/encoders.json`: of each row some texts, their states and their scores.
+#[derive(serde::Deserialize)]
+struct Golden {
+    ids: Vec<u32>,
+    types: Vec<u32>,
+    mean: Vec<f32>,
+    cls: Vec<f32>,
+    last: Vec<f32>,
+    scores: Option<Vec<f32>>,
+}
+
+impl Golden {
+    fn text(&self) -> Vec<u32> {
+        self.ids.iter().zip(&self.types).map(|(id, kind)| id | kind << cell::TOKEN.count_ones()).collect()
+    }
+}
+
+fn engine(name: &str, backend: Backend, max_rows: Option<u32>) -> Engine {
+    let options = LoadOptions { backend, max_rows, context: Some(40), ..Default::default() };
+    load(&build(name).expect("a tiny model"), options).expect("an engine")
+}
+
+/// Squared distances over squares.
+fn error(got: &[f32], want: &[f32]) -> f64 {
+    assert_eq!(got.len(), want.len());
+    let squares = |values: &mut dyn Iterator<Item = f64>| values.map(|x| x * x).sum::<f64>();
+    let distance = squares(&mut got.iter().zip(want).map(|(got, want)| f64::from(got - want)));
+    distance / squares(&mut want.iter().map(|&want| f64::from(want)))
+}
+
+on_both_backends!(states_and_scores_are_those_of_the_reference);
+
+fn states_and_scores_are_those_of_the_reference(backend: Backend) {
+    let goldens: BTreeMap<String, Vec<Golden>> = golden("encoders.json");
+    assert_eq!(goldens.len(), ROWS.len());
+    for row in ROWS {
+        let rows = &goldens[&row.name.replace('/', "-")];
+        let texts: Vec<Vec<u32>> = rows.iter().map(Golden::text).collect();
+        // All texts in one batch, or as few as can be.
+        for max_rows in [Some(64), None, (row.name == "qwen3/last").then_some(16)] {
+            let mut engine = engine(row.name, backend, max_rows.or(Some(48)));
+            for (pooling, want) in [
+                (Pooling::Mean, (|golden| &golden.mean) as fn(&Golden) -> &Vec<f32>),
+                (Pooling::Cls, |golden| &golden.cls),
+                (Pooling::Last, |golden| &golden.last),
+            ] {
+                let options = EmbedOptions { pooling: Some(pooling), normalize: false, ..Default::default() };
+                let found = block_on(engine.embed(&texts, &options)).expect("embeddings");
+                for (embedding, golden) in found.iter().zip(rows) {
+                    let error = error(&embedding.values, want(golden));
+                    assert!(error < 1e-9, "{} {pooling:?} of {}: {error:e}", row.name, golden.ids.len());
+                    assert_eq!((embedding.tokens, embedding.dimensions), (golden.ids.len(), golden.mean.len()));
+                }
+            }
+            for golden in rows.iter().filter(|golden| golden.scores.is_some()) {
+                let scores = block_on(engine.classify(&[golden.text()])).expect("scores");
+                let error = error(&scores[0], golden.scores.as_ref().expect("it has some"));
+                assert!(error < 1e-9, "{} scores of {}: {error:e}", row.name, golden.ids.len());
+            }
+        }
+    }
+}
+
+#[test]
+fn vectors_are_cut_and_have_length_one() {
+    let mut engine = engine("bert", Backend::Cpu, None);
+    let texts = [vec![3, 1, 4, 1, 5], vec![9]];
+    let whole = block_on(engine.embed(&texts, &EmbedOptions { normalize: false, ..Default::default() })).expect("some");
+    let options = EmbedOptions { dimensions: Some(32), ..Default::default() };
+    let cut = block_on(engine.embed(&texts, &options)).expect("some");
+    for (whole, cut) in whole.iter().zip(&cut) {
+        let length = whole.values[..32].iter().map(|x| x * x).sum::<f32>().sqrt();
+        let want: Vec<f32> = whole.values[..32].iter().map(|x| x / length).collect();
+        assert!(error(&cut.values, &want) < 1e-12);
+    }
+    // Each token's vector, of which the first is that of its text's first token.
+    let options = EmbedOptions { pooling: Some(Pooling::None), ..Default::default() };
+    let each = block_on(engine.embed(&texts, &options)).expect("some");
+    assert_eq!(each[0].values.len(), 5 * 96);
+    let options = EmbedOptions { pooling: Some(Pooling::Cls), ..Default::default() };
+    let first = block_on(engine.embed(&texts, &options)).expect("some");
+    assert!(error(&each[0].values[..96], &first[0].values) < 1e-12);
+}
+
+#[test]
+fn what_a_model_cannot_do_is_an_error() {
+    let mut embeds = engine("bert", Backend::Cpu, None);
+    let code = |error: sotto::base::error::Error| error.code;
+    let none = EmbedOptions::default();
+    let wide = EmbedOptions { dimensions: Some(97), ..Default::default() };
+    assert_eq!(block_on(embeds.embed(&[vec![1]], &wide)).map_err(code), Err(Code::BadOption));
+    assert_eq!(block_on(embeds.embed(&[vec![1; 41]], &none)).map_err(code), Err(Code::PromptTooLong));
+    assert_eq!(block_on(embeds.embed(&[vec![]], &none)).map_err(code), Err(Code::PromptTooLong));
+    assert_eq!(block_on(embeds.embed(&[vec![1 << 23]], &none)).map_err(code), Err(Code::BadMetadata));
+    assert_eq!(block_on(embeds.embed(&[vec![1 | 2 << 24]], &none)).map_err(code), Err(Code::BadMetadata));
+    assert_eq!(block_on(embeds.classify(&[vec![1]])).map_err(code), Err(Code::BadOption));
+    let prompt = Prompt::Text("hello".into());
+    let written = Generation::new(&mut embeds, &prompt, GenerateOptions::default());
+    assert_eq!(written.map(|_| ()).map_err(code), Err(Code::BadOption));
+    let options = LoadOptions { backend: Backend::Cpu, ..Default::default() };
+    let mut writes = load(&tiny_models::build("llama-f32").expect("a tiny model"), options).expect("an engine");
+    assert_eq!(block_on(writes.embed(&[vec![1]], &none)).map_err(code), Err(Code::BadOption));
+    assert_eq!(block_on(embeds.embed(&[], &none)), Ok(Vec::new()));
+}
