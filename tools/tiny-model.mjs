@@ -10,7 +10,7 @@ import { ROOT, Stop } from "./setup.mjs";
  */
 export function tinyModel(name) {
   const folder = join(ROOT, "test-results", "tiny");
-  const path = join(folder, `${name}.gguf`);
+  const path = join(folder, `${name.replaceAll("/", "-")}.gguf`);
   if (existsSync(path)) return path;
   mkdirSync(folder, { recursive: true });
   // Two processes may make it at the same time, and neither may see a part.

@@ -123,6 +123,32 @@ for (const [name, backend] of AGREE) {
   });
 }
 
+for (const backend of ["webgpu", "cpu"]) {
+  test(`embed, rerank and classify on ${backend}: the browser and the native program agree`, () => {
+    const both = (command: string, name: string, batch: string) => {
+      const args = [command, "--model", tinyModel(name), "--batch", batch, "--backend", backend];
+      return [json("web", args), json("native", args)] as Record<string, unknown>[][];
+    };
+    const flat = (value: unknown): number[] => [value].flat(3).filter((part) => typeof part === "number");
+    const queries = join(FOLDER, "queries.json");
+    writeFileSync(queries, JSON.stringify([{ name: "q", query: "the fox", documents: ["quick brown fox", "hello"] }]));
+    for (const [command, name, batch, member] of [
+      ["embed", "bert", BATCH, "embedding"],
+      ["rerank", "bert/rank", queries, "scores"],
+      ["classify", "bert/labels", BATCH, "labels"],
+    ] as const) {
+      const [web, native] = both(command, name, batch);
+      expect(native!.length).toBe(batch === BATCH ? 3 : 1);
+      for (const [i, expected] of native!.entries()) {
+        expect({ ...web![i], [member]: 0 }).toEqual({ ...expected, [member]: 0 });
+        const [got, want] = [flat(web![i]![member]), flat(expected[member])];
+        expect(got.length).toBe(want.length);
+        for (const [j, number] of want.entries()) expect(Math.abs(got[j]! - number)).toBeLessThan(1e-3);
+      }
+    }
+  });
+}
+
 test("generate: one JSON value with every field; text streams without --json", () => {
   const args = [
     "generate",

@@ -15,6 +15,7 @@ import type {
   ChatRequest,
   CompletionRequest,
   Counted,
+  EmbedOptions,
   FinishReason,
   GenerateOptions,
   LoadOptions,
@@ -22,7 +23,7 @@ import type {
   ModelInfo,
   Step,
 } from "../../www/wire/generated.js";
-import type { Message } from "../../www/wire/protocol.js";
+import type { EmbedInput, Message } from "../../www/wire/protocol.js";
 import { FakeChat, counted } from "./fake-chat.js";
 
 export default async function init(): Promise<void> {}
@@ -196,6 +197,7 @@ class FakeEngine extends FakeText implements Engine {
           }),
       threads: 1,
       contextUsage: { tokens: log.tokens, contextLength: 100 },
+      embedding: { dimensions: 4, pooling: "mean" as const, labels: ["calm", "glad"] },
       eosTokens: [2],
       tuning: ["q4_1 576x576 rows 1 fused = matvec subgroup 16"],
     };
@@ -242,6 +244,23 @@ class FakeEngine extends FakeText implements Engine {
       perplexity: Math.E,
       top: [[1, 2]] as [number, number][],
     };
+  }
+  /** A text's vector is how often it has each vowel. */
+  async embed(texts: EmbedInput[], { pooling, prompt, dimensions }: EmbedOptions) {
+    const width = dimensions ?? 4;
+    const read = texts.map((text) => (typeof text === "string" ? `${prompt ?? ""}${text}` : this.detokenize(text)));
+    if (read.includes("endless")) await this.#endless();
+    const vectors = read.flatMap((text) => {
+      const counts = ["a", "e", "i", "o"].map((vowel) => text.split(vowel).length - 1).slice(0, width);
+      return pooling === "none" ? Array.from(text, () => counts).flat() : counts;
+    });
+    const tokens = Uint32Array.from(read, (text) => text.length);
+    return [width, tokens, Float32Array.from(vectors)] as [number, Uint32Array, Float32Array];
+  }
+  /** How many of the query's words a text has; without one, two labels. */
+  async scores(query: string | undefined, texts: string[]) {
+    if (query === undefined) return texts.map((text) => [0, text.split("!").length - 1]);
+    return texts.map((text) => [query.split(" ").filter((word) => text.includes(word)).length]);
   }
   async bench({ runs }: BenchOptions) {
     if (runs === 1000) await this.#endless();

@@ -5,7 +5,7 @@ import type { Model } from "../../www/api/model.js";
 import schemas from "../../www/wire/schema.json" with { type: "json" };
 import { loadFake } from "./harness.js";
 
-const GUIDES = ["CHAT.md", "TOOLS.md", "STRUCTURED.md", "REASONING.md", "CONTEXT.md"];
+const GUIDES = ["CHAT.md", "TOOLS.md", "STRUCTURED.md", "REASONING.md", "CONTEXT.md", "EMBEDDINGS.md"];
 
 const AsyncFunction = (async () => {}).constructor as new (...parts: string[]) => (...args: unknown[]) => Promise<void>;
 

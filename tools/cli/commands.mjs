@@ -34,6 +34,34 @@ export const COMMANDS = {
       return score(values, readTexts(values, "text", "text-file"));
     },
   },
+  embed: {
+    usage: "--model FILE_OR_URL (--text TEXT | --text-file F | --batch F.json)",
+    texts: ["model", "text", "text-file", "batch"],
+    calls: ["embed", "load"],
+    prepare: (values) => {
+      needModel(values);
+      return embed(values, readTexts(values, "text", "text-file"));
+    },
+  },
+  rerank: {
+    usage: "--model FILE_OR_URL --batch F.json",
+    texts: ["model", "batch"],
+    calls: ["rerank", "load"],
+    prepare: (values) => {
+      needModel(values);
+      if (values.batch === undefined) throw new Stop("--batch is missing; see --help.");
+      return rerank(values, readBatch(values.batch));
+    },
+  },
+  classify: {
+    usage: "--model FILE_OR_URL (--text TEXT | --text-file F | --batch F.json)",
+    texts: ["model", "text", "text-file", "batch"],
+    calls: ["classify", "load"],
+    prepare: (values) => {
+      needModel(values);
+      return classify(values, readTexts(values, "text", "text-file"));
+    },
+  },
   bench: {
     usage: "--model FILE_OR_URL",
     texts: ["model"],
@@ -145,6 +173,64 @@ function score(values, inputs) {
           `${name ? `${name}: ` : ""}${tokens.length} tokens, mean NLL ${nllMean.toFixed(4)}, perplexity ${perplexity.toFixed(3)}`,
         );
     }
+    if (values.json) print(inputs, results);
+  };
+}
+
+function embed(values, inputs) {
+  return async (page) => {
+    await load(page, values);
+    const texts = inputs.map(({ text }) => text);
+    const { vectors, tokens, dimensions } = await page.call("embed", texts, values.options.embed);
+    const results = inputs.map(({ name }, i) => {
+      const vector = vectors[i];
+      const embedding = vector.length === dimensions ? vector : rows(vector, dimensions);
+      if (!values.json)
+        console.log(`${name ? `${name}: ` : ""}${tokens[i]} tokens, ${vector.length} numbers: ${shown(vector)} ...`);
+      return named(name, { tokens: tokens[i], embedding });
+    });
+    if (values.json) print(inputs, results);
+  };
+}
+
+const rows = (vector, width) =>
+  Array.from({ length: vector.length / width }, (_, i) => vector.slice(i * width, (i + 1) * width));
+
+const shown = (vector) =>
+  vector
+    .slice(0, 8)
+    .map((number) => number.toFixed(4))
+    .join(" ");
+
+function rerank(values, batch) {
+  return async (page) => {
+    await load(page, values);
+    const results = [];
+    for (const { name, query, documents } of batch) {
+      const ranked = await page.call("rerank", query, documents, values.options.rerank);
+      const scores = documents.map((_, i) => ranked.find(({ index }) => index === i).score);
+      results.push(named(name, { scores }));
+      if (values.json) continue;
+      console.log(`## ${query}`);
+      for (const { index, score } of ranked) console.log(`${score.toFixed(3).padStart(8)} ${documents[index]}`);
+    }
+    if (values.json) console.log(JSON.stringify(results));
+  };
+}
+
+function classify(values, inputs) {
+  return async (page) => {
+    await load(page, values);
+    const texts = inputs.map(({ text }) => text);
+    const all = await page.call("classify", texts, values.options.classify);
+    const results = inputs.map(({ name }, i) => {
+      const labels = all[i].map(({ label, score }) => [label, score]);
+      if (!values.json) {
+        const each = labels.map(([label, score]) => `${label} ${score.toFixed(3)}`);
+        console.log(`${name ? `${name}: ` : ""}${each.join(", ")}`);
+      }
+      return named(name, { labels });
+    });
     if (values.json) print(inputs, results);
   };
 }

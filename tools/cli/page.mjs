@@ -93,6 +93,16 @@ async function inPage({ action, args }) {
       for await (const chunk of answer) await globalThis.write(`${JSON.stringify(chunk)}\n`);
       return {};
     }
+    if (action === "embed") {
+      const [texts, options] = args;
+      const { dimensions } = { ...model.info.embedding, ...options };
+      const vectors = (await model.embed(texts, options)).map((vector) => Array.from(vector));
+      const ids = await Promise.all(
+        texts.map((text) => model.tokenize(`${options?.prompt ?? ""}${text}`, { addSpecial: true })),
+      );
+      const tokens = ids.map(({ length }) => Math.min(length, model.info.contextLength));
+      return { value: { vectors, dimensions, tokens } };
+    }
     if (action === "memory") return { value: model.info.memory };
     return { value: await model[action](...args) };
   } catch (error) {

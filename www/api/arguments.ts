@@ -67,6 +67,9 @@ const TAKES = {
   score: ["signal"],
   bench: ["signal"],
   renderChat: [],
+  embed: ["signal"],
+  rerank: ["signal"],
+  classify: ["signal"],
   "chat.completions.create": ["signal", "onProgress", "errors", "onAbort"],
   "completions.create": ["signal", "onProgress", "errors", "onAbort"],
 } as const satisfies Record<keyof Options | "loadText" | "score" | "store" | "store.import", readonly (keyof Own)[]>;

@@ -34,6 +34,15 @@ export type {
   Stoppable,
   StoppableReply,
 } from "./chat.js";
+export type {
+  Classified,
+  CreateEmbeddings,
+  Embeddings,
+  EmbeddingsResponse,
+  EmbedOptions,
+  Ranked,
+  ScoringOptions,
+} from "./embed.js";
 export type { FinishReason, NewMessage, RunTools, RunToolsOptions, ToolsReply, ToolsStep } from "./tools.js";
 export type { AnyTool, Called, RunnableFunction, RunnableTool, ToolContext } from "./runnable.js";
 export { OpenAIError } from "./openai-error.js";
@@ -63,6 +72,7 @@ export type {
   CompletionUsage,
   ContextUsage,
   DetokenizeOptions,
+  EmbeddingInfo,
   GenerateOptions,
   ImportOptions,
   LoadOptions,

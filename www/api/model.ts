@@ -2,6 +2,15 @@
 import { readOptions, readPrompt, readText } from "./arguments.js";
 import { type Chat, type CountOptions, Requests, type TextCompletions } from "./chat.js";
 import { Connection } from "./connection.js";
+import {
+  type Classified,
+  Embedder,
+  type EmbedOptions,
+  type Embeddings,
+  type Ranked,
+  readTexts,
+  type ScoringOptions,
+} from "./embed.js";
 import { Loaded } from "./loaded.js";
 import { transferred } from "./source.js";
 import { isAborted, stoppedPiece } from "./stopped.js";
@@ -60,6 +69,9 @@ export class Model extends Loaded {
   readonly chat: Chat;
   /** `completions.create` as OpenAI's client has it: text goes on as it is, with no template. */
   readonly completions: TextCompletions;
+  /** `embeddings.create` as OpenAI's client has it, of a model that embeds. */
+  readonly embeddings: Embeddings;
+  #embedder: Embedder;
 
   /** Use `load()`. */
   constructor(connection: Connection, info: ModelInfo) {
@@ -68,6 +80,8 @@ export class Model extends Loaded {
     const requests = new Requests(this.connection, info);
     this.chat = requests.chat();
     this.completions = requests.completions();
+    this.#embedder = new Embedder(this.connection, info);
+    this.embeddings = this.#embedder.embeddings();
   }
 
   /**
@@ -117,6 +131,27 @@ export class Model extends Loaded {
     } finally {
       await events.return(this.info);
     }
+  }
+
+  /**
+   * A vector of each text, or of one: what texts mean alike has a dot product near 1. Without pooling it is one vector a
+   * token, one behind the other. For models that embed (`info.embedding`).
+   */
+  embed(text: string, options?: EmbedOptions): Promise<Float32Array>;
+  embed(texts: readonly string[], options?: EmbedOptions): Promise<Float32Array[]>;
+  async embed(texts: string | readonly string[], options?: EmbedOptions): Promise<Float32Array | Float32Array[]> {
+    if (typeof texts === "string") return (await this.#embedder.embed([texts], options)).vectors[0]!;
+    return (await this.#embedder.embed(readTexts("texts", texts), options)).vectors;
+  }
+
+  /** The documents, the one that answers the query best first. For rerankers: models with a classifier of one label. */
+  rerank(query: string, documents: readonly string[], options?: ScoringOptions): Promise<Ranked[]> {
+    return this.#embedder.rerank(query, documents, options);
+  }
+
+  /** The labels of each text, the likeliest first. For models with a classifier. */
+  classify(texts: readonly string[], options?: ScoringOptions): Promise<Classified[][]> {
+    return this.#embedder.classify(texts, options);
   }
 
   /** How likely the model finds a text. */

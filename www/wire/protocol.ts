@@ -17,6 +17,7 @@ export type {
   CompletionUsage,
   ContextUsage,
   Counted,
+  EmbeddingInfo,
   Memory,
   ModelHeader,
   ModelInfo,
@@ -30,6 +31,9 @@ export type {
 
 /** What may be left out may be `undefined`, whatever the page's compiler is told (`exactOptionalPropertyTypes`). */
 export type Loose<T> = { [K in keyof T]: object extends Pick<T, K> ? T[K] | undefined : T[K] };
+
+/** A text to be embedded, or its tokens. */
+export type EmbedInput = string | number[];
 
 /** Where a model comes from. A string or `URL` is resolved against the page. */
 export type Source = string | URL | Blob | ReadableStream<Uint8Array> | ArrayBuffer | ArrayBufferView;
@@ -187,6 +191,13 @@ export interface Calls {
   detokenize: { args: { ids: number[]; options: wire.DetokenizeOptions }; event: never; result: string };
   pieces: { args: { ids: number[] }; event: never; result: string[] };
   renderChat: { args: { messages: Message[]; options: wire.RenderChatOptions }; event: never; result: string };
+  embed: {
+    args: { texts: EmbedInput[]; options: wire.EmbedOptions };
+    event: never;
+    result: { dimensions: number; tokens: Uint32Array; values: Float32Array };
+  };
+  /** Of a classifier: [texts][labels]. */
+  scores: { args: { query?: string; texts: string[]; options: wire.ScoringOptions }; event: never; result: number[][] };
   score: { args: { text: string }; event: never; result: { score: wire.ScoreResult; memory: wire.Memory } };
   bench: { args: wire.BenchOptions; event: never; result: { bench: wire.BenchResult; memory: wire.Memory } };
   dispose: { args: Record<string, never>; event: never; result: null };

@@ -5,7 +5,7 @@
 import type { ErrorData } from "../wire/errors.js";
 import type * as wire from "../wire/generated.js";
 import type { Grammars, Words } from "./grammar.js";
-import type { Message, Warning } from "../wire/protocol.js";
+import type { EmbedInput, Message, Warning } from "../wire/protocol.js";
 
 export interface EngineModule {
   /** `pause` is called about 30 times a second while the CPU computes, and awaited; `spawn` starts a thread (threads.ts). */
@@ -91,9 +91,13 @@ export interface Engine extends TextCalls {
   words(): Words;
   completion(request: wire.CompletionRequest): Chat;
   count(request: wire.ChatRequest): wire.Counted;
+  /** [numbers of a vector, tokens of each text, the vectors one behind the other]. */
+  embed(texts: EmbedInput[], options: wire.EmbedOptions): Promise<[number, Uint32Array, Float32Array]>;
+  /** The classifier's scores: [texts][labels]. */
+  scores(query: string | undefined, texts: string[], options: wire.ScoringOptions): Promise<number[][]>;
   score(text: string): Promise<wire.ScoreResult>;
   bench(options: wire.BenchOptions): Promise<wire.BenchResult>;
-  /** Ends the score or bench under way, which fails as `aborted`; on the CPU in the middle of a step too. */
+  /** Ends the measurement or embedding under way, which fails as `aborted`; on the CPU in the middle of a step too. */
   cancel(): void;
   dispose(): void;
   free(): void;

@@ -180,11 +180,26 @@ export class Host {
 
     renderChat: ({ messages, options }) => this.#steps.run(() => this.#texts.render_chat(messages, options)),
 
+    embed: ({ texts, options }, { signal }) =>
+      this.#measure("The embedding", signal, async (engine) => {
+        const [dimensions, tokens, values] = await engine.embed(texts, options);
+        return { dimensions, tokens, values };
+      }),
+
+    scores: ({ query, texts, options }, { signal }) =>
+      this.#measure("The ranking", signal, (engine) => engine.scores(query, texts, options)),
+
     score: ({ text }, { signal }) =>
-      this.#measure(signal, async (engine) => ({ score: await engine.score(text), memory: engine.info().memory })),
+      this.#measure("The scoring", signal, async (engine) => ({
+        score: await engine.score(text),
+        memory: engine.info().memory,
+      })),
 
     bench: (options, { signal }) =>
-      this.#measure(signal, async (engine) => ({ bench: await engine.bench(options), memory: engine.info().memory })),
+      this.#measure("The measurement", signal, async (engine) => ({
+        bench: await engine.bench(options),
+        memory: engine.info().memory,
+      })),
 
     dispose: (_args, { signal }) => {
       const disposed = new SottoError("disposed", "The model was disposed while it worked; load it again.");
@@ -311,9 +326,10 @@ export class Host {
     return unlessAborted(this.#grammars, "The reply", signal);
   }
 
-  #measure<T>(signal: AbortSignal, work: (engine: Engine) => Promise<T>): Promise<T> {
+  /** Work that is one call of the engine. */
+  #measure<T>(what: string, signal: AbortSignal, work: (engine: Engine) => Promise<T>): Promise<T> {
     const stoppable = async () => {
-      if (signal.aborted) throw aborted("The measurement", signal);
+      if (signal.aborted) throw aborted(what, signal);
       const engine = this.#ready;
       const cancel = () => engine.cancel();
       signal.addEventListener("abort", cancel);

@@ -15,6 +15,9 @@ export type Precision = "high" | "fast";
 /** How the cache of keys and values stores a number. */
 export type KvType = "f16" | "f32";
 
+/** How the states of a text's tokens become one vector. */
+export type Pooling = "none" | "mean" | "cls" | "last";
+
 /** The options of each call. */
 export interface Options {
   load: LoadOptions;
@@ -23,6 +26,9 @@ export interface Options {
   detokenize: DetokenizeOptions;
   bench: BenchOptions;
   renderChat: RenderChatOptions;
+  embed: EmbedOptions;
+  rerank: ScoringOptions;
+  classify: ScoringOptions;
   "chat.completions.create": ChatRequest;
   "completions.create": CompletionRequest;
 }
@@ -147,4 +153,28 @@ export interface RenderChatOptions {
   addGenerationPrompt?: boolean;
   /** What time it is for the template, in seconds since 1970; by default it is now. */
   now?: number;
+}
+
+/** How texts become vectors. */
+export interface EmbedOptions {
+  /** How the states of a text's tokens become one vector; by default as the file says. */
+  pooling?: Pooling;
+  /**
+   * `false` leaves vectors as long as they come; else their length is 1, so that a dot product is their cosine. By default true.
+   */
+  normalize?: boolean;
+  /**
+   * Numbers that are kept of each vector, the first ones, of models that were trained for it; by default all. From 1.
+   */
+  dimensions?: number;
+  /** What stands before each text, such as `query: `; what a model wants is on its page. */
+  prompt?: string;
+  /** Texts longer than the context lose their ends; else they are an error. By default false. */
+  truncate?: boolean;
+}
+
+/** How texts are scored. */
+export interface ScoringOptions {
+  /** Texts longer than the context lose their ends; else they are an error. By default false. */
+  truncate?: boolean;
 }

@@ -5,6 +5,7 @@
  */
 
 import type { ChatCompletionChunk, ChatCompletion, Completion } from "./answers.js";
+import type { Pooling } from "./options.js";
 
 /** What the next step of a reply gives. */
 export type Step =
@@ -68,6 +69,8 @@ export interface ModelInfo {
   memory: Memory;
   /** How full the context is with the conversation that was last worked on. */
   contextUsage: ContextUsage;
+  /** Of a model that embeds or scores texts, and writes none; else `null`. */
+  embedding: EmbeddingInfo | null;
   /** Token ids that end a reply. */
   eosTokens: number[];
   /** The kernels that measurement chose, one line a matrix product; empty where none was made. */
@@ -106,6 +109,16 @@ export interface ContextUsage {
   tokens: number;
   /** Tokens that there is room for. */
   contextLength: number;
+}
+
+/** What a model gives of texts beside writing on. */
+export interface EmbeddingInfo {
+  /** Numbers of a vector. */
+  dimensions: number;
+  /** How the states of a text's tokens become one vector, unless the caller says otherwise. */
+  pooling: Pooling;
+  /** What its classifier tells apart; empty where it has none. A reranker has one label. */
+  labels: string[];
 }
 
 /** What a model file says before its weights. */
