@@ -6,6 +6,7 @@ use std::rc::Rc;
 use super::constrain::Plan;
 use super::fit::{self, Fitted};
 use super::grammar::Grammars;
+use super::parse::Checks;
 use super::reply::{
     ChatCompletion, ChatCompletionChunk, Completion, CompletionUsage, FinishDetails, Head, Limit, TokenLogprob,
     TopLogprob,
@@ -147,6 +148,9 @@ impl Session {
         let wanted = request.wanted()?;
         wanted.check(grammars.is_some())?;
         let mut writing = Writing::of(engine, request)?;
+        if let Some(grammars) = grammars.clone() {
+            writing.checks = Checks::by(move |schema, text| grammars.fits(schema, text));
+        }
         options.keep_special = writing.reads_special(&engine.tokenizer);
         let overflow = request.sotto.overflow;
         let Fitted { tokens, dropped } = fit::fit(engine, &request.messages, &writing, overflow, options.max_tokens)?;

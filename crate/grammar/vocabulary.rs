@@ -100,6 +100,14 @@ impl Vocabulary {
         Ok(Machine::new(parser, self.n_vocab, spec.is_json().then(numbers)))
     }
 
+    /// Whether the text is JSON that fits the schema, though no grammar held it to that. It is as the grammar would have it
+    /// but for how it is written: formats are those of the table. What takes too long does not fit.
+    pub fn fits(schema: &str, text: &str) -> bool {
+        let parsed = |text: &str| serde_json::from_str(text).ok();
+        let (Some(schema), Some(value)) = (parsed(schema), parsed(text)) else { return false };
+        watch::compile(move || Ok(crate::schema::fits(&schema, &value))).unwrap_or(false)
+    }
+
     fn parser(&self, grammar: TopLevelGrammar) -> Result<Matcher, String> {
         let factory = self.factory.clone();
         watch::compile(move || {

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use serde_json::{Map, Value, json};
 use sotto::chat::forms::{Call, Form, Origin};
-use sotto::chat::parse::{Delta, Held, Parser};
+use sotto::chat::parse::{Checks, Delta, Held, Parser};
 use sotto::chat::reasoning::ReasoningForm;
 use sotto::text::template::ChatTemplate;
 
@@ -205,6 +205,44 @@ fn small_models_write_calls_otherwise() {
     }
     let text = "Sure:\n```json\n{\"name\": \"map\", \"arguments\": {\"city\": \"Bern\"}}\n```\nThat is all.";
     assert_eq!(read(&form, &think(), "", text), reply("Sure:\nThat is all.", "", &[bern]));
+}
+
+/// What a model writes in a form of its own choice is a call where it fits the tool's schema, and text where it does not.
+#[test]
+fn a_call_that_does_not_fit_its_schema_is_content() {
+    let parameters = json!({"type": "object", "required": ["city"], "additionalProperties": false,
+        "properties": {"city": {"type": "string", "pattern": "^[A-Z]"}, "days": {"type": "integer", "minimum": 1}}});
+    let tools = [json!({"type": "function", "function": {"name": "map", "parameters": parameters}})];
+    let checks = Checks::by(|schema, text| sotto_grammar::Vocabulary::fits(&schema.to_string(), text));
+    for form in [HERMES, CODER].map(of) {
+        let parser = || Parser::new(&form, &think(), &tools, "").checked(checks.clone());
+        for (arguments, fits) in [
+            ("{\"city\": \"Bern\", \"days\": 3}", true),
+            ("{\"city\": \"Bern\", \"days\": 3.0}", true),
+            ("{\"days\": 3}", false),
+            ("{\"city\": \"bern\"}", false),
+            ("{\"city\": \"Bern\", \"days\": 0}", false),
+            ("{\"city\": \"Bern\", \"days\": \"3\"}", false),
+            ("{\"city\": \"Bern\", \"town\": 1}", false),
+        ] {
+            let call = format!("{{\"name\": \"map\", \"arguments\": {arguments}}}");
+            for text in [
+                call.clone(),
+                format!("```json\n{call}\n```"),
+                format!("<tool_call>\n{call}\n</tool_call>"),
+                format!("<tools>\n{call}\n</tools>"),
+            ] {
+                let want = match fits {
+                    true => reply("", "", &[("map", serde_json::from_str(arguments).expect("JSON"))]),
+                    false => reply(&text, "", &[]),
+                };
+                assert_eq!(parse(parser(), &[&text]), want, "{text}");
+                assert_eq!(parse(parser(), &chars(&text)), want, "by characters: {text}");
+            }
+        }
+        let text = "<function=map>\n<parameter=city>\nBern\n</parameter>\n<parameter=days>\nmany\n</parameter>\n</function>";
+        assert_eq!(parse(parser(), &chars(text)), reply(text, "", &[]));
+    }
 }
 
 #[test]

@@ -2,7 +2,8 @@
 //!
 //! Text is held back only where a tag or call may have begun. A call comes out once it is sure that it is one: where its tag,
 //! the name of a tool and the start of its arguments are there, or a grammar holds it to its form; else once it is whole, so
-//! what turns out to be none is content. What comes out in all does not depend on how the text was cut.
+//! what turns out to be none is content. Where calls are checked, one that no grammar holds comes out whole, and only where its
+//! arguments fit the tool's schema. What comes out in all does not depend on how the text was cut.
 
 mod call;
 mod cursor;
@@ -19,11 +20,13 @@ use serde_json::Value as Json;
 use super::forms::{Form, table};
 use super::reasoning::ReasoningForm;
 use super::units::units;
+use call::Found;
 use cursor::{Cursor, Stop};
 use early::Early;
 pub use held::Held;
 use texts::begun;
 pub(super) use texts::first_word;
+pub use tools::Checks;
 use tools::Tools;
 
 /// A piece of a reply.
@@ -57,6 +60,7 @@ pub struct Parser {
     forms: Vec<Form>,
     reasoning: ReasoningForm,
     tools: Tools,
+    checks: Checks,
     /// Where to stop and look: texts without white space.
     starts: Vec<(String, Start)>,
     /// What may follow a call and says nothing, by the form of the last.
@@ -139,6 +143,7 @@ impl Parser {
             forms,
             reasoning: reasoning.clone(),
             tools,
+            checks: Checks::default(),
             starts,
             closers: Vec::new(),
             closing: None,
@@ -165,6 +170,12 @@ impl Parser {
     /// What is held to a grammar is read as that says; arguments of calls come out as they come.
     pub fn held_to(mut self, held_to: Rc<Cell<Held>>) -> Parser {
         self.held_to = held_to;
+        self
+    }
+
+    /// Calls that no grammar holds are checked.
+    pub fn checked(mut self, checks: Checks) -> Parser {
+        self.checks = checks;
         self
     }
 
@@ -433,6 +444,10 @@ impl Parser {
                 }
                 _ => break,
             }
+        }
+        let fits = |found: &Found| self.checks.fits(self.tools.schema(&found.name), &found.arguments);
+        if !cursor.exact && outcome.as_ref().is_ok_and(|(found, ..)| !fits(found)) {
+            outcome = Err(Stop::Fail);
         }
         match outcome {
             Ok((found, length, form)) => {

@@ -1,6 +1,7 @@
 //! A schema in *normal form*: nothing is left in it but what llguidance enforces to the letter, in the words it reads. What
 //! is not enforced is refused with its name and where it stands, or left out where the caller wants that.
 
+mod fits;
 mod formats;
 pub mod keywords;
 mod pattern;
@@ -12,6 +13,7 @@ use std::collections::{HashMap, HashSet};
 use serde_json::{Map, Value, json};
 
 use crate::{Refused, Result, limits, refuse};
+pub use fits::fits;
 use keywords::{DIALECTS, Rule, TYPES, rule};
 pub use pattern::translate_whole as whole_pattern;
 pub use why::why;
