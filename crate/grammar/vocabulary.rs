@@ -8,7 +8,7 @@ use llguidance::{Matcher, ParserFactory};
 
 use crate::digits::Digits;
 use crate::machine::{self, Numbers};
-use crate::{Machine, Refused, Result, Spec, derives, limits, refuse, spec, watch};
+use crate::{Machine, Refused, Result, Spec, Syntax, derives, lark, limits, refuse, spec, watch};
 
 /// The ids of a text that goes on after others: no mark of a beginning, no control tokens.
 pub type Tokenize = Box<dyn Fn(&str) -> Vec<u32> + Send + Sync>;
@@ -92,10 +92,16 @@ impl Vocabulary {
         let parser = self.parser(spec.top_level()?).map_err(|e| match spec {
             Spec::JsonSchema { schema, lenient } => {
                 let compiled = |schema| self.parser(spec::json(schema, *lenient)).map(drop);
-                crate::schema::why(schema, *lenient, &e, compiled)
+                crate::schema::why(schema, "", *lenient, &e, compiled)
+            }
+            Spec::Grammar { grammar, syntax: Syntax::Lark } => {
+                lark::why(grammar, &e, |grammar| self.parser(grammar).map(drop))
             }
             _ => Refused(format!("The {} cannot be kept: {}.", spec.noun(), machine::first_lines(&e))),
         })?;
+        if let Spec::Grammar { grammar, syntax: Syntax::Lark } = spec {
+            lark::check_texts(grammar, |grammar| self.parser(grammar).map(drop))?;
+        }
         let numbers = || Numbers { tokens: self.env.clone(), digits: self.digits.clone(), read: Digits::default() };
         Ok(Machine::new(parser, self.n_vocab, spec.is_json().then(numbers)))
     }

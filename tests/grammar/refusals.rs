@@ -274,3 +274,36 @@ fn dates_are_of_the_calendar() {
     assert_eq!(allows(&schema(&json!({ "format": "date", "type": "string" })), "\"0000-01-01\""), Ok(false));
     assert_eq!(allows(&schema(&json!({ "format": "date", "type": "string" })), "\"0004-02-29\""), Ok(true));
 }
+
+/// A grammar that was made of tools has lines that nobody knows who gave the tools.
+#[test]
+fn what_is_wrong_with_a_tool_is_told_of_the_tool() {
+    let told = |directive: &str, schema: Value| {
+        let mut schema = schema;
+        schema["x-owner"] = "the parameters of the tool \"map\"".into();
+        schema["x-path"] = "/properties/s".into();
+        let grammar = format!("start: \"<\" VALUE\nVALUE: {directive} {schema}\n")
+            .replace("VALUE", if directive == "%text" { "VALUE" } else { "value" });
+        bytes().compile(&Spec::Grammar { grammar: grammar.clone(), syntax: Syntax::Lark }).err().expect(&grammar).0
+    };
+    let number = json!({"type": "integer", "minimum": 5, "maximum": 2});
+    let object = json!({"type": "object", "properties": {"n": number}, "required": ["n"]});
+    let text = |pattern: &str| json!({"type": "string", "pattern": pattern, "format": "date", "x-end": "</s>"});
+    for (directive, schema, words) in [
+        ("%json", number, "cannot be kept at /properties/s: its least is larger"),
+        ("%json", object, "cannot be kept at /properties/s/properties/n: its least is larger"),
+        ("%json", json!({"items": {"not": {}}}), "\"not\" at /properties/s/items/not is not enforced"),
+        ("%json", json!({"oneOf": [{}, {}]}), "\"oneOf\" at /properties/s/oneOf"),
+        ("%text", text("^x"), "\"pattern\" and \"format\" at /properties/s cannot be kept: no text fits"),
+        ("%text", text("a(?!b)"), "\"pattern\" at /properties/s/pattern is not enforced: it looks ahead"),
+        (
+            "%text",
+            json!({"type": "string", "minLength": 3, "maxLength": 2}),
+            "\"maxLength\" at /properties/s/maxLength is below",
+        ),
+    ] {
+        let refused = told(directive, schema);
+        assert!(refused.starts_with("In the parameters of the tool \"map\": The schema"), "{refused}");
+        assert!(refused.contains(words) && !refused.contains('%'), "{refused}");
+    }
+}

@@ -240,7 +240,8 @@ fn a_call_that_does_not_fit_its_schema_is_content() {
                 assert_eq!(parse(parser(), &chars(&text)), want, "by characters: {text}");
             }
         }
-        let text = "<function=map>\n<parameter=city>\nBern\n</parameter>\n<parameter=days>\nmany\n</parameter>\n</function>";
+        let text =
+            "<function=map>\n<parameter=city>\nBern\n</parameter>\n<parameter=days>\nmany\n</parameter>\n</function>";
         assert_eq!(parse(parser(), &chars(text)), reply(text, "", &[]));
     }
 }

@@ -79,7 +79,9 @@ impl<'a> Reader<'a> {
     fn text_fits(&mut self, keyword: &str, wanted: &Value, text: &str) -> bool {
         match (keyword, wanted) {
             ("pattern", Value::String(pattern)) => self.matches(pattern, text),
-            ("format", Value::String(name)) => formats::pattern(name).is_none_or(|pattern| self.matches(&pattern, text)),
+            ("format", Value::String(name)) => {
+                formats::pattern(name).is_none_or(|pattern| self.matches(&pattern, text))
+            }
             ("minLength" | "maxLength", most) => counted(keyword, most, text.chars().count()),
             _ => true,
         }
@@ -126,9 +128,9 @@ impl<'a> Reader<'a> {
         members: &Map<String, Value>,
     ) -> bool {
         match (keyword, wanted) {
-            ("properties", Value::Object(properties)) => properties
-                .iter()
-                .all(|(name, schema)| members.get(name).is_none_or(|member| self.fits(schema, member))),
+            ("properties", Value::Object(properties)) => {
+                properties.iter().all(|(name, schema)| members.get(name).is_none_or(|member| self.fits(schema, member)))
+            }
             ("patternProperties", Value::Object(patterns)) => patterns.iter().all(|(pattern, schema)| {
                 members.iter().all(|(name, member)| !self.matches(pattern, name) || self.fits(schema, member))
             }),
