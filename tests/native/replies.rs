@@ -354,6 +354,35 @@ fn reasoning_stands_apart() {
     assert_eq!(read(&form, &think, "", text), reply(text, "", &[]));
 }
 
+/// Tokens with anything of a thought are the thought's: not its tags, not white space beside them, whoever wrote them.
+#[test]
+fn tokens_of_thoughts_are_counted_by_what_they_hold() {
+    for (prompt, tokens, count) in [
+        ("", &["<think>", "\n", "So", " it", " is", ".", "\n", "</think>", "\n\n", "Yes"][..], 4),
+        ("<think>", &["So", " it", "</thi", "nk>", "Yes"], 2),
+        ("<think>", &["So ", "\n\n", "it", ".</", "think>Yes"], 4),
+        ("<think>", &["", "é", "", "🙂", "</think>", "", "🙂"], 4),
+        ("<think>", &["\n", "\n", "</think>", "Yes"], 0),
+        ("<think>", &["So"], 1),
+        ("", &["No", " <think>", "thought", "</think>"], 0),
+    ] {
+        let ends: Vec<usize> = tokens
+            .iter()
+            .scan(0, |end, token| {
+                *end += token.len();
+                Some(*end)
+            })
+            .collect();
+        let text = tokens.concat();
+        for pieces in [tokens.to_vec(), vec![&text[..]], chars(&text)] {
+            let mut parser = Parser::new(&of(HERMES), &think(), &[], prompt);
+            pieces.iter().for_each(|piece| drop(parser.push(piece)));
+            parser.finish();
+            assert_eq!(parser.thought_tokens(&ends), count, "{tokens:?}");
+        }
+    }
+}
+
 #[test]
 fn reasoning_is_read_off_a_template() {
     let tags = |open: &str, close: &str, source: &str| {

@@ -10,6 +10,7 @@ mod cursor;
 mod early;
 mod held;
 mod texts;
+mod thoughts;
 mod tools;
 
 use std::cell::Cell;
@@ -26,6 +27,7 @@ use early::Early;
 pub use held::Held;
 use texts::begun;
 pub(super) use texts::first_word;
+use thoughts::Thoughts;
 pub use tools::Checks;
 use tools::Tools;
 
@@ -95,6 +97,9 @@ pub struct Parser {
     broken: bool,
     /// What came out of the call under way.
     early: Option<Early>,
+    thoughts: Thoughts,
+    /// As many bytes were pushed.
+    read: usize,
     /// No call is looked for before `held` is as long as this.
     wait: usize,
     tries: u32,
@@ -162,6 +167,8 @@ impl Parser {
             cut: false,
             broken: false,
             early: None,
+            thoughts: Thoughts::default(),
+            read: 0,
             wait: 0,
             tries: 0,
         }
@@ -182,6 +189,7 @@ impl Parser {
     /// More of the reply, control tokens' texts included; what is known of it so far.
     pub fn push(&mut self, text: &str) -> Vec<Delta> {
         self.held.push_str(text);
+        self.read += text.len();
         let mut out = Vec::new();
         if self.held.len() >= self.wait {
             while self.step(false, &mut out) {}
@@ -390,16 +398,20 @@ impl Parser {
         if let Some(at) = self.held.find(&self.reasoning.close) {
             let text = self.held[..at].trim_end().to_string();
             if !text.is_empty() {
+                let start = self.place();
+                self.thoughts.add(start, start + text.len());
                 push(out, Delta::Reasoning(std::mem::take(&mut self.space) + &text));
             }
             self.space.clear();
             self.held.drain(..at + self.reasoning.close.len());
+            self.thoughts.close();
             (self.thinking, self.blank, self.trims, self.has_thought) = (false, true, true, true);
             return true;
         }
         let close = &self.reasoning.close;
         let longest = self.held.len().min(close.len().saturating_sub(1));
         let keep = (1..=longest).rev().find(|&n| self.held.as_bytes().ends_with(&close.as_bytes()[..n])).unwrap_or(0);
+        let start = self.place();
         let closes = !end || (self.cut && self.held_to.get() == Held::Closing);
         let rest = self.held.split_off(self.held.len() - if closes { keep } else { 0 });
         let text = std::mem::replace(&mut self.held, rest);
@@ -407,6 +419,7 @@ impl Parser {
         if shown.is_empty() {
             self.space += &text;
         } else {
+            self.thoughts.add(start, start + shown.len());
             push(out, Delta::Reasoning(std::mem::take(&mut self.space) + shown));
             self.space = text[shown.len()..].to_string();
             (self.trims, self.blank) = (false, false);
