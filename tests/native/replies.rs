@@ -427,6 +427,19 @@ fn channels_of_gpt_oss_are_told_apart() {
 }
 
 #[test]
+fn parts_of_results_are_told_in_words_too() {
+    let part = |text: &str| json!({"type": "text", "text": text});
+    let call = json!({"id": "a", "type": "function", "function": {"name": "map", "arguments": "{}"}});
+    let messages = [
+        json!({"role": "assistant", "content": [part("I "), part("look.")], "tool_calls": [call]}),
+        json!({"role": "tool", "tool_call_id": "a", "content": [part("a "), part("b")]}),
+    ];
+    let told = Form { writes_calls: false, ..Form::generic() }.messages(&messages, &[]);
+    assert!(told[0]["content"].as_str().is_some_and(|text| text.starts_with("I look.\n<tool_call>")), "{told:?}");
+    assert_eq!(told[1]["content"], "<tool_response>\na b\n</tool_response>");
+}
+
+#[test]
 fn a_template_without_tools_gets_them_in_words() {
     let source = "{% for m in messages %}{% if m.role == 'system' %}{{ raise_exception('no') }}{% endif %}\
                   <|{{ m.role }}|>{{ m.content }}{% endfor %}";

@@ -25,6 +25,15 @@ fn called() -> Json {
 }
 
 #[test]
+fn a_refusal_is_what_a_message_says() {
+    let source = "{% for m in messages %}{{ m.role + ': ' + m.content }}|{% endfor %}";
+    let messages =
+        json!([{"role": "user", "content": "Hi"}, {"role": "assistant", "content": null, "refusal": "I will not."}]);
+    assert_eq!(render(source, &messages), "user: Hi|assistant: I will not.|");
+    assert_eq!(render("{% for m in messages %}{{ m.content }}{% endfor %}", &messages), "HiI will not.");
+}
+
+#[test]
 fn arguments_have_the_form_that_the_template_reads() {
     let head = "{% for m in messages %}{% for c in m.tool_calls or [] %}";
     let tail = "{% endfor %}{% endfor %}";

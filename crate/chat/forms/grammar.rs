@@ -250,7 +250,11 @@ impl Tool<'_> {
                 return Ok(String::new());
             }
             if pairs.end.contains(KEY) {
-                bail!(BadOption, "The tool \"{}\" names no parameters, so its calls cannot be constrained.", self.name);
+                bail!(
+                    BadOption,
+                    "In the parameters of the tool \"{}\": The schema names no properties, so calls cannot be constrained; name some.",
+                    self.name
+                );
             }
             let value = text_value(&pairs.end, control, &format!("any_{index}"), rules);
             let kind =

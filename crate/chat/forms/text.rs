@@ -80,7 +80,7 @@ pub(super) fn check_all(tool: &str, schema: &Map<String, Json>) -> Result<()> {
     match schema.keys().find(|key| !OF_ALL.contains(&key.as_str())) {
         Some(key) => bail!(
             BadOption,
-            "The keyword \"{key}\" of the strict tool \"{tool}\" is not enforced in this model's form of calls; take it out, or strict."
+            "In the parameters of the tool \"{tool}\": The schema's keyword \"{key}\" at /{key} is not enforced in this model's form of calls; take it out, or strict."
         ),
         None => Ok(()),
     }
@@ -106,7 +106,7 @@ impl Text<'_> {
         if let Some(key) = composed.filter(|_| strict) {
             bail!(
                 BadOption,
-                "The keyword \"{key}\" of {name} of the strict tool \"{tool}\" is not enforced where this model writes strings without quotes; take it out, or strict."
+                "In the parameters of the tool \"{tool}\": The schema's keyword \"{key}\" of {name} is not enforced where this model writes strings without quotes; take it out, or strict."
             );
         }
         let is_bounded = BOUNDS.iter().any(|keyword| schema.get(keyword).is_some());
@@ -117,7 +117,7 @@ impl Text<'_> {
             if words.is_empty() {
                 bail!(
                     BadOption,
-                    "The tool \"{tool}\" has {name}, of whose values none can be written in this model's form of calls: they hold \"{}\", or are no texts.",
+                    "In the parameters of the tool \"{tool}\": None of the values of {name} can be written in this model's form of calls: they hold \"{}\", or are no texts.",
                     end.trim()
                 );
             }
