@@ -46,6 +46,7 @@ const ABOUT: &[(&str, &str)] = &[
     ("Message # ", "messages[#]"),
     ("Messages ", "messages"),
     ("The content of message # ", "messages[#].content"),
+    ("The tool_calls of message # ", "messages[#].tool_calls"),
     ("A call's arguments in message # ", "messages[#].tool_calls"),
     ("The model's chat template does not render message # ", "messages[#]"),
     ("In the parameters of the tool ", "tools"),

@@ -153,6 +153,22 @@ fn what_is_required_and_not_described_is_written() {
 }
 
 #[test]
+fn many_tools_have_a_grammar() {
+    let properties = json!({"city": {"type": "string"}, "days": {"type": "integer"}, "unit": {"enum": ["C", "F"]}});
+    let tool = |name: String| json!({"type": "function", "function": {"name": name, "parameters": {"type": "object", "properties": properties}}});
+    let all: Vec<Value> = (0..200).map(|number| tool(format!("tool.{number}-b"))).collect();
+    for (kind, texts) in kinds() {
+        // Lists of what may be left out take many rules.
+        let tools = &all[if kind == "as in Python" { 100 } else { 0 }..];
+        let form = of(texts);
+        let grammar = text(&form, tools, false, "");
+        let call = |name: &str| form.write(&written(&[(name, json!({"city": "Bern", "days": 3}))]));
+        assert_eq!(accepts(&grammar, &call("tool.199-b")), Ok(()), "{kind}");
+        assert!(accepts(&grammar, &call("tool.200-b")).is_err(), "{kind}");
+    }
+}
+
+#[test]
 fn there_may_be_so_many_calls() {
     let all = calls();
     let (form, tools) = (of(kinds()[0].1), tools());

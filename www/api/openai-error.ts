@@ -48,7 +48,7 @@ const ABOUT: readonly (readonly [RegExp, string])[] = [
   [/^Message (\d+) /, "messages[$1]"],
   [/^(Messages |overflow\b.*messages)/, "messages"],
   [/^The content of message (\d+) /, "messages[$1].content"],
-  [/^A call's arguments in message (\d+) /, "messages[$1].tool_calls"],
+  [/^(?:The tool_calls of|A call's arguments in) message (\d+) /, "messages[$1].tool_calls"],
   [/^The model's chat template does not render message (\d+) /, "messages[$1]"],
   [/^(In the parameters of the tool|The tools?|The calls of these tools) /, "tools"],
   [/^(The (schema|grammar|regular expression)|In the grammar)/, "response_format"],

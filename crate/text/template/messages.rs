@@ -43,6 +43,14 @@ pub fn list_of(messages: &Json) -> Result<&Vec<Json>> {
         if !matches!(message.get("content"), None | Some(Json::Null | Json::String(_) | Json::Array(_))) {
             bail!(BadOption, "The content of message {index} should be text");
         }
+        let is_call = |call: &Json| call.get("function").unwrap_or(call).get("name").is_some_and(Json::is_string);
+        let calls = message.get("tool_calls").filter(|calls| !calls.is_null());
+        if !calls.is_none_or(|calls| calls.as_array().is_some_and(|calls| calls.iter().all(is_call))) {
+            bail!(
+                BadOption,
+                "The tool_calls of message {index} should be a list of {{id, type, function: {{name, arguments}}}}"
+            );
+        }
         bounded(message, &format!("Message {index}"))?;
     }
     Ok(list)
