@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use serde_json::{Map, Value, json};
 use sotto::chat::forms::{Call, Form, Origin};
-use sotto::chat::parse::{Checks, Delta, Held, Parser};
+use sotto::chat::parse::{Delta, Held, Parser};
 use sotto::chat::reasoning::ReasoningForm;
 use sotto::text::template::ChatTemplate;
 
@@ -207,45 +207,6 @@ fn small_models_write_calls_otherwise() {
     assert_eq!(read(&form, &think(), "", text), reply("Sure:\nThat is all.", "", &[bern]));
 }
 
-/// What a model writes in a form of its own choice is a call where it fits the tool's schema, and text where it does not.
-#[test]
-fn a_call_that_does_not_fit_its_schema_is_content() {
-    let parameters = json!({"type": "object", "required": ["city"], "additionalProperties": false,
-        "properties": {"city": {"type": "string", "pattern": "^[A-Z]"}, "days": {"type": "integer", "minimum": 1}}});
-    let tools = [json!({"type": "function", "function": {"name": "map", "parameters": parameters}})];
-    let checks = Checks::by(|schema, text| sotto_grammar::Vocabulary::fits(&schema.to_string(), text));
-    for form in [HERMES, CODER].map(of) {
-        let parser = || Parser::new(&form, &think(), &tools, "").checked(checks.clone());
-        for (arguments, fits) in [
-            ("{\"city\": \"Bern\", \"days\": 3}", true),
-            ("{\"city\": \"Bern\", \"days\": 3.0}", true),
-            ("{\"days\": 3}", false),
-            ("{\"city\": \"bern\"}", false),
-            ("{\"city\": \"Bern\", \"days\": 0}", false),
-            ("{\"city\": \"Bern\", \"days\": \"3\"}", false),
-            ("{\"city\": \"Bern\", \"town\": 1}", false),
-        ] {
-            let call = format!("{{\"name\": \"map\", \"arguments\": {arguments}}}");
-            for text in [
-                call.clone(),
-                format!("```json\n{call}\n```"),
-                format!("<tool_call>\n{call}\n</tool_call>"),
-                format!("<tools>\n{call}\n</tools>"),
-            ] {
-                let want = match fits {
-                    true => reply("", "", &[("map", serde_json::from_str(arguments).expect("JSON"))]),
-                    false => reply(&text, "", &[]),
-                };
-                assert_eq!(parse(parser(), &[&text]), want, "{text}");
-                assert_eq!(parse(parser(), &chars(&text)), want, "by characters: {text}");
-            }
-        }
-        let text =
-            "<function=map>\n<parameter=city>\nBern\n</parameter>\n<parameter=days>\nmany\n</parameter>\n</function>";
-        assert_eq!(parse(parser(), &chars(text)), reply(text, "", &[]));
-    }
-}
-
 #[test]
 fn what_is_no_call_is_content_to_the_letter() {
     for texts in [HERMES, CODER] {
@@ -354,35 +315,6 @@ fn reasoning_stands_apart() {
     assert_eq!(read(&form, &think, "", text), reply(text, "", &[]));
 }
 
-/// Tokens with anything of a thought are the thought's: not its tags, not white space beside them, whoever wrote them.
-#[test]
-fn tokens_of_thoughts_are_counted_by_what_they_hold() {
-    for (prompt, tokens, count) in [
-        ("", &["<think>", "\n", "So", " it", " is", ".", "\n", "</think>", "\n\n", "Yes"][..], 4),
-        ("<think>", &["So", " it", "</thi", "nk>", "Yes"], 2),
-        ("<think>", &["So ", "\n\n", "it", ".</", "think>Yes"], 4),
-        ("<think>", &["", "é", "", "🙂", "</think>", "", "🙂"], 4),
-        ("<think>", &["\n", "\n", "</think>", "Yes"], 0),
-        ("<think>", &["So"], 1),
-        ("", &["No", " <think>", "thought", "</think>"], 0),
-    ] {
-        let ends: Vec<usize> = tokens
-            .iter()
-            .scan(0, |end, token| {
-                *end += token.len();
-                Some(*end)
-            })
-            .collect();
-        let text = tokens.concat();
-        for pieces in [tokens.to_vec(), vec![&text[..]], chars(&text)] {
-            let mut parser = Parser::new(&of(HERMES), &think(), &[], prompt);
-            pieces.iter().for_each(|piece| drop(parser.push(piece)));
-            parser.finish();
-            assert_eq!(parser.thought_tokens(&ends), count, "{tokens:?}");
-        }
-    }
-}
-
 #[test]
 fn reasoning_is_read_off_a_template() {
     let tags = |open: &str, close: &str, source: &str| {
@@ -424,19 +356,6 @@ fn channels_of_gpt_oss_are_told_apart() {
     assert_eq!(read(&form, &reasoning, "", text), reply("", "", &[("map", json!({"city": "Bern"}))]));
     let text = "<|channel|>analysis<|message|>Hm.<|end|><|start|>assistant<|channel|>final<|message|>Yes.<|return|>";
     assert_eq!(read(&form, &reasoning, "", text), reply("Yes.", "Hm.", &[]));
-}
-
-#[test]
-fn parts_of_results_are_told_in_words_too() {
-    let part = |text: &str| json!({"type": "text", "text": text});
-    let call = json!({"id": "a", "type": "function", "function": {"name": "map", "arguments": "{}"}});
-    let messages = [
-        json!({"role": "assistant", "content": [part("I "), part("look.")], "tool_calls": [call]}),
-        json!({"role": "tool", "tool_call_id": "a", "content": [part("a "), part("b")]}),
-    ];
-    let told = Form { writes_calls: false, ..Form::generic() }.messages(&messages, &[]);
-    assert!(told[0]["content"].as_str().is_some_and(|text| text.starts_with("I look.\n<tool_call>")), "{told:?}");
-    assert_eq!(told[1]["content"], "<tool_response>\na b\n</tool_response>");
 }
 
 #[test]

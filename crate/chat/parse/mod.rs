@@ -382,51 +382,6 @@ impl Parser {
         push(out, Delta::Content(text));
     }
 
-    fn thought(&mut self, end: bool, out: &mut Vec<Delta>) -> bool {
-        if self.trims || self.blank {
-            self.held.drain(..self.held.len() - self.held.trim_start().len());
-            // Some models write the tag that the prompt has already.
-            let open = self.reasoning.open.trim();
-            if self.held.starts_with(open) {
-                self.held.drain(..open.len());
-                return true;
-            }
-            if !end && open.starts_with(&self.held) {
-                return false;
-            }
-        }
-        if let Some(at) = self.held.find(&self.reasoning.close) {
-            let text = self.held[..at].trim_end().to_string();
-            if !text.is_empty() {
-                let start = self.place();
-                self.thoughts.add(start, start + text.len());
-                push(out, Delta::Reasoning(std::mem::take(&mut self.space) + &text));
-            }
-            self.space.clear();
-            self.held.drain(..at + self.reasoning.close.len());
-            self.thoughts.close();
-            (self.thinking, self.blank, self.trims, self.has_thought) = (false, true, true, true);
-            return true;
-        }
-        let close = &self.reasoning.close;
-        let longest = self.held.len().min(close.len().saturating_sub(1));
-        let keep = (1..=longest).rev().find(|&n| self.held.as_bytes().ends_with(&close.as_bytes()[..n])).unwrap_or(0);
-        let start = self.place();
-        let closes = !end || (self.cut && self.held_to.get() == Held::Closing);
-        let rest = self.held.split_off(self.held.len() - if closes { keep } else { 0 });
-        let text = std::mem::replace(&mut self.held, rest);
-        let shown = text.trim_end();
-        if shown.is_empty() {
-            self.space += &text;
-        } else {
-            self.thoughts.add(start, start + shown.len());
-            push(out, Delta::Reasoning(std::mem::take(&mut self.space) + shown));
-            self.space = text[shown.len()..].to_string();
-            (self.trims, self.blank) = (false, false);
-        }
-        false
-    }
-
     /// Reads it again when there is clearly more: a long call is not read for each of its tokens.
     fn wait_for_more(&mut self) {
         self.wait = self.held.len() + 1 + self.held.len() / 32;
