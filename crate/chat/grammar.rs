@@ -50,4 +50,7 @@ pub enum Syntax {
 pub trait Grammars {
     /// Errors: `BadOption` with what of it cannot be kept, and where.
     fn compile(&self, spec: &Spec) -> Result<Box<dyn Constraint>>;
+
+    /// Whether a text that none of them held to a schema is JSON that fits it.
+    fn fits(&self, schema: &Value, text: &str) -> bool;
 }

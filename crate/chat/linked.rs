@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use serde_json::Value;
 use sotto_grammar::{Machine, Refused, Step, Tokens, Vocabulary};
 
 use super::grammar::{Grammars, Spec};
@@ -32,6 +33,10 @@ impl Grammars for Linked {
             .map_err(|e| Error::new(Code::BadOption, format!("The grammar cannot be passed on ({e}).")))?;
         let spec = sotto_grammar::Spec::parse(&json).map_err(typed)?;
         Ok(Box::new(Held(self.0.compile(&spec).map_err(typed)?)))
+    }
+
+    fn fits(&self, schema: &Value, text: &str) -> bool {
+        Vocabulary::fits(&schema.to_string(), text)
     }
 }
 

@@ -36,11 +36,13 @@ impl ChatRequest {
 
     /// What its replies must be. `BadOption` for what they cannot be.
     pub fn wanted(&self) -> Result<Wanted> {
+        self.check_tools()?;
         let format = self.response_format.as_ref().map_or(Ok(None), constrain::format_of)?;
         let calling = match &self.tool_choice {
             None => Calling::Auto,
             Some(choice) if choice == "auto" || choice == "none" => Calling::Auto,
             Some(choice) if choice == "required" => Calling::Forced(None),
+            Some(choice) if choice["type"] == "allowed_tools" => self.allowed(&choice["allowed_tools"])?,
             Some(choice) => match choice["function"]["name"].as_str().filter(|_| choice["type"] == "function") {
                 Some(name) => Calling::Forced(Some(name.into())),
                 None => bail!(
@@ -61,10 +63,52 @@ impl ChatRequest {
         Ok(Wanted { format, calling, strict, thought_tokens })
     }
 
-    /// The tools that the model is told of.
+    /// The tools that the model is told of: of those that `tool_choice` allows alone, where it does.
     pub fn offered(&self) -> Option<Value> {
         let hidden = self.tool_choice.as_ref().is_some_and(|choice| choice == "none");
-        self.tools.clone().filter(|tools| !hidden && !tools.is_empty()).map(Value::Array)
+        let allowed = self.tool_choice.as_ref().and_then(|choice| choice["allowed_tools"]["tools"].as_array());
+        let is_allowed = |tool: &Value| {
+            allowed.is_none_or(|list| list.iter().any(|one| one["function"]["name"] == tool["function"]["name"]))
+        };
+        let tools: Vec<Value> = self.tools.iter().flatten().filter(|tool| is_allowed(tool)).cloned().collect();
+        Some(tools).filter(|tools| !hidden && !tools.is_empty()).map(Value::Array)
+    }
+
+    /// Of a choice of some tools: whether one of them must be called.
+    fn allowed(&self, choice: &Value) -> Result<Calling> {
+        let list = choice["tools"].as_array().filter(|list| !list.is_empty());
+        for name in list.into_iter().flatten().map(|tool| &tool["function"]["name"]) {
+            if !self.tools.iter().flatten().any(|tool| tool["function"]["name"] == *name) {
+                bail!(BadOption, "tool_choice allows {name}, which is none of the tools.");
+            }
+        }
+        match (choice["mode"].as_str(), list) {
+            (Some("auto"), Some(_)) => Ok(Calling::Auto),
+            (Some("required"), Some(_)) => Ok(Calling::Forced(None)),
+            _ => bail!(
+                BadOption,
+                "tool_choice.allowed_tools is not understood; give {{mode, tools}}, where mode is \"auto\" or \"required\" and tools a list of {{type: \"function\", function: {{name}}}}."
+            ),
+        }
+    }
+
+    /// `BadOption` for a tool that nobody could call.
+    fn check_tools(&self) -> Result<()> {
+        for (index, tool) in self.tools.iter().flatten().enumerate() {
+            let function = &tool["function"];
+            if function["name"] == "" {
+                bail!(BadOption, "tools[{index}].function.name is empty; give a name.");
+            }
+            let kind = &function["parameters"]["type"];
+            let is_object = kind.as_array().is_some_and(|kinds| kinds.contains(&"object".into())) || kind == "object";
+            if !kind.is_null() && !is_object {
+                bail!(
+                    BadOption,
+                    "tools[{index}].function.parameters.type is {kind}; give \"object\", which arguments are."
+                );
+            }
+        }
+        Ok(())
     }
 
     /// What the template is given beside the messages.

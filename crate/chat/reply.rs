@@ -266,7 +266,7 @@ pub struct PromptTokensDetails {
 /// What a reply's tokens were.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct CompletionTokensDetails {
-    /// Those of `reasoning_content`.
+    /// Those of `reasoning_content`: the tags around it are none of them, whether the model wrote them or a limit did.
     #[schemars(extend("optional" = true))]
     pub reasoning_tokens: usize,
 }

@@ -38,7 +38,7 @@ pub struct ChatRequest {
     #[schemars(with = "Vec<Tool>", extend("tsType" = "ChatTool[]"))]
     pub tools: Option<Vec<Value>>,
     /// Whether the model may call tools: `auto` by default, `none` hides the tools from it, `required` or the choice of one
-    /// (`{type: "function", function: {name}}`) makes it call.
+    /// (`{type: "function", function: {name}}`) makes it call; one of type `allowed_tools` leaves some of them.
     #[schemars(with = "ToolChoice", extend("tsType" = "ToolChoice"))]
     pub tool_choice: Option<Value>,
     /// Whether a reply may hold several calls; of those that are forced there are at most 8, of a chosen tool's one.

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use super::constrain::Plan;
 use super::fit::{self, Fitted};
 use super::grammar::Grammars;
+use super::parse::Checks;
 use super::reply::{
     ChatCompletion, ChatCompletionChunk, Completion, CompletionUsage, FinishDetails, Head, Limit, TokenLogprob,
     TopLogprob,
@@ -78,12 +79,19 @@ pub(super) struct Output {
 /// What one step adds to a reply.
 pub(super) struct Piece {
     pub text: String,
-    pub tokens: usize,
     pub logprobs: Vec<TokenLogprob>,
-    /// Why it is the last, if it is.
-    pub end: Option<(FinishReason, Option<FinishDetails>)>,
+    /// Of the last.
+    pub end: Option<End>,
     /// It ends otherwise than the model ends replies.
     pub cut: bool,
+}
+
+/// The end of a reply.
+pub(super) struct End {
+    pub reason: FinishReason,
+    pub details: Option<FinishDetails>,
+    /// Where in its text each of its tokens ends.
+    pub ends: Vec<usize>,
 }
 
 enum Kind {
@@ -147,6 +155,9 @@ impl Session {
         let wanted = request.wanted()?;
         wanted.check(grammars.is_some())?;
         let mut writing = Writing::of(engine, request)?;
+        if let Some(grammars) = grammars.clone() {
+            writing.checks = Checks::by(move |schema, text| grammars.fits(schema, text));
+        }
         options.keep_special = writing.reads_special(&engine.tokenizer);
         let overflow = request.sotto.overflow;
         let Fitted { tokens, dropped } = fit::fit(engine, &request.messages, &writing, overflow, options.max_tokens)?;
@@ -228,9 +239,9 @@ impl Session {
         let Some(generation) = &mut self.current else { return Ok(Vec::new()) };
         match generation.next(engine).await? {
             Some(Step::Prefill { done, total }) => Ok(vec![Event::Progress { done, total }]),
-            Some(Step::Token { text, tokens }) => Ok(self.add(&engine.tokenizer, text, &tokens, None)),
-            Some(Step::End { reason, text, tokens }) => {
-                let mut events = self.add(&engine.tokenizer, text, &tokens, Some(reason));
+            Some(Step::Token { text, .. }) => Ok(self.add(&engine.tokenizer, text, None)),
+            Some(Step::End { reason, text, .. }) => {
+                let mut events = self.add(&engine.tokenizer, text, Some(reason));
                 self.end();
                 if self.done == self.prompts.len() * self.n || self.stop.is_stopped() {
                     self.over = true;
@@ -259,7 +270,7 @@ impl Session {
         Ok(())
     }
 
-    fn add(&mut self, tokenizer: &Tokenizer, text: String, tokens: &[u32], reason: Option<FinishReason>) -> Vec<Event> {
+    fn add(&mut self, tokenizer: &Tokenizer, text: String, reason: Option<FinishReason>) -> Vec<Event> {
         let Some(generation) = &self.current else { return Vec::new() };
         let ends = |token: &u32| tokenizer.eog_ids().contains(token) || self.options.stop_tokens.contains(token);
         let logprobs = generation.logprobs.get(self.told..).unwrap_or_default();
@@ -273,11 +284,11 @@ impl Session {
             if limited { Limit::MaxTokens } else { Limit::ContextFull }
         };
         let end = reason.map(|reason| {
-            let limit = (reason == FinishReason::Length).then(|| FinishDetails { r#type: full() });
-            (reason, limit)
+            let details = (reason == FinishReason::Length).then(|| FinishDetails { r#type: full() });
+            End { reason, details, ends: generation.ends.clone() }
         });
         let cut = reason.is_some_and(|reason| reason != FinishReason::Stop) || generation.stopped;
-        let piece = Piece { text, tokens: tokens.len(), logprobs: logprobs.collect(), end, cut };
+        let piece = Piece { text, logprobs: logprobs.collect(), end, cut };
         self.kind.add(&self.output, piece)
     }
 

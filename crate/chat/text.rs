@@ -6,7 +6,7 @@ use super::reply::{
     Completion, CompletionChoice, CompletionLogprobs, CompletionUsage, Finish, TokenLogprob, TopLogprob,
 };
 use super::request::{CompletionRequest, PromptShape};
-use super::session::{Event, Output, Piece};
+use super::session::{End, Event, Output, Piece};
 use crate::bail;
 use crate::base::error::Result;
 use crate::run::engine::{Engine, Prompt};
@@ -72,7 +72,7 @@ impl TextReplies {
         self.text.push_str(&text);
         let listed = (!logprobs.is_empty()).then(|| self.list(&logprobs));
         let shows = !text.is_empty() || listed.is_some() || end.is_some();
-        let finish = end.map(|(reason, details)| (Finish::of(reason, false), details));
+        let finish = end.map(|End { reason, details, .. }| (Finish::of(reason, false), details));
         let mut events = Vec::new();
         if output.streams && shows {
             let mut choice = self.choice(text, listed);

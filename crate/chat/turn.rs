@@ -6,7 +6,7 @@ use super::reply::{
     CompletionUsage, Finish, TokenLogprob,
 };
 use super::request::ChatRequest;
-use super::session::{Event, Output, Piece};
+use super::session::{End, Event, Output, Piece};
 use super::writing::Writing;
 use crate::base::platform::random_seed;
 
@@ -22,8 +22,7 @@ pub struct ChatReplies {
     message: ChatReplyMessage,
     logprobs: Vec<TokenLogprob>,
     parser: Parser,
-    /// Tokens of a thought: those that may still be its closing text, and all others of all replies.
-    open_tokens: usize,
+    /// Tokens of thoughts, of the replies that are over.
     reasoning_tokens: usize,
 }
 
@@ -37,7 +36,6 @@ impl ChatReplies {
             choices: Vec::new(),
             message: ChatReplyMessage::new(),
             logprobs: Vec::new(),
-            open_tokens: 0,
             reasoning_tokens: 0,
         }
     }
@@ -47,7 +45,6 @@ impl ChatReplies {
         self.parser = self.writing.parser();
         self.message = ChatReplyMessage::new();
         self.logprobs.clear();
-        self.open_tokens = 0;
         if !output.streams {
             return Vec::new();
         }
@@ -57,7 +54,7 @@ impl ChatReplies {
     }
 
     pub fn add(&mut self, output: &Output, piece: Piece) -> Vec<Event> {
-        let Piece { text, tokens, logprobs, end, cut } = piece;
+        let Piece { text, logprobs, end, cut } = piece;
         let mut deltas = self.parser.push(&text);
         if cut {
             self.parser.cut();
@@ -69,10 +66,10 @@ impl ChatReplies {
             deltas.retain(|delta| !matches!(delta, Delta::Call { index: 1.., .. }));
         }
         deltas.iter_mut().for_each(named);
-        self.count_thought(tokens, &deltas);
         deltas.iter().for_each(|delta| self.message.add(delta));
         self.logprobs.extend_from_slice(&logprobs);
-        let finish = end.map(|(reason, details)| {
+        let finish = end.map(|End { reason, details, ends }| {
+            self.reasoning_tokens += self.parser.thought_tokens(&ends);
             let calls = !self.message.tool_calls.is_empty() && !self.parser.is_broken();
             (Finish::of(reason, calls), details)
         });
@@ -118,16 +115,6 @@ impl ChatReplies {
             usage: Some(usage),
             dropped: self.told_dropped(),
         })]
-    }
-
-    /// A thought's tags are none of its tokens.
-    fn count_thought(&mut self, tokens: usize, deltas: &[Delta]) {
-        self.open_tokens += tokens;
-        if deltas.iter().any(|delta| matches!(delta, Delta::Reasoning(_))) {
-            self.reasoning_tokens += std::mem::take(&mut self.open_tokens);
-        } else if !deltas.is_empty() || !self.parser.is_thinking() {
-            self.open_tokens = 0;
-        }
     }
 
     fn choice(&self, delta: ChunkDelta) -> ChunkChoice {

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::forms::Form;
 use super::forms::grammar::{Control, Grammar};
 use super::known::Known;
-use super::parse::{Held, Parser};
+use super::parse::{Checks, Held, Parser};
 use super::reasoning::ReasoningForm;
 use super::request::ChatRequest;
 use crate::bail;
@@ -30,6 +30,8 @@ pub struct Writing {
     pub parallel: bool,
     /// What a grammar holds the reply under way to.
     pub held_to: Rc<Cell<Held>>,
+    /// How calls that no grammar holds are checked.
+    pub checks: Checks,
     /// The end of the rendered prompt: it may have opened a thought, or a call.
     pub prompt: String,
 }
@@ -47,6 +49,7 @@ impl Writing {
             known: Known::of(&template, &options.extra, called || !tools.is_empty())?,
             parallel: request.parallel_tool_calls.unwrap_or(true),
             held_to: Rc::default(),
+            checks: Checks::default(),
             prompt: String::new(),
             options,
             tools,
@@ -111,5 +114,6 @@ impl Writing {
     pub fn parser(&self) -> Parser {
         Parser::new(self.form().unwrap_or(&Form::default()), self.reasoning(), &self.tools, &self.prompt)
             .held_to(self.held_to.clone())
+            .checked(self.checks.clone())
     }
 }

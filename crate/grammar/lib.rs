@@ -16,6 +16,7 @@ mod machine;
 mod memory;
 mod schema;
 mod spec;
+mod text;
 mod vocabulary;
 mod watch;
 #[cfg(target_arch = "wasm32")]

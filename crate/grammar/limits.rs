@@ -48,6 +48,9 @@ pub const PARTS: usize = 5_000;
 pub const COMPILE: Duration = Duration::from_secs(4);
 /// See `COMPILE`.
 pub const SEARCH: Duration = Duration::from_secs(1);
+/// Compilations that took longer and have not ended yet: with so many no other begins.
+#[cfg(not(target_arch = "wasm32"))]
+pub const LEFT: usize = 4;
 /// What one step of a reply may take.
 pub const STEP: Duration = Duration::from_secs(1);
 /// What all steps of a reply may take, unless each is `FAST` on average: ambiguous grammars take longer with each token.
@@ -69,6 +72,8 @@ pub fn parser() -> ParserLimits {
         precompute_large_lexemes: false,
         // Each takes one or two kB.
         max_lexer_states: 60_000,
+        // The compiler cannot be called off either: what is let in ends by itself within some seconds.
+        max_grammar_size: 300_000,
         ..ParserLimits::default()
     }
 }

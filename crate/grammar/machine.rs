@@ -119,12 +119,13 @@ fn unkept(error: &str) -> Refused {
 const CANCELLED: &str = "operation cancelled";
 
 /// Its words for what goes on in a way of which there are plain ones, too.
-const WORDS: [(&str, &str); 6] = [
+const WORDS: [(&str, &str); 7] = [
     ("NoExtensionBias", "no text of this vocabulary goes on from here"),
     (CANCELLED, "it is too ambiguous or too large to be followed"),
     ("Current row has", "it has too many ways to go on at one place"),
     ("oo many items", "it has too many ways to go on at one place"),
     ("fuel exhausted", "it has too large an expression"),
+    ("grammar.symbols.len()", "written out it is too large"),
     ("too many expressions constructed", "it has too large an expression"),
 ];
 

@@ -50,6 +50,12 @@ impl Spec {
         serde_json::from_str(json).map_err(|e| Refused(format!("The grammar is not understood ({e}).")))
     }
 
+    /// A grammar of Lark's as llguidance reads it, its schemas in normal form. Refused: what is not enforced.
+    pub fn lark(grammar: &str) -> Result<String> {
+        check_size(grammar)?;
+        lark::checked(grammar)
+    }
+
     pub(crate) fn top_level(&self) -> Result<TopLevelGrammar> {
         Ok(match self {
             Spec::JsonSchema { schema, lenient } => {
@@ -65,7 +71,7 @@ impl Spec {
             Spec::Grammar { grammar, syntax } => {
                 check_size(grammar)?;
                 TopLevelGrammar::from_lark(match syntax {
-                    Syntax::Lark => lark::checked(grammar)?,
+                    Syntax::Lark => Spec::lark(grammar)?,
                     Syntax::Gbnf => gbnf_lark::lark_of(grammar)?,
                 })
             }

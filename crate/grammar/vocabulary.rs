@@ -8,7 +8,7 @@ use llguidance::{Matcher, ParserFactory};
 
 use crate::digits::Digits;
 use crate::machine::{self, Numbers};
-use crate::{Machine, Refused, Result, Spec, derives, limits, refuse, spec, watch};
+use crate::{Machine, Refused, Result, Spec, Syntax, derives, lark, limits, refuse, spec, watch};
 
 /// The ids of a text that goes on after others: no mark of a beginning, no control tokens.
 pub type Tokenize = Box<dyn Fn(&str) -> Vec<u32> + Send + Sync>;
@@ -92,12 +92,26 @@ impl Vocabulary {
         let parser = self.parser(spec.top_level()?).map_err(|e| match spec {
             Spec::JsonSchema { schema, lenient } => {
                 let compiled = |schema| self.parser(spec::json(schema, *lenient)).map(drop);
-                crate::schema::why(schema, *lenient, &e, compiled)
+                crate::schema::why(schema, "", *lenient, &e, compiled)
+            }
+            Spec::Grammar { grammar, syntax: Syntax::Lark } => {
+                lark::why(grammar, &e, |grammar| self.parser(grammar).map(drop))
             }
             _ => Refused(format!("The {} cannot be kept: {}.", spec.noun(), machine::first_lines(&e))),
         })?;
+        if let Spec::Grammar { grammar, syntax: Syntax::Lark } = spec {
+            lark::check_texts(grammar, |grammar| self.parser(grammar).map(drop))?;
+        }
         let numbers = || Numbers { tokens: self.env.clone(), digits: self.digits.clone(), read: Digits::default() };
         Ok(Machine::new(parser, self.n_vocab, spec.is_json().then(numbers)))
+    }
+
+    /// Whether the text is JSON that fits the schema, though no grammar held it to that. It is as the grammar would have it
+    /// but for how it is written: formats are those of the table. What takes too long does not fit.
+    pub fn fits(schema: &str, text: &str) -> bool {
+        let parsed = |text: &str| serde_json::from_str(text).ok();
+        let (Some(schema), Some(value)) = (parsed(schema), parsed(text)) else { return false };
+        watch::compile(move || Ok(crate::schema::fits(&schema, &value))).unwrap_or(false)
     }
 
     fn parser(&self, grammar: TopLevelGrammar) -> Result<Matcher, String> {

@@ -13,20 +13,61 @@ pub use web::{compile, step};
 
 #[cfg(not(target_arch = "wasm32"))]
 mod native {
-    use std::sync::{Condvar, LazyLock, Mutex, MutexGuard, PoisonError, mpsc};
+    use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+    use std::sync::{Arc, Condvar, LazyLock, Mutex, MutexGuard, PoisonError, mpsc};
     use std::time::{Duration, Instant};
 
     use super::{CancellationHandle, TOO_LONG};
     use crate::limits;
 
-    /// On a stack that is large enough. What takes too long goes on unseen until it ends: it cannot be called off.
+    /// Compilations that nobody waits for any more.
+    static LEFT: AtomicUsize = AtomicUsize::new(0);
+
+    /// Set by the first of two that goes: a compilation, and who waits for it.
+    struct Gone(Arc<AtomicBool>);
+
+    /// The compilation goes, however it ends.
+    impl Drop for Gone {
+        fn drop(&mut self) {
+            if self.0.swap(true, Relaxed) {
+                LEFT.fetch_sub(1, Relaxed);
+            }
+        }
+    }
+
+    /// On a stack that is large enough. What takes too long goes on unseen: llguidance has no way to call it off, and a thread
+    /// cannot be ended from outside. The limits let it end by itself, the worst that was found after 4 s of one core; and few
+    /// go on at a time.
     pub fn compile<T: Send + 'static>(work: impl FnOnce() -> Result<T, String> + Send + 'static) -> Result<T, String> {
+        within(limits::COMPILE, work)
+    }
+
+    fn within<T: Send + 'static>(
+        most: Duration,
+        work: impl FnOnce() -> Result<T, String> + Send + 'static,
+    ) -> Result<T, String> {
+        if LEFT.load(Relaxed) >= limits::LEFT {
+            return Err("others that took too long to compile have not ended yet; ask again in some seconds".into());
+        }
         let (done, outcome) = mpsc::channel();
+        let gone = Arc::new(AtomicBool::new(false));
+        let theirs = Gone(gone.clone());
         let thread = std::thread::Builder::new().stack_size(limits::STACK_BYTES);
-        thread.spawn(move || done.send(work()).ok()).map_err(|e| format!("no thread to compile it on ({e})"))?;
-        match outcome.recv_timeout(limits::COMPILE) {
+        let run = move || {
+            done.send(work()).ok();
+            drop(theirs);
+        };
+        thread.spawn(run).map_err(|e| format!("no thread to compile it on ({e})"))?;
+        match outcome.recv_timeout(most) {
             Ok(outcome) => outcome,
-            Err(mpsc::RecvTimeoutError::Timeout) => Err(TOO_LONG.into()),
+            Err(mpsc::RecvTimeoutError::Timeout) => {
+                // Counted first: the other may go at any time.
+                LEFT.fetch_add(1, Relaxed);
+                if gone.swap(true, Relaxed) {
+                    LEFT.fetch_sub(1, Relaxed);
+                }
+                Err(TOO_LONG.into())
+            }
             Err(mpsc::RecvTimeoutError::Disconnected) => Err("the compiler of grammars failed".into()),
         }
     }
@@ -100,6 +141,35 @@ mod native {
                 idle = if state.asleep { 0 } else { idle };
                 state.asleep = false;
             }
+        }
+    }
+
+    #[cfg(test)]
+    mod tests {
+        use super::*;
+
+        #[test]
+        fn what_takes_too_long_is_counted_until_it_ends() {
+            static OVER: AtomicBool = AtomicBool::new(false);
+            let wait = Duration::from_millis(10);
+            for _ in 0..limits::LEFT {
+                let slow = move || {
+                    while !OVER.load(Relaxed) {
+                        std::thread::sleep(wait);
+                    }
+                    Ok(())
+                };
+                assert_eq!(within(wait, slow), Err(TOO_LONG.into()));
+            }
+            assert!(compile(|| Ok(())).is_err_and(|why| why.contains("ask again")));
+            OVER.store(true, Relaxed);
+            while LEFT.load(Relaxed) > 0 {
+                std::thread::sleep(wait);
+            }
+            assert_eq!(compile(|| Ok(7)), Ok(7));
+            // One that fails is over, too.
+            assert!(compile::<()>(|| panic!("on purpose")).is_err());
+            assert_eq!(LEFT.load(Relaxed), 0);
         }
     }
 }

@@ -45,6 +45,11 @@ impl Vocabulary {
         let spec = Spec::parse(spec).map_err(thrown)?;
         self.0.compile(&spec).map(Constraint).map_err(thrown)
     }
+
+    /// Whether a text is JSON that fits a schema.
+    pub fn fits(schema: &str, text: &str) -> bool {
+        crate::Vocabulary::fits(schema, text)
+    }
 }
 
 /// One reply under a grammar.

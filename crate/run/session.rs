@@ -127,6 +127,9 @@ pub struct Generation {
     pub tokens: Vec<u32>,
     /// The reply's text so far.
     pub text: String,
+    /// Where in the whole text, were it not cut by a stop text, that of each token ends, in bytes: a token that is a part of a
+    /// character ends where it begins.
+    pub ends: Vec<usize>,
     /// What it took so far.
     pub timings: Timings,
     /// One for each of `tokens`, where they are asked for.
@@ -210,6 +213,7 @@ impl Generation {
             prompt,
             tokens: Vec::new(),
             text: String::new(),
+            ends: Vec::new(),
             timings: Timings { cached_tokens: done, ..Default::default() },
             logprobs: Vec::new(),
             done,
@@ -320,12 +324,15 @@ impl Generation {
         self.tick();
         self.tokens.push(token);
         new.tokens.push(token);
+        let end = self.ends.last().copied().unwrap_or(0);
         if stops {
+            self.ends.push(end);
             new.text += &self.flush();
             new.end = Some(FinishReason::Stop);
             return;
         }
         let piece = self.decoder.push(tokenizer, token);
+        self.ends.push(end + piece.len());
         let Passed { text, stopped } = self.stop.push(&piece);
         self.text.push_str(&text);
         new.text += &text;

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use js_sys::Reflect;
+use serde_json::Value;
 use wasm_bindgen::prelude::*;
 
 use super::{Engine, Held, JsResult, thrown};
@@ -62,6 +63,9 @@ extern "C" {
     #[wasm_bindgen(method, catch)]
     fn compile(this: &JsGrammars, spec: &str) -> JsResult<JsConstraint>;
 
+    #[wasm_bindgen(method, catch)]
+    fn fits(this: &JsGrammars, schema: &str, text: &str) -> JsResult<bool>;
+
     /// Its constraint of one reply.
     type JsConstraint;
 
@@ -86,6 +90,10 @@ impl Grammars for Apart {
         let json = serde_json::to_string(spec)
             .map_err(|e| Error::new(Code::BadOption, format!("The grammar cannot be passed on ({e}).")))?;
         Ok(Box::new(Reply(self.0.compile(&json).map_err(typed)?)))
+    }
+
+    fn fits(&self, schema: &Value, text: &str) -> bool {
+        self.0.fits(&schema.to_string(), text).unwrap_or(false)
     }
 }
 

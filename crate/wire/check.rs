@@ -1,6 +1,6 @@
 //! Whether a JSON object is what a call's schema wants; `www/wire/check.ts` does the same in a page, in the same words.
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Number, Value};
 
 use crate::bail;
 use crate::base::error::Result;
@@ -65,7 +65,16 @@ fn check(name: &str, schema: &Value, value: Value) -> Result<Value> {
                 None => Ok(kept),
             }
         }
+        (Value::Number(number), ..) if schema["type"] == "integer" => Ok(whole(number)),
         (value, ..) => Ok(value),
+    }
+}
+
+/// A whole number as one, though it was written with a point: JSON knows no difference.
+fn whole(number: Number) -> Value {
+    match number.as_f64().filter(|_| number.is_f64()) {
+        Some(float) => (float as i64).into(),
+        None => number.into(),
     }
 }
 

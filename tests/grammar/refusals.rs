@@ -1,7 +1,7 @@
 //! What is not enforced is refused, with its name and its place; or left out where the caller wants that.
 
 use serde_json::{Value, json};
-use sotto_grammar::{KEYWORDS, Rule, Spec, Syntax};
+use sotto_grammar::{KEYWORDS, Rule, Spec, Syntax, Vocabulary};
 
 use crate::common::{allows, bytes, schema};
 
@@ -256,4 +256,54 @@ fn schemas_in_lark_are_held_to_the_same_rules() {
     let owned = r#"{"type": "object", "x-owner": "mine"}"#;
     assert_eq!(allows(&spec(owned), r#"<%json {>{"a": 1}<end>"#), Ok(true));
     assert!(bytes().compile(&spec("{\"a\": ")).is_err());
+}
+
+/// The Gregorian calendar's leap years, from the first of those that every reader knows.
+#[test]
+fn dates_are_of_the_calendar() {
+    let fits = |format: &str, text: String| {
+        Vocabulary::fits(&json!({ "format": format }).to_string(), &Value::from(text).to_string())
+    };
+    for year in (0..=9999).filter(|year| year % 4 == 0 || *year < 110 || year % 97 == 0) {
+        let leaps = year > 0 && year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+        assert_eq!(fits("date", format!("{year:04}-02-29")), leaps, "{year}");
+        assert_eq!(fits("date", format!("{year:04}-02-28")), year > 0, "{year}");
+    }
+    assert!(fits("date-time", "2000-02-29T23:59:59Z".into()) && !fits("date-time", "1900-02-29T00:00:00Z".into()));
+    assert!(!fits("date-time", "0000-01-01T00:00:00Z".into()) && !fits("date", "2026-04-31".into()));
+    assert_eq!(allows(&schema(&json!({ "format": "date", "type": "string" })), "\"0000-01-01\""), Ok(false));
+    assert_eq!(allows(&schema(&json!({ "format": "date", "type": "string" })), "\"0004-02-29\""), Ok(true));
+}
+
+/// A grammar that was made of tools has lines that nobody knows who gave the tools.
+#[test]
+fn what_is_wrong_with_a_tool_is_told_of_the_tool() {
+    let told = |directive: &str, schema: Value| {
+        let mut schema = schema;
+        schema["x-owner"] = "the parameters of the tool \"map\"".into();
+        schema["x-path"] = "/properties/s".into();
+        let grammar = format!("start: \"<\" VALUE\nVALUE: {directive} {schema}\n")
+            .replace("VALUE", if directive == "%text" { "VALUE" } else { "value" });
+        bytes().compile(&Spec::Grammar { grammar: grammar.clone(), syntax: Syntax::Lark }).err().expect(&grammar).0
+    };
+    let number = json!({"type": "integer", "minimum": 5, "maximum": 2});
+    let object = json!({"type": "object", "properties": {"n": number}, "required": ["n"]});
+    let text = |pattern: &str| json!({"type": "string", "pattern": pattern, "format": "date", "x-end": "</s>"});
+    for (directive, schema, words) in [
+        ("%json", number, "cannot be kept at /properties/s: its least is larger"),
+        ("%json", object, "cannot be kept at /properties/s/properties/n: its least is larger"),
+        ("%json", json!({"items": {"not": {}}}), "\"not\" at /properties/s/items/not is not enforced"),
+        ("%json", json!({"oneOf": [{}, {}]}), "\"oneOf\" at /properties/s/oneOf"),
+        ("%text", text("^x"), "\"pattern\" and \"format\" at /properties/s cannot be kept: no text fits"),
+        ("%text", text("a(?!b)"), "\"pattern\" at /properties/s/pattern is not enforced: it looks ahead"),
+        (
+            "%text",
+            json!({"type": "string", "minLength": 3, "maxLength": 2}),
+            "\"maxLength\" at /properties/s/maxLength is below",
+        ),
+    ] {
+        let refused = told(directive, schema);
+        assert!(refused.starts_with("In the parameters of the tool \"map\": The schema"), "{refused}");
+        assert!(refused.contains(words) && !refused.contains('%'), "{refused}");
+    }
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use serde_json::Value;
-use sotto_grammar::{KEYWORDS, Rule};
+use sotto_grammar::{KEYWORDS, Rule, Vocabulary};
 
 use crate::common::{allows, bytes, schema};
 
@@ -235,4 +235,37 @@ fn check_table(marks: [&str; 2], table: &str) {
     } else {
         assert_eq!(old.trim(), table.trim(), "{GUIDE} is of another run: SOTTO_WRITE=1 writes its table anew");
     }
+}
+
+/// What a look at a value does not follow: it says nothing there.
+const UNFOLLOWED: [&str; 7] =
+    ["\"$id\"", "\"$anchor\"", "\"$dynamic", "\"$vocabulary\"", "\"unevaluated", "\"$ref\":\"http", "vocabulary"];
+
+/// Calls that no grammar held are checked by their schemas: as these tests say, also where a grammar would be refused.
+#[test]
+fn values_are_told_apart_by_their_schemas() {
+    let Some(folder) = folder() else { return };
+    let (mut right, mut wrong) = (0, Vec::new());
+    for file in files(&folder) {
+        let name = file.strip_prefix(&folder).expect("inside").with_extension("").to_string_lossy().replace('\\', "/");
+        let text = std::fs::read_to_string(&file).expect("a file");
+        let groups: Vec<Group> = serde_json::from_str(&text).expect("tests");
+        let is_followed = |group: &&Group| {
+            let written = group.schema.to_string();
+            let unknown = name.starts_with("optional/") && bytes().compile(&schema(&group.schema)).is_err();
+            name != "format" && !unknown && !UNFOLLOWED.iter().any(|words| written.contains(words))
+        };
+        for group in groups.iter().filter(is_followed) {
+            for case in &group.tests {
+                let fits = Vocabulary::fits(&group.schema.to_string(), &case.data.to_string());
+                // Of formats rare forms are left out, as they are where a grammar writes.
+                match fits == case.valid || (name.starts_with("optional/format/") && case.valid) {
+                    true => right += 1,
+                    false => wrong.push(format!("{name}: {}: {}", group.description, case.description)),
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{right} right, {} wrong:\n{}", wrong.len(), wrong.join("\n"));
+    eprintln!("{right} values are told apart");
 }

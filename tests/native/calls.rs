@@ -140,6 +140,35 @@ fn tools_without_parameters_are_called_without() {
 }
 
 #[test]
+fn what_is_required_and_not_described_is_written() {
+    let parameters = json!({"type": "object", "properties": {"city": {"type": "string"}}, "required": ["days"]});
+    let tools = [json!({"type": "function", "function": {"name": "map", "parameters": parameters}})];
+    for (kind, texts) in kinds() {
+        let form = of(texts);
+        let call = |arguments: Value| form.write(&written(&[("map", arguments)]));
+        let grammar = text(&form, &tools, true, "");
+        assert_eq!(accepts(&grammar, &call(json!({"city": "Bern", "days": 3}))), Ok(()), "{kind}: {grammar}");
+        assert!(accepts(&grammar, &call(json!({"city": "Bern"}))).is_err(), "{kind}");
+    }
+}
+
+#[test]
+fn many_tools_have_a_grammar() {
+    let properties = json!({"city": {"type": "string"}, "days": {"type": "integer"}, "unit": {"enum": ["C", "F"]}});
+    let tool = |name: String| json!({"type": "function", "function": {"name": name, "parameters": {"type": "object", "properties": properties}}});
+    let all: Vec<Value> = (0..200).map(|number| tool(format!("tool.{number}-b"))).collect();
+    for (kind, texts) in kinds() {
+        // Lists of what may be left out take many rules.
+        let tools = &all[if kind == "as in Python" { 100 } else { 0 }..];
+        let form = of(texts);
+        let grammar = text(&form, tools, false, "");
+        let call = |name: &str| form.write(&written(&[(name, json!({"city": "Bern", "days": 3}))]));
+        assert_eq!(accepts(&grammar, &call("tool.199-b")), Ok(()), "{kind}");
+        assert!(accepts(&grammar, &call("tool.200-b")).is_err(), "{kind}");
+    }
+}
+
+#[test]
 fn there_may_be_so_many_calls() {
     let all = calls();
     let (form, tools) = (of(kinds()[0].1), tools());
@@ -234,14 +263,22 @@ fn literals_fit_their_schema() {
         assert!(accepts(&grammar, &call(arguments.clone())).is_err(), "{arguments}");
     }
     // What is not kept is refused where the tool is strict.
-    let pattern = json!({"type": "object", "properties": {"city": {"type": "string", "pattern": "^a"}}});
-    let refused = |strict: bool| {
-        Grammar { form: &form, tools: &tool(strict, &pattern), name: None, most: None, before: "" }
-            .text(&|_| None)
-            .err()
+    let kept = |strict: bool, city: Value| {
+        let parameters = json!({"type": "object", "properties": {"city": city}, "required": ["city"]});
+        let tools = tool(strict, &parameters);
+        Grammar { form: &form, tools: &tools, name: None, most: None, before: "" }.text(&|_| None)
     };
-    assert!(refused(true).is_some_and(|e| e.code == Code::BadOption && e.message.contains("\"pattern\"")));
-    assert_eq!(refused(false), None);
+    let not = |strict| kept(strict, json!({"type": "string", "not": {"const": "a"}}));
+    let refused = not(true).expect_err("a refusal");
+    assert!(
+        refused.code == Code::BadOption && refused.message.contains("\"not\" at /properties/city/not"),
+        "{refused}"
+    );
+    assert_eq!(not(false).err(), None);
+    let pattern = kept(true, json!({"type": "string", "pattern": "^a", "maxLength": 3})).expect("a grammar");
+    let city = |city: &str| call(json!({ "city": city }));
+    assert_eq!(accepts(&pattern, &city("ab")), Ok(()), "{pattern}");
+    assert!(accepts(&pattern, &city("b")).is_err() && accepts(&pattern, &city("abcd")).is_err());
 }
 
 #[test]
@@ -334,12 +371,39 @@ fn strings_without_quotes_fit_their_schema() {
     {
         assert_eq!(grammar(false, hidden).expect_err("a refusal").code, Code::BadOption);
     }
-    for key in [json!({ "pattern": "^a" }), json!({ "format": "date" }), json!({ "maxLength": 20_000 })] {
+    let bounded = |more: Value| {
         let mut schema = json!({ "type": "string" });
-        schema.as_object_mut().unwrap().extend(key.as_object().unwrap().clone());
-        let error = grammar(true, schema.clone()).expect_err("a refusal");
-        assert!(error.code == Code::BadOption && error.message.contains("\"map\""), "{error}");
-        assert!(grammar(false, schema).is_ok());
+        schema.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        schema
+    };
+    for (bound, fit, others) in [
+        (json!({ "pattern": "^a" }), "a/b\n<c", ["b", "a</parameter>"]),
+        (json!({ "pattern": "^(x|/)$|[0-9]$" }), "no 5", ["no", "5 </parameter> 5"]),
+        (json!({ "format": "date" }), "2026-11-26", ["2026-11-31", "soon"]),
+        (json!({ "format": "email", "pattern": "@b\\.ch$", "maxLength": 8 }), "a@b.ch", ["a@c.ch", "anna.z@b.ch"]),
+        (json!({ "enum": ["a", "bb", "b\n</parameter>"], "pattern": "^b" }), "bb", ["a", "b"]),
+    ] {
+        let schema = bounded(bound);
+        assert!(takes(&schema, fit), "{schema}");
+        for other in others {
+            assert!(!takes(&schema, other), "{schema}: {other}");
+        }
+    }
+    for (bound, keyword) in [
+        (json!({ "pattern": "a(?=b)" }), "pattern"),
+        (json!({ "format": "phone" }), "format"),
+        (json!({ "maxLength": 20_000 }), "maxLength"),
+    ] {
+        let spec = |strict| Spec::Grammar {
+            grammar: grammar(strict, bounded(bound.clone())).expect("a text"),
+            syntax: Syntax::Lark,
+        };
+        let error = of_bytes(&spec(true)).err().expect("a refusal").message;
+        let start = format!(
+            "In the parameters of the tool \"map\": The schema's keyword \"{keyword}\" at /properties/s/{keyword} "
+        );
+        assert!(error.starts_with(&start), "{error}");
+        assert!(of_bytes(&spec(false)).is_ok(), "{keyword}");
     }
     // References lead into the whole, also from within others.
     let parameters = json!({ "type": "object", "required": ["a", "b"], "properties": {

@@ -5,6 +5,7 @@ use crate::generation::{deep_engine, engine};
 use pollster::block_on;
 use serde_json::{Value, json};
 use sotto::base::error::{Code, Error};
+use sotto::chat::constrain::Calling;
 use sotto::chat::errors;
 use sotto::chat::session::{Event, Session};
 use sotto::device::Backend;
@@ -218,7 +219,8 @@ fn a_full_conversation_is_refused_or_trimmed(backend: Backend) {
     let request = |overflow: &str| greedy(json!({ "messages": messages, "overflow": overflow }));
     let error = refusal(&mut engine, &request("error"));
     assert_eq!(error.code, Code::PromptTooLong);
-    assert_eq!(errors::body(&error)["error"]["code"], "context_length_exceeded");
+    let body = &errors::body(&error, &request("error"))["error"];
+    assert_eq!((&body["code"], &body["param"]), (&json!("context_length_exceeded"), &json!("messages")));
 
     let trimmed = answer(&mut engine, &request("trim"));
     let dropped: Vec<usize> = serde_json::from_value(trimmed["dropped"].clone()).expect("places");
@@ -285,6 +287,10 @@ fn what_cannot_be_promised_is_refused(backend: Backend) {
     let mut engine = engine(backend, 128);
     let format = |format: Value| greedy(json!({ "response_format": format }));
     let tools = json!([{ "type": "function", "function": { "name": "now" } }]);
+    let allowed = |mode: &str, name: &str| {
+        let tools = json!([{ "type": "function", "function": { "name": name } }]);
+        json!({ "type": "allowed_tools", "allowed_tools": { "mode": mode, "tools": tools } })
+    };
     let cases = [
         (format(json!({ "type": "json_object" })), "response_format asks for what only a grammar can keep"),
         (format(json!({ "type": "json_schema" })), "response_format.json_schema.schema should be"),
@@ -293,6 +299,13 @@ fn what_cannot_be_promised_is_refused(backend: Backend) {
         (greedy(json!({ "tool_choice": "required" })), "tool_choice asks for a call, but there are no tools"),
         (greedy(json!({ "tool_choice": "required", "tools": tools })), "tool_choice asks for what only a grammar can"),
         (greedy(json!({ "tool_choice": { "type": "function" } })), "tool_choice is not understood"),
+        (greedy(json!({ "tool_choice": allowed("auto", "now") })), "tool_choice allows \"now\", which is none"),
+        (greedy(json!({ "tool_choice": allowed("never", "now"), "tools": tools })), "allowed_tools is not understood"),
+        (greedy(json!({ "tools": [{ "type": "function", "function": { "name": "" } }] })), "function.name is empty"),
+        (
+            greedy(json!({ "tools": [{ "function": { "name": "f", "parameters": { "type": "array" } } }] })),
+            "tools[0].function.parameters.type is \"array\"; give \"object\"",
+        ),
         (greedy(json!({ "top_logprobs": 2 })), "top_logprobs is given without logprobs"),
         (greedy(json!({ "logit_bias": { "x": 1 } })), "logit_bias names \"x\""),
         (greedy(json!({ "logit_bias": { "065": 1 } })), "logit_bias names \"065\""),
@@ -337,6 +350,19 @@ fn what_is_not_said_is_as_chats_are() {
     };
     assert_eq!(request(said), want);
     assert_eq!(request(json!({ "seed": -1 })).seed, u64::MAX);
+}
+
+#[test]
+fn of_several_tools_some_may_be_allowed() {
+    let named = |name: &str| json!({ "type": "function", "function": { "name": name } });
+    let request = |mode: &str| -> sotto::chat::request::ChatRequest {
+        let choice = json!({ "mode": mode, "tools": [named("b")] });
+        let request = json!({ "tools": [named("a"), named("b")], "tool_choice": { "type": "allowed_tools", "allowed_tools": choice } });
+        serde_json::from_value(request).expect("a request")
+    };
+    assert_eq!(request("auto").offered(), Some(json!([named("b")])));
+    assert_eq!(request("auto").wanted().expect("a choice").calling, Calling::Auto);
+    assert_eq!(request("required").wanted().expect("a choice").calling, Calling::Forced(None));
 }
 
 #[test]

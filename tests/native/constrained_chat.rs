@@ -61,6 +61,24 @@ fn answer(engine: &mut Engine, request: &Value) -> Value {
     all.remove(0)
 }
 
+/// Of a streamed answer, the one with the usage.
+fn last_chunk(engine: &mut Engine, request: &Value) -> Value {
+    let grammars = grammars(engine);
+    let mut session = Session::chat(engine, &typed(request), Some(grammars)).expect("a session");
+    let mut last = Value::Null;
+    while let Some(events) = block_on(session.next(engine)).expect("a step") {
+        last = events
+            .iter()
+            .rev()
+            .find_map(|event| match event {
+                Event::Chunk(chunk) => Some(json!(chunk)),
+                _ => None,
+            })
+            .unwrap_or(last);
+    }
+    last
+}
+
 fn schema() -> Value {
     json!({ "type": "object", "additionalProperties": false, "required": ["a", "b"], "properties": {
         "a": { "type": "string", "enum": ["one", "two"] }, "b": { "type": "boolean" } } })
@@ -183,7 +201,7 @@ fn a_thought_ends_at_its_limit(backend: Backend) {
     let kwargs = json!({ "thinking": true });
     for most in [0, 1, 7] {
         let more = json!({ "reasoning": { "max_tokens": most }, "max_completion_tokens": 40, "logit_bias": bans, "chat_template_kwargs": kwargs });
-        let answer = answer(&mut engine, &request(more));
+        let answer = answer(&mut engine, &request(more.clone()));
         let message = &answer["choices"][0]["message"];
         assert!(message["content"].as_str().is_some_and(|text| !text.is_empty()), "{answer}");
         let thought = message["reasoning_content"].as_str().unwrap_or_default();
@@ -191,6 +209,13 @@ fn a_thought_ends_at_its_limit(backend: Backend) {
         assert!(most == 1 || thought.is_empty() == (most == 0), "{answer}");
         assert!(!thought.contains("</think>"));
         assert_eq!(answer["usage"]["completion_tokens"], 40);
+        // Of the thought no more than it may have, and no tag.
+        let told = |answer: &Value| answer["usage"]["completion_tokens_details"]["reasoning_tokens"].as_u64();
+        let counted = told(&answer).expect("a number");
+        assert!(counted <= most && (counted == 0) == thought.is_empty(), "{answer}");
+        let mut streamed = request(more);
+        (streamed["stream"], streamed["stream_options"]) = (true.into(), json!({ "include_usage": true }));
+        assert_eq!(told(&last_chunk(&mut engine, &streamed)), Some(counted));
     }
     // What must come after a thought comes after it; and at once where the prompt opens none.
     let format = json!({ "type": "json_schema", "json_schema": { "schema": schema() } });

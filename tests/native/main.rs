@@ -8,6 +8,7 @@ mod backend;
 mod bad_files;
 mod calls;
 mod chat;
+mod checked_replies;
 mod commands;
 mod config;
 mod constrained_chat;

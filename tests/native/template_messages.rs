@@ -25,6 +25,29 @@ fn called() -> Json {
 }
 
 #[test]
+fn calls_that_are_none_are_refused_with_their_message() {
+    for calls in [json!("x"), json!([{"id": "1"}]), json!([{"function": {"arguments": "{}"}}]), json!([null])] {
+        let messages =
+            json!([{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "", "tool_calls": calls}]);
+        let error =
+            ChatTemplate::new("x").unwrap().render(&messages, &RenderOptions::default()).expect_err("a refusal");
+        assert!(
+            error.code == Code::BadOption && error.message.starts_with("The tool_calls of message 1 should"),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn a_refusal_is_what_a_message_says() {
+    let source = "{% for m in messages %}{{ m.role + ': ' + m.content }}|{% endfor %}";
+    let messages =
+        json!([{"role": "user", "content": "Hi"}, {"role": "assistant", "content": null, "refusal": "I will not."}]);
+    assert_eq!(render(source, &messages), "user: Hi|assistant: I will not.|");
+    assert_eq!(render("{% for m in messages %}{{ m.content }}{% endfor %}", &messages), "HiI will not.");
+}
+
+#[test]
 fn arguments_have_the_form_that_the_template_reads() {
     let head = "{% for m in messages %}{% for c in m.tool_calls or [] %}";
     let tail = "{% endfor %}{% endfor %}";

@@ -2,8 +2,9 @@
 //! the same cases.
 
 use serde::Deserialize;
-use serde_json::Value;
-use sotto::base::error::Code;
+use serde_json::{Value, json};
+use sotto::base::error::{Code, Error};
+use sotto::chat::errors::body;
 use sotto::wire::check::checked;
 use sotto::wire::options::{BenchOptions, GenerateOptions, LoadOptions};
 use sotto::wire::schema;
@@ -29,6 +30,22 @@ fn options_are_taken_or_named() {
     }
 }
 
+/// Which member of a request a failure is about; `tests/web/errors.test.ts` checks the page by the same cases.
+#[test]
+fn failures_name_the_member_that_they_are_about() {
+    let cases: Vec<Value> = serde_json::from_str(include_str!("../wire/params.json")).expect("the cases are JSON");
+    let named = |name: &str| json!({ "type": "function", "function": { "name": name } });
+    let request = json!({ "tools": [named("clock"), named("map")] });
+    for case in cases {
+        let name = case["code"].as_str().unwrap_or("bad_option");
+        let code = Code::ALL.iter().find(|code| code.as_str() == name).expect("a code");
+        let error = Error::new(*code, case["message"].as_str().expect("a message"));
+        assert_eq!(body(&error, &request)["error"]["param"], case["param"], "{error}");
+    }
+    let unknown = Error::new(Code::BadOption, "top_q is not an option of chat.completions.create; did you mean top_p?");
+    assert_eq!(body(&unknown, &request)["error"]["code"], "unknown_parameter");
+}
+
 /// What the schema lets pass, the engine's types read; and without options they are the schema's defaults.
 #[test]
 fn what_passes_is_read() {
@@ -50,7 +67,7 @@ fn what_passes_is_read() {
     }
     assert!(read >= 5);
     assert_eq!(schemas["generate"]["properties"]["temperature"]["default"], 0.8);
-    assert_eq!(schemas["load"]["properties"]["kvType"]["enum"], serde_json::json!(["f16", "f32"]));
+    assert_eq!(schemas["load"]["properties"]["kvType"]["enum"], json!(["f16", "f32"]));
 }
 
 #[test]

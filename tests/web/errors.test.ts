@@ -1,6 +1,8 @@
 import { expect, test } from "vitest";
 import { OpenAIError } from "../../www/api/openai-error.js";
 import { SottoError } from "../../www/wire/errors.js";
+import type { ErrorCode } from "../../www/wire/generated.js";
+import params from "../wire/params.json" with { type: "json" };
 
 test("what the engine or the worker says keeps its code", () => {
   expect(SottoError.read({ name: "SottoError", code: "bad_shape", message: "No." })).toMatchObject({
@@ -36,27 +38,13 @@ test("whatever else is thrown becomes a SottoError: a sentence, and what was thr
 });
 
 test("an error in OpenAI's shape names the member that it is about", () => {
-  const about: [string, string | null][] = [
-    ["top_p is 5; give a number from 0 to 1.", "top_p"],
-    ["max_token is not an option of chat.completions.create; did you mean max_tokens?", "max_token"],
-    ["usage is not an option of stream_options.", "stream_options.usage"],
-    // cspell:ignore nmae
-    ["nmae is not an option of tools[0].function; did you mean name?", "tools[0].function.nmae"],
-    ['tools[0] has no type; give "function".', "tools"],
-    ["Messages should be a list of at least one {role, content}.", "messages"],
-    ["Message 0 has no role.", "messages"],
-    ['The schema\'s keyword "not" at /not is not enforced.', "response_format"],
-    ['In the parameters of the tool "map": the schema has nothing.', "tools"],
-    ["A logit bias names token 5, but the vocabulary has 3 tokens.", "logit_bias"],
-    ["The prompt is empty.", null],
-  ];
-  for (const [message, param] of about) {
-    const { error, code } = new OpenAIError(new SottoError("bad_option", message));
+  const tools = ["clock", "map"].map((name) => ({ type: "function", function: { name } }));
+  for (const { code = "bad_option", message, param } of params) {
+    const { error } = new OpenAIError(new SottoError(code as ErrorCode, message), tools);
     expect(error.param, message).toBe(param);
-    expect(code).toBe(message.includes("is not an option") ? "unknown_parameter" : "invalid_value");
+    if (code === "bad_option")
+      expect(error.code).toBe(message.includes("is not an option") ? "unknown_parameter" : "invalid_value");
   }
-  expect(new OpenAIError(new SottoError("prompt_too_long", "The prompt has 5 tokens.")).param).toBe("messages");
-  expect(new OpenAIError(new SottoError("disposed", "Gone.")).param).toBeNull();
 });
 
 function revoked(): unknown {

@@ -13,7 +13,11 @@ export function fakeWorker(module: () => Promise<EngineModule> = async () => fak
     {
       start: module,
       startText: async () => fake,
-      startGrammars: async () => ({ compile: () => Promise.reject(new Error("there are none")) as never, free() {} }),
+      startGrammars: async () => ({
+        compile: () => Promise.reject(new Error("there are none")) as never,
+        fits: () => true,
+        free() {},
+      }),
       usableThreads: () => undefined,
     },
     (message: ToPage) => port2.postMessage(message),

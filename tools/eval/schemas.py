@@ -5,8 +5,7 @@
 The schemas use every keyword that is enforced, in forms that bound what is written: so few documents are cut by the limit of
 tokens, and those are counted apart. The model chooses at temperature 1 from all that the schema allows, by `sotto chat
 --batch`. The validator is PyPI's jsonschema with its checks of formats, in an environment of its own under target/schemas; but
-for relative JSON pointers, of which it refuses those with a zero inside of their number (`107`). It refuses the year 0000, too,
-which RFC 3339 allows.
+for relative JSON pointers, of which it refuses those with a zero inside of their number (`107`).
 """
 
 import argparse

@@ -165,7 +165,8 @@ export class Requests {
     { fixed, check }: Short = { fixed: {}, check() {} },
   ): Promise<Answer | AsyncIterableIterator<Answer>> {
     let errors: unknown;
-    const shape = (thrown: unknown) => shaped(thrown, errors);
+    let tools: unknown;
+    const shape = (thrown: unknown) => shaped(thrown, errors, tools);
     try {
       errors = reading(`errors of ${call}`, () => options?.errors ?? Object(request).errors);
       check();
@@ -182,6 +183,7 @@ export class Requests {
       const isList = kind(given.messages) === "Array";
       const read = isList ? reading("messages", () => openAI(given.messages as unknown[])) : undefined;
       const { wire, page } = readOptions(call, { ...(ask ? rest : given), ...(read && { messages: read.messages }) });
+      tools = (wire as ChatRequest).tools;
       const answers = this.#answers(call, wire as ChatRequest, page, shape, { ask, places: read?.places });
       // The first part of a stream says that the request is taken; what is wrong with it is thrown here.
       if (wire.stream) return resumed(await answers.next(), answers);

@@ -16,7 +16,8 @@ export class OpenAIError extends Error {
   /** The body that a server would have sent. */
   readonly error: { message: string; type: string; param: string | null; code: string };
 
-  constructor(cause: SottoError) {
+  /** `tools`: the request's, for failures that are about one of them. */
+  constructor(cause: SottoError, tools?: unknown) {
     super(cause.message, { cause });
     const other = { status: 500, type: "server_error", code: cause.code };
     const isUnknown = cause.code === "bad_option" && UNKNOWN.test(cause.message);
@@ -24,7 +25,7 @@ export class OpenAIError extends Error {
       ...(OPENAI_ERRORS[cause.code] ?? other),
       ...(isUnknown && { code: UNKNOWN_CODE }),
     };
-    const param = paramOf(cause);
+    const param = paramOf(cause, tools);
     this.status = status;
     this.type = type;
     this.code = code;
@@ -37,33 +38,54 @@ export class OpenAIError extends Error {
 const UNKNOWN = /^(\S+) is not an option of (\S+?)[.;](\s|$)/;
 const UNKNOWN_CODE = "unknown_parameter";
 
-/** How sentences about a member begin, where it is not with its name. */
+/**
+ * How sentences about a member begin, where it is not with its name; `crate/chat/errors.rs` reads them alike. `$1` is what
+ * stands in brackets.
+ */
 const ABOUT: readonly (readonly [RegExp, string])[] = [
-  [/^(Messages? |messages\[|overflow\b.*messages)/, "messages"],
-  [/^(The (schema|grammar|regular expression)|In the grammar)\b/, "response_format"],
-  [/^In the parameters of the tool\b/, "tools"],
+  [/^Message (\d+) has no role/, "messages[$1].role"],
+  [/^Message (\d+) has /, "messages[$1].content"],
+  [/^Message (\d+) /, "messages[$1]"],
+  [/^(Messages |overflow\b.*messages)/, "messages"],
+  [/^The content of message (\d+) /, "messages[$1].content"],
+  [/^(?:The tool_calls of|A call's arguments in) message (\d+) /, "messages[$1].tool_calls"],
+  [/^The model's chat template does not render message (\d+) /, "messages[$1]"],
+  [/^(In the parameters of the tool|The tools?|The calls of these tools) /, "tools"],
+  [/^(The (schema|grammar|regular expression)|In the grammar)/, "response_format"],
   [/^(A|The) logit bias/, "logit_bias"],
-  [/^Stop token\b/, "stop_token_ids"],
+  [/^Stop token /, "stop_token_ids"],
 ];
 
 const MEMBERS = new Set(Object.values(schemas).flatMap(({ properties }) => Object.keys(properties)));
 
-function paramOf({ code, message }: SottoError): string | null {
-  if (code === "prompt_too_long" || code === "bad_template") return "messages";
+function paramOf({ code, message }: SottoError, tools: unknown): string | null {
+  if (code === "prompt_too_long") return "messages";
+  if (code === "bad_template") return about(message) ?? "messages";
   if (code !== "bad_option") return null;
+  const isOf = (tool: { function?: { name?: unknown } } | null) =>
+    message.startsWith(`In the parameters of the tool "${tool?.function?.name}":`);
+  const at = Array.isArray(tools) ? tools.findIndex(isOf) : -1;
+  if (at >= 0) return `tools[${at}].function.parameters`;
   const [, unknown, whole = ""] = message.match(UNKNOWN) ?? [];
   // Of the call itself, or of one of its members.
   if (unknown) return MEMBERS.has(first(whole)) ? `${whole}.${unknown}` : unknown;
-  const about = ABOUT.find(([begins]) => begins.test(message))?.[1];
-  const named = first(message);
-  return about ?? (MEMBERS.has(named) ? named : null);
+  const [, path = "", lacks] = message.match(/^(\S+?)[.,;:]?(?: has no (\w+)|\s|$)/) ?? [];
+  return about(message) ?? (MEMBERS.has(first(path)) ? path + (lacks ? `.${lacks}` : "") : null);
+}
+
+function about(message: string): string | undefined {
+  for (const [begins, member] of ABOUT) {
+    const found = message.match(begins);
+    if (found) return member.replace("$1", found[1] ?? "");
+  }
+  return undefined;
 }
 
 function first(text: string): string {
   return text.match(/^\w+/)?.[0] ?? "";
 }
 
-/** What was thrown, as the caller wants it; what the caller's own functions throw stays as it is. */
-export function shaped(thrown: unknown, errors: unknown): unknown {
-  return isOurs(thrown) && errors === "openai" ? new OpenAIError(thrown) : thrown;
+/** What was thrown, as the caller wants it; what the caller's own functions throw stays as it is. `tools`: the request's. */
+export function shaped(thrown: unknown, errors: unknown, tools?: unknown): unknown {
+  return isOurs(thrown) && errors === "openai" ? new OpenAIError(thrown, tools) : thrown;
 }

@@ -35,13 +35,16 @@ interface Vocabulary {
 }
 
 const { Vocabulary, __wbg_reset_state: reset } = wasm as unknown as {
-  Vocabulary: new (
-    bytes: Uint8Array,
-    ends: Uint32Array,
-    special: Uint32Array,
-    eog: Uint32Array,
-    tokenize: (text: string) => Uint32Array,
-  ) => Vocabulary;
+  Vocabulary: {
+    new (
+      bytes: Uint8Array,
+      ends: Uint32Array,
+      special: Uint32Array,
+      eog: Uint32Array,
+      tokenize: (text: string) => Uint32Array,
+    ): Vocabulary;
+    fits(schema: string, text: string): boolean;
+  };
   __wbg_reset_state(): void;
 };
 
@@ -49,6 +52,8 @@ const { Vocabulary, __wbg_reset_state: reset } = wasm as unknown as {
 export interface Grammars {
   /** A constraint for one reply; `spec` is JSON. Throws `bad_option` for what cannot be kept. */
   compile(spec: string): Constraint;
+  /** Whether a text that none of them held to a schema is JSON that fits it; the schema is JSON too. */
+  fits(schema: string, text: string): boolean;
   free(): void;
 }
 
@@ -95,6 +100,10 @@ class Apart implements Grammars {
       );
       return guarded(this.#vocabulary.compile(spec));
     }, this);
+  }
+
+  fits(schema: string, text: string): boolean {
+    return attempt(() => Vocabulary.fits(schema, text));
   }
 
   /** The vocabulary is made anew: the module was. */

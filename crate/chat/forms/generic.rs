@@ -58,7 +58,7 @@ impl Form {
 
     fn flatten(&self, message: &mut Json) {
         if message["role"] == "tool" {
-            let content = message["content"].as_str().map_or_else(|| message["content"].to_string(), String::from);
+            let content = text_of(&message["content"]);
             *message = json!({"role": "user", "content": format!("{}{content}{}", RESULT[0], RESULT[1])});
             return;
         }
@@ -68,9 +68,24 @@ impl Form {
         if calls.is_empty() {
             return;
         }
-        let content = object.get("content").and_then(Json::as_str).unwrap_or_default();
-        let text = [content, &self.write(&calls)].join(if content.is_empty() { "" } else { "\n" });
+        let content = object.get("content").map(text_of).unwrap_or_default();
+        let text = [content.as_str(), &self.write(&calls)].join(if content.is_empty() { "" } else { "\n" });
         object.insert("content".into(), text.into());
+    }
+}
+
+/// A content's text, whose parts may be apart.
+fn text_of(content: &Json) -> String {
+    let text = |part: &Json| part.as_str().or_else(|| part["text"].as_str()).map(String::from);
+    match content {
+        Json::Null => String::new(),
+        Json::String(text) => text.clone(),
+        Json::Array(parts) => parts
+            .iter()
+            .map(text)
+            .collect::<Option<Vec<_>>>()
+            .map_or_else(|| content.to_string(), |texts| texts.concat()),
+        other => other.to_string(),
     }
 }
 

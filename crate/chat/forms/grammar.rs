@@ -116,11 +116,24 @@ fn closed(name: &str, parameters: &Json, strict: bool) -> Map<String, Json> {
     let mut schema = parameters.as_object().cloned().unwrap_or_default();
     schema.entry("type").or_insert_with(|| "object".into());
     if schema.contains_key("properties") || parameters.is_null() {
+        if !schema.contains_key("additionalProperties") {
+            name_required(&mut schema);
+        }
         schema.entry("additionalProperties").or_insert(false.into());
     }
     schema.insert("x-guidance".into(), json!({"whitespace_pattern": JSON_SPACE, "lenient": !strict}));
     schema.insert("x-owner".into(), format!("the parameters of the tool \"{name}\"").into());
     schema
+}
+
+/// What is required and not described may be anything.
+fn name_required(schema: &mut Map<String, Json>) {
+    let required = schema.get("required").and_then(Json::as_array).cloned().unwrap_or_default();
+    if let Some(Json::Object(properties)) = schema.get_mut("properties") {
+        for name in required.iter().filter_map(Json::as_str) {
+            properties.entry(name).or_insert_with(|| json!({}));
+        }
+    }
 }
 
 impl Tool<'_> {
@@ -174,6 +187,8 @@ impl Tool<'_> {
                     self.python(&mut rules)
                 }
                 Part::Literal { .. } => Literals {
+                    tool: self.name,
+                    at: String::new(),
                     root: &self.schema,
                     strict: self.is_strict(),
                     control,
@@ -199,11 +214,11 @@ impl Tool<'_> {
         let required = self.schema.get("required").and_then(Json::as_array);
         let is_required = |name: &str| required.is_some_and(|list| list.iter().any(|known| known == name));
         let members = properties.into_iter().flatten();
-        members.map(|(name, schema)| (name.as_str(), self.member(schema), is_required(name))).collect()
+        members.map(|(name, schema)| (name.as_str(), self.member(name, schema), is_required(name))).collect()
     }
 
     /// A member's schema, which may refer to places of the whole.
-    fn member(&self, schema: &Json) -> Json {
+    fn member(&self, name: &str, schema: &Json) -> Json {
         if let Json::Bool(_) = schema {
             return json!({});
         }
@@ -212,6 +227,7 @@ impl Tool<'_> {
         for note in ["x-guidance", "x-owner"] {
             schema.extend(self.schema.get(note).map(|value| (note.to_string(), value.clone())));
         }
+        schema.insert("x-path".into(), format!("/properties{}", step(name)).into());
         Json::Object(schema)
     }
 
@@ -234,7 +250,11 @@ impl Tool<'_> {
                 return Ok(String::new());
             }
             if pairs.end.contains(KEY) {
-                bail!(BadOption, "The tool \"{}\" names no parameters, so its calls cannot be constrained.", self.name);
+                bail!(
+                    BadOption,
+                    "In the parameters of the tool \"{}\": The schema names no properties, so calls cannot be constrained; name some.",
+                    self.name
+                );
             }
             let value = text_value(&pairs.end, control, &format!("any_{index}"), rules);
             let kind =
@@ -282,6 +302,11 @@ impl Tool<'_> {
         }
         listed(&format!("list_{index}"), &pairs, rules)
     }
+}
+
+/// A name as a step of a pointer.
+pub(super) fn step(name: &str) -> String {
+    format!("/{}", name.replace('~', "~0").replace('/', "~1"))
 }
 
 /// Members in the schema's order, each with whether it must be there, with commas between: the name of their rule.

@@ -7,13 +7,14 @@ use std::fmt::Write;
 use serde_json::{Map, Value as Json, json};
 
 use super::GEMMA;
-use super::grammar::{Control, listed, literal, quoted, text_value};
+use super::grammar::{Control, listed, literal, quoted, step};
+use super::text::{BOUNDS, Text};
 use super::write;
 use crate::bail;
 use crate::base::error::Result;
 
 /// Keywords that are kept, and those that say nothing.
-const KEPT: [&str; 26] = [
+const KEPT: [&str; 30] = [
     "$defs",
     "$ref",
     "$schema",
@@ -27,13 +28,17 @@ const KEPT: [&str; 26] = [
     "examples",
     "exclusiveMaximum",
     "exclusiveMinimum",
+    "format",
     "items",
     "maxItems",
+    "maxLength",
     "maximum",
     "minItems",
+    "minLength",
     "minimum",
     "multipleOf",
     "oneOf",
+    "pattern",
     "properties",
     "required",
     "title",
@@ -42,7 +47,7 @@ const KEPT: [&str; 26] = [
     "x-owner",
 ];
 /// Those of numbers, which JSON's grammar keeps.
-const OF_NUMBERS: [&str; 6] = ["type", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"];
+const OF_NUMBERS: [&str; 5] = ["minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"];
 /// Without a type, any of these.
 const TYPES: [&str; 6] = ["string", "number", "boolean", "null", "array", "object"];
 /// A key that the schema does not name.
@@ -50,6 +55,9 @@ const KEY: &str = "/[a-zA-Z0-9_\\-]{1,40}/";
 
 /// Writes the rules of one tool's arguments.
 pub(super) struct Literals<'a> {
+    pub tool: &'a str,
+    /// Where in the tool's parameters the schema stands that is written.
+    pub at: String,
     /// The schema of all arguments, in which references are looked up.
     pub root: &'a Map<String, Json>,
     /// What cannot be kept is refused.
@@ -78,7 +86,8 @@ impl Literals<'_> {
         let mut members = Vec::new();
         for (name, value) in properties {
             let is_required = required.is_some_and(|list| list.iter().any(|known| known == name));
-            members.push((format!("{} \":\" {}", quoted(name), self.value(value)?), is_required));
+            let below = self.below(&format!("/properties{}", step(name)), value)?;
+            members.push((format!("{} \":\" {below}", quoted(name)), is_required));
         }
         let prefix = self.rule();
         Ok(listed(&prefix, &members, self.rules))
@@ -94,10 +103,21 @@ impl Literals<'_> {
         match schema.keys().find(|key| !KEPT.contains(&key.as_str())) {
             Some(key) if self.strict => bail!(
                 BadOption,
-                "The schema's keyword \"{key}\" is not enforced in this model's form of calls; take it out, or strict."
+                "In the parameters of the tool \"{}\": The schema's keyword \"{key}\" at {}/{key} is not enforced in this model's form of calls; take it out, or strict.",
+                self.tool,
+                self.at
             ),
             _ => Ok(()),
         }
+    }
+
+    /// As [`Literals::value`], of a schema at this path below.
+    fn below(&mut self, path: &str, schema: &Json) -> Result<String> {
+        let length = self.at.len();
+        self.at += path;
+        let value = self.value(schema);
+        self.at.truncate(length);
+        value
     }
 
     /// The name of the rule of a value.
@@ -123,20 +143,33 @@ impl Literals<'_> {
             let Some(target) = target else {
                 bail!(
                     BadOption,
-                    "The schema's \"$ref\" leads to {pointer}, where nothing is; give a pointer within it."
+                    "In the parameters of the tool \"{}\": The schema's keyword \"$ref\" at {}/$ref leads to {pointer}, where nothing is; give a pointer within it.",
+                    self.tool,
+                    self.at
                 );
             };
-            return Ok(vec![self.value(&target)?]);
+            let outer = std::mem::replace(&mut self.at, pointer.trim_start_matches('#').into());
+            let value = self.value(&target);
+            self.at = outer;
+            return Ok(vec![value?]);
         }
         for several in ["anyOf", "oneOf"] {
             if let Some(list) = map.get(several).and_then(Json::as_array).filter(|list| !list.is_empty()) {
-                return list.iter().map(|one| self.value(one)).collect();
+                let numbered = list.iter().enumerate();
+                return numbered.map(|(i, one)| self.below(&format!("/{several}/{i}"), one)).collect();
             }
         }
         let constants =
             map.get("enum").and_then(Json::as_array).cloned().or_else(|| Some(vec![map.get("const")?.clone()]));
         if let Some(constants) = constants.filter(|list| !list.is_empty()) {
-            return Ok(constants.iter().map(|one| literal(&write::literal(one, ':'), self.control)).collect());
+            let is_bounded = |one: &&Json| one.is_string() && BOUNDS.iter().any(|keyword| map.contains_key(*keyword));
+            let mut ways = Vec::new();
+            if constants.iter().any(|one| is_bounded(&one)) {
+                ways.push(self.text(self.noted(map, &[&BOUNDS[..], &["enum", "const"]].concat()))?);
+            }
+            let others = constants.iter().filter(|one| !is_bounded(one));
+            ways.extend(others.map(|one| literal(&write::literal(one, ':'), self.control)));
+            return Ok(ways);
         }
         let types: Vec<String> = match map.get("type") {
             Some(Json::String(one)) => vec![one.clone()],
@@ -149,12 +182,9 @@ impl Literals<'_> {
 
     fn of_type(&mut self, kind: &str, map: &Map<String, Json>) -> Result<String> {
         Ok(match kind {
-            "string" => {
-                let rule = self.rule();
-                format!("{} {}", literal(GEMMA, self.control), text_value(GEMMA, self.control, &rule, self.rules))
-            }
+            "string" => self.text(self.noted(map, &BOUNDS))?,
             "array" => {
-                let item = self.value(map.get("items").unwrap_or(&json!({})))?;
+                let item = self.below("/items", map.get("items").unwrap_or(&json!({})))?;
                 let count = |key: &str| map.get(key).and_then(Json::as_u64);
                 let (least, most) = (count("minItems").unwrap_or(0), count("maxItems"));
                 let more = match most {
@@ -172,13 +202,29 @@ impl Literals<'_> {
             }
             "object" => format!("\"{{\" {} \"}}\"", self.members(map)?),
             kind => {
-                let mut schema: Map<String, Json> = map.clone();
-                schema.retain(|key, _| OF_NUMBERS.contains(&key.as_str()));
-                schema.insert("type".into(), kind.into());
+                let mut schema = self.noted(map, &OF_NUMBERS);
+                schema["type"] = kind.into();
                 let rule = self.rule();
-                let _ = writeln!(self.rules, "{rule}: %json {}", Json::Object(schema));
+                let _ = writeln!(self.rules, "{rule}: %json {schema}");
                 rule
             }
         })
+    }
+
+    /// A text in its quotes.
+    fn text(&mut self, schema: Json) -> Result<String> {
+        let rule = self.rule();
+        let text = Text { tool: self.tool, name: &self.at, schema: &schema, end: GEMMA, strict: self.strict };
+        Ok(format!("{} {}", literal(GEMMA, self.control), text.grammar(self.control, &rule, self.rules)?))
+    }
+
+    /// These keywords of a schema, with the notes of the whole and where it stands.
+    fn noted(&self, map: &Map<String, Json>, keywords: &[&str]) -> Json {
+        let kept = map.iter().filter(|(key, _)| keywords.contains(&key.as_str()));
+        let notes = self.root.iter().filter(|(key, _)| ["x-guidance", "x-owner"].contains(&key.as_str()));
+        let mut schema: Map<String, Json> =
+            kept.chain(notes).map(|(key, value)| (key.clone(), value.clone())).collect();
+        schema.insert("x-path".into(), self.at.as_str().into());
+        schema.into()
     }
 }

@@ -9,12 +9,10 @@ use super::grammar::{Control, Cut, cut, literal, quoted, text_value};
 use crate::bail;
 use crate::base::error::Result;
 
-/// Keywords of strings that are kept in no text without quotes.
-const UNKEPT: [&str; 2] = ["pattern", "format"];
-/// Longer limits are left to the model.
-const MAX_LENGTH: u64 = 10_000;
+/// Keywords that bound a string, and are kept by the module of grammars.
+pub(super) const BOUNDS: [&str; 4] = ["minLength", "maxLength", "pattern", "format"];
 /// Keywords of all arguments together that are kept where they are written one by one, and those that say nothing.
-const OF_ALL: [&str; 15] = [
+const OF_ALL: [&str; 16] = [
     "$comment",
     "$defs",
     "$id",
@@ -30,6 +28,7 @@ const OF_ALL: [&str; 15] = [
     "type",
     "x-guidance",
     "x-owner",
+    "x-path",
 ];
 
 /// Where a schema is a lone `$ref` into `root`, what that leads to.
@@ -81,7 +80,7 @@ pub(super) fn check_all(tool: &str, schema: &Map<String, Json>) -> Result<()> {
     match schema.keys().find(|key| !OF_ALL.contains(&key.as_str())) {
         Some(key) => bail!(
             BadOption,
-            "The keyword \"{key}\" of the strict tool \"{tool}\" is not enforced in this model's form of calls; take it out, or strict."
+            "In the parameters of the tool \"{tool}\": The schema's keyword \"{key}\" at /{key} is not enforced in this model's form of calls; take it out, or strict."
         ),
         None => Ok(()),
     }
@@ -102,62 +101,45 @@ impl Text<'_> {
     /// and is not kept, and where no value can be written.
     pub fn grammar(&self, control: Control<'_>, rule: &str, rules: &mut String) -> Result<String> {
         let Text { tool, name, schema, end, strict } = *self;
-        let unkept = UNKEPT.into_iter().find(|key| schema.get(key).is_some());
         let composed =
             ["$ref", "allOf", "anyOf", "oneOf", "not", "if"].into_iter().find(|key| schema.get(key).is_some());
-        if let Some(key) = unkept.or(composed).filter(|_| strict) {
+        if let Some(key) = composed.filter(|_| strict) {
             bail!(
                 BadOption,
-                "The keyword \"{key}\" of {name} of the strict tool \"{tool}\" is not enforced where this model writes strings without quotes; take it out, or strict."
+                "In the parameters of the tool \"{tool}\": The schema's keyword \"{key}\" of {name} is not enforced where this model writes strings without quotes; take it out, or strict."
             );
         }
-        let length = |key: &str| schema[key].as_u64().filter(|length| *length <= MAX_LENGTH);
-        let (least, most) = (length("minLength").unwrap_or(0), length("maxLength"));
+        let is_bounded = BOUNDS.iter().any(|keyword| schema.get(keyword).is_some());
         let constants = schema["enum"].as_array().cloned().or_else(|| Some(vec![schema.get("const")?.clone()]));
         if let Some(constants) = constants {
-            let fits = |word: &&str| {
-                let count = word.chars().count() as u64;
-                !self.is_hidden(word) && count >= least && most.is_none_or(|most| count <= most)
-            };
-            let words: Vec<String> = constants.iter().filter_map(Json::as_str).filter(fits).map(quoted).collect();
+            let words = constants.iter().filter_map(Json::as_str).filter(|word| !self.is_hidden(word));
+            let words: Vec<String> = words.map(quoted).collect();
             if words.is_empty() {
                 bail!(
                     BadOption,
-                    "The tool \"{tool}\" has {name}, of whose values none can be written in this model's form of calls: they hold \"{}\", or are no texts.",
+                    "In the parameters of the tool \"{tool}\": None of the values of {name} can be written in this model's form of calls: they hold \"{}\", or are no texts.",
                     end.trim()
                 );
             }
-            return Ok(format!("({}) {}", words.join(" | "), literal(end, control)));
+            if !is_bounded {
+                return Ok(format!("({}) {}", words.join(" | "), literal(end, control)));
+            }
         }
-        let (shortest, longest) = (schema.get("minLength"), schema.get("maxLength"));
-        if strict && (shortest.is_some_and(|_| length("minLength").is_none()) || longest.is_some() && most.is_none()) {
-            bail!(
-                BadOption,
-                "A length of {name} of the strict tool \"{tool}\" is no whole number up to {MAX_LENGTH}, which is as much as can be enforced here."
-            );
-        }
-        if least == 0 && most.is_none() {
+        if !is_bounded {
             return Ok(text_value(end, control, rule, rules));
         }
-        if most.is_some_and(|most| most < least) {
-            bail!(BadOption, "The tool \"{tool}\" has {name}, whose maxLength is below its minLength.");
-        }
-        let most = most.map_or(String::new(), |most| most.to_string());
-        let rule = rule.to_uppercase();
-        let any = format!("(?s:.{{{least},{most}}})");
         let first = match cut(end, control).into_iter().next() {
             Some(Cut::Text(text)) => text.trim_end(),
             // A control token is no text: nothing need be said of where the text ends.
             _ => "",
         };
-        // The text and its end are one lexeme, in which the end comes once.
-        let _ = match first {
-            "" => writeln!(rules, "{rule}: /{any}/"),
-            first => {
-                let once = escaped(first.trim_start());
-                writeln!(rules, "{rule}: /{any}{}/ & ~/(?s:.*){once}(?s:.+)/", escaped(first))
-            }
-        };
+        let rule = rule.to_uppercase();
+        let mut bounded = schema.as_object().cloned().unwrap_or_default();
+        bounded.retain(|key, _| {
+            BOUNDS.contains(&key.as_str()) || ["type", "enum", "const"].contains(&key.as_str()) || key.starts_with("x-")
+        });
+        bounded.insert("x-end".into(), first.into());
+        let _ = writeln!(rules, "{rule}: %text {}", Json::Object(bounded));
         Ok(format!("{rule} {}", literal(&end[first.len()..], control)))
     }
 
@@ -166,15 +148,4 @@ impl Text<'_> {
         let end = self.end.trim();
         !end.is_empty() && format!("{value}{}", self.end).find(end).is_some_and(|at| at < value.len())
     }
-}
-
-/// A text as an expression between slashes.
-fn escaped(text: &str) -> String {
-    text.chars().fold(String::new(), |mut out, char| {
-        let _ = match char {
-            char if char.is_alphanumeric() => write!(out, "{char}"),
-            char => write!(out, "\\u{{{:X}}}", u32::from(char)),
-        };
-        out
-    })
 }

@@ -19,7 +19,7 @@ impl Parser {
     /// reply that was cut the call is what there is of it.
     pub(super) fn tell_early(&mut self, Begun { tool, at, sure }: Begun, end: bool, out: &mut Vec<Delta>) -> bool {
         let held_to = self.held_to.get() == Held::Calls;
-        if !held_to && !sure {
+        if !held_to && (!sure || self.checks.are_made()) {
             return false;
         }
         let told = self.early.as_ref().map_or(0, |early| early.told);

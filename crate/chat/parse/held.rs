@@ -32,11 +32,6 @@ impl Parser {
         self.broken
     }
 
-    /// Whether what comes is thought.
-    pub fn is_thinking(&self) -> bool {
-        self.thinking
-    }
-
     /// Whether the reply goes on as a text that is content whatever it looks like.
     pub(super) fn is_verbatim(&self) -> bool {
         matches!(self.held_to.get(), Held::Text { after_thought } if after_thought == self.has_thought)

@@ -2,13 +2,15 @@
 //!
 //! Text is held back only where a tag or call may have begun. A call comes out once it is sure that it is one: where its tag,
 //! the name of a tool and the start of its arguments are there, or a grammar holds it to its form; else once it is whole, so
-//! what turns out to be none is content. What comes out in all does not depend on how the text was cut.
+//! what turns out to be none is content. Where calls are checked, one that no grammar holds comes out whole, and only where its
+//! arguments fit the tool's schema. What comes out in all does not depend on how the text was cut.
 
 mod call;
 mod cursor;
 mod early;
 mod held;
 mod texts;
+mod thoughts;
 mod tools;
 
 use std::cell::Cell;
@@ -19,11 +21,14 @@ use serde_json::Value as Json;
 use super::forms::{Form, table};
 use super::reasoning::ReasoningForm;
 use super::units::units;
+use call::Found;
 use cursor::{Cursor, Stop};
 use early::Early;
 pub use held::Held;
 use texts::begun;
 pub(super) use texts::first_word;
+use thoughts::Thoughts;
+pub use tools::Checks;
 use tools::Tools;
 
 /// A piece of a reply.
@@ -57,6 +62,7 @@ pub struct Parser {
     forms: Vec<Form>,
     reasoning: ReasoningForm,
     tools: Tools,
+    checks: Checks,
     /// Where to stop and look: texts without white space.
     starts: Vec<(String, Start)>,
     /// What may follow a call and says nothing, by the form of the last.
@@ -91,6 +97,9 @@ pub struct Parser {
     broken: bool,
     /// What came out of the call under way.
     early: Option<Early>,
+    thoughts: Thoughts,
+    /// As many bytes were pushed.
+    read: usize,
     /// No call is looked for before `held` is as long as this.
     wait: usize,
     tries: u32,
@@ -139,6 +148,7 @@ impl Parser {
             forms,
             reasoning: reasoning.clone(),
             tools,
+            checks: Checks::default(),
             starts,
             closers: Vec::new(),
             closing: None,
@@ -157,6 +167,8 @@ impl Parser {
             cut: false,
             broken: false,
             early: None,
+            thoughts: Thoughts::default(),
+            read: 0,
             wait: 0,
             tries: 0,
         }
@@ -168,9 +180,16 @@ impl Parser {
         self
     }
 
+    /// Calls that no grammar holds are checked.
+    pub fn checked(mut self, checks: Checks) -> Parser {
+        self.checks = checks;
+        self
+    }
+
     /// More of the reply, control tokens' texts included; what is known of it so far.
     pub fn push(&mut self, text: &str) -> Vec<Delta> {
         self.held.push_str(text);
+        self.read += text.len();
         let mut out = Vec::new();
         if self.held.len() >= self.wait {
             while self.step(false, &mut out) {}
@@ -363,46 +382,6 @@ impl Parser {
         push(out, Delta::Content(text));
     }
 
-    fn thought(&mut self, end: bool, out: &mut Vec<Delta>) -> bool {
-        if self.trims || self.blank {
-            self.held.drain(..self.held.len() - self.held.trim_start().len());
-            // Some models write the tag that the prompt has already.
-            let open = self.reasoning.open.trim();
-            if self.held.starts_with(open) {
-                self.held.drain(..open.len());
-                return true;
-            }
-            if !end && open.starts_with(&self.held) {
-                return false;
-            }
-        }
-        if let Some(at) = self.held.find(&self.reasoning.close) {
-            let text = self.held[..at].trim_end().to_string();
-            if !text.is_empty() {
-                push(out, Delta::Reasoning(std::mem::take(&mut self.space) + &text));
-            }
-            self.space.clear();
-            self.held.drain(..at + self.reasoning.close.len());
-            (self.thinking, self.blank, self.trims, self.has_thought) = (false, true, true, true);
-            return true;
-        }
-        let close = &self.reasoning.close;
-        let longest = self.held.len().min(close.len().saturating_sub(1));
-        let keep = (1..=longest).rev().find(|&n| self.held.as_bytes().ends_with(&close.as_bytes()[..n])).unwrap_or(0);
-        let closes = !end || (self.cut && self.held_to.get() == Held::Closing);
-        let rest = self.held.split_off(self.held.len() - if closes { keep } else { 0 });
-        let text = std::mem::replace(&mut self.held, rest);
-        let shown = text.trim_end();
-        if shown.is_empty() {
-            self.space += &text;
-        } else {
-            push(out, Delta::Reasoning(std::mem::take(&mut self.space) + shown));
-            self.space = text[shown.len()..].to_string();
-            (self.trims, self.blank) = (false, false);
-        }
-        false
-    }
-
     /// Reads it again when there is clearly more: a long call is not read for each of its tokens.
     fn wait_for_more(&mut self) {
         self.wait = self.held.len() + 1 + self.held.len() / 32;
@@ -433,6 +412,10 @@ impl Parser {
                 }
                 _ => break,
             }
+        }
+        let fits = |found: &Found| self.checks.fits(self.tools.schema(&found.name), &found.arguments);
+        if !cursor.exact && outcome.as_ref().is_ok_and(|(found, ..)| !fits(found)) {
+            outcome = Err(Stop::Fail);
         }
         match outcome {
             Ok((found, length, form)) => {

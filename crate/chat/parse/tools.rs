@@ -1,9 +1,41 @@
 //! The tools that a caller gave: a name that is none of theirs is no call.
 
+use std::fmt;
+use std::rc::Rc;
+
 use serde_json::Value as Json;
 
 use super::cursor::{Cursor, Step, Stop};
 use crate::chat::forms::text::resolved;
+
+/// Says whether a text is JSON that fits a schema.
+type Fits = dyn Fn(&Json, &str) -> bool;
+
+/// How calls that no grammar held to their tool's schema are checked. By default they are not.
+#[derive(Clone, Default)]
+pub struct Checks(Option<Rc<Fits>>);
+
+impl Checks {
+    /// By this function of a schema and a text of JSON.
+    pub fn by(fits: impl Fn(&Json, &str) -> bool + 'static) -> Checks {
+        Checks(Some(Rc::new(fits)))
+    }
+
+    /// Whether there are any.
+    pub(super) fn are_made(&self) -> bool {
+        self.0.is_some()
+    }
+
+    pub(super) fn fits(&self, schema: &Json, arguments: &str) -> bool {
+        self.0.as_ref().is_none_or(|fits| fits(schema, arguments))
+    }
+}
+
+impl fmt::Debug for Checks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Checks({})", self.are_made())
+    }
+}
 
 pub(super) struct Tools {
     tools: Vec<(String, Json)>,
@@ -37,6 +69,11 @@ impl Tools {
 
     pub fn name(&self, number: usize) -> &str {
         self.tools.get(number).map_or("", |(name, _)| name)
+    }
+
+    /// The schema of the arguments of a tool that [`Tools::named`] gave.
+    pub fn schema(&self, name: &str) -> &Json {
+        self.tools.iter().find(|(known, _)| known == name).map_or(&Json::Null, |(_, schema)| schema)
     }
 
     /// The tool's name that the cursor is at: whole once another character follows.

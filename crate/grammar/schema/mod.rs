@@ -1,6 +1,7 @@
 //! A schema in *normal form*: nothing is left in it but what llguidance enforces to the letter, in the words it reads. What
 //! is not enforced is refused with its name and where it stands, or left out where the caller wants that.
 
+mod fits;
 mod formats;
 pub mod keywords;
 mod pattern;
@@ -12,17 +13,24 @@ use std::collections::{HashMap, HashSet};
 use serde_json::{Map, Value, json};
 
 use crate::{Refused, Result, limits, refuse};
+pub use fits::fits;
 use keywords::{DIALECTS, Rule, TYPES, rule};
 pub use pattern::translate_whole as whole_pattern;
-pub use why::why;
+pub use pattern::within;
+pub use why::{unfit, why};
 
 /// The schema in normal form. `lenient`: what is not enforced is left out. Refused: a schema with a keyword that is not
 /// enforced or not understood, and one that is too large.
 ///
 /// `way`: how the caller says that he wants it, as the end of a sentence.
 pub fn normal(schema: &Value, lenient: bool, way: &str) -> Result<Value> {
+    normal_at(schema, "", lenient, way)
+}
+
+/// As `normal`, of a schema that stands at a path of its owner's, for sentences.
+pub fn normal_at(schema: &Value, at: &str, lenient: bool, way: &str) -> Result<Value> {
     values::check_size(schema)?;
-    part(schema, schema, "", lenient, way)
+    part(schema, schema, at, lenient, way)
 }
 
 /// As `normal`, of the part of a schema that stands at a path.
@@ -64,6 +72,8 @@ pub const BY_REQUEST: &str = "set strict to false";
 pub const STYLE: &str = "x-guidance";
 /// Where it says whose it is, for sentences.
 pub const OWNER: &str = "x-owner";
+/// And where of that it stands: a pointer.
+pub const PATH: &str = "x-path";
 
 /// How it is written: as `given`, or on one line with a blank after each comma and colon, as most models were taught. Each
 /// character is written in one way, so that no name can pass for another.

@@ -31,6 +31,35 @@ pub fn translate_whole(pattern: &str) -> Result<String, String> {
     Ok(format!("(?:{whole})"))
 }
 
+/// As [`translate`], of an expression that matches a whole text where the given one matches somewhere in it.
+pub fn searched(pattern: &str) -> Result<String, String> {
+    within(&translate(pattern)?)
+}
+
+/// As [`searched`], of an expression that is translated.
+pub fn within(translated: &str) -> Result<String, String> {
+    let parsed = parse(translated)?;
+    let branch = |branch: &Ast| {
+        let ends = anchors(branch);
+        let span = branch.span();
+        // Without its anchors, each of which is one byte at an end.
+        let starts = ends.iter().any(|end| end.start.offset == span.start.offset && is_start(translated, end));
+        let stops = ends.iter().any(|end| end.end.offset == span.end.offset && !is_start(translated, end));
+        let inner = &translated[span.start.offset + usize::from(starts)..span.end.offset - usize::from(stops)];
+        let [before, after] = [starts, stops].map(|anchored| if anchored { "" } else { "(?s:.*)" });
+        format!("{before}(?:{inner}){after}")
+    };
+    let branches: Vec<String> = match &parsed {
+        Ast::Alternation(all) => all.asts.iter().map(branch).collect(),
+        one => vec![branch(one)],
+    };
+    Ok(format!("(?:{})", branches.join("|")))
+}
+
+fn is_start(text: &str, anchor: &Span) -> bool {
+    text[anchor.start.offset..].starts_with('^')
+}
+
 struct Reader<'a> {
     rest: std::iter::Peekable<std::str::Chars<'a>>,
     out: String,

@@ -35,8 +35,14 @@ const WORDS: [(&str, &str); 9] = [
     ("Unsatisfiable schema", "nothing fits all that it asks for"),
 ];
 
-/// The sentence. `compiled`: why a schema in normal form does not compile.
-pub fn why(schema: &Value, lenient: bool, error: &str, compiled: impl Fn(Value) -> Result<(), String>) -> Refused {
+/// The sentence. `at`: where the schema stands. `compiled`: why a schema in normal form does not compile.
+pub fn why(
+    schema: &Value,
+    at: &str,
+    lenient: bool,
+    error: &str,
+    compiled: impl Fn(Value) -> Result<(), String>,
+) -> Refused {
     for (words, keyword, what) in UNENFORCED {
         if error.contains(words) {
             let mut places = Vec::new();
@@ -44,7 +50,7 @@ pub fn why(schema: &Value, lenient: bool, error: &str, compiled: impl Fn(Value) 
             if keyword == "maxProperties" {
                 values::find(schema, "minProperties", &mut places);
             }
-            let places: Vec<&str> = places.iter().map(String::as_str).take(3).collect();
+            let places: Vec<String> = places.iter().map(|place| format!("{at}{place}")).take(3).collect();
             let places = if places.is_empty() { "the top".into() } else { places.join(" or ") };
             return Refused(format!("The schema's keyword \"{keyword}\" at {places} {what}."));
         }
@@ -53,7 +59,19 @@ pub fn why(schema: &Value, lenient: bool, error: &str, compiled: impl Fn(Value) 
         return Refused(format!("The schema cannot be kept: {}.", said(error)));
     }
     let (path, inner) = innermost(schema, lenient, compiled);
+    let path = format!("{at}{path}");
     Refused(format!("The schema cannot be kept at {}: {}.", place(&path), said(inner.as_deref().unwrap_or(error))))
+}
+
+/// Of a string whose keywords bound it: those that it has.
+pub fn unfit(schema: &Value, at: &str, error: &str) -> Refused {
+    let bounds = ["pattern", "format", "minLength", "maxLength", "enum", "const"];
+    let there = bounds.iter().filter(|keyword| schema.get(**keyword).is_some()).map(|keyword| format!("\"{keyword}\""));
+    let there: Vec<String> = there.collect();
+    let noun = if there.len() == 1 { "keyword" } else { "keywords" };
+    // Of a lexeme that nothing fits it says so where the first token is asked for.
+    let why = if error.contains("NoExtension") { said("Regex is empty") } else { said(error) };
+    Refused(format!("The schema's {noun} {} at {} cannot be kept: {why}.", there.join(" and "), place(at)))
 }
 
 fn said(error: &str) -> String {

@@ -43,6 +43,14 @@ pub fn list_of(messages: &Json) -> Result<&Vec<Json>> {
         if !matches!(message.get("content"), None | Some(Json::Null | Json::String(_) | Json::Array(_))) {
             bail!(BadOption, "The content of message {index} should be text");
         }
+        let is_call = |call: &Json| call.get("function").unwrap_or(call).get("name").is_some_and(Json::is_string);
+        let calls = message.get("tool_calls").filter(|calls| !calls.is_null());
+        if !calls.is_none_or(|calls| calls.as_array().is_some_and(|calls| calls.iter().all(is_call))) {
+            bail!(
+                BadOption,
+                "The tool_calls of message {index} should be a list of {{id, type, function: {{name, arguments}}}}"
+            );
+        }
         bounded(message, &format!("Message {index}"))?;
     }
     Ok(list)
@@ -76,6 +84,10 @@ pub fn prepared(list: &[Json], form: Form) -> Result<Vec<Map<String, Json>>> {
 fn one(message: &Json, index: usize, form: Form) -> Result<Map<String, Json>> {
     let mut message = message.as_object().cloned().unwrap_or_default();
     message.retain(|_, value| !value.is_null());
+    // A refusal is what a message says, where it says nothing else.
+    if let Some(Json::String(refusal)) = message.get("refusal").cloned() {
+        message.entry("content").or_insert_with(|| refusal.into());
+    }
     if let Some(reasoning) = REASONING.iter().find_map(|name| message.get(*name)).cloned() {
         message.entry(REASONING[1]).or_insert_with(|| reasoning.clone());
         message.insert(REASONING[0].into(), reasoning);
@@ -157,8 +169,8 @@ pub fn parts(list: &[Json]) -> impl Iterator<Item = &Json> {
     list.iter().filter_map(|message| message.get("content")?.as_array()).flatten().filter(|part| part.is_object())
 }
 
-/// The first message that says nothing: no content and no calls.
+/// The first message that says nothing: no content, no calls and no refusal.
 pub fn silent(list: &[Json]) -> Option<usize> {
     let none = |message: &Json, key| message.get(key).is_none_or(Json::is_null);
-    list.iter().position(|message| none(message, "content") && none(message, "tool_calls"))
+    list.iter().position(|message| ["content", "tool_calls", "refusal"].iter().all(|key| none(message, key)))
 }

@@ -31,7 +31,10 @@ fn matcher(trie: TokTrie, spec: &Spec) -> Result<Matcher> {
         Spec::JsonSchema { schema, .. } => TopLevelGrammar::from_json_schema(schema.clone()),
         Spec::JsonObject => TopLevelGrammar::from_json_schema(serde_json::json!({ "type": "object" })),
         Spec::Regex { pattern } => TopLevelGrammar::from_regex(pattern),
-        Spec::Grammar { grammar, .. } => TopLevelGrammar::from_lark(grammar.clone()),
+        Spec::Grammar { grammar, .. } => {
+            let grammar = sotto_grammar::Spec::lark(grammar).map_err(|e| Error::new(Code::BadOption, e.0))?;
+            TopLevelGrammar::from_lark(grammar)
+        }
     };
     let env: llguidance::toktrie::TokEnv = Arc::new(Env(trie));
     let failed = |e: String| Error::new(Code::BadOption, format!("{spec:?} is no grammar ({e})."));

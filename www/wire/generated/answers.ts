@@ -156,7 +156,9 @@ export interface PromptTokensDetails {
 
 /** What a reply's tokens were. */
 export interface CompletionTokensDetails {
-  /** Those of `reasoning_content`. */
+  /**
+   * Those of `reasoning_content`: the tags around it are none of them, whether the model wrote them or a limit did.
+   */
   reasoning_tokens?: number;
 }
 

@@ -35,7 +35,7 @@ export interface ChatRequest {
   tools?: ChatTool[];
   /**
    * Whether the model may call tools: `auto` by default, `none` hides the tools from it, `required` or the choice of one
-   * (`{type: "function", function: {name}}`) makes it call.
+   * (`{type: "function", function: {name}}`) makes it call; one of type `allowed_tools` leaves some of them.
    */
   tool_choice?: ToolChoice;
   /**
