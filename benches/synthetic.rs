@@ -50,7 +50,7 @@ pub fn catalog(shape: &Shape, quant: &str, layers: u32) -> Catalog {
 pub fn place(catalog: &Catalog, sizes: Sizes, choice: Choice, gpu: &mut Gpu) -> Result<Model> {
     let net = model::read(catalog)?;
     let mut memory = Recorder { gpu, made: Vec::new() };
-    let (model, upload) = Model::place(catalog, net, sizes, choice, &mut memory)?;
+    let (mut model, upload) = Model::place(catalog, net, sizes, choice, &mut memory)?;
     let made = memory.made;
     gpu.check()?;
     let noise = noise(4 << 20);

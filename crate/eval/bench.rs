@@ -80,6 +80,7 @@ pub struct Length {
 /// Times `runs` greedy generations of `gen_tokens` after each prompt length.
 /// `BadOption` where they do not fit the context, or for a profile where the adapter cannot time kernels.
 pub async fn bench(engine: &mut Engine, options: &BenchOptions) -> Result<Bench> {
+    engine.check_writes()?;
     let &BenchOptions { ref prompt_tokens, gen_tokens, runs, profile: profiled } = options;
     let context = engine.model.sizes.context as usize;
     let Some(&first) = prompt_tokens.first() else {

@@ -26,6 +26,7 @@ pub struct Score {
 
 /// Scores a text, read with its special tokens parsed and BOS as the file says.
 pub async fn score(engine: &mut Engine, text: &str) -> Result<Score> {
+    engine.check_writes()?;
     let tokens = engine.encode(&Prompt::Raw(text.into()))?;
     let n_vocab = engine.model.net.n_vocab as usize;
     if tokens.iter().any(|&t| t as usize >= n_vocab) {

@@ -113,6 +113,7 @@ fn what_a_model_cannot_do_is_an_error() {
     let prompt = Prompt::Text("hello".into());
     let written = Generation::new(&mut embeds, &prompt, GenerateOptions::default());
     assert_eq!(written.map(|_| ()).map_err(code), Err(Code::BadOption));
+    assert_eq!(block_on(sotto::eval::score(&mut embeds, "hello")).map(|_| ()).map_err(code), Err(Code::BadOption));
     let options = LoadOptions { backend: Backend::Cpu, ..Default::default() };
     let mut writes = load(&tiny_models::build("llama-f32").expect("a tiny model"), options).expect("an engine");
     assert_eq!(block_on(writes.embed(&[vec![1]], &none)).map_err(code), Err(Code::BadOption));
