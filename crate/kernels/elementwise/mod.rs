@@ -75,35 +75,32 @@ pub fn gelu<L: Lanes>(x: L) -> L {
     x / (one + (-z).exp())
 }
 
-/// erf(x) of -4 to 4 is x P(x²)/Q(x²), within 10⁻⁷: a minimax fit, the lowest power first.
-const ERF_P: [f64; 7] = [
-    -1.609_603_332_624_15e-2,
-    -2.954_599_808_540_25e-3,
-    -7.349_906_303_268_55e-4,
-    -5.692_506_394_623_46e-5,
-    -2.101_024_020_825_08e-6,
-    2.770_681_424_959_02e-8,
-    -2.726_142_258_013_06e-10,
-];
-const ERF_Q: [f64; 5] = [
-    -1.426_473_905_141_89e-2,
-    -7.373_329_167_204_68e-3,
-    -1.682_826_974_382_03e-3,
-    -2.133_740_552_789_05e-4,
-    -1.456_607_184_649_96e-5,
+/// erfc(a) = t exp(P(t) - a²) with t = 1/(1 + a/2), for a ≥ 0 within 1.2·10⁻⁷ of itself (Press et al., Numerical Recipes,
+/// `erfcc`); the lowest power first.
+const ERFC: [f64; 10] = [
+    -1.26551223,
+    1.00002368,
+    0.37409196,
+    0.09678418,
+    -0.18628806,
+    0.27886807,
+    -1.13520398,
+    1.48851587,
+    -0.82215223,
+    0.17087277,
 ];
 
-/// GELU as it was defined: x/2 (1 + erf(x/√2)) (Hendrycks & Gimpel 2016).
+/// GELU as it was defined, x/2 · erfc(-x/√2) (Hendrycks & Gimpel 2016), written as max(x, 0) - |x|/2 · erfc(|x|/√2): nothing
+/// is lost where erfc is small.
 #[inline(always)]
 fn gelu_erf<L: Lanes>(x: L) -> L {
     let number = |x: f64| L::splat(L::Number::of64(x));
-    let z = (x * number(std::f64::consts::FRAC_1_SQRT_2)).clamp(L::Number::of(-4.0), L::Number::of(4.0));
-    let horner = |factors: &[f64], z: L| {
-        factors[..factors.len() - 1]
-            .iter()
-            .rev()
-            .fold(number(factors[factors.len() - 1]), |sum, &f| sum * z + number(f))
-    };
-    let erf = z * horner(&ERF_P, z * z) / horner(&ERF_Q, z * z);
-    number(0.5) * x * (number(1.0) + erf)
+    let (none, all) = (L::Number::of(0.0), L::Number::of(f32::MAX));
+    let positive = x.clamp(none, all);
+    let size = positive + (-x).clamp(none, all);
+    // Farther out there is nothing to see.
+    let a = (size * number(std::f64::consts::FRAC_1_SQRT_2)).clamp(none, L::Number::of(6.0));
+    let t = number(1.0) / (number(1.0) + number(0.5) * a);
+    let power = ERFC.iter().rev().fold(number(0.0), |sum, &factor| sum * t + number(factor));
+    positive - number(0.5) * size * t * (power - a * a).exp()
 }
