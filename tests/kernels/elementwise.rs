@@ -14,6 +14,8 @@ const CURVE: [f32; 4] = [0.8, 0.7, 0.5, -1e-6];
 pub fn run(rig: &mut impl Runs) {
     let mut random = Random::new(2);
     for op in Op::ALL {
+        // Far out all results are tiny, and what is rounded in an exponent of -36 is all there is to see.
+        let most = if op == Op::GeluErfGlu { 1e-11 } else { F32 };
         for (n, rows, gated) in
             [(4, 1, 1), (64, 3, 0), (252, 2, 1), (256, 33, 1), (260, 7, 0), (1536, 1, 1), (2048, 4, 0)]
         {
@@ -28,7 +30,7 @@ pub fn run(rig: &mut impl Runs) {
                         out: Data::Out(poison((rows * n) as usize)),
                     },
                     [(n / 4).div_ceil(map::THREADS), rows],
-                    F32,
+                    most,
                 ));
             }
         }

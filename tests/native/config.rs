@@ -5,7 +5,7 @@ use crate::common::gguf_writer::{Random, Writer, value};
 use sotto::base::error::Code;
 use sotto::file::gguf::HeaderParser;
 use sotto::model::read;
-use sotto::model::spec::Net;
+use sotto::model::spec::{Gives, Net, Pooling};
 
 #[test]
 fn the_vocabulary_has_the_last_word() {
@@ -41,12 +41,15 @@ fn unknown_architectures_and_features() {
         Code::UnsupportedArchitecture,
         "mixture of experts",
     );
-    refused(
-        "llama",
-        |model| model.set("attention.causal", value::bool(false)),
-        Code::UnsupportedArchitecture,
-        "embedding",
-    );
+    let sees_all = |model: &mut Model| model.set("attention.causal", value::bool(false));
+    let both = accepted("llama", sees_all);
+    assert!(both.sees_ahead());
+    assert_eq!(both.gives, Gives::States { pooling: Pooling::Mean, head: None });
+    refused("gemma3", sees_all, Code::UnsupportedArchitecture, "in a window");
+    let pools = |model: &mut Model| model.set("pooling_type", value::u32(9));
+    refused("llama", pools, Code::UnsupportedArchitecture, "way 9");
+    let ranks = |model: &mut Model| model.set("pooling_type", value::u32(4));
+    refused("llama", ranks, Code::MissingTensor, "cls.output.weight");
     refused("llama", |model| model.set("/split.count", value::scalar(2, &[3, 0])), Code::BadMetadata, "one of 3 parts");
     let kind = |model: &mut Model| model.set("rope.scaling.type", value::text("su"));
     refused("qwen2", kind, Code::UnsupportedArchitecture, "su");
