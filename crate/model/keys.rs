@@ -171,6 +171,8 @@ impl<'a> Keys<'a> {
         let (head, causal) = (self.head()?, self.is_causal()?);
         // As llama.cpp numbers them; -1 says nothing.
         let pooling = match self.u32("pooling_type")?.filter(|&number| number != u32::MAX) {
+            // A decoder whose states are not pooled writes.
+            Some(0) if causal && head.is_none() => return Ok(Gives::Logits),
             Some(0) => Pooling::None,
             Some(2) => Pooling::Cls,
             Some(3) => Pooling::Last,

@@ -198,6 +198,10 @@ impl Loader {
                 "contextLength is {wanted}, but the model was trained for {}; give at most that.",
                 net.context_length
             ),
+            Some(wanted) if at_once && wanted > MAX_ROWS => bail!(
+                BadOption,
+                "contextLength is {wanted}, but this model reads a text at once, and so at most {MAX_ROWS} tokens; give at most that."
+            ),
             Some(wanted) => wanted,
         };
         let embeds = net.gives != Gives::Logits;
@@ -210,6 +214,7 @@ impl Loader {
         if rows == 0 || rows > MAX_ROWS {
             bail!(BadOption, "maxBatchTokens is {rows}; give a whole number from 1 to {MAX_ROWS}.");
         }
+        let context = if at_once { context.min(rows) } else { context };
         let mut sizes = Sizes { context, cells, max_rows: rows.min(context), max_outputs: MAX_OUTPUTS.min(rows) };
         let mut kv = self.options.kv;
         if embeds {
