@@ -2,6 +2,9 @@
 //!
 //! Blocks need not be alike: each has its own sizes, rotation and mask.
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 /// A whole network: embedding, blocks, the last norm, the output matrix.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Net {
@@ -57,14 +60,15 @@ pub enum Gives {
     },
 }
 
-/// How the states of a text's tokens become one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// How the states of a text's tokens become one vector.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
 pub enum Pooling {
-    /// Each token's is kept.
+    /// Each token has its own, as ColBERT wants it.
     None,
     /// Their mean.
     Mean,
-    /// The first token's: BERT's [CLS].
+    /// The first token's.
     Cls,
     /// The last token's.
     Last,

@@ -4,45 +4,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::base::error::Result;
-use crate::model::spec;
+use crate::model::spec::{Gives, Pooling};
 use crate::run::embed;
 use crate::run::engine::Engine;
-
-/// How the states of a text's tokens become one vector.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Pooling {
-    /// Each token has its own, as ColBERT wants it.
-    None,
-    /// Their mean.
-    Mean,
-    /// The first token's.
-    Cls,
-    /// The last token's.
-    Last,
-}
-
-impl From<Pooling> for spec::Pooling {
-    fn from(pooling: Pooling) -> spec::Pooling {
-        match pooling {
-            Pooling::None => spec::Pooling::None,
-            Pooling::Mean => spec::Pooling::Mean,
-            Pooling::Cls => spec::Pooling::Cls,
-            Pooling::Last => spec::Pooling::Last,
-        }
-    }
-}
-
-impl From<spec::Pooling> for Pooling {
-    fn from(pooling: spec::Pooling) -> Pooling {
-        match pooling {
-            spec::Pooling::None => Pooling::None,
-            spec::Pooling::Mean => Pooling::Mean,
-            spec::Pooling::Cls => Pooling::Cls,
-            spec::Pooling::Last => Pooling::Last,
-        }
-    }
-}
 
 /// How texts become vectors.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -100,16 +64,16 @@ pub struct EmbeddingInfo {
 impl EmbeddingInfo {
     /// `None` for a model that writes.
     pub fn of(engine: &Engine) -> Option<EmbeddingInfo> {
-        let spec::Gives::States { pooling, .. } = engine.model.net.gives else { return None };
+        let Gives::States { pooling, .. } = engine.model.net.gives else { return None };
         let labels = engine.labels.clone();
-        Some(EmbeddingInfo { dimensions: engine.model.net.n_embd, pooling: pooling.into(), labels })
+        Some(EmbeddingInfo { dimensions: engine.model.net.n_embd, pooling, labels })
     }
 }
 
 /// The vectors of texts. Errors: those of [`Engine::encode_texts`] and [`Engine::embed`].
 pub async fn embed(engine: &mut Engine, texts: Vec<Input>, options: EmbedOptions) -> Result<Vec<embed::Embedding>> {
     let EmbedOptions { pooling, normalize, dimensions, prompt, truncate } = options;
-    let options = embed::EmbedOptions { pooling: pooling.map(Into::into), normalize, dimensions };
+    let options = embed::EmbedOptions { pooling, normalize, dimensions };
     let prompt = prompt.unwrap_or_default();
     let texts = texts.into_iter().enumerate().map(|(index, text)| match text {
         Input::Text(text) => engine.encode_for_states(index, &format!("{prompt}{text}"), None, truncate),
