@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+from flax_bert import flax_bert
 from gguf import GGUFReader
 
 LENGTHS = [1, 7, 40]
@@ -109,49 +110,6 @@ class Encoder:
         return self.linear(state, "cls.output")
 
 
-def hugging_face(model, ids, types):
-    """The states by FlaxBertModel."""
-    from transformers import BertConfig, FlaxBertModel
-
-    w, n = {name: array.astype(np.float32) for name, array in model.w.items()}, model.n_embd
-    config = BertConfig(
-        vocab_size=model.n_vocab, hidden_size=n, num_hidden_layers=model.layers, num_attention_heads=model.heads,
-        intermediate_size=len(w["blk.0.ffn_up.bias"]), layer_norm_eps=model.eps, type_vocab_size=2,
-    )
-
-    def dense(name):
-        return {"kernel": w[name + ".weight"].T, "bias": w[name + ".bias"]}
-
-    def norm(name):
-        return {"scale": w[name + ".weight"], "bias": w[name + ".bias"]}
-
-    def layer(blk):
-        b = f"blk.{blk}."
-        roles = {"query": "q", "key": "k", "value": "v"}
-        return {
-            "attention": {
-                "self": {role: dense(f"{b}attn_{letter}") for role, letter in roles.items()},
-                "output": {"dense": dense(b + "attn_output"), "LayerNorm": norm(b + "attn_output_norm")},
-            },
-            "intermediate": {"dense": dense(b + "ffn_up")},
-            "output": {"dense": dense(b + "ffn_down"), "LayerNorm": norm(b + "layer_output_norm")},
-        }
-
-    types_of = w.get("token_types.weight", np.zeros((2, n), np.float32))
-    params = {
-        "embeddings": {
-            "word_embeddings": {"embedding": w["token_embd.weight"]},
-            "position_embeddings": {"embedding": w["position_embd.weight"]},
-            "token_type_embeddings": {"embedding": types_of},
-            "LayerNorm": norm("token_embd_norm"),
-        },
-        "encoder": {"layer": {str(blk): layer(blk) for blk in range(model.layers)}},
-    }
-    flax = FlaxBertModel(config, add_pooling_layer=False, _do_init=False)
-    out = flax(np.array([ids]), token_type_ids=np.array([types]), params=params)
-    return np.array(out.last_hidden_state[0])
-
-
 def digits(row):
     return [float(f"{v:.7g}") for v in row]
 
@@ -172,12 +130,15 @@ def main():
     for path in sorted(Path(sys.argv[1]).glob("*.gguf")):
         model = Encoder(path)
         rows, worst = [], 0.0
+        if model.arch == "bert":
+            weights = {name: array.astype(np.float32) for name, array in model.w.items()}
+            hugging_face = flax_bert(weights, model.heads, model.eps)
         for ids, types in texts(model.n_vocab):
             if "token_types.weight" not in model.w:
                 types = [0] * len(ids)
             states = model.states(ids, types)
             if model.arch == "bert":
-                worst = max(worst, float(np.abs(hugging_face(model, ids, types) - states).max()))
+                worst = max(worst, float(np.abs(hugging_face(ids, types, [1] * len(ids)) - states).max()))
             row = {"ids": ids, "types": types, "mean": digits(states.mean(0)), "cls": digits(states[0])}
             row["last"] = digits(states[-1])
             if "cls.output.weight" in model.w:

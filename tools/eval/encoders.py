@@ -14,10 +14,14 @@ import json
 import os
 import re
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
 import numpy as np
+
+sys.path.append(str(Path(__file__).parents[2] / "tests" / "golden"))
+from flax_bert import flax_bert
 
 SENTENCES = json.loads(Path(__file__).with_name("sentences.json").read_text())
 
@@ -134,48 +138,14 @@ class HuggingFace:
     def __init__(self, folder, gguf_path):
         from gguf import GGUFReader
         from tokenizers import Tokenizer
-        from transformers import BertConfig, FlaxBertModel
 
         reader = GGUFReader(gguf_path)
         key = {name: field.contents() for name, field in reader.fields.items() if name.startswith("bert.")}
-        w = {t.name: np.array(t.data, np.float32).reshape(t.shape[::-1]) for t in reader.tensors}
-        self.w, n, layers = w, key["bert.embedding_length"], key["bert.block_count"]
+        self.w = {t.name: np.array(t.data, np.float32).reshape(t.shape[::-1]) for t in reader.tensors}
         self.tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         self.tokenizer.no_padding()
         self.tokenizer.enable_truncation(512)
-        config = BertConfig(
-            vocab_size=len(w["token_embd.weight"]), hidden_size=n, num_hidden_layers=layers,
-            num_attention_heads=key["bert.attention.head_count"], intermediate_size=key["bert.feed_forward_length"],
-            layer_norm_eps=key["bert.attention.layer_norm_epsilon"], max_position_embeddings=key["bert.context_length"],
-        )
-
-        def dense(name):
-            return {"kernel": w[name + ".weight"].T, "bias": w[name + ".bias"]}
-
-        def norm(name):
-            return {"scale": w[name + ".weight"], "bias": w[name + ".bias"]}
-
-        def layer(b):
-            roles = {"query": "q", "key": "k", "value": "v"}
-            return {
-                "attention": {
-                    "self": {role: dense(f"{b}attn_{letter}") for role, letter in roles.items()},
-                    "output": {"dense": dense(b + "attn_output"), "LayerNorm": norm(b + "attn_output_norm")},
-                },
-                "intermediate": {"dense": dense(b + "ffn_up")},
-                "output": {"dense": dense(b + "ffn_down"), "LayerNorm": norm(b + "layer_output_norm")},
-            }
-
-        self.params = {
-            "embeddings": {
-                "word_embeddings": {"embedding": w["token_embd.weight"]},
-                "position_embeddings": {"embedding": w["position_embd.weight"]},
-                "token_type_embeddings": {"embedding": w["token_types.weight"]},
-                "LayerNorm": norm("token_embd_norm"),
-            },
-            "encoder": {"layer": {str(i): layer(f"blk.{i}.") for i in range(layers)}},
-        }
-        self.model = FlaxBertModel(config, add_pooling_layer=False, _do_init=False)
+        self.bert = flax_bert(self.w, key["bert.attention.head_count"], key["bert.attention.layer_norm_epsilon"])
         self.pooling = key["bert.pooling_type"]
 
     def states(self, *text):
@@ -184,9 +154,8 @@ class HuggingFace:
         size = 64 * -(-len(read.ids) // 64)
         pad = [0] * (size - len(read.ids))
         mask = [1] * len(read.ids) + pad
-        ids, types = (np.array([values + pad]) for values in (read.ids, read.type_ids))
-        out = self.model(ids, attention_mask=np.array([mask]), token_type_ids=types, params=self.params)
-        return np.array(out.last_hidden_state[0][: len(read.ids)], np.float64)
+        states = self.bert(read.ids + pad, read.type_ids + pad, mask)
+        return states[: len(read.ids)].astype(np.float64)
 
     def embed(self, text):
         states = self.states(text)
