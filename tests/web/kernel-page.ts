@@ -17,11 +17,18 @@ export type Lack = "f16" | "subgroups" | "packed integer products" | "subgroups 
 /** Software adapters compile a kernel for longer than they run it, and one kernel at a time on each device. */
 const MAX_DEVICES = 4;
 
-/**
- * Which of the variants that can run do: all; one of each kernel with subgroups and one without; or those, and what
- * subgroups of 4 are too small for.
- */
-export type Choice = "all" | "few" | "wide";
+/** Which of the variants that can run do. */
+export type Choice = keyof typeof CHOICES;
+
+const CHOICES = {
+  all: (groups: Case[][]) => groups,
+  /** Each value of each choice of each kernel, in some variant: each tensor type, and each way to reduce. */
+  each: (groups: Case[][]) => newOnes(scattered(groups), eachValue),
+  /** One of each kernel with subgroups and one without. */
+  few: (groups: Case[][]) => newOnes(groups, kind),
+  /** Those, and what subgroups of 4 are too small for. */
+  wide: (groups: Case[][]) => newOnes(groups, (one) => (lanes(one) > 4 ? [one.variant] : kind(one))),
+};
 
 /** Runs the cases of the file `name`. */
 export async function runCases(name: string, choice: Choice): Promise<Report> {
@@ -41,7 +48,7 @@ export async function runCases(name: string, choice: Choice): Promise<Report> {
     if (lacks) report.lacking.push({ variant, lacks });
     else todo.push(group);
   }
-  const queue = choice === "all" ? todo : oneOfEach(todo, choice === "wide");
+  const queue = CHOICES[choice](todo);
   const work = async () => {
     const device = await getDevice();
     for (let group = queue.shift(); group; group = queue.shift()) await runVariant(device, name, group, report);
@@ -70,14 +77,27 @@ function byVariant(cases: Case[]): Map<string, Case[]> {
   return groups;
 }
 
-function oneOfEach(groups: Case[][], wide: boolean): Case[][] {
-  const kinds = new Set<string>();
+/** Those that have something which none before them has. */
+function newOnes(groups: Case[][], parts: (one: Case) => string[]): Case[][] {
+  const seen = new Set<string>();
   return groups.filter(([one]) => {
-    const kind = `${one!.variant.split(".")[0]} ${one!.subgroups}`;
-    const chosen = !kinds.has(kind) || (wide && lanes(one!) > 4);
-    kinds.add(kind);
-    return chosen;
+    const fresh = parts(one!).filter((part) => !seen.has(part));
+    for (const part of fresh) seen.add(part);
+    return fresh.length > 0;
   });
+}
+
+const kind = ({ variant, subgroups }: Case): string[] => [`${variant.split(".")[0]} ${subgroups}`];
+
+function eachValue({ variant }: Case): string[] {
+  const [kernel, ...values] = variant.split(".");
+  return values.length ? values.map((value) => `${kernel} ${value}`) : [kernel!];
+}
+
+/** In an order that is always the same, and in which neighbours have little in common. */
+function scattered(groups: Case[][]): Case[][] {
+  const place = (group: Case[]) => [...group[0]!.variant].reduce((sum, c) => (sum * 31 + c.charCodeAt(0)) % 65_537, 7);
+  return groups.toSorted((a, b) => place(a) - place(b));
 }
 
 /** How large its subgroups must be. */

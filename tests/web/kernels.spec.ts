@@ -29,7 +29,7 @@ async function pageScript(): Promise<string> {
 }
 
 test(
-  "every kernel variant does as its mirror in this browser",
+  "kernels do as their mirrors in this browser: with SOTTO_KERNELS=all, every variant",
   { tag: ["@4-lanes", "@swiftshader"] },
   async ({ page }, { project }) => {
     test.setTimeout(900_000);
