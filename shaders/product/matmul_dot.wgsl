@@ -1,9 +1,9 @@
 // Matrix-matrix product for prefill as in matmul_tile.wgsl, of integers: weights are bytes as they come out of
-// load_packed, activations two planes of bytes each, or one, made by quantize.wgsl.
+// the format, activations two planes of bytes each, or one, made by quantize.wgsl.
 // Shapes: W [N][K] (one part of a matrix), x [M][K/32] records, bias [N of the whole matrix], out [M][out_stride].
 // Grid: (ceil(M/ROWS), ceil(N/64)): neighbours share their rows of W. A workgroup makes 64 (N) by ROWS (M) results, a
 // block of 32 along K at a time: 64 threads unpack a row's block each, 64 fetch x (the same ones where ROWS is 32), and
-// then a thread multiplies 8 rows of W by 4 of x, in registers: 48 shared loads of 16 bytes for 512 instructions of
+// then a thread multiplies 8 rows of W by 4 of x, in registers: 44 shared loads of 16 bytes for 512 instructions of
 // four products each (with two planes). A result is one sum in the order of K, whatever ROWS is and wherever in a tile
 // it lies.
 // Mirror: crate/kernels/product/reference.rs
@@ -95,12 +95,15 @@ fn staged(j: u32, row: u32) -> Integers {
     return q;
 }
 
-// Adds to two of a row's four sums, and swaps these two and the others.
-fn step(sums: vec4<f32>, i: u32, row: u32, a: Integers, b: Integers) -> vec4<f32> {
+// Adds a block to a row's four sums.
+fn step(sums: vec4<f32>, i: u32, row: u32, a: Integers, b: Integers, c: Integers, d: Integers) -> vec4<f32> {
     let w0 = w_tile[i][row];
     let w1 = w_tile[i][8u + row];
     let scale = w_scale[i][row];
-    return vec4<f32>(sums.zw, sums.xy + vec2<f32>(product(w0, w1, scale, a), product(w0, w1, scale, b)));
+    return vec4<f32>(
+        product(w0, w1, scale, a, sums.x), product(w0, w1, scale, b, sums.y),
+        product(w0, w1, scale, c, sums.z), product(w0, w1, scale, d, sums.w),
+    );
 }
 
 @compute @workgroup_size(THREADS)
@@ -119,11 +122,11 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     var sums5 = vec4<f32>(0.0);
     var sums6 = vec4<f32>(0.0);
     var sums7 = vec4<f32>(0.0);
-    // The next block is on its way while this one is multiplied.
-    var w: Packed;
+    // The next block is on its way while this one is multiplied: nothing is done with it before.
+    var w: Raw;
     var f: Fetched;
     if lid < 64u {
-        w = load_packed(block0);
+        w = fetch(block0);
     }
     if lid >= THREADS - 64u {
         f = fetch_x(lid & 63u, m, 0u);
@@ -135,28 +138,26 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         }
         let next = min(kb + 1u, params.k_blocks - 1u);
         if lid < 64u {
-            stage_w(lid, w);
-            w = load_packed(block0 + next);
+            stage_w(lid, unpack(w, block0 + kb));
+            w = fetch(block0 + next);
         }
         if lid >= THREADS - 64u {
             stage_x(lid & 63u, f);
             f = fetch_x(lid & 63u, m, next);
         }
         workgroupBarrier();
-        // Two rows of x at a time, not four: fewer registers, and half the code to compile.
-        for (var half = 0u; half < 2u; half++) {
-            let pair = half * 2u;
-            let a = staged(pair, x_row);
-            let b = staged(pair + 1u, x_row);
-            sums0 = step(sums0, 0u, w_row, a, b);
-            sums1 = step(sums1, 1u, w_row, a, b);
-            sums2 = step(sums2, 2u, w_row, a, b);
-            sums3 = step(sums3, 3u, w_row, a, b);
-            sums4 = step(sums4, 4u, w_row, a, b);
-            sums5 = step(sums5, 5u, w_row, a, b);
-            sums6 = step(sums6, 6u, w_row, a, b);
-            sums7 = step(sums7, 7u, w_row, a, b);
-        }
+        let x0 = staged(0u, x_row);
+        let x1 = staged(1u, x_row);
+        let x2 = staged(2u, x_row);
+        let x3 = staged(3u, x_row);
+        sums0 = step(sums0, 0u, w_row, x0, x1, x2, x3);
+        sums1 = step(sums1, 1u, w_row, x0, x1, x2, x3);
+        sums2 = step(sums2, 2u, w_row, x0, x1, x2, x3);
+        sums3 = step(sums3, 3u, w_row, x0, x1, x2, x3);
+        sums4 = step(sums4, 4u, w_row, x0, x1, x2, x3);
+        sums5 = step(sums5, 5u, w_row, x0, x1, x2, x3);
+        sums6 = step(sums6, 6u, w_row, x0, x1, x2, x3);
+        sums7 = step(sums7, 7u, w_row, x0, x1, x2, x3);
         workgroupBarrier();
     }
     // A loop, not 32 copies of the branches: it is compiled once.

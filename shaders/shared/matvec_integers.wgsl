@@ -38,7 +38,7 @@ fn multiplied(raw: Raw, b: u32, q: Integers) -> f32 {
     let w = unpack(raw, b);
     let w0 = vec4<u32>(w.q0, w.q1, w.q2, w.q3);
     let w1 = vec4<u32>(w.q4, w.q5, w.q6, w.q7);
-    return product(w0, w1, vec4<f32>(w.scale, w.offset), q);
+    return product(w0, w1, vec4<f32>(w.scale, w.offset), q, 0.0);
 }
 
 @compute @workgroup_size(THREADS)
