@@ -133,6 +133,7 @@ const SCRIPTS = {
  * them. The package itself and its optional peers stay outside of them.
  */
 export const PIECES = {
+  "ai-sdk": 8000,
   openai: 4000,
 };
 
