@@ -135,6 +135,9 @@ const SCRIPTS = {
 export const PIECES = {
   "ai-sdk": 8000,
   openai: 4000,
+  react: 3000,
+  svelte: 3000,
+  vue: 3000,
 };
 
 /** What a piece imports as its page has it: the frameworks that it is made for, and the package, beside it. */
