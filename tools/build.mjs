@@ -135,6 +135,7 @@ const SCRIPTS = {
 export const PIECES = {
   "ai-sdk": 8000,
   openai: 4000,
+  "prompt-api": 5000,
   react: 3000,
   svelte: 3000,
   vue: 3000,
@@ -166,7 +167,9 @@ export async function bundle(out, { engine } = {}) {
     ...pieces,
   ]) {
     const input = join(ROOT, "www", room, `${entry}.ts`);
-    const bundle = await rolldown({ input, platform, external, plugins: fake ? [fake] : [] });
+    // A directive such as React's "use client" is kept, being an entry's.
+    const checks = { moduleLevelDirective: false };
+    const bundle = await rolldown({ input, platform, external, checks, plugins: fake ? [fake] : [] });
     await bundle.write({ file: join(out, `${name}.js`), format: "esm", minify: true, paths: PATHS });
     await bundle.close();
   }
