@@ -134,6 +134,7 @@ const SCRIPTS = {
  */
 export const PIECES = {
   "ai-sdk": 8000,
+  langchain: 4000,
   openai: 4000,
   "prompt-api": 5000,
   react: 3000,
