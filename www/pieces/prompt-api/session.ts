@@ -255,10 +255,13 @@ function formatOf(constraint: object | undefined): CreateChat["response_format"]
   if (constraint === undefined) return undefined;
   if (!isRegExp(constraint))
     return { type: "json_schema", json_schema: { name: "answer", schema: constraint as never } };
-  if (/[imsy]/.test(constraint.flags))
+  if (!KEPT.test(constraint.flags))
     throw new DOMException(`The flags "${constraint.flags}" of the expression are not kept.`, "NotSupportedError");
   return { type: "regex", pattern: constraint.source };
 }
+
+/** Flags that change nothing here: the whole reply is matched, by the rules of `u`. */
+const KEPT = /^[dguv]*$/;
 
 /** Of another window, too. */
 const isRegExp = (value: object): value is RegExp => Object.prototype.toString.call(value) === "[object RegExp]";
