@@ -1,3 +1,14 @@
+import { fileURLToPath } from "node:url";
+
+const path = (name) => fileURLToPath(new URL(name, import.meta.url));
+
 export default {
+  // The package by its own name, as pieces import it.
+  resolve: {
+    alias: [
+      { find: /^sotto$/, replacement: path("www/api/index.ts") },
+      { find: /^sotto\/(.*)$/, replacement: path("www/pieces/$1/index.ts") },
+    ],
+  },
   test: { include: ["tests/web/**/*.test.ts"], pool: "threads" },
 };

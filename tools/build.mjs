@@ -128,17 +128,50 @@ const SCRIPTS = {
   bundler: { room: "bundler", entry: "index", platform: "node" },
 };
 
+/**
+ * The pieces of `www/pieces`, by the names of their subpaths, and how large each may be, compressed. `package.json` exports
+ * them. The package itself and its optional peers stay outside of them.
+ */
+export const PIECES = {
+  "ai-sdk": 8000,
+  langchain: 4000,
+  openai: 4000,
+  "prompt-api": 5000,
+  react: 3000,
+  svelte: 3000,
+  vue: 3000,
+};
+
+/** What a piece imports as its page has it: the frameworks that it is made for, and the package, beside it. */
+function outside() {
+  const { peerDependencies = {} } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8"));
+  return ["sotto", ...Object.keys(peerDependencies)].map((name) => new RegExp(`^${name}($|/)`));
+}
+
+/** Without a bundler a page has no names, so the package is its file. */
+const PATHS = { sotto: "../index.js" };
+
 /** The scripts; `engine` replaces the wasm bindings (tests give a fake). */
 export async function bundle(out, { engine } = {}) {
   const { rolldown } = await import("rolldown");
+  const external = outside();
   const fake = engine && {
     name: "engine",
     resolveId: (id) => (id === "../wasm/sotto.js" || id === "./threads.js" || id === "./thread.js" ? engine : null),
   };
-  for (const [name, { room, entry = name, platform = "browser" }] of Object.entries(SCRIPTS)) {
+  const pieces = Object.keys(PIECES).map((name) => [
+    `pieces/${name}`,
+    { room: `pieces/${name}`, entry: "index", external },
+  ]);
+  for (const [name, { room, entry = name, platform = "browser", external = [] }] of [
+    ...Object.entries(SCRIPTS),
+    ...pieces,
+  ]) {
     const input = join(ROOT, "www", room, `${entry}.ts`);
-    const bundle = await rolldown({ input, platform, plugins: fake ? [fake] : [] });
-    await bundle.write({ file: join(out, `${name}.js`), format: "esm", minify: true });
+    // A directive such as React's "use client" is kept, being an entry's.
+    const checks = { moduleLevelDirective: false };
+    const bundle = await rolldown({ input, platform, external, checks, plugins: fake ? [fake] : [] });
+    await bundle.write({ file: join(out, `${name}.js`), format: "esm", minify: true, paths: PATHS });
     await bundle.close();
   }
 }
@@ -158,6 +191,15 @@ function sizes(dist, artifacts) {
     return total;
   });
   return Math.max(...totals);
+}
+
+/** Prints what each piece takes, compressed. Throws where one is too large. */
+export function weigh(dist) {
+  for (const [name, limit] of Object.entries(PIECES)) {
+    const size = gzipSync(readFileSync(join(dist, "pieces", `${name}.js`)), { level: 9 }).length;
+    console.error(`dist/pieces/${name.padEnd(15)} gzip ${size} of at most ${limit} bytes`);
+    if (size > limit) throw new Stop(`sotto/${name} is ${size} bytes compressed, over its limit of ${limit}.`);
+  }
 }
 
 const kB = (bytes) => `${(bytes / 1000).toFixed(0).padStart(6)} kB`;
@@ -188,6 +230,7 @@ export async function build({ fast = false } = {}) {
   const tsc = join(ROOT, "node_modules", "typescript", "bin", "tsc");
   for (const types of ["tsconfig.build.json", "www/bundler"]) run(process.execPath, [tsc, "-p", types]);
   const total = sizes(dist, artifacts);
+  weigh(dist);
   if (!fast && threads && total > MAX_GZIP_BYTES)
     throw new Stop(`the package is ${total} bytes compressed, over the limit of ${MAX_GZIP_BYTES}.`);
 }
