@@ -18,6 +18,7 @@ const PAGE: { [Name in keyof Own]-?: { wanted: string; fits: (value: unknown) =>
   signal: { wanted: "an AbortSignal", fits: isSignal },
   onProgress: { wanted: "a function", fits: isFunction },
   onWarning: { wanted: "a function", fits: isFunction },
+  control: { wanted: "a LoadControl", fits: (value) => isFunction((value as { connect?: unknown }).connect) },
   headers: {
     wanted: "an object of texts",
     fits: (value) =>
@@ -50,6 +51,7 @@ const TAKES = {
     "signal",
     "onProgress",
     "onWarning",
+    "control",
     "headers",
     "cache",
     "sha256",

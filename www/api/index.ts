@@ -18,6 +18,7 @@ import { aborted } from "../wire/errors.js";
 import type { LoadOptions, Source, TextOptions } from "../wire/protocol.js";
 
 export type { Model } from "./model.js";
+export { LoadControl } from "./control.js";
 export { inspect } from "./inspect.js";
 export { store } from "./store.js";
 export type { ModelText } from "./text.js";

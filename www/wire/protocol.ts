@@ -64,6 +64,8 @@ export interface PageOptions {
   onProgress?: (progress: wire.Progress) => void;
   /** Called if WebGPU fails and the CPU takes its place, or if it has to do with one thread. */
   onWarning?: (warning: Warning) => void;
+  /** A `LoadControl`: pauses the download, and lets it go on. */
+  control?: { connect(): MessagePort };
   /** Extra request headers for a URL, for instance `Authorization`. */
   headers?: Record<string, string>;
   /**
@@ -191,7 +193,7 @@ export type StoreAsk =
 /** What the page may ask; each gets one `done` or `failed`, with `event`s before it. */
 export interface Calls {
   load: {
-    args: { source: SourceData; options: wire.LoadOptions };
+    args: { source: SourceData; options: wire.LoadOptions; gate?: MessagePort };
     event: { progress: wire.Progress } | { warning: Warning };
     result: wire.ModelInfo;
   };

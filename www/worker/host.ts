@@ -2,6 +2,7 @@
 import type { Engine, EngineModule, Text, TextCalls, TextModule, Work } from "./engine.js";
 import { type ErrorCode, SottoError, aborted, said } from "../wire/errors.js";
 import { open } from "./fetch.js";
+import { gateOf } from "./gate.js";
 import type { Grammars, Words } from "./grammar.js";
 import {
   type Calls,
@@ -25,6 +26,7 @@ import { pause } from "./pause.js";
 import { Reporter } from "./progress.js";
 import { readTuning, writeTuning } from "../store/tuning.js";
 import { Queue, unlessAborted } from "./queue.js";
+import { PATIENCE } from "./remote.js";
 
 /** Bytes given to the engine before waiting for the device to take them. */
 const DRAIN_EVERY = 16 << 20;
@@ -223,7 +225,10 @@ export class Host {
     },
   };
 
-  async #load({ source, options }: Calls["load"]["args"], { signal, emit }: Context<"load">): Promise<ModelInfo> {
+  async #load(
+    { source, options, gate: port }: Calls["load"]["args"],
+    { signal, emit }: Context<"load">,
+  ): Promise<ModelInfo> {
     const { backend, threads: wanted } = options;
     const usable = backend === "webgpu" ? undefined : this.#source.usableThreads(wanted, options.precision === "fast");
     // Where there are no threads to choose, the engine starts while the adapter is asked for.
@@ -260,7 +265,8 @@ export class Host {
         progress: reporter.tell.bind(reporter),
         warn: (code: ErrorCode, message: string) => emit({ warning: { code, message } }),
       };
-      const first = await open(source, signal, { tell });
+      const patience = { ...PATIENCE, gate: port && gateOf(port) };
+      const first = await open(source, signal, { tell, patience });
       const others = othersOf(source, first.address);
       for (const other of others) await readHead(other, signal, (chunk) => loader.push_part(chunk));
       let loaded = 0;
@@ -272,7 +278,7 @@ export class Host {
           ...tell,
           progress: (phase: Progress["phase"], bytes: number) => reporter.tell(phase, before + bytes, total),
         };
-        const feed = index > 0 ? await open(of, signal, { tell: shifted }) : first;
+        const feed = index > 0 ? await open(of, signal, { tell: shifted, patience }) : first;
         reporter.facts = { file: feed.name, fromCache: feed.fromCache };
         loaded = before;
         const report = () => {
