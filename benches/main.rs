@@ -25,7 +25,7 @@ use sotto::device::gpu::{Gpu, GpuOptions};
 use sotto::kernels::choose::Choice;
 use sotto::model;
 use sotto::model::forward::Sizes;
-use sotto::run::{loader, tune};
+use sotto::run::{loader, plan, tune};
 
 use limits::Limits;
 use report::{Report, Row, Skipped, number};
@@ -182,9 +182,8 @@ fn measure(
     let wants = |part| args.only.is_empty() || args.only.contains(&part);
     // A device for each model: its memory is free again after.
     let gpu = device(args)?;
-    let rows = args
-        .batch
-        .unwrap_or_else(|| loader::default_rows(&gpu.caps, &synthetic::catalog(shape, quant, shape.n_layers)));
+    let rows =
+        args.batch.unwrap_or_else(|| plan::default_rows(&gpu.caps, &synthetic::catalog(shape, quant, shape.n_layers)));
     let longest = args.context.iter().map(|c| c + 1).chain(args.prompt.iter().copied()).max();
     let context = longest.unwrap_or(1).max(rows);
     let sizes = Sizes { context, cells: context, max_rows: rows, max_outputs: 1 };

@@ -126,6 +126,7 @@ const SCRIPTS = {
   index: { room: "api" },
   worker: { room: "worker" },
   bundler: { room: "bundler", entry: "index", platform: "node" },
+  catalog: { room: "catalog", entry: "index" },
 };
 
 /**
@@ -227,6 +228,8 @@ export async function build({ fast = false } = {}) {
     else optimise(wasm, join(dist, `${name}_bg.wasm`));
   }
   await bundle(dist);
+  for (const name of ["catalog.json", "catalog.schema.json"])
+    copyFileSync(join(ROOT, "www", "catalog", name), join(dist, name));
   const tsc = join(ROOT, "node_modules", "typescript", "bin", "tsc");
   for (const types of ["tsconfig.build.json", "www/bundler"]) run(process.execPath, [tsc, "-p", types]);
   const total = sizes(dist, artifacts);

@@ -43,6 +43,8 @@ codes! {
     Truncated = "truncated", "Download the file again.";
     /// The header contradicts itself or asks for absurd amounts.
     BadHeader = "bad_header", "Download the file again; if that does not help, convert the model again.";
+    /// A model lies in several files, and one of them is not there, or is another model's.
+    MissingPart = "missing_part", "Give all parts of the model in their order, or the address of the first, beside which the others are.";
     /// A metadata key is missing, of the wrong type or out of range.
     BadMetadata = "bad_metadata", "Convert the model again, or take another file of it.";
     /// The file is GGUF, but no model of its own: an adapter (LoRA), an importance matrix, a projector of images.

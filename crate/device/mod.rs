@@ -204,6 +204,14 @@ impl Device {
         self.gpu().map_or(0, Gpu::bytes)
     }
 
+    /// Bytes of all buffers, wherever they are.
+    pub fn bytes(&self) -> u64 {
+        match self {
+            Device::Gpu(gpu) => gpu.bytes(),
+            Device::Cpu(cpu) => cpu.bytes(),
+        }
+    }
+
     /// Threads of this program that compute.
     pub fn threads(&self) -> usize {
         match self {

@@ -312,9 +312,6 @@ impl<'a> Keys<'a> {
 
     /// What would change the forward pass and is not built must not pass silently.
     fn refuse_unknown_features(&self) -> Result<()> {
-        if let Some(parts) = self.catalog.metadata.u32("split.count")?.filter(|&parts| parts > 1) {
-            bail!(BadMetadata, "This file is one of {parts} parts of a model; join them with llama-gguf-split --merge");
-        }
         if self.u32("expert_count")?.is_some_and(|experts| experts > 0) {
             bail!(UnsupportedArchitecture, "This {} model is a mixture of experts, which is not supported", self.arch);
         }

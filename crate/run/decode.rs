@@ -42,15 +42,7 @@ pub struct Decoder {
 impl Decoder {
     /// At most `depth` steps are under way at a time.
     pub fn new(device: &mut Device, model: &Model, depth: usize) -> Result<Self> {
-        let shape = Shape {
-            n_vocab: model.net.n_vocab,
-            context: model.sizes.context,
-            softcap: model.net.final_logit_softcap,
-            logits: model.logits_buffer(),
-            batch: model.batch_buffer(),
-            shared: model.choice.counts_in_shared_memory(),
-        };
-        let sampler = Sampler::place(shape, device)?;
+        let sampler = Sampler::place(Shape::of(model), device)?;
         let recordings = Mode::ALL.into_iter().map(|mode| sampler.record(mode)).collect::<Result<Vec<_>>>()?;
         let ring = device.ring(depth, size_of::<State>() as u64);
         Ok(Decoder {

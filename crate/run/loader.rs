@@ -1,23 +1,23 @@
 //! From a file's bytes, in order and in pieces of any size, to an engine. Everything that can be known from the header
 //! is checked when the header has arrived, before the rest is fetched.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 
 use crate::bail;
 use crate::base::error::{Code, Error, Result};
 use crate::base::precision::KvType;
-use crate::device::gpu::{Gpu, GpuOptions};
-use crate::device::memory::Memory;
+use crate::device::gpu::GpuOptions;
 use crate::device::{Backend, Chosen, CpuOptions, Device};
 use crate::file::Catalog;
-use crate::file::gguf::HeaderParser;
-use crate::kernels::choose::Caps;
+use crate::file::gguf::{Header, HeaderParser, Joined};
 use crate::kernels::choose::{Choice, Tuning};
-use crate::model::forward::{Model, Sizes};
+use crate::model;
+use crate::model::forward::Model;
 use crate::model::spec::{Gives, Net};
 use crate::model::upload::Upload;
-use crate::model::{self, fit};
 use crate::run::engine::Engine;
+use crate::run::plan::{Place, Plan};
+use crate::run::room;
 use crate::text::template::Templates;
 use crate::text::tokenizer::Tokenizer;
 
@@ -30,7 +30,7 @@ pub struct LoadOptions {
     pub gpu: GpuOptions,
     /// Of the CPU.
     pub cpu: CpuOptions,
-    /// Positions of a sequence, at most; `None`: the trained context, at most [`default_context`].
+    /// Positions of a sequence, at most; `None`: the trained context, at most [`default_context`](super::plan::default_context).
     pub context: Option<u32>,
     /// Tokens of all conversations together whose keys and values are kept, so that none of them is computed again;
     /// at least the context. `None`: as many as the context. Called `cacheTokens` in JavaScript.
@@ -70,12 +70,6 @@ impl Default for LoadOptions {
     }
 }
 
-/// Rows of the largest batch that may be asked for.
-pub const MAX_ROWS: u32 = 4096;
-
-/// Rows that may want logits in one batch: each takes n_vocab floats.
-const MAX_OUTPUTS: u32 = 16;
-
 /// A model on its way: bytes of its file go in, in order; an engine comes out.
 pub struct Loader {
     options: LoadOptions,
@@ -83,7 +77,9 @@ pub struct Loader {
     reason: String,
     warning: Option<Error>,
     state: State,
-    /// Bytes pushed so far.
+    /// Of the model's other files, the second first.
+    others: Vec<Header>,
+    /// Bytes pushed so far, of the file that comes now.
     received: u64,
 }
 
@@ -98,7 +94,19 @@ enum State {
 struct Tensors {
     engine: Engine,
     upload: Upload,
+    /// Bytes of the model's files that are still to come, the one that comes now first; of `parts` in all.
+    files: VecDeque<u64>,
+    parts: usize,
     file_bytes: u64,
+}
+
+impl Tensors {
+    /// The next bytes of a file, `at` of which have come. What lies behind its tensors is not the next file's.
+    fn push(&mut self, bytes: &[u8], at: u64) {
+        let left = self.files.front().copied().unwrap_or_default().saturating_sub(at);
+        let ours = bytes.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+        self.upload.push(&bytes[..ours], &mut self.engine.device);
+    }
 }
 
 impl Loader {
@@ -107,7 +115,7 @@ impl Loader {
         let Chosen { device, reason, warning } =
             Chosen::new(options.backend, &options.gpu, &options.cpu, options.fast).await?;
         let state = State::Header(Box::new((HeaderParser::default(), device)));
-        Ok(Loader { options, reason, warning, state, received: 0 })
+        Ok(Loader { options, reason, warning, state, others: Vec::new(), received: 0 })
     }
 
     /// Why the CPU took WebGPU's place; once, as soon as it is known.
@@ -123,21 +131,55 @@ impl Loader {
         }
     }
 
+    /// The header of another file of the model, in order; before the bytes of the first.
+    pub fn add_part(&mut self, header: Header) {
+        self.others.push(header);
+    }
+
+    /// The bytes of the model's next file follow; says how many of all came before it. `Truncated` where the one before has
+    /// not come whole.
+    pub fn next_part(&mut self) -> Result<u64> {
+        let State::Tensors(tensors) = &mut self.state else { return Err(self.cut_short()) };
+        let bytes = tensors.files.pop_front().unwrap_or_default();
+        if self.received < bytes {
+            let part = tensors.parts - tensors.files.len();
+            bail!(
+                Truncated,
+                "Part {part} of the model ends after {} of {bytes} bytes; download it again.",
+                self.received
+            );
+        }
+        self.received = 0;
+        Ok(tensors.file_bytes - tensors.files.iter().sum::<u64>())
+    }
+
+    /// Why there is no model yet, though its file has ended.
+    fn cut_short(&self) -> Error {
+        match &self.state {
+            State::Header(parsing) => parsing.0.finish(),
+            _ => Error::new(Code::Internal, "This load has failed already; start a new one."),
+        }
+    }
+
     /// Takes the next bytes of the file.
     pub fn push(&mut self, bytes: &[u8]) -> Result<()> {
         match std::mem::replace(&mut self.state, State::Failed) {
             State::Failed => bail!(Internal, "This load has failed already; start a new one."),
             State::Tensors(mut tensors) => {
-                tensors.upload.push(bytes, &mut tensors.engine.device);
+                tensors.push(bytes, self.received);
                 self.state = State::Tensors(tensors);
             }
             State::Header(mut parsing) => match parsing.0.push(bytes)? {
                 None => self.state = State::Header(parsing),
                 Some((header, used)) => {
-                    let mut tensors = self.open(header.catalog, parsing.1)?;
+                    let mut headers = vec![header];
+                    headers.append(&mut self.others);
+                    let Joined { header, bytes: files } = Joined::new(headers)?;
+                    let mut tensors = self.open(header.catalog, files.into(), parsing.1)?;
                     // Padding before the first tensor may still be to come.
-                    tensors.upload.start_at(self.received + used as u64);
-                    tensors.upload.push(&bytes[used..], &mut tensors.engine.device);
+                    let start = self.received + used as u64;
+                    tensors.upload.start_at(start);
+                    tensors.push(&bytes[used..], start);
                     self.state = State::Tensors(Box::new(tensors));
                 }
             },
@@ -147,7 +189,7 @@ impl Loader {
     }
 
     /// Everything the header decides.
-    fn open(&mut self, mut catalog: Catalog, mut device: Device) -> Result<Tensors> {
+    fn open(&mut self, mut catalog: Catalog, files: VecDeque<u64>, mut device: Device) -> Result<Tensors> {
         let net = model::read(&catalog)?;
         let tokenizer = Tokenizer::from_metadata(&mut catalog.metadata)?;
         let templates = Templates::from_metadata(&catalog.metadata)?;
@@ -182,51 +224,15 @@ impl Loader {
         engine.n_params = n_params;
         // Kernels are compiled while the weights are on their way.
         engine.compile_ahead(tunes(&self.options, &engine.device))?;
-        Ok(Tensors { engine, upload, file_bytes: catalog.file_bytes })
+        Ok(Tensors { engine, upload, parts: files.len(), files, file_bytes: catalog.file_bytes })
     }
 
     /// Lays the model out on a device. `OutOfMemory` and `AdapterTooSmall` where it does not fit.
     fn place(&self, catalog: &Catalog, net: &Net, device: &mut Device) -> Result<(Model, Upload)> {
-        // Where tokens see those behind them, a text is one batch.
-        let at_once = net.sees_ahead();
-        let context = match self.options.context {
-            None if at_once => net.context_length.min(default_context(device)).min(MAX_ROWS),
-            None => net.context_length.min(default_context(device)),
-            Some(0) => bail!(BadOption, "contextLength is 0; give at least 1."),
-            Some(wanted) if wanted > net.context_length => bail!(
-                BadOption,
-                "contextLength is {wanted}, but the model was trained for {}; give at most that.",
-                net.context_length
-            ),
-            Some(wanted) if at_once && wanted > MAX_ROWS => bail!(
-                BadOption,
-                "contextLength is {wanted}, but this model reads a text at once, and so at most {MAX_ROWS} tokens; give at most that."
-            ),
-            Some(wanted) => wanted,
-        };
-        let embeds = net.gives != Gives::Logits;
-        let cells = self.options.cache_tokens.unwrap_or(context);
-        if cells < context {
-            bail!(BadOption, "cacheTokens is {cells}, but one conversation may take {context}; give at least that.");
-        }
-        let usual = device.gpu().map_or(CPU_ROWS, |gpu| default_rows(&gpu.caps, catalog));
-        let rows = self.options.max_rows.unwrap_or(if at_once { context.max(usual) } else { usual });
-        if rows == 0 || rows > MAX_ROWS {
-            bail!(BadOption, "maxBatchTokens is {rows}; give a whole number from 1 to {MAX_ROWS}.");
-        }
-        let context = if at_once { context.min(rows) } else { context };
-        let mut sizes = Sizes { context, cells, max_rows: rows.min(context), max_outputs: MAX_OUTPUTS.min(rows) };
-        let mut kv = self.options.kv;
-        if embeds {
-            // Several texts may share a batch, any row's state may be wanted, and keys are kept for one batch only.
-            sizes = Sizes { cells: cells.max(rows), max_rows: rows, max_outputs: rows, ..sizes };
-            kv = KvType::F32;
-        }
-        let suits = |gpu: &Gpu| self.options.choice.unwrap_or_else(|| Choice::of(&gpu.caps, kv, self.options.fast));
-        let choice = device.gpu().map_or(Choice::cpu(kv), suits);
-        if let (Device::Cpu(_), Some(room)) = (&device, self.options.cpu.room) {
-            fit::check(catalog, net, sizes, choice, device.max_binding(), room)?;
-        }
+        let place = Place::of(device, self.options.cpu.room);
+        let plan = Plan::new(&self.options, &place, catalog, net)?;
+        room::check(catalog, net, &plan, &place)?;
+        let Plan { sizes, choice } = plan;
         let (mut model, upload) = Model::place(catalog, net.clone(), sizes, choice, device)?;
         device.check()?;
         if let Some(gpu) = device.gpu() {
@@ -245,11 +251,8 @@ impl Loader {
 
     /// The end of the file. `Truncated` if bytes are missing.
     pub async fn finish(self) -> Result<Engine> {
-        let Tensors { mut engine, upload, file_bytes } = match self.state {
-            State::Header(parsing) => return Err(parsing.0.finish()),
-            State::Failed => bail!(Internal, "This load has failed already; start a new one."),
-            State::Tensors(tensors) => *tensors,
-        };
+        let Loader { state: State::Tensors(tensors), .. } = self else { return Err(self.cut_short()) };
+        let Tensors { mut engine, upload, file_bytes, .. } = *tensors;
         upload.finish(file_bytes)?;
         engine.model.finish(&upload, &mut engine.device);
         engine.device.idle().await?;
@@ -274,26 +277,4 @@ fn tunes(options: &LoadOptions, device: &Device) -> bool {
 
 fn is_real_gpu(device: &Device) -> bool {
     device.gpu().is_some_and(|gpu| !gpu.caps.is_software)
-}
-
-/// Enough for a chat, and small beside the weights; less where its memory is the program's own.
-pub fn default_context(device: &Device) -> u32 {
-    if device.gpu().is_some() { 4096 } else { 2048 }
-}
-
-/// Rows of a batch on the CPU: enough to read each weight seldom, few enough that a stop is prompt.
-const CPU_ROWS: u32 = 64;
-
-/// Weights up to which a graphics card gets large batches: 512 rows of them are about 3 · 10¹² operations.
-const SMALL: u64 = 2_500_000_000;
-
-/// Rows of a batch on a GPU. Small matrices leave a card idle where few rows share them, but a batch is a command that
-/// nothing interrupts: large models, and software adapters, take less at once.
-pub fn default_rows(caps: &Caps, catalog: &Catalog) -> u32 {
-    let weights: u64 = catalog.tensors.iter().map(|tensor| tensor.shape.iter().product::<u64>()).sum();
-    match caps.is_software {
-        true => 64,
-        false if weights <= SMALL => 512,
-        false => 256,
-    }
 }

@@ -17,6 +17,7 @@ use crate::kernels::table::choices::{Bins, Digit};
 use crate::kernels::table::sample_scan::{Options, Params};
 use crate::kernels::table::sample_take::State;
 use crate::kernels::table::{sample_bins, sample_gather, sample_pick, sample_scan, sample_take};
+use crate::model::forward::Model;
 
 /// What each parameter may be.
 pub mod range {
@@ -176,6 +177,20 @@ pub struct Shape {
     pub batch: BufferId,
     /// Whether tokens are counted in much shared memory, which software adapters take seconds to compile.
     pub shared: bool,
+}
+
+impl Shape {
+    /// Of what this model computes.
+    pub fn of(model: &Model) -> Shape {
+        Shape {
+            n_vocab: model.net.n_vocab,
+            context: model.sizes.context,
+            softcap: model.net.final_logit_softcap,
+            logits: model.logits_buffer(),
+            batch: model.batch_buffer(),
+            shared: model.choice.counts_in_shared_memory(),
+        }
+    }
 }
 
 /// What ends a generation, and where it starts.

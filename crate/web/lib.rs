@@ -24,6 +24,7 @@ use sotto::base::cancel::Cancel;
 use sotto::base::error::{Code, Error, Result};
 use sotto::device::{Pause, Spawn};
 use sotto::eval;
+use sotto::file::gguf::HeaderParser;
 use sotto::kernels::choose::AdapterName;
 use sotto::run::engine::{self, Prompt};
 use sotto::run::{loader, session};
@@ -96,7 +97,7 @@ impl From<Adapter> for AdapterName {
 }
 
 #[wasm_bindgen]
-pub struct Loader(RefCell<Option<loader::Loader>>);
+pub struct Loader(RefCell<Option<loader::Loader>>, RefCell<HeaderParser>);
 
 #[wasm_bindgen]
 impl Loader {
@@ -124,7 +125,25 @@ impl Loader {
             }))
         });
         let loader = loader::Loader::new(options).await.map_err(thrown)?;
-        Ok(Loader(RefCell::new(Some(loader))))
+        Ok(Loader(RefCell::new(Some(loader)), RefCell::default()))
+    }
+
+    /// The next bytes of the header of a model's next file, in order, before those of its first; whether they were enough.
+    pub fn push_part(&self, chunk: &[u8]) -> JsResult<bool> {
+        let Some((header, _)) = self.1.borrow_mut().push(chunk).map_err(thrown)? else { return Ok(false) };
+        self.1.take();
+        if let Some(loader) = self.0.borrow_mut().as_mut() {
+            loader.add_part(header);
+        }
+        Ok(true)
+    }
+
+    /// The bytes of the model's next file follow; says how many of all came before it.
+    pub fn next_part(&self) -> JsResult<f64> {
+        match self.0.borrow_mut().as_mut() {
+            Some(loader) => loader.next_part().map(|bytes| bytes as f64).map_err(thrown),
+            None => Err(thrown(disposed("load"))),
+        }
     }
 
     pub fn push(&self, chunk: &[u8]) -> JsResult<()> {

@@ -7,8 +7,12 @@ use serde::Serialize;
 use serde_json::{Map, Value as Json, json};
 
 use crate::base::error::{Code, Error, Result};
+use crate::base::platform;
 use crate::file::gguf::Header;
 use crate::file::{Catalog, Metadata, Value};
+use crate::model;
+use crate::model::spec::Net;
+use crate::run::verdict::Subject;
 use crate::text::template::{self, RenderOptions, Templates};
 use crate::text::tokenizer::Tokenizer;
 
@@ -174,15 +178,45 @@ pub struct ModelText {
     pub header: ModelHeader,
     /// Its chat templates.
     pub templates: Templates,
+    /// What the file holds, but for its vocabulary.
+    pub catalog: Catalog,
+    /// Bytes of the program's memory once all of this is there; 0 natively.
+    pub heap: u64,
     tokenizer: Result<Tokenizer>,
+    net: Result<Net>,
 }
 
 impl ModelText {
     /// `BadMetadata` as for [`ModelHeader`]. What is wrong with the tokenizer is told where it is needed.
-    pub fn new(mut header: Header) -> Result<ModelText> {
+    pub fn new(header: Header) -> Result<ModelText> {
+        let net = model::read(&header.catalog);
+        ModelText::with(header, net)
+    }
+
+    /// Of a file whose header could not be read to its end.
+    pub fn refused(header: Header, why: Error) -> Result<ModelText> {
+        ModelText::with(header, Err(why))
+    }
+
+    fn with(mut header: Header, net: Result<Net>) -> Result<ModelText> {
         let tokenizer = Tokenizer::from_metadata(&mut header.catalog.metadata);
+        ModelText::new_of(header, net, tokenizer)
+    }
+
+    fn new_of(header: Header, net: Result<Net>, tokenizer: Result<Tokenizer>) -> Result<ModelText> {
         let templates = Templates::from_metadata(&header.catalog.metadata)?;
-        Ok(ModelText { header: ModelHeader::of(&header, &tokenizer)?, templates, tokenizer })
+        let (facts, catalog) = (ModelHeader::of(&header, &tokenizer)?, header.catalog);
+        Ok(ModelText { header: facts, templates, catalog, heap: platform::wasm_bytes(), tokenizer, net })
+    }
+
+    /// What a verdict is about.
+    pub fn subject(&self) -> Subject<'_> {
+        Subject {
+            catalog: &self.catalog,
+            net: self.net.as_ref(),
+            refused: self.tokenizer.as_ref().err(),
+            chats: self.templates.chat.is_some(),
+        }
     }
 
     /// A chat template alone: there is nothing to tokenize with.
@@ -191,9 +225,8 @@ impl ModelText {
         metadata.insert("tokenizer.chat_template", Value::Str(source));
         let header = Header { version: 0, catalog: Catalog { metadata, ..Catalog::default() }, data_offset: 0 };
         let why = "There is only a chat template here; open a model file to tokenize with.";
-        let tokenizer = Err(Error::new(Code::UnsupportedTokenizer, why));
-        let templates = Templates::from_metadata(&header.catalog.metadata)?;
-        Ok(ModelText { header: ModelHeader::of(&header, &tokenizer)?, templates, tokenizer })
+        let none = Error::new(Code::UnsupportedTokenizer, why);
+        ModelText::new_of(header, Err(none.clone()), Err(none))
     }
 
     /// `UnsupportedTokenizer` and `BadMetadata` where the file has none that works.

@@ -9,6 +9,7 @@ pub mod check;
 pub mod embed;
 pub mod header;
 pub mod info;
+pub mod inspect;
 pub mod options;
 pub mod schema;
 pub mod step;

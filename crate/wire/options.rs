@@ -16,7 +16,7 @@ use crate::device::gpu::GpuOptions;
 use crate::device::{Backend, CpuOptions};
 use crate::eval;
 use crate::run::sampler::{SamplingParams, range, token_id};
-use crate::run::{loader, session};
+use crate::run::{loader, plan, session};
 use crate::text::template::RenderOptions;
 use crate::text::tokenizer::EncodeOptions;
 
@@ -55,7 +55,7 @@ pub struct LoadOptions {
     #[schemars(range(min = 1), extend("aliases" = ["cache_size"]))]
     pub cache_tokens: Option<u32>,
     /// Prompt tokens computed at once.
-    #[schemars(range(min = 1, max = loader::MAX_ROWS), extend("aliases" = ["n_batch", "batch_size"]))]
+    #[schemars(range(min = 1, max = plan::MAX_ROWS), extend("aliases" = ["n_batch", "batch_size"]))]
     pub max_batch_tokens: Option<u32>,
     /// How the cache stores keys and values.
     #[schemars(extend("aliases" = ["cache_type"]))]

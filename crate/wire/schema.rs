@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use super::embed::{EmbedOptions, ScoringOptions};
 use super::header::ModelHeader;
 use super::info::ModelInfo;
+use super::inspect::Inspection;
 use super::options::{
     BenchOptions, DetokenizeOptions, GenerateOptions, LoadOptions, MAX_SAFE_INTEGER, RenderChatOptions, TokenizeOptions,
 };
@@ -85,6 +86,7 @@ fn types() -> Value {
     let mut output = settings(Contract::Serialize).into_generator();
     output.subschema_for::<ModelInfo>();
     output.subschema_for::<ModelHeader>();
+    output.subschema_for::<Inspection>();
     output.subschema_for::<Step>();
     output.subschema_for::<ChatStep>();
     output.subschema_for::<Counted>();

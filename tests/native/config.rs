@@ -50,7 +50,6 @@ fn unknown_architectures_and_features() {
     refused("llama", pools, Code::UnsupportedArchitecture, "way 9");
     let ranks = |model: &mut Model| model.set("pooling_type", value::u32(4));
     refused("llama", ranks, Code::MissingTensor, "cls.output.weight");
-    refused("llama", |model| model.set("/split.count", value::scalar(2, &[3, 0])), Code::BadMetadata, "one of 3 parts");
     let kind = |model: &mut Model| model.set("rope.scaling.type", value::text("su"));
     refused("qwen2", kind, Code::UnsupportedArchitecture, "su");
     refused("baichuan", |_| {}, Code::UnsupportedArchitecture, "ALiBi");

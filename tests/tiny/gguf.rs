@@ -215,6 +215,20 @@ impl Gguf {
         self.tensors.iter_mut().find(|t| t.name == name).expect("a tensor of that name")
     }
 
+    /// In several files, as llama.cpp's gguf-split writes them: all metadata in the first, about as many tensors in each.
+    pub fn split(&self, count: u16) -> Vec<Gguf> {
+        let each = self.tensors.len().div_ceil(count.into());
+        let part = |(no, tensors): (usize, &[Tensor])| {
+            let metadata = if no == 0 { self.metadata.clone() } else { Vec::new() };
+            let mut file = Gguf { version: self.version, metadata, tensors: tensors.to_vec() };
+            file.set("split.no", Value::Raw(2, (no as u16).to_le_bytes().to_vec()));
+            file.set("split.count", Value::Raw(2, count.to_le_bytes().to_vec()));
+            file.set("split.tensors.count", Value::Raw(5, (self.tensors.len() as i32).to_le_bytes().to_vec()));
+            file
+        };
+        self.tensors.chunks(each).enumerate().map(part).collect()
+    }
+
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut out = b"GGUF".to_vec();
         out.extend(self.version.to_le_bytes());

@@ -155,9 +155,12 @@ pub const MODELS: [Spec; 30] = [
 pub const WINDOW: u32 = 8;
 pub const CONTEXT_LENGTH: u32 = 512;
 
-/// The named model's bytes.
+/// The named model's bytes; `llama-f32@2of3` are those of its second file of three.
 pub fn build(name: &str) -> Option<Vec<u8>> {
-    find(name).map(|spec| assemble(spec).to_bytes())
+    let Some((name, part)) = name.split_once('@') else { return find(name).map(|spec| assemble(spec).to_bytes()) };
+    let (no, count) = part.split_once("of")?;
+    let files = assemble(find(name)?).split(count.parse().ok()?);
+    Some(files.get(no.parse::<usize>().ok()?.checked_sub(1)?)?.to_bytes())
 }
 
 pub fn find(name: &str) -> Option<&'static Spec> {

@@ -7,6 +7,7 @@ import type {
   Engine,
   Generation,
   Loader as LoaderType,
+  Surroundings,
   Text as TextType,
   TextLoader as TextLoaderType,
 } from "../../www/worker/engine.js";
@@ -18,10 +19,12 @@ import type {
   EmbedOptions,
   FinishReason,
   GenerateOptions,
+  Inspection,
   LoadOptions,
   ModelHeader,
   ModelInfo,
   Step,
+  Verdict,
 } from "../../www/wire/generated.js";
 import type { EmbedInput, Message } from "../../www/wire/protocol.js";
 import { FakeChat, counted } from "./fake-chat.js";
@@ -80,6 +83,12 @@ export class Loader implements LoaderType {
     this.#bytes += chunk.length;
     log.pushed += chunk.length;
     log.largest = Math.max(log.largest, chunk.length);
+  }
+  push_part(): boolean {
+    return true;
+  }
+  next_part(): number {
+    return this.#bytes;
   }
   take_warning(): undefined {}
   async drain(): Promise<void> {}
@@ -141,7 +150,21 @@ export class TextLoader implements TextLoaderType {
   free(): void {}
 }
 
+export const cpu_rate = async () => 1e9;
+
 export class Text extends FakeText implements TextType {
+  inspect(_options: LoadOptions, { cpuRate }: Surroundings): Inspection {
+    const verdict: Verdict = {
+      runs: true,
+      findings: [{ code: "fits", sentence: "It fits." }],
+      backend: "cpu",
+      memory: { weights: 1, cache: 2, activations: 3, program: 4, total: 10 },
+      contextLength: 100,
+      largestContext: 8192,
+      tokensPerSecond: cpuRate ?? null,
+    };
+    return { ...this.header(), tools: false, thinking: false, languages: [], license: null, verdict };
+  }
   static of_template(): Text {
     return new Text();
   }

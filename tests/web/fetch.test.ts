@@ -56,6 +56,38 @@ test("a URL's bytes arrive in order, with the total", async () => {
   expect(Buffer.compare(bytes, data)).toBe(0);
 });
 
+test("a header alone is read in parts that grow, and nothing after it", async () => {
+  const data = numbers(6_000_000);
+  const asked: string[] = [];
+  const address = await serve((request, response) => {
+    const range = request.headers.range!;
+    asked.push(range);
+    const [start, end] = range.slice("bytes=".length).split("-").map(Number) as [number, number];
+    const last = Math.min(end, data.length - 1);
+    response.writeHead(206, {
+      "content-range": `bytes ${start}-${last}/${data.length}`,
+      "content-length": last + 1 - start,
+    });
+    response.end(data.subarray(start, last + 1));
+  });
+  const readSome = async (bytes: number) => {
+    asked.length = 0;
+    const feed = await open(url(address), never, { keep: false, openStore: () => Promise.reject(new Error("none")) });
+    let got = Buffer.alloc(0);
+    for await (const chunk of feed.chunks) {
+      got = Buffer.concat([got, chunk]);
+      if (got.length >= bytes) break;
+    }
+    expect(Buffer.compare(got, data.subarray(0, got.length))).toBe(0);
+    return asked.length;
+  };
+  expect(await readSome(1000)).toBe(1);
+  expect(asked).toEqual(["bytes=0-262143"]);
+  expect(await readSome(2_500_000)).toBe(4);
+  expect(asked.at(-1)).toBe("bytes=1835008-2883583");
+  expect(await readSome(7_000_000)).toBe(7);
+});
+
 test("redirects, no content-length and extra headers work", async () => {
   const seen: unknown[] = [];
   const address = await serve((request, response) => {

@@ -6,6 +6,7 @@ import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { describe } from "../../www/api/source.js";
 import type { SourceData } from "../../www/wire/protocol.js";
 import { open } from "../../www/worker/fetch.js";
+import { othersOf } from "../../www/worker/parts.js";
 import { type FakeFolder, fakeFolder, fakeLocks } from "./fake-folder.js";
 import { madeUp } from "./file-server.js";
 import { codeOf } from "./harness.js";
@@ -91,12 +92,25 @@ test("or by its path, at a revision, with a token", async () => {
 test("what the hub has instead is said", async () => {
   await expect(load("hf:me/it:Q2_K")).rejects.toMatchObject({
     code: "bad_option",
-    message: 'me/it has no file for "hf:me/it:Q2_K"; it has Q4_K_M, IQ4_XS, Q8_0.',
+    message: 'me/it has no file for "hf:me/it:Q2_K"; it has Q4_K_M, IQ4_XS, BF16, Q8_0.',
   });
-  expect(await codeOf(load("hf:me/it:BF16"))).toBe("bad_option");
   expect(await codeOf(load("hf:me/it/none.gguf"))).toBe("bad_option");
   // Another file than the list promised.
   expect(await codeOf(load("hf:me/it:Q8_0"))).toBe("checksum");
+});
+
+test("of a model in several files the first is found, and the others by it", async () => {
+  const source: SourceData = { kind: "url", url: "hf:me/it:BF16", hub: { endpoint } };
+  const feed = await open(source, never, { openStore: async () => folder });
+  expect(feed.address).toBe(`${endpoint}/me/it/resolve/main/model-BF16-00001-of-00002.gguf`);
+  const second = "hf:me/it/model-BF16-00002-of-00002.gguf@main";
+  expect(othersOf(source, feed.address)).toEqual([{ kind: "url", url: second, hub: { endpoint } }]);
+  const plain = `${endpoint}/a/model-00001-of-00003.gguf?x=1`;
+  const names = othersOf({ kind: "url", url: plain, sha256: SHA256 }, undefined).map(
+    (other) => (other as { url: string }).url,
+  );
+  expect(names).toEqual([2, 3].map((part) => `${endpoint}/a/model-0000${part}-of-00003.gguf?x=1`));
+  expect(othersOf({ kind: "url", url: `${endpoint}/model.gguf` }, undefined)).toEqual([]);
 });
 
 test("the address of a hub's page becomes that of its file; what names no file is refused at once", () => {

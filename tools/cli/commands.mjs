@@ -94,6 +94,7 @@ export const COMMANDS = {
   inspect: {
     usage: "--model FILE_OR_URL",
     texts: ["model"],
+    calls: ["load"],
     prepare: (values) => {
       needModel(values);
       return inspect(values);
@@ -302,9 +303,9 @@ function template({ json }, source, batch) {
 
 const camel = (name) => name.replace(/_(\w)/g, (_, letter) => letter.toUpperCase());
 
-function inspect({ json }) {
+function inspect({ json, options }) {
   return async ({ call, source }) => {
-    const header = snakeCase(await call("loadText", source));
+    const header = snakeCase(await call("inspect", source, options.load));
     if (json) return console.log(JSON.stringify(header));
     for (const [name, value] of Object.entries(header)) {
       if (Array.isArray(value) && value.some((row) => typeof row === "object")) {

@@ -73,6 +73,10 @@ async function inPage({ action, args }) {
       globalThis.model = await loadText(...args);
       return { value: globalThis.model.header };
     }
+    if (action === "inspect") {
+      const { inspect } = await import("/dist/index.js");
+      return { value: await inspect(...args) };
+    }
     const { model } = globalThis;
     if (action === "generate") {
       const [prompt, options, stream] = args;

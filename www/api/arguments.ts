@@ -18,6 +18,7 @@ const PAGE: { [Name in keyof Own]-?: { wanted: string; fits: (value: unknown) =>
   signal: { wanted: "an AbortSignal", fits: isSignal },
   onProgress: { wanted: "a function", fits: isFunction },
   onWarning: { wanted: "a function", fits: isFunction },
+  control: { wanted: "a LoadControl", fits: (value) => isFunction((value as { connect?: unknown }).connect) },
   headers: {
     wanted: "an object of texts",
     fits: (value) =>
@@ -50,6 +51,7 @@ const TAKES = {
     "signal",
     "onProgress",
     "onWarning",
+    "control",
     "headers",
     "cache",
     "sha256",
@@ -58,6 +60,7 @@ const TAKES = {
     "wasmUrl",
     "grammarUrl",
   ],
+  inspect: ["signal", "headers", "cache", "hub", "workerUrl", "wasmUrl"],
   loadText: ["signal", "headers", "cache", "hub", "workerUrl", "wasmUrl"],
   store: ["signal", "onProgress", "workerUrl"],
   "store.import": ["signal", "onProgress", "workerUrl", "sha256", "url"],
@@ -72,13 +75,20 @@ const TAKES = {
   classify: ["signal"],
   "chat.completions.create": ["signal", "onProgress", "errors", "onAbort"],
   "completions.create": ["signal", "onProgress", "errors", "onAbort"],
-} as const satisfies Record<keyof Options | "loadText" | "score" | "store" | "store.import", readonly (keyof Own)[]>;
+} as const satisfies Record<
+  keyof Options | "inspect" | "loadText" | "score" | "store" | "store.import",
+  readonly (keyof Own)[]
+>;
 
 /** The call of which others are short forms. */
 const CHAT = "chat.completions.create";
 
 type Call = keyof typeof TAKES;
-type WireOptions<C extends Call> = C extends keyof Options ? Options[C] : Record<string, never>;
+type WireOptions<C extends Call> = C extends keyof Options
+  ? Options[C]
+  : C extends "inspect"
+    ? Options["load"]
+    : Record<string, never>;
 
 type PageOf<C extends Call> = Pick<Own, (typeof TAKES)[C][number]>;
 
@@ -89,7 +99,7 @@ export function readOptions<C extends Call>(call: C, options: unknown): { wire: 
 
 function readEach<C extends Call>(call: C, options: unknown): { wire: WireOptions<C>; page: PageOf<C> } {
   const takes: readonly (keyof Own)[] = TAKES[call];
-  const schema = (schemas as Partial<Record<Call, unknown>>)[call] as Schema | undefined;
+  const schema = (schemas as Partial<Record<Call, unknown>>)[call === "inspect" ? "load" : call] as Schema | undefined;
   const wire = checked(call, schema ?? {}, options, takes);
   const page: Record<string, unknown> = {};
   for (const name of takes) {

@@ -18,6 +18,8 @@ import { aborted } from "../wire/errors.js";
 import type { LoadOptions, Source, TextOptions } from "../wire/protocol.js";
 
 export type { Model } from "./model.js";
+export { LoadControl } from "./control.js";
+export { inspect } from "./inspect.js";
 export { store } from "./store.js";
 export type { ModelText } from "./text.js";
 export type {
@@ -74,9 +76,13 @@ export type {
   DetokenizeOptions,
   EmbeddingInfo,
   GenerateOptions,
+  Finding,
   ImportOptions,
+  InspectOptions,
+  Inspection,
   LoadOptions,
   Memory,
+  MemoryNeeds,
   Message,
   ModelHeader,
   ModelInfo,
@@ -93,6 +99,7 @@ export type {
   TextOptions,
   Timings,
   TokenizeOptions,
+  Verdict,
   Verified,
   Warning,
 } from "../wire/protocol.js";

@@ -37,22 +37,23 @@ export async function connect(
   start: () => Endpoint,
   source: SourceData,
   options: Calls["load"]["args"]["options"],
-  { signal, onProgress, onWarning, workerUrl, wasmUrl, grammarUrl }: PageOptions = {},
+  { signal, onProgress, onWarning, control, workerUrl, wasmUrl, grammarUrl }: PageOptions = {},
 ): Promise<Model> {
   const connection = new Connection(
     new Workers(start, START_MS, () => whyNotStarted(workerUrl?.toString())),
     wasmUrl?.toString(),
     grammarUrl?.toString(),
   );
+  const gate = control?.connect();
   try {
     const info = await connection.call(
       "load",
-      { source, options },
+      { source, options, ...(gate && { gate }) },
       {
         what: "Loading the model",
         signal,
         onEvent: (event) => ("progress" in event ? onProgress?.(event.progress) : onWarning?.(event.warning)),
-        transfer: transferred(source),
+        transfer: [...transferred(source), ...(gate ? [gate] : [])],
       },
     );
     return new Model(connection, info);

@@ -22,6 +22,7 @@ export function describe(source: Source, options: With, failed: AbortSignal): So
 const NONE = "A model is loaded from a URL, a File or Blob, a ReadableStream, or bytes; this is none of them";
 
 function described(source: Source, { headers, cache, hub, sha256 }: With, failed: AbortSignal): SourceData {
+  if (Array.isArray(source)) return several(source, sha256, failed);
   const promised = sha256 === undefined ? {} : { sha256: sha256.toLowerCase() };
   // By its tag: what another realm made, such as an iframe, is an instance of that realm's classes.
   const tag = kind(source);
@@ -52,6 +53,21 @@ function described(source: Source, { headers, cache, hub, sha256 }: With, failed
   if (ArrayBuffer.isView(source))
     return { ...bytes(() => new Uint8Array(source.buffer, source.byteOffset, source.byteLength)), ...promised };
   throw new SottoError("bad_option", `${NONE}.`);
+}
+
+/** In the order that their names tell, where these do. */
+function several(files: readonly Source[], sha256: string | undefined, failed: AbortSignal): SourceData {
+  const numbers = files.map((file) =>
+    Number(/-(\d{5})-of-\d{5}\.gguf$/i.exec((file as Partial<File>)?.name ?? "")?.[1]),
+  );
+  const order = Array.from(files.keys());
+  if (!numbers.includes(Number.NaN)) order.sort((a, b) => numbers[a]! - numbers[b]!);
+  const parts = order.map((index) => described(files[index]!, {}, failed));
+  if (parts.length === 0 || !parts.every(({ kind }) => kind === "blob"))
+    throw new SottoError("bad_option", "A model in several files is a list of Files or Blobs; this is another list.");
+  if (sha256 !== undefined && parts.length > 1)
+    throw new SottoError("bad_option", "A sha256 is that of one file; leave it out for a model in several.");
+  return parts.length === 1 ? parts[0]! : { kind: "parts", parts };
 }
 
 /** What goes with it instead of being copied. */

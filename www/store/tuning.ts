@@ -38,6 +38,20 @@ export async function readTuning(adapter: Adapter, precision: Precision): Promis
   }
 }
 
+/** Grows with what is measured. */
+const RATES = "rates/1";
+const ratesKey = (adapter: Adapter) => `${RATES}/${key(adapter, "high")}`;
+
+/** How fast the device was found to be, kept as the tuning is. */
+export async function readRates(adapter: Adapter): Promise<Record<string, number>> {
+  const kept: unknown = await get(ratesKey(adapter), store).catch(() => undefined);
+  return kept !== null && typeof kept === "object" ? (kept as Record<string, number>) : {};
+}
+
+export async function writeRates(adapter: Adapter, rates: Record<string, number | undefined>): Promise<void> {
+  await update(ratesKey(adapter), () => rates, store).catch(() => {});
+}
+
 /** Adds lines (`product = way`) to those of other models. */
 export async function writeTuning(adapter: Adapter, precision: Precision, lines: string[]): Promise<void> {
   const product = (line: string) => line.split(" = ")[0];

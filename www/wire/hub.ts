@@ -38,6 +38,13 @@ export function hubAddress({ repo, revision }: HubFile, path: string, endpoint =
   return `${endpoint.replace(/\/+$/, "")}/${repo}/resolve/${encodeURIComponent(revision)}/${encoded}`;
 }
 
+/** The path of a file in its repository, by its address there. */
+export function hubPath(address: string, { repo, revision }: HubFile): string | undefined {
+  const before = `/${repo}/resolve/${encodeURIComponent(revision)}/`;
+  const at = address.indexOf(before);
+  return at < 0 ? undefined : decodeURIComponent(address.slice(at + before.length).split(/[?#]/)[0]!);
+}
+
 /** The address of the file that a hub's page is about; any other address as it is. */
 export function ofPage(address: string, endpoint = HUB): string {
   const url = new URL(address);

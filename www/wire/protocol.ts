@@ -18,7 +18,10 @@ export type {
   ContextUsage,
   Counted,
   EmbeddingInfo,
+  Finding,
+  Inspection,
   Memory,
+  MemoryNeeds,
   ModelHeader,
   ModelInfo,
   Progress,
@@ -27,6 +30,7 @@ export type {
   SottoSampling,
   Step,
   Timings,
+  Verdict,
 } from "./generated.js";
 
 /** What may be left out may be `undefined`, whatever the page's compiler is told (`exactOptionalPropertyTypes`). */
@@ -36,7 +40,15 @@ export type Loose<T> = { [K in keyof T]: object extends Pick<T, K> ? T[K] | unde
 export type EmbedInput = string | number[];
 
 /** Where a model comes from. A string or `URL` is resolved against the page. */
-export type Source = string | URL | Blob | ReadableStream<Uint8Array> | ArrayBuffer | ArrayBufferView;
+export type Source =
+  | string
+  | URL
+  | Blob
+  | ReadableStream<Uint8Array>
+  | ArrayBuffer
+  | ArrayBufferView
+  /** The files of a model that is in several. */
+  | readonly Blob[];
 
 /** Something that the model works in spite of. */
 export interface Warning {
@@ -52,6 +64,8 @@ export interface PageOptions {
   onProgress?: (progress: wire.Progress) => void;
   /** Called if WebGPU fails and the CPU takes its place, or if it has to do with one thread. */
   onWarning?: (warning: Warning) => void;
+  /** A `LoadControl`: pauses the download, and lets it go on. */
+  control?: { connect(): MessagePort };
   /** Extra request headers for a URL, for instance `Authorization`. */
   headers?: Record<string, string>;
   /**
@@ -81,6 +95,12 @@ export interface PageOptions {
 export type Caching = "auto" | "only" | "none";
 
 export interface LoadOptions extends Loose<wire.LoadOptions & Omit<PageOptions, "errors" | "onAbort">> {}
+
+/** What `load` would be given, as far as the verdict goes by it. */
+export interface InspectOptions
+  extends Loose<
+    wire.LoadOptions & Pick<PageOptions, "signal" | "headers" | "cache" | "hub" | "workerUrl" | "wasmUrl">
+  > {}
 
 export interface TextOptions
   extends Loose<Pick<PageOptions, "signal" | "headers" | "cache" | "hub" | "workerUrl" | "wasmUrl">> {}
@@ -161,7 +181,8 @@ export const KEEP = "keep";
 export type SourceData =
   | { kind: "url"; url: string; headers?: Record<string, string>; cache?: Caching; hub?: Hub; sha256?: string }
   | { kind: "blob"; blob: Blob; sha256?: string }
-  | { kind: "port"; port: MessagePort; total?: number; sha256?: string };
+  | { kind: "port"; port: MessagePort; total?: number; sha256?: string }
+  | { kind: "parts"; parts: SourceData[] };
 
 /** What is asked of the store; `which` is an id or an address. */
 export type StoreAsk =
@@ -172,12 +193,17 @@ export type StoreAsk =
 /** What the page may ask; each gets one `done` or `failed`, with `event`s before it. */
 export interface Calls {
   load: {
-    args: { source: SourceData; options: wire.LoadOptions };
+    args: { source: SourceData; options: wire.LoadOptions; gate?: MessagePort };
     event: { progress: wire.Progress } | { warning: Warning };
     result: wire.ModelInfo;
   };
   /** Tokenizer, template and header alone. */
   loadText: { args: { source: SourceData } | { template: string }; event: never; result: wire.ModelHeader };
+  inspect: {
+    args: { source: SourceData; options: wire.LoadOptions; touch: boolean };
+    event: never;
+    result: wire.Inspection;
+  };
   store: { args: StoreAsk; event: { progress: wire.Progress }; result: unknown };
   generate: {
     args: { prompt: string | Message[]; options: wire.GenerateOptions };

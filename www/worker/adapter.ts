@@ -45,7 +45,9 @@ export interface Described {
   subgroups: boolean;
   /** The shading language has `packed_4x8_integer_dot_product`. */
   dot: boolean;
+  f16?: boolean;
   adapter?: AdapterName;
+  limits?: GPUSupportedLimits;
 }
 
 /**
@@ -67,7 +69,8 @@ export async function describeAdapter(): Promise<Described> {
   // Older browsers have no such set.
   const language: { has(name: string): boolean } | undefined = gpu?.wgslLanguageFeatures;
   const dot = language?.has("packed_4x8_integer_dot_product") === true;
-  if (!found.features.has("subgroups")) return { subgroups: false, dot, adapter };
+  const facts = { dot, f16: found.features.has("shader-f16"), adapter, limits: found.limits };
+  if (!found.features.has("subgroups")) return { subgroups: false, ...facts };
   const prototype = GPUAdapter.prototype as Adapter & { [WRAPPED]?: true };
   if (!prototype[WRAPPED]) {
     const requestDevice = prototype.requestDevice;
@@ -78,5 +81,5 @@ export async function describeAdapter(): Promise<Described> {
     };
     prototype[WRAPPED] = true;
   }
-  return { subgroups: true, dot, adapter };
+  return { subgroups: true, ...facts };
 }

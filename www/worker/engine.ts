@@ -25,7 +25,9 @@ export interface EngineModule {
 
 /** The artifact without threads has this too. */
 export interface TextModule {
-  TextLoader: new () => TextLoader;
+  TextLoader: new (judges: boolean) => TextLoader;
+  /** Weights that one thread multiplies in a second, measured in a few milliseconds. */
+  cpu_rate(): Promise<number>;
   /** Text by a chat template alone. */
   Text: { of_template(source: string): Text };
 }
@@ -35,6 +37,21 @@ export interface Place {
   adapter?: AdapterName | undefined;
   /** What was measured before on this adapter. */
   tuning: string[];
+}
+
+/** What a verdict goes by. */
+export interface Surroundings {
+  adapter: AdapterName | undefined;
+  /** Bytes of the largest buffer. */
+  maxBinding: number;
+  subgroups: boolean;
+  f16: boolean;
+  dot: boolean;
+  /** What a page is likely to be allowed, and who allows it. */
+  budget: { bytes: number; who: string } | undefined;
+  threads: number;
+  cpuRate: number | undefined;
+  gpuRate: number | undefined;
 }
 
 /** An adapter as the browser describes it. */
@@ -47,6 +64,10 @@ export interface AdapterName {
 
 /** One model load: bytes go in, in order; an engine comes out. */
 export interface Loader {
+  /** The header of the model's next file, in order, before the bytes of the first; whether these were enough. */
+  push_part(chunk: Uint8Array): boolean;
+  /** The bytes of the model's next file follow; gives how many of all came before it. */
+  next_part(): number;
   push(chunk: Uint8Array): void;
   /** Why the CPU took WebGPU's place; once, as soon as it is known. */
   take_warning(): ErrorData | undefined;
@@ -60,9 +81,10 @@ export interface Loader {
 
 /** The bytes of a file's header go in, in order. */
 export interface TextLoader {
-  /** Whether this was enough. */
+  /** Whether this was enough of this file: what comes then is the next's. */
   push(chunk: Uint8Array): boolean;
-  finish(): Text;
+  /** Of so many files. */
+  finish(count: number): Text;
   free(): void;
 }
 
@@ -76,6 +98,7 @@ export interface TextCalls {
 
 export interface Text extends TextCalls {
   header(): wire.ModelHeader;
+  inspect(options: wire.LoadOptions, place: Surroundings): wire.Inspection;
   free(): void;
 }
 

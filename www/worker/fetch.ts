@@ -6,7 +6,7 @@ import { HUB, isHubFile } from "../wire/hub.js";
 import type { SourceData } from "../wire/protocol.js";
 import { portStream } from "../wire/pump.js";
 import { type Found, findOnHub } from "./hub.js";
-import { PATIENCE, ask, checkFirstBytes, part } from "./remote.js";
+import { type Answer, PATIENCE, type Patience, ask, checkFirstBytes, part } from "./remote.js";
 import { type Feed, type Tell, openStored, wrongHash } from "./stored.js";
 
 /** No chunk is larger: the engine copies each into wasm memory. */
@@ -32,6 +32,8 @@ export async function open(source: SourceData, signal: AbortSignal, opening: Ope
       const name = source.blob instanceof File ? source.blob.name : "the file";
       return plain(name, source.blob.size, read(source.blob.stream(), name, source.blob.size, signal), source.sha256);
     }
+    case "parts":
+      return open(source.parts[0]!, signal, opening);
     case "port": {
       const { total, sha256 } = source;
       const stream = read(portStream(source.port), "the stream", total, signal);
@@ -72,10 +74,36 @@ async function openUrl(source: UrlSource, signal: AbortSignal, opening: Opening)
     }
   }
   if (!found.target) throw found.error ?? new SottoError("not_stored", `${name} cannot be in a store here.`);
-  const first = await ask(found.target, { start: 0 }, signal, patience);
+  const { target } = found;
+  // Of what is not kept only the beginning is wanted.
+  const first = await ask(target, { start: 0, end: keep ? undefined : LEAST }, signal, patience);
   const { total, validator } = first;
-  const stream = part(found.target, { start: 0, total, validator, first }, signal, patience);
-  return { ...plain(name, total, cut(stream, found.target.url), sha256), arriving: () => true };
+  const stream = keep
+    ? part(target, { start: 0, total, validator, first }, signal, patience)
+    : growing(target, first, signal, patience);
+  return { ...plain(name, total, cut(stream, target.url), sha256), address: target.url, arriving: () => true };
+}
+
+/** Bytes of the first part that is asked for where a header alone is wanted, and of the largest. */
+const LEAST = 1 << 18;
+const MOST = 1 << 20;
+
+/** A file in parts, each asked for when the one before was read: whoever stops has fetched little in vain. */
+async function* growing(
+  target: Found,
+  first: Answer,
+  signal: AbortSignal,
+  patience: Patience,
+): AsyncGenerator<Uint8Array> {
+  const { total, validator } = first;
+  if (!first.ranged) return yield* part(target, { start: 0, total, validator, first }, signal, patience);
+  let answer: Answer | undefined = first;
+  for (let start = 0, size = LEAST; total === undefined || start < total; size = Math.min(2 * size, MOST)) {
+    const end = Math.min(start + size, total ?? Infinity);
+    yield* part(target, { start, end, total, validator, first: answer }, signal, patience);
+    answer = undefined;
+    start = end;
+  }
 }
 
 /** What was found, or why the hub could not say. */

@@ -2,24 +2,31 @@
 import type { Engine, EngineModule, Text, TextCalls, TextModule, Work } from "./engine.js";
 import { type ErrorCode, SottoError, aborted, said } from "../wire/errors.js";
 import { open } from "./fetch.js";
+import { gateOf } from "./gate.js";
 import type { Grammars, Words } from "./grammar.js";
 import {
   type Calls,
+  type Inspection,
   KEEP,
   type Method,
   type ModelHeader,
   type ModelInfo,
+  type Progress,
+  type SourceData,
   type State,
   type ToPage,
   type ToWorker,
   type Warning,
 } from "../wire/protocol.js";
 import { describeAdapter, insecurePage, isGraphicsCard, requireWebgpu } from "./adapter.js";
+import { surroundings } from "./device.js";
 import { manage } from "./manage.js";
+import { othersOf, readHead } from "./parts.js";
 import { pause } from "./pause.js";
 import { Reporter } from "./progress.js";
 import { readTuning, writeTuning } from "../store/tuning.js";
 import { Queue, unlessAborted } from "./queue.js";
+import { PATIENCE } from "./remote.js";
 
 /** Bytes given to the engine before waiting for the device to take them. */
 const DRAIN_EVERY = 16 << 20;
@@ -148,6 +155,8 @@ export class Host {
 
     loadText: (args, context) => this.#requests.run(() => this.#loadText(args, context), context.signal),
 
+    inspect: (args, { signal }) => this.#inspect(args, signal),
+
     store: (ask, { signal, emit }) => manage(ask, signal, (progress) => emit({ progress })),
 
     generate: ({ prompt, options }, { signal, emit }) =>
@@ -216,7 +225,10 @@ export class Host {
     },
   };
 
-  async #load({ source, options }: Calls["load"]["args"], { signal, emit }: Context<"load">): Promise<ModelInfo> {
+  async #load(
+    { source, options, gate: port }: Calls["load"]["args"],
+    { signal, emit }: Context<"load">,
+  ): Promise<ModelInfo> {
     const { backend, threads: wanted } = options;
     const usable = backend === "webgpu" ? undefined : this.#source.usableThreads(wanted, options.precision === "fast");
     // Where there are no threads to choose, the engine starts while the adapter is asked for.
@@ -253,37 +265,50 @@ export class Host {
         progress: reporter.tell.bind(reporter),
         warn: (code: ErrorCode, message: string) => emit({ warning: { code, message } }),
       };
-      const feed = await open(source, signal, { tell });
-      reporter.facts = { file: feed.name, fromCache: feed.fromCache };
+      const patience = { ...PATIENCE, gate: port && gateOf(port) };
+      const first = await open(source, signal, { tell, patience });
+      const others = othersOf(source, first.address);
+      for (const other of others) await readHead(other, signal, (chunk) => loader.push_part(chunk));
       let loaded = 0;
-      let total = feed.total;
+      let total = others.length > 0 ? undefined : first.total;
       let undrained = 0;
-      const report = () => {
-        const arriving = feed.arriving();
-        reporter.tell(arriving ? "download" : "upload", (arriving && feed.loaded?.()) || loaded, total);
-      };
-      report();
-      try {
-        for await (const chunk of feed.chunks) {
-          const whole = loader.total_bytes();
-          // What a server sends beyond the model, or a stream that never ends, is not waited for.
-          if (whole === undefined || loaded < whole) loader.push(chunk);
-          else if (!feed.kept) break;
-          warn();
-          loaded += chunk.length;
-          undrained += chunk.length;
-          total = loader.total_bytes() ?? total;
-          report();
-          if (loaded >= total! && !feed.kept) break;
-          if (undrained >= DRAIN_EVERY) {
-            await loader.drain();
-            undrained = 0;
+      for (const [index, of] of [source, ...others].entries()) {
+        const before = index > 0 ? loader.next_part() : 0;
+        const shifted = {
+          ...tell,
+          progress: (phase: Progress["phase"], bytes: number) => reporter.tell(phase, before + bytes, total),
+        };
+        const feed = index > 0 ? await open(of, signal, { tell: shifted, patience }) : first;
+        reporter.facts = { file: feed.name, fromCache: feed.fromCache };
+        loaded = before;
+        const report = () => {
+          const arriving = feed.arriving();
+          const arrived = arriving ? feed.loaded?.() : undefined;
+          reporter.tell(arriving ? "download" : "upload", arrived ? before + arrived : loaded, total);
+        };
+        report();
+        try {
+          for await (const chunk of feed.chunks) {
+            const whole = loader.total_bytes();
+            // What a server sends beyond the model, or a stream that never ends, is not waited for.
+            if (whole === undefined || loaded < whole) loader.push(chunk);
+            else if (!feed.kept) break;
+            warn();
+            loaded += chunk.length;
+            undrained += chunk.length;
+            total = loader.total_bytes() ?? total;
+            report();
+            if (loaded >= total! && !feed.kept) break;
+            if (undrained >= DRAIN_EVERY) {
+              await loader.drain();
+              undrained = 0;
+            }
           }
+        } catch (thrown) {
+          const { code } = SottoError.read(thrown) ?? {};
+          if (code && USELESS.includes(code)) await feed.discard?.();
+          throw thrown;
         }
-      } catch (thrown) {
-        const { code } = SottoError.read(thrown) ?? {};
-        if (code && USELESS.includes(code)) await feed.discard?.();
-        throw thrown;
       }
       reporter.flush();
       reporter.tell("prepare", loaded, total);
@@ -307,17 +332,21 @@ export class Host {
   }
 
   async #loadText(args: Calls["loadText"]["args"], { signal }: Context<"loadText">): Promise<ModelHeader> {
-    const { TextLoader, Text } = await unlessAborted(this.#source.startText(), "Reading the model", signal);
-    if ("template" in args) {
-      this.#text = Text.of_template(args.template);
-    } else {
-      const loader = new TextLoader();
-      // What comes after the header is not read: leaving the loop ends the request.
-      const feed = await open(args.source, signal, { keep: false });
-      for await (const chunk of feed.chunks) if (loader.push(chunk)) break;
-      this.#text = loader.finish();
-    }
+    const module = await unlessAborted(this.#source.startText(), "Reading the model", signal);
+    if ("template" in args) this.#text = module.Text.of_template(args.template);
+    else this.#text = await readText(module, args.source, signal, false);
     return this.#text.header();
+  }
+
+  async #inspect({ source, options, touch }: Calls["inspect"]["args"], signal: AbortSignal): Promise<Inspection> {
+    const module = await unlessAborted(this.#source.startText(), "The inspection", signal);
+    const text = await readText(module, source, signal, true);
+    const threads = options.backend === "webgpu" ? 1 : this.#source.usableThreads(options.threads, false);
+    try {
+      return text.inspect(options, await surroundings(options, threads ?? 1, touch, module.cpu_rate));
+    } finally {
+      release(text);
+    }
   }
 
   #startGrammars(signal: AbortSignal): Promise<Grammars> {
@@ -341,6 +370,20 @@ export class Host {
     };
     return this.#requests.run(() => this.#steps.run(stoppable), signal);
   }
+}
+
+/** The headers of a model's files; one with what cannot be run is an error, unless it is `judged`. */
+async function readText(
+  { TextLoader }: TextModule,
+  source: SourceData,
+  signal: AbortSignal,
+  judged: boolean,
+): Promise<Text> {
+  const loader = new TextLoader(judged);
+  const address = await readHead(source, signal, (chunk) => loader.push(chunk));
+  const others = othersOf(source, address);
+  for (const other of others) await readHead(other, signal, (chunk) => loader.push(chunk));
+  return loader.finish(1 + others.length);
 }
 
 function fewThreads(wanted: number, used: number): Warning {

@@ -42,18 +42,19 @@ export async function findOnHub(
   return { url: hubAddress(wanted, file.path, base), headers, sha256: file.lfs?.oid };
 }
 
-/** What goes with a model, and what is cut into several files. */
-const OTHERS = /mmproj|imatrix|-\d{5}-of-\d{5}\./i;
+/** What goes with a model, and what follows the first of its files. */
+const OTHERS = /mmproj|imatrix|-(?!00001)\d{5}-of-\d{5}\./i;
 
 function choose(source: string, files: Listed[], { repo, path, quantization }: ReturnType<typeof readHubFile>): Listed {
   const models = files.filter((file) => /\.gguf$/i.test(file.path));
   const named = path
     ? models.filter((file) => file.path === path)
     : models.filter((file) => quantizationOf(file.path) === quantization!.toUpperCase() && !OTHERS.test(file.path));
+  // One in several files has a longer name than one that is whole.
   const best = named.sort((a, b) => a.path.length - b.path.length)[0];
   if (best) return best;
   const there = [...new Set(models.filter((file) => !OTHERS.test(file.path)).map((file) => quantizationOf(file.path)))];
-  const has = there.filter((name) => name !== undefined).join(", ") || "no GGUF file in one piece";
+  const has = there.filter((name) => name !== undefined).join(", ") || "no GGUF file";
   throw new SottoError(
     "bad_option",
     `${repo} has no file for "${source}"; it has ${path ? `${models.length} GGUF files: ${has}` : has}.`,
@@ -62,7 +63,9 @@ function choose(source: string, files: Listed[], { repo, path, quantization }: R
 
 /** `Q4_K_M` of `model-Q4_K_M.gguf`. */
 function quantizationOf(path: string): string | undefined {
-  return /(?:^|[-._/])((?:UD-)?(?:I?Q\d\w*|T?Q\d_\d|MXFP4\w*|B?F\d\d))\.gguf$/i.exec(path)?.[1]?.toUpperCase();
+  return /(?:^|[-._/])((?:UD-)?(?:I?Q\d\w*|T?Q\d_\d|MXFP4\w*|B?F\d\d))(?:-00001-of-\d{5})?\.gguf$/i
+    .exec(path)?.[1]
+    ?.toUpperCase();
 }
 
 function refused(repo: string, status: number): SottoError {

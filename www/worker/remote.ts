@@ -1,5 +1,6 @@
 /** A file on a server: asked for whole or in parts, and asked again where the connection is cut. Runs in the worker. */
 import { SottoError, aborted } from "../wire/errors.js";
+import type { Gate } from "./gate.js";
 
 /** A file's address, and what goes with each request for it. */
 export interface Target {
@@ -29,6 +30,8 @@ export interface Patience {
   waitMs: number;
   /** A server that sends nothing for so long counts as gone. */
   stallMs: number;
+  /** Holds it up while it is paused. */
+  gate?: Gate | undefined;
 }
 
 export const PATIENCE: Patience = { tries: 5, waitMs: 500, stallMs: 60_000 };
@@ -171,7 +174,7 @@ export async function* part(
       }
       let skip = at - answer.start;
       if (skip < 0) throw new Error("the answer begins too late");
-      for await (const chunk of pieces(answer.body, signal, patience.stallMs)) {
+      for await (const chunk of pieces(answer.body, signal, patience)) {
         const bytes = chunk.subarray(Math.min(skip, chunk.length)).subarray(0, end && end - at);
         skip -= Math.min(skip, chunk.length);
         if (bytes.length === 0) continue;
@@ -225,7 +228,7 @@ function rest(ms: number, signal: AbortSignal): Promise<void> {
 async function* pieces(
   body: ReadableStream<Uint8Array>,
   signal: AbortSignal,
-  stallMs: number,
+  { stallMs, gate }: Patience,
 ): AsyncGenerator<Uint8Array> {
   const reader = body.getReader();
   let stop!: (why: unknown) => void;
@@ -236,6 +239,8 @@ async function* pieces(
   if (signal.aborted) onAbort();
   try {
     for (;;) {
+      // What is not read is not sent for long.
+      for (let shut = gate?.(); shut; shut = gate?.()) await Promise.race([shut, stopped]);
       const timer = setTimeout(() => stop(STALLED), stallMs);
       const { done, value } = await Promise.race([reader.read(), stopped]).finally(() => clearTimeout(timer));
       if (done) return;

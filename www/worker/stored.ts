@@ -15,6 +15,8 @@ import { type Answer, type Patience, type Target, ask, checkFirstBytes, hasChang
 export interface Feed {
   /** How errors call it. */
   name: string;
+  /** Where it was found, if it has an address. */
+  address?: string | undefined;
   /** Bytes, as far as is known. */
   total: number | undefined;
   /** Pieces of at most 4 MiB, in order; a piece is good until the next is asked for. */
@@ -117,7 +119,8 @@ async function readWhole(
     }
   }
   const total = kept.journal.facts.size;
-  return { name, total, chunks: chunks(), arriving: () => false, fromCache: true, kept: true };
+  const address = kept.journal.facts.url;
+  return { name, address, total, chunks: chunks(), arriving: () => false, fromCache: true, kept: true };
 }
 
 /** Fetches what is missing of a file, and reads it as it arrives; `release` ends the hold on its address. */
@@ -175,6 +178,7 @@ async function fetchWhole(
   }
   return {
     name: want.name,
+    address: url,
     total: journal.facts.size,
     chunks: chunks(),
     loaded: () => loaded,

@@ -1,9 +1,17 @@
-//! `sotto inspect`: what a file says before its weights.
+//! `sotto inspect`: what a file says before its weights, and whether it runs here.
 
 use clap::Args;
 use serde_json::Value;
 use sotto::base::error::Result;
+use sotto::device::Backend;
+use sotto::device::gpu::Gpu;
+use sotto::run::loader;
+use sotto::run::rate;
+use sotto::run::verdict::Around;
+use sotto::wire::inspect::Inspection;
+use sotto::wire::options::LoadOptions;
 
+use crate::flags::Flags;
 use crate::output::json;
 use crate::source;
 
@@ -12,18 +20,27 @@ pub struct Inspect {
     /// A GGUF file or its URL; its header is enough
     #[arg(long)]
     model: String,
+    #[command(flatten)]
+    options: Flags<LoadOptions>,
     /// Print one JSON value
     #[arg(long)]
     json: bool,
 }
 
-pub fn run(args: Inspect) -> Result<()> {
-    let header = json(&source::open_text(&args.model)?.header)?;
+pub async fn run(args: Inspect) -> Result<()> {
+    let mut options: loader::LoadOptions = args.options.read("load")?.into();
+    // An adapter is looked for only where it is asked for: a file can be read on any machine.
+    if options.backend == Backend::Auto {
+        options.backend = Backend::Cpu;
+    }
+    let text = source::open_text(&args.model, true)?;
+    let around = around(&options).await?;
+    let found = json(&Inspection::of(&text, &options, &around)?)?;
     if args.json {
-        print_line!("{header}");
+        print_line!("{found}");
         return Ok(());
     }
-    for (name, value) in header.as_object().into_iter().flatten() {
+    for (name, value) in found.as_object().into_iter().flatten() {
         match value {
             Value::Array(rows) if rows.iter().any(Value::is_object) => {
                 print_line!("{name}");
@@ -37,4 +54,19 @@ pub fn run(args: Inspect) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// This machine. Its memory is not asked for: systems lend more than they have.
+async fn around(options: &loader::LoadOptions) -> Result<Around> {
+    let gpu = match options.backend {
+        Backend::Webgpu => Gpu::request(options.gpu.clone()).await.ok(),
+        _ => None,
+    };
+    let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get().min(8));
+    Ok(Around {
+        caps: gpu.map(|gpu| gpu.caps.clone()),
+        threads: options.cpu.threads.unwrap_or(cores) as u32,
+        cpu_rate: Some(rate::cpu().await?),
+        ..Around::default()
+    })
 }

@@ -86,7 +86,7 @@ async fn run(command: Command) -> Result<()> {
         Command::Tokenize(args) => tokenize::run(args),
         Command::Template(args) => template::run(args),
         Command::Forms(args) => forms::run(&args),
-        Command::Inspect(args) => inspect::run(args),
+        Command::Inspect(args) => inspect::run(args).await,
         Command::Schema => {
             print_line!("{}", sotto::wire::schema::all());
             Ok(())

@@ -1,11 +1,12 @@
 //! A model's bytes from a file or a URL: all of them into a loader, or only those of the header.
 
 use std::io::Read;
+use std::iter;
 use std::path::Path;
 
 use sotto::bail;
 use sotto::base::error::{Code, Error, Result};
-use sotto::file::gguf::HeaderParser;
+use sotto::file::gguf::{Header, HeaderParser, Joined};
 use sotto::run::engine::Engine;
 use sotto::run::loader::{LoadOptions, Loader};
 use sotto::wire::header::ModelText;
@@ -15,34 +16,77 @@ const PIECE: usize = 1 << 20;
 const DRAIN: usize = 16 << 20;
 
 pub async fn load(model: &str, options: LoadOptions) -> Result<Engine> {
-    let mut pieces = Pieces::open(model, PIECE)?;
+    let parts = parts(model);
     let mut loader = Loader::new(options).await?;
+    for part in &parts[1..] {
+        loader.add_part(header(part)?);
+    }
     let mut waiting = 0;
-    while let Some(piece) = pieces.next()? {
-        loader.push(piece)?;
-        if let Some(warning) = loader.take_warning() {
-            warn_line!("sotto: {warning}");
+    for (index, part) in parts.iter().enumerate() {
+        if index > 0 {
+            loader.next_part()?;
         }
-        waiting += piece.len();
-        if waiting >= DRAIN {
-            loader.drain().await?;
-            waiting = 0;
+        let mut pieces = Pieces::open(part, PIECE)?;
+        while let Some(piece) = pieces.next()? {
+            loader.push(piece)?;
+            if let Some(warning) = loader.take_warning() {
+                warn_line!("sotto: {warning}");
+            }
+            waiting += piece.len();
+            if waiting >= DRAIN {
+                loader.drain().await?;
+                waiting = 0;
+            }
         }
     }
     loader.finish().await
 }
 
-/// Tokenizer, template and header. Nothing is read past the header.
-pub fn open_text(model: &str) -> Result<ModelText> {
-    let mut pieces = Pieces::open(model, PIECE / 8)?;
+/// Tokenizer, template and header. Nothing is read past the header. One that holds what cannot be run is an error, unless
+/// it is to be `judged`.
+pub fn open_text(model: &str, judged: bool) -> Result<ModelText> {
+    let parts = parts(model);
+    let mut pieces = Pieces::open(&parts[0], PIECE / 8)?;
     let mut parser = HeaderParser::default();
     while let Some(piece) = pieces.next()? {
-        if let Some((header, _)) = parser.push(piece)? {
-            return ModelText::new(header);
+        match parser.push(piece) {
+            Ok(None) => {}
+            Ok(Some((first, _))) => {
+                let others = parts[1..].iter().map(|part| header(part)).collect::<Result<Vec<_>>>()?;
+                return ModelText::new(Joined::new(iter::once(first).chain(others).collect())?.header);
+            }
+            Err(error) if judged && error.code == Code::UnsupportedTensorType => {
+                return ModelText::refused(parser.so_far(), error);
+            }
+            Err(error) => return Err(error),
         }
     }
     Err(parser.finish())
 }
+
+fn header(model: &str) -> Result<Header> {
+    let mut pieces = Pieces::open(model, PIECE / 8)?;
+    let mut parser = HeaderParser::default();
+    while let Some(piece) = pieces.next()? {
+        if let Some((header, _)) = parser.push(piece)? {
+            return Ok(header);
+        }
+    }
+    Err(parser.finish())
+}
+
+/// All files of a model: those beside it, where its name is that of the first of several.
+fn parts(model: &str) -> Vec<String> {
+    let one = || vec![model.to_string()];
+    let Some((before, after)) = model.split_once(FIRST) else { return one() };
+    let digits = after.get(..5).filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()));
+    let Some((count, of)) = digits.and_then(|digits| Some((digits.parse::<u32>().ok()?, digits))) else { return one() };
+    let rest = &after[5..];
+    (1..=count.max(1)).map(|part| format!("{before}-{part:05}-of-{of}{rest}")).collect()
+}
+
+/// In the name of the first of several files, before how many they are.
+const FIRST: &str = "-00001-of-";
 
 /// The bytes of a source, in order.
 struct Pieces<'a> {

@@ -40,7 +40,7 @@ pub fn run(args: Template) -> Result<()> {
     let batch = input::objects(&args.batch)?;
     let text_side = match (args.source.template, args.source.model) {
         (Some(path), _) => ModelText::of_template(input::read(&path)?)?,
-        (None, model) => source::open_text(&model.unwrap_or_default())?,
+        (None, model) => source::open_text(&model.unwrap_or_default(), false)?,
     };
     let render = |item| {
         let (messages, options) = read(item)?;

@@ -33,7 +33,7 @@ pub fn run(args: Tokenize) -> Result<()> {
     let mut options: EncodeOptions = args.options.read("tokenize")?.into();
     options.add_special |= args.special;
     options.parse_special |= args.special;
-    let text_side = source::open_text(&args.model)?;
+    let text_side = source::open_text(&args.model, false)?;
     let tokenizer = text_side.tokenizer()?;
     let mut results = Vec::new();
     for Item { name, text } in items.list {

@@ -52,7 +52,7 @@ const MOST_THREADS: usize = 8;
 const SLICE: Duration = Duration::from_millis(30);
 
 /// The most bytes of a buffer: what one allocation can hold where pointers have 32 bits.
-const MAX_BUFFER: u64 = (1 << 31) - (1 << 16);
+pub const MAX_BUFFER: u64 = (1 << 31) - (1 << 16);
 
 /// The CPU as a device: its buffers, and the threads that compute.
 pub struct Cpu {
@@ -88,6 +88,11 @@ impl Cpu {
     /// Threads that compute.
     pub fn threads(&self) -> usize {
         self.pool.threads()
+    }
+
+    /// Bytes of all buffers.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
     }
 
     /// `Aborted` where the work was cancelled; what was computed until then stays. `Internal` where a thread crashed.

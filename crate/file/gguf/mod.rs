@@ -7,8 +7,10 @@
 
 mod cursor;
 mod parser;
+mod split;
 
 pub use parser::HeaderParser;
+pub use split::Joined;
 
 use crate::bail;
 use crate::base::error::Result;

@@ -9,7 +9,7 @@ use super::Header;
 use super::cursor::{Cursor, MAX_HEADER_BYTES, float, integer};
 use crate::bail;
 use crate::base::error::{Code, Error, Result};
-use crate::file::{Metadata, Tensor, Value, quoted};
+use crate::file::{Catalog, Metadata, Tensor, Value, quoted};
 use crate::quant::TensorType;
 
 const MAGIC: &[u8; 4] = b"GGUF";
@@ -131,6 +131,13 @@ impl HeaderParser {
             }
         }
         Ok(None)
+    }
+
+    /// What was read until an error: for those who say what a file is that cannot be run.
+    pub fn so_far(self) -> Header {
+        let file_bytes = self.tensors.iter().map(|tensor| tensor.bytes).sum();
+        let catalog = Catalog { metadata: self.metadata, tensors: self.tensors, file_bytes };
+        Header { version: self.version, catalog, data_offset: 0 }
     }
 
     /// The error to report when the file ends before its header does.

@@ -9,6 +9,7 @@ export const ERROR_CODES = [
   "unsupported_version",
   "truncated",
   "bad_header",
+  "missing_part",
   "bad_metadata",
   "not_a_model",
   "unsupported_architecture",

@@ -189,6 +189,95 @@ export interface SpecialToken {
   text: string | null;
 }
 
+/** A model file without its weights, and whether it runs here. */
+export interface Inspection {
+  /** `general.architecture` of the file. */
+  architecture: string;
+  /** `general.name` of the file; may be empty. */
+  name: string;
+  /** `model`, or what else the file is: `adapter`, `vocab`, …; `null` where it does not say. */
+  kind: string | null;
+  /** Of the GGUF format. */
+  version: number;
+  /** What the whole file takes. */
+  fileBytes: number;
+  /** Parameters: the elements of all tensors. */
+  nParams: number;
+  /** How many tensors it has. */
+  nTensors: number;
+  /** Its tensors by type, the type with most bytes first; none where the file holds a vocabulary only. */
+  types: TypeCount[];
+  /** Tokens of context that the model was trained for. */
+  contextLength: number | null;
+  /** The architecture's own keys, such as `block_count`. */
+  sizes: {
+    [k: string]: unknown;
+  };
+  /** Its tokenizer. */
+  tokenizer: TokenizerInfo;
+  /** The tokens that the file names: `bos`, `eos`, `padding`, … */
+  specialTokens: SpecialToken[];
+  /** Token ids that end a reply. */
+  eosTokens: number[];
+  /** Its chat template: Jinja's source; `null` where it has none. */
+  chatTemplate: string | null;
+  /** Whether its chat template knows tools. */
+  tools: boolean;
+  /** Whether its chat template knows thoughts. */
+  thinking: boolean;
+  /** Its languages, as the file lists them; none where it does not. */
+  languages: string[];
+  /** Its licence; `null` where the file does not say. */
+  license: string | null;
+  /** Whether it runs here. */
+  verdict: Verdict;
+}
+
+/** Whether a model runs here, and how well. */
+export interface Verdict {
+  /** Whether `load` would succeed, as far as can be told. */
+  runs: boolean;
+  /** What was found, one sentence each; what keeps it from running comes first. */
+  findings: Finding[];
+  /** What it would run on. */
+  backend: "webgpu" | "cpu";
+  /** What it would take; `null` where that cannot be told. */
+  memory: MemoryNeeds | null;
+  /** Tokens of context that `memory` is for. */
+  contextLength: number | null;
+  /**
+   * The longest context that there is room for, at most what the model was trained for; `null` where there is none.
+   */
+  largestContext: number | null;
+  /** Tokens that it would write in a second, roughly, at short contexts; `null` where nothing was measured. */
+  tokensPerSecond: number | null;
+}
+
+/** One thing that was found of a model. */
+export interface Finding {
+  /**
+   * What keeps a model from running has the code of the error that `load` would fail with. Others: `fits`, `context`
+   * (less than it was trained for), `slow`, `cpu_quicker`, `no_template`.
+   */
+  code: string;
+  /** For people. */
+  sentence: string;
+}
+
+/** Memory that a model would take, in bytes. */
+export interface MemoryNeeds {
+  /** The weights, as the device holds them. */
+  weights: number;
+  /** Keys and values of the context. */
+  cache: number;
+  /** What passes and sampling compute with. */
+  activations: number;
+  /** The program with the model's tokenizer, in the browser; 0 natively. */
+  program: number;
+  /** All of it. */
+  total: number;
+}
+
 /** How far a load or a prompt is. */
 export interface Progress {
   /**

@@ -1,0 +1,33 @@
+/** Models in several files, named as gguf-split names them: `model-00001-of-00003.gguf`. */
+import { hubPath, isHubFile, readHubFile } from "../wire/hub.js";
+import type { SourceData } from "../wire/protocol.js";
+import { open } from "./fetch.js";
+
+/** In the name of the first, before how many there are. */
+const FIRST = /-00001-of-(\d{5})(?=\.gguf)/i;
+
+/** The model's other files; `address`: where the first was found, if it has one. */
+export function othersOf(source: SourceData, address: string | undefined): SourceData[] {
+  if (source.kind === "parts") return source.parts.slice(1);
+  if (source.kind !== "url") return [];
+  const { url, sha256: _, ...rest } = source;
+  // What a hub says of its files goes by their names there.
+  const path = isHubFile(url) && address !== undefined ? hubPath(address, readHubFile(url)) : undefined;
+  const { repo, revision } = path === undefined ? {} : readHubFile(url);
+  const first = path === undefined ? (address ?? url) : `hf:${repo}/${path}@${revision}`;
+  const count = Number(FIRST.exec(first)?.[1] ?? 1);
+  const name = (part: number) => first.replace(FIRST, (_, of) => `-${String(part).padStart(5, "0")}-of-${of}`);
+  return Array.from({ length: Math.max(0, count - 1) }, (_, i) => ({ ...rest, url: name(i + 2) }));
+}
+
+/** Gives a file's first bytes to `push` until that says that they are enough. */
+export async function readHead(
+  source: SourceData,
+  signal: AbortSignal,
+  push: (chunk: Uint8Array) => boolean,
+): Promise<string | undefined> {
+  // What comes after the header is not read: leaving the loop ends the request.
+  const feed = await open(source, signal, { keep: false });
+  for await (const chunk of feed.chunks) if (push(chunk)) break;
+  return feed.address;
+}
