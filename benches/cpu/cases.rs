@@ -94,7 +94,11 @@ fn batch(rows: u32, at: u32) -> Vec<u32> {
 }
 
 pub fn all() -> Vec<Case> {
+    if std::env::var("FEW").is_ok() {
+        return few();
+    }
     let mut cases = products();
+    cases.extend(few());
     cases.extend(prompt());
     cases.extend(decode());
     cases.extend(sampling());
@@ -142,6 +146,43 @@ fn products() -> Vec<Case> {
         let bind = matmul::Bind { weights, x, bias: none, out };
         let case = Case::new(name, matmul::Variant { format, x: X::Direct }, many, [1, 1], bind);
         cases.push(case.costs(0.0, bytes as f64, operations * f64::from(ROWS)));
+    }
+    cases
+}
+
+/// Rows of several requests, by either kernel of products.
+fn few() -> Vec<Case> {
+    const N: u32 = 2048;
+    let mut cases = Vec::new();
+    for (format, names) in [
+        (TensorType::Q4_0, ["q4_0, rows one by one", "q4_0, rows side by side"]),
+        (TensorType::Q4_K, ["q4_k, rows one by one", "q4_k, rows side by side"]),
+        (TensorType::Q8_0, ["q8_0, rows one by one", "q8_0, rows side by side"]),
+    ] {
+        let (offsets, bytes) = quant::plane_offsets(format, u64::from(N * N));
+        let mut planes = [0; 4];
+        planes.iter_mut().zip(&offsets).for_each(|(plane, at)| *plane = (at / 4) as u32);
+        let weights = vec![0x1c1c_1c1c; bytes as usize / 4];
+        let none = vec![0; 4];
+        for rows in [1, 2, 3, 4, 8, 16] {
+            let (x, out) = (floats(N * rows, 1.0), vec![0; (N * rows) as usize]);
+            let operations = f64::from(N) * f64::from(N) * f64::from(rows);
+            let one = matvec::Params { planes, n: N, k_blocks: N / 32, out_stride: N, lanes: 16, ..Default::default() };
+            let bind = matvec::Bind {
+                weights: weights.clone(),
+                x: x.clone(),
+                bias: none.clone(),
+                norm: none.clone(),
+                rows: none.clone(),
+                out: out.clone(),
+            };
+            let case = Case::new(names[0], matvec::Variant { format, reduce: Reduce::Tree }, one, [1, rows], bind);
+            cases.push(case.costs(0.0, bytes as f64, operations));
+            let many = matmul::Params { planes, n: N, k_blocks: N / 32, out_stride: N, m: rows, ..Default::default() };
+            let bind = matmul::Bind { weights: weights.clone(), x, bias: none.clone(), out };
+            let case = Case::new(names[1], matmul::Variant { format, x: X::Direct }, many, [1, 1], bind);
+            cases.push(case.costs(0.0, bytes as f64, operations));
+        }
     }
     cases
 }

@@ -1,6 +1,7 @@
-//! One request under way: its replies one after the other, each a generation, and what they become.
+//! One request under way: its replies side by side, each a generation, and what they become.
 
 use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::rc::Rc;
 
 use super::constrain::Plan;
@@ -25,6 +26,9 @@ use crate::text::tokenizer::Tokenizer;
 /// Tokens at the end of a prompt by which a reply's parser sees what that has opened.
 const PROMPT_END: usize = 64;
 
+/// Replies of a request that are under way at a time.
+const AT_ONCE: usize = 16;
+
 /// What a step of a request gives.
 #[derive(Clone, Debug)]
 pub enum Event {
@@ -45,23 +49,23 @@ pub enum Event {
 
 /// Ends a request from elsewhere, also in the middle of a step.
 #[derive(Clone, Debug, Default)]
-pub struct Stop(Rc<RefCell<(bool, Cancel)>>);
+pub struct Stop(Rc<RefCell<(bool, Vec<Cancel>)>>);
 
 impl Stop {
-    /// The reply under way ends with what there is of it, and no other begins.
+    /// The replies under way end with what there is of them, and no other begins.
     pub fn stop(&self) {
         let mut state = self.0.borrow_mut();
         state.0 = true;
-        state.1.cancel();
+        state.1.iter().for_each(Cancel::cancel);
     }
 
     fn is_stopped(&self) -> bool {
         self.0.borrow().0
     }
 
-    /// From now on it ends this work.
+    /// From now on it ends this work too.
     fn is_for(&self, work: &Cancel) {
-        self.0.borrow_mut().1 = work.clone();
+        self.0.borrow_mut().1.push(work.clone());
         if self.is_stopped() {
             work.cancel();
         }
@@ -107,10 +111,10 @@ impl Kind {
         }
     }
 
-    fn add(&mut self, output: &Output, piece: Piece) -> Vec<Event> {
+    fn add(&mut self, output: &Output, index: usize, piece: Piece) -> Vec<Event> {
         match self {
-            Kind::Chat(replies) => replies.add(output, piece),
-            Kind::Text(replies) => replies.add(output, piece),
+            Kind::Chat(replies) => replies.add(output, index, piece),
+            Kind::Text(replies) => replies.add(output, index, piece),
         }
     }
 
@@ -120,6 +124,14 @@ impl Kind {
             Kind::Text(replies) => replies.finish(output, usage),
         }
     }
+}
+
+/// A reply under way.
+struct Reply {
+    index: usize,
+    generation: Generation,
+    /// Tokens of it whose probabilities were told.
+    told: usize,
 }
 
 /// A request, whatever its kind.
@@ -133,11 +145,10 @@ pub struct Session {
     prompts: Vec<Vec<u32>>,
     /// Replies to each.
     n: usize,
-    /// Replies that are over.
-    done: usize,
-    current: Option<Generation>,
-    /// Tokens of the reply under way whose probabilities were told.
-    told: usize,
+    /// Replies that have begun.
+    begun: usize,
+    /// Those under way; the one that is asked next is the first.
+    replies: VecDeque<Reply>,
     /// Events that the next step gives.
     pending: Vec<Event>,
     usage: CompletionUsage,
@@ -146,7 +157,7 @@ pub struct Session {
 }
 
 impl Session {
-    /// Checks the request and begins its first reply; nothing is computed yet. Without `grammars`, what only they can keep
+    /// Checks the request and begins its replies; nothing is computed yet. Without `grammars`, what only they can keep
     /// is refused, and calls are as the model writes them.
     ///
     /// Errors: `BadOption` for what cannot be done; those of the template and the context.
@@ -202,9 +213,8 @@ impl Session {
             plan,
             prompts,
             n: common.n.unwrap_or(1) as usize,
-            done: 0,
-            current: None,
-            told: 0,
+            begun: 0,
+            replies: VecDeque::new(),
             pending: Vec::new(),
             usage: CompletionUsage::default(),
             stop: Stop::default(),
@@ -225,56 +235,76 @@ impl Session {
             return Ok(None);
         }
         let events = self.step(engine).await;
-        self.over |= events.is_err();
+        if events.is_err() {
+            self.over = true;
+            self.replies.clear();
+        }
         events.map(Some)
     }
 
     async fn step(&mut self, engine: &mut Engine) -> Result<Vec<Event>> {
-        if self.current.is_none() {
-            self.begin(engine)?;
-        }
         if !self.pending.is_empty() {
             return Ok(std::mem::take(&mut self.pending));
         }
-        let Some(generation) = &mut self.current else { return Ok(Vec::new()) };
-        match generation.next(engine).await? {
-            Some(Step::Prefill { done, total }) => Ok(vec![Event::Progress { done, total }]),
-            Some(Step::Token { text, .. }) => Ok(self.add(&engine.tokenizer, text, None)),
+        let Some(mut reply) = self.replies.pop_front() else {
+            self.over = true;
+            return Ok(self.kind.finish(&self.output, self.usage));
+        };
+        match reply.generation.next(engine).await? {
+            Some(Step::Waiting) => {
+                self.replies.push_back(reply);
+                Ok(Vec::new())
+            }
+            Some(Step::Prefill { done, total }) => {
+                self.replies.push_back(reply);
+                Ok(vec![Event::Progress { done, total }])
+            }
+            Some(Step::Token { text, .. }) => {
+                let events = self.add(&engine.tokenizer, &mut reply, text, None);
+                self.replies.push_back(reply);
+                Ok(events)
+            }
             Some(Step::End { reason, text, .. }) => {
-                let mut events = self.add(&engine.tokenizer, text, Some(reason));
-                self.end();
-                if self.done == self.prompts.len() * self.n || self.stop.is_stopped() {
+                let mut events = self.add(&engine.tokenizer, &mut reply, text, Some(reason));
+                self.end(&reply);
+                self.begin(engine)?;
+                if self.replies.is_empty() && self.pending.is_empty() {
                     self.over = true;
                     events.extend(self.kind.finish(&self.output, self.usage));
                 }
                 Ok(events)
             }
-            None => {
-                self.over = true;
-                Ok(Vec::new())
-            }
+            None => Ok(Vec::new()),
         }
     }
 
-    /// The next reply.
+    /// The next replies, as many as may be under way.
     fn begin(&mut self, engine: &mut Engine) -> Result<()> {
-        let mut options = self.options.clone();
-        options.sampling.seed = options.sampling.seed.wrapping_add((self.done % self.n) as u64);
-        let prompt = self.prompts[self.done / self.n].clone();
-        let constraint = self.plan.as_ref().map(Plan::reply);
-        let generation = Generation::constrained(engine, prompt, options, constraint)?;
-        self.stop.is_for(generation.cancel_handle());
-        self.told = 0;
-        self.current = Some(generation);
-        self.pending = self.kind.begin(&self.output, self.done);
+        while self.begun < self.prompts.len() * self.n && self.replies.len() < AT_ONCE && !self.stop.is_stopped() {
+            let index = self.begun;
+            let mut options = self.options.clone();
+            options.sampling.seed = options.sampling.seed.wrapping_add((index % self.n) as u64);
+            let prompt = self.prompts[index / self.n].clone();
+            let constraint = self.plan.as_ref().map(Plan::reply);
+            let generation = Generation::constrained(engine, prompt, options, constraint)?;
+            self.stop.is_for(generation.cancel_handle());
+            self.replies.push_back(Reply { index, generation, told: 0 });
+            self.pending.extend(self.kind.begin(&self.output, index));
+            self.begun += 1;
+        }
         Ok(())
     }
 
-    fn add(&mut self, tokenizer: &Tokenizer, text: String, reason: Option<FinishReason>) -> Vec<Event> {
-        let Some(generation) = &self.current else { return Vec::new() };
+    fn add(
+        &mut self,
+        tokenizer: &Tokenizer,
+        Reply { index, generation, told: so_far }: &mut Reply,
+        text: String,
+        reason: Option<FinishReason>,
+    ) -> Vec<Event> {
         let ends = |token: &u32| tokenizer.eog_ids().contains(token) || self.options.stop_tokens.contains(token);
-        let logprobs = generation.logprobs.get(self.told..).unwrap_or_default();
-        self.told += logprobs.len();
+        let logprobs = generation.logprobs.get(*so_far..).unwrap_or_default();
+        *so_far += logprobs.len();
         let logprobs = logprobs.iter().filter(|at| !ends(&at.token)).map(|at| TokenLogprob {
             token: told(tokenizer, (at.token, at.logprob)),
             top_logprobs: at.top.iter().map(|&top| told(tokenizer, top)).collect(),
@@ -289,20 +319,18 @@ impl Session {
         });
         let cut = reason.is_some_and(|reason| reason != FinishReason::Stop) || generation.stopped;
         let piece = Piece { text, logprobs: logprobs.collect(), end, cut };
-        self.kind.add(&self.output, piece)
+        self.kind.add(&self.output, *index, piece)
     }
 
-    /// The reply under way is over.
-    fn end(&mut self) {
-        let Some(generation) = self.current.take() else { return };
+    /// A reply is over.
+    fn end(&mut self, Reply { index, generation, .. }: &Reply) {
         let usage = &mut self.usage;
-        if self.done.is_multiple_of(self.n) {
+        if index.is_multiple_of(self.n) {
             usage.prompt_tokens += generation.prompt.len();
             usage.prompt_tokens_details.cached_tokens += generation.timings.cached_tokens;
         }
         usage.completion_tokens += generation.tokens.len();
         usage.total_tokens = usage.prompt_tokens + usage.completion_tokens;
-        self.done += 1;
     }
 }
 

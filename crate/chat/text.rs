@@ -47,8 +47,14 @@ pub struct TextReplies {
     echoed: Vec<String>,
     /// Replies to each prompt.
     n: usize,
+    /// In the order in which they began.
+    replies: Vec<Reply>,
+    /// Those that are over, by their place.
     choices: Vec<CompletionChoice>,
-    /// The reply under way, as far as it is known.
+}
+
+/// A reply under way, as far as it is known.
+struct Reply {
     text: String,
     logprobs: Option<CompletionLogprobs>,
     /// Where its next token begins.
@@ -57,39 +63,41 @@ pub struct TextReplies {
 
 impl TextReplies {
     pub fn new(echoed: Vec<String>, n: usize) -> Self {
-        TextReplies { echoed, n, choices: Vec::new(), text: String::new(), logprobs: None, offset: 0 }
+        TextReplies { echoed, n, replies: Vec::new(), choices: Vec::new() }
     }
 
     pub fn begin(&mut self, output: &Output, index: usize) -> Vec<Event> {
-        self.text = self.echoed.get(index / self.n).cloned().unwrap_or_default();
-        self.offset = self.text.encode_utf16().count();
-        self.logprobs = None;
+        let text = self.echoed.get(index / self.n).cloned().unwrap_or_default();
+        let offset = text.encode_utf16().count();
+        self.replies.push(Reply { text: text.clone(), logprobs: None, offset });
         // Without an echo, too: so a caller learns that the request was taken.
-        if output.streams { vec![self.piece(output, self.text.clone(), None)] } else { Vec::new() }
+        if output.streams { vec![answer(output, vec![choice(index, text, None)], None)] } else { Vec::new() }
     }
 
-    pub fn add(&mut self, output: &Output, Piece { text, logprobs, end, .. }: Piece) -> Vec<Event> {
-        self.text.push_str(&text);
-        let listed = (!logprobs.is_empty()).then(|| self.list(&logprobs));
+    /// A piece of reply number `index`.
+    pub fn add(&mut self, output: &Output, index: usize, piece: Piece) -> Vec<Event> {
+        let Piece { text, logprobs, end, .. } = piece;
+        let reply = &mut self.replies[index];
+        reply.text.push_str(&text);
+        let listed = (!logprobs.is_empty()).then(|| reply.list(&logprobs));
         let shows = !text.is_empty() || listed.is_some() || end.is_some();
         let finish = end.map(|End { reason, details, .. }| (Finish::of(reason, false), details));
         let mut events = Vec::new();
         if output.streams && shows {
-            let mut choice = self.choice(text, listed);
+            let mut choice = choice(index, text, listed);
             if let Some((reason, details)) = finish {
                 (choice.finish_reason, choice.finish_details) = (Some(reason), details);
             }
             events.push(answer(output, vec![choice], None));
         } else if let Some(more) = listed {
-            let all = self.logprobs.get_or_insert_default();
+            let all = reply.logprobs.get_or_insert_default();
             all.tokens.extend(more.tokens);
             all.token_logprobs.extend(more.token_logprobs);
             all.top_logprobs.extend(more.top_logprobs);
             all.text_offset.extend(more.text_offset);
         }
         if let Some((reason, details)) = finish {
-            let (text, logprobs) = (std::mem::take(&mut self.text), self.logprobs.take());
-            let choice = self.choice(text, logprobs);
+            let choice = choice(index, std::mem::take(&mut reply.text), reply.logprobs.take());
             self.choices.push(CompletionChoice { finish_reason: Some(reason), finish_details: details, ..choice });
         }
         events
@@ -99,18 +107,12 @@ impl TextReplies {
         if output.streams {
             return output.tells_usage.then(|| answer(output, Vec::new(), Some(usage))).into_iter().collect();
         }
+        self.choices.sort_by_key(|choice| choice.index);
         vec![answer(output, std::mem::take(&mut self.choices), Some(usage))]
     }
+}
 
-    fn piece(&self, output: &Output, text: String, logprobs: Option<CompletionLogprobs>) -> Event {
-        answer(output, vec![self.choice(text, logprobs)], None)
-    }
-
-    fn choice(&self, text: String, logprobs: Option<CompletionLogprobs>) -> CompletionChoice {
-        let index = self.choices.len() as u32;
-        CompletionChoice { index, text, logprobs, finish_reason: None, finish_details: None }
-    }
-
+impl Reply {
     fn list(&mut self, logprobs: &[TokenLogprob]) -> CompletionLogprobs {
         let mut listed = CompletionLogprobs::default();
         for TokenLogprob { token, top_logprobs } in logprobs {
@@ -127,6 +129,10 @@ impl TextReplies {
         }
         listed
     }
+}
+
+fn choice(index: usize, text: String, logprobs: Option<CompletionLogprobs>) -> CompletionChoice {
+    CompletionChoice { index: index as u32, text, logprobs, finish_reason: None, finish_details: None }
 }
 
 /// A token's text; `bytes:\xe2\x82`, as in OpenAI's API, where it is part of a character.

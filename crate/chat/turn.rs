@@ -17,60 +17,65 @@ pub struct ChatReplies {
     likely: bool,
     /// Messages of the request that did not fit.
     dropped: Vec<usize>,
+    /// In the order in which they began.
+    replies: Vec<Reply>,
+    /// Those that are over, by their place.
     choices: Vec<ChatChoice>,
-    /// The reply under way, as far as it is known.
+    /// Tokens of thoughts, of the replies that are over.
+    reasoning_tokens: usize,
+}
+
+/// A reply under way, as far as it is known.
+struct Reply {
     message: ChatReplyMessage,
     logprobs: Vec<TokenLogprob>,
     parser: Parser,
-    /// Tokens of thoughts, of the replies that are over.
-    reasoning_tokens: usize,
 }
 
 impl ChatReplies {
     pub fn new(request: &ChatRequest, writing: Writing, dropped: Vec<usize>) -> Self {
         ChatReplies {
-            parser: writing.parser(),
             writing,
             likely: request.logprobs == Some(true),
             dropped,
+            replies: Vec::new(),
             choices: Vec::new(),
-            message: ChatReplyMessage::new(),
-            logprobs: Vec::new(),
             reasoning_tokens: 0,
         }
     }
 
     /// The next reply: its first chunk has the role.
     pub fn begin(&mut self, output: &Output, index: usize) -> Vec<Event> {
-        self.parser = self.writing.parser();
-        self.message = ChatReplyMessage::new();
-        self.logprobs.clear();
+        let (message, parser) = (ChatReplyMessage::new(), self.writing.parser());
+        self.replies.push(Reply { message, logprobs: Vec::new(), parser });
         if !output.streams {
             return Vec::new();
         }
         let delta = ChunkDelta { role: Some("assistant"), content: Some(String::new()), ..Default::default() };
         let dropped = if index == 0 { self.told_dropped() } else { None };
-        vec![chunk(output, Some(self.choice(delta)), None, dropped)]
+        vec![chunk(output, Some(choice(index, delta)), None, dropped)]
     }
 
-    pub fn add(&mut self, output: &Output, piece: Piece) -> Vec<Event> {
+    /// A piece of reply number `index`.
+    pub fn add(&mut self, output: &Output, index: usize, piece: Piece) -> Vec<Event> {
         let Piece { text, logprobs, end, cut } = piece;
-        let mut deltas = self.parser.push(&text);
+        let reply = &mut self.replies[index];
+        let mut deltas = reply.parser.push(&text);
         if cut {
-            self.parser.cut();
+            reply.parser.cut();
         }
         if end.is_some() {
-            deltas.extend(self.parser.finish());
+            deltas.extend(reply.parser.finish());
         }
         if !self.writing.parallel {
             deltas.retain(|delta| !matches!(delta, Delta::Call { index: 1.., .. }));
         }
         deltas.iter_mut().for_each(named);
-        deltas.iter().for_each(|delta| self.message.add(delta));
-        self.logprobs.extend_from_slice(&logprobs);
+        deltas.iter().for_each(|delta| reply.message.add(delta));
+        reply.logprobs.extend_from_slice(&logprobs);
         let finish = end.map(|End { reason, details, ends }| {
-            self.reasoning_tokens += self.parser.thought_tokens(&ends);
-            let calls = !self.message.tool_calls.is_empty() && !self.parser.is_broken();
+            self.reasoning_tokens += reply.parser.thought_tokens(&ends);
+            let calls = !reply.message.tool_calls.is_empty() && !reply.parser.is_broken();
             (Finish::of(reason, calls), details)
         });
         let mut events = Vec::new();
@@ -80,21 +85,21 @@ impl ChatReplies {
             }
             let mut logprobs = Some(logprobs).filter(|list| !list.is_empty());
             for delta in deltas.into_iter().flat_map(apart) {
-                let mut choice = self.choice(delta.into());
+                let mut choice = choice(index, delta.into());
                 choice.logprobs = logprobs.take().map(ChoiceLogprobs::of);
                 events.push(chunk(output, Some(choice), None, None));
             }
             if let Some((reason, details)) = finish {
-                let choice = self.choice(ChunkDelta::default());
+                let choice = choice(index, ChunkDelta::default());
                 let choice = ChunkChoice { finish_reason: Some(reason), finish_details: details, ..choice };
                 events.push(chunk(output, Some(choice), None, None));
             }
         }
         if let Some((finish_reason, finish_details)) = finish {
             self.choices.push(ChatChoice {
-                index: self.choices.len() as u32,
-                message: std::mem::take(&mut self.message).finished(),
-                logprobs: self.likely.then(|| ChoiceLogprobs::of(std::mem::take(&mut self.logprobs))),
+                index: index as u32,
+                message: std::mem::take(&mut reply.message).finished(),
+                logprobs: self.likely.then(|| ChoiceLogprobs::of(std::mem::take(&mut reply.logprobs))),
                 finish_reason,
                 finish_details,
             });
@@ -108,6 +113,7 @@ impl ChatReplies {
             let last = || chunk(output, None, Some(usage), None);
             return output.tells_usage.then(last).into_iter().collect();
         }
+        self.choices.sort_by_key(|choice| choice.index);
         vec![Event::Completion(ChatCompletion {
             object: "chat.completion",
             head: output.head.clone(),
@@ -117,14 +123,13 @@ impl ChatReplies {
         })]
     }
 
-    fn choice(&self, delta: ChunkDelta) -> ChunkChoice {
-        let index = self.choices.len() as u32;
-        ChunkChoice { index, delta, logprobs: None, finish_reason: None, finish_details: None }
-    }
-
     fn told_dropped(&self) -> Option<Vec<usize>> {
         Some(self.dropped.clone()).filter(|dropped| !dropped.is_empty())
     }
+}
+
+fn choice(index: usize, delta: ChunkDelta) -> ChunkChoice {
+    ChunkChoice { index: index as u32, delta, logprobs: None, finish_reason: None, finish_details: None }
 }
 
 /// As OpenAI's API streams calls: id and name come before the first of the arguments, and no piece is empty.

@@ -135,7 +135,9 @@ async fn generations(engine: &mut Engine, prompt_tokens: usize, gen_tokens: usiz
                 break;
             }
         }
-        engine.close(generation.sequence());
+        if let Some(sequence) = generation.sequence() {
+            engine.close(sequence);
+        }
         // One that was cut short measures nothing.
         engine.current.check()?;
         prefill.push(generation.timings.prefill_tps);

@@ -1,5 +1,6 @@
 //! The resident loop: each step of a generation is submitted behind the one before, samples its token and feeds it back
 //! on the device, and leaves its result in a ring. It is read a few steps behind, and nothing new is made on the way.
+//! Of several generations each row is sampled by itself, by the same kernels.
 
 use crate::bail;
 use crate::base::cancel::Cancel;
@@ -27,6 +28,8 @@ pub struct Decoder {
     recordings: Vec<Recording>,
     samplings: [Option<Prepared>; Mode::ALL.len()],
     ring: Ring,
+    /// Of rows of several requests.
+    rows: Ring,
     /// How the generation samples, without a mask.
     mode: Mode,
     /// Only what a mask allows may be chosen.
@@ -45,11 +48,13 @@ impl Decoder {
         let sampler = Sampler::place(Shape::of(model), device)?;
         let recordings = Mode::ALL.into_iter().map(|mode| sampler.record(mode)).collect::<Result<Vec<_>>>()?;
         let ring = device.ring(depth, size_of::<State>() as u64);
+        let rows = device.ring(model.sizes.max_outputs as usize, size_of::<State>() as u64);
         Ok(Decoder {
             sampler,
             recordings,
             samplings: Default::default(),
             ring,
+            rows,
             mode: Mode::Greedy,
             masked: false,
             left: 0,
@@ -142,28 +147,61 @@ impl Decoder {
     /// The token of the oldest step under way. `BadLogits` where its logits are not numbers, `BadOption` where biases
     /// ban every token, `DeviceLost` and the like where the device failed.
     pub async fn next(&mut self, device: &Device) -> Result<Sampled> {
-        let state: State = bytemuck::pod_read_unaligned(&device.result(&mut self.ring).await?);
-        match state.status {
-            sample_take::BAD_LOGITS => Err(bad_logits(device)),
-            sample_take::ALL_BANNED if self.masked => {
-                bail!(BadOption, "The logit biases ban every token that what the reply must be allows; ban fewer.")
-            }
-            sample_take::ALL_BANNED => {
-                bail!(BadOption, "The logit biases ban every token that the model could choose; ban fewer.")
-            }
-            status => Ok(Sampled { token: state.token, stops: status == sample_take::STOPPED }),
-        }
+        read(&device.result(&mut self.ring).await?, self.masked, device)
+    }
+
+    /// The next choice is for this text, of what `allowed` allows if there is a mask; nothing goes on by itself after it.
+    pub fn begin_row(
+        &mut self,
+        device: &mut Device,
+        params: &SamplingParams,
+        text: &[u32],
+        limits: &Limits,
+        allowed: Option<&[u32]>,
+    ) -> Result<()> {
+        self.sampler.start(params, text, limits, device);
+        allowed.map_or(Ok(()), |allowed| self.sampler.mask(allowed, device))
+    }
+
+    /// Submits that choice, by the first row of the logits. `Aborted` where the work was cancelled meanwhile.
+    pub async fn sample_row(&mut self, mode: Mode, device: &mut Device, cancel: &Cancel) -> Result<()> {
+        self.prepare(mode, device, cancel).await?;
+        let Some(sampling) = &self.samplings[mode as usize] else {
+            bail!(Internal, "A row was to be sampled in a way that had not been made ready.");
+        };
+        device.run_into(&mut self.rows, &[sampling], self.sampler.state_buffer(), cancel).await
+    }
+
+    /// The token of the oldest such choice. Errors: those of [`Decoder::next`].
+    pub async fn next_of_rows(&mut self, masked: bool, device: &Device) -> Result<Sampled> {
+        read(&device.result(&mut self.rows).await?, masked, device)
     }
 
     /// Ends the generation: nothing more is submitted, and what is under way is forgotten.
     pub fn stop(&mut self) {
         self.left = 0;
         self.ring.clear();
+        self.rows.clear();
     }
 
     /// Dispatches of a greedy choice.
     pub fn greedy_dispatches(&self) -> usize {
         self.recordings[Mode::Greedy as usize].dispatches.len()
+    }
+}
+
+/// What sampling left.
+fn read(bytes: &[u8], masked: bool, device: &Device) -> Result<Sampled> {
+    let state: State = bytemuck::pod_read_unaligned(bytes);
+    match state.status {
+        sample_take::BAD_LOGITS => Err(bad_logits(device)),
+        sample_take::ALL_BANNED if masked => {
+            bail!(BadOption, "The logit biases ban every token that what the reply must be allows; ban fewer.")
+        }
+        sample_take::ALL_BANNED => {
+            bail!(BadOption, "The logit biases ban every token that the model could choose; ban fewer.")
+        }
+        status => Ok(Sampled { token: state.token, stops: status == sample_take::STOPPED }),
     }
 }
 

@@ -1,5 +1,6 @@
-//! What is loaded, and the one piece of work that it does at a time: a batch, or a generation's prompt and tokens.
+//! What is loaded, and the work that it does: the requests under way, or one batch of a caller's.
 
+use std::rc::{Rc, Weak};
 use std::sync::Arc;
 
 use crate::bail;
@@ -13,10 +14,10 @@ use crate::model::store::SequenceId;
 use crate::run::batch::Batch;
 use crate::run::constraint::Constraint;
 use crate::run::decode::{self, Decoder, Sampled};
+use crate::run::pace::Pace;
 use crate::run::passes::Passes;
-use crate::run::prefix;
+use crate::run::request::{Request, Shared};
 use crate::run::sampler::{Limits, SamplingParams};
-use crate::run::schedule::Schedule;
 use crate::text::template::Templates;
 use crate::text::tokenizer::Tokenizer;
 
@@ -42,14 +43,19 @@ pub struct Engine {
     pub types: Vec<(&'static str, u64)>,
     /// Parameters: the elements of all tensors.
     pub n_params: u64,
-    /// Ends the work under way. A generation goes on only while this is its own.
+    /// Ends the pass under way.
     pub(crate) current: Cancel,
     /// What the work under way is a part of.
-    whole: Cancel,
-    /// The sequence of the generation under way.
-    active: Option<SequenceId>,
-    /// The rows of its prompt that are still to be computed.
-    pub(super) schedule: Schedule,
+    pub(super) whole: Cancel,
+    /// The requests under way, in the order in which they came.
+    pub(super) live: Vec<Shared>,
+    /// The one that the resident loop samples for.
+    pub(super) resident: Option<Weak<std::cell::RefCell<Request>>>,
+    /// Passes for requests so far.
+    pub(super) turn: u64,
+    /// Passes that were asked for in a row, and had nothing to compute.
+    pub(super) idle: u32,
+    pub(super) pace: Pace,
     pub(super) passes: Passes,
     pub(super) decoder: Decoder,
 }
@@ -67,7 +73,7 @@ impl Engine {
         Ok(Engine {
             device,
             reason: String::new(),
-            schedule: Schedule::new(model.sizes.max_rows, model.sizes.max_outputs),
+            pace: Pace::new(model.sizes.max_rows as usize),
             model,
             tokenizer: Arc::new(tokenizer),
             templates,
@@ -77,15 +83,18 @@ impl Engine {
             n_params: 0,
             current: Cancel::default(),
             whole: Cancel::default(),
-            active: None,
+            live: Vec::new(),
+            resident: None,
+            turn: 0,
+            idle: 0,
             passes: Passes::default(),
             decoder,
         })
     }
 
-    /// Ends the generation under way, if there is one: what is computed from here on is the caller's.
+    /// Ends the requests under way: what is computed from here on is the caller's.
     pub(crate) fn begin(&mut self) -> Cancel {
-        self.stop();
+        self.end_all();
         self.current = self.whole.part();
         self.current.clone()
     }
@@ -95,14 +104,15 @@ impl Engine {
         self.whole = whole;
     }
 
-    /// Ends the generation under way: its steps beyond the last token that was read are forgotten, and cells that it did
-    /// not fill are free again.
-    pub(crate) fn stop(&mut self) {
+    /// Whether the resident loop samples for this request.
+    pub(crate) fn follows(&self, request: &Shared) -> bool {
+        self.resident.as_ref().is_some_and(|resident| std::ptr::eq(resident.as_ptr(), Rc::as_ptr(request)))
+    }
+
+    /// Ends the resident loop: its steps beyond the last token that was read are forgotten.
+    pub(crate) fn halt(&mut self) {
         self.decoder.stop();
-        self.schedule.clear();
-        if let Some(sequence) = self.active.take() {
-            self.model.kv_mut().trim(sequence);
-        }
+        self.resident = None;
     }
 
     /// A sequence for [`Engine::forward`], with room for so many tokens; others may be forgotten for it, and it for
@@ -156,44 +166,10 @@ impl Engine {
         Ok(logits)
     }
 
-    /// Begins a generation after these tokens, whose rows are scheduled, the last one's logits wanted if it `samples`.
-    /// Returns its sequence, and what ends it. Unless it is to be `fresh`, some of the tokens may be there already.
-    pub(crate) fn begin_prompt(&mut self, prompt: &[u32], samples: bool, fresh: bool) -> Result<(SequenceId, Cancel)> {
-        let cancel = self.begin();
-        let (store, device) = (self.model.kv_mut(), &mut self.device);
-        let sequence = match fresh {
-            true => store.open(prompt.len() as u32, device)?,
-            false => prefix::take(store, prompt, device)?,
-        };
-        self.active = Some(sequence);
-        let done = store.get(sequence)?.tokens.len();
-        self.schedule.add(sequence, done as u32, &prompt[done..], samples);
-        Ok((sequence, cancel))
-    }
-
-    /// Runs rows of a prompt that want no logits. `Aborted` where the work was cancelled meanwhile, here and below.
-    pub(crate) async fn prefill(&mut self, batch: &Batch) -> Result<()> {
+    /// Submits a pass. `Aborted` where the work was cancelled meanwhile, here and below.
+    pub(super) async fn run(&mut self, batch: &Batch) -> Result<()> {
         let shape = self.load(batch).await?;
-        self.device.run(self.passes.get(shape), &self.current).await?;
-        self.device.idle().await
-    }
-
-    /// Schedules what follows the first `done` tokens of a sequence and was not sampled by the device; its steps that are
-    /// under way are forgotten. What has been computed of it since then is computed again.
-    pub(crate) fn go_on(&mut self, sequence: SequenceId, tokens: &[u32], done: usize) -> Result<()> {
-        self.decoder.stop();
-        self.make_room(tokens.len() as u32)?;
-        self.schedule.add(sequence, done as u32, &tokens[done..], true);
-        Ok(())
-    }
-
-    /// The next rows of what [`Engine::go_on`] scheduled: a few are computed as decoded ones are.
-    pub(crate) fn next_rows(&mut self) -> Result<Batch> {
-        let Some(mut batch) = self.schedule.next_batch() else {
-            bail!(Internal, "Tokens were to be computed, but none were scheduled.");
-        };
-        batch.prefill = !Shape::are_few(batch.rows.len()) && !self.model.net.sees_ahead();
-        Ok(batch)
+        self.device.run(self.passes.get(shape), &self.current).await
     }
 
     /// Runs the last rows of a text and samples the token after them, of what `mask` allows; [`Engine::next_token`] gives
@@ -241,10 +217,11 @@ impl Engine {
         self.decoder.is_waiting()
     }
 
-    /// Room for so many tokens in the sequence of the generation under way. Steps that were submitted before still find
+    /// Room for so many tokens in the sequence that the resident loop goes on with. Steps that were submitted before still find
     /// its cells where they were, those to come where they are now: the device does all of it in order.
     fn make_room(&mut self, tokens: u32) -> Result<()> {
-        let Some(sequence) = self.active else { return Ok(()) };
+        let request = self.resident.as_ref().and_then(Weak::upgrade);
+        let Some(sequence) = request.and_then(|request| request.borrow().sequence) else { return Ok(()) };
         let store = self.model.kv_mut();
         let before = store.get(sequence)?.cells.first;
         store.reserve(sequence, tokens, &mut self.device)?;

@@ -1,128 +1,115 @@
-//! What is computed next: batches, made up of the rows that sequences still want.
+//! Which rows the next pass computes: numbers alone.
+//!
+//! Every reply that goes on has its next token in each pass. What room is left, as far as the pace allows, is for prompts,
+//! the first to come the first to be read: so a reply starts as soon as it can, and nobody waits for ever.
 
-use std::collections::VecDeque;
-
-use crate::model::store::SequenceId;
-use crate::run::batch::{Batch, Row};
-
-/// Tokens of a sequence that wait to be computed.
-#[derive(Debug)]
-struct Waiting {
-    sequence: SequenceId,
-    /// Of the first of them.
-    position: u32,
-    tokens: VecDeque<u32>,
+/// What a request has to be computed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Want {
+    /// Rows, at least one.
+    pub rows: usize,
     /// Whether the logits after the last are wanted.
-    logits: bool,
+    pub logits: bool,
+    /// Whether it reads, a prompt or as much as one; else its reply goes on by a token, or a few.
+    pub reads: bool,
+    /// The pass in which it had rows last.
+    pub served: u64,
 }
 
-/// Rows that wait, the first to come the first to be computed.
-#[derive(Debug)]
-pub struct Schedule {
-    /// Rows of the largest batch, and how many of them may want logits.
-    max_rows: usize,
-    max_outputs: usize,
-    waiting: VecDeque<Waiting>,
+/// What a pass may hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bounds {
+    /// Rows.
+    pub rows: usize,
+    /// Rows that want logits.
+    pub outputs: usize,
+    /// Rows that read beside replies that go on.
+    pub chunk: usize,
 }
 
-impl Schedule {
-    /// Nothing to do yet; batches of at most so many rows, and so many that want logits.
-    pub fn new(max_rows: u32, max_outputs: u32) -> Self {
-        Schedule { max_rows: max_rows as usize, max_outputs: max_outputs as usize, waiting: VecDeque::new() }
-    }
-
-    /// Adds tokens of a sequence, the first of which stands at `position`; `logits` says whether those after the last
-    /// are wanted.
-    pub fn add(&mut self, sequence: SequenceId, position: u32, tokens: &[u32], logits: bool) {
-        if !tokens.is_empty() {
-            let tokens = tokens.iter().copied().collect();
-            self.waiting.push_back(Waiting { sequence, position, tokens, logits });
+/// How many rows of each request pass number `turn` computes, its first ones. The requests are given in the order in which
+/// they came. Where not all replies can go on, those go on that have waited longest.
+pub fn share(wants: &[Want], bounds: Bounds, turn: u64) -> Vec<usize> {
+    let mut shares = vec![0; wants.len()];
+    let (mut rows, mut outputs) = (bounds.rows, bounds.outputs);
+    let reads = wants.iter().any(|want| want.reads);
+    let mut replies: Vec<usize> = (0..wants.len()).filter(|&i| !wants[i].reads).collect();
+    replies.sort_by_key(|&i| wants[i].served);
+    // Where somebody reads, a row is left to him, and its logits; of one row they take turns.
+    let most = bounds.rows.min(bounds.outputs);
+    let most = match (reads, most) {
+        (false, most) => most,
+        (true, 1) => (turn % 2) as usize,
+        (true, most) => most - 1,
+    };
+    for i in replies {
+        let share = wants[i].rows.min(rows.min(bounds.rows - usize::from(reads && rows > 1)));
+        if share == 0 || bounds.outputs - outputs == most {
+            continue;
         }
+        shares[i] = share;
+        rows -= share;
+        outputs -= usize::from(wants[i].logits);
     }
-
-    /// The next batch of prefill: as many rows as fit. One sequence is finished before the next is begun, so that its
-    /// reply starts as soon as it can; what its end leaves of a batch is the next one's. `None` where nothing waits.
-    pub fn next_batch(&mut self) -> Option<Batch> {
-        let mut batch = Batch { rows: Vec::new(), prefill: true };
-        let mut outputs = 0;
-        while let Some(first) = self.waiting.front_mut() {
-            let ends = first.tokens.len() <= self.max_rows - batch.rows.len();
-            let wants = ends && first.logits;
-            if batch.rows.len() == self.max_rows || wants && outputs == self.max_outputs {
-                break;
-            }
-            let count = first.tokens.len().min(self.max_rows - batch.rows.len());
-            let (sequence, from) = (first.sequence, first.position);
-            let rows = first.tokens.drain(..count).zip(from..);
-            batch.rows.extend(rows.map(|(token, position)| Row { token, position, sequence, logits: false }));
-            first.position += count as u32;
-            if wants && let Some(last) = batch.rows.last_mut() {
-                last.logits = true;
-                outputs += 1;
-            }
-            if ends {
-                self.waiting.pop_front();
+    let others = rows < bounds.rows;
+    let mut left = if others { rows.min(bounds.chunk) } else { rows };
+    for (i, want) in wants.iter().enumerate().filter(|(_, want)| want.reads) {
+        let mut share = want.rows.min(left);
+        if share == want.rows && want.logits {
+            if outputs == 0 {
+                share -= 1;
+            } else {
+                outputs -= 1;
             }
         }
-        (!batch.rows.is_empty()).then_some(batch)
+        shares[i] = share;
+        left -= share;
     }
-
-    /// Nothing waits any more.
-    pub fn clear(&mut self) {
-        self.waiting.clear();
-    }
+    shares
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const A: SequenceId = SequenceId(4);
-    const B: SequenceId = SequenceId(2);
+    fn reads(rows: usize) -> Want {
+        Want { rows, logits: true, reads: true, served: 0 }
+    }
 
-    /// (sequence, position, token, logits) of each row of the next batch.
-    fn next(schedule: &mut Schedule) -> Option<Vec<(u32, u32, u32, bool)>> {
-        let batch = schedule.next_batch()?;
-        assert!(batch.prefill);
-        Some(batch.rows.iter().map(|r| (r.sequence.0, r.position, r.token, r.logits)).collect())
+    fn goes_on(served: u64) -> Want {
+        Want { rows: 1, logits: true, reads: false, served }
+    }
+
+    const BOUNDS: Bounds = Bounds { rows: 16, outputs: 4, chunk: 8 };
+
+    #[test]
+    fn a_prompt_alone_has_all_rows_and_what_it_leaves_is_the_next_ones() {
+        assert_eq!(share(&[reads(40)], BOUNDS, 1), [16]);
+        assert_eq!(share(&[reads(12), reads(40)], BOUNDS, 1), [12, 4]);
+        assert_eq!(share(&[reads(16), reads(40)], BOUNDS, 1), [16, 0]);
+        assert!(share(&[], BOUNDS, 1).is_empty());
     }
 
     #[test]
-    fn a_prompt_is_cut_into_chunks_and_its_last_row_wants_logits() {
-        let mut schedule = Schedule::new(2, 1);
-        assert_eq!(next(&mut schedule), None);
-        schedule.add(A, 7, &[50, 51, 52, 53, 54], true);
-        schedule.add(A, 0, &[], true);
-        assert_eq!(next(&mut schedule), Some(vec![(4, 7, 50, false), (4, 8, 51, false)]));
-        assert_eq!(next(&mut schedule), Some(vec![(4, 9, 52, false), (4, 10, 53, false)]));
-        assert_eq!(next(&mut schedule), Some(vec![(4, 11, 54, true)]));
-        assert_eq!(next(&mut schedule), None);
-        schedule.add(A, 0, &[1, 2], false);
-        assert_eq!(next(&mut schedule), Some(vec![(4, 0, 1, false), (4, 1, 2, false)]));
-        schedule.add(A, 0, &[1, 2, 3], true);
-        schedule.clear();
-        assert_eq!(next(&mut schedule), None);
+    fn replies_go_on_beside_a_chunk_of_a_prompt() {
+        assert_eq!(share(&[goes_on(3), reads(40), goes_on(3)], BOUNDS, 1), [1, 8, 1]);
+        assert_eq!(share(&[goes_on(3), reads(5), reads(5)], BOUNDS, 1), [1, 5, 3]);
     }
 
     #[test]
-    fn what_one_sequence_leaves_of_a_batch_is_the_next_ones() {
-        let mut schedule = Schedule::new(4, 2);
-        schedule.add(A, 0, &[1, 2, 3], true);
-        schedule.add(B, 5, &[6, 7, 8], true);
-        assert_eq!(
-            next(&mut schedule),
-            Some(vec![(4, 0, 1, false), (4, 1, 2, false), (4, 2, 3, true), (2, 5, 6, false)])
-        );
-        assert_eq!(next(&mut schedule), Some(vec![(2, 6, 7, false), (2, 7, 8, true)]));
-        assert_eq!(next(&mut schedule), None);
+    fn no_pass_wants_more_logits_than_may_be() {
+        let four = [reads(1), reads(2), reads(1), reads(1), reads(3)];
+        assert_eq!(share(&four, Bounds { rows: 64, ..BOUNDS }, 1), [1, 2, 1, 1, 2]);
+        // One is left to who reads; those who waited longest go first.
+        let many = [goes_on(3), goes_on(2), goes_on(3), goes_on(1), goes_on(2), reads(3)];
+        assert_eq!(share(&many, BOUNDS, 4), [0, 1, 0, 1, 1, 3]);
+        assert_eq!(share(&many[..5], BOUNDS, 4), [1, 1, 0, 1, 1]);
     }
 
     #[test]
-    fn no_batch_wants_more_logits_than_may_be() {
-        let mut schedule = Schedule::new(4, 1);
-        schedule.add(A, 0, &[1], true);
-        schedule.add(B, 0, &[2, 3], true);
-        assert_eq!(next(&mut schedule), Some(vec![(4, 0, 1, true)]));
-        assert_eq!(next(&mut schedule), Some(vec![(2, 0, 2, false), (2, 1, 3, true)]));
+    fn of_one_row_both_have_their_turns() {
+        let bounds = Bounds { rows: 1, outputs: 1, chunk: 1 };
+        let both = [goes_on(1), reads(3)];
+        assert_eq!([1, 2, 3].map(|turn| share(&both, bounds, turn)), [[1, 0], [0, 1], [1, 0]]);
     }
 }

@@ -1,4 +1,8 @@
-//! One generation: prefill in chunks, then token after token from the resident loop until something stops it.
+//! One generation: its prompt is read in chunks, then token comes after token until something stops it. Several may be under
+//! way on one engine: whoever asks for a step has a pass computed for all of them ([`together`](crate::run::together)).
+
+use std::cell::RefCell;
+use std::rc::Rc;
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -8,12 +12,12 @@ use crate::base::cancel::Cancel;
 use crate::base::error::{Code, Result};
 use crate::base::platform::Instant;
 use crate::model::store::SequenceId;
-use crate::run::batch::Batch;
 use crate::run::constraint::{Commit, Constraint, Next};
 use crate::run::decode::Sampled;
 use crate::run::engine::{Engine, Prompt};
 use crate::run::logprobs::{self, Logprobs};
-use crate::run::sampler::{Limits, SamplingParams};
+use crate::run::request::{Chosen, Request, Shared};
+use crate::run::sampler::SamplingParams;
 use crate::text::stop::{Passed, StopMatcher};
 use crate::text::tokenizer::{StreamDecoder, Tokenizer};
 
@@ -72,6 +76,8 @@ pub enum Step {
         /// Prompt tokens that are to be processed.
         total: usize,
     },
+    /// Nothing of this one: the pass was others', or it waits in line for room.
+    Waiting,
     /// New tokens and the text they complete; the text may be empty while a character or stop string is undecided.
     Token {
         /// What is known of the text since the step before.
@@ -112,15 +118,12 @@ pub struct Timings {
 /// One reply as it grows.
 pub struct Generation {
     options: GenerateOptions,
-    constraint: Option<Box<dyn Constraint>>,
-    /// What may come next, by the constraint.
-    going: Next,
+    /// What the engine knows of it: it is over once the engine has begun something else.
+    request: Shared,
     /// Tokens that begin the reply, whatever the model would say.
     forced: Vec<u32>,
     /// The reply has gone on otherwise than the device did.
     apart: bool,
-    /// Tokens that end it.
-    stops: Vec<u32>,
     /// The prompt's tokens.
     pub prompt: Vec<u32>,
     /// The reply's tokens so far.
@@ -140,14 +143,8 @@ pub struct Generation {
     decoder: StreamDecoder,
     /// Prompt tokens processed.
     done: usize,
-    /// Where its keys and values are.
-    sequence: SequenceId,
-    /// Ends it. It is over, too, once the engine has begun something else.
+    /// Ends it.
     cancel: Cancel,
-    /// The most tokens that the options and the context allow.
-    most: usize,
-    /// Sampled, and not yet a step.
-    next: Option<Sampled>,
     started: Instant,
     first_token: Option<Instant>,
     finished: bool,
@@ -196,30 +193,42 @@ impl Generation {
             // A tokenizer may know ids beyond the model's logits: those are never sampled.
             stops.extend(engine.tokenizer.eog_ids().iter().filter(|&&id| id < n_vocab));
         }
-        let samples = most > 0 && forced.is_empty();
-        let (sequence, cancel) = engine.begin_prompt(&prompt, samples, fresh)?;
-        let done = engine.model.kv().get(sequence)?.tokens.len();
+        let cancel = engine.part();
+        let request = Rc::new(RefCell::new(Request {
+            text: prompt.clone(),
+            prompt: prompt.len(),
+            most,
+            sampling: options.sampling.clone(),
+            stops,
+            fresh,
+            logits: options.logprobs.is_some(),
+            constraint,
+            going: next,
+            wants: most > 0 && forced.is_empty() && next != Next::End,
+            sequence: None,
+            cached: 0,
+            chosen: None,
+            cancel: cancel.clone(),
+            served: 0,
+        }));
+        engine.join(&request)?;
+        let cached = request.borrow().cached;
         Ok(Generation {
             stop: StopMatcher::new(options.stop.clone()),
             stopped: false,
             decoder: StreamDecoder::new(options.keep_special),
-            most,
             options,
-            constraint,
-            going: next,
+            request,
             forced,
             apart: false,
-            stops,
             prompt,
             tokens: Vec::new(),
             text: String::new(),
             ends: Vec::new(),
-            timings: Timings { cached_tokens: done, ..Default::default() },
+            timings: Timings { cached_tokens: cached, ..Default::default() },
             logprobs: Vec::new(),
-            done,
-            sequence,
+            done: cached,
             cancel,
-            next: None,
             started: Instant::now(),
             first_token: None,
             finished: false,
@@ -231,9 +240,9 @@ impl Generation {
         &self.cancel
     }
 
-    /// The sequence that it computes, in the model's store.
-    pub fn sequence(&self) -> SequenceId {
-        self.sequence
+    /// The sequence that it computes, in the model's store; none while it waits in line for room.
+    pub fn sequence(&self) -> Option<SequenceId> {
+        self.request.borrow().sequence
     }
 
     /// The next step ends the generation.
@@ -242,32 +251,38 @@ impl Generation {
     }
 
     /// One chunk of the prompt or one token; `None` after the end. After an error, too, there is nothing more.
-    /// `Disposed` where something else has been computed on the engine since this generation was made.
+    /// Of several generations on an engine each is asked in turn: one that is not read holds up nobody, but its own reply.
+    /// `Disposed` where other work than generations has begun on the engine since this one was made.
     pub async fn next(&mut self, engine: &mut Engine) -> Result<Option<Step>> {
         if self.finished {
             return Ok(None);
         }
-        if !self.cancel.is(&engine.current) {
+        if !engine.has(&self.request) {
             self.finished = true;
             bail!(
                 Disposed,
-                "This generation was ended by a later one on the same model; let one end before the next starts."
+                "This generation was ended by other work on the same model; let it end before that starts."
             );
         }
         let step = match self.step(engine).await {
             // The sequence holds what it held before this step.
-            Err(error) if error.code == Code::Aborted => Ok(self.end(FinishReason::Abort, Vec::new())),
+            Err(error) if error.code == Code::Aborted && self.cancel.is_cancelled() => {
+                Ok(self.end(FinishReason::Abort, Vec::new()))
+            }
             step => step,
         };
         if let Err(error) = &step {
             self.finished = true;
-            if error.code == Code::BadLogits {
+            if let (Code::BadLogits, Some(sequence)) = (error.code, self.sequence()) {
                 // What made them may be among its keys and values.
-                engine.close(self.sequence);
+                engine.close(sequence);
             }
         }
         if self.finished {
-            engine.stop();
+            engine.leave(&self.request);
+        } else {
+            let mut request = self.request.borrow_mut();
+            request.wants = self.forced.is_empty() && self.tokens.len() < request.most;
         }
         step.map(Some)
     }
@@ -276,53 +291,76 @@ impl Generation {
         if self.cancel.is_cancelled() {
             return Ok(self.end(FinishReason::Abort, Vec::new()));
         }
-        if self.forced.is_empty() && self.going == Next::End {
+        if self.forced.is_empty() && self.request.borrow().going == Next::End {
             return Ok(self.end(FinishReason::Stop, Vec::new()));
         }
         if self.done < self.prompt.len() {
             return self.prefill(engine).await;
         }
-        if self.tokens.len() >= self.most {
+        if self.tokens.len() >= self.request.borrow().most {
             return Ok(self.end(FinishReason::Length, Vec::new()));
         }
         let mut new = New::default();
         if !self.forced.is_empty() {
             let forced = std::mem::take(&mut self.forced);
-            let commit = Commit { forced, next: self.going };
+            let commit = Commit { forced, next: self.request.borrow().going };
             self.obey(&engine.tokenizer, commit, &mut new)?;
             return Ok(self.told(new));
         }
-        let Sampled { token, stops } = match self.next.take() {
-            Some(first) => first,
-            None if self.apart => self.catch_up(engine).await?,
-            None => engine.next_token(mask(&mut self.constraint, self.going)).await?,
+        let Some(Chosen { sampled: Sampled { token, stops }, logits }) = self.choose(engine).await? else {
+            return Ok(Step::Waiting);
         };
-        let instead = self.constraint.as_mut().and_then(|constraint| constraint.instead(token));
+        let instead = self.with_constraint(|it| it.instead(token)).flatten();
         if let Some(n) = self.options.logprobs.filter(|_| instead.is_none()) {
-            let logits = engine.logits(1).await?;
-            self.logprobs.push(logprobs::of(&logits, token, n as usize));
+            self.logprobs.push(logprobs::of(&logits.unwrap_or_default(), token, n as usize));
         }
-        // It came of the tokens before, whose keys and values are therefore there. Those of tokens that were submitted
-        // after it may be there too: they count only once they are read.
-        let known = engine.model.kv().get(self.sequence)?.tokens.len() - self.prompt.len();
-        engine.model.kv_mut().push(self.sequence, &self.tokens[known..]);
         if let Some(commit) = instead {
             self.obey(&engine.tokenizer, commit, &mut new)?;
             return Ok(self.told(new));
         }
         self.add(&engine.tokenizer, token, stops, &mut new);
-        if let Some(constraint) = self.constraint.as_mut().filter(|_| new.end.is_none()) {
-            let commit = constraint.commit(token)?;
-            self.obey(&engine.tokenizer, commit, &mut new)?;
-            self.apart |= self.going == Next::Masked && engine.is_ahead();
+        if new.end.is_none()
+            && let Some(commit) = self.with_constraint(|constraint| constraint.commit(token))
+        {
+            self.obey(&engine.tokenizer, commit?, &mut new)?;
+            self.apart |= self.request.borrow().going == Next::Masked && engine.is_ahead();
         }
         Ok(self.told(new))
+    }
+
+    fn with_constraint<T>(&self, then: impl FnOnce(&mut dyn Constraint) -> T) -> Option<T> {
+        self.request.borrow_mut().constraint.as_mut().map(|constraint| then(&mut **constraint))
+    }
+
+    /// What comes next. Tokens that were not sampled are computed first, in as few passes as they fit in, and the one after
+    /// them is sampled as if the device had come to it by itself: by its place in the reply. `None` where others' passes are
+    /// to be read first.
+    async fn choose(&mut self, engine: &mut Engine) -> Result<Option<Chosen>> {
+        if std::mem::take(&mut self.apart) && engine.follows(&self.request) {
+            engine.halt();
+        }
+        loop {
+            let chosen = self.request.borrow_mut().chosen.take();
+            if let Some(chosen) = chosen {
+                return chosen.map(Some);
+            }
+            if engine.is_alone() && engine.follows(&self.request) {
+                return engine.next_alone(&self.request).await.map(Some);
+            }
+            engine.step().await?;
+            let waits = self.request.borrow().chosen.is_none();
+            if waits && !engine.is_alone() {
+                return Ok(None);
+            }
+            self.cancel.check()?;
+        }
     }
 
     /// A token of the reply.
     fn add(&mut self, tokenizer: &Tokenizer, token: u32, stops: bool, new: &mut New) {
         self.tick();
         self.tokens.push(token);
+        self.request.borrow_mut().text.push(token);
         new.tokens.push(token);
         let end = self.ends.last().copied().unwrap_or(0);
         if stops {
@@ -351,21 +389,22 @@ impl Generation {
         while !commit.forced.is_empty() {
             let mut last = Commit::default();
             for token in commit.forced {
-                if new.end.is_some() || self.tokens.len() >= self.most {
+                if new.end.is_some() || self.tokens.len() >= self.request.borrow().most {
                     return Ok(());
                 }
                 if let Some(n) = self.options.logprobs {
                     self.logprobs.push(Logprobs::certain(token, n as usize));
                 }
                 self.apart = true;
-                self.add(tokenizer, token, self.stops.contains(&token), new);
-                let Some(constraint) = &mut self.constraint else { return Ok(()) };
-                last = constraint.commit(token)?;
+                let stops = self.request.borrow().stops.contains(&token);
+                self.add(tokenizer, token, stops, new);
+                let Some(commit) = self.with_constraint(|constraint| constraint.commit(token)) else { return Ok(()) };
+                last = commit?;
             }
             commit = last;
         }
-        self.going = commit.next;
-        if new.end.is_none() && self.going == Next::End {
+        self.request.borrow_mut().going = commit.next;
+        if new.end.is_none() && commit.next == Next::End {
             new.text += &self.flush();
             new.end = Some(FinishReason::Stop);
         }
@@ -379,60 +418,23 @@ impl Generation {
         }
     }
 
-    /// Computes the tokens that were not sampled, in as few passes as they fit in, and samples the one after them as if the
-    /// device had come to it by itself: by its place in the reply.
-    async fn catch_up(&mut self, engine: &mut Engine) -> Result<Sampled> {
-        let text = [&self.prompt[..], &self.tokens].concat();
-        let done = engine.model.kv().get(self.sequence)?.tokens.len();
-        engine.go_on(self.sequence, &text, done)?;
-        loop {
-            let batch = engine.next_rows()?;
-            if !batch.rows.iter().any(|row| row.logits) {
-                engine.prefill(&batch).await?;
-                self.cancel.check()?;
-                continue;
-            }
-            self.sample_after(engine, &batch, &text).await?;
-            self.apart = false;
-            return engine.next_token(mask(&mut self.constraint, self.going)).await;
-        }
-    }
-
-    /// Runs the last rows of prompt and reply and submits the sampling of what follows.
-    async fn sample_after(&mut self, engine: &mut Engine, batch: &Batch, text: &[u32]) -> Result<()> {
-        let limits = Limits {
-            first_cell: engine.model.kv().get(self.sequence)?.cells.first,
-            stops: self.stops.clone(),
-            limit: (self.prompt.len() + self.most) as u32,
-            alone: self.options.logprobs.is_some(),
-            step: (text.len() - self.prompt.len()) as u32,
-            masked: self.going == Next::Masked,
-        };
-        let mask = mask(&mut self.constraint, self.going);
-        engine.compute_and_sample(batch, &self.options.sampling, text, &limits, mask).await
-    }
-
     async fn prefill(&mut self, engine: &mut Engine) -> Result<Step> {
         let total = self.prompt.len();
-        let Some(batch) = engine.schedule.next_batch() else {
-            bail!(Internal, "A prompt's rows were to be computed, but none were scheduled.");
-        };
-        let end = self.done + batch.rows.len();
-        if batch.rows.iter().any(|row| row.logits) {
-            let prompt = self.prompt.clone();
-            self.sample_after(engine, &batch, &prompt).await?;
-            // Waited for here, so that the times of prefill and decode are each their own.
-            self.next = Some(engine.next_token(mask(&mut self.constraint, self.going)).await?);
-        } else {
-            engine.prefill(&batch).await?;
+        // Others may have had some of it read.
+        if engine.done(&self.request) <= self.done {
+            engine.step().await?;
         }
-        engine.model.kv_mut().push(self.sequence, &self.prompt[self.done..end]);
-        self.done = end;
-        if end == total {
+        self.timings.cached_tokens = self.request.borrow().cached;
+        let done = engine.done(&self.request).min(total);
+        if done <= self.done {
+            return Ok(Step::Waiting);
+        }
+        self.done = done;
+        if done == total {
             self.timings.prefill_ms = self.started.elapsed().as_secs_f64() * 1e3;
             self.timings.prefill_tps = rate(total - self.timings.cached_tokens, self.timings.prefill_ms);
         }
-        Ok(Step::Prefill { done: end, total })
+        Ok(Step::Prefill { done, total })
     }
 
     /// Takes the time of a sampled token.
@@ -474,14 +476,6 @@ struct New {
     tokens: Vec<u32>,
     /// Why it is the last, if it is.
     end: Option<FinishReason>,
-}
-
-/// Who says which tokens may come next, where not all may.
-fn mask(constraint: &mut Option<Box<dyn Constraint>>, next: Next) -> Option<&mut dyn Constraint> {
-    match (constraint, next) {
-        (Some(constraint), Next::Masked) => Some(&mut **constraint),
-        _ => None,
-    }
 }
 
 fn rate(tokens: usize, ms: f64) -> f64 {

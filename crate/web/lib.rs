@@ -320,7 +320,7 @@ pub struct Generation {
 
 #[wasm_bindgen]
 impl Generation {
-    /// The next step, or `undefined` after the end.
+    /// The next step, `null` where there is nothing new of this one, or `undefined` after the end.
     pub async fn next(&self) -> JsResult<JsValue> {
         let Some(mut generation) = self.generation.take() else { return Err(thrown(disposed("generation"))) };
         let step = match Held::new(&self.engine) {
@@ -330,7 +330,7 @@ impl Generation {
         let out = match step {
             Err(error) => Err(thrown(error)),
             Ok(None) => Ok(JsValue::UNDEFINED),
-            Ok(Some(step)) => to_js(&Step::of(step, &generation)),
+            Ok(Some(step)) => Step::of(step, &generation).map_or(Ok(JsValue::NULL), |step| to_js(&step)),
         };
         *self.generation.borrow_mut() = Some(generation);
         out

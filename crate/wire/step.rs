@@ -116,9 +116,10 @@ pub enum Step {
 }
 
 impl Step {
-    /// The generation's last step.
-    pub fn of(step: session::Step, generation: &Generation) -> Step {
-        match step {
+    /// The generation's last step; none while it waits.
+    pub fn of(step: session::Step, generation: &Generation) -> Option<Step> {
+        Some(match step {
+            session::Step::Waiting => return None,
             session::Step::Prefill { done, total } => Step::Progress(Progress::prefill(done, total)),
             session::Step::Token { text, tokens } => Step::Chunk(Chunk { text, tokens, ..Default::default() }),
             session::Step::End { reason, text, tokens } => Step::Chunk(Chunk {
@@ -132,7 +133,7 @@ impl Step {
                 }),
                 prompt_tokens: Some(generation.prompt.clone()),
             }),
-        }
+        })
     }
 }
 

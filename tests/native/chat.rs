@@ -157,8 +157,8 @@ fn a_stopped_reply_has_what_there_is_of_it(backend: Backend) {
     }
     let Some(Event::Completion(completion)) = last else { panic!("no answer: {last:?}") };
     let completion = json!(completion);
-    assert_eq!(completion["choices"].as_array().map(Vec::len), Some(1));
-    assert_eq!(completion["choices"][0]["finish_reason"], "abort");
+    let choices = completion["choices"].as_array().expect("choices");
+    assert!(choices.len() == 3 && choices.iter().all(|choice| choice["finish_reason"] == "abort"), "{choices:?}");
     assert!(completion["usage"]["completion_tokens"].as_u64() < Some(40));
     // The model goes on.
     answer(&mut engine, &greedy(json!({})));

@@ -92,7 +92,7 @@ fn under(
     let (mut text, mut tokens, mut reason) = (String::new(), Vec::new(), None);
     while let Some(step) = block_on(generation.next(engine)).expect("a step") {
         let (piece, ids) = match step {
-            Step::Prefill { .. } => continue,
+            Step::Prefill { .. } | Step::Waiting => continue,
             Step::Token { text, tokens } => (text, tokens),
             Step::End { text, tokens, reason: why } => {
                 reason = Some(why);

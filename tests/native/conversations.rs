@@ -81,7 +81,7 @@ fn a_reply_that_outgrows_its_place_moves_as_it_is_written(backend: Backend) {
         run(&mut shared, &short, kept(4));
         let mut generation = Generation::with_tokens(&mut shared, long.clone(), kept(80)).expect("a generation");
         let first = |engine: &Engine, generation: &Generation| {
-            engine.model.kv().get(generation.sequence()).expect("a sequence").cells.first
+            engine.model.kv().get(generation.sequence().expect("room")).expect("a sequence").cells.first
         };
         let begins = first(&shared, &generation);
         let mut ends = begins;
@@ -172,7 +172,7 @@ fn what_ends_one_badly_leaves_the_others(backend: Backend) {
     };
     // Its first key is no number: every later token looks at it.
     let mut generation = start(&mut shared);
-    let first = u64::from(shared.model.kv().get(generation.sequence()).expect("a sequence").cells.first);
+    let first = u64::from(shared.model.kv().get(generation.sequence().expect("room")).expect("a sequence").cells.first);
     let width = u64::from(shared.model.net.blocks[0].attention().kv_dim());
     let (keys, _) = shared.model.kv_buffers()[0];
     shared.device.write(keys, first * width * 4, bytemuck::cast_slice(&[f32::NAN; 4]));

@@ -38,6 +38,7 @@ mod template_messages;
 mod threads;
 mod tiny_headers;
 mod tiny_models;
+mod together;
 mod tokenizer;
 mod tune;
 mod verdict;

@@ -56,6 +56,22 @@ test("the short way, with a text or messages", async () => {
   expect((await model.chat(longer, { max_tokens: 1 })).text).toBe("three");
 });
 
+test("a batch has each answer at its request's place, and one that fails fails no other", async () => {
+  const requests = ["echo a", "x".repeat(3000), "echo b c", "echo d"].map((content) => ({ messages: user(content) }));
+  const seen: number[] = [];
+  const results = await model.batch(requests, { onResult: (_, index) => seen.push(index) });
+  const texts = results.map((result) =>
+    result.status === "fulfilled" ? result.value.choices[0]!.message.content : result.reason.code,
+  );
+  expect(texts).toEqual(["a", "prompt_too_long", "b c", "d"]);
+  expect(seen.sort()).toEqual([0, 1, 2, 3]);
+  expect(log.most).toBe(3);
+  const stopped = await model.batch(requests, { signal: AbortSignal.abort() });
+  expect(stopped.map((result) => result.status === "rejected" && result.reason.code)).toEqual(Array(4).fill("aborted"));
+  expect(await codeOf(model.batch("echo a" as never))).toBe("bad_option");
+  expect(await codeOf(model.batch([], { atOnce: 3 } as never))).toBe("bad_option");
+});
+
 test("completions go on with a text", async () => {
   const answer = await model.completions.create({ prompt: "echo one two" });
   expect(answer).toMatchObject({ object: "text_completion", choices: [{ text: "one two", finish_reason: "stop" }] });

@@ -180,7 +180,20 @@ for (const backend of ["webgpu", "cpu"] as const)
         for await (const chunk of model.generate(prompt, { ...options, maxTokens: 6 })) tokens.push(...chunk.tokens);
         return tokens.join();
       };
-      const together = await Promise.all([count("a"), count("b"), count("a"), model.tokenize("x").then(String)]);
+      const alone = [await count("a"), await count("b")];
+      const leaves = async () => {
+        for await (const chunk of model.generate("the cat", options)) if (chunk.tokens.length > 0) break;
+      };
+      const [together] = await Promise.all([
+        Promise.all([count("a"), count("b"), count("a"), model.tokenize("x").then(String)]),
+        leaves(),
+      ]);
+      const messages = [{ role: "user" as const, content: "the cat" }];
+      const request = { messages, temperature: 0, max_completion_tokens: 6 };
+      const answers = await model.batch([request, { ...request, n: 2 }]);
+      const written = answers.flatMap((answer) =>
+        answer.status === "fulfilled" ? answer.value.choices.map(({ message }) => message.content) : [answer.reason],
+      );
       const rejected = async (promise: Promise<unknown>) =>
         promise.then(
           () => "fine",
@@ -190,13 +203,17 @@ for (const backend of ["webgpu", "cpu"] as const)
       const disposing = model.dispose();
       return {
         code,
+        alone,
         together,
+        written,
         running: await running,
         after: await rejected(disposing.then(() => model.tokenize("x"))),
       };
     }, backend);
     expect(r.code).toBe("aborted");
-    expect(r.together[0]).toBe(r.together[2]);
+    const [a, b] = r.alone;
+    expect(r.together.slice(0, 3)).toEqual([a, b, a]);
+    expect(r.written).toEqual(Array(3).fill(r.written[0]));
     // The CPU may have written six tokens before the model is disposed.
     expect(backend === "cpu" ? ["disposed", "aborted", "fine"] : ["disposed", "aborted"]).toContain(r.running);
     expect(r.after).toBe("disposed");

@@ -76,16 +76,29 @@ test("a reason given to abort() is the error's cause", async () => {
   });
 });
 
-test("replies asked for together come one after the other, in order", async () => {
+test("replies asked for together are written side by side, each its own", async () => {
   model = await loadFake();
-  const order: string[] = [];
+  const texts = new Map<string, string>();
   const ask = async (name: string) => {
-    await collect(model!.generate(`echo ${name}`, { maxTokens: 3 }));
-    order.push(name);
+    const chunks = await collect(model!.generate(`echo ${name}`, { maxTokens: 3 }));
+    texts.set(name, chunks.map(({ text }) => text).join(""));
   };
   await Promise.all([ask("a b c"), ask("d e f"), ask("g h i")]);
-  expect(order).toEqual(["a b c", "d e f", "g h i"]);
-  expect(log.most).toBe(1);
+  expect([...texts]).toEqual([...texts].map(([name]) => [name, name]));
+  expect(log.most).toBe(3);
+});
+
+test("a score waits for the replies before it, and those after it for the score", async () => {
+  model = await loadFake();
+  const order: string[] = [];
+  const reply = async (name: string) => {
+    await collect(model!.generate(`echo ${name}`, { maxTokens: 2 }));
+    order.push(name);
+  };
+  const score = model.score.bind(model);
+  await Promise.all([reply("a"), reply("b"), score("x").then(() => order.push("score")), reply("c"), reply("d")]);
+  expect(order).toEqual(["a", "b", "score", "c", "d"]);
+  expect(log.most).toBe(2);
 });
 
 test("one that is stopped while it waits leaves the queue; tokenize does not wait", async () => {

@@ -17,6 +17,7 @@ import { reading } from "../wire/check.js";
 import { aborted } from "../wire/errors.js";
 import type { LoadOptions, Source, TextOptions } from "../wire/protocol.js";
 
+export type { BatchOptions, BatchRequest, BatchResult } from "./batch.js";
 export type { Model } from "./model.js";
 export { LoadControl } from "./control.js";
 export { inspect } from "./inspect.js";

@@ -104,9 +104,8 @@ export interface Text extends TextCalls {
 
 export interface Engine extends TextCalls {
   info(): wire.ModelInfo;
-  /** One at a time; the host queues. */
+  /** Replies may be under way beside each other, but no call may be made while another works: the host queues. */
   generate(prompt: string | Message[], options: wire.GenerateOptions): Generation;
-  /** As `generate`: one at a time. */
   /** Whether the answer may take grammars. */
   takes_grammars(request: wire.ChatRequest): boolean;
   chat(request: wire.ChatRequest, grammars: Grammars | undefined): Chat;
@@ -128,8 +127,8 @@ export interface Engine extends TextCalls {
 
 /** Work that is done in steps. */
 export interface Work<S> {
-  /** `undefined` after the end. */
-  next(): Promise<S | undefined>;
+  /** `null` where nothing is new of it, `undefined` after the end. */
+  next(): Promise<S | null | undefined>;
   /** Ends it, on the CPU in the middle of a step too. */
   cancel(): void;
   free(): void;

@@ -72,7 +72,7 @@ export class Host {
   #grammars: Promise<Grammars> | undefined;
   #crash: SottoError | undefined;
   #running = new Map<number, AbortController>();
-  /** Whole requests: replies, scores, measurements. */
+  /** Whole requests: replies, which share the engine; scores and measurements, which do not. */
   #requests = new Queue();
   /** Single calls of the engine: it must not be entered while it works, but between the tokens of a reply it may. */
   #steps = new Queue();
@@ -129,9 +129,12 @@ export class Host {
     return { memory, contextUsage };
   }
 
-  /** Does all of a work, and passes its steps on; then says what the engine is like. */
+  /**
+   * Does all of a work, and passes its steps on; then says what the engine is like. Whichever work asks for a step has one
+   * computed for all of them, and each asks once before any asks again: so none waits for who reads slowly.
+   */
   #drive<S>(begin: (engine: Engine) => Work<S>, signal: AbortSignal, pass: (step: S) => void): Promise<State> {
-    return this.#requests.run(async () => {
+    return this.#requests.share(async () => {
       const work = await this.#steps.run(() => begin(this.#ready));
       const cancel = () => work.cancel();
       signal.addEventListener("abort", cancel);
@@ -139,8 +142,8 @@ export class Host {
         for (;;) {
           const step = await this.#steps.run(() => work.next());
           if (signal.aborted && signal.reason !== KEEP) throw aborted("The reply", signal);
-          if (!step) break;
-          pass(step);
+          if (step === undefined) break;
+          if (step !== null) pass(step);
         }
       } finally {
         signal.removeEventListener("abort", cancel);

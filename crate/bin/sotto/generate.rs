@@ -1,10 +1,12 @@
-//! `sotto generate`: replies, streamed or as JSON.
+//! `sotto generate`: replies, streamed or as JSON; of a batch several at a time.
+
+use std::time::Instant;
 
 use clap::Args;
-use serde_json::json;
+use serde_json::{Value, json};
 use sotto::base::error::Result;
-use sotto::run::engine::Prompt;
-use sotto::run::session::{Generation, Step};
+use sotto::run::engine::{Engine, Prompt};
+use sotto::run::session::{GenerateOptions as Options, Generation, Step};
 use sotto::wire::options::GenerateOptions;
 
 use crate::flags::Flags;
@@ -18,8 +20,65 @@ pub struct Generate {
     model: Model,
     #[command(flatten)]
     input: PromptInput,
+    /// So many texts of a batch are answered at a time; of more than one each reply is printed once it is whole
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    parallel: u32,
     #[command(flatten)]
     options: Flags<GenerateOptions>,
+}
+
+/// A reply on its way.
+struct Reply {
+    /// Its place in the batch.
+    index: usize,
+    name: Option<String>,
+    generation: Generation,
+    reason: &'static str,
+    /// When its last token came, and the longest wait for one after the first.
+    last: Option<Instant>,
+    slowest_ms: f64,
+}
+
+impl Reply {
+    fn new(engine: &mut Engine, index: usize, item: Item, raw: bool, options: &Options) -> Result<Reply> {
+        let prompt = if raw { Prompt::Raw(item.text) } else { Prompt::Text(item.text) };
+        let generation = Generation::new(engine, &prompt, options.clone())?;
+        Ok(Reply { index, name: item.name, generation, reason: "", last: None, slowest_ms: 0.0 })
+    }
+
+    /// The text of its next step; `None` after the end.
+    async fn next(&mut self, engine: &mut Engine) -> Result<Option<String>> {
+        let (text, tokens) = match self.generation.next(engine).await? {
+            None => return Ok(None),
+            Some(Step::Prefill { .. } | Step::Waiting) => return Ok(Some(String::new())),
+            Some(Step::Token { text, tokens }) => (text, tokens),
+            Some(Step::End { reason, text, tokens }) => {
+                self.reason = reason.as_str();
+                (text, tokens)
+            }
+        };
+        if !tokens.is_empty()
+            && let Some(last) = self.last.replace(Instant::now())
+        {
+            self.slowest_ms = self.slowest_ms.max(last.elapsed().as_secs_f64() * 1e3);
+        }
+        Ok(Some(text))
+    }
+
+    fn json(&self, engine: &Engine, load_ms: f64) -> Value {
+        let (generation, t) = (&self.generation, self.generation.timings);
+        let result = json!({
+            "prompt_tokens": generation.prompt,
+            "tokens": generation.tokens,
+            "text": generation.text,
+            "finish_reason": self.reason,
+            "timings": { "load_ms": load_ms, "ttft_ms": t.ttft_ms, "prefill_tps": t.prefill_tps, "decode_tps": t.decode_tps, "slowest_ms": self.slowest_ms },
+            "memory": { "wasm_peak_bytes": null, "gpu_bytes": engine.device.gpu_bytes() },
+            "backend": engine.device.backend().as_str(),
+            "adapter": adapter(engine),
+        });
+        with_name(result, self.name.as_ref())
+    }
 }
 
 pub async fn run(args: Generate) -> Result<()> {
@@ -27,47 +86,49 @@ pub async fn run(args: Generate) -> Result<()> {
     let options = args.options.read("generate")?;
     let raw = options.raw;
     let options = options.read()?;
-    let in_json = args.model.json;
+    let (in_json, streams) = (args.model.json, args.parallel == 1);
     let (mut engine, load_ms) = args.model.load().await?;
-    let mut results = Vec::new();
-    for Item { name, text } in items.list {
-        if let (Some(name), false) = (&name, in_json) {
-            print_line!("## {name}");
-        }
-        let prompt = if raw { Prompt::Raw(text) } else { Prompt::Text(text) };
-        let mut generation = Generation::new(&mut engine, &prompt, options.clone())?;
-        let mut reason = "";
-        while let Some(step) = generation.next(&mut engine).await? {
-            let piece = match step {
-                Step::Prefill { .. } => continue,
-                Step::Token { text, .. } => text,
-                Step::End { reason: why, text, .. } => {
-                    reason = why.as_str();
-                    text
-                }
-            };
-            if !in_json {
-                out(format_args!("{piece}"));
+    let started = Instant::now();
+    let mut results = vec![Value::Null; items.list.len()];
+    let (mut tokens, mut slowest_ms) = (0, 0f64);
+    let mut waiting = items.list.into_iter().enumerate();
+    let mut replies: Vec<Reply> = Vec::new();
+    loop {
+        while replies.len() < args.parallel as usize
+            && let Some((index, item)) = waiting.next()
+        {
+            if let (Some(name), false, true) = (&item.name, in_json, streams) {
+                print_line!("## {name}");
             }
+            replies.push(Reply::new(&mut engine, index, item, raw, &options)?);
         }
-        let t = generation.timings;
-        if in_json {
-            let result = json!({
-                "prompt_tokens": generation.prompt,
-                "tokens": generation.tokens,
-                "text": generation.text,
-                "finish_reason": reason,
-                "timings": { "load_ms": load_ms, "ttft_ms": t.ttft_ms, "prefill_tps": t.prefill_tps, "decode_tps": t.decode_tps },
-                "memory": { "wasm_peak_bytes": null, "gpu_bytes": engine.device.gpu_bytes() },
-                "backend": engine.device.backend().as_str(),
-                "adapter": adapter(&engine),
-            });
-            results.push(with_name(result, name.as_ref()));
-        } else {
-            print_line!("");
+        if replies.is_empty() {
+            break;
+        }
+        let mut at = 0;
+        while let Some(reply) = replies.get_mut(at) {
+            if let Some(text) = reply.next(&mut engine).await? {
+                if streams && !in_json {
+                    out(format_args!("{text}"));
+                }
+                at += 1;
+                continue;
+            }
+            let reply = replies.remove(at);
+            tokens += reply.generation.tokens.len();
+            slowest_ms = slowest_ms.max(reply.slowest_ms);
+            if in_json {
+                results[reply.index] = reply.json(&engine, load_ms);
+                continue;
+            }
+            if let (Some(name), false) = (&reply.name, streams) {
+                print_line!("## {name}");
+            }
+            print_line!("{}", if streams { "" } else { &reply.generation.text });
+            let t = reply.generation.timings;
             warn_line!(
                 "[{} tokens, {:.1} tokens/s, first after {:.0} ms, {}]",
-                generation.tokens.len(),
+                reply.generation.tokens.len(),
                 t.decode_tps,
                 t.ttft_ms,
                 engine.device.name()
@@ -76,6 +137,13 @@ pub async fn run(args: Generate) -> Result<()> {
     }
     if in_json {
         print(results, items.batch);
+    }
+    if items.batch {
+        let seconds = started.elapsed().as_secs_f64();
+        warn_line!(
+            "[{tokens} tokens in {seconds:.2} s, {:.1} tokens/s together, the slowest after {slowest_ms:.0} ms]",
+            tokens as f64 / seconds
+        );
     }
     Ok(())
 }

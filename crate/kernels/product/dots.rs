@@ -42,6 +42,46 @@ pub fn row<F: Format, A: Activation, const Q: usize>(quads: [Quad; Q], x: Row<A>
     sums
 }
 
+/// Four rows of weights, read as they are stored, times M rows of activations.
+#[inline(always)]
+#[allow(clippy::needless_range_loop, reason = "as below")]
+pub fn few<F: Format, A: Activation, const M: usize>(quad: Quad, x: [Row<A>; M]) -> [f32x4; M] {
+    let blocks = x[0].q.len();
+    assert!(x.iter().all(|x| x.q.len() == blocks && x.blocks.len() == blocks));
+    let planes = quad.integers::<F>(blocks);
+    let stretch = 8 / F::FORM.each;
+    let run = A::run(F::FORM.bits()).min(stretch);
+    let mut sums = [f32x4::ZERO; M];
+    let mut scales = Scales::default();
+    for first in (0..blocks).step_by(SPAN) {
+        let count = SPAN.min(blocks - first);
+        F::scales(&quad, first, count, &mut scales);
+        for i in 0..count {
+            // SAFETY: there are as many blocks, of integers and of activations.
+            let packed = unsafe { planes.block(first + i) };
+            let (q, with) = (x.map(|x| &x.q[first + i]), x.map(|x| &x.blocks[first + i]));
+            let mut dots = [A::ZERO; M];
+            unrolled!(J => {
+                let weights = A::weights(packed.codes::<F>(J));
+                for m in 0..M {
+                    A::add(&mut dots[m], weights, q[m][4 * J..].first_chunk().expect("four columns"));
+                }
+                if (J + 1).is_multiple_of(run) {
+                    dots.iter_mut().for_each(A::carry);
+                }
+                if (J + 1).is_multiple_of(stretch) {
+                    let part = J / stretch;
+                    for m in 0..M {
+                        let dot = A::total(std::mem::replace(&mut dots[m], A::ZERO));
+                        scaled::<F>(dot, with[m], &scales, i * F::FORM.each + part, part, &mut sums[m]);
+                    }
+                }
+            });
+        }
+    }
+    sums
+}
+
 /// All integers of `blocks` blocks.
 #[inline(always)]
 pub fn unpack<F: Format>(quad: &Quad, blocks: usize) -> impl Iterator<Item = [u8x16; 8]> {
@@ -71,8 +111,15 @@ impl<A: Activation> Default for Unpacked<A> {
 
 impl<A: Activation> Unpacked<A> {
     pub fn fill<F: Format>(&mut self, quad: &Quad, blocks: usize) {
-        self.weights.clear();
-        self.weights.extend(unpack::<F>(quad, blocks).map(|codes| codes.map(A::weights)));
+        self.weights.resize(blocks, [A::weights(u8x16::ZERO); 8]);
+        let planes = quad.integers::<F>(blocks);
+        for (b, to) in self.weights.iter_mut().enumerate() {
+            // SAFETY: there are as many.
+            let codes = unsafe { planes.block(b) };
+            unrolled!(J => {
+                to[J] = A::weights(codes.codes::<F>(J));
+            });
+        }
         self.scales.resize_with(blocks.div_ceil(SPAN), Scales::default);
         for (span, scales) in self.scales.iter_mut().enumerate() {
             F::scales(quad, span * SPAN, SPAN.min(blocks - span * SPAN), scales);

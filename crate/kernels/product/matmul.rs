@@ -5,7 +5,7 @@ use std::ops::Range;
 use wide::f32x4;
 
 use super::activations::{Activation, Quantized, Store as Activations};
-use super::dots::Unpacked;
+use super::dots::{self, Unpacked};
 use super::floats;
 use super::formats::{Format, Part, form, with_format};
 use super::layout::ROWS;
@@ -19,6 +19,8 @@ pub static KERNEL: Kernel = Kernel { pieces, run };
 
 /// Rows of the batch that share a load of weights.
 const TILE: usize = 4;
+/// So few rows are multiplied with weights as they are stored: to keep them unpacked would take longer.
+const FEW: usize = 4;
 
 fn pieces(job: &Job) -> usize {
     (job.params::<Variant>().n as usize).div_ceil(ROWS)
@@ -68,6 +70,18 @@ fn quantized<F: Format, A: Activation>(
     pieces: Range<usize>,
 ) {
     let rows = dispatch.p.m as usize;
+    if rows <= FEW {
+        for quad in pieces {
+            for r in (0..rows).step_by(TILE) {
+                let count = TILE.min(rows - r);
+                // Of a tile that is not full the last row is computed more than once.
+                let tile =
+                    dots::few::<F, A, TILE>(part.quad(quad), std::array::from_fn(|i| x.row(r + i.min(count - 1))));
+                tile.into_iter().take(count).enumerate().for_each(|(i, y)| dispatch.store(quad, r + i, y));
+            }
+        }
+        return;
+    }
     for quad in pieces {
         unpacked.fill::<F>(&part.quad(quad), part.blocks);
         let whole = rows / TILE * TILE;

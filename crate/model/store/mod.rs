@@ -7,7 +7,7 @@
 //! - A run that grows takes the free cells behind it. Where those are too few, the runs before it move to the left and
 //!   the ones behind it to the right, as in a text editor's gap buffer, until all free cells lie behind it. That copies
 //!   bytes within the device's memory, which is nothing beside computing the tokens again, and needs no room.
-//! - Where all free cells together are too few, the sequence that was used longest ago goes.
+//! - Where all free cells together are too few, the sequence that was used longest ago goes, of those that nobody holds.
 //!
 //! So several conversations keep what was computed of them as long as there are cells for all, one alone can have every
 //! cell, and nothing is set aside for a reply that may never get long. Blocks of cells and a table of them (Kwon et al.
@@ -38,6 +38,8 @@ pub struct Sequence {
     pub cells: Run,
     /// Larger than that of any sequence used before.
     pub used: u64,
+    /// A request is under way in it: it does not go for others.
+    pub held: bool,
 }
 
 impl Sequence {
@@ -102,9 +104,21 @@ impl Store {
         self.cells - self.sequences.iter().map(|s| s.cells.count).sum::<u32>()
     }
 
-    /// The sequence that was used longest ago, of all but one.
+    /// Cells that a sequence could have: those that are free, and those of sequences that nobody holds.
+    pub fn spare(&self) -> u32 {
+        self.cells - self.sequences.iter().filter(|s| s.held).map(|s| s.cells.count).sum::<u32>()
+    }
+
+    /// Whether it stays until it is closed, whoever wants room.
+    pub fn hold(&mut self, id: SequenceId, held: bool) {
+        if let Some(index) = self.index(id) {
+            self.sequences[index].held = held;
+        }
+    }
+
+    /// The sequence that was used longest ago, of all but one that nobody holds.
     pub fn oldest(&self, but: Option<SequenceId>) -> Option<SequenceId> {
-        let others = self.sequences.iter().filter(|s| Some(s.id) != but);
+        let others = self.sequences.iter().filter(|s| Some(s.id) != but && !s.held);
         others.min_by_key(|s| s.used).map(|s| s.id)
     }
 
@@ -112,14 +126,14 @@ impl Store {
     pub fn open(&mut self, room: u32, memory: &mut dyn Moves) -> Result<SequenceId> {
         self.check(room)?;
         while self.free() < room {
-            let Some(oldest) = self.oldest(None) else { break };
+            let Some(oldest) = self.oldest(None) else { return all_held(room) };
             self.close(oldest);
         }
         let (index, first) = layout::place(self.sequences.iter().map(|s| s.cells), self.cells, room);
         let id = SequenceId(self.named);
         self.named += 1;
         let cells = Run { first, count: 0 };
-        self.sequences.insert(index, Sequence { id, tokens: Vec::new(), cells, used: 0 });
+        self.sequences.insert(index, Sequence { id, tokens: Vec::new(), cells, used: 0, held: false });
         self.touch(id);
         self.reserve(id, room, memory)?;
         Ok(id)
@@ -145,7 +159,7 @@ impl Store {
     pub fn reserve(&mut self, id: SequenceId, room: u32, memory: &mut dyn Moves) -> Result<()> {
         self.check(room)?;
         while self.get(id)?.cells.count + self.free() < room {
-            let Some(oldest) = self.oldest(Some(id)) else { break };
+            let Some(oldest) = self.oldest(Some(id)) else { return all_held(room) };
             self.close(oldest);
         }
         let Some(index) = self.index(id) else { return Ok(()) };
@@ -231,4 +245,9 @@ impl Store {
         }
         memory.move_bytes(&moves);
     }
+}
+
+/// Who asks looks at [`Store::spare`] first.
+fn all_held<T>(room: u32) -> Result<T> {
+    bail!(Internal, "Room for {room} tokens was asked for in a cache whose other cells are in use.")
 }

@@ -1,0 +1,85 @@
+//! A request under way, as the engine knows it: its text so far, and how its next token is chosen. Its generation reads what
+//! was sampled for it; whoever asks first has a pass computed for all of them.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use crate::base::cancel::Cancel;
+use crate::base::error::Result;
+use crate::model::store::SequenceId;
+use crate::run::constraint::{Constraint, Next};
+use crate::run::decode::Sampled;
+use crate::run::sampler::{Limits, SamplingParams};
+
+/// A generation and the engine share it. Once only the engine has it, it is over.
+pub(crate) type Shared = Rc<RefCell<Request>>;
+
+/// A token that was sampled, and the logits it was chosen by where they are wanted: [n_vocab].
+pub(crate) struct Chosen {
+    pub sampled: Sampled,
+    pub logits: Option<Vec<f32>>,
+}
+
+/// What the engine knows of a request.
+pub(crate) struct Request {
+    /// Prompt and reply so far.
+    pub text: Vec<u32>,
+    /// Tokens of it that are the prompt's.
+    pub prompt: usize,
+    /// Tokens that the reply may have.
+    pub most: usize,
+    pub sampling: SamplingParams,
+    /// Tokens that end it.
+    pub stops: Vec<u32>,
+    /// Nothing of another text is taken over.
+    pub fresh: bool,
+    /// The logits of each token are wanted.
+    pub logits: bool,
+    pub constraint: Option<Box<dyn Constraint>>,
+    /// What may come next, by the constraint.
+    pub going: Next,
+    /// A token after the text is wanted.
+    pub wants: bool,
+    /// Where its keys and values are; none while it waits in line for room.
+    pub sequence: Option<SequenceId>,
+    /// Tokens of its prompt that were there already.
+    pub cached: usize,
+    /// What comes after its text, until its generation reads it.
+    pub chosen: Option<Result<Chosen>>,
+    /// Ends it.
+    pub cancel: Cancel,
+    /// The pass that computed rows of it last.
+    pub served: u64,
+}
+
+impl Request {
+    /// Whether a pass can do something for it.
+    pub fn is_ready(&self) -> bool {
+        self.chosen.is_none() && !self.cancel.is_cancelled()
+    }
+
+    /// The end of what is to be computed of its text.
+    pub fn end(&self) -> usize {
+        if self.wants { self.text.len() } else { self.prompt }
+    }
+
+    /// What ends the sampling of the token after its text, whose cells begin at `first_cell`.
+    pub fn limits(&self, first_cell: u32) -> Limits {
+        Limits {
+            first_cell,
+            stops: self.stops.clone(),
+            limit: (self.prompt + self.most) as u32,
+            alone: self.logits,
+            step: (self.text.len() - self.prompt) as u32,
+            masked: self.going == Next::Masked,
+        }
+    }
+}
+
+/// Who says which tokens may come next, where not all may.
+pub(crate) fn mask(constraint: &mut Option<Box<dyn Constraint>>, next: Next) -> Option<&mut dyn Constraint> {
+    match (constraint, next) {
+        (Some(constraint), Next::Masked) => Some(&mut **constraint),
+        _ => None,
+    }
+}

@@ -1,0 +1,210 @@
+//! Several generations at once on one engine: each writes what it would write alone, whoever comes and goes beside it.
+
+use std::collections::HashMap;
+
+use crate::common::run::{load, on_both_backends};
+use crate::generation::{engine, greedy, run};
+use pollster::block_on;
+use sotto::base::precision::KvType;
+use sotto::device::Backend;
+use sotto::run::engine::Engine;
+use sotto::run::loader::LoadOptions;
+use sotto::run::sampler::SamplingParams;
+use sotto::run::session::{FinishReason, GenerateOptions, Generation, Step};
+use tiny_models as tiny;
+
+/// Tokens of a text; those of one `kind` start alike.
+fn text(kind: u32, len: u32) -> Vec<u32> {
+    (0..len).map(|i| 10 + (kind + 7 * i + i / 20 * len) % 80).collect()
+}
+
+fn options(sampling: u64, most: u32) -> GenerateOptions {
+    let drawn = SamplingParams { temperature: 1.5, seed: sampling, ..SamplingParams::chat() };
+    let sampling = match sampling % 3 {
+        0 => SamplingParams::default(),
+        1 => drawn,
+        _ => SamplingParams { repeat_penalty: 1.3, presence_penalty: 0.4, logit_bias: vec![(40, 2.0)], ..drawn },
+    };
+    GenerateOptions { sampling, fresh: false, logprobs: Some(1), ..greedy(most) }
+}
+
+/// Steps until it is over.
+fn finish(engine: &mut Engine, generation: &mut Generation) {
+    while block_on(generation.next(engine)).expect("a step").is_some() {}
+}
+
+/// How far two choices of the same token may be apart: on the CPU not at all. On a GPU one row has kernels of its own, whose
+/// sums are made in another order.
+fn apart(backend: Backend) -> f64 {
+    if backend == Backend::Cpu { 0.0 } else { 2e-5 }
+}
+
+#[track_caller]
+fn compare(backend: Backend, one: &Generation, alone: &Generation) {
+    assert_eq!(one.tokens, alone.tokens[..one.tokens.len()]);
+    for (one, other) in one.logprobs.iter().zip(&alone.logprobs) {
+        let differs = (one.logprob - other.logprob).abs();
+        assert!(differs <= apart(backend), "{one:?}, alone {other:?}");
+    }
+}
+
+/// The kind and length of its prompt, how it samples, and how much.
+type Asked = (u32, u32, u64, u32);
+
+/// One that comes and goes.
+struct Guest {
+    generation: Generation,
+    asked: Asked,
+}
+
+fn whoever_comes_and_goes_each_writes_what_it_would_alone(backend: Backend) {
+    let steps = if backend == Backend::Cpu { 2500 } else { 500 };
+    let file = tiny::build("llama-f32").expect("a tiny model");
+    let options_of = |cells| LoadOptions {
+        backend,
+        context: Some(96),
+        cache_tokens: Some(cells),
+        max_rows: Some(16),
+        kv: KvType::F32,
+        ..Default::default()
+    };
+    let mut shared = load(&file, options_of(200)).expect("a model");
+    let mut alone = load(&file, options_of(96)).expect("a model");
+    let mut by_itself = |(kind, len, sampling, reply): Asked| {
+        let options = GenerateOptions { fresh: true, ..options(sampling, reply) };
+        let mut one = Generation::with_tokens(&mut alone, text(kind, len), options).expect("a generation");
+        finish(&mut alone, &mut one);
+        one
+    };
+    let mut known: HashMap<Asked, Generation> = HashMap::new();
+    let mut state = 11u64;
+    let mut below = |n: u64| {
+        state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        (state >> 33) % n
+    };
+    let mut guests: Vec<Guest> = Vec::new();
+    let (mut whole, mut cut, mut most, mut waited) = (0, 0, 0, 0);
+    for _ in 0..steps {
+        match below(12) {
+            0 | 1 if guests.len() < 7 => {
+                let asked = (below(3) as u32, 1 + 11 * below(6) as u32, below(6), 1 + 9 * below(5) as u32);
+                let (kind, len, sampling, reply) = asked;
+                let generation = Generation::with_tokens(&mut shared, text(kind, len), options(sampling, reply));
+                guests.push(Guest { generation: generation.expect("a generation"), asked });
+            }
+            2 if !guests.is_empty() && below(3) == 0 => {
+                let mut guest = guests.swap_remove(below(guests.len() as u64) as usize);
+                // Half of them say that they go.
+                if below(2) == 0 {
+                    guest.generation.cancel();
+                    let end = block_on(guest.generation.next(&mut shared)).expect("an end");
+                    assert!(matches!(end, Some(Step::End { reason: FinishReason::Abort, .. })));
+                }
+                compare(backend, &guest.generation, known.entry(guest.asked).or_insert_with(|| by_itself(guest.asked)));
+                cut += 1;
+            }
+            _ if !guests.is_empty() => {
+                // Whoever is asked, in whatever order.
+                let at = below(guests.len() as u64) as usize;
+                let step = block_on(guests[at].generation.next(&mut shared)).expect("a step");
+                waited += u32::from(matches!(step, Some(Step::Waiting)));
+                if matches!(step, Some(Step::End { .. })) {
+                    let Guest { generation, asked } = guests.swap_remove(at);
+                    let before = known.entry(asked).or_insert_with(|| by_itself(asked));
+                    assert_eq!(generation.tokens.len(), before.tokens.len());
+                    compare(backend, &generation, before);
+                    whole += 1;
+                }
+            }
+            _ => {}
+        }
+        most = most.max(guests.len());
+    }
+    assert!(whole > steps / 60 && cut > steps / 125 && most == 7 && waited > 10, "{whole} {cut} {most} {waited}");
+}
+
+fn each_has_a_token_of_every_round(backend: Backend) {
+    let mut shared = engine(backend, 256);
+    let mut all: Vec<Generation> = (0..5)
+        .map(|i| Generation::with_tokens(&mut shared, text(i, 3 + i), greedy(20)).expect("a generation"))
+        .collect();
+    let mut late = None;
+    for round in 0..40usize {
+        for generation in &mut all {
+            block_on(generation.next(&mut shared)).expect("a step");
+        }
+        let written: Vec<usize> = all.iter().map(|one| one.tokens.len()).collect();
+        if let Some(behind) = round.checked_sub(8) {
+            // A long prompt is read beside them, and nobody stands still meanwhile.
+            let late = late.get_or_insert_with(|| {
+                Generation::with_tokens(&mut shared, text(9, 120), greedy(3)).expect("a generation")
+            });
+            block_on(late.next(&mut shared)).expect("a step");
+            assert!(written.iter().all(|&tokens| tokens >= behind.min(20)), "round {round}: {written:?}");
+        }
+    }
+    let mut late = late.expect("it came");
+    finish(&mut shared, &mut late);
+    let mut alone = engine(backend, 256);
+    assert_eq!(late.tokens, run(&mut alone, &text(9, 120), greedy(3)).tokens);
+    for (i, one) in (0..).zip(&all) {
+        assert_eq!(one.tokens, run(&mut alone, &text(i, 3 + i), greedy(20)).tokens);
+    }
+}
+
+fn where_cells_run_out_all_come_to_their_end(backend: Backend) {
+    // Each takes most of the cache by itself.
+    let (mut shared, mut alone) = (engine(backend, 96), engine(backend, 96));
+    let kept = |most| GenerateOptions { fresh: false, ..greedy(most) };
+    let mut all: Vec<Generation> = (0..4)
+        .map(|i| Generation::with_tokens(&mut shared, text(i, 20 + i), kept(60)).expect("a generation"))
+        .collect();
+    let mut going = true;
+    while going {
+        going = false;
+        for generation in &mut all {
+            going |= block_on(generation.next(&mut shared)).expect("a step").is_some();
+        }
+    }
+    for (i, one) in (0..).zip(&all) {
+        assert_eq!(one.tokens, run(&mut alone, &text(i, 20 + i), greedy(60)).tokens, "request {i}");
+    }
+}
+
+fn one_that_nobody_reads_gives_up_its_cells(backend: Backend) {
+    let (mut shared, mut alone) = (engine(backend, 96), engine(backend, 96));
+    let mut first = Generation::with_tokens(&mut shared, text(1, 60), greedy(30)).expect("a generation");
+    while first.tokens.len() < 5 {
+        block_on(first.next(&mut shared)).expect("a step");
+    }
+    let mut second = Generation::with_tokens(&mut shared, text(2, 70), greedy(20)).expect("a generation");
+    finish(&mut shared, &mut second);
+    assert_eq!(second.tokens, run(&mut alone, &text(2, 70), greedy(20)).tokens);
+    finish(&mut shared, &mut first);
+    assert_eq!(first.tokens, run(&mut alone, &text(1, 60), greedy(30)).tokens);
+}
+
+fn a_start_in_common_is_read_once(backend: Backend) {
+    let mut shared = engine(backend, 256);
+    let kept = GenerateOptions { fresh: false, ..greedy(6) };
+    let mut all: Vec<Generation> = (0..3)
+        .map(|_| Generation::with_tokens(&mut shared, text(1, 40), kept.clone()).expect("a generation"))
+        .collect();
+    for _ in 0..60 {
+        for generation in &mut all {
+            block_on(generation.next(&mut shared)).expect("a step");
+        }
+    }
+    let cached: Vec<usize> = all.iter().map(|one| one.timings.cached_tokens).collect();
+    // All but the end, which is not waited for.
+    assert!(cached[0] == 0 && cached[1..].iter().all(|&tokens| tokens >= 24), "{cached:?}");
+    assert!(all.iter().all(|one| one.tokens == all[0].tokens && one.tokens.len() == 6));
+}
+
+on_both_backends!(
+    whoever_comes_and_goes_each_writes_what_it_would_alone,
+    each_has_a_token_of_every_round,
+    where_cells_run_out_all_come_to_their_end,
+    one_that_nobody_reads_gives_up_its_cells,
+    a_start_in_common_is_read_once,
+);
