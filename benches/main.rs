@@ -25,7 +25,7 @@ use sotto::device::gpu::{Gpu, GpuOptions};
 use sotto::kernels::choose::Choice;
 use sotto::model;
 use sotto::model::forward::Sizes;
-use sotto::run::{loader, plan, tune};
+use sotto::run::{plan, tune};
 
 use limits::Limits;
 use report::{Report, Row, Skipped, number};
