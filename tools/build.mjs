@@ -132,13 +132,18 @@ const SCRIPTS = {
  * The pieces of `www/pieces`, by the names of their subpaths, and how large each may be, compressed. `package.json` exports
  * them. The package itself and its optional peers stay outside of them.
  */
-export const PIECES = {};
+export const PIECES = {
+  element: 60_000,
+};
 
-/** What a piece imports as its page has it: `sotto`, and the frameworks that it is made for. */
+/** What a piece imports as its page has it: the frameworks that it is made for, and the package, beside it. */
 function outside() {
   const { peerDependencies = {} } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8"));
   return ["sotto", ...Object.keys(peerDependencies)].map((name) => new RegExp(`^${name}($|/)`));
 }
+
+/** Without a bundler a page has no names, so the package is its file. */
+const PATHS = { sotto: "../index.js" };
 
 /** The scripts; `engine` replaces the wasm bindings (tests give a fake). */
 export async function bundle(out, { engine } = {}) {
@@ -158,7 +163,7 @@ export async function bundle(out, { engine } = {}) {
   ]) {
     const input = join(ROOT, "www", room, `${entry}.ts`);
     const bundle = await rolldown({ input, platform, external, plugins: fake ? [fake] : [] });
-    await bundle.write({ file: join(out, `${name}.js`), format: "esm", minify: true });
+    await bundle.write({ file: join(out, `${name}.js`), format: "esm", minify: true, paths: PATHS });
     await bundle.close();
   }
 }
