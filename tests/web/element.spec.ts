@@ -94,13 +94,20 @@ test("by keyboard alone: asked, stopped, gone on with, answered again, edited, c
   await page.keyboard.press("ArrowUp");
   await expect(input(page)).toHaveValue("rich");
   await expect(page.getByText("You are editing a message")).toBeVisible();
+  await accessible(page);
   await input(page).fill("otherwise");
   await page.keyboard.press("Enter");
   await expect(page.locator("article.user")).toHaveText(["two\nlines", "otherwise"]);
   await expect(lastReply(page).locator(".body")).toHaveText("otherwise");
   expect(await page.evaluate(() => new FormData(document.querySelector("form")!).get("chat"))).toContain("otherwise");
 
+  await say(page, "too long");
+  await expect(page.getByRole("alert")).toHaveText("This message is too long for the model; please shorten it.");
+  await expect(input(page)).toHaveValue("too long");
+  await expect(page.locator("article.user")).toHaveCount(2);
+
   await page.locator("summary[aria-label=More]").press("Enter");
+  await accessible(page);
   await page.getByRole("button", { name: "New chat" }).press("Enter");
   await expect(page.locator("article")).toHaveCount(0);
   await expect(input(page)).toBeFocused();
@@ -223,6 +230,21 @@ test("a model is asked for, loaded, and kept: with a launcher, by keyboard, on a
   await launcher.press("Enter");
   await expect(page.getByText("How can I help?")).toBeVisible();
   expect(await page.locator("article").count()).toBe(0);
+});
+
+test("a download can be paused, and goes on", async ({ page, site }) => {
+  await page.goto(`${site}/element?lang=de&model=/slow.gguf`);
+  await page.getByRole("button", { name: "Herunterladen und starten" }).press("Enter");
+  const state = page.locator("sotto-chat .state");
+  await expect(state).toContainText("von 100 MB");
+  await accessible(page);
+  await page.screenshot({ path: join(ROOT, "test-results", "element loads.png") });
+  await expect(page.getByRole("button", { name: "Pause" })).toBeFocused();
+  await page.keyboard.press("Enter");
+  await expect(state).toHaveText("Angehalten");
+  await accessible(page);
+  await page.getByRole("button", { name: "Fortsetzen" }).press("Enter");
+  await expect(state).toContainText("von 100 MB");
 });
 
 test("the example of a plain page shows its widget", async ({ page, site }) => {

@@ -1,5 +1,6 @@
 /** The chat element's parts that need no page: Markdown that streams, its texts, sentences, conversations. */
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
+import { Loader, nameOf } from "../../www/pieces/element/chat/loader.js";
 import { type ChatModel, Session } from "../../www/pieces/element/chat/session.js";
 import { Sentences } from "../../www/pieces/element/chat/sentences.js";
 import {
@@ -13,6 +14,14 @@ import { Blocks, blocksOf } from "../../www/pieces/element/markdown/blocks.js";
 import { type Node, textOf } from "../../www/pieces/element/markdown/nodes.js";
 import { LANGUAGES, Say } from "../../www/pieces/element/texts.js";
 import { loadFake } from "./harness.js";
+
+/** The package, as the loader imports it. */
+const sotto = vi.hoisted(() => ({
+  load: vi.fn(),
+  inspect: vi.fn(),
+  store: { list: vi.fn(async () => [] as object[]) },
+}));
+vi.mock("sotto", () => sotto);
 
 const RICH = `# A title
 
@@ -176,11 +185,11 @@ test("what a model writes is never markup of the page", () => {
 
 test("nesting without end is text", () => {
   for (const text of [
-    ">".repeat(20_000),
-    `${"- ".repeat(5000)}x`,
-    "*".repeat(9000),
-    "[".repeat(9000),
-    "$".repeat(9000),
+    ">".repeat(3000),
+    `${"- ".repeat(1000)}x`,
+    "*".repeat(3000),
+    "[".repeat(3000),
+    "$".repeat(3000),
   ])
     expect(blocksOf(text).length).toBeGreaterThan(0);
 });
@@ -288,4 +297,51 @@ test("a reply that is stopped keeps what there is of it; tools are called and to
     "assistant",
   ]);
   await second.model.dispose();
+});
+
+test("a model is looked for in the browser, judged where the page wants that, paused, and gone on with", async () => {
+  vi.stubGlobal("document", { baseURI: "https://example.org/a/page" });
+  const told: string[] = [];
+  const loader = new Loader(
+    {
+      phase: (phase) => void told.push(phase),
+      facts: ({ bytes, stored, findings }) => void told.push(`${bytes} ${stored} ${findings}`),
+      progress: ({ loaded }) => void told.push(`${loaded}`),
+      loaded: () => void told.push("loaded"),
+    },
+    () => ({ contextLength: 2048 }),
+  );
+  sotto.store.list.mockResolvedValue([{ url: "https://example.org/a/model.gguf", size: 98, whole: false }]);
+  sotto.inspect.mockResolvedValue({ fileBytes: 98, verdict: { runs: false, findings: [{ sentence: "Too large." }] } });
+  loader.choose("model.gguf");
+  await loader.look(false);
+  expect(told).toEqual(["asking", "98 false undefined"]);
+  await loader.look(true);
+  expect(told.splice(0).at(-1)).toBe("98 false Too large.");
+  sotto.load.mockImplementationOnce(
+    (_, { onProgress, signal }) =>
+      new Promise((_, reject) => {
+        onProgress({ phase: "download", loaded: 5, total: 98 });
+        signal.addEventListener("abort", () => reject(new Error("aborted")));
+      }),
+  );
+  const first = loader.start();
+  await vi.waitFor(() => expect(told.at(-1)).toBe("5"));
+  loader.pause();
+  await first;
+  expect(told.splice(0)).toEqual(["loading", "5", "paused"]);
+  sotto.load.mockRejectedValueOnce(new Error("offline"));
+  await loader.start();
+  sotto.load.mockResolvedValueOnce({});
+  await loader.start();
+  expect(told).toEqual(["loading", "failed", "loading", "loaded", "ready"]);
+  expect(sotto.load.mock.lastCall![1]).toMatchObject({ contextLength: 2048 });
+  vi.unstubAllGlobals();
+});
+
+test("a model's name is that of its file or of its repository", () => {
+  expect(nameOf("hf:HuggingFaceTB/SmolLM2-135M-Instruct-GGUF:Q8_0")).toBe("SmolLM2-135M-Instruct");
+  expect(nameOf("https://example.org/x/My%20Model.Q4_K_M.gguf?download=1")).toBe("My Model.Q4_K_M");
+  expect(nameOf("https://example.org/50%.gguf")).toBe("50%");
+  expect(nameOf(new ArrayBuffer(1))).toBe("");
 });

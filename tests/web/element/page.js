@@ -29,6 +29,7 @@ async function* reply(request, { signal }) {
   script.asked.push(request);
   const said = String(request.messages.at(-1).content);
   if (said === "fail") throw new Error("The graphics card was lost.");
+  if (said === "too long") throw Object.assign(new Error("The prompt is too long."), { code: "prompt_too_long" });
   if (said === "think") for (const text of ["Let me ", "think about it."]) yield chunk({ reasoning_content: text });
   const pieces = REPLIES[said] ?? script.words?.(said) ?? [said.replace(/^echo /, "")];
   for (const text of pieces) {

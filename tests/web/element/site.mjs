@@ -23,6 +23,12 @@ function page(query) {
     <script type="module" src="/page.js"></script></body></html>`;
 }
 
+/** The beginning of a file, and then nothing. */
+function stuck(_, response) {
+  response.writeHead(200, { "content-length": 100_000_000 });
+  response.write(Buffer.concat([Buffer.from("GGUF\x03\0\0\0", "latin1"), Buffer.alloc(2_000_000)]));
+}
+
 /**
  * Builds into `dist`, and serves.
  * @returns {Promise<{ url: string, close: () => void }>}
@@ -38,6 +44,7 @@ export async function startSite(dist) {
     "/page.": (request, response, path) => sendFile(request, response, join(HERE, path.slice(1))),
     "/element": (request, response) => html(response, page(new URL(request.url, "http://localhost").searchParams)),
     "/widget": (_, response) => html(response, readFileSync(join(ROOT, "examples", "widget", "index.html"), "utf8")),
+    "/slow.gguf": stuck,
     "/favicon.ico": (_, response) => response.writeHead(204).end(),
     "/model.gguf": (request, response) => sendFile(request, response, model),
   };

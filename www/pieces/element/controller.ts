@@ -13,6 +13,8 @@ import { type Look, Window } from "./view/window.js";
 export interface Wishes extends Look, Omit<Settings, "goOn"> {
   mode: "inline" | "launcher";
   loadOptions: LoadOptions;
+  /** Whether the model's header is read before it is loaded. */
+  verdict: boolean;
   /** Bytes of the model's file, as the page knows them. */
   size: number | undefined;
   math: RenderMath | undefined;
@@ -157,7 +159,7 @@ export class Controller {
 
   /** Asks the browser whether it has the model. */
   look(): void {
-    if (this.#frame.isOpen && this.loader.phase === "asking") void this.loader.look();
+    if (this.#frame.isOpen && this.loader.phase === "asking") void this.loader.look(this.#wishes().verdict);
   }
 
   async start(): Promise<void> {

@@ -251,6 +251,7 @@ export class SottoChat extends Base {
       suggestions: this.#suggestions,
       files: !this.hasAttribute("no-files"),
       keeps: keep !== null,
+      verdict: this.hasAttribute("verdict"),
       size: Number(this.getAttribute("size")) || undefined,
       keep: keep === null ? undefined : keep || this.id || "chat",
       closes: this.getAttribute("mode") === "launcher",

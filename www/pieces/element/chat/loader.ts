@@ -10,7 +10,16 @@ export interface Facts {
   bytes?: number;
   /** The browser has all of it. */
   stored?: boolean;
+  /** Whether it runs on this device, as far as can be told, and why: one sentence each. */
+  runs?: boolean;
+  findings?: string[];
 }
+
+/** The package's `inspect`: reads a file's header, and nothing after it. */
+type Inspect = (
+  source: Source,
+  options: LoadOptions,
+) => Promise<{ fileBytes: number; verdict: { runs: boolean; findings: { sentence: string }[] } }>;
 
 export interface LoaderListener {
   phase(phase: Phase, error?: unknown): void;
@@ -49,8 +58,32 @@ export class Loader {
     if (bytes !== undefined) this.facts.bytes ??= bytes;
   }
 
-  /** Asks the browser's store whether the model is there. The network is not asked: that is for the user to allow. */
-  async look(): Promise<void> {
+  /**
+   * Asks the browser's store whether the model is there. The network is not asked, unless the page wants a `verdict`: that
+   * reads the header of the file.
+   */
+  async look(verdict: boolean): Promise<void> {
+    await this.#find();
+    if (verdict && !this.facts.findings) await this.#inspect();
+  }
+
+  async #inspect(): Promise<void> {
+    const { source } = this;
+    try {
+      const { inspect } = (await sotto()) as { inspect?: Inspect };
+      if (!inspect || source === undefined) return;
+      const { signal: _, onProgress: __, onWarning: ___, sha256: ____, ...options } = this.#options();
+      const { fileBytes, verdict } = await inspect(source, options);
+      if (this.source !== source || this.phase !== "asking") return;
+      const findings = verdict.findings.map(({ sentence }) => sentence);
+      this.facts = { ...this.facts, bytes: fileBytes, runs: verdict.runs, findings };
+      this.#listener.facts(this.facts);
+    } catch {
+      // What keeps a model from being read is told when it is loaded.
+    }
+  }
+
+  async #find(): Promise<void> {
     const { source } = this;
     if (typeof source !== "string" && !(source instanceof URL)) return;
     try {
@@ -122,8 +155,4 @@ export function nameOf(source: Source): string {
   }
 }
 
-const bare = (name: string) =>
-  name
-    .replace(/\.gguf$/i, "")
-    .replace(/-GGUF$/i, "")
-    .replaceAll("_", " ");
+const bare = (name: string) => name.replace(/\.gguf$/i, "").replace(/-GGUF$/i, "");

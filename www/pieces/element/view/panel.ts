@@ -14,6 +14,7 @@ export class Panel {
   #say: Say;
   #name = h("h3");
   #about = h("p", { class: "about" });
+  #verdict = h("p", { class: "verdict", hidden: true });
   #state = h("p", { class: "state", role: "status" });
   #error = h("p", { class: "note bad", part: "note", role: "alert", hidden: true });
   #bar: HTMLProgressElement;
@@ -32,6 +33,7 @@ export class Panel {
     this.element.append(
       this.#name,
       this.#about,
+      this.#verdict,
       this.#bar,
       this.#state,
       this.#error,
@@ -51,6 +53,10 @@ export class Panel {
       : size
         ? this.#say.text("downloadSize", { size })
         : this.#say.text("downloadOnce");
+    // What keeps a model from running comes first.
+    this.#verdict.textContent = facts.findings?.[0] ?? "";
+    this.#verdict.hidden = !facts.findings?.length;
+    this.#verdict.classList.toggle("bad", facts.runs === false);
     this.#label();
   }
 

@@ -67,7 +67,7 @@ dialog.frame::backdrop { background: none; }
   dialog.frame { inset: 0; inline-size: 100vw; block-size: 100dvh; border-radius: 0; }
 }
 
-.header { display: flex; align-items: center; gap: 0.35rem; padding-block: 0.5rem; padding-inline: 1rem 0.5rem; border-block-end: 1px solid var(--line); flex: none; }
+.header { min-block-size: 3.35rem; display: flex; align-items: center; gap: 0.35rem; padding-block: 0.5rem; padding-inline: 1rem 0.5rem; border-block-end: 1px solid var(--line); flex: none; }
 .header h2 { font-size: 1rem; font-weight: 650; line-height: 1.4; min-inline-size: 0; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; flex: 1; }
 .menu { position: relative; }
 .menu summary { display: grid; place-items: center; inline-size: 2.25rem; block-size: 2.25rem; border-radius: var(--radius-small); color: var(--muted); cursor: pointer; list-style: none; }
@@ -176,6 +176,7 @@ article:not(.last) :is(.again, .go) { display: none; }
 }
 .note { font-size: 0.9em; color: var(--muted); line-height: 1.45; overflow-wrap: anywhere; }
 .note.bad, .composer .note { color: var(--bad); background: var(--bad-page); border-radius: var(--radius-small); padding: 0.45rem 0.7rem; }
+.panel .verdict.bad { color: var(--bad); }
 .panel .note.bad { color: var(--bad); inline-size: 100%; }
 
 .files { display: flex; flex-wrap: wrap; gap: 0.4rem; max-inline-size: 100%; }
