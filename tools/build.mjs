@@ -133,7 +133,14 @@ const SCRIPTS = {
  * them. The package itself and its optional peers stay outside of them.
  */
 export const PIECES = {
+  "ai-sdk": 8000,
   element: 60_000,
+  langchain: 4000,
+  openai: 4000,
+  "prompt-api": 5000,
+  react: 3000,
+  svelte: 3000,
+  vue: 3000,
 };
 
 /** What a piece imports as its page has it: the frameworks that it is made for, and the package, beside it. */
@@ -162,7 +169,9 @@ export async function bundle(out, { engine } = {}) {
     ...pieces,
   ]) {
     const input = join(ROOT, "www", room, `${entry}.ts`);
-    const bundle = await rolldown({ input, platform, external, plugins: fake ? [fake] : [] });
+    // A directive such as React's "use client" is kept, being an entry's.
+    const checks = { moduleLevelDirective: false };
+    const bundle = await rolldown({ input, platform, external, checks, plugins: fake ? [fake] : [] });
     await bundle.write({ file: join(out, `${name}.js`), format: "esm", minify: true, paths: PATHS });
     await bundle.close();
   }

@@ -184,13 +184,7 @@ test("what a model writes is never markup of the page", () => {
 });
 
 test("nesting without end is text", () => {
-  for (const text of [
-    ">".repeat(3000),
-    `${"- ".repeat(1000)}x`,
-    "*".repeat(3000),
-    "[".repeat(3000),
-    "$".repeat(3000),
-  ])
+  for (const text of [">".repeat(3000), `${"- ".repeat(1000)}x`, "*".repeat(3000), "[".repeat(3000), "$".repeat(3000)])
     expect(blocksOf(text).length).toBeGreaterThan(0);
 });
 

@@ -5,12 +5,35 @@ import type { Model } from "../../www/api/model.js";
 import schemas from "../../www/wire/schema.json" with { type: "json" };
 import { loadFake } from "./harness.js";
 
-const GUIDES = ["CHAT.md", "TOOLS.md", "STRUCTURED.md", "REASONING.md", "CONTEXT.md", "EMBEDDINGS.md"];
+const GUIDES = ["CHAT.md", "TOOLS.md", "STRUCTURED.md", "REASONING.md", "CONTEXT.md", "EMBEDDINGS.md", "PIECES.md"];
 
 const AsyncFunction = (async () => {}).constructor as new (...parts: string[]) => (...args: unknown[]) => Promise<void>;
 
+/** What examples import. */
+const MODULES: Record<string, () => Promise<object>> = {
+  "@langchain/core/output_parsers": () => import("@langchain/core/output_parsers"),
+  "@langchain/core/prompts": () => import("@langchain/core/prompts"),
+  ai: () => import("ai"),
+  openai: () => import("openai"),
+  "sotto/ai-sdk": () => import("../../www/pieces/ai-sdk/index.js"),
+  "sotto/langchain": () => import("../../www/pieces/langchain/index.js"),
+  "sotto/openai": () => import("../../www/pieces/openai/index.js"),
+  "sotto/prompt-api": () => import("../../www/pieces/prompt-api/index.js"),
+};
+
+/** An example as the body of a function: its imports are what `modules` holds. */
+const asBody = (code: string) =>
+  code.replace(/^import (\{.*\}|\w+) from "(.+)";$/gm, (_, names: string, from: string) => {
+    const taken = names.startsWith("{") ? names : `{ default: ${names} }`;
+    return `const ${taken} = await modules["${from}"]();`;
+  });
+
 let model: Model | undefined;
-afterEach(() => model?.dispose());
+afterEach(() => {
+  // One of the examples makes it.
+  Reflect.deleteProperty(globalThis, "LanguageModel");
+  return model?.dispose();
+});
 
 for (const guide of GUIDES) {
   const text = readFileSync(new URL(`../../docs/${guide}`, import.meta.url), "utf8");
@@ -23,7 +46,8 @@ for (const guide of GUIDES) {
       model = await loadFake();
       const printed: unknown[] = [];
       const console = { log: (...values: unknown[]) => printed.push(...values) };
-      await new AsyncFunction("model", "console", code)(model, console);
+      const page = { model, console, modules: MODULES, self: new EventTarget(), navigator: {} };
+      await new AsyncFunction(...Object.keys(page), asBody(code))(...Object.values(page));
       expect(printed).not.toContain(undefined);
     });
   }

@@ -12,6 +12,10 @@ function compile(...args: string[]): void {
   expect(status, stdout).toBe(0);
 }
 
+/** A guide's typed examples. */
+const examples = (guide: string, pattern: RegExp) =>
+  Array.from(readFileSync(join(ROOT, "docs", `${guide}.md`), "utf8").matchAll(pattern), ([, code]) => code!);
+
 test("the declarations compile in a page that checks its libraries", { timeout: 60_000 }, () => {
   mkdirSync(TARGET, { recursive: true });
   const folder = mkdtempSync(join(TARGET, "types-"));
@@ -19,8 +23,8 @@ test("the declarations compile in a page that checks its libraries", { timeout: 
     compile("-p", "tsconfig.build.json", "--outDir", join(folder, "sotto"));
     // The guides' own examples, each a page.
     const pages = ["CHAT", "TOOLS"].map((guide) => {
-      const [, code] = readFileSync(join(ROOT, "docs", `${guide}.md`), "utf8").match(/^```ts\n([\s\S]*?)^```/m)!;
       const path = join(folder, `${guide}.ts`);
+      const [code] = examples(guide, /^```ts\n([\s\S]*?)^```/gm);
       writeFileSync(path, code!.replace('from "sotto"', 'from "./sotto/api/index.js"'));
       return path;
     });
@@ -64,6 +68,19 @@ test("the declarations compile in a page that checks its libraries", { timeout: 
       "--lib",
       "es2022,dom",
     );
+    // The pieces', with the frameworks that they are for.
+    const pieces = examples("PIECES", /^```tsx?\n([\s\S]*?)^```/gm);
+    expect(pieces.length).toBeGreaterThan(3);
+    pieces.forEach((code, i) => void writeFileSync(join(folder, `piece-${i}.tsx`), code));
+    const paths = { sotto: ["./sotto/api/index.d.ts"], "sotto/*": ["./sotto/pieces/*/index.d.ts"] };
+    const lib = ["es2024", "esnext.disposable", "dom", "dom.iterable", "dom.asynciterable"];
+    const compilerOptions = { paths, lib, jsx: "react-jsx", types: [], skipLibCheck: true, strict: true, noEmit: true };
+    const bundler = { target: "es2022", module: "esnext", moduleResolution: "bundler" };
+    writeFileSync(
+      join(folder, "tsconfig.json"),
+      JSON.stringify({ compilerOptions: { ...compilerOptions, ...bundler }, include: ["piece-*.tsx"] }),
+    );
+    compile("-p", folder);
   } finally {
     rmSync(folder, { recursive: true });
   }

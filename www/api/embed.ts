@@ -44,7 +44,7 @@ export interface EmbeddingsResponse {
 
 /** `model.embeddings`, as OpenAI's client has it. */
 export interface Embeddings {
-  create(request: CreateEmbeddings, options?: Pick<EmbedOptions, "signal">): Promise<EmbeddingsResponse>;
+  create(request: CreateEmbeddings, options?: Omit<EmbedOptions, "dimensions">): Promise<EmbeddingsResponse>;
 }
 
 const WHAT = "The embedding";

@@ -138,9 +138,13 @@ export function plain(name: string, value: unknown, budget = new Budget(), depth
   return Object.fromEntries(given.map(([key, item]) => [key, plain(`${name}.${key}`, item, budget, depth + 1)]));
 }
 
-/** A schema of Zod, Valibot and others, by the mark that they have (Standard Schema), says nothing to a model. */
+/**
+ * A schema of Zod, Valibot and others, by the mark that they have (Standard Schema), says nothing to a model. The JSON Schema
+ * that Zod makes of one has it too, hidden.
+ */
 function refuseForeign(name: string, value: object): void {
-  if ("~standard" in value)
+  const mark = "~standard";
+  if (mark in value && Object.getOwnPropertyDescriptor(value, mark)?.enumerable !== false)
     throw bad(`${cut(name)} is a schema of a library`, "a JSON Schema; of Zod's, z.toJSONSchema(schema)");
 }
 

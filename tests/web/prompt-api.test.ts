@@ -1,0 +1,194 @@
+/// <reference types="dom-chromium-ai" />
+/** The W3C's `LanguageModel`, in its own words and types, with the fake engine. */
+import { afterEach, beforeEach, expect, test } from "vitest";
+import type { Model } from "../../www/api/model.js";
+import { createLanguageModel, install } from "../../www/pieces/prompt-api/index.js";
+import { clearLog, log } from "./fake-engine.js";
+import { loadFake } from "./harness.js";
+
+/** As pages have it; that it compiles is a part of the test. */
+type Platform = Omit<typeof LanguageModel, "prototype">;
+
+let model: Model;
+let Own: Platform & { unload(): void };
+beforeEach(async () => {
+  clearLog();
+  model = await loadFake();
+  Own = createLanguageModel(model) as never;
+});
+afterEach(() => model.dispose());
+
+const nameOf = (promise: Promise<unknown>) =>
+  promise.then(
+    () => "nothing",
+    ({ name }) => name,
+  );
+
+async function collect(stream: ReadableStream<string>): Promise<string> {
+  let text = "";
+  for await (const piece of stream as never as AsyncIterable<string>) text += piece;
+  return text;
+}
+
+test("a session answers, and remembers", async () => {
+  const session = await Own.create({ initialPrompts: [{ role: "system", content: "Be brief." }] });
+  expect(session).toBeInstanceOf(EventTarget);
+  expect(session.contextWindow).toBe(100);
+  expect(session.contextUsage).toBe(2);
+  expect(await session.prompt("echo one two")).toBe("one two");
+  expect(session.contextUsage).toBe(7);
+  expect(await collect(session.promptStreaming([{ role: "user", content: "echo three" }]))).toBe("three");
+  await session.append([
+    {
+      role: "user",
+      content: [
+        { type: "text", value: "echo " },
+        { type: "text", value: "four" },
+      ],
+    },
+  ]);
+  expect(session.contextUsage).toBe(12);
+  expect(await session.measureContextUsage("echo five six")).toBe(3);
+  const clone = await session.clone();
+  await clone.prompt("echo more");
+  expect([session.contextUsage, clone.contextUsage]).toEqual([12, 15]);
+  expect(() => new (Own as never as new () => unknown)()).toThrow(TypeError);
+});
+
+test("replies that fit a schema or an expression", async () => {
+  const session = await Own.create();
+  const responseConstraint = { type: "object", properties: { city: { type: "string" } } };
+  expect(JSON.parse(await session.prompt("Where?", { responseConstraint }))).toEqual({ city: "Paris" });
+  const told = await session.measureContextUsage("Where?", { responseConstraint });
+  const bare = await session.measureContextUsage("Where?", { responseConstraint, omitResponseConstraintInput: true });
+  expect([told > bare, bare]).toEqual([true, 1]);
+  expect(await session.prompt("Warm?", { responseConstraint: /(yes|no)/ as never })).toBe("yes");
+  expect(await nameOf(session.prompt("x", { responseConstraint: /yes/i as never }))).toBe("NotSupportedError");
+  expect(await nameOf(session.prompt("x", { omitResponseConstraintInput: true }))).toBe("TypeError");
+});
+
+test("tools are called by the model", async () => {
+  const asked: unknown[] = [];
+  const weather: LanguageModelTool = {
+    name: "weather",
+    description: "The weather.",
+    inputSchema: { type: "object", properties: { city: { type: "string" } } },
+    execute: async (args) => {
+      asked.push(args);
+      return "warm";
+    },
+  };
+  const session = await Own.create({ tools: [weather] });
+  expect(await session.prompt("Is it warm?")).toBe("warm");
+  expect(asked).toEqual([{ city: "Paris" }]);
+  expect(await collect(session.promptStreaming("Is it warm?"))).toBe("warm");
+});
+
+test("what the draft refuses", async () => {
+  const session = await Own.create();
+  const wrong = (input: unknown) => nameOf(session.prompt(input as never));
+  const image = [{ type: "image", value: new Blob() }];
+  expect(await wrong([{ role: "user", content: image }])).toBe("NotSupportedError");
+  expect(await wrong([{ role: "tool", content: "x" }])).toBe("TypeError");
+  expect(await wrong([{ role: "user" }])).toBe("TypeError");
+  expect(await wrong([{ role: "user", content: "x", prefix: true }])).toBe("SyntaxError");
+  expect(await session.prompt([{ role: "user", content: [] }])).toMatch(/^Sure/);
+  expect(await wrong([{ role: "system", content: "late" }])).toBe("TypeError");
+  expect(await nameOf(Own.create({ expectedInputs: [{ type: "audio" }] }))).toBe("NotSupportedError");
+  expect(await Own.availability({ expectedInputs: [{ type: "image" }] })).toBe("unavailable");
+  expect(await nameOf(Own.create({ samplingMode: "creative", topK: 3 } as never))).toBe("TypeError");
+  const later = {
+    initialPrompts: [
+      { role: "user", content: "a" },
+      { role: "system", content: "b" },
+    ],
+  };
+  expect(await nameOf(Own.create(later as never))).toBe("TypeError");
+});
+
+test("a reply goes on as the prompt says", async () => {
+  const session = await Own.create();
+  const prompt = [
+    { role: "user", content: "fast" },
+    { role: "assistant", content: "Well,", prefix: true },
+  ];
+  expect(await session.prompt(prompt as never)).toMatch(/^Sure/);
+  expect(session.contextUsage).toBeGreaterThan(1);
+});
+
+test("a conversation that is too long loses its oldest turns, and says so; a prompt that is too long is refused", async () => {
+  const session = await Own.create({ initialPrompts: [{ role: "system", content: "Be brief." }] });
+  const events: string[] = [];
+  session.oncontextoverflow = ({ type }) => events.push(type);
+  session.addEventListener("contextoverflow", ({ type }) => events.push(type));
+  const long = `echo ${"word ".repeat(29)}`.trim();
+  await session.prompt(long);
+  expect(events).toEqual([]);
+  await session.prompt(long);
+  await session.prompt(long);
+  expect(events.length).toBeGreaterThanOrEqual(2);
+  expect(session.contextUsage).toBeLessThanOrEqual(100);
+  const failed = session.prompt("word ".repeat(150));
+  await expect(failed).rejects.toMatchObject({ name: "QuotaExceededError", quota: 100 });
+  expect(await nameOf(session.append("word ".repeat(150)))).toBe("QuotaExceededError");
+  expect(await session.prompt("echo still here")).toBe("still here");
+});
+
+test("signals, and the end of a session", async () => {
+  const session = await Own.create();
+  expect(await nameOf(session.prompt("Hi", { signal: AbortSignal.timeout(40) }))).toBe("TimeoutError");
+  expect(await nameOf(Own.create({ signal: AbortSignal.abort() }))).toBe("AbortError");
+  const reader = session.promptStreaming("Hi").getReader();
+  await reader.read();
+  await reader.cancel();
+  // What was stopped is forgotten.
+  expect(session.contextUsage).toBe(0);
+  const [first, second] = await Promise.all([session.prompt("echo a"), session.prompt("echo b")]);
+  expect([first, second]).toEqual(["a", "b"]);
+  const running = session.prompt("Hi");
+  session.destroy();
+  expect(await nameOf(running)).toBe("AbortError");
+  expect(await nameOf(session.prompt("echo late"))).toBe("AbortError");
+  expect(await (await Own.create()).prompt("echo other")).toBe("other");
+  expect(log.running).toBe(0);
+});
+
+test("availability and progress follow the load; a failure may be tried again", async () => {
+  let times = 0;
+  const Loads = createLanguageModel(async (options) => {
+    if (times++ === 0) throw new Error("no network");
+    return loadFake(undefined, options);
+  });
+  expect(await Loads.availability()).toBe("downloadable");
+  await expect(Loads.create()).rejects.toThrow("no network");
+  expect(await Loads.availability()).toBe("downloadable");
+  const loaded: number[] = [];
+  const creating = Loads.create({
+    monitor: (m: EventTarget) =>
+      m.addEventListener("downloadprogress", (e) => loaded.push((e as ProgressEvent).loaded)),
+  });
+  expect(await Loads.availability()).toBe("downloading");
+  expect(await (await creating).prompt("echo yes")).toBe("yes");
+  expect([loaded[0], loaded.at(-1)]).toEqual([0, 1]);
+  expect(await Loads.availability()).toBe("available");
+  Loads.unload();
+  expect(await Loads.availability()).toBe("downloadable");
+  const knows = createLanguageModel("model.gguf", { availability: () => "unavailable" });
+  expect(await knows.availability()).toBe("unavailable");
+});
+
+test("it stands in where the browser has none", async () => {
+  const page = globalThis as { LanguageModel?: Platform };
+  expect(install(model)).toBe(true);
+  try {
+    const session = await page.LanguageModel!.create();
+    expect(await session.prompt("echo here")).toBe("here");
+    const first = page.LanguageModel;
+    expect(install(model)).toBe(false);
+    expect(page.LanguageModel).toBe(first);
+    expect(install(model, { replace: true })).toBe(true);
+    expect(page.LanguageModel).not.toBe(first);
+  } finally {
+    Reflect.deleteProperty(globalThis, "LanguageModel");
+  }
+});

@@ -1,0 +1,177 @@
+/**
+ * The Prompt API of the W3C's Web Machine Learning group (https://webmachinelearning.github.io/prompt-api), answered by a model
+ * of the page's choice. Pages that were written for Chrome's `LanguageModel` run unchanged:
+ *
+ *     install("hf:owner/name:Q4_K_M");
+ *     const session = await LanguageModel.create();
+ *     await session.prompt("Why is the sky blue?");
+ */
+import { type CreateChat, type LoadOptions, type Model, store } from "sotto";
+import { type ModelSource, ModelStore } from "../store/model.js";
+import { type PromptMessage, read } from "./messages.js";
+import { platform, tooLong } from "./errors.js";
+import { DEFAULTS, LanguageModelSession, orAborted, OURS, type Session, type Tool } from "./session.js";
+
+export type { ModelSource } from "../store/model.js";
+export type { Prompt, PromptContent, PromptMessage } from "./messages.js";
+export type { LanguageModelSession, PromptOptions, Tool } from "./session.js";
+
+export type Availability = "unavailable" | "downloadable" | "downloading" | "available";
+
+/** How the next word is chosen, in words. */
+export type SamplingMode = "most-predictable" | "predictable" | "balanced" | "default" | "creative" | "most-creative";
+
+/** Temperatures. */
+const MODES: Partial<Record<string, number>> = {
+  "most-predictable": 0,
+  predictable: 0.4,
+  creative: 1,
+  "most-creative": 1.3,
+};
+
+export interface CoreOptions {
+  topK?: number;
+  temperature?: number;
+  samplingMode?: SamplingMode;
+  expectedInputs?: { type: string; languages?: string[] }[];
+  expectedOutputs?: { type: string; languages?: string[] }[];
+  tools?: Tool[];
+}
+
+export interface CreateOptions extends CoreOptions {
+  signal?: AbortSignal;
+  /** Is given a target of `downloadprogress` events, whose `loaded` goes from 0 to 1. */
+  // biome-ignore lint/suspicious/noExplicitAny: pages have types of their own for it
+  monitor?: (monitor: any) => void;
+  initialPrompts?: PromptMessage[];
+}
+
+/** `LanguageModel`, with the end of its model. */
+export interface LanguageModelClass {
+  create(options?: CreateOptions): Promise<LanguageModelSession>;
+  availability(options?: CoreOptions): Promise<Availability>;
+  params(): Promise<{ defaultTopK: number; maxTopK: number; defaultTemperature: number; maxTemperature: number }>;
+  /** Not the W3C's: frees the model's memory; the next `create` loads it again. */
+  unload(): void;
+  readonly prototype: LanguageModelSession;
+}
+
+export interface PromptApiOptions extends LoadOptions {
+  /** Whether the model can run here, where the page knows better; by default whether it is loaded or stored. */
+  availability?: () => Availability | Promise<Availability>;
+}
+
+/** The class for a model that loads with the first `create`. */
+export function createLanguageModel(
+  source: ModelSource | Model,
+  { availability, ...options }: PromptApiOptions = {},
+): LanguageModelClass {
+  const isModel = typeof source === "object" && "info" in source;
+  const loads = new ModelStore(isModel ? async () => source : source, options);
+
+  return class LanguageModel extends LanguageModelSession {
+    static async availability(options: CoreOptions = {}): Promise<Availability> {
+      if (!isText(options)) return "unavailable";
+      const { status } = loads.get();
+      if (status === "ready" || isModel) return "available";
+      if (status === "loading") return "downloading";
+      return availability ? availability() : (await isStored(source)) ? "available" : "downloadable";
+    }
+
+    static async create(options: CreateOptions = {}): Promise<LanguageModel> {
+      const { signal, monitor, initialPrompts = [], tools = [] } = options;
+      signal?.throwIfAborted();
+      if (!isText(options)) throw new DOMException("Models here read and write text alone.", "NotSupportedError");
+      const request = samplingOf(options);
+      const history = initialPrompts.length > 0 ? read(initialPrompts, false).messages : [];
+      const stop = monitor && watch(loads, monitor);
+      try {
+        const model = await orAborted(loads.load(), signal);
+        const state: Session = { model, history, tools, request, usage: 0 };
+        if (history.length > 0) state.usage = await model.countTokens(history);
+        const { contextLength } = model.info;
+        if (state.usage > contextLength) throw tooLong(state.usage, contextLength);
+        return new LanguageModel(OURS, state);
+      } catch (thrown) {
+        signal?.throwIfAborted();
+        if (loads.get().status === "error") loads.dispose();
+        throw platform(thrown);
+      } finally {
+        stop?.();
+      }
+    }
+
+    static async params() {
+      const { top_k: defaultTopK, temperature: defaultTemperature } = DEFAULTS;
+      return { defaultTopK, maxTopK: 1000, defaultTemperature, maxTemperature: 100 };
+    }
+
+    static unload(): void {
+      // One that was given is its owner's.
+      if (!isModel) loads.dispose();
+    }
+  };
+}
+
+/**
+ * Makes it the page's `LanguageModel`, where the browser has none of its own or `replace` says so. Returns whether it did.
+ */
+export function install(
+  source: ModelSource | Model,
+  { replace = false, ...options }: PromptApiOptions & { replace?: boolean } = {},
+): boolean {
+  if ("LanguageModel" in globalThis && !replace) return false;
+  const value = createLanguageModel(source, options);
+  Object.defineProperty(globalThis, "LanguageModel", { value, configurable: true, writable: true });
+  return true;
+}
+
+const isText = ({ expectedInputs = [], expectedOutputs = [] }: CoreOptions) =>
+  [...expectedInputs, ...expectedOutputs].every(({ type }) => type === "text");
+
+function samplingOf({ topK, temperature, samplingMode }: CoreOptions): Pick<CreateChat, "temperature" | "top_k"> {
+  const isRaw = topK !== undefined || temperature !== undefined;
+  if (isRaw && samplingMode !== undefined) throw new TypeError("Give samplingMode, or topK and temperature.");
+  const heat = temperature ?? MODES[samplingMode ?? "default"];
+  return { ...(heat !== undefined && { temperature: heat }), ...(topK !== undefined && { top_k: topK }) };
+}
+
+/** Whether a model lies in the browser's store; a file or bytes need no network at all. */
+async function isStored(source: unknown): Promise<boolean> {
+  if (typeof source === "function") return false;
+  if (typeof source !== "string" && !(source instanceof URL)) return true;
+  const address = String(source);
+  const url = URL.canParse(address, globalThis.location?.href) && new URL(address, globalThis.location?.href).href;
+  try {
+    return (await store.list()).some(
+      (file) => file.whole && [file.url, file.alias].some((at) => at === address || at === url),
+    );
+  } catch {
+    return false;
+  }
+}
+
+/** Tells a monitor how far the load is; what is returned ends that. */
+function watch(loads: ModelStore, monitor: (monitor: EventTarget) => void): () => void {
+  const target = Object.assign(new EventTarget(), { ondownloadprogress: null as ((event: Event) => void) | null });
+  let last = -1;
+  const tell = (loaded: number) => {
+    if (loaded <= last) return;
+    last = loaded;
+    const event = Object.assign(new Event("downloadprogress"), { loaded, total: 1, lengthComputable: true });
+    target.ondownloadprogress?.(event);
+    target.dispatchEvent(event);
+  };
+  monitor(target);
+  const look = () => {
+    const { progress, status } = loads.get();
+    if (status === "ready") tell(1);
+    else if (progress?.phase === "download" && progress.total) tell(Math.min(progress.loaded / progress.total, 0.999));
+  };
+  tell(0);
+  const leave = loads.subscribe(look);
+  return () => {
+    look();
+    leave();
+  };
+}
