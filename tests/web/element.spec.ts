@@ -211,8 +211,13 @@ test("a model is asked for, loaded, and kept: with a launcher, by keyboard, on a
   await page.screenshot({ path: join(ROOT, "test-results", "element asks.png") });
   await start.press("Enter");
   await expect(input(page)).toBeFocused();
+  // Once the model is there, nothing leaves the page: neither from it nor from its worker.
+  const requests: string[] = [];
+  page.context().on("request", (request) => requests.push(request.url()));
   await say(page, "echo kept");
   await expect(lastReply(page).locator(".body")).toHaveText("kept");
+  await idle(page);
+  expect(requests).toEqual([]);
   await fits(page);
   await accessible(page);
   await page.screenshot({ path: join(ROOT, "test-results", "element on a phone.png") });
@@ -250,7 +255,7 @@ test("a download can be paused, and goes on", async ({ page, site }) => {
 test("the example of a plain page shows its widget", async ({ page, site }) => {
   await page.goto(`${site}/widget`);
   await page.getByRole("button", { name: "Open the chat" }).click();
-  await expect(page.getByRole("dialog", { name: "Ask me" })).toContainText("SmolLM2-135M-Instruct");
+  await expect(page.getByRole("dialog", { name: "Ask me" })).toContainText("SmolLM2-360M-Instruct");
   await expect(page.getByRole("button", { name: "Download and start" })).toBeVisible();
   await page.keyboard.press("Escape");
   await expect(page.getByRole("dialog")).toBeHidden();

@@ -228,6 +228,7 @@ test("a conversation is data: files are fenced, what is none is left out", () =>
   expect(readTurns(JSON.parse(JSON.stringify(turns)))).toEqual(turns);
   expect(readTurns([{ role: "user", content: "x" }, { role: "tool" }, 5, null])).toEqual([{ role: "user", text: "x" }]);
   expect(readTurns("x")).toEqual([]);
+  expect(readTurns([{ role: "user", text: "x", files: "y", odd: 1 }])).toEqual([{ role: "user", text: "x" }]);
   expect(markdownOf(turns, "You", "It")).toContain("**It**\n\nA fence.");
 });
 

@@ -218,9 +218,10 @@ export class Controller {
 
   clear(): void {
     this.#cancelEdit();
+    const hadFocus = this.#root.activeElement !== null;
     this.set([]);
     this.#window.composer.busy(false);
-    this.focus();
+    if (hadFocus) this.focus();
   }
 
   send(text: string, files: readonly Attachment[] = []): void {

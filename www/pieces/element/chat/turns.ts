@@ -65,12 +65,32 @@ export function markdownOf(turns: readonly Turn[], you: string, assistant: strin
 
 const messageText = (turn: Turn) => (turn.role === "user" ? withFiles(turn) : turn.text);
 
+const isText = (value: unknown) => typeof value === "string";
+
+/** What else a turn may have. */
+const MORE: Record<string, (value: unknown) => boolean> = {
+  files: listOf("name", "text"),
+  calls: listOf("id", "name", "arguments"),
+  messages: listOf("role"),
+  thoughts: isText,
+  end: isText,
+  error: isText,
+  feedback: isText,
+};
+
+/** A list of objects that have these texts. */
+function listOf(...names: string[]) {
+  return (value: unknown): boolean =>
+    Array.isArray(value) && value.every((it) => names.every((name) => isText(Object(it)[name])));
+}
+
 /** What was kept or given, if it is a conversation: what is none of it is left out. */
 export function readTurns(given: unknown): Turn[] {
   if (!Array.isArray(given)) return [];
   return given.flatMap((value: unknown): Turn[] => {
     const { role, text, content = text, ...rest } = Object(value) as Record<string, unknown>;
     if (typeof content !== "string" || (role !== "user" && role !== "assistant")) return [];
-    return [{ ...rest, role, text: content } as Turn];
+    const more = Object.entries(rest).filter(([name, value]) => MORE[name]?.(value));
+    return [{ ...Object.fromEntries(more), role, text: content } as Turn];
   });
 }
