@@ -144,6 +144,10 @@ test("what a model writes stays text; failures, thoughts and calls are shown; no
   const asked = await page.evaluate(() => script.asked.at(-1).messages.at(-1).content);
   expect(asked).toBe("notes.txt:\n```\nSome notes.\n```\n\necho read");
   expect(requests.filter((url) => !url.startsWith("blob:"))).toEqual([]);
+  await page.goto(`${site}/element?math-src=/page.math.js`);
+  await say(page, "math");
+  await expect(lastReply(page).locator("math")).toHaveText(["a^2", "b^2"]);
+  await expect(lastReply(page).locator(".math code")).toHaveText("\\bad");
   await page.goto(`${site}/element?tools`);
   await say(page, "Is it warm?");
   await expect(lastReply(page).locator(".call summary")).toHaveText("Called weather");

@@ -11,6 +11,7 @@ const REPLIES = {
     "```js\n// lean is the angle, in radians\nexport function balance(lean) {\n  return lean > 0 ? 'right' : 'left';\n}\n```\n\n",
     "The rule is $a = g \\tan \\theta$. Read [more](https://example.org/bicycles).\n",
   ],
+  math: ["It is $a^2$, or\n\n$$\nb", "^2\n$$\n\nbut $\\bad$ is not."],
   hostile: [
     "<img src=x onerror=document.title='hacked'> <script>document.title='hacked'</script> ",
     "[x](javascript:document.title='hacked') ![y](https://example.org/pixel.png)",

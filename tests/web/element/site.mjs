@@ -11,7 +11,7 @@ const CSP = "default-src 'self'";
 const HERE = join(ROOT, "tests", "web", "element");
 
 /** Attributes of the element that an address may set: `/element?mode=launcher&lang=ar`. */
-const ATTRIBUTES = ["mode", "heading", "keep", "feedback", "theme"];
+const ATTRIBUTES = ["mode", "heading", "keep", "feedback", "theme", "math-src"];
 
 function page(query) {
   const set = ATTRIBUTES.filter((name) => query.has(name)).map((name) => `${name}="${query.get(name)}"`);

@@ -2,7 +2,7 @@
 import type { AnyTool, LoadOptions, Source } from "sotto";
 import type { ChatModel, Params } from "./chat/session.js";
 import { type Attachment, readTurns, type Turn } from "./chat/turns.js";
-import { Controller, type Wishes } from "./controller.js";
+import { Controller, type Tell, type Wishes } from "./controller.js";
 import { Say, type Texts } from "./texts.js";
 import type { RenderMath } from "./view/message.js";
 import { styles } from "./view/styles.js";
@@ -15,7 +15,7 @@ const Base = (globalThis.HTMLElement ?? class {}) as typeof HTMLElement;
 
 export class SottoChat extends Base {
   static readonly formAssociated = true;
-  static readonly observedAttributes = [...SHOWN, "model", "open"];
+  static readonly observedAttributes = [...SHOWN, "model", "open", "math-src"];
 
   /** Functions that the model may call, as `model.runTools` takes them. */
   tools: readonly AnyTool[] = [];
@@ -45,7 +45,7 @@ export class SottoChat extends Base {
       () => this.#wishes(),
       (type, detail) => {
         if (type === "sotto-change") this.#setFormValue();
-        return this.dispatchEvent(new CustomEvent(type, { detail, bubbles: true, composed: true, cancelable: true }));
+        return this.#tell(type, detail);
       },
     );
   }
@@ -198,6 +198,7 @@ export class SottoChat extends Base {
   attributeChangedCallback(name: string, old: string | null, value: string | null): void {
     if (old === value) return;
     if (name === "model") this.model = value ?? undefined;
+    else if (name === "math-src") void this.#fetchMath(value);
     else if (name === "open") {
       if (this.isConnected) this.open = value !== null;
     } else this.#rebuild();
@@ -219,6 +220,27 @@ export class SottoChat extends Base {
       // Another version of the page left it.
     }
   }
+
+  /** A module that renders mathematics as Temml and KaTeX do: fetched at once, so that nothing is when it is needed. */
+  async #fetchMath(address: string | null): Promise<void> {
+    if (!address) return;
+    try {
+      const module = await import(/* @vite-ignore */ new URL(address, document.baseURI).href);
+      const { render } = (module.default ?? module) as {
+        render(source: string, into: HTMLElement, options: { displayMode: boolean; throwOnError: boolean }): void;
+      };
+      this.math = (source, displayMode) => {
+        const into = document.createElement("span");
+        render(source, into, { displayMode, throwOnError: true });
+        return into;
+      };
+    } catch (error) {
+      this.#tell("sotto-error", { error });
+    }
+  }
+
+  #tell: Tell = (type, detail) =>
+    this.dispatchEvent(new CustomEvent(type, { detail, bubbles: true, composed: true, cancelable: true }));
 
   #begin(): void {
     if (this.hasAttribute("autoload")) void this.#controller.start();
