@@ -94,8 +94,8 @@ test("React: Suspense waits for a model that was made outside", async () => {
 
 test("React: another source loads another model; a failure is in the state", async () => {
   const file = (text: string) => new Blob([text]);
-  let show!: (blob: Blob) => void;
-  const first = file("a");
+  let show!: (blob: Blob | undefined) => void;
+  let first: Blob | undefined;
   const seen: string[] = [];
   const Loads = () => {
     const [blob, set] = useState(first);
@@ -105,6 +105,8 @@ test("React: another source loads another model; a failure is in the state", asy
     return h("p", null, `${status} ${(error as Error | undefined)?.name ?? ""}`);
   };
   draw(Loads);
+  await until(() => body() === "idle ");
+  show(file("a"));
   await until(() => body()!.startsWith("error"));
   seen.length = 0;
   show(file("b"));

@@ -261,7 +261,7 @@ function formatOf(constraint: object | undefined): CreateChat["response_format"]
 }
 
 /** Flags that change nothing here: the whole reply is matched, by the rules of `u`. */
-const KEPT = /^[dguv]*$/;
+const KEPT = /^(d|g|u|v)*$/;
 
 /** Of another window, too. */
 const isRegExp = (value: object): value is RegExp => Object.prototype.toString.call(value) === "[object RegExp]";

@@ -27,12 +27,15 @@ export function createModel(source: ModelSource, options?: LoadOptions): ModelSt
   return new ModelStore(source, options);
 }
 
-/** Loads a model. Another `source` loads another one; a function that loads, and the options, are read once. */
-export function useModel(source: ModelSource | ModelStore, options?: LoadOptions) {
+/**
+ * Loads a model. Another `source` loads another one, `undefined` none yet; a function that loads, and the options, are read
+ * once.
+ */
+export function useModel(source: ModelSource | ModelStore | undefined, options?: LoadOptions) {
   const shared = source instanceof ModelStore ? source : undefined;
   const which = typeof source === "function" ? "function" : source instanceof URL ? source.href : source;
   // biome-ignore lint/correctness/useExhaustiveDependencies: options are read once
-  const store = useMemo(() => shared ?? new ModelStore(source as ModelSource, options), [which]);
+  const store = useMemo(() => shared ?? new ModelStore(source as ModelSource | undefined, options), [which]);
   useEffect(() => (shared ? void shared.load() : store.keep()), [store, shared]);
   return useCell(store, { reload: store.reload, dispose: store.dispose });
 }

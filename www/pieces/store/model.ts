@@ -38,13 +38,14 @@ const EMPTY = { status: "idle", model: undefined, progress: undefined, warning: 
 
 /** Loads when it is first asked to. Making one does nothing, so it may be made while a page is rendered. */
 export class ModelStore extends Cell<ModelState> {
-  #source: ModelSource;
+  #source: ModelSource | undefined;
   #options: LoadOptions;
   #promised: Promised;
   /** Of the load that is under way or done. */
   #stop: AbortController | undefined;
 
-  constructor(source: ModelSource, options: LoadOptions = {}) {
+  /** Without a source there is nothing to load yet. */
+  constructor(source: ModelSource | undefined, options: LoadOptions = {}) {
     const first = promised();
     super({ ...EMPTY, ready: first.ready });
     this.#promised = first;
@@ -54,7 +55,7 @@ export class ModelStore extends Cell<ModelState> {
 
   /** Loads it, once; always the same promise, so that React's `use` can take it. */
   readonly load = (): Promise<Model> => {
-    if (!this.#stop) void this.#begin();
+    if (!this.#stop && this.#source !== undefined) void this.#begin(this.#source);
     return this.get().ready;
   };
 
@@ -88,7 +89,7 @@ export class ModelStore extends Cell<ModelState> {
     this.set({ ...EMPTY, ready: this.#promised.ready });
   }
 
-  async #begin(): Promise<void> {
+  async #begin(source: ModelSource): Promise<void> {
     const stop = new AbortController();
     const { resolve, reject } = this.#promised;
     const { signal, onProgress, onWarning } = this.#options;
@@ -110,7 +111,6 @@ export class ModelStore extends Cell<ModelState> {
       },
     };
     try {
-      const source = this.#source;
       const model = await (typeof source === "function" ? source(options) : load(source, options));
       if (isOver()) await model.dispose();
       else this.set({ status: "ready", model });
