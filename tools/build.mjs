@@ -135,6 +135,7 @@ const SCRIPTS = {
  */
 export const PIECES = {
   "ai-sdk": 8000,
+  element: 60_000,
   langchain: 4000,
   openai: 4000,
   "prompt-api": 5000,

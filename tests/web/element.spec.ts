@@ -1,0 +1,270 @@
+/** The chat element in a browser: by keyboard, for screen readers, in each direction, width and scheme, and with a strict CSP. */
+import { join } from "node:path";
+import AxeBuilder from "@axe-core/playwright";
+import { type Page, expect, test as base } from "@playwright/test";
+import { ROOT } from "../../tools/setup.mjs";
+import { startSite } from "./element/site.mjs";
+import type {} from "../../www/pieces/element/index.js";
+
+const test = base.extend<object, { site: string }>({
+  site: [
+    async ({}, use, { workerIndex }) => {
+      const { url, close } = await startSite(join(ROOT, "test-results", `element-${workerIndex}`));
+      await use(url);
+      close();
+    },
+    { scope: "worker" },
+  ],
+});
+
+// What moves is measured while it does.
+test.use({ contextOptions: { reducedMotion: "reduce" } });
+
+const input = (page: Page) => page.getByRole("textbox");
+const lastReply = (page: Page) => page.locator("article.assistant").last();
+const idle = (page: Page) => expect(page.locator("sotto-chat .send")).toBeVisible();
+
+async function say(page: Page, text: string): Promise<void> {
+  await input(page).fill(text);
+  await input(page).press("Enter");
+}
+
+/** Nothing to complain of, for people who do not see or hear or point. */
+async function accessible(page: Page): Promise<void> {
+  const { violations } = await new AxeBuilder({ page }).analyze();
+  expect(
+    violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 200)).join(" | ")}`),
+  ).toEqual([]);
+}
+
+/** Nothing is wider than the page. */
+async function fits(page: Page): Promise<void> {
+  const over = await page.evaluate(() => {
+    const { chat } = globalThis as unknown as { chat: HTMLElement };
+    const wide = Array.from(
+      chat.shadowRoot!.querySelectorAll<HTMLElement>(".frame, .scroll, .bottom, .header, article"),
+    );
+    return [document.documentElement, ...wide]
+      .filter((it) => it.scrollWidth > it.clientWidth + 1)
+      .map((it) => it.className || it.tagName);
+  });
+  expect(over).toEqual([]);
+}
+
+test("by keyboard alone: asked, stopped, gone on with, answered again, edited, cleared", async ({ page, site }) => {
+  const errors: string[] = [];
+  page.on("pageerror", ({ message }) => errors.push(message));
+  page.on("console", (message) => message.type() === "error" && errors.push(message.text()));
+  await page.goto(`${site}/element?feedback&suggestions`);
+  await expect(page.getByText("How can I help?")).toBeVisible();
+  for (let i = 0; i < 8 && !(await input(page).evaluate((it) => it.matches(":focus"))); i++)
+    await page.keyboard.press("Tab");
+  await expect(input(page)).toBeFocused();
+  await page.keyboard.type("two");
+  await page.keyboard.press("Shift+Enter");
+  await page.keyboard.type("lines");
+  await page.keyboard.press("Enter");
+  await expect(page.locator("article.user .body")).toHaveText("two\nlines");
+  await expect(lastReply(page).locator(".body")).toHaveText("two lines");
+  // An input method's Enter is none.
+  await page.keyboard.type("ni");
+  await input(page).dispatchEvent("keydown", { key: "Enter", isComposing: true });
+  await expect(page.locator("article.user")).toHaveCount(1);
+  await input(page).fill("");
+
+  await page.evaluate(() => Object.assign(script, { hold: true }));
+  await say(page, "rich");
+  await expect(page.getByRole("button", { name: "Stop" })).toBeVisible();
+  await expect(lastReply(page).locator("h3")).toHaveText("Balance");
+  await page.keyboard.press("Escape");
+  await idle(page);
+  await expect(lastReply(page).locator(".note")).toHaveText("Stopped");
+  await page.evaluate(() => Object.assign(script, { hold: false }));
+  await lastReply(page).getByRole("button", { name: "Continue" }).press("Enter");
+  await expect(lastReply(page)).toContainText("Continue exactly where you stopped.");
+  await idle(page);
+  await lastReply(page).getByRole("button", { name: "Answer again" }).press("Enter");
+  await expect(lastReply(page).locator("table tbody tr")).toHaveCount(2);
+  await expect(lastReply(page).locator("li.task input:checked")).toHaveCount(1);
+  await expect(lastReply(page).locator(".code .code-keyword").first()).toBeVisible();
+  await lastReply(page).getByRole("button", { name: "Good answer" }).press("Enter");
+  await expect(lastReply(page).getByRole("button", { name: "Good answer" })).toHaveAttribute("aria-pressed", "true");
+
+  await input(page).focus();
+  await page.keyboard.press("ArrowUp");
+  await expect(input(page)).toHaveValue("rich");
+  await expect(page.getByText("You are editing a message")).toBeVisible();
+  await accessible(page);
+  await input(page).fill("otherwise");
+  await page.keyboard.press("Enter");
+  await expect(page.locator("article.user")).toHaveText(["two\nlines", "otherwise"]);
+  await expect(lastReply(page).locator(".body")).toHaveText("otherwise");
+  expect(await page.evaluate(() => new FormData(document.querySelector("form")!).get("chat"))).toContain("otherwise");
+
+  await say(page, "too long");
+  await expect(page.getByRole("alert")).toHaveText("This message is too long for the model; please shorten it.");
+  await expect(input(page)).toHaveValue("too long");
+  await expect(page.locator("article.user")).toHaveCount(2);
+
+  await page.locator("summary[aria-label=More]").press("Enter");
+  await accessible(page);
+  await page.getByRole("button", { name: "New chat" }).press("Enter");
+  await expect(page.locator("article")).toHaveCount(0);
+  await expect(input(page)).toBeFocused();
+  expect(errors).toEqual([]);
+});
+
+test("what a model writes stays text; failures, thoughts and calls are shown; nothing is asked of the network", async ({
+  page,
+  site,
+}) => {
+  await page.goto(`${site}/element`);
+  await expect(input(page)).toBeVisible();
+  const requests: string[] = [];
+  page.on("request", (request) => requests.push(request.url()));
+  await say(page, "hostile");
+  await idle(page);
+  await expect(lastReply(page).locator(".body")).toContainText("<img src=x onerror=document.title='hacked'>");
+  expect(await lastReply(page).locator(".body :is(img, script)").count()).toBe(0);
+  await expect(lastReply(page).getByRole("link")).toHaveAttribute("href", "https://example.org/pixel.png");
+  expect(await page.title()).toBe("A page");
+  await say(page, "think");
+  await expect(lastReply(page).locator(".thoughts")).toHaveText("ThoughtsLet me think about it.");
+  await expect(lastReply(page).locator(".thoughts p")).toBeHidden();
+  await say(page, "fail");
+  await expect(lastReply(page).locator(".note.bad")).toHaveText("That did not work: The graphics card was lost.");
+  await accessible(page);
+  await page.setInputFiles("input[type=file]", [
+    { name: "notes.txt", mimeType: "text/plain", buffer: Buffer.from("Some notes.") },
+    { name: "image.png", mimeType: "image/png", buffer: Buffer.from([0x89, 0x50, 0, 1, 0xff]) },
+  ]);
+  await expect(page.getByRole("alert")).toContainText("image.png is no text file");
+  await say(page, "echo read");
+  await expect(page.locator("article.user").last()).toHaveText(/notes\.txt\s*echo read/);
+  const asked = await page.evaluate(() => script.asked.at(-1).messages.at(-1).content);
+  expect(asked).toBe("notes.txt:\n```\nSome notes.\n```\n\necho read");
+  expect(requests.filter((url) => !url.startsWith("blob:"))).toEqual([]);
+  await page.goto(`${site}/element?math-src=/page.math.js`);
+  await say(page, "math");
+  await expect(lastReply(page).locator("math")).toHaveText(["a^2", "b^2"]);
+  await expect(lastReply(page).locator(".math code")).toHaveText("\\bad");
+  await page.goto(`${site}/element?tools`);
+  await say(page, "Is it warm?");
+  await expect(lastReply(page).locator(".call summary")).toHaveText("Called weather");
+  await lastReply(page).locator(".call summary").click();
+  await expect(lastReply(page).locator(".call pre")).toHaveText(['{"city":"Paris"}', "warm in Paris"]);
+  await accessible(page);
+});
+
+test("a screen reader hears whole sentences; a selection survives", async ({ page, site }) => {
+  await page.goto(`${site}/element`);
+  await page.evaluate(() => {
+    const words = ["One sentence", ". Another ", "one. And ", "the last"];
+    Object.assign(script, { words: (said: string) => said === "sentences" && words, pause: 60 });
+  });
+  await say(page, "sentences");
+  await expect(page.locator("[role=status].unseen p")).toHaveText(["One sentence.", "Another one."]);
+  await expect(page.getByRole("log")).toHaveAttribute("aria-live", "off");
+  await page.evaluate(() => {
+    const text = chat.shadowRoot!.querySelector("article.assistant p")!.firstChild!;
+    getSelection()!.setBaseAndExtent(text, 0, text, 12);
+  });
+  await idle(page);
+  await expect(page.locator("[role=status].unseen p")).toHaveText(["One sentence.", "Another one.", "And the last"]);
+  const selected = await page.evaluate(() => {
+    const root = chat.shadowRoot as unknown as { getSelection(): Selection };
+    return String(root.getSelection());
+  });
+  expect(selected).toBe("One sentence");
+});
+
+for (const [what, query, width] of [
+  ["at 320 pixels", "", 320],
+  ["at 2560 pixels", "", 2560],
+  ["from right to left", "lang=ar", 900],
+  ["in the dark", "theme=dark", 900],
+  ["in forced colours", "", 900],
+] as const)
+  test(`nothing is cut off and axe finds nothing, ${what}`, async ({ page, site }) => {
+    await page.setViewportSize({ width, height: 800 });
+    if (what.includes("forced")) await page.emulateMedia({ forcedColors: "active" });
+    await page.goto(`${site}/element?feedback&suggestions&${query}`);
+    await expect(input(page)).toBeVisible();
+    await accessible(page);
+    await say(page, "rich");
+    await expect(lastReply(page).locator(".code-keyword").first()).toBeVisible();
+    await say(page, query === "lang=ar" ? "echo مرحبا بالعالم" : "echo שלום עולם");
+    await idle(page);
+    await expect(lastReply(page).locator(".body")).toHaveCSS("direction", "rtl");
+    await page.locator("article .body").nth(1).hover();
+    await fits(page);
+    await accessible(page);
+    await page.screenshot({ path: join(ROOT, "test-results", `element ${what}.png`) });
+  });
+
+test("a model is asked for, loaded, and kept: with a launcher, by keyboard, on a phone", async ({ page, site }) => {
+  await page.setViewportSize({ width: 390, height: 740 });
+  await page.goto(`${site}/element?mode=launcher&keep=it&heading=Ask+me&model=/model.gguf`);
+  await accessible(page);
+  const launcher = page.getByRole("button", { name: "Open the chat" });
+  await launcher.focus();
+  await page.keyboard.press("Enter");
+  await expect(page.getByRole("dialog", { name: "Ask me" })).toBeVisible();
+  await accessible(page);
+  const start = page.getByRole("button", { name: "Download and start" });
+  await page.screenshot({ path: join(ROOT, "test-results", "element asks.png") });
+  await start.press("Enter");
+  await expect(input(page)).toBeFocused();
+  // Once the model is there, nothing leaves the page: neither from it nor from its worker.
+  const requests: string[] = [];
+  page.context().on("request", (request) => requests.push(request.url()));
+  await say(page, "echo kept");
+  await expect(lastReply(page).locator(".body")).toHaveText("kept");
+  await idle(page);
+  expect(requests).toEqual([]);
+  await fits(page);
+  await accessible(page);
+  await page.screenshot({ path: join(ROOT, "test-results", "element on a phone.png") });
+  await page.keyboard.press("Escape");
+  await expect(launcher).toBeFocused();
+  await page.reload();
+  await launcher.press("Enter");
+  await expect(lastReply(page).locator(".body")).toHaveText("kept");
+  await expect(page.getByText("Already on this device")).toBeVisible();
+  await page.locator("summary[aria-label=More]").press("Enter");
+  await page.getByRole("button", { name: "Delete the chat" }).press("Enter");
+  await page.getByRole("button", { name: "Delete the chat?" }).press("Enter");
+  await expect(page.locator("article")).toHaveCount(0);
+  await page.reload();
+  await launcher.press("Enter");
+  await expect(page.getByText("How can I help?")).toBeVisible();
+  expect(await page.locator("article").count()).toBe(0);
+});
+
+test("a download can be paused, and goes on", async ({ page, site }) => {
+  await page.goto(`${site}/element?lang=de&model=/slow.gguf`);
+  await page.getByRole("button", { name: "Herunterladen und starten" }).press("Enter");
+  const state = page.locator("sotto-chat .state");
+  await expect(state).toContainText("von 100 MB");
+  await accessible(page);
+  await page.screenshot({ path: join(ROOT, "test-results", "element loads.png") });
+  await expect(page.getByRole("button", { name: "Pause" })).toBeFocused();
+  await page.keyboard.press("Enter");
+  await expect(state).toHaveText("Angehalten");
+  await accessible(page);
+  await page.getByRole("button", { name: "Fortsetzen" }).press("Enter");
+  await expect(state).toContainText("von 100 MB");
+});
+
+test("the example of a plain page shows its widget", async ({ page, site }) => {
+  await page.goto(`${site}/widget`);
+  await page.getByRole("button", { name: "Open the chat" }).click();
+  await expect(page.getByRole("dialog", { name: "Ask me" })).toContainText("SmolLM2-360M-Instruct");
+  await expect(page.getByRole("button", { name: "Download and start" })).toBeVisible();
+  await page.keyboard.press("Escape");
+  await expect(page.getByRole("dialog")).toBeHidden();
+});
+
+declare const chat: HTMLElement;
+// biome-ignore lint/suspicious/noExplicitAny: what tests/web/element/page.js makes.
+declare const script: any;

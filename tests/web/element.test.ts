@@ -1,0 +1,342 @@
+/** The chat element's parts that need no page: Markdown that streams, its texts, sentences, conversations. */
+import { expect, test, vi } from "vitest";
+import { Loader, nameOf } from "../../www/pieces/element/chat/loader.js";
+import { type ChatModel, Session } from "../../www/pieces/element/chat/session.js";
+import { Sentences } from "../../www/pieces/element/chat/sentences.js";
+import {
+  type AssistantTurn,
+  markdownOf,
+  messagesOf,
+  readTurns,
+  type Turn,
+} from "../../www/pieces/element/chat/turns.js";
+import { Blocks, blocksOf } from "../../www/pieces/element/markdown/blocks.js";
+import { type Node, textOf } from "../../www/pieces/element/markdown/nodes.js";
+import { LANGUAGES, Say } from "../../www/pieces/element/texts.js";
+import { loadFake } from "./harness.js";
+
+/** The package, as the loader imports it. */
+const sotto = vi.hoisted(() => ({
+  load: vi.fn(),
+  inspect: vi.fn(),
+  store: { list: vi.fn(async () => [] as object[]) },
+}));
+vi.mock("sotto", () => sotto);
+
+const RICH = `# A title
+
+Some *words*, **more of them**, ~~none~~, \`code\` and a [link](https://example.org/a_b) at https://example.org.
+A second line with 5 < 6 &amp; "quotes" and snake_case_words.
+
+1. first
+2. second
+
+   still second
+   - inner
+   - [x] done
+   - [ ] not done
+3. third
+goes on
+
+> quoted
+> - list in it
+lazy
+
+| a | b |
+|---|:-:|
+| 1 | **2** |
+| 3 | 4 |
+
+\`\`\`js
+const a = \`\${1}\`;
+
+if (a < 2) { /* ** */ }
+\`\`\`
+right after the fence
+~~~~ text
+\`\`\`
+~~~
+~~~~
+The price is $5 or $10, and $x^2$ is not, \\(y\\) neither:
+$$
+a = b
+
+c
+$$
+---
+Setext
+======
+* star
+* star
+
+- dash
+\\[ z \\]
+    code by its indent
+![a picture](https://example.org/a.png)
+
+\`\`\`py
+never ended
+`;
+
+/** A text in pieces, as it is drawn. */
+function streamed(text: string, cut: () => number): Node[] {
+  const blocks = new Blocks();
+  const nodes: Node[] = [];
+  const steps = (ended: boolean) => {
+    for (;;) {
+      const { closed, more } = blocks.step(ended);
+      nodes.push(...closed);
+      if (!more) return;
+    }
+  };
+  for (let at = 0; at < text.length; ) {
+    const length = cut();
+    blocks.add(text.slice(at, at + length));
+    at += length;
+    steps(false);
+  }
+  steps(true);
+  return nodes;
+}
+
+/** Numbers that are the same in each run. */
+function random(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state * 1_103_515_245 + 12_345) % 2_147_483_648;
+    return state / 2_147_483_648;
+  };
+}
+
+test("text that streams in looks as it does at once, whatever its pieces", () => {
+  const whole = blocksOf(RICH);
+  expect(textOf(whole)).toContain("never ended");
+  expect(streamed(RICH, () => 1)).toEqual(whole);
+  for (let seed = 1; seed <= 20; seed++) {
+    const next = random(seed);
+    expect(streamed(RICH, () => 1 + Math.floor(next() * 30))).toEqual(whole);
+  }
+  const lines = RICH.split("\n\n");
+  for (let seed = 1; seed <= 10; seed++) {
+    const next = random(seed);
+    const mixed = lines.toSorted(() => next() - 0.5).join("\n\n");
+    expect(streamed(mixed, () => 1 + Math.floor(next() * 12))).toEqual(blocksOf(mixed));
+  }
+});
+
+test("a block without end is drawn in parts of bounded length", () => {
+  const long = "word and *more* ".repeat(5000);
+  const nodes = streamed(long, () => 4000);
+  expect(nodes.length).toBeGreaterThan(3);
+  expect(nodes).toEqual(blocksOf(long));
+  const list = Array.from({ length: 3000 }, (_, i) => `${i + 1}. item ${i + 1}\n`).join("");
+  expect(streamed(list, () => 3000)).toEqual(blocksOf(list));
+  const code = `\`\`\`js\n${"a();\n".repeat(20_000)}\`\`\`\nend`;
+  expect(streamed(code, () => 5000).map((node) => typeof node === "string" || node.tag)).toEqual(["code-block", "p"]);
+});
+
+const HOSTILE = [
+  "<script>alert(1)</script>",
+  '<img src=x onerror="alert(1)">',
+  "<svg/onload=alert(1)>\n\n<iframe srcdoc='x'></iframe>",
+  "[a](javascript:alert(1)) [b](JaVaScRiPt:alert(1)) [c](data:text/html,x) [d](vbscript:x)",
+  // cspell:disable-next-line
+  "[e](java&#115;cript:alert(1)) [f](&#x6A;avascript:alert(1)) [g](  javascript:alert(1))",
+  "<javascript:alert(1)> [h]: javascript:alert(1)\n\n[h]",
+  "![i](javascript:alert(1)) ![j](https://example.org/pixel.png)",
+  '[k](https://example.org "onmouseover=alert(1)")',
+  "```<script>\n</code><script>alert(1)</script>\n```",
+  "| <b onclick=x>a</b> |\n|---|\n| <img src=x> |",
+];
+
+test("what a model writes is never markup of the page", () => {
+  const tags = new Set([
+    "p",
+    "a",
+    "em",
+    "strong",
+    "code",
+    "code-block",
+    "div",
+    "table",
+    "thead",
+    "tbody",
+    "tr",
+    "th",
+    "td",
+  ]);
+  const visit = (node: Node): void => {
+    if (typeof node === "string") return;
+    expect(tags).toContain(node.tag);
+    for (const [name, value] of Object.entries(node.attrs ?? {})) {
+      expect(["href", "target", "rel", "class", "tabindex", "language"]).toContain(name);
+      if (name === "href") expect(value).toMatch(/^https:\/\/example\.org/);
+    }
+    node.children.forEach(visit);
+  };
+  for (const text of HOSTILE) {
+    const nodes = blocksOf(text);
+    nodes.forEach(visit);
+    expect(textOf(nodes).length).toBeGreaterThan(0);
+  }
+  expect(textOf(blocksOf(HOSTILE[0]!))).toBe(HOSTILE[0]);
+  expect(textOf(blocksOf(HOSTILE[1]!))).toBe(HOSTILE[1]);
+});
+
+test("nesting without end is text", () => {
+  for (const text of [">".repeat(3000), `${"- ".repeat(1000)}x`, "*".repeat(3000), "[".repeat(3000), "$".repeat(3000)])
+    expect(blocksOf(text).length).toBeGreaterThan(0);
+});
+
+test("each language says everything, with the same things filled in", () => {
+  const places = (text: string) => Array.from(text.matchAll(/\{\w+\}/g), ([place]) => place).sort();
+  expect(Object.keys(LANGUAGES)).toHaveLength(10);
+  for (const [name, texts] of Object.entries(LANGUAGES)) {
+    expect([name, Object.keys(texts)]).toEqual([name, Object.keys(LANGUAGES.en!)]);
+    for (const [key, text] of Object.entries(texts)) {
+      expect(text, `${name}.${key}`).not.toBe("");
+      expect(places(text), `${name}.${key}`).toEqual(places(LANGUAGES.en![key as "send"]));
+    }
+  }
+});
+
+test("texts are those of the page's language, unless the page says otherwise", () => {
+  expect(new Say("de-AT").text("send")).toBe("Senden");
+  expect(new Say("de", { send: "Los" }).text("send")).toBe("Los");
+  expect(new Say("xx").text("send")).toBe("Send");
+  expect(new Say("not a tag!").bytes(98_000_000)).toBe("98 MB");
+  expect(new Say("pt-BR").text("progress", { loaded: "1", total: "2" })).toBe("1 de 2");
+  expect(new Say("ar").dir).toBe("rtl");
+});
+
+test("sentences are read when they are whole, without marks, and of code that it is there", () => {
+  const read = new Sentences("en", "Code.");
+  const heard: string[] = [];
+  const text =
+    "Hello **there**. This is [a link](https://example.org) for Smith. And\n\n- one `thing`\n- 3.5 more\n\n```js\nlet a = 1. Then;\n```\n\nDone";
+  for (const piece of text.match(/.{1,3}/gs)!) heard.push(...read.add(piece));
+  expect(heard).toEqual(["Hello there.", "This is a link for Smith.", "And", "one thing", "3.5 more", "Code."]);
+  expect(read.end()).toEqual(["Done"]);
+});
+
+test("a conversation is data: files are fenced, what is none is left out", () => {
+  const turns: Turn[] = [
+    { role: "user", text: "What is it?", files: [{ name: "a.md", text: "```\nx\n```" }] },
+    { role: "assistant", text: "A fence." },
+  ];
+  expect(messagesOf(turns[0]!)).toEqual([{ role: "user", content: "a.md:\n````\n```\nx\n```\n````\n\nWhat is it?" }]);
+  expect(readTurns(JSON.parse(JSON.stringify(turns)))).toEqual(turns);
+  expect(readTurns([{ role: "user", content: "x" }, { role: "tool" }, 5, null])).toEqual([{ role: "user", text: "x" }]);
+  expect(readTurns("x")).toEqual([]);
+  expect(readTurns([{ role: "user", text: "x", files: "y", odd: 1 }])).toEqual([{ role: "user", text: "x" }]);
+  expect(markdownOf(turns, "You", "It")).toContain("**It**\n\nA fence.");
+});
+
+/** A session with the fake engine, and what it told. */
+async function session(system = "", tools: never[] | object[] = []) {
+  const model = await loadFake();
+  const told: string[] = [];
+  const tell = (what: string) => (turn: unknown) => void told.push(`${what} ${(turn as Turn).role}`);
+  const made = new Session(
+    {
+      added: tell("added"),
+      removed: (turns) => void told.push(`removed ${turns.length}`),
+      begun: tell("begun"),
+      text: () => {},
+      thought: () => {},
+      called: (_, call) => void told.push(`called ${call.name}${call.result === undefined ? "" : ` = ${call.result}`}`),
+      forgotten: (turns) => void told.push(`forgotten ${turns.length}`),
+      ended: ({ end }) => void told.push(`ended ${end}`),
+    },
+    () => ({ system, tools: tools as never, params: {}, goOn: "echo , and more" }),
+  );
+  return { model: model as unknown as ChatModel & { dispose(): Promise<void> }, session: made, told };
+}
+
+test("a conversation: asked, asked otherwise, answered again, gone on with", async () => {
+  const { model, session: chat, told } = await session();
+  await chat.send(model, "echo one");
+  await chat.send(model, "echo two");
+  expect(chat.turns.map(({ text }) => text)).toEqual(["echo one", "one", "echo two", "two"]);
+  await chat.edit(model, chat.turns[2] as never, "echo three");
+  expect(chat.turns.map(({ text }) => text)).toEqual(["echo one", "one", "echo three", "three"]);
+  await chat.regenerate(model, chat.turns[3] as AssistantTurn);
+  expect(chat.turns.at(-1)!.text).toBe("three");
+  await chat.continue(model, chat.turns[3] as AssistantTurn);
+  expect(chat.turns.map(({ text }) => text)).toEqual(["echo one", "one", "echo three", "three, and more"]);
+  expect(told.filter((what) => what.startsWith("removed"))).toEqual(["removed 2", "removed 1"]);
+  await model.dispose();
+  await chat.send(model, "echo four");
+  expect(chat.turns.at(-1)).toMatchObject({ end: "failed", text: "" });
+});
+
+test("a reply that is stopped keeps what there is of it; tools are called and told", async () => {
+  const { model, session: chat } = await session("Be kind.");
+  const reply = chat.send(model, "tell me");
+  await new Promise((resolve) => setTimeout(resolve, 80));
+  chat.stop();
+  await reply;
+  expect(chat.turns[1]).toMatchObject({ end: "stopped" });
+  expect(chat.busy).toBe(false);
+  await model.dispose();
+  const parameters = { type: "object", properties: { city: { type: "string" } } };
+  const weather = { name: "weather", parameters, run: ({ city }: { city: string }) => `warm in ${city}` };
+  const second = await session("", [weather]);
+  await second.session.send(second.model, "Is it warm?");
+  expect(second.told).toContain("called weather = warm in Paris");
+  const turn = second.session.turns[1] as AssistantTurn;
+  expect(turn).toMatchObject({ end: "whole", text: "warm in Paris" });
+  expect(messagesOf(turn).map((message) => "role" in message && message.role)).toEqual([
+    "assistant",
+    "tool",
+    "assistant",
+  ]);
+  await second.model.dispose();
+});
+
+test("a model is looked for in the browser, judged where the page wants that, paused, and gone on with", async () => {
+  vi.stubGlobal("document", { baseURI: "https://example.org/a/page" });
+  const told: string[] = [];
+  const loader = new Loader(
+    {
+      phase: (phase) => void told.push(phase),
+      facts: ({ bytes, stored, findings }) => void told.push(`${bytes} ${stored} ${findings}`),
+      progress: ({ loaded }) => void told.push(`${loaded}`),
+      loaded: () => void told.push("loaded"),
+    },
+    () => ({ contextLength: 2048 }),
+  );
+  sotto.store.list.mockResolvedValue([{ url: "https://example.org/a/model.gguf", size: 98, whole: false }]);
+  sotto.inspect.mockResolvedValue({ fileBytes: 98, verdict: { runs: false, findings: [{ sentence: "Too large." }] } });
+  loader.choose("model.gguf");
+  await loader.look(false);
+  expect(told).toEqual(["asking", "98 false undefined"]);
+  await loader.look(true);
+  expect(told.splice(0).at(-1)).toBe("98 false Too large.");
+  sotto.load.mockImplementationOnce(
+    (_, { onProgress, signal }) =>
+      new Promise((_, reject) => {
+        onProgress({ phase: "download", loaded: 5, total: 98 });
+        signal.addEventListener("abort", () => reject(new Error("aborted")));
+      }),
+  );
+  const first = loader.start();
+  await vi.waitFor(() => expect(told.at(-1)).toBe("5"));
+  loader.pause();
+  await first;
+  expect(told.splice(0)).toEqual(["loading", "5", "paused"]);
+  sotto.load.mockRejectedValueOnce(new Error("offline"));
+  await loader.start();
+  sotto.load.mockResolvedValueOnce({});
+  await loader.start();
+  expect(told).toEqual(["loading", "failed", "loading", "loaded", "ready"]);
+  expect(sotto.load.mock.lastCall![1]).toMatchObject({ contextLength: 2048 });
+  vi.unstubAllGlobals();
+});
+
+test("a model's name is that of its file or of its repository", () => {
+  expect(nameOf("hf:HuggingFaceTB/SmolLM2-135M-Instruct-GGUF:Q8_0")).toBe("SmolLM2-135M-Instruct");
+  expect(nameOf("https://example.org/x/My%20Model.Q4_K_M.gguf?download=1")).toBe("My Model.Q4_K_M");
+  expect(nameOf("https://example.org/50%.gguf")).toBe("50%");
+  expect(nameOf(new ArrayBuffer(1))).toBe("");
+});

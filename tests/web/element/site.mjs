@@ -1,0 +1,52 @@
+// A site with the chat element on the fake engine, under a strict policy: for tests, and for what is measured by hand.
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { bundle } from "../../../tools/build.mjs";
+import { sendFile, serve } from "../../../tools/serve.mjs";
+import { ROOT } from "../../../tools/setup.mjs";
+
+/** The strictest that a page can have: nothing inline, nothing from elsewhere. */
+const CSP = "default-src 'self'";
+
+const HERE = join(ROOT, "tests", "web", "element");
+
+/** Attributes of the element that an address may set: `/element?mode=launcher&lang=ar`. */
+const ATTRIBUTES = ["mode", "heading", "keep", "feedback", "theme", "math-src"];
+
+function page(query) {
+  const set = ATTRIBUTES.filter((name) => query.has(name)).map((name) => `${name}="${query.get(name)}"`);
+  return `<!doctype html><html lang="${query.get("lang") ?? "en"}"><head><meta charset="utf-8" />
+    <meta name="viewport" content="width=device-width, initial-scale=1" /><title>A page</title>
+    <link rel="stylesheet" href="/page.css" />
+    <script type="module" src="/dist/pieces/element.js"></script></head>
+    <body><main><h1>A page</h1><form><sotto-chat name="chat" ${set.join(" ")}></sotto-chat></form></main>
+    <script type="module" src="/page.js"></script></body></html>`;
+}
+
+/** The beginning of a file, and then nothing. */
+function stuck(_, response) {
+  response.writeHead(200, { "content-length": 100_000_000 });
+  response.write(Buffer.concat([Buffer.from("GGUF\x03\0\0\0", "latin1"), Buffer.alloc(2_000_000)]));
+}
+
+/**
+ * Builds into `dist`, and serves.
+ * @returns {Promise<{ url: string, close: () => void }>}
+ */
+export async function startSite(dist) {
+  await bundle(dist, { engine: join(ROOT, "tests", "web", "fake-engine.ts") });
+  const model = join(dist, "model.gguf");
+  writeFileSync(model, Buffer.concat([Buffer.from("GGUF"), Buffer.alloc(3_000_000)]));
+  const html = (response, text) => response.writeHead(200, { "content-type": "text/html; charset=utf-8" }).end(text);
+  const routes = {
+    "/dist/": dist,
+    "/node_modules/sotto/dist/": dist,
+    "/page.": (request, response, path) => sendFile(request, response, join(HERE, path.slice(1))),
+    "/element": (request, response) => html(response, page(new URL(request.url, "http://localhost").searchParams)),
+    "/widget": (_, response) => html(response, readFileSync(join(ROOT, "examples", "widget", "index.html"), "utf8")),
+    "/slow.gguf": stuck,
+    "/favicon.ico": (_, response) => response.writeHead(204).end(),
+    "/model.gguf": (request, response) => sendFile(request, response, model),
+  };
+  return serve(routes, { headers: { "content-security-policy": CSP } });
+}

@@ -1,0 +1,235 @@
+/** A conversation with a model: what is asked, what comes back, and what can be done with it. It knows no page. */
+import type { AnyMessage, AnyTool, ChatCompletionChunk, Model, NewMessage, RunTools } from "sotto";
+import { type AssistantTurn, type Attachment, type Call, messagesOf, type Turn, type UserTurn } from "./turns.js";
+
+/** What a conversation needs of a model: any `Model`, or what behaves like one. */
+export type ChatModel = Pick<Model, "chat" | "info"> & Partial<Pick<Model, "runTools" | "completions" | "dispose">>;
+
+/** Members of a request that the page sets: `temperature`, `reasoning_effort` and so on. */
+export type Params = Omit<RunTools, "messages" | "tools">;
+
+export interface Settings {
+  system: string;
+  tools: readonly AnyTool[];
+  params: Params;
+  /** What the model is asked to go on with a reply. */
+  goOn: string;
+}
+
+/** What happens, in the order in which it does. */
+export interface Listener {
+  added(turn: Turn): void;
+  removed(turns: readonly Turn[]): void;
+  /** The reply has begun, or goes on. */
+  begun(turn: AssistantTurn): void;
+  text(turn: AssistantTurn, more: string): void;
+  thought(turn: AssistantTurn, more: string): void;
+  called(turn: AssistantTurn, call: Call): void;
+  /** The model no longer sees these. */
+  forgotten(turns: readonly Turn[]): void;
+  ended(turn: AssistantTurn, error?: unknown): void;
+}
+
+/** One message to the model, and the turn that it belongs to. */
+interface Said {
+  message: AnyMessage;
+  turn?: Turn;
+}
+
+export class Session {
+  turns: Turn[] = [];
+  #listener: Listener;
+  #settings: () => Settings;
+  #running: AbortController | undefined;
+
+  constructor(listener: Listener, settings: () => Settings) {
+    this.#listener = listener;
+    this.#settings = settings;
+  }
+
+  get busy(): boolean {
+    return this.#running !== undefined;
+  }
+
+  stop(): void {
+    this.#running?.abort();
+  }
+
+  /** Replaces all that was said. */
+  set(turns: readonly Turn[]): void {
+    this.stop();
+    this.#running = undefined;
+    this.#listener.removed(this.turns);
+    this.turns = [...turns];
+    for (const turn of this.turns) this.#listener.added(turn);
+  }
+
+  send(model: ChatModel, text: string, files: readonly Attachment[] = []): Promise<void> {
+    const turn: UserTurn = { role: "user", text, ...(files.length > 0 && { files: [...files] }) };
+    this.#add(turn);
+    return this.#reply(model);
+  }
+
+  /** The message said otherwise; what came after it goes. */
+  edit(model: ChatModel, turn: UserTurn, text: string, files: readonly Attachment[] = []): Promise<void> {
+    this.#removeFrom(turn);
+    return this.send(model, text, files);
+  }
+
+  /** Another reply in the place of this one. */
+  regenerate(model: ChatModel, turn: AssistantTurn): Promise<void> {
+    this.#removeFrom(turn);
+    return this.#reply(model);
+  }
+
+  /** The last reply goes on where it ended. */
+  continue(model: ChatModel, turn: AssistantTurn): Promise<void> {
+    return this.#reply(model, turn);
+  }
+
+  #add(turn: Turn): void {
+    this.turns.push(turn);
+    this.#listener.added(turn);
+  }
+
+  /** Takes back a message and what came after it. */
+  drop(turn: Turn): void {
+    this.#removeFrom(turn);
+  }
+
+  #removeFrom(turn: Turn): void {
+    const at = this.turns.indexOf(turn);
+    if (at >= 0) this.#listener.removed(this.turns.splice(at));
+  }
+
+  async #reply(model: ChatModel, before?: AssistantTurn): Promise<void> {
+    if (this.#running) return;
+    const running = new AbortController();
+    this.#running = running;
+    const turn: AssistantTurn = before ?? { role: "assistant", text: "" };
+    const said = this.#said(before);
+    if (!before) this.#add(turn);
+    delete turn.end;
+    delete turn.error;
+    this.#listener.begun(turn);
+    let error: unknown;
+    try {
+      turn.end = await this.#ask(model, said, turn, running.signal);
+    } catch (thrown) {
+      turn.end = running.signal.aborted ? "stopped" : "failed";
+      if (turn.end === "failed") {
+        error = thrown;
+        turn.error = thrown instanceof Error ? thrown.message : String(thrown);
+      }
+    } finally {
+      if (this.#running === running) this.#running = undefined;
+    }
+    this.#listener.ended(turn, error);
+  }
+
+  #said(before: AssistantTurn | undefined): Said[] {
+    const { system, goOn } = this.#settings();
+    const first: Said[] = system ? [{ message: { role: "system", content: system } }] : [];
+    const turns = this.turns.flatMap((turn) => messagesOf(turn).map((message) => ({ message, turn })));
+    return [...first, ...turns, ...(before ? [{ message: { role: "user", content: goOn } }] : [])];
+  }
+
+  async #ask(model: ChatModel, said: readonly Said[], turn: AssistantTurn, signal: AbortSignal) {
+    const { tools, params } = this.#settings();
+    const request = { overflow: "trim" as const, ...params, messages: said.map(({ message }) => message) };
+    const options = { signal, onAbort: "result" as const };
+    const told = (dropped: readonly number[] | undefined) => {
+      const gone = dropped?.flatMap((place) => said[place]?.turn ?? []);
+      if (gone && gone.length > 0) this.#listener.forgotten(gone);
+    };
+    if (tools.length > 0 && model.runTools) return this.#askWithTools(model.runTools.bind(model), request, turn, told);
+    // A base model has no chat template: it goes on writing the text.
+    const stream: AsyncIterable<Part> =
+      model.info.chatTemplate || !model.completions
+        ? await model.chat.completions.create({ ...request, stream: true }, options)
+        : await model.completions.create({ prompt: lastText(said), stream: true }, options);
+    let end: AssistantTurn["end"] = "whole";
+    for await (const part of stream) {
+      told(part.dropped);
+      const [choice] = part.choices;
+      if (!choice) continue;
+      this.#grow(turn, choice.delta ?? { content: choice.text ?? null });
+      if (choice.finish_reason) end = endOf(choice.finish_reason, choice.finish_details?.type);
+    }
+    return signal.aborted ? "stopped" : end;
+  }
+
+  async #askWithTools(
+    runTools: Model["runTools"],
+    request: Omit<RunTools, "tools">,
+    turn: AssistantTurn,
+    told: (dropped: readonly number[] | undefined) => void,
+  ) {
+    const { signal } = this.#running!;
+    const messages: NewMessage[] =
+      turn.messages ?? ((turn.text ? [{ role: "assistant", content: turn.text }] : []) as NewMessage[]);
+    const onMessage = (message: NewMessage) => {
+      messages.push(message);
+      if (message.role === "tool") {
+        const call = turn.calls?.find(({ id }) => id === message.tool_call_id);
+        if (!call) return;
+        call.result = typeof message.content === "string" ? message.content : JSON.stringify(message.content);
+        this.#listener.called(turn, call);
+        return;
+      }
+      // What the model says before a call and after it are paragraphs.
+      if (message.content && message.tool_calls) this.#grow(turn, { content: "\n\n" });
+      for (const asked of message.tool_calls ?? []) {
+        const [name, text] =
+          asked.type === "function"
+            ? [asked.function.name, asked.function.arguments]
+            : [asked.custom.name, asked.custom.input];
+        const call: Call = { id: asked.id, name, arguments: text };
+        turn.calls = [...(turn.calls ?? []), call];
+        this.#listener.called(turn, call);
+      }
+    };
+    const reply = await runTools(
+      { ...request, tools: this.#settings().tools },
+      { signal, onAbort: "result", onMessage, onDelta: (delta) => this.#grow(turn, delta) },
+    );
+    if (turn.calls) turn.messages = messages;
+    for (const { dropped } of reply.steps) told(dropped);
+    return signal.aborted ? "stopped" : endOf(reply.finish_reason, reply.finish_details?.type);
+  }
+
+  #grow(turn: AssistantTurn, { content, reasoning_content }: Delta): void {
+    if (reasoning_content) {
+      turn.thoughts = (turn.thoughts ?? "") + reasoning_content;
+      this.#listener.thought(turn, reasoning_content);
+    }
+    if (content) {
+      turn.text += content;
+      this.#listener.text(turn, content);
+    }
+  }
+}
+
+type Delta = { content?: string | null | undefined; reasoning_content?: string | null | undefined };
+
+/** A part of a chat's reply or of a text's. */
+interface Part {
+  choices: readonly {
+    delta?: Delta;
+    text?: string;
+    finish_reason: ChatCompletionChunk["choices"][number]["finish_reason"] | "abort";
+    finish_details?: { type: string } | undefined;
+  }[];
+  dropped?: readonly number[];
+}
+
+function endOf(reason: string, limit: string | undefined): AssistantTurn["end"] {
+  if (reason === "abort") return "stopped";
+  if (reason !== "length") return "whole";
+  return limit === "context_full" ? "full" : "cut";
+}
+
+function lastText(said: readonly Said[]): string {
+  const content = (said.at(-1)?.message as { content?: unknown } | undefined)?.content;
+  return typeof content === "string" ? content : "";
+}

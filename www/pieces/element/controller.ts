@@ -1,0 +1,379 @@
+/** Brings together a conversation, a model that is loaded for it, and the window that shows both. */
+import type { LoadOptions, Model, Source } from "sotto";
+import { keep, kept } from "./chat/kept.js";
+import { Loader } from "./chat/loader.js";
+import { type ChatModel, type Listener, Session, type Settings } from "./chat/session.js";
+import { type AssistantTurn, type Attachment, markdownOf, type Turn, type UserTurn } from "./chat/turns.js";
+import type { SottoChatEvents } from "./events.js";
+import type { RenderMath } from "./view/message.js";
+import { type Frame, inline, launcher } from "./view/frame.js";
+import { type Look, Window } from "./view/window.js";
+
+/** What the page has set. */
+export interface Wishes extends Look, Omit<Settings, "goOn"> {
+  mode: "inline" | "launcher";
+  loadOptions: LoadOptions;
+  /** Whether the model's header is read before it is loaded. */
+  verdict: boolean;
+  /** Bytes of the model's file, as the page knows them. */
+  size: number | undefined;
+  math: RenderMath | undefined;
+  feedback: boolean;
+  /** The name under which the browser keeps the conversation. */
+  keep: string | undefined;
+  disabled: boolean;
+}
+
+export type Tell = <K extends keyof SottoChatEvents>(type: K, detail: SottoChatEvents[K]["detail"]) => boolean;
+
+export class Controller {
+  readonly session: Session;
+  readonly loader: Loader;
+  model: ChatModel | undefined;
+  #wishes: () => Wishes;
+  #tell: Tell;
+  #root: ShadowRoot;
+  #frame!: Frame;
+  #window!: Window;
+  /** The model was loaded here, so it is ended here. */
+  #owned: Model | undefined;
+  #editing: UserTurn | undefined;
+  #forgotten = new Set<Turn>();
+  /** The conversation is being replaced: that is one change. */
+  #isSetting = false;
+
+  constructor(root: ShadowRoot, wishes: () => Wishes, tell: Tell) {
+    this.#root = root;
+    this.#wishes = wishes;
+    this.#tell = tell;
+    this.session = new Session(this.#listener(), () => ({
+      ...wishes(),
+      goOn: wishes().say.text("continuePrompt"),
+    }));
+    this.loader = new Loader(
+      {
+        phase: (phase, error) => {
+          this.#window?.panel.phase(phase, error);
+          this.#show();
+          if (phase === "failed") tell("sotto-error", { error });
+        },
+        facts: (facts) => this.#window?.facts(facts),
+        progress: (progress) => {
+          this.#window?.panel.progress(progress);
+          tell("sotto-progress", progress);
+        },
+        loaded: (model) => {
+          this.#owned = model;
+          this.#ready(model);
+          tell("sotto-ready", { model });
+        },
+      },
+      () => wishes().loadOptions,
+    );
+    this.build();
+  }
+
+  /** Makes the window anew, as the page wishes it now. */
+  build(): void {
+    const wishes = this.#wishes();
+    const { say, mode } = wishes;
+    const wasOpen = this.#frame?.isOpen;
+    this.#window = new Window(wishes, {
+      messages: () => ({
+        say,
+        math: wishes.math,
+        feedback: wishes.feedback,
+        edit: (turn) => this.#edit(turn),
+        again: (turn) => this.#again(turn),
+        goOn: (turn) => this.#goOn(turn),
+        judged: (turn) => {
+          this.#tell("sotto-feedback", { turn, conversation: this.session.turns });
+          this.#changed();
+        },
+        drawn: () => {},
+      }),
+      send: (text, files) => this.send(text, files),
+      stop: () => this.session.stop(),
+      cancel: () => this.#cancelEdit(),
+      last: () => this.#editLast(),
+      start: () => void this.start(),
+      pause: () => this.loader.pause(),
+      clear: () => this.clear(),
+      save: () => this.#save(),
+      close: () => this.#frame.close(),
+      escape: () => this.#escape(),
+    });
+    this.#frame =
+      mode === "launcher"
+        ? launcher(
+            say,
+            (open) => this.#toggled(open),
+            () => this.#escape(),
+          )
+        : inline(say);
+    this.#frame.inner.append(...this.#window.parts);
+    this.#frame.inner.addEventListener("keydown", (event) => {
+      if (event.key !== "Escape" || event.isComposing) return;
+      if (!this.session.busy && !this.#window.isMenuOpen && !this.#editing && mode === "inline") return;
+      event.preventDefault();
+      event.stopPropagation();
+      this.#escape();
+    });
+    this.#root.replaceChildren(...this.#frame.elements);
+    if (wasOpen) this.#frame.open();
+    this.#editing = undefined;
+    for (const turn of this.session.turns) this.#window.messages.add(turn);
+    if (this.session.busy) this.#window.messages.view(this.session.turns.at(-1)!)?.begun();
+    for (const turn of this.#forgotten) this.#window.messages.view(turn)?.forget();
+    this.loader.told(wishes.size);
+    this.#window.facts(this.loader.facts);
+    this.#window.panel.phase(this.loader.phase);
+    this.#window.composer.busy(this.session.busy);
+    this.#window.composer.disable(wishes.disabled);
+    this.#show();
+    this.#setLast();
+  }
+
+  /** The conversation that the browser keeps. */
+  async restore(): Promise<void> {
+    const name = this.#wishes().keep;
+    if (!name) return;
+    const turns = await kept(name);
+    if (turns.length > 0 && this.session.turns.length === 0) this.set(turns);
+  }
+
+  /** A model that the page has loaded. */
+  use(model: ChatModel): void {
+    this.#end();
+    this.loader.choose(undefined);
+    this.#ready(model);
+  }
+
+  /** A model that is to be loaded when someone wishes it. */
+  choose(source: Source | undefined): void {
+    this.#end();
+    this.loader.choose(source);
+    this.loader.told(this.#wishes().size);
+    this.#window.facts(this.loader.facts);
+  }
+
+  /** Asks the browser whether it has the model. */
+  look(): void {
+    if (this.#frame.isOpen && this.loader.phase === "asking") void this.loader.look(this.#wishes().verdict);
+  }
+
+  async start(): Promise<void> {
+    await this.loader.start();
+  }
+
+  #ready(model: ChatModel): void {
+    const { activeElement } = this.#root;
+    const hadFocus = activeElement !== null && this.#window.panel.element.contains(activeElement);
+    this.model = model;
+    this.#window.panel.phase("ready");
+    this.#show();
+    if (hadFocus) this.#window.composer.focus();
+  }
+
+  #end(): void {
+    this.session.stop();
+    this.model = undefined;
+    void this.#owned?.dispose();
+    this.#owned = undefined;
+  }
+
+  /** The element has left the page. */
+  dispose(): void {
+    this.#end();
+    if (this.loader.source !== undefined) this.loader.choose(this.loader.source);
+  }
+
+  get isOpen(): boolean {
+    return this.#frame.isOpen;
+  }
+
+  open(): void {
+    this.#frame.open();
+  }
+
+  close(): void {
+    this.#frame.close();
+  }
+
+  focus(): void {
+    if (this.model) this.#window.composer.focus();
+    else if (this.loader.phase !== "none") this.#window.panel.focus();
+    else this.#window.messages.focus();
+  }
+
+  set(turns: readonly Turn[]): void {
+    this.#forgotten.clear();
+    this.#isSetting = true;
+    this.session.set(turns);
+    this.#isSetting = false;
+    this.#show();
+    this.#setLast();
+    this.#changed();
+  }
+
+  clear(): void {
+    this.#cancelEdit();
+    const hadFocus = this.#root.activeElement !== null;
+    this.set([]);
+    this.#window.composer.busy(false);
+    if (hadFocus) this.focus();
+  }
+
+  send(text: string, files: readonly Attachment[] = []): void {
+    const { model } = this;
+    if (!model || this.session.busy) return;
+    if (!this.#tell("sotto-send", { text, files })) {
+      this.#window.composer.set(text, files);
+      return;
+    }
+    const editing = this.#editing;
+    this.#cancelEdit();
+    if (editing) void this.session.edit(model, editing, text, files);
+    else void this.session.send(model, text, files);
+  }
+
+  #again(turn: Turn): void {
+    if (this.model && !this.session.busy && turn.role === "assistant") void this.session.regenerate(this.model, turn);
+    this.#window.composer.focus();
+  }
+
+  #goOn(turn: Turn): void {
+    if (this.model && !this.session.busy && turn.role === "assistant") void this.session.continue(this.model, turn);
+    this.#window.composer.focus();
+  }
+
+  #edit(turn: Turn): void {
+    if (turn.role !== "user" || this.session.busy || !this.model) return;
+    this.#editing = turn;
+    this.#window.composer.edits(true);
+    this.#window.composer.set(turn.text, turn.files ?? []);
+    this.#window.composer.focus();
+  }
+
+  #editLast(): void {
+    const last = this.session.turns.findLast(({ role }) => role === "user");
+    if (last) this.#edit(last);
+  }
+
+  #cancelEdit(): void {
+    if (!this.#editing) return;
+    this.#editing = undefined;
+    this.#window.composer.edits(false);
+    this.#window.composer.set("", []);
+    this.#window.composer.focus();
+  }
+
+  #escape(): void {
+    if (this.#window.isMenuOpen) this.#window.closeMenu();
+    else if (this.session.busy) this.session.stop();
+    else if (this.#editing) this.#cancelEdit();
+    else this.#frame.close();
+  }
+
+  #toggled(open: boolean): void {
+    this.#tell(open ? "sotto-open" : "sotto-close", null);
+    if (!open) return;
+    this.focus();
+    this.#window.messages.toEnd();
+    this.look();
+  }
+
+  #show(): void {
+    this.#window?.show(this.model ? "ready" : this.loader.phase, this.session.turns.length === 0);
+  }
+
+  #setLast(): void {
+    const last = this.session.turns.at(-1);
+    this.#window.messages.setLast(last?.role === "assistant" ? last : undefined);
+  }
+
+  #listener(): Listener {
+    const view = (turn: Turn) => this.#window.messages.view(turn);
+    return {
+      added: (turn) => {
+        this.#window.messages.add(turn);
+        this.#show();
+        this.#setLast();
+        this.#changed();
+      },
+      removed: (turns) => this.#window.messages.remove(turns),
+      begun: (turn) => {
+        view(turn)?.begun();
+        this.#window.composer.busy(true);
+        this.#window.messages.toEnd();
+      },
+      text: (turn, more) => {
+        // One that was cleared away is not heard of again.
+        if (!view(turn)) return;
+        view(turn)!.text(more);
+        this.#window.speaker.add(more);
+      },
+      thought: (turn, more) => view(turn)?.thought(more),
+      called: (turn, call) => view(turn)?.called(call),
+      forgotten: (turns) => {
+        const isNews = turns.some((turn) => !this.#forgotten.has(turn));
+        for (const turn of turns) {
+          this.#forgotten.add(turn);
+          view(turn)?.forget();
+        }
+        if (isNews) this.#window.composer.tell(this.#wishes().say.text("forgotten"));
+      },
+      ended: (turn, error) => this.#ended(turn, error),
+    };
+  }
+
+  #ended(turn: AssistantTurn, error: unknown): void {
+    this.#window.speaker.end();
+    // A conversation that was cleared meanwhile has another reply, or none.
+    if (!this.session.busy) this.#window.composer.busy(false);
+    if (!this.session.turns.includes(turn)) return;
+    if ((error as { code?: string } | undefined)?.code === "prompt_too_long" && this.#takeBack()) return;
+    void this.#window.messages.view(turn)?.ended();
+    if (turn.end === "failed")
+      this.#window.speaker.tell(this.#wishes().say.text("failed", { reason: turn.error ?? "" }));
+    if (turn.end === "stopped") this.#window.speaker.tell(this.#wishes().say.text("stopped"));
+    if (error !== undefined) this.#tell("sotto-error", { error });
+    this.#tell("sotto-reply", { turn });
+    this.#changed();
+  }
+
+  /** The last message alone is too long: it is in the composer again. */
+  #takeBack(): boolean {
+    const asked = this.session.turns.at(-2);
+    if (asked?.role !== "user") return false;
+    this.session.drop(asked);
+    this.#window.composer.set(asked.text, asked.files ?? []);
+    this.#window.composer.tell(this.#wishes().say.text("tooLong"));
+    this.#show();
+    this.#setLast();
+    this.#changed();
+    return true;
+  }
+
+  #changed(): void {
+    if (this.#isSetting) return;
+    this.#tell("sotto-change", { conversation: this.session.turns });
+    const name = this.#wishes().keep;
+    if (name && !this.session.busy) void keep(name, this.session.turns);
+  }
+
+  /** The conversation as a text, or as data that `conversation` takes again. */
+  export(as: "markdown" | "json"): string {
+    if (as === "json") return JSON.stringify(this.session.turns, null, 2);
+    const { say } = this.#wishes();
+    return markdownOf(this.session.turns, say.text("you"), say.text("assistant"));
+  }
+
+  #save(): void {
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(new Blob([this.export("markdown")], { type: "text/markdown" }));
+    link.download = `${this.#wishes().heading || this.#wishes().say.text("title")}.md`;
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+  }
+}

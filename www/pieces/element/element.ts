@@ -1,0 +1,294 @@
+/** `<sotto-chat>`: a chat with a model that runs in the tab. */
+import type { AnyTool, LoadOptions, Source } from "sotto";
+import type { ChatModel, Params } from "./chat/session.js";
+import { type Attachment, readTurns, type Turn } from "./chat/turns.js";
+import { Controller, type Tell, type Wishes } from "./controller.js";
+import { Say, type Texts } from "./texts.js";
+import type { RenderMath } from "./view/message.js";
+import { styles } from "./view/styles.js";
+
+/** Attributes whose change makes the window anew. */
+const SHOWN = ["mode", "heading", "placeholder", "lang", "feedback", "keep", "no-files", "size"];
+
+/** On a server there are no elements; the import is harmless there. */
+const Base = (globalThis.HTMLElement ?? class {}) as typeof HTMLElement;
+
+export class SottoChat extends Base {
+  static readonly formAssociated = true;
+  static readonly observedAttributes = [...SHOWN, "model", "open", "math-src"];
+
+  /** Functions that the model may call, as `model.runTools` takes them. */
+  tools: readonly AnyTool[] = [];
+  /** Members of each request: `temperature`, `max_completion_tokens`, `reasoning_effort` and so on. */
+  params: Params = {};
+  /** What `load` is given beside the address. */
+  loadOptions: LoadOptions = {};
+
+  #internals: ElementInternals;
+  #controller: Controller;
+  #model: Source | ChatModel | undefined;
+  #system: string | undefined;
+  #texts: Partial<Texts> = {};
+  #suggestions: readonly string[] = [];
+  #math: RenderMath | undefined;
+  #isDisabled = false;
+  #isDue = false;
+  #wasConnected = false;
+
+  constructor() {
+    super();
+    this.#internals = this.attachInternals();
+    const root = this.attachShadow({ mode: "open", delegatesFocus: false });
+    root.adoptedStyleSheets = [styles()];
+    this.#controller = new Controller(
+      root,
+      () => this.#wishes(),
+      (type, detail) => {
+        if (type === "sotto-change") this.#setFormValue();
+        return this.#tell(type, detail);
+      },
+    );
+  }
+
+  /** An address, a file, or a model that is loaded already. */
+  get model(): Source | ChatModel | undefined {
+    return this.#model;
+  }
+
+  set model(model: Source | ChatModel | undefined | null) {
+    this.#model = model ?? undefined;
+    if (isModel(model)) this.#controller.use(model);
+    else {
+      this.#controller.choose(model ?? undefined);
+      if (this.isConnected) this.#begin();
+    }
+  }
+
+  /** What the model is told before the conversation. */
+  get system(): string {
+    return this.#system ?? this.getAttribute("system") ?? "";
+  }
+
+  set system(text: string) {
+    this.#system = text;
+  }
+
+  /** Texts that are said otherwise than in the table of the language. */
+  get texts(): Partial<Texts> {
+    return this.#texts;
+  }
+
+  set texts(texts: Partial<Texts>) {
+    this.#texts = texts;
+    this.#rebuild();
+  }
+
+  /** Messages that are one press away while there are none. */
+  get suggestions(): readonly string[] {
+    return this.#suggestions;
+  }
+
+  set suggestions(texts: readonly string[]) {
+    this.#suggestions = texts;
+    this.#rebuild();
+  }
+
+  /** Renders mathematics; without it formulas are shown as they were written. */
+  get math(): RenderMath | undefined {
+    return this.#math;
+  }
+
+  set math(render: RenderMath | undefined) {
+    this.#math = render;
+    this.#rebuild();
+  }
+
+  /** What was said; a list in OpenAI's shape is taken too. */
+  get conversation(): Turn[] {
+    return structuredClone(this.#controller.session.turns);
+  }
+
+  set conversation(turns: readonly (Turn | { role: string; content: string })[]) {
+    this.#controller.set(readTurns(turns));
+  }
+
+  /** Of a launcher: whether its window is open. */
+  get open(): boolean {
+    return this.#controller.isOpen;
+  }
+
+  set open(open: boolean) {
+    if (open) this.#controller.open();
+    else this.#controller.close();
+  }
+
+  /** A reply is being written. */
+  get busy(): boolean {
+    return this.#controller.session.busy;
+  }
+
+  get name(): string {
+    return this.getAttribute("name") ?? "";
+  }
+
+  set name(name: string) {
+    this.setAttribute("name", name);
+  }
+
+  get form(): HTMLFormElement | null {
+    return this.#internals.form;
+  }
+
+  /** The conversation as JSON: what a form sends. */
+  get value(): string {
+    return this.#controller.export("json");
+  }
+
+  /** Loads the model, or goes on with that; done when it is there, paused or failed. */
+  load(): Promise<void> {
+    return this.#controller.start();
+  }
+
+  /** Pauses the download; `load()` goes on with it. */
+  pause(): void {
+    this.#controller.loader.pause();
+  }
+
+  /** Sends a message as if the user had. */
+  send(text: string, files: readonly Attachment[] = []): void {
+    this.#controller.send(text, files);
+  }
+
+  /** Stops the reply. */
+  stop(): void {
+    this.#controller.session.stop();
+  }
+
+  /** Deletes the conversation, also where the browser keeps it. */
+  clear(): void {
+    this.#controller.clear();
+  }
+
+  /** The conversation as a text of Markdown, or as JSON. */
+  export(as: "markdown" | "json" = "markdown"): string {
+    return this.#controller.export(as);
+  }
+
+  override focus(): void {
+    this.#controller.focus();
+  }
+
+  connectedCallback(): void {
+    this.#controller.build();
+    if (!this.#wasConnected) void this.#controller.restore();
+    this.#wasConnected = true;
+    // One that was taken out of the page and put in again.
+    if (isModel(this.#model) && !this.#controller.model) this.#controller.use(this.#model);
+    if (this.hasAttribute("open")) this.#controller.open();
+    this.#begin();
+  }
+
+  disconnectedCallback(): void {
+    // An element that is moved is connected again at once.
+    queueMicrotask(() => {
+      if (!this.isConnected) this.#controller.dispose();
+    });
+  }
+
+  attributeChangedCallback(name: string, old: string | null, value: string | null): void {
+    if (old === value) return;
+    if (name === "model") this.model = value ?? undefined;
+    else if (name === "math-src") void this.#fetchMath(value);
+    else if (name === "open") {
+      if (this.isConnected) this.open = value !== null;
+    } else this.#rebuild();
+  }
+
+  formDisabledCallback(disabled: boolean): void {
+    this.#isDisabled = disabled;
+    this.#rebuild();
+  }
+
+  formResetCallback(): void {
+    this.#controller.clear();
+  }
+
+  formStateRestoreCallback(state: string): void {
+    try {
+      this.#controller.set(readTurns(JSON.parse(state)));
+    } catch {
+      // Another version of the page left it.
+    }
+  }
+
+  /** A module that renders mathematics as Temml and KaTeX do: fetched at once, so that nothing is when it is needed. */
+  async #fetchMath(address: string | null): Promise<void> {
+    if (!address) return;
+    try {
+      const module = await import(/* @vite-ignore */ new URL(address, document.baseURI).href);
+      const { render } = (module.default ?? module) as {
+        render(source: string, into: HTMLElement, options: { displayMode: boolean; throwOnError: boolean }): void;
+      };
+      this.math = (source, displayMode) => {
+        const into = document.createElement("span");
+        render(source, into, { displayMode, throwOnError: true });
+        return into;
+      };
+    } catch (error) {
+      this.#tell("sotto-error", { error });
+    }
+  }
+
+  #tell: Tell = (type, detail) =>
+    this.dispatchEvent(new CustomEvent(type, { detail, bubbles: true, composed: true, cancelable: true }));
+
+  #begin(): void {
+    if (this.hasAttribute("autoload")) void this.#controller.start();
+    else this.#controller.look();
+  }
+
+  /** Several changes at once make the window anew once. */
+  #rebuild(): void {
+    if (this.#isDue || !this.isConnected) return;
+    this.#isDue = true;
+    queueMicrotask(() => {
+      this.#isDue = false;
+      if (this.isConnected) this.#controller.build();
+    });
+  }
+
+  #setFormValue(): void {
+    const turns = this.#controller.session.turns;
+    this.#internals.setFormValue(turns.length > 0 ? this.value : null);
+  }
+
+  #wishes(): Wishes {
+    const lang = this.closest("[lang]")?.getAttribute("lang") || globalThis.navigator?.language || "en";
+    const keep = this.getAttribute("keep");
+    return {
+      say: new Say(lang, this.#texts),
+      mode: this.getAttribute("mode") === "launcher" ? "launcher" : "inline",
+      heading: this.getAttribute("heading") ?? "",
+      placeholder: this.getAttribute("placeholder") ?? "",
+      suggestions: this.#suggestions,
+      files: !this.hasAttribute("no-files"),
+      keeps: keep !== null,
+      verdict: this.hasAttribute("verdict"),
+      size: Number(this.getAttribute("size")) || undefined,
+      keep: keep === null ? undefined : keep || this.id || "chat",
+      closes: this.getAttribute("mode") === "launcher",
+      system: this.system,
+      tools: this.tools,
+      params: this.params,
+      loadOptions: this.loadOptions,
+      math: this.#math,
+      feedback: this.hasAttribute("feedback"),
+      disabled: this.#isDisabled,
+    };
+  }
+}
+
+function isModel(value: unknown): value is ChatModel {
+  const { chat } = Object(value) as { chat?: { completions?: { create?: unknown } } };
+  return typeof chat?.completions?.create === "function";
+}

@@ -1,0 +1,113 @@
+/** Before there is a model: what it is, how large, a button that begins, its progress, pause and resume. */
+import type { Progress } from "sotto";
+import type { Facts, Phase } from "../chat/loader.js";
+import type { Say } from "../texts.js";
+import { h } from "./dom.js";
+
+export interface PanelHooks {
+  start(): void;
+  pause(): void;
+}
+
+export class Panel {
+  readonly element: HTMLElement;
+  #say: Say;
+  #name = h("h3");
+  #about = h("p", { class: "about" });
+  #verdict = h("p", { class: "verdict", hidden: true });
+  #state = h("p", { class: "state", role: "status" });
+  #error = h("p", { class: "note bad", part: "note", role: "alert", hidden: true });
+  #bar: HTMLProgressElement;
+  #button: HTMLButtonElement;
+  #pause: HTMLButtonElement;
+  #facts: Facts = { name: "" };
+  #phase: Phase = "none";
+
+  constructor(say: Say, hooks: PanelHooks) {
+    this.#say = say;
+    this.#button = h("button", { class: "primary", press: () => hooks.start() }, say.text("download"));
+    this.#pause = h("button", { press: () => hooks.pause(), hidden: true }, say.text("pause"));
+    this.#bar = h("progress", { part: "progress", "aria-label": say.text("preparing"), hidden: true });
+    const buttons = h("div", { class: "row" }, this.#button, this.#pause);
+    this.element = h("section", { class: "panel", part: "panel", hidden: true });
+    this.element.append(
+      this.#name,
+      this.#about,
+      this.#verdict,
+      this.#bar,
+      this.#state,
+      this.#error,
+      buttons,
+      h("slot", { name: "panel" }),
+    );
+  }
+
+  facts(facts: Facts): void {
+    this.#facts = facts;
+    const { name, bytes, stored } = facts;
+    this.#name.textContent = name;
+    this.#name.hidden = name === "";
+    const size = bytes !== undefined && this.#say.bytes(bytes);
+    this.#about.textContent = stored
+      ? this.#say.text("stored")
+      : size
+        ? this.#say.text("downloadSize", { size })
+        : this.#say.text("downloadOnce");
+    // What keeps a model from running comes first.
+    this.#verdict.textContent = facts.findings?.[0] ?? "";
+    this.#verdict.hidden = !facts.findings?.length;
+    this.#verdict.classList.toggle("bad", facts.runs === false);
+    this.#label();
+  }
+
+  #label(): void {
+    const key =
+      this.#phase === "paused"
+        ? "resume"
+        : this.#phase === "failed"
+          ? "retry"
+          : this.#facts.stored
+            ? "start"
+            : "download";
+    this.#button.textContent = this.#say.text(key);
+  }
+
+  phase(phase: Phase, error?: unknown): void {
+    const root = this.element.getRootNode() as Document | ShadowRoot;
+    const hadFocus = root.activeElement === this.#button || root.activeElement === this.#pause;
+    this.#phase = phase;
+    const loads = phase === "loading";
+    this.element.hidden = phase === "none" || phase === "ready";
+    this.#button.hidden = loads;
+    this.#pause.hidden = !loads;
+    this.#bar.hidden = !loads && phase !== "paused";
+    this.#about.hidden = loads || phase === "paused";
+    this.#state.textContent = loads ? this.#say.text("preparing") : phase === "paused" ? this.#say.text("paused") : "";
+    if (loads) this.#bar.removeAttribute("value");
+    const reason = error instanceof Error ? error.message : String(error);
+    this.#error.textContent = phase === "failed" ? this.#say.text("failed", { reason }) : "";
+    this.#error.hidden = phase !== "failed";
+    this.#label();
+    if (hadFocus && !this.element.hidden) (loads ? this.#pause : this.#button).focus();
+  }
+
+  focus(): void {
+    (this.#button.hidden ? this.#pause : this.#button).focus();
+  }
+
+  progress({ phase, loaded, total, ...more }: Progress): void {
+    const moves = phase === "download" || phase === "upload";
+    if (!moves || total === undefined || total === null) {
+      this.#bar.removeAttribute("value");
+      this.#state.textContent = moves ? this.#say.bytes(loaded) : this.#say.text("preparing");
+      return;
+    }
+    this.#bar.max = total;
+    this.#bar.value = Math.min(loaded, total);
+    const said = this.#say.text("progress", { loaded: this.#say.bytes(loaded), total: this.#say.bytes(total) });
+    const { secondsLeft } = more as { secondsLeft?: number };
+    const left = secondsLeft !== undefined && this.#say.text("left", { time: this.#say.seconds(secondsLeft) });
+    const text = left ? `${said} · ${left}` : said;
+    if (this.#state.textContent !== text) this.#state.textContent = text;
+  }
+}
