@@ -51,6 +51,7 @@ impl Engine {
         if let Some(sequence) = request.borrow().sequence {
             let store = self.model.kv_mut();
             store.hold(sequence, false);
+            store.touch(sequence);
             store.trim(sequence);
         }
     }

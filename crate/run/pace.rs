@@ -12,12 +12,14 @@ pub struct Pace {
     most: usize,
     /// Milliseconds of a pass in which nobody read, as of late.
     usual: Option<f64>,
+    /// Of the quickest so far in which somebody did: as long as there was none of the others, it is not more than that.
+    least: f64,
 }
 
 impl Pace {
     /// For passes of at most so many rows.
     pub fn new(most: usize) -> Self {
-        Pace { chunk: 16.min(most.max(1)), most: most.max(1), usual: None }
+        Pace { chunk: FEWEST.min(most.max(1)), most: most.max(1), usual: None, least: f64::INFINITY }
     }
 
     /// Rows that may be read beside replies that go on.
@@ -31,7 +33,8 @@ impl Pace {
             self.usual = Some(self.usual.map_or(ms, |usual| 0.75 * usual + 0.25 * ms));
             return;
         }
-        let Some(usual) = self.usual else { return };
+        self.least = self.least.min(ms);
+        let usual = self.usual.unwrap_or(self.least);
         if ms > LONGEST * usual {
             self.chunk = (self.chunk / 2).max(FEWEST.min(self.most));
         } else if read == self.chunk && 2.0 * ms - usual <= LONGEST * usual {
@@ -48,9 +51,11 @@ mod tests {
     #[test]
     fn a_chunk_grows_while_it_costs_little_and_shrinks_when_others_wait() {
         let mut pace = Pace::new(64);
-        // Nothing is known of how long others wait.
-        pace.took(16, 900.0);
+        // How long others wait by themselves is not known: less than this.
+        [4, 8].iter().for_each(|&chunk| pace.took(chunk, 90.0));
         assert_eq!(pace.chunk(), 16);
+        pace.took(16, 200.0);
+        assert_eq!(pace.chunk(), 8);
         pace.took(0, 10.0);
         (0..9).for_each(|_| pace.took(pace.chunk(), 11.0));
         assert_eq!(pace.chunk(), 64);

@@ -148,7 +148,8 @@ impl Engine {
         Ok(parts)
     }
 
-    /// A prompt's rows take the kernels of prompts, whoever shares their pass; a few that go on are computed as one is.
+    /// A prompt's rows take the kernels of prompts, whoever shares their pass; a few that go on are computed as one is, where
+    /// that is quicker.
     fn batch(&self, parts: &[Part]) -> Batch {
         let row = |part: &Part, (i, &token): (usize, &u32)| Row {
             token,
@@ -156,10 +157,12 @@ impl Engine {
             sequence: part.sequence,
             logits: part.logits && i + 1 == part.tokens.len(),
         };
-        let rows = parts.iter().flat_map(|part| part.tokens.iter().enumerate().map(move |at| row(part, at))).collect();
+        let rows: Vec<Row> =
+            parts.iter().flat_map(|part| part.tokens.iter().enumerate().map(move |at| row(part, at))).collect();
+        let beside = self.model.choice.beside as usize;
         let prefill = match self.model.net.sees_ahead() {
             true => parts.iter().any(|part| part.from < part.request.borrow().prompt),
-            false => parts.iter().any(|part| part.reads),
+            false => parts.iter().any(|part| part.reads) || beside > 0 && parts.len() >= beside,
         };
         Batch { rows, prefill }
     }
@@ -227,7 +230,7 @@ impl Engine {
             let mut state = request.borrow_mut();
             let limits = state.limits(self.first_cell(&state)?);
             let going = state.going;
-            let allowed = mask(&mut state.constraint, going).map(|constraint| constraint.mask()).transpose()?;
+            let allowed = mask(&mut state.constraint, going).map(Constraint::mask).transpose()?;
             let mode = state.sampling.mode().under(limits.masked);
             self.decoder.begin_row(&mut self.device, &state.sampling, &state.text, &limits, allowed.as_deref())?;
             mode

@@ -70,6 +70,8 @@ pub struct Choice {
     pub prefill: Prefill,
     /// How one token's attention is cut.
     pub cuts: Cuts,
+    /// Replies from which on a pass that goes on with them takes the kernels of prompts; 0: it never does.
+    pub beside: u32,
     /// How the cache's numbers are read and written: `pack16` and `f16` for the same bytes, or `f32`.
     pub kv: Kv,
 }
@@ -123,11 +125,13 @@ impl Choice {
                 lanes,
                 prefill: Prefill::Owned,
                 cuts: Cuts::CORES,
+                beside: 0,
                 kv,
             };
         }
         let (many, single) = (ManyRows::Tile, SingleRow::Shared);
-        Choice { reduce, many, single, planes, post: true, lanes, prefill: Prefill::Tile, cuts: Cuts::CARD, kv }
+        let (prefill, cuts) = (Prefill::Tile, Cuts::CARD);
+        Choice { reduce, many, single, planes, post: true, lanes, prefill, cuts, beside: 0, kv }
     }
 
     /// The ways that an adapter can go, as far as it is chosen here.
@@ -150,6 +154,7 @@ impl Choice {
             lanes: Lanes::Tree,
             prefill: Prefill::Row,
             cuts: Cuts::CORES,
+            beside: 3,
             kv: if kv == KvType::F32 { Kv::F32 } else { Kv::Pack16 },
         }
     }

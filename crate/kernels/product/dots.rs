@@ -42,46 +42,6 @@ pub fn row<F: Format, A: Activation, const Q: usize>(quads: [Quad; Q], x: Row<A>
     sums
 }
 
-/// Four rows of weights, read as they are stored, times M rows of activations.
-#[inline(always)]
-#[allow(clippy::needless_range_loop, reason = "as below")]
-pub fn few<F: Format, A: Activation, const M: usize>(quad: Quad, x: [Row<A>; M]) -> [f32x4; M] {
-    let blocks = x[0].q.len();
-    assert!(x.iter().all(|x| x.q.len() == blocks && x.blocks.len() == blocks));
-    let planes = quad.integers::<F>(blocks);
-    let stretch = 8 / F::FORM.each;
-    let run = A::run(F::FORM.bits()).min(stretch);
-    let mut sums = [f32x4::ZERO; M];
-    let mut scales = Scales::default();
-    for first in (0..blocks).step_by(SPAN) {
-        let count = SPAN.min(blocks - first);
-        F::scales(&quad, first, count, &mut scales);
-        for i in 0..count {
-            // SAFETY: there are as many blocks, of integers and of activations.
-            let packed = unsafe { planes.block(first + i) };
-            let (q, with) = (x.map(|x| &x.q[first + i]), x.map(|x| &x.blocks[first + i]));
-            let mut dots = [A::ZERO; M];
-            unrolled!(J => {
-                let weights = A::weights(packed.codes::<F>(J));
-                for m in 0..M {
-                    A::add(&mut dots[m], weights, q[m][4 * J..].first_chunk().expect("four columns"));
-                }
-                if (J + 1).is_multiple_of(run) {
-                    dots.iter_mut().for_each(A::carry);
-                }
-                if (J + 1).is_multiple_of(stretch) {
-                    let part = J / stretch;
-                    for m in 0..M {
-                        let dot = A::total(std::mem::replace(&mut dots[m], A::ZERO));
-                        scaled::<F>(dot, with[m], &scales, i * F::FORM.each + part, part, &mut sums[m]);
-                    }
-                }
-            });
-        }
-    }
-    sums
-}
-
 /// All integers of `blocks` blocks.
 #[inline(always)]
 pub fn unpack<F: Format>(quad: &Quad, blocks: usize) -> impl Iterator<Item = [u8x16; 8]> {
@@ -97,42 +57,45 @@ pub fn unpack<F: Format>(quad: &Quad, blocks: usize) -> impl Iterator<Item = [u8
     })
 }
 
-/// Four rows of weights, ready to be multiplied with many rows of activations.
+/// A span of four rows of weights, ready to be multiplied with many rows of activations.
 pub struct Unpacked<A: Activation> {
+    /// The first block.
+    first: usize,
     weights: Vec<[A::Weights; 8]>,
-    scales: Vec<Scales>,
+    scales: Scales,
 }
 
 impl<A: Activation> Default for Unpacked<A> {
     fn default() -> Self {
-        Unpacked { weights: Vec::new(), scales: Vec::new() }
+        Unpacked { first: 0, weights: Vec::new(), scales: Scales::default() }
     }
 }
 
 impl<A: Activation> Unpacked<A> {
-    pub fn fill<F: Format>(&mut self, quad: &Quad, blocks: usize) {
-        self.weights.resize(blocks, [A::weights(u8x16::ZERO); 8]);
+    /// Takes `count` of a row's `blocks` blocks, from `first` on: a multiple of [`SPAN`], and no more than that.
+    pub fn fill<F: Format>(&mut self, quad: &Quad, blocks: usize, first: usize, count: usize) {
+        assert!(first + count <= blocks);
+        self.first = first;
+        self.weights.resize(count, [A::weights(u8x16::ZERO); 8]);
         let planes = quad.integers::<F>(blocks);
-        for (b, to) in self.weights.iter_mut().enumerate() {
+        for (i, to) in self.weights.iter_mut().enumerate() {
             // SAFETY: there are as many.
-            let codes = unsafe { planes.block(b) };
+            let codes = unsafe { planes.block(first + i) };
             unrolled!(J => {
                 to[J] = A::weights(codes.codes::<F>(J));
             });
         }
-        self.scales.resize_with(blocks.div_ceil(SPAN), Scales::default);
-        for (span, scales) in self.scales.iter_mut().enumerate() {
-            F::scales(quad, span * SPAN, SPAN.min(blocks - span * SPAN), scales);
-        }
+        F::scales(quad, first, count, &mut self.scales);
     }
 
-    /// Their products with M rows.
+    /// Adds their products with M rows.
     #[inline(always)]
     #[allow(clippy::needless_range_loop, reason = "with iterators a prompt took longer")]
-    pub fn rows<F: Format, const M: usize>(&self, x: [Row<A>; M]) -> [f32x4; M] {
+    pub fn add<F: Format, const M: usize>(&self, x: [Row<A>; M], to: &mut [f32x4]) {
         let blocks = self.weights.len();
-        assert!(x.iter().all(|x| x.q.len() == blocks && x.blocks.len() == blocks));
-        let mut sums = [f32x4::ZERO; M];
+        let x = x.map(|x| Row { q: &x.q[self.first..][..blocks], blocks: &x.blocks[self.first..][..blocks] });
+        let to: &mut [f32x4; M] = to.try_into().expect("a sum for each row");
+        let mut sums = *to;
         let each = F::FORM.each;
         let stretch = 8 / each;
         let run = A::run(F::FORM.bits()).min(stretch);
@@ -141,7 +104,6 @@ impl<A: Activation> Unpacked<A> {
         let run = std::hint::black_box(run);
         for (b, weights) in self.weights.iter().enumerate() {
             let (q, with) = (x.map(|x| &x.q[b]), x.map(|x| &x.blocks[b]));
-            let scales = &self.scales[b / SPAN];
             for part in 0..each {
                 let mut dots = [A::ZERO; M];
                 let mut j = part * stretch;
@@ -158,11 +120,11 @@ impl<A: Activation> Unpacked<A> {
                     dots.iter_mut().for_each(A::carry);
                 }
                 for m in 0..M {
-                    scaled::<F>(A::total(dots[m]), with[m], scales, b % SPAN * each + part, part, &mut sums[m]);
+                    scaled::<F>(A::total(dots[m]), with[m], &self.scales, b * each + part, part, &mut sums[m]);
                 }
             }
         }
-        sums
+        *to = sums;
     }
 }
 

@@ -1,14 +1,15 @@
-//! `shaders/product/matmul.wgsl` on the CPU: a piece is four rows of weights, unpacked once for all rows of the batch.
+//! `shaders/product/matmul.wgsl` on the CPU: a piece is four rows of weights, unpacked span by span, once for all rows of the
+//! batch.
 
 use std::ops::Range;
 
 use wide::f32x4;
 
 use super::activations::{Activation, Quantized, Store as Activations};
-use super::dots::{self, Unpacked};
+use super::dots::Unpacked;
 use super::floats;
 use super::formats::{Format, Part, form, with_format};
-use super::layout::ROWS;
+use super::layout::{ROWS, SPAN};
 use super::matvec::put;
 use crate::base::platform::vector;
 use crate::kernels::cpu::{Kernel, Scratch};
@@ -19,14 +20,13 @@ pub static KERNEL: Kernel = Kernel { pieces, run };
 
 /// Rows of the batch that share a load of weights.
 const TILE: usize = 4;
-/// So few rows are multiplied with weights as they are stored: to keep them unpacked would take longer.
-const FEW: usize = 4;
 
 fn pieces(job: &Job) -> usize {
     (job.params::<Variant>().n as usize).div_ceil(ROWS)
 }
 
-/// What a thread keeps: rows of activations, as floats and as integers; four rows of weights, as floats and unpacked.
+/// What a thread keeps: rows of activations, as floats and as integers; four rows of weights, as floats
+/// and a span of them unpacked; and a sum for each row.
 #[derive(Default)]
 struct Store {
     x: Vec<f32>,
@@ -35,6 +35,7 @@ struct Store {
     weights: Vec<f32>,
     unpacked_shorts: Unpacked<i16>,
     unpacked_bytes: Unpacked<i8>,
+    sums: Vec<f32x4>,
 }
 
 fn run(job: &Job, pieces: Range<usize>, scratch: &mut Scratch) {
@@ -45,7 +46,7 @@ fn run(job: &Job, pieces: Range<usize>, scratch: &mut Scratch) {
     let form = form(kind);
     let k = part.blocks * 32;
     let input = |r: usize, to: &mut [f32]| to.copy_from_slice(b.x.floats(r * k..(r + 1) * k));
-    let Store { x, shorts, bytes, weights, unpacked_shorts, unpacked_bytes } = scratch.of();
+    let Store { x, shorts, bytes, weights, unpacked_shorts, unpacked_bytes, sums } = scratch.of();
     if !kind.is_quantized() {
         for quad in pieces {
             let w = floats::rows(&part, quad, weights);
@@ -53,10 +54,10 @@ fn run(job: &Job, pieces: Range<usize>, scratch: &mut Scratch) {
         }
     } else if vector::HAS_BYTES && !job.precise && form.bits() < 8 {
         let x = bytes.fill(rows, part.blocks, form, x, input);
-        with_format!(kind, F => quantized::<F, _>(&dispatch, &part, &x, unpacked_bytes, pieces));
+        with_format!(kind, F => quantized::<F, _>(&dispatch, &part, &x, unpacked_bytes, sums, pieces));
     } else {
         let x = shorts.fill(rows, part.blocks, form, x, input);
-        with_format!(kind, F => quantized::<F, _>(&dispatch, &part, &x, unpacked_shorts, pieces));
+        with_format!(kind, F => quantized::<F, _>(&dispatch, &part, &x, unpacked_shorts, sums, pieces));
     }
 }
 
@@ -67,32 +68,25 @@ fn quantized<F: Format, A: Activation>(
     part: &Part,
     x: &Quantized<A>,
     unpacked: &mut Unpacked<A>,
+    sums: &mut Vec<f32x4>,
     pieces: Range<usize>,
 ) {
     let rows = dispatch.p.m as usize;
-    if rows <= FEW {
-        for quad in pieces {
-            for r in (0..rows).step_by(TILE) {
-                let count = TILE.min(rows - r);
-                // Of a tile that is not full the last row is computed more than once.
-                let tile =
-                    dots::few::<F, A, TILE>(part.quad(quad), std::array::from_fn(|i| x.row(r + i.min(count - 1))));
-                tile.into_iter().take(count).enumerate().for_each(|(i, y)| dispatch.store(quad, r + i, y));
+    sums.resize(rows, f32x4::ZERO);
+    for quad in pieces {
+        sums.fill(f32x4::ZERO);
+        // Span by span: what is unpacked stays in the first-level cache, beside the activations that it is multiplied with.
+        for first in (0..part.blocks).step_by(SPAN) {
+            unpacked.fill::<F>(&part.quad(quad), part.blocks, first, SPAN.min(part.blocks - first));
+            let whole = rows / TILE * TILE;
+            for r in (0..whole).step_by(TILE) {
+                unpacked.add::<F, TILE>(std::array::from_fn(|i| x.row(r + i)), &mut sums[r..r + TILE]);
+            }
+            for r in whole..rows {
+                unpacked.add::<F, 1>([x.row(r)], &mut sums[r..r + 1]);
             }
         }
-        return;
-    }
-    for quad in pieces {
-        unpacked.fill::<F>(&part.quad(quad), part.blocks);
-        let whole = rows / TILE * TILE;
-        for r in (0..whole).step_by(TILE) {
-            let tile = unpacked.rows::<F, TILE>(std::array::from_fn(|i| x.row(r + i)));
-            tile.into_iter().enumerate().for_each(|(i, y)| dispatch.store(quad, r + i, y));
-        }
-        for r in whole..rows {
-            let [y] = unpacked.rows::<F, 1>([x.row(r)]);
-            dispatch.store(quad, r, y);
-        }
+        sums.iter().enumerate().for_each(|(r, &y)| dispatch.store(quad, r, y));
     }
 }
 
