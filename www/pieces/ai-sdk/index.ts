@@ -8,6 +8,7 @@
 import type { EmbeddingModelV3, JSONObject, LanguageModelV3, ProviderV3, RerankingModelV3 } from "@ai-sdk/provider";
 import { type EmbedOptions, SottoError } from "sotto";
 import { type Held, modelOf, nameOf } from "../shared/held.js";
+import { stoppable } from "../shared/signal.js";
 import { streamOf } from "../shared/stream.js";
 import { given, streamed, whole } from "./reply.js";
 import { type Defaults, requestOf } from "./request.js";
@@ -104,13 +105,3 @@ const named = (model: Held) => ({
 });
 
 const own = (options: Record<string, JSONObject> | undefined) => given(options?.[PROVIDER]);
-
-/** What was stopped ends as the SDK knows it: with the signal's reason. */
-async function stoppable<T>(signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (thrown) {
-    signal?.throwIfAborted();
-    throw thrown;
-  }
-}

@@ -28,6 +28,7 @@ import { toJsonSchema } from "@langchain/core/utils/json_schema";
 import { isInteropZodSchema } from "@langchain/core/utils/types";
 import type { ChatTool, CreateChat, EmbedOptions, ToolChoice } from "sotto";
 import { type Held, modelOf, nameOf } from "../shared/held.js";
+import { stoppable } from "../shared/signal.js";
 import { chunkOf, replyOf, textOf } from "./messages.js";
 
 export type { Held } from "../shared/held.js";
@@ -257,14 +258,5 @@ export class SottoRerank extends BaseDocumentCompressor {
       const document = documents[index]!;
       return { ...document, metadata: { ...document.metadata, relevanceScore: 1 / (1 + Math.exp(-score)) } };
     });
-  }
-}
-
-async function stoppable<T>(signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (thrown) {
-    signal?.throwIfAborted();
-    throw thrown;
   }
 }

@@ -7,10 +7,11 @@
  *     await session.prompt("Why is the sky blue?");
  */
 import { type CreateChat, type LoadOptions, type Model, store } from "sotto";
+import { orAborted } from "../shared/signal.js";
 import { type ModelSource, ModelStore } from "../store/model.js";
 import { type PromptMessage, read } from "./messages.js";
 import { platform, tooLong } from "./errors.js";
-import { DEFAULTS, LanguageModelSession, orAborted, OURS, type Session, type Tool } from "./session.js";
+import { DEFAULTS, LanguageModelSession, OURS, type Session, type Tool } from "./session.js";
 
 export type { ModelSource } from "../store/model.js";
 export type { Prompt, PromptContent, PromptMessage } from "./messages.js";

@@ -1,5 +1,6 @@
 /** One conversation: what `LanguageModel.create` gives. */
 import { type CreateChat, type Model, type RunnableTool, SottoError } from "sotto";
+import { orAborted } from "../shared/signal.js";
 import { platform, tooLong } from "./errors.js";
 import { type Prompt, read, type Said } from "./messages.js";
 
@@ -275,15 +276,4 @@ function guided(messages: readonly Said[], { responseConstraint, omitResponseCon
   if (!last || !isTold) return [...messages];
   const content = `${last.content}\n\nAnswer in JSON of this schema: ${JSON.stringify(responseConstraint)}`;
   return [...messages.slice(0, -1), { ...last, content }];
-}
-
-/** What is waited for, or the end of the waiting. */
-export function orAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (!signal) return promise;
-  return new Promise((resolve, reject) => {
-    const stop = () => reject(signal.reason);
-    signal.addEventListener("abort", stop, { once: true });
-    if (signal.aborted) stop();
-    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", stop));
-  });
 }

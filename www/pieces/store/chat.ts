@@ -2,6 +2,7 @@
 import type { AnyTool, ChatCompletionChunk, ChatToolCall, CompletionUsage, CreateChat, Model, RunTools } from "sotto";
 import { Gathered } from "../../api/gather.js";
 import { type Held, modelOf } from "../shared/held.js";
+import { orAborted } from "../shared/signal.js";
 import { Cell } from "./cell.js";
 
 /** A message in OpenAI's shape, with a name of its own. */
@@ -195,13 +196,4 @@ type Said = CreateChat["messages"];
 /** A message as models are told it. */
 function bare({ id: _, finish_reason: __, ...message }: Entry): object {
   return message;
-}
-
-/** What is waited for, or the end of the waiting. */
-function orAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    signal.addEventListener("abort", () => reject(signal.reason), { once: true });
-    if (signal.aborted) reject(signal.reason);
-    promise.then(resolve, reject);
-  });
 }
