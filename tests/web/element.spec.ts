@@ -70,6 +70,11 @@ test("by keyboard alone: asked, stopped, gone on with, answered again, edited, c
   await page.keyboard.type("ni");
   await input(page).dispatchEvent("keydown", { key: "Enter", isComposing: true });
   await expect(page.locator("article.user")).toHaveCount(1);
+  // What is written stays while the window is made anew.
+  await page.evaluate(() => Object.assign(chat, { texts: { send: "Go" } }));
+  await expect(page.getByRole("button", { name: "Go", exact: true })).toBeVisible();
+  await expect(input(page)).toHaveValue("ni");
+  await expect(input(page)).toBeFocused();
   await input(page).fill("");
 
   await page.evaluate(() => Object.assign(script, { hold: true }));

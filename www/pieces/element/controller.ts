@@ -41,6 +41,8 @@ export class Controller {
   #forgotten = new Set<Turn>();
   /** The conversation is being replaced: that is one change. */
   #isSetting = false;
+  /** The window is made anew: it opens again without a word. */
+  #isBuilding = false;
 
   constructor(root: ShadowRoot, wishes: () => Wishes, tell: Tell) {
     this.#root = root;
@@ -78,10 +80,12 @@ export class Controller {
     const wishes = this.#wishes();
     const { say, mode } = wishes;
     const wasOpen = this.#frame?.isOpen;
+    const hadFocus = this.#root.activeElement !== null;
+    const draft = this.#window?.composer.draft;
     this.#window = new Window(wishes, {
       messages: () => ({
         say,
-        math: wishes.math,
+        math: this.#wishes().math,
         feedback: wishes.feedback,
         edit: (turn) => this.#edit(turn),
         again: (turn) => this.#again(turn),
@@ -120,8 +124,11 @@ export class Controller {
       this.#escape();
     });
     this.#root.replaceChildren(...this.#frame.elements);
+    this.#isBuilding = true;
     if (wasOpen) this.#frame.open();
+    this.#isBuilding = false;
     this.#editing = undefined;
+    if (draft) this.#window.composer.set(draft.text, draft.files);
     for (const turn of this.session.turns) this.#window.messages.add(turn);
     if (this.session.busy) this.#window.messages.view(this.session.turns.at(-1)!)?.begun();
     for (const turn of this.#forgotten) this.#window.messages.view(turn)?.forget();
@@ -132,6 +139,7 @@ export class Controller {
     this.#window.composer.disable(wishes.disabled);
     this.#show();
     this.#setLast();
+    if (hadFocus && this.#frame.isOpen) this.focus();
   }
 
   /** The conversation that the browser keeps. */
@@ -276,6 +284,7 @@ export class Controller {
   }
 
   #toggled(open: boolean): void {
+    if (this.#isBuilding) return;
     this.#tell(open ? "sotto-open" : "sotto-close", null);
     if (!open) return;
     this.focus();

@@ -100,7 +100,8 @@ export class SottoChat extends Base {
 
   set math(render: RenderMath | undefined) {
     this.#math = render;
-    this.#rebuild();
+    // Formulas that are there are rendered, too.
+    if (this.#controller.session.turns.length > 0) this.#rebuild();
   }
 
   /** What was said; a list in OpenAI's shape is taken too. */

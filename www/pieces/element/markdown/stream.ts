@@ -2,7 +2,7 @@
 import { Blocks } from "./blocks.js";
 import { type Makers, patch } from "./dom.js";
 
-/** Milliseconds that one drawing may go on closing blocks; what is left is drawn in the next frame. */
+/** Milliseconds of a frame that all texts together may be drawn in; what is left is drawn in the next one. */
 const BUDGET_MS = 8;
 /** After a drawing that took long there is a pause of so many times that. */
 const REST = 3;
@@ -14,6 +14,27 @@ export interface Hooks extends Makers {
   closed(block: globalThis.Node): void;
 }
 
+/** Texts that have something to draw. */
+const due = new Set<StreamedMarkdown>();
+let frame = 0;
+
+function ask(text: StreamedMarkdown): void {
+  due.add(text);
+  if (frame === 0) frame = requestAnimationFrame(drawDue);
+}
+
+/** One that has to rest, or is not drawn yet, asks again. */
+function drawDue(now: number): void {
+  frame = 0;
+  const until = performance.now() + BUDGET_MS;
+  for (const text of [...due]) {
+    if (performance.now() >= until) break;
+    due.delete(text);
+    text.draw(until, now);
+  }
+  if (due.size > 0 && frame === 0) frame = requestAnimationFrame(drawDue);
+}
+
 export class StreamedMarkdown {
   text = "";
   #into: HTMLElement;
@@ -21,7 +42,6 @@ export class StreamedMarkdown {
   #blocks = new Blocks();
   /** Blocks of the page that are closed. */
   #closed = 0;
-  #frame = 0;
   #rested = 0;
   #ended = false;
   #whole: (() => void)[] = [];
@@ -47,20 +67,19 @@ export class StreamedMarkdown {
 
   #ask(): void {
     // Pages that are not seen have no frames; their texts are drawn when they are, or at the end.
-    if (this.#ended && document.hidden) this.#draw(Infinity);
-    else this.#frame ||= requestAnimationFrame((now) => this.#due(now));
+    if (this.#ended && document.hidden) this.draw(Infinity, 0);
+    else ask(this);
   }
 
-  #due(now: number): void {
-    this.#frame = 0;
-    if (now < this.#rested) this.#ask();
-    else this.#draw(BUDGET_MS);
-  }
-
-  #draw(budget: number): void {
+  /** For the frame that began at `now`. */
+  draw(until: number, now: number): void {
+    if (now < this.#rested) {
+      ask(this);
+      return;
+    }
     const started = performance.now();
     let more = true;
-    while (more && performance.now() - started < budget) {
+    while (more && performance.now() < until) {
       const step = this.#blocks.step(this.#ended);
       if (step.closed.length > 0) {
         patch(this.#into, this.#closed, [...step.closed, ...step.open], this.#hooks);
@@ -69,7 +88,7 @@ export class StreamedMarkdown {
       more = step.more;
     }
     const ended = performance.now();
-    this.#rested = this.#ended ? 0 : ended + (ended - started) * REST - 16;
+    this.#rested = this.#ended || more ? 0 : ended + (ended - started) * REST - 16;
     this.#hooks.drawn();
     if (more) this.#ask();
     else if (this.#ended) for (const done of this.#whole.splice(0)) done();

@@ -142,8 +142,9 @@ export class Composer {
     this.#showFiles();
   }
 
-  get text(): string {
-    return this.#input.value;
+  /** What is written and not sent yet. */
+  get draft(): { text: string; files: readonly Attachment[] } {
+    return { text: this.#input.value, files: this.#files };
   }
 
   /** Something about the message; nothing takes it away. */

@@ -15,6 +15,7 @@ export class MessageList {
   #views = new Map<Turn, MessageView>();
   #hooks: () => MessageHooks;
   #follows = true;
+  #isDue = false;
   #top = 0;
 
   constructor(say: Say, hooks: () => MessageHooks, empty: HTMLElement) {
@@ -76,9 +77,15 @@ export class MessageList {
     this.#scroll.focus();
   }
 
+  /** Once, whatever was drawn in this frame: to ask where the end is lays out all of it. */
   #follow(): void {
-    if (this.#follows) this.#scroll.scrollTop = this.#scroll.scrollHeight;
-    else this.#latest.hidden = false;
+    if (this.#isDue) return;
+    this.#isDue = true;
+    queueMicrotask(() => {
+      this.#isDue = false;
+      if (this.#follows) this.#scroll.scrollTop = this.#scroll.scrollHeight;
+      else this.#latest.hidden = false;
+    });
   }
 
   #scrolled(): void {

@@ -187,7 +187,8 @@ article:not(.last) :is(.again, .go) { display: none; }
 .composer { inline-size: 100%; max-inline-size: var(--column); margin: 0 auto; display: flex; flex-direction: column; gap: 0.4rem; }
 .composer .row { display: flex; align-items: flex-end; gap: 0.15rem; padding: 0.3rem; border: 1px solid var(--line); border-radius: calc(var(--radius) + 0.35rem); background: var(--page); transition: border-color 0.12s; }
 .composer .row:focus-within { border-color: var(--accent); box-shadow: 0 0 0 1px var(--accent); }
-textarea { flex: 1; min-inline-size: 0; border: 0; outline: 0; resize: none; background: none; padding: 0.4rem 0.45rem; line-height: 1.5; max-block-size: 12rem; min-block-size: 2.25rem; field-sizing: content; scrollbar-width: thin; }
+/* Phones enlarge the page for letters that are smaller. */
+textarea { flex: 1; font-size: max(1em, 1rem); min-inline-size: 0; border: 0; outline: 0; resize: none; background: none; padding: 0.4rem 0.45rem; line-height: 1.5; max-block-size: 12rem; min-block-size: 2.25rem; field-sizing: content; scrollbar-width: thin; }
 textarea:focus-visible { outline: 0; }
 textarea::placeholder { color: var(--muted); opacity: 1; }
 .composer :is(.send, .stop) { border-radius: 50%; background: var(--accent); color: var(--on-accent); }
