@@ -1,11 +1,12 @@
 // `npm run test:bundlers [-- NAME…]`: the packed package in an app of each bundler, built and run in Chromium, without and
 // with threads. Prints a table; fails where one does not work. Bundlers come from npm, into target/bundlers.
-import { mkdirSync, rmSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { chromium } from "@playwright/test";
 import { APPS, HTML } from "./apps.mjs";
+import { build, pack } from "./packed.mjs";
 import { ISOLATED, serve } from "../serve.mjs";
-import { Stop, TARGET, chromiumArgs, ensureChromium, run, tool } from "../setup.mjs";
+import { Stop, TARGET, chromiumArgs, ensureChromium, tool } from "../setup.mjs";
 import { tinyModel } from "../tiny-model.mjs";
 
 const FOLDER = join(TARGET, "bundlers");
@@ -26,14 +27,7 @@ async function run() {
 run().catch((error) => (document.title = "failed: " + error.message));
 `;
 
-/** The package as npm would have it. */
-function pack() {
-  mkdirSync(FOLDER, { recursive: true });
-  run("npm", ["pack", "--silent", "--pack-destination", FOLDER], { quiet: true });
-  return join(FOLDER, "sotto-0.1.0.tgz");
-}
-
-function install(name, { packages, files = {}, build = [] }, tarball) {
+function install(name, { packages, files = {}, build: command = [] }, tarball) {
   const folder = join(FOLDER, name);
   rmSync(folder, { recursive: true, force: true });
   const all = {
@@ -43,14 +37,8 @@ function install(name, { packages, files = {}, build = [] }, tarball) {
     "package.json": JSON.stringify({ private: true, dependencies: { ...packages, sotto: tarball } }),
     ...files,
   };
-  for (const [path, text] of Object.entries(all)) {
-    mkdirSync(dirname(join(folder, path)), { recursive: true });
-    writeFileSync(join(folder, path), text);
-  }
-  const env = { NEXT_TELEMETRY_DISABLED: "1" };
-  const shell = (command) => run("sh", ["-c", `cd "$0" && ${command}`, folder], { env });
-  shell("npm install --silent --no-audit --no-fund --ignore-scripts");
-  if (build.length > 0) shell(build[0] === "node" ? build.join(" ") : `npx ${build.join(" ")}`);
+  const runner = command[0] === "node" ? "" : "npx ";
+  build(folder, all, command.length > 0 ? runner + command.join(" ") : undefined);
   return folder;
 }
 
@@ -75,7 +63,7 @@ await tool(async () => {
   const named = process.argv.slice(2);
   const unknown = named.find((name) => !APPS[name]);
   if (unknown) throw new Stop(`there is no bundler "${unknown}"; the names are ${Object.keys(APPS).join(", ")}.`);
-  const tarball = pack();
+  const tarball = pack(FOLDER);
   const browser = await chromium.launch({ executablePath: ensureChromium(), args: chromiumArgs("swiftshader") });
   const failed = [];
   for (const name of named.length > 0 ? named : Object.keys(APPS)) {
