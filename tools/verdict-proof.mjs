@@ -50,7 +50,9 @@ await tool(async () => {
   server.close();
 });
 
-const mB = (bytes) => (bytes / 1e6).toFixed(1);
+function mB(bytes) {
+  return (bytes / 1e6).toFixed(2);
+}
 
 /** Runs in the page, as the next does. */
 async function look({ name, backend }) {

@@ -69,6 +69,11 @@ impl Metadata {
         self.values.iter().map(|(key, value)| (key.as_str(), value))
     }
 
+    /// Forgets all keys but those that are `wanted`.
+    pub fn keep(&mut self, wanted: impl Fn(&str) -> bool) {
+        self.values.retain(|key, _| wanted(key));
+    }
+
     /// How many keys there are.
     pub fn len(&self) -> usize {
         self.values.len()

@@ -169,6 +169,9 @@ fn judge(
     found: &mut Found,
 ) -> Result<Verdict> {
     let catalog = subject.catalog;
+    // Kernels and weights on their way to a card pass through the program's memory, in a browser.
+    let passing = LOADING.min(catalog.file_bytes.saturating_mul(2));
+    let heap = if on_gpu && around.heap > 0 { around.heap.max(passing) } else { around.heap };
     let caps = around.caps.as_ref().filter(|_| on_gpu);
     let place = Place {
         caps,
@@ -186,7 +189,7 @@ fn judge(
     };
     let mut verdict = Verdict { context_length: Some(plan.sizes.context), ..Verdict::unknown(on_gpu) };
     // What is allowed is less than what there could be.
-    let allowed = around.budget.as_ref().map(|budget| budget.bytes.saturating_sub(around.heap));
+    let allowed = around.budget.as_ref().map(|budget| budget.bytes.saturating_sub(heap));
     let within = Place { room: [place.room, allowed].into_iter().flatten().min(), ..place };
     let most = if net.sees_ahead() { net.context_length.min(MAX_ROWS) } else { net.context_length };
     verdict.largest_context = room::largest_context(catalog, net, &plan, &within, most);
@@ -194,8 +197,8 @@ fn judge(
         Err(error) => found.stops(error.code, &error.message),
         Ok(needs) => {
             let Needs { weights, cache, activations } = *needs;
-            let total = needs.total() + around.heap;
-            verdict.memory = Some(MemoryNeeds { weights, cache, activations, program: around.heap, total });
+            let total = needs.total() + heap;
+            verdict.memory = Some(MemoryNeeds { weights, cache, activations, program: heap, total });
             let over = around.budget.as_ref().filter(|budget| total > budget.bytes);
             if let Err(error) = room::check(catalog, net, &plan, &place) {
                 found.stops(error.code, &error.message);
@@ -241,11 +244,15 @@ fn fits(needs: &Needs, context: u32, total: u64) -> String {
     )
 }
 
+/// What a load on WebGPU takes of the program's memory, where the tokenizer took less before.
+const LOADING: u64 = 22_500_000;
 /// Tokens a second below which people wait.
 const SLOW: f64 = 5.0;
 /// What a second thread adds to the first.
 const SHARED: f64 = 0.55;
-/// The part of its reading speed at which an adapter computes products, and what it spends on a dispatch.
+/// The part of what was measured that a whole model reaches: of the CPU's kernel, of an adapter's reading; and what an
+/// adapter spends on a dispatch.
+const KERNEL: f64 = 0.48;
 const PRODUCTS: f64 = 0.6;
 const DISPATCH_SECONDS: f64 = 7e-6;
 /// Dispatches of a layer.
@@ -263,7 +270,7 @@ fn speed(catalog: &Catalog, net: &Net, around: &Around, on_gpu: bool) -> Option<
     let seconds = if on_gpu {
         bytes / (around.gpu_rate? * PRODUCTS) + net.blocks.len() as f64 * DISPATCHES * DISPATCH_SECONDS
     } else {
-        weights / (around.cpu_rate? * (1.0 + SHARED * f64::from(around.threads.max(1) - 1)))
+        weights / (around.cpu_rate? * KERNEL * (1.0 + SHARED * f64::from(around.threads.max(1) - 1)))
     };
     Some((10.0 / seconds).round() / 10.0)
 }

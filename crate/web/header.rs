@@ -4,15 +4,14 @@ use std::cell::RefCell;
 
 use wasm_bindgen::prelude::*;
 
-use super::{Adapter, JsResult, ROOM, from_js, text, thrown, to_js};
-use serde::Deserialize;
+use super::{JsResult, ROOM, from_js, text, thrown, to_js};
 use sotto::base::error::{Code, Error};
 use sotto::file::gguf::{Header, HeaderParser, Joined};
 use sotto::kernels::choose::{AdapterName, Caps};
 use sotto::run::rate;
-use sotto::run::verdict::{self, Around};
+use sotto::run::verdict::{Around, Budget};
 use sotto::wire::header::ModelText;
-use sotto::wire::inspect::Inspection;
+use sotto::wire::inspect::Judgement;
 use sotto::wire::options::LoadOptions;
 
 /// One model: the bytes of its header go in, in order; a [`Text`] comes out.
@@ -65,49 +64,10 @@ impl TextLoader {
     }
 }
 
-/// What the worker knows of where a model is to run.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Surroundings {
-    adapter: Option<Adapter>,
-    max_binding: f64,
-    subgroups: bool,
-    f16: bool,
-    dot: bool,
-    budget: Option<Budget>,
-    threads: u32,
-    cpu_rate: Option<f64>,
-    gpu_rate: Option<f64>,
-}
-
-#[derive(Deserialize)]
-struct Budget {
-    bytes: f64,
-    who: String,
-}
-
-impl Surroundings {
-    fn around(self, heap: u64) -> Around {
-        let Surroundings { max_binding, subgroups, f16, dot, budget, threads, cpu_rate, gpu_rate, .. } = self;
-        let caps = self.adapter.map(AdapterName::from).map(|adapter| Caps {
-            subgroups,
-            subgroup_min: if subgroups { 4 } else { 0 },
-            f16,
-            dot,
-            timestamps: false,
-            max_binding: max_binding as u64,
-            is_software: adapter.is_software(),
-            adapter,
-        });
-        let budget = budget.map(|Budget { bytes, who }| verdict::Budget { bytes: bytes as u64, who });
-        Around { caps, room: Some(ROOM), budget, heap, threads, cpu_rate, gpu_rate }
-    }
-}
-
 /// Weights that a thread multiplies in a second; it takes a few milliseconds to learn.
 #[wasm_bindgen]
-pub async fn cpu_rate() -> JsResult<f64> {
-    rate::cpu().await.map_err(thrown)
+pub fn cpu_rate() -> JsResult<f64> {
+    rate::cpu().map_err(thrown)
 }
 
 #[wasm_bindgen]
@@ -124,11 +84,36 @@ impl Text {
         to_js(&self.0.header)
     }
 
-    /// What it is, and whether it runs in this place.
-    pub fn inspect(&self, options: JsValue, place: JsValue) -> JsResult<JsValue> {
+    /// Whether it runs in a place, which is told by numbers (`www/worker/device.ts`): fewer bytes of code than an object's.
+    /// In order: bytes of the adapter's largest buffer, 0 without one; whether it is software, has subgroups, f16, dot;
+    /// bytes that `who` allows a page; threads; weights that one multiplies, and bytes that the adapter reads, in a second.
+    /// 0 is: not known.
+    pub fn inspect(&self, options: JsValue, place: &[f64], who: Option<String>) -> JsResult<JsValue> {
         let options = from_js::<LoadOptions>("options object", options)?.into();
-        let around = from_js::<Surroundings>("place", place)?.around(self.0.heap);
-        to_js(&Inspection::of(&self.0, &options, &around).map_err(thrown)?)
+        let &[max_binding, software, subgroups, f16, dot, bytes, threads, cpu_rate, gpu_rate] = place else {
+            return Err(thrown(Error::new(Code::Internal, "The place is not told by nine numbers.")));
+        };
+        let caps = (max_binding > 0.0).then(|| Caps {
+            subgroups: subgroups > 0.0,
+            subgroup_min: if subgroups > 0.0 { 4 } else { 0 },
+            f16: f16 > 0.0,
+            dot: dot > 0.0,
+            timestamps: false,
+            max_binding: max_binding as u64,
+            is_software: software > 0.0,
+            adapter: AdapterName::default(),
+        });
+        let known = |number: f64| (number > 0.0).then_some(number);
+        let around = Around {
+            caps,
+            room: Some(ROOM),
+            budget: who.map(|who| Budget { bytes: bytes as u64, who }),
+            heap: self.0.heap,
+            threads: threads as u32,
+            cpu_rate: known(cpu_rate),
+            gpu_rate: known(gpu_rate),
+        };
+        to_js(&Judgement::of(&self.0, &options, &around).map_err(thrown)?)
     }
 
     pub fn tokenize(&self, text: &JsValue, options: JsValue) -> JsResult<Vec<u32>> {

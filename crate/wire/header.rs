@@ -178,7 +178,7 @@ pub struct ModelText {
     pub header: ModelHeader,
     /// Its chat templates.
     pub templates: Templates,
-    /// What the file holds, but for its vocabulary.
+    /// Its tensors, and the keys that describe it as a whole.
     pub catalog: Catalog,
     /// Bytes of the program's memory once all of this is there; 0 natively.
     pub heap: u64,
@@ -205,8 +205,11 @@ impl ModelText {
 
     fn new_of(header: Header, net: Result<Net>, tokenizer: Result<Tokenizer>) -> Result<ModelText> {
         let templates = Templates::from_metadata(&header.catalog.metadata)?;
-        let (facts, catalog) = (ModelHeader::of(&header, &tokenizer)?, header.catalog);
-        Ok(ModelText { header: facts, templates, catalog, heap: platform::wasm_bytes(), tokenizer, net })
+        let (facts, mut catalog) = (ModelHeader::of(&header, &tokenizer)?, header.catalog);
+        let heap = platform::wasm_bytes();
+        // What the tokenizer was made of is large, and of no more use.
+        catalog.metadata.keep(|key| key.starts_with("general."));
+        Ok(ModelText { header: facts, templates, catalog, heap, tokenizer, net })
     }
 
     /// What a verdict is about.

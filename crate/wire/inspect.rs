@@ -20,6 +20,15 @@ pub struct Inspection {
     /// What the file says.
     #[serde(flatten)]
     pub header: ModelHeader,
+    /// What follows from it.
+    #[serde(flatten)]
+    pub judgement: Judgement,
+}
+
+/// What follows from a model's header.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Judgement {
     /// Whether its chat template knows tools.
     pub tools: bool,
     /// Whether its chat template knows thoughts.
@@ -35,13 +44,19 @@ pub struct Inspection {
 impl Inspection {
     /// `BadOption` for options that do not fit the model.
     pub fn of(text: &ModelText, options: &LoadOptions, around: &Around) -> Result<Inspection> {
+        Ok(Inspection { header: text.header.clone(), judgement: Judgement::of(text, options, around)? })
+    }
+}
+
+impl Judgement {
+    /// As [`Inspection::of`].
+    pub fn of(text: &ModelText, options: &LoadOptions, around: &Around) -> Result<Judgement> {
         let template = text.templates.chat.as_deref().and_then(|source| ChatTemplate::new(source).ok());
         let variables = Map::new();
         let form = template.as_ref().map(|template| Form::of(template, &variables));
         let thinking = template.as_ref().is_some_and(|template| ReasoningForm::derive(template, &variables).is_some());
         let metadata = &text.catalog.metadata;
-        Ok(Inspection {
-            header: text.header.clone(),
+        Ok(Judgement {
             tools: form.is_some_and(|form| form.origin != Origin::Own || form.lists_tools),
             thinking,
             languages: texts(metadata, "general.languages"),

@@ -60,15 +60,15 @@ fn the_part_that_is_missing_is_named() {
         (&[0, 1][..], "Part 3 of 3"),
         (&[0], "Part 2 of 3"),
         (&[1], "is part 2 of 3; load the first"),
-        (&[0, 2, 1], "Part 2 of 3"),
+        (&[0, 2, 1], "Part 2 of the model"),
         (&[1, 0, 2], "Part 1 of the model"),
-        (&[0, 1, 2, 2], "4 files were given"),
+        (&[0, 1, 2, 2], "Part 4 of the model"),
     ] {
         let error = joined(order);
         assert_eq!(error.code, Code::MissingPart, "{error}");
         assert!(error.message.contains(named), "{error}");
     }
-    // Another model's second part has other tensors.
+    // Another model's second part has other tensors, or more of them.
     let other = header(&parts("qwen2-f32")[1]);
     let error = Joined::new(vec![header(&all[0]), other, header(&all[2])]).expect_err("not the model");
     assert_eq!(error.code, Code::MissingPart, "{error}");

@@ -8,7 +8,7 @@ use sotto::file::gguf::HeaderParser;
 use sotto::run::loader::LoadOptions;
 use sotto::run::verdict::{Around, Budget, Verdict};
 use sotto::wire::header::ModelText;
-use sotto::wire::inspect::Inspection;
+use sotto::wire::inspect::{Inspection, Judgement};
 use tiny_models as tiny;
 use tiny_models::gguf::Value;
 
@@ -80,10 +80,11 @@ fn what_keeps_a_model_from_running_is_named() {
     let error = parser.push(&bytes).expect_err("a type that is not read");
     let text = ModelText::refused(parser.so_far(), error).expect("a text");
     let found = Inspection::of(&text, &on(Backend::Cpu), &around).expect("sound options");
-    assert_eq!((found.header.architecture.as_str(), found.verdict.runs), ("llama", false));
-    assert!(found.verdict.findings[0].sentence.contains("Q8_K"), "{:?}", found.verdict);
+    let verdict = &found.judgement.verdict;
+    assert_eq!((found.header.architecture.as_str(), verdict.runs), ("llama", false));
+    assert!(verdict.findings[0].sentence.contains("Q8_K"), "{verdict:?}");
 
-    let none = verdict(&tiny("llama-f32"), &on(Backend::Webgpu), &around);
+    let none = self::verdict(&tiny("llama-f32"), &on(Backend::Webgpu), &around);
     assert_eq!((none.runs, none.findings[0].code), (false, "no_webgpu"));
     let long = Verdict::of(
         &self::text(&tiny("llama-f32")).subject(),
@@ -146,7 +147,7 @@ fn a_file_says_what_its_template_languages_and_licence_are() {
     file.set("tokenizer.chat_template", Value::Str(template.into()));
     file.set("general.languages", Value::Strings(vec!["en".into(), "de".into()]));
     file.set("general.license", Value::Str("apache-2.0".into()));
-    let of = |file: &[u8]| Inspection::of(&text(file), &on(Backend::Cpu), &Around::default()).expect("sound options");
+    let of = |file: &[u8]| Judgement::of(&text(file), &on(Backend::Cpu), &Around::default()).expect("sound options");
     let found = of(&file.to_bytes());
     assert!(found.tools && found.thinking);
     assert_eq!((found.languages, found.license.as_deref()), (vec!["en".into(), "de".into()], Some("apache-2.0")));

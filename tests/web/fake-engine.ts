@@ -6,8 +6,8 @@ import type {
   Chat,
   Engine,
   Generation,
+  Judgement,
   Loader as LoaderType,
-  Surroundings,
   Text as TextType,
   TextLoader as TextLoaderType,
 } from "../../www/worker/engine.js";
@@ -19,7 +19,6 @@ import type {
   EmbedOptions,
   FinishReason,
   GenerateOptions,
-  Inspection,
   LoadOptions,
   ModelHeader,
   ModelInfo,
@@ -150,10 +149,10 @@ export class TextLoader implements TextLoaderType {
   free(): void {}
 }
 
-export const cpu_rate = async () => 1e9;
+export const cpu_rate = () => 1e9;
 
 export class Text extends FakeText implements TextType {
-  inspect(_options: LoadOptions, { cpuRate }: Surroundings): Inspection {
+  inspect(): Judgement {
     const verdict: Verdict = {
       runs: true,
       findings: [{ code: "fits", sentence: "It fits." }],
@@ -161,9 +160,9 @@ export class Text extends FakeText implements TextType {
       memory: { weights: 1, cache: 2, activations: 3, program: 4, total: 10 },
       contextLength: 100,
       largestContext: 8192,
-      tokensPerSecond: cpuRate ?? null,
+      tokensPerSecond: 5,
     };
-    return { ...this.header(), tools: false, thinking: false, languages: [], license: null, verdict };
+    return { tools: false, thinking: false, languages: [], license: null, verdict };
   }
   static of_template(): Text {
     return new Text();

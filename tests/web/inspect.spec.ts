@@ -59,6 +59,7 @@ const test = base.extend<{ site: Site }>({
     const http = await serve({
       "/dist/": join(ROOT, "dist"),
       [HUGE]: huge,
+      "/short-00003-of-00003.gguf": (_request: unknown, response: ServerResponse) => response.writeHead(404).end(),
       "/huge-asked": (_request: unknown, response: ServerResponse) => response.end(String(asked.huge)),
       ...Object.fromEntries([...parts, ...wrong, ...whole]),
       "/": (_request: unknown, response: ServerResponse) =>
@@ -93,7 +94,9 @@ for (const backend of ["cpu", "webgpu"] as const)
       expect(total).toBe(weights + cache + activations + program);
       if (backend === "webgpu") expect(memory.gpuBytes).toBe(total - program);
       const takes = memory.gpuBytes + memory.wasmBytes;
-      expect(Math.abs(total / takes - 1), `${name}: ${total} beside ${takes}`).toBeLessThan(0.03);
+      // What passes through the program's memory while a model loads is as much as a tiny model itself.
+      const apart = Math.abs(total - takes);
+      expect(apart, `${name}: ${total} beside ${takes}`).toBeLessThan(Math.max(0.03 * takes, 3e6));
     }
   });
 
@@ -176,7 +179,7 @@ test("a model in several files loads from the first one's address, then from the
   expect((await run("files")).top).toEqual(whole);
   const swapped = await run("swapped");
   expect(swapped.code).toBe("missing_part");
-  expect(swapped.message).toContain("Part 2 of 3");
+  expect(swapped.message).toContain("Part 2 of the model");
 });
 
 test("a part that is missing is named", async ({ site: { page } }) => {
@@ -194,7 +197,7 @@ test("a part that is missing is named", async ({ site: { page } }) => {
     }, source);
   for (const { code, message } of await failure("/wrong-00001-of-00002.gguf")) {
     expect(code).toBe("missing_part");
-    expect(message).toContain("Part 2 of 2");
+    expect(message).toContain("Part 2 of the model");
   }
   for (const { code, message } of await failure("/short-00001-of-00003.gguf")) {
     expect(code).toBe("http");

@@ -27,7 +27,7 @@ export interface EngineModule {
 export interface TextModule {
   TextLoader: new (judges: boolean) => TextLoader;
   /** Weights that one thread multiplies in a second, measured in a few milliseconds. */
-  cpu_rate(): Promise<number>;
+  cpu_rate(): number;
   /** Text by a chat template alone. */
   Text: { of_template(source: string): Text };
 }
@@ -53,6 +53,9 @@ export interface Surroundings {
   cpuRate: number | undefined;
   gpuRate: number | undefined;
 }
+
+/** What follows from a header. */
+export type Judgement = Omit<wire.Inspection, keyof wire.ModelHeader>;
 
 /** An adapter as the browser describes it. */
 export interface AdapterName {
@@ -98,7 +101,8 @@ export interface TextCalls {
 
 export interface Text extends TextCalls {
   header(): wire.ModelHeader;
-  inspect(options: wire.LoadOptions, place: Surroundings): wire.Inspection;
+  /** `place`: numbers, in the order of `numbersOf` (device.ts); `who` allows a page its bytes. */
+  inspect(options: wire.LoadOptions, place: Float64Array, who: string | undefined): Judgement;
   free(): void;
 }
 

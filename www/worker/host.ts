@@ -19,7 +19,7 @@ import {
   type Warning,
 } from "../wire/protocol.js";
 import { describeAdapter, insecurePage, isGraphicsCard, requireWebgpu } from "./adapter.js";
-import { surroundings } from "./device.js";
+import { numbersOf, surroundings } from "./device.js";
 import { manage } from "./manage.js";
 import { othersOf, readHead } from "./parts.js";
 import { pause } from "./pause.js";
@@ -346,7 +346,8 @@ export class Host {
     const text = await readText(module, source, signal, true);
     const threads = options.backend === "webgpu" ? 1 : this.#source.usableThreads(options.threads, false);
     try {
-      return text.inspect(options, await surroundings(options, threads ?? 1, touch, module.cpu_rate));
+      const place = await surroundings(options, threads ?? 1, touch, module.cpu_rate);
+      return { ...text.header(), ...text.inspect(options, numbersOf(place), place.budget?.who) };
     } finally {
       release(text);
     }

@@ -66,7 +66,7 @@ async fn around(options: &loader::LoadOptions) -> Result<Around> {
     Ok(Around {
         caps: gpu.map(|gpu| gpu.caps.clone()),
         threads: options.cpu.threads.unwrap_or(cores) as u32,
-        cpu_rate: Some(rate::cpu().await?),
+        cpu_rate: Some(rate::cpu()?),
         ..Around::default()
     })
 }

@@ -4,7 +4,6 @@
 use super::Header;
 use crate::bail;
 use crate::base::error::Result;
-use crate::file::Metadata;
 
 /// The headers of a model's files, joined.
 #[derive(Clone, Debug)]
@@ -15,72 +14,52 @@ pub struct Joined {
     pub bytes: Vec<u64>,
 }
 
-/// Which part of how many a header is of, counted from 0; (0, 1) of a model in one file.
-fn part(metadata: &Metadata) -> Result<(u32, u32)> {
-    let count = metadata.u32("split.count")?.unwrap_or(0).max(1);
-    Ok((metadata.u32("split.no")?.unwrap_or(0), count))
+/// Which part a header is of, counted from 1, and of how many.
+fn part(header: &Header) -> Result<(u32, u32)> {
+    let number = |key| header.catalog.metadata.u32(key);
+    Ok((number("split.no")?.unwrap_or(0).saturating_add(1), number("split.count")?.unwrap_or(0).max(1)))
 }
 
 impl Joined {
     /// Of all parts, in order. `MissingPart` names the one that is not there, or is another's.
-    pub fn new(headers: Vec<Header>) -> Result<Joined> {
-        let given = headers.len();
-        let mut headers = headers.into_iter();
-        let Some(mut first) = headers.next() else { bail!(MissingPart, "The model has no files; give at least one.") };
-        let (no, count) = part(&first.catalog.metadata)?;
-        if no != 0 {
-            let what = if given == 1 { "load the first, or all of them" } else { "give them in their order" };
-            bail!(
-                MissingPart,
-                "Part 1 of the model is missing: the file given for it is part {} of {count}; {what}.",
-                no + 1
-            );
-        }
-        if given < count as usize {
-            bail!(
-                MissingPart,
-                "Part {} of {count} of the model is missing; give all of them, or the address of the first.",
-                given + 1
-            );
-        }
-        if given > count as usize {
-            bail!(MissingPart, "{given} files were given, but the first says that the model has {count}; give these.");
-        }
-        let (wanted, name) = (first.catalog.metadata.u32("split.tensors.count")?, architecture(&first));
-        let mut bytes = vec![first.catalog.file_bytes];
-        for (index, other) in headers.enumerate() {
-            let index = index + 2;
-            let (no, of) = part(&other.catalog.metadata)?;
-            let theirs = architecture(&other);
-            let same = theirs.is_none() || name.is_none() || theirs == name;
-            if no as usize + 1 != index || of != count || !same {
+    pub fn new(mut headers: Vec<Header>) -> Result<Joined> {
+        let given = headers.len() as u32;
+        let mut found = 0;
+        for (header, wanted) in headers.iter().zip(1..) {
+            let (no, count) = part(header)?;
+            if no != wanted || count != part(&headers[0])?.1 {
                 bail!(
                     MissingPart,
-                    "Part {index} of {count} of the model is missing: the file given for it is part {} of {of} of {}; look for the right one.",
-                    no + 1,
-                    if same { "the same or another" } else { "another" }
+                    "Part {wanted} of the model is missing: what was given for it is part {no} of {count}; load the first, or all in their order."
                 );
             }
-            let start = first.catalog.file_bytes;
-            first.catalog.tensors.extend(other.catalog.tensors.into_iter().map(|mut tensor| {
-                tensor.offset += start;
-                tensor
-            }));
-            first.catalog.file_bytes += other.catalog.file_bytes;
-            bytes.push(other.catalog.file_bytes);
+            found += header.catalog.tensors.len();
         }
-        super::check_unique(&first.catalog.tensors)?;
-        let found = first.catalog.tensors.len();
-        if let Some(wanted) = wanted.filter(|&wanted| count > 1 && wanted as usize != found) {
+        let (_, count) = headers.first().map_or(Ok((1, 1)), part)?;
+        if given != count {
+            let missing = count.min(given + 1);
             bail!(
                 MissingPart,
-                "The {count} parts of the model have {found} tensors, not {wanted} as the first says: one is another model's; look for the right ones."
+                "Part {missing} of {count} of the model is missing: {given} were given; give all of them, or the address of the first."
             );
         }
-        Ok(Joined { header: first, bytes })
+        let mut header = headers.remove(0);
+        let catalog = &mut header.catalog;
+        let wanted = catalog.metadata.u32("split.tensors.count")?.filter(|_| count > 1);
+        if wanted.is_some_and(|wanted| wanted as usize != found) {
+            bail!(
+                MissingPart,
+                "The {count} parts of the model have too many tensors or too few: one is another model's."
+            );
+        }
+        let mut bytes = vec![catalog.file_bytes];
+        for mut other in headers {
+            other.catalog.tensors.iter_mut().for_each(|tensor| tensor.offset += catalog.file_bytes);
+            catalog.tensors.append(&mut other.catalog.tensors);
+            catalog.file_bytes += other.catalog.file_bytes;
+            bytes.push(other.catalog.file_bytes);
+        }
+        super::check_unique(&catalog.tensors)?;
+        Ok(Joined { header, bytes })
     }
-}
-
-fn architecture(header: &Header) -> Option<String> {
-    header.catalog.metadata.str("general.architecture").ok().flatten().map(String::from)
 }
