@@ -82,6 +82,7 @@ pub const PLAIN: Choice = Choice {
     lanes: Lanes::Tree,
     prefill: Prefill::Row,
     cuts: Cuts::CARD,
+    beside: 0,
     kv: Kv::F32,
 };
 
