@@ -113,6 +113,7 @@ export const EXAMPLES = {
   "contract-extraction": { models: SMOL, check: extracts },
   "vue-chat": chat,
   "svelte-chat": chat,
+  "next-chat": { ...chat, out: "out" },
   "extension-side-panel": { models: TINY, isExtension: true, check: reads },
   "offline-pwa": { models: TINY, check: staysThere },
 };
