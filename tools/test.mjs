@@ -82,6 +82,8 @@ const STEPS = {
     ensureChromium();
     if (!existsSync(join(ROOT, "dist", "sotto_bg.wasm")))
       throw new Stop("the package is not built; run `npm run build` first.");
+    // Cargo builds one thing at a time: a test that waits for another's build would stop the server that it is.
+    run("cargo", ["build", "--release", "-p", "tiny-models"]);
     node("@playwright/test/cli.js", "test");
   },
   /** What needs no WebGPU once more, where Playwright's Firefox is there. */

@@ -39,12 +39,16 @@ test.beforeAll(() => {
   writeFileSync(join(FOLDER, "page.gguf"), "<!doctype html><title>no model</title>");
 });
 
+/** The native program: the whole suite has built it; else cargo does. */
+const NATIVE = process.env.SOTTO_BINARY
+  ? [process.env.SOTTO_BINARY]
+  : ["cargo", "run", "-q", "--release", "--bin", "sotto", "--"];
+
 function sotto(where: "web" | "native", args: string[]): { stdout: string; stderr: string; status: number | null } {
   const env = { ...process.env, SOTTO_ADAPTER: test.info().project.name };
   const options = { cwd: ROOT, encoding: "utf8" as const, env };
-  return where === "web"
-    ? spawnSync(process.execPath, ["tools/cli.mjs", ...args], options)
-    : spawnSync("cargo", ["run", "-q", "--release", "--bin", "sotto", "--", ...args], options);
+  const [program, ...first] = where === "web" ? [process.execPath, "tools/cli.mjs"] : NATIVE;
+  return spawnSync(program!, [...first, ...args], options);
 }
 
 function json(where: "web" | "native", args: string[]): never {
