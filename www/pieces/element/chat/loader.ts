@@ -15,12 +15,6 @@ export interface Facts {
   findings?: string[];
 }
 
-/** The package's `inspect`: reads a file's header, and nothing after it. */
-type Inspect = (
-  source: Source,
-  options: LoadOptions,
-) => Promise<{ fileBytes: number; verdict: { runs: boolean; findings: { sentence: string }[] } }>;
-
 export interface LoaderListener {
   phase(phase: Phase, error?: unknown): void;
   facts(facts: Facts): void;
@@ -69,9 +63,9 @@ export class Loader {
 
   async #inspect(): Promise<void> {
     const { source } = this;
+    if (source === undefined) return;
     try {
-      const { inspect } = (await sotto()) as { inspect?: Inspect };
-      if (!inspect || source === undefined) return;
+      const { inspect } = await sotto();
       const { signal: _, onProgress: __, onWarning: ___, sha256: ____, ...options } = this.#options();
       const { fileBytes, verdict } = await inspect(source, options);
       if (this.source !== source || this.phase !== "asking") return;
