@@ -2,24 +2,16 @@
 //! that folder includes. So a new architecture is a new file and no other line.
 
 use std::fmt::Write as _;
+use std::fs;
 use std::path::Path;
-use std::{env, fs};
 
 /// Where they lie.
-const FOLDER: &str = "crate/model/arch";
+pub const FOLDER: &str = "crate/model/arch";
 
-fn main() {
-    println!("cargo:rerun-if-changed={FOLDER}");
-    println!("cargo:rerun-if-changed=build/architectures.rs");
-    let root = env::var("CARGO_MANIFEST_DIR").expect("cargo sets CARGO_MANIFEST_DIR");
-    let out = env::var("OUT_DIR").expect("cargo sets OUT_DIR");
-    let table = table(&Path::new(&root).join(FOLDER));
-    fs::write(Path::new(&out).join("architectures.rs"), table).expect("the table of architectures");
-}
-
-/// The Rust of `folder`, which is [`FOLDER`] by its whole path.
-fn table(folder: &Path) -> String {
-    let names = fs::read_dir(folder).expect(FOLDER).map(|entry| entry.expect(FOLDER).file_name());
+/// The Rust of those below `root`.
+pub fn table(root: &Path) -> String {
+    let folder = root.join(FOLDER);
+    let names = fs::read_dir(&folder).expect(FOLDER).map(|entry| entry.expect(FOLDER).file_name());
     let mut files: Vec<String> =
         names.filter_map(|name| Some(name.to_str()?.strip_suffix(".rs")?.to_string())).collect();
     files.retain(|file| file != "mod");

@@ -4,6 +4,8 @@
 //! by a list ("gemma4"), and the encoders' WordPiece ("bert") and Unigram ("t5"). Around all: special tokens are cut out of the text first,
 //! where the caller allows them, and what texts begin and end with is added as the file says.
 
+mod ahead;
+mod automaton;
 mod bpe;
 mod charsmap;
 mod frame;
@@ -24,6 +26,7 @@ pub use stream::StreamDecoder;
 use bpe::Bpe;
 use frame::Frame;
 use named::Named;
+use pre::Pre;
 use special::{Piece, SpecialTokens};
 use spm::Spm;
 use unigram::Unigram;
@@ -110,7 +113,7 @@ impl Tokenizer {
         let pre = metadata.str("tokenizer.ggml.pre")?;
         let characters = method == Method::Bpe && pre.is_some_and(|pre| CHARACTERS.contains(&pre));
         let method = if characters { Method::Merges } else { method };
-        let pre = if method == Method::Bpe { Some(pre::find(pre)?) } else { None };
+        let pre = if method == Method::Bpe { Some(family(pre)?) } else { None };
 
         let Some(mut tokens) = metadata.take_strings("tokenizer.ggml.tokens")? else {
             bail!(BadMetadata, "tokenizer.ggml.tokens is missing: the file has no vocabulary");
@@ -322,6 +325,18 @@ impl Tokenizer {
     /// The tokens that end a generation, ascending: EOS, EOT, EOM and the well-known end texts.
     pub fn eog_ids(&self) -> &[u32] {
         &self.eog
+    }
+}
+
+/// How texts are cut where `tokenizer.ggml.pre` is this.
+fn family(pre: Option<&str>) -> Result<&'static Pre> {
+    match pre::find(pre) {
+        Some(family) => Ok(family),
+        None => bail!(
+            UnsupportedTokenizer,
+            "The pre-tokenizer \"{}\" (tokenizer.ggml.pre) is not supported",
+            pre.unwrap_or_default()
+        ),
     }
 }
 

@@ -1,8 +1,6 @@
 //! How byte-level BPE cuts text into words before merging: `tokenizer.ggml.pre` → regular
-//! expressions, as in the models' own tokenizer.json files.
-
-use crate::bail;
-use crate::base::error::Result;
+//! expressions, as in the models' own tokenizer.json files. The build reads this file too (`build/expressions.rs`), so it
+//! knows no other.
 
 /// One family of pre-tokenizers.
 pub struct Pre {
@@ -147,10 +145,6 @@ pub const FAMILIES: &[Pre] = &[
 ];
 
 /// The family that `tokenizer.ggml.pre` names; files without it were converted before it existed.
-pub fn find(name: Option<&str>) -> Result<&'static Pre> {
-    let name = name.unwrap_or("default");
-    match FAMILIES.iter().find(|family| family.names.contains(&name)) {
-        Some(family) => Ok(family),
-        None => bail!(UnsupportedTokenizer, "The pre-tokenizer \"{name}\" (tokenizer.ggml.pre) is not supported"),
-    }
+pub fn find(name: Option<&str>) -> Option<&'static Pre> {
+    FAMILIES.iter().find(|family| family.names.contains(&name.unwrap_or("default")))
 }

@@ -3,79 +3,27 @@
 
 use std::ops::Range;
 
-use regex_automata::Input;
-use regex_automata::meta::Regex;
-
+use super::ahead::{Blanks, Plan, Threes, plan};
+use super::automaton::Automaton;
 use super::pre::Pre;
-use crate::base::error::{Code, Error, Result};
-
-/// How a run of blanks is cut: its last one goes with the word behind it.
-#[derive(Clone, Copy, PartialEq)]
-enum Blanks {
-    /// By the automaton alone.
-    Matched,
-    /// As one piece.
-    Whole,
-    /// Into pieces of powers of two.
-    Powers,
-}
-
-/// Ends of expressions that look ahead.
-const BLANKS: [(&str, Blanks); 2] = [
-    (r"|\s+(?!\S)|\s+", Blanks::Whole),
-    (
-        r"|\s{512}(?!\S)|\s{256}(?!\S)|\s{128}(?!\S)|\s{64}(?!\S)|\s{32}(?!\S)|\s{16}(?!\S)|\s{8}(?!\S)|\s{4}(?!\S)|\s{1,2}(?!\S)|\s{1}",
-        Blanks::Powers,
-    ),
-];
-
-/// Groups a run's digits by three from the right.
-#[derive(Clone, Copy, PartialEq)]
-enum Threes {
-    /// The run is cut out.
-    Alone,
-    /// The same, but only where no word goes on behind it.
-    AtEnd,
-    /// Its ends stay with what is beside them.
-    Within,
-}
-
-/// Expressions that do so, and the runs.
-const THREES: [(&str, &str, Threes); 3] = [
-    (r"\d{1,3}(?=(?:\d{3})*\b)", r"\d+", Threes::AtEnd),
-    (r"\p{N}{1,3}(?=(?:\p{N}{3})*(?!\p{N}))", r"\p{N}+", Threes::Alone),
-    (r"(?=(\d{3})+(?!\d))", r"\d+", Threes::Within),
-];
-
-/// Digits with more of a word behind them, as Oniguruma has words.
-const WORD_GOES_ON: &str = r"\d+[\w\p{N}--\d]";
+use crate::base::error::Result;
 
 /// One expression: cuts out what it matches.
 struct Cut {
-    /// Of two patterns the second is a run of blanks, or the first a run of digits that is left alone.
-    regex: Regex,
+    automaton: Automaton,
     blanks: Blanks,
     threes: Option<Threes>,
 }
 
 impl Cut {
-    fn new(pattern: &str) -> Result<Cut> {
-        let threes = THREES.iter().find(|(known, ..)| *known == pattern);
-        let pattern = threes.map_or(pattern, |(_, run, _)| run);
-        let blanks = BLANKS.iter().find_map(|(end, blanks)| Some((pattern.strip_suffix(end)?, *blanks)));
-        let regex = match (blanks, threes) {
-            (Some((pattern, _)), _) => Regex::new_many(&[pattern, r"\s+"]),
-            (None, Some((_, run, Threes::AtEnd))) => Regex::new_many(&[WORD_GOES_ON, run]),
-            _ => Regex::new(pattern),
-        };
-        let broken = |e| Error::new(Code::Internal, format!("The pre-tokenizer's pattern {pattern} is broken: {e}"));
-        let blanks = blanks.map_or(Blanks::Matched, |(_, blanks)| blanks);
-        Ok(Cut { regex: regex.map_err(broken)?, blanks, threes: threes.map(|row| row.2) })
+    fn new(expression: &'static str) -> Result<Cut> {
+        let Plan { patterns, blanks, threes } = plan(expression);
+        Ok(Cut { automaton: Automaton::new(&patterns)?, blanks, threes })
     }
 
     fn cut<'a>(&self, text: &'a str, out: &mut Vec<&'a str>) {
         let (mut start, mut from) = (0, 0);
-        while let Some(found) = self.regex.search(&Input::new(text).range(from..)) {
+        while let Some(found) = self.automaton.find(text, from) {
             let mut range = found.range();
             if self.threes == Some(Threes::AtEnd) && found.pattern().as_usize() == 0 {
                 from = range.end;
