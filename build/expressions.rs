@@ -47,7 +47,7 @@ pub fn table() -> String {
 }
 
 fn node(hir: &Hir, classes: &mut Classes) -> String {
-    let mut all = |hirs: &[Hir]| hirs.iter().map(|hir| node(hir, classes)).collect::<Vec<_>>().join(", ");
+    let mut all = |parts: &[Hir]| parts.iter().map(|hir| node(hir, classes)).collect::<Vec<_>>().join(", ");
     match hir.kind() {
         HirKind::Literal(literal) => format!("Text({:?})", std::str::from_utf8(&literal.0).expect("whole characters")),
         HirKind::Class(class) => format!("Class({})", classes.index(class)),
@@ -58,8 +58,8 @@ fn node(hir: &Hir, classes: &mut Classes) -> String {
             format!("Repeat {{ min: {}, max: {:?}, of: &{of} }}", repeat.min, repeat.max)
         }
         HirKind::Capture(capture) => node(&capture.sub, classes),
-        HirKind::Concat(hirs) => format!("All(&[{}])", all(hirs)),
-        HirKind::Alternation(hirs) => format!("Any(&[{}])", all(hirs)),
+        HirKind::Concat(parts) => format!("All(&[{}])", all(parts)),
+        HirKind::Alternation(parts) => format!("Any(&[{}])", all(parts)),
         kind => panic!("{kind:?} is new to crate/text/tokenizer/automaton.rs"),
     }
 }
