@@ -127,6 +127,7 @@ const SCRIPTS = {
   worker: { room: "worker" },
   bundler: { room: "bundler", entry: "index", platform: "node" },
   catalog: { room: "catalog", entry: "index" },
+  "service-worker": { room: "service-worker", entry: "index" },
 };
 
 /**

@@ -8,7 +8,7 @@ declare const model: Model;
 /** Of the reply under way. */
 declare let text: string;
 
-const OPTIONS = { backend: "cpu", contextLength: 2048, shared: true } as const;
+const OPTIONS = { backend: "cpu", contextLength: 512, shared: true } as const;
 
 /** A tab that has the shared model in `model`; what its load told. */
 async function tab(site: Site, context: BrowserContext) {
@@ -65,7 +65,7 @@ test("three tabs chat with one download and one engine; the one that serves is c
   expect(new Set(texts).size).toBe(1);
 
   const [one, other] = first.others as [Page, Page];
-  const cut = reply(one, 1900);
+  const cut = reply(one, 480);
   await begun(one);
   // Of this nothing is delivered before its end.
   const measured = other.evaluate(async () => (await model.bench({ runs: 20 })).decodeTps);
@@ -91,7 +91,7 @@ test("a tab that lets go of the model leaves it to the others, and the last one 
 }) => {
   const { page } = await tab(site, context);
   const late = (await tab(site, context)).page;
-  const stopped = reply(page, 1900);
+  const stopped = reply(page, 480);
   const goes = reply(late, 400);
   await Promise.all([begun(page), begun(late)]);
   await page.evaluate(() => model.dispose());
@@ -106,14 +106,15 @@ test("a tab that lets go of the model leaves it to the others, and the last one 
   expect(site.file.sent).toBe(site.file.file.length);
 });
 
-test("a tab that the browser puts to sleep loses its turn", async ({ site, context }) => {
+test("a tab that answers nothing, as one that the browser has put to sleep, loses its turn", async ({ site, context }) => {
   const { page } = await tab(site, context);
   const other = (await tab(site, context)).page;
   const cdp = await context.newCDPSession(page);
-  await cdp.send("Page.setWebLifecycleState", { state: "frozen" });
+  await cdp.send("Debugger.enable");
+  await cdp.send("Debugger.pause");
   expect(await reply(other, 30)).toHaveLength(30);
   expect(other.workers()).toHaveLength(1);
-  await cdp.send("Page.setWebLifecycleState", { state: "active" });
+  await cdp.send("Debugger.disable");
   await expect.poll(() => page.workers()).toEqual([]);
   expect(await reply(page, 30)).toHaveLength(30);
 });
