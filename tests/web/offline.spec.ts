@@ -44,8 +44,12 @@ test("the network goes, the page is loaded anew and chats", async ({ context }) 
   await page.waitForFunction(async () => (await navigator.serviceWorker.ready).waiting);
   await page.close();
   page = await context.newPage();
-  await page.goto(`${server.url}/?again`);
-  await expect.poll(() => page.evaluate(() => caches.keys())).toHaveLength(2);
+  await expect(async () => {
+    await page.goto("about:blank");
+    await page.waitForTimeout(300);
+    await page.goto(`${server.url}/?again`);
+    expect(await page.evaluate(() => caches.keys())).toHaveLength(2);
+  }).toPass();
   await chats();
 
   server.close();
@@ -53,4 +57,16 @@ test("the network goes, the page is loaded anew and chats", async ({ context }) 
   await page.reload();
   expect(await page.evaluate(() => navigator.onLine)).toBe(false);
   await chats();
+  // What is not kept says so.
+  const codes = await page.evaluate(async () => {
+    const url = "/dist/index.js";
+    const { load } = (await import(url)) as typeof import("../../www/api/index.js");
+    const code = (url: string, cache: "auto" | "only") =>
+      load(url, { cache }).then(
+        () => "loaded",
+        (error: { code: string }) => error.code,
+      );
+    return [await code("http://models.example/other.gguf", "auto"), await code("/other.gguf", "only")];
+  });
+  expect(codes).toEqual(["offline", "not_stored"]);
 });

@@ -106,7 +106,10 @@ test("a tab that lets go of the model leaves it to the others, and the last one 
   expect(site.file.sent).toBe(site.file.file.length);
 });
 
-test("a tab that answers nothing, as one that the browser has put to sleep, loses its turn", async ({ site, context }) => {
+test("a tab that answers nothing, as one that the browser has put to sleep, loses its turn", async ({
+  site,
+  context,
+}) => {
   const { page } = await tab(site, context);
   const other = (await tab(site, context)).page;
   const cdp = await context.newCDPSession(page);

@@ -19,8 +19,8 @@ import { Shared, canShare, nameOf } from "./shared.js";
 import { transferred } from "./source.js";
 import { isAborted, stoppedPiece } from "./stopped.js";
 import { type RunTools, type RunToolsOptions, type ToolsReply, runTools } from "./tools.js";
-import { whyNotStarted } from "./causes.js";
-import { type Endpoint, START_MS, Workers } from "./workers.js";
+import { workersOf } from "./start.js";
+import type { Endpoint } from "./workers.js";
 import { SottoError } from "../wire/errors.js";
 import type {
   AnyMessage,
@@ -44,11 +44,7 @@ function begin(
   { signal, control, workerUrl, wasmUrl, grammarUrl }: PageOptions,
   onEvent: (event: Calls["load"]["event"]) => void,
 ): Loading {
-  const connection = new Connection(
-    new Workers(start, START_MS, () => whyNotStarted(workerUrl?.toString())),
-    wasmUrl?.toString(),
-    grammarUrl?.toString(),
-  );
+  const connection = new Connection(workersOf(start, workerUrl), wasmUrl?.toString(), grammarUrl?.toString());
   const gate = control?.connect();
   const args = { source, options, ...(gate && { gate }) };
   const transfer = [...transferred(source), ...(gate ? [gate] : [])];
