@@ -5,8 +5,6 @@ import { type Site, expect, test } from "./site.js";
 type Model = Awaited<ReturnType<typeof import("../../www/api/index.js").load>>;
 declare const sotto: typeof import("../../www/api/index.js");
 declare const model: Model;
-/** Of the reply under way. */
-declare let text: string;
 
 const OPTIONS = { backend: "cpu", contextLength: 512, shared: true } as const;
 
@@ -25,23 +23,38 @@ function load(page: Page) {
   }, OPTIONS);
 }
 
-/** A reply of the tab: its text, or the code of the error that it ended with. */
-function reply(page: Page, maxTokens: number) {
-  return page.evaluate(async (maxTokens) => {
-    Object.assign(globalThis, { text: "" });
-    try {
-      // One letter again and again, so that it does not end before.
-      const options = { raw: true, maxTokens, logitBias: { 65: 1000 } };
-      for await (const piece of model.generate("the cat", options)) text += piece.text;
-      return text;
-    } catch (error) {
-      return (error as { code: string }).code;
-    }
-  }, maxTokens);
+/** A reply of the tab: its text, or the code of the error that it ended with. At its first piece, the tab does so. */
+function reply(page: Page, maxTokens: number, atOnce?: "dispose" | "tell") {
+  return page.evaluate(
+    async ({ maxTokens, atOnce }) => {
+      let text = "";
+      try {
+        // One letter again and again, so that it does not end before.
+        const options = { raw: true, maxTokens, logitBias: { 65: 1000 } };
+        for await (const piece of model.generate("the cat", options)) {
+          if (text === "" && atOnce === "dispose") void model.dispose();
+          if (text === "" && atOnce === "tell") new BroadcastChannel("begun").postMessage("");
+          text += piece.text;
+        }
+        return text;
+      } catch (error) {
+        return (error as { code: string }).code;
+      }
+    },
+    { maxTokens, atOnce },
+  );
 }
 
-/** Resolves when some of a reply is there. */
-const begun = (page: Page) => page.waitForFunction(() => text.length > 0);
+/** Has the tab stand still as soon as another says that its reply has begun. */
+async function stands(context: BrowserContext, page: Page): Promise<{ paused: Promise<void> }> {
+  const cdp = await context.newCDPSession(page);
+  await cdp.send("Debugger.enable");
+  const paused = new Promise<void>((resolve) => cdp.once("Debugger.paused", () => resolve()));
+  await page.evaluate(
+    "void (globalThis.begun = new BroadcastChannel('begun')); begun.onmessage = () => { debugger; };",
+  );
+  return { paused };
+}
 
 /** The tab that has the engine, and the others. */
 function divided(pages: Page[]): { serving: Page; others: Page[] } {
@@ -65,10 +78,11 @@ test("three tabs chat with one download and one engine; the one that serves is c
   expect(new Set(texts).size).toBe(1);
 
   const [one, other] = first.others as [Page, Page];
-  const cut = reply(one, 480);
-  await begun(one);
-  // Of this nothing is delivered before its end.
-  const measured = other.evaluate(async () => (await model.bench({ runs: 20 })).decodeTps);
+  const { paused } = await stands(context, first.serving);
+  const cut = reply(one, 480, "tell");
+  await paused;
+  // Of this nothing was delivered.
+  const measured = other.evaluate(async () => (await model.bench({ runs: 1 })).decodeTps);
   await first.serving.close();
   expect(await cut).toBe("tab_closed");
   expect(await measured).toBeGreaterThan(0);
@@ -91,11 +105,8 @@ test("a tab that lets go of the model leaves it to the others, and the last one 
 }) => {
   const { page } = await tab(site, context);
   const late = (await tab(site, context)).page;
-  const stopped = reply(page, 480);
   const goes = reply(late, 400);
-  await Promise.all([begun(page), begun(late)]);
-  await page.evaluate(() => model.dispose());
-  expect(await stopped).toBe("disposed");
+  expect(await reply(page, 480, "dispose")).toBe("disposed");
   expect(await goes).toHaveLength(400);
   expect(page.workers()).toHaveLength(1);
   // The same tab may have it again.

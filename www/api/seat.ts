@@ -13,7 +13,7 @@ export const HERE = "here";
 
 /** How often a service that owes an answer is asked whether it is there, and how many times it may stay silent. */
 const PING_MS = 3000;
-const MOST_PINGS = 3;
+const MOST_PINGS = 2;
 
 /** Resolves when it fires: what holds a lock so long. */
 export const until = (signal: AbortSignal): Promise<void> =>

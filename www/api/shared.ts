@@ -12,8 +12,17 @@ import type { Calls, Method, ModelInfo, SourceData } from "../wire/protocol.js";
 
 type LoadEvent = Calls["load"]["event"];
 
+/** The build writes it. */
+declare const SOTTO_VERSION: string | undefined;
+
 /** What is loaded the service knows. */
 const LOAD = {} as Calls["load"]["args"];
+
+/** What ends the engine of each tab is not asked of all of them. */
+const MOST_LOSSES = 3;
+
+const LOST = () =>
+  new SottoError("tab_closed", "The tab that ran the shared model was closed, or its engine ended; ask again.");
 
 /** Which model it is: tabs that give the same source and options share one. */
 export function nameOf(source: SourceData, options: object): string {
@@ -24,7 +33,9 @@ export function nameOf(source: SourceData, options: object): string {
     );
   const { url, sha256, hub } = source;
   const sorted = Object.entries(options).sort(([a], [b]) => (a < b ? -1 : 1));
-  return `sotto-model ${JSON.stringify([url, sha256, hub?.endpoint, sorted])}`;
+  // Pages of other versions speak otherwise.
+  const version = typeof SOTTO_VERSION === "undefined" ? "" : SOTTO_VERSION;
+  return `sotto-model ${JSON.stringify([version, url, sha256, hub?.endpoint, sorted])}`;
 }
 
 /** Whether tabs can find each other here. */
@@ -37,6 +48,8 @@ export class Shared extends Caller {
   /** Of a model that was loaded: kept as it is where another tab has loaded it anew. */
   #info: ModelInfo | undefined;
   #seat!: Connection;
+  /** Services that were lost since one had the model loaded. */
+  #losses = 0;
   /** While this tab serves. */
   #service: Service | undefined;
   /** Ends the wait for this tab's turn. */
@@ -58,6 +71,7 @@ export class Shared extends Caller {
   async load(signal: AbortSignal | undefined): Promise<ModelInfo> {
     const options = { what: "Loading the model", signal, onEvent: this.#tell };
     this.#info = await this.call("load", LOAD, options);
+    this.#losses = 0;
     return this.#info;
   }
 
@@ -72,16 +86,15 @@ export class Shared extends Caller {
       begun ||= method !== "load" && !("progress" in Object(event));
       return options.onEvent?.(event);
     };
-    for (;;) {
+    for (let lost = 0; !begun && lost < MOST_LOSSES; lost++) {
       const seat = this.#seat;
       try {
         return await seat.call(method, args, { ...options, onEvent });
       } catch (thrown) {
         if (this.ended.aborted || thrown !== seat.ended.reason) throw thrown;
       }
-      if (begun)
-        throw new SottoError("tab_closed", "The tab that ran the shared model was closed during the reply; ask again.");
     }
+    throw LOST();
   }
 
   /** Gives its seat up; the model is freed where this was the last. */
@@ -99,12 +112,17 @@ export class Shared extends Caller {
     const info = this.#info;
     connection.ended.addEventListener("abort", () => {
       if (this.ended.aborted) return;
+      if (++this.#losses > MOST_LOSSES) return void this.end(LOST());
       if (seat.asleep) void this.#stand(true);
       this.#sit();
     });
     if (!info) return;
+    const joined = (found: ModelInfo) => {
+      this.#losses = 0;
+      Object.assign(info, found);
+    };
     const failed = (error: SottoError) => connection.ended.aborted || void this.end(error);
-    connection.call("load", LOAD, { onEvent: this.#tell }).then((found) => Object.assign(info, found), failed);
+    connection.call("load", LOAD, { onEvent: this.#tell }).then(joined, failed);
   }
 
   /** Waits for its turn, and serves; with `steal`, at once. */

@@ -9,7 +9,10 @@ import { FILES } from "../wire/files.js";
 
 /** What is to be kept. */
 export interface Kept {
-  /** Addresses, relative to the service worker's scope. Each has to be there: else nothing is kept. */
+  /**
+   * Addresses, relative to the service worker's scope. Each has to be there: else nothing is kept. A folder's `index.html`
+   * answers for the folder too.
+   */
   files: readonly string[];
   /** Another one wherever a file has changed under its old name, such as the build's number. */
   version?: string;
@@ -52,7 +55,8 @@ export function keep({ files, version = "" }: Kept): void {
     const url = new URL(request.url);
     url.search = "";
     url.hash = "";
-    if (request.method === "GET" && urls.has(url.href)) event.respondWith(answer(url.href, request));
+    const found = [url.href, `${url.href}index.html`].find((href) => urls.has(href));
+    if (request.method === "GET" && found) event.respondWith(answer(found, request));
   });
 
   async function fill(): Promise<void> {
