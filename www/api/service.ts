@@ -39,8 +39,8 @@ export class Service {
     const { connection, info } = load((event) => this.#tell(event));
     this.#connection = connection;
     this.#info = info;
-    info.catch(() => {});
-    connection.ended.addEventListener("abort", () => this.end());
+    // An engine that ends while it loads is a load that fails.
+    info.then(() => connection.ended.addEventListener("abort", () => this.end())).catch(() => {});
     this.#hall.postMessage(HERE);
   }
 

@@ -18,11 +18,8 @@ declare const SOTTO_VERSION: string | undefined;
 /** What is loaded the service knows. */
 const LOAD = {} as Calls["load"]["args"];
 
-/** What ends the engine of each tab is not asked of all of them. */
+/** A call that ends the engine of each tab is not made in all of them. */
 const MOST_LOSSES = 3;
-
-const LOST = () =>
-  new SottoError("tab_closed", "The tab that ran the shared model was closed, or its engine ended; ask again.");
 
 /** Which model it is: tabs that give the same source and options share one. */
 export function nameOf(source: SourceData, options: object): string {
@@ -48,8 +45,6 @@ export class Shared extends Caller {
   /** Of a model that was loaded: kept as it is where another tab has loaded it anew. */
   #info: ModelInfo | undefined;
   #seat!: Connection;
-  /** Services that were lost since one had the model loaded. */
-  #losses = 0;
   /** While this tab serves. */
   #service: Service | undefined;
   /** Ends the wait for this tab's turn. */
@@ -71,7 +66,6 @@ export class Shared extends Caller {
   async load(signal: AbortSignal | undefined): Promise<ModelInfo> {
     const options = { what: "Loading the model", signal, onEvent: this.#tell };
     this.#info = await this.call("load", LOAD, options);
-    this.#losses = 0;
     return this.#info;
   }
 
@@ -94,7 +88,8 @@ export class Shared extends Caller {
         if (this.ended.aborted || thrown !== seat.ended.reason) throw thrown;
       }
     }
-    throw LOST();
+    const message = "The tab that ran the shared model was closed, or its engine ended; ask again.";
+    throw new SottoError("tab_closed", message);
   }
 
   /** Gives its seat up; the model is freed where this was the last. */
@@ -112,15 +107,11 @@ export class Shared extends Caller {
     const info = this.#info;
     connection.ended.addEventListener("abort", () => {
       if (this.ended.aborted) return;
-      if (++this.#losses > MOST_LOSSES) return void this.end(LOST());
       if (seat.asleep) void this.#stand(true);
       this.#sit();
     });
     if (!info) return;
-    const joined = (found: ModelInfo) => {
-      this.#losses = 0;
-      Object.assign(info, found);
-    };
+    const joined = (found: ModelInfo) => Object.assign(info, found);
     const failed = (error: SottoError) => connection.ended.aborted || void this.end(error);
     connection.call("load", LOAD, { onEvent: this.#tell }).then(joined, failed);
   }
