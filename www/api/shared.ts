@@ -121,20 +121,22 @@ export class Shared extends Caller {
     this.#waiting.abort();
     this.#waiting = new AbortController();
     const { signal } = this.#waiting;
+    let served: Service | undefined;
     const serve = () => {
       if (signal.aborted) return;
       try {
-        this.#service = new Service(this.#name, this.#load);
+        served = new Service(this.#name, this.#load);
       } catch (thrown) {
         return void this.end(SottoError.from(thrown));
       }
-      return this.#service.over;
+      this.#service = served;
+      return served.over;
     };
     await navigator.locks.request(this.#name, steal ? { steal } : { signal }, serve).catch(() => {});
-    const served = this.#service;
-    this.#service = undefined;
+    if (!served) return;
     // Where another has stolen the lock.
-    served?.end();
-    if (served && !this.ended.aborted) void this.#stand();
+    served.end();
+    this.#service = undefined;
+    if (!this.ended.aborted) void this.#stand();
   }
 }
