@@ -251,7 +251,9 @@ test("its types are found and complete", () => {
   writeFileSync(
     join(APP, "use.ts"),
     `import { load, SottoError, type Chunk, type ErrorCode } from "sotto";
-     await using model = await load(new Blob([]), { onProgress: ({ loaded, total }) => void [loaded.toFixed(), total?.toFixed()] });
+     import { keep, packageFiles } from "sotto/service-worker";
+     keep({ files: ["./", ...packageFiles("./sotto/")] });
+     await using model = await load(new Blob([]), { shared: false, onProgress: ({ loaded, total }) => void [loaded.toFixed(), total?.toFixed()] });
      const last: Chunk[] = [];
      for await (const chunk of model.generate([{ role: "user", content: "hi" }], { topK: 3 })) last.push(chunk);
      export const code: ErrorCode = new SottoError("http", "x").code;
