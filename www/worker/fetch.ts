@@ -66,7 +66,7 @@ async function openUrl(source: UrlSource, signal: AbortSignal, opening: Opening)
       sha256,
       cache: keep && !offline ? ("auto" as const) : ("only" as const),
     };
-    // No function declared in a block: terser, which webpack has, takes its short name for one of the function around it.
+    // No function declared in a block: terser, which webpack has, takes its short name for one of the function outside.
     const unlessMissing = (error: unknown): undefined => {
       if (offline || !(error instanceof SottoError) || error.code !== "not_stored" || !found.target)
         throw found.error ?? error;
