@@ -5,6 +5,7 @@ import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSyn
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { gzipSync } from "node:zlib";
+import { withoutRelaxed } from "./plain-simd.mjs";
 import { ROOT, Stop, TARGET, ensurePackages, ensureRustSource, ensureWasmTarget, run, tool } from "./setup.mjs";
 
 /** The first load of a page: js and wasm, compressed. */
@@ -121,12 +122,24 @@ function optimise(input, output) {
   copyFileSync(kept, output);
 }
 
+/** The artifact with threads, without relaxed SIMD; kept, too. */
+function plain(input, output) {
+  const kept = join(
+    TARGET,
+    "wasm-opt",
+    `${hash(readFileSync(input), readFileSync(join(ROOT, "tools/plain-simd.mjs")))}.wasm`,
+  );
+  if (!existsSync(kept)) withoutRelaxed(input, kept);
+  copyFileSync(kept, output);
+}
+
 /** The package's scripts: each is one file beside the wasm, whatever room its source is in. */
 const SCRIPTS = {
   index: { room: "api" },
   worker: { room: "worker" },
   bundler: { room: "bundler", entry: "index", platform: "node" },
   catalog: { room: "catalog", entry: "index" },
+  "service-worker": { room: "service-worker", entry: "index" },
 };
 
 /**
@@ -144,9 +157,11 @@ export const PIECES = {
   vue: 3000,
 };
 
+const packageJson = () => JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8"));
+
 /** What a piece imports as its page has it: the frameworks that it is made for, and the package, beside it. */
 function outside() {
-  const { peerDependencies = {} } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8"));
+  const { peerDependencies = {} } = packageJson();
   return ["sotto", ...Object.keys(peerDependencies)].map((name) => new RegExp(`^${name}($|/)`));
 }
 
@@ -172,7 +187,8 @@ export async function bundle(out, { engine } = {}) {
     const input = join(ROOT, "www", room, `${entry}.ts`);
     // A directive such as React's "use client" is kept, being an entry's.
     const checks = { moduleLevelDirective: false };
-    const bundle = await rolldown({ input, platform, external, checks, plugins: fake ? [fake] : [] });
+    const transform = { define: { SOTTO_VERSION: JSON.stringify(packageJson().version) } };
+    const bundle = await rolldown({ input, platform, external, checks, transform, plugins: fake ? [fake] : [] });
     await bundle.write({ file: join(out, `${name}.js`), format: "esm", minify: true, paths: PATHS });
     await bundle.close();
   }
@@ -228,6 +244,7 @@ export async function build({ fast = false } = {}) {
     if (fast) copyFileSync(wasm, join(dist, `${name}_bg.wasm`));
     else optimise(wasm, join(dist, `${name}_bg.wasm`));
   }
+  if (threads) plain(join(dist, "sotto_threads_bg.wasm"), join(dist, "sotto_plain_bg.wasm"));
   await bundle(dist);
   for (const name of ["catalog.json", "catalog.schema.json"])
     copyFileSync(join(ROOT, "www", "catalog", name), join(dist, name));

@@ -104,6 +104,10 @@ codes! {
     Blocked = "blocked", "Serve worker.js with the header, or allow it by the directive, that the message names.";
     /// A service worker cannot start the worker that a model lives in.
     ServiceWorker = "service_worker", "Load the model in a page, an offscreen document or a worker of your own.";
+    /// The tab that ran a model that several tabs share was closed, or its engine ended, in the midst of the reply.
+    TabClosed = "tab_closed", "Ask again: another tab runs the model now. What had not begun to arrive was asked again by itself.";
+    /// Tabs cannot share a model here. The load goes on for this tab alone, and tells of it in a warning.
+    NotShared = "not_shared", "Open the page over https or on localhost, and not in a sandboxed frame.";
     /// A bug of Sotto, or a worker that ended before its time.
     Internal = "internal", "Load the model again; the message says what else may help. If it looks like a bug, please report it.";
 }

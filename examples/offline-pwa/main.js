@@ -23,7 +23,7 @@ loaded.then(() => {
 
 // So that the browser does not clear the model when the disk is full.
 void store.persist();
-void navigator.serviceWorker.register("./sw.js");
+void navigator.serviceWorker.register("./sw.js", { type: "module" });
 
 const said = [];
 let stop;

@@ -4,6 +4,7 @@ import { load } from "../../www/api/index.js";
 import { whyNotStarted } from "../../www/api/causes.js";
 import type { Progress } from "../../www/wire/protocol.js";
 import { insecurePage } from "../../www/worker/adapter.js";
+import { whyNoWasm } from "../../www/worker/causes.js";
 import { Reporter } from "../../www/worker/progress.js";
 import { open } from "../../www/worker/fetch.js";
 import { codeOf } from "./harness.js";
@@ -80,4 +81,24 @@ test("progress comes twenty times a second at most, each phase at once, and the 
   reporter.stop();
   vi.advanceTimersByTime(1000);
   expect(told.at(-1)).toMatchObject({ phase: "ready" });
+});
+
+test("a wasm file that did not start: by policy, offline, not there, a page in its place, or for another reason", () => {
+  const why = (cause: unknown) => {
+    const { code, message } = whyNoWasm(cause, "The engine's wasm file", "sotto_bg.wasm", "wasmUrl");
+    return `${code}: ${message}`;
+  };
+  // As Chromium, Firefox and Safari say it.
+  for (const refused of [
+    new WebAssembly.CompileError("Compiling or instantiating WebAssembly module violates the Content Security policy"),
+    new WebAssembly.CompileError("call to WebAssembly.instantiateStreaming() blocked by CSP: unsafe-eval"),
+  ])
+    expect(why(refused)).toMatch(/^blocked: .*'wasm-unsafe-eval'/);
+  const missing = new Error("failed to fetch Wasm: 404 Not Found fetching 'https://site.example/sotto_bg.wasm'");
+  expect(why(missing)).toMatch(/^not_started: .* there is no https:\/\/site.example\/sotto_bg.wasm \(HTTP 404\)/);
+  const page = new WebAssembly.CompileError("expected magic word 00 61 73 6d, found 3c 21 64 6f @+0");
+  expect(why(page)).toMatch(/^not_started: .* is no wasm; .* pass wasmUrl/);
+  expect(why(new TypeError("Failed to fetch"))).toMatch(/^not_started: .*Failed to fetch.*connect-src.*CORS/);
+  vi.stubGlobal("navigator", { onLine: false });
+  expect(why(new TypeError("Failed to fetch"))).toMatch(/^offline: .* sotto_bg.wasm is not kept here/);
 });

@@ -1,13 +1,13 @@
 /** The package as others use it: installed in an app, under each way of serving it. */
 import type { Page } from "@playwright/test";
 import { spawnSync } from "node:child_process";
-import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import type { ServerResponse } from "node:http";
+import { cpSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import { join } from "node:path";
 import { build as esbuild } from "esbuild";
 import { rolldown } from "rolldown";
 import { build, createServer, preview } from "vite";
-import { ISOLATED, serve } from "../../tools/serve.mjs";
+import { ISOLATED, sendFile, serve } from "../../tools/serve.mjs";
 import { ROOT } from "../../tools/setup.mjs";
 import { expect, test, tinyModel } from "./servers.js";
 
@@ -16,7 +16,7 @@ const INSTALLED = join(APP, "node_modules", "sotto");
 
 /** The app loads a tiny model and writes what came of it into the page's title. */
 const MAIN = `
-addEventListener("unhandledrejection", ({ reason }) => (document.title = "failed: " + reason.message));
+addEventListener("unhandledrejection", ({ reason }) => (document.title = ["failed", reason.code, reason.message].join(": ")));
 run();
 async function run() {
 const model = await load("/model.gguf");
@@ -31,6 +31,8 @@ await model.dispose();
 document.title = \`\${model.info.architecture} \${tokens.length > 0} \${count}\`;
 }
 `;
+/** Where no bundler finds the package. */
+const STATIC = `import { load } from "/dist/index.js";\n${MAIN}`;
 const HTML = (script: string) =>
   `<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,"><script type="module" src="${script}"></script>`;
 
@@ -46,7 +48,6 @@ test.beforeAll(() => {
   );
   writeFileSync(join(APP, "main.js"), `import { load } from "sotto";\n${MAIN}`);
   writeFileSync(join(APP, "index.html"), HTML("./main.js"));
-  writeFileSync(join(APP, "public", "static.js"), `import { load } from "/dist/index.js";\n${MAIN}`);
 });
 
 async function works(page: Page, url: string): Promise<void> {
@@ -72,7 +73,7 @@ test("Vite's build, unconfigured", async ({ page }) => {
 
 /** `dist` and a page on a plain file server; `from` is another server that has `dist`. */
 function plain(headers?: Record<string, string>, from = "") {
-  const script = readFileSync(join(APP, "public", "static.js"), "utf8").replace('"/dist', `"${from}/dist`);
+  const script = STATIC.replace('"/dist', `"${from}/dist`);
   return serve(
     {
       "/dist/": join(INSTALLED, "dist"),
@@ -137,6 +138,71 @@ for (const [policy, said] of [
   });
 }
 
+/** A page whose `dist` is served as `answer` says; what its load failed with. */
+async function fails(page: Page, headers: Record<string, string>, answer: Answer, said: RegExp): Promise<void> {
+  const server = await serve({
+    "/dist/": (request: IncomingMessage, response: ServerResponse, path: string) =>
+      answer(response, path) ?? sendFile(request, response, join(INSTALLED, path)),
+    "/": (_request: unknown, response: ServerResponse, path: string) => {
+      for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
+      const [type, body] = path === "/" ? ["text/html", HTML("/static.js")] : ["text/javascript", STATIC];
+      response.setHeader("content-type", type).end(body);
+    },
+  });
+  await page.goto(server.url);
+  await expect.poll(() => page.title(), { timeout: 60_000 }).toMatch(said);
+  server.close();
+}
+
+/** Answers what is not to be answered as it is. */
+type Answer = (response: ServerResponse, path: string) => unknown;
+
+const asItIs: Answer = () => undefined;
+const forWasm =
+  (status: number, body = ""): Answer =>
+  (response, path) =>
+    path.endsWith("sotto_bg.wasm") ? response.writeHead(status, { "content-type": "text/html" }).end(body) : undefined;
+
+for (const [what, headers, answer, said] of [
+  ["worker.js lacks an isolated page's header", ISOLATED, asItIs, /^failed: blocked: .*Embedder-Policy: require-corp/],
+  [
+    "the wasm file is not there",
+    {},
+    forWasm(404),
+    /^failed: not_started: .* there is no http.*sotto_bg.wasm \(HTTP 404\)/,
+  ],
+  [
+    "a page is in its place",
+    {},
+    forWasm(200, "<!doctype html>"),
+    /^failed: not_started: .*at its address is no wasm; serve sotto_bg.wasm/,
+  ],
+  [
+    "the policy forbids wasm",
+    { "content-security-policy": "script-src 'self'" },
+    (response: ServerResponse) => void response.setHeader("content-security-policy", "script-src 'self'"),
+    /^failed: blocked: .*by script-src; add 'wasm-unsafe-eval'/,
+  ],
+] as [string, Record<string, string>, Answer, RegExp][]) {
+  test(`the error says so where ${what}`, ({ page }) => fails(page, headers, answer, said));
+}
+
+test("the error says so where the browser is offline", async ({ page, context }) => {
+  const server = await plain();
+  await works(page, server.url);
+  server.close();
+  await context.setOffline(true);
+  const code = await page.evaluate(async () => {
+    const url = "/dist/index.js";
+    const { load } = (await import(url)) as typeof import("../../www/api/index.js");
+    return load("/model.gguf").then(
+      () => "loaded",
+      (error: { code: string }) => error.code,
+    );
+  });
+  expect(code).toBe("offline");
+});
+
 /** What a bundler without configuration for workers wrote into `folder`. */
 async function bundled(page: Page, folder: string): Promise<void> {
   cpSync(join(APP, "public", "model.gguf"), join(folder, "model.gguf"));
@@ -185,7 +251,9 @@ test("its types are found and complete", () => {
   writeFileSync(
     join(APP, "use.ts"),
     `import { load, SottoError, type Chunk, type ErrorCode } from "sotto";
-     await using model = await load(new Blob([]), { onProgress: ({ loaded, total }) => void [loaded.toFixed(), total?.toFixed()] });
+     import { keep, packageFiles } from "sotto/service-worker";
+     keep({ files: ["./", ...packageFiles("./sotto/")] });
+     await using model = await load(new Blob([]), { shared: false, onProgress: ({ loaded, total }) => void [loaded.toFixed(), total?.toFixed()] });
      const last: Chunk[] = [];
      for await (const chunk of model.generate([{ role: "user", content: "hi" }], { topK: 3 })) last.push(chunk);
      export const code: ErrorCode = new SottoError("http", "x").code;

@@ -1,51 +1,12 @@
-/** The built package's store in Chromium: visits, kills, tabs, damage. The model is a tiny one with megabytes behind it. */
-import type { BrowserContext, Page } from "@playwright/test";
+/** The built package's store in Chromium: visits, kills, tabs, damage. */
+import type { Page } from "@playwright/test";
 import { createHash } from "node:crypto";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import type { IncomingMessage, ServerResponse } from "node:http";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { serve } from "../../tools/serve.mjs";
-import { ROOT } from "../../tools/setup.mjs";
-import { type FileServer, answer, madeUp } from "./file-server.js";
-import { test as base, expect, tinyModel } from "./servers.js";
+import { BLOCK, expect, test } from "./site.js";
 
-type Package = typeof import("../../www/api/index.js");
-declare const sotto: Package;
-
-const BLOCK = 4 << 20;
-
-interface Store {
-  file: FileServer;
-  /** A page of the site, with the package's exports in `sotto`. */
-  visit(context: BrowserContext): Promise<Page>;
-}
-
-const test = base.extend<{ site: Store }>({
-  site: async ({}, use) => {
-    const model = readFileSync(tinyModel("llama-f32"));
-    const file = Buffer.concat([model, madeUp(5 * BLOCK)]);
-    const http = await serve({
-      "/dist/": join(ROOT, "dist"),
-      "/model.gguf": (request: IncomingMessage, response: ServerResponse) => void answer(server, request, response),
-      "/": (_request: unknown, response: ServerResponse) =>
-        response.setHeader("content-type", "text/html").end("<!doctype html>"),
-    });
-    const manners = { etag: '"1"' };
-    const server: FileServer = { ...http, origin: http.url, file, manners, sent: 0, asked: [] };
-    const visit = async (context: BrowserContext) => {
-      const page = await context.newPage();
-      await page.goto(http.url);
-      await page.evaluate(async () => {
-        const url = "/dist/index.js";
-        Object.assign(globalThis, { sotto: await import(url) });
-      });
-      return page;
-    };
-    await use({ file: server, visit });
-    http.close();
-  },
-});
+declare const sotto: typeof import("../../www/api/index.js");
 
 /** Loads the model; what the load told, and an error's code. */
 function load(page: Page, options: import("../../www/api/index.js").LoadOptions = {}) {

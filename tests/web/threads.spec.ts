@@ -8,6 +8,9 @@ import { expect, test, tinyModel } from "./servers.js";
 
 declare const sotto: typeof import("../../www/api/index.js");
 
+const script = (text: string) => (_request: unknown, response: ServerResponse) =>
+  response.setHeader("content-type", "text/javascript").end(text);
+
 /** A page with the package, and what it asked its server for; `missing` is not there when it is asked for once more. */
 async function open(
   page: Page,
@@ -24,6 +27,9 @@ async function open(
       sendFile(request, response, join(ROOT, path));
     },
     "/model.gguf": tinyModel("gemma3-mixed"),
+    // Workers of a browser without relaxed SIMD.
+    "/plain.js": script('import "/without.js"; import "/dist/worker.js";'),
+    "/without.js": script("WebAssembly.validate = () => false;"),
     "/": (_request: unknown, response: ServerResponse) =>
       response.setHeader("content-type", "text/html").end("<!doctype html>"),
   };
@@ -37,9 +43,9 @@ async function open(
 }
 
 /** What a model with `threads` threads writes. */
-function write(page: Page, threads?: number, precision?: "fast") {
+function write(page: Page, threads?: number, precision?: "fast", workerUrl?: string) {
   return page.evaluate(
-    async ({ threads, precision }) => {
+    async ({ threads, precision, workerUrl }) => {
       const warnings: string[] = [];
       const onWarning = ({ message }: { message: string }) => warnings.push(message);
       const model = await sotto.load("/model.gguf", {
@@ -48,6 +54,7 @@ function write(page: Page, threads?: number, precision?: "fast") {
         onWarning,
         ...(threads && { threads }),
         ...(precision && { precision }),
+        ...(workerUrl && { workerUrl }),
       });
       let text = "";
       const tokens: number[] = [];
@@ -61,7 +68,7 @@ function write(page: Page, threads?: number, precision?: "fast") {
       await model.dispose();
       return { text, tokens, threads: info.threads, backend: info.backend, warnings };
     },
-    { threads, precision },
+    { threads, precision, workerUrl },
   );
 }
 
@@ -115,6 +122,20 @@ test("such a page too gets the artifact with relaxed SIMD where products of 8 bi
   expect(fetched).toContain("sotto_threads_bg.wasm");
   expect(fetched).not.toContain("sotto_bg.wasm");
   expect(fetched.filter((file) => file === "worker.js")).toHaveLength(1);
+  close();
+});
+
+test("a browser without relaxed SIMD has threads too, and the same reply", async ({ page }) => {
+  const { fetched, close } = await open(page, ISOLATED);
+  const usual = await write(page, 2);
+  expect(fetched).not.toContain("sotto_plain_bg.wasm");
+  fetched.length = 0;
+  for (const precision of [undefined, "fast"] as const) {
+    const plain = await write(page, 2, precision, "/plain.js");
+    expect(plain).toEqual({ ...usual, threads: 2, warnings: [] });
+  }
+  expect(fetched).toContain("sotto_plain_bg.wasm");
+  expect(fetched).not.toContain("sotto_threads_bg.wasm");
   close();
 });
 

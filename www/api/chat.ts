@@ -1,6 +1,6 @@
 /** Requests in OpenAI's shapes: the page's side of `model.chat`, `model.chat.completions` and `model.completions`. */
 import { joined, openAI, readMessages, readOptions, refuseOthers } from "./arguments.js";
-import type { Connection } from "./connection.js";
+import type { Caller } from "./caller.js";
 import { shaped } from "./openai-error.js";
 import { isAborted, stoppedAnswer } from "./stopped.js";
 import { bad, kind, reading, shown } from "../wire/check.js";
@@ -116,11 +116,11 @@ interface Short {
 }
 
 export class Requests {
-  #connection: Pick<Connection, "call" | "stream" | "waits">;
+  #connection: Pick<Caller, "call" | "stream" | "waits">;
   #info: ModelInfo;
 
   /** `info` is kept up to date. */
-  constructor(connection: Pick<Connection, "call" | "stream" | "waits">, info: ModelInfo) {
+  constructor(connection: Pick<Caller, "call" | "stream" | "waits">, info: ModelInfo) {
     this.#connection = connection;
     this.#info = info;
   }

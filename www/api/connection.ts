@@ -1,4 +1,5 @@
 /** The page's side of the protocol: calls to the worker, their answers, and how both ends part. */
+import { Caller, type CallOptions } from "./caller.js";
 import { advice } from "./start.js";
 import { SottoError, aborted, said } from "../wire/errors.js";
 import type { Calls, Method, ToPage, ToWorker } from "../wire/protocol.js";
@@ -13,31 +14,20 @@ interface Pending {
   reject: (error: SottoError) => void;
 }
 
-interface CallOptions<M extends Method> {
-  /** Names the call in the error when `signal` fires. */
-  what?: string;
-  signal?: AbortSignal | undefined;
-  /** When this fires, the call ends by itself with what there is of its work; before that begins, as by `signal`. */
-  stop?: AbortSignal | undefined;
-  onEvent?: (event: Calls[M]["event"]) => void;
-  transfer?: Transferable[];
-}
-
-export class Connection {
+export class Connection extends Caller {
   #workers: Workers;
   #pending = new Map<number, Pending>();
   #lastId = 0;
-  /** Why no call can succeed any more. */
-  #end: SottoError | undefined;
   /** Resolves when the workers are gone. */
   #gone: Promise<void> | undefined;
-  /** Fires when no call can succeed any more. */
   #ended = new AbortController();
+  readonly ended = this.#ended.signal;
   #watch = new AbortController();
   /** Ends what waits for a worker that never says that it runs; none once it has. */
   #late: ReturnType<typeof setTimeout> | undefined;
 
   constructor(workers: Workers, wasmUrl?: string, grammarUrl?: string) {
+    super();
     this.#workers = workers;
     const worker = workers.engine;
     const locks = globalThis.navigator?.locks;
@@ -81,7 +71,7 @@ export class Connection {
     const { what = `The call of ${method}`, signal, stop, onEvent = () => {}, transfer = [] } = options;
     if (signal?.aborted) return Promise.reject(aborted(what, signal));
     if (stop?.aborted) return Promise.reject(aborted(what, stop));
-    if (this.#end) return Promise.reject(this.#end);
+    if (this.ended.aborted) return Promise.reject(this.ended.reason);
     const id = ++this.#lastId;
     return new Promise<Calls[M]["result"]>((resolve, reject) => {
       const onAbort = () => {
@@ -127,59 +117,6 @@ export class Connection {
     });
   }
 
-  /** The call's events one by one; leaving the loop early stops the call. Returns the call's result. */
-  async *stream<M extends Method>(
-    method: M,
-    args: Calls[M]["args"],
-    options: Omit<CallOptions<M>, "onEvent"> = {},
-  ): AsyncGenerator<Calls[M]["event"], Calls[M]["result"], undefined> {
-    const left = new AbortController();
-    const signal = options.signal ? AbortSignal.any([options.signal, left.signal]) : left.signal;
-    const events: Calls[M]["event"][] = [];
-    let wake = () => {};
-    let over = false;
-    const onEvent = (event: Calls[M]["event"]) => {
-      events.push(event);
-      wake();
-    };
-    const end = () => {
-      over = true;
-      wake();
-    };
-    const result = this.call(method, args, { ...options, signal, onEvent });
-    result.then(end, end);
-    try {
-      for (;;) {
-        while (events.length > 0 && !options.signal?.aborted) yield events.shift()!;
-        if (over || options.signal?.aborted) return await result;
-        await new Promise<void>((resolve) => (wake = resolve));
-      }
-    } finally {
-      left.abort();
-    }
-  }
-
-  /**
-   * What the caller's own function gives; nothing once the signal fires, an error once this connection has ended: a function
-   * that never settles holds neither up.
-   */
-  async waits<T>(given: T, signal?: AbortSignal): Promise<Awaited<T> | undefined> {
-    const ends = signal ? AbortSignal.any([this.#ended.signal, signal]) : this.#ended.signal;
-    const over = new AbortController();
-    const left = new Promise<undefined>((resolve) => {
-      const leave = () => resolve(undefined);
-      if (ends.aborted) leave();
-      else ends.addEventListener("abort", leave, { once: true, signal: over.signal });
-    });
-    try {
-      const value = await Promise.race([given, left]);
-      if (this.#end) throw this.#end;
-      return value;
-    } finally {
-      over.abort();
-    }
-  }
-
   #send(message: ToWorker, transfer: Transferable[] = []): void {
     this.#workers.engine.postMessage(message, transfer);
   }
@@ -195,7 +132,7 @@ export class Connection {
   }
 
   async #startThreads(count: number): Promise<void> {
-    if (this.#end) return;
+    if (this.ended.aborted) return;
     try {
       const ports = await this.#workers.startThreads(count);
       this.#send({ type: "threads", ports }, ports);
@@ -219,8 +156,7 @@ export class Connection {
   async #free(error: SottoError): Promise<void> {
     const asked = [...this.#pending.values()];
     const freed = this.call("dispose", {}).catch(() => {});
-    this.#end ??= error;
-    this.#ended.abort();
+    this.#ended.abort(error);
     for (const pending of asked) pending.reject(error);
     let timer: ReturnType<typeof setTimeout> | undefined;
     const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, FREE_MS)));
@@ -231,8 +167,7 @@ export class Connection {
 
   /** Ends the workers, whatever they do. */
   #close(error: SottoError): void {
-    this.#end ??= error;
-    this.#ended.abort();
+    this.#ended.abort(error);
     clearTimeout(this.#late);
     this.#watch.abort();
     this.#workers.terminate();

@@ -1,6 +1,6 @@
 /** Vectors and scores of texts: the page's side of `model.embed`, `model.rerank`, `model.classify` and `model.embeddings`. */
 import { readIds, readOptions, readText } from "./arguments.js";
-import type { Connection } from "./connection.js";
+import type { Caller } from "./caller.js";
 import { bad, check, kind, reading, shown } from "../wire/check.js";
 import type * as wire from "../wire/generated.js";
 import type { EmbedInput, Loose, ModelInfo, PageOptions } from "../wire/protocol.js";
@@ -50,10 +50,10 @@ export interface Embeddings {
 const WHAT = "The embedding";
 
 export class Embedder {
-  #connection: Pick<Connection, "call">;
+  #connection: Pick<Caller, "call">;
   #info: ModelInfo;
 
-  constructor(connection: Pick<Connection, "call">, info: ModelInfo) {
+  constructor(connection: Pick<Caller, "call">, info: ModelInfo) {
     this.#connection = connection;
     this.#info = info;
   }

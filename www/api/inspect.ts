@@ -1,10 +1,9 @@
 /** What a model's file is, and whether it runs here, before its weights are fetched. */
 import { readOptions } from "./arguments.js";
-import { requireWorkers, whyNotStarted } from "./causes.js";
+import { requireWorkers } from "./causes.js";
 import { Connection } from "./connection.js";
 import { absolute, describe, transferred } from "./source.js";
-import { startWorker } from "./start.js";
-import { START_MS, Workers } from "./workers.js";
+import { startWorker, workersOf } from "./start.js";
 import { SottoError, aborted } from "../wire/errors.js";
 import type { InspectOptions, Inspection, Source } from "../wire/protocol.js";
 
@@ -22,11 +21,7 @@ export async function inspect(source: Source, options?: InspectOptions): Promise
   const over = new AbortController();
   const data = describe(source, page, over.signal);
   const connection = new Connection(
-    new Workers(
-      () => startWorker(workerUrl),
-      START_MS,
-      () => whyNotStarted(workerUrl),
-    ),
+    workersOf(() => startWorker(workerUrl), workerUrl),
     page.wasmUrl && absolute(page.wasmUrl, "sotto_bg.wasm"),
   );
   try {

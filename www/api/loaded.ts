@@ -1,14 +1,14 @@
 /** What a page can do with whatever a worker has loaded: its text side, and the end of it. */
 import { readIds, readMessages, readOptions, readText } from "./arguments.js";
-import type { Connection } from "./connection.js";
+import type { Caller } from "./caller.js";
 import { SottoError } from "../wire/errors.js";
 import type { AnyMessage, DetokenizeOptions, RenderChatOptions, TokenizeOptions } from "../wire/protocol.js";
 
 export class Loaded {
   /** Bound, so that it works through a proxy of this object too. */
-  protected readonly connection: Pick<Connection, "call" | "stream" | "waits" | "end">;
+  protected readonly connection: Pick<Caller, "call" | "stream" | "waits" | "end">;
 
-  constructor(connection: Connection) {
+  constructor(connection: Caller) {
     this.connection = {
       call: connection.call.bind(connection),
       stream: connection.stream.bind(connection),

@@ -2,6 +2,7 @@
 import { readOptions, readPrompt, readText } from "./arguments.js";
 import { type BatchOptions, type BatchRequest, type BatchResult, batch } from "./batch.js";
 import { type Chat, type CountOptions, Requests, type TextCompletions } from "./chat.js";
+import type { Caller } from "./caller.js";
 import { Connection } from "./connection.js";
 import {
   type Classified,
@@ -13,11 +14,13 @@ import {
   type ScoringOptions,
 } from "./embed.js";
 import { Loaded } from "./loaded.js";
+import type { Loading } from "./service.js";
+import { Shared, canShare, nameOf } from "./shared.js";
 import { transferred } from "./source.js";
 import { isAborted, stoppedPiece } from "./stopped.js";
 import { type RunTools, type RunToolsOptions, type ToolsReply, runTools } from "./tools.js";
-import { whyNotStarted } from "./causes.js";
-import { type Endpoint, START_MS, Workers } from "./workers.js";
+import { workersOf } from "./start.js";
+import type { Endpoint } from "./workers.js";
 import { SottoError } from "../wire/errors.js";
 import type {
   AnyMessage,
@@ -33,36 +36,50 @@ import type {
   SourceData,
 } from "../wire/protocol.js";
 
+/** Begins to load a model through workers that `start` starts. */
+function begin(
+  start: () => Endpoint,
+  source: SourceData,
+  options: Calls["load"]["args"]["options"],
+  { signal, control, workerUrl, wasmUrl, grammarUrl }: PageOptions,
+  onEvent: (event: Calls["load"]["event"]) => void,
+): Loading {
+  const connection = new Connection(workersOf(start, workerUrl), wasmUrl?.toString(), grammarUrl?.toString());
+  const gate = control?.connect();
+  const args = { source, options, ...(gate && { gate }) };
+  const transfer = [...transferred(source), ...(gate ? [gate] : [])];
+  return { connection, info: connection.call("load", args, { what: "Loading the model", signal, onEvent, transfer }) };
+}
+
+/** The same, in whichever tab's turn it is. */
+function share(...[start, source, options, page, tell]: Parameters<typeof begin>): Loading {
+  const { signal, ...own } = page;
+  const connection = new Shared(nameOf(source, options), (tell) => begin(start, source, options, own, tell), tell);
+  return { connection, info: connection.load(signal) };
+}
+
 /** Loads a model through workers that `start` starts. */
 export async function connect(
   start: () => Endpoint,
   source: SourceData,
   options: Calls["load"]["args"]["options"],
-  { signal, onProgress, onWarning, control, workerUrl, wasmUrl, grammarUrl }: PageOptions = {},
+  page: PageOptions = {},
 ): Promise<Model> {
-  const connection = new Connection(
-    new Workers(start, START_MS, () => whyNotStarted(workerUrl?.toString())),
-    wasmUrl?.toString(),
-    grammarUrl?.toString(),
+  const { onProgress, onWarning } = page;
+  const shared = page.shared && canShare();
+  if (page.shared && !shared) onWarning?.({ code: "not_shared", message: NOT_SHARED });
+  const { connection, info } = (shared ? share : begin)(start, source, options, page, (event) =>
+    "progress" in event ? onProgress?.(event.progress) : onWarning?.(event.warning),
   );
-  const gate = control?.connect();
   try {
-    const info = await connection.call(
-      "load",
-      { source, options, ...(gate && { gate }) },
-      {
-        what: "Loading the model",
-        signal,
-        onEvent: (event) => ("progress" in event ? onProgress?.(event.progress) : onWarning?.(event.warning)),
-        transfer: [...transferred(source), ...(gate ? [gate] : [])],
-      },
-    );
-    return new Model(connection, info);
+    return new Model(connection, await info);
   } catch (thrown) {
     void connection.end(SottoError.from(thrown));
     throw thrown;
   }
 }
+
+const NOT_SHARED = "The model is this tab's alone: tabs share one on secure pages; open it over https or on localhost.";
 
 /** A loaded model. It lives in a worker until `dispose()`. */
 export class Model extends Loaded {
@@ -76,7 +93,7 @@ export class Model extends Loaded {
   #embedder: Embedder;
 
   /** Use `load()`. */
-  constructor(connection: Connection, info: ModelInfo) {
+  constructor(connection: Caller, info: ModelInfo) {
     super(connection);
     this.info = info;
     const requests = new Requests(this.connection, info);

@@ -106,7 +106,7 @@ export function absolute(url: string | URL, file = "a .gguf file"): string {
     throw new SottoError("bad_option", `${shown(given)} is not a URL; give the full address of ${file}.`, { cause });
   }
   const { protocol, username, password, href } = parsed;
-  if (!["http:", "https:", "blob:", "data:"].includes(protocol))
+  if (!/^(https?|blob|data|[a-z-]+-extension):$/.test(protocol))
     throw new SottoError("bad_option", `A page cannot read "${protocol}" addresses; use http(s), or pick the file.`);
   if (username !== "" || password !== "")
     throw new SottoError("bad_option", "A page cannot read addresses with a user's name in them; pass it in headers.");

@@ -1,4 +1,6 @@
 /** Starts worker.js: from wherever it is served, and under the page's policy. */
+import { whyNotStarted } from "./causes.js";
+import { type Endpoint, START_MS, Workers } from "./workers.js";
 import { SottoError, said } from "../wire/errors.js";
 
 /** The name of the Trusted Types policy, which a page that requires them lists: `trusted-types sotto`. */
@@ -34,6 +36,10 @@ export function startWorker(given?: string): Worker {
     throw new SottoError("not_started", `The worker could not be started (${said(cause)}); ${advice()}.`, { cause });
   }
 }
+
+/** Workers of a page, which `start` starts; the script lies at `url`, if it is given. */
+export const workersOf = (start: () => Endpoint, url?: string | URL): Workers =>
+  new Workers(start, START_MS, () => whyNotStarted(url?.toString()));
 
 /** What to do about a worker that does not start. */
 export function advice(): string {

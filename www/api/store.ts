@@ -2,9 +2,8 @@
 import { readOptions, readText } from "./arguments.js";
 import { Connection } from "./connection.js";
 import { absolute } from "./source.js";
-import { Workers } from "./workers.js";
 import { requireWorkers } from "./causes.js";
-import { startWorker } from "./start.js";
+import { startWorker, workersOf } from "./start.js";
 import { bad, kind, shown } from "../wire/check.js";
 import { SottoError } from "../wire/errors.js";
 import type { ImportOptions, StoreAsk, StoreEstimate, StoreOptions, StoredFile, Verified } from "../wire/protocol.js";
@@ -12,7 +11,8 @@ import type { ImportOptions, StoreAsk, StoreEstimate, StoreOptions, StoredFile, 
 /** Asks a worker that lives as long as the call. */
 async function ask<T>(ask: StoreAsk, { workerUrl, signal, onProgress }: StoreOptions): Promise<T> {
   requireWorkers();
-  const connection = new Connection(new Workers(() => startWorker(workerUrl && absolute(workerUrl, "worker.js"))));
+  const url = workerUrl && absolute(workerUrl, "worker.js");
+  const connection = new Connection(workersOf(() => startWorker(url), url));
   try {
     const onEvent = ({ progress }: { progress: Parameters<NonNullable<typeof onProgress>>[0] }) =>
       onProgress?.(progress);

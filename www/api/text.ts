@@ -2,8 +2,8 @@
 import { Connection } from "./connection.js";
 import { Loaded } from "./loaded.js";
 import { transferred } from "./source.js";
-import { whyNotStarted } from "./causes.js";
-import { type Endpoint, START_MS, Workers } from "./workers.js";
+import { workersOf } from "./start.js";
+import type { Endpoint } from "./workers.js";
 import { SottoError } from "../wire/errors.js";
 import type { Calls, ModelHeader, TextOptions } from "../wire/protocol.js";
 
@@ -13,10 +13,7 @@ export async function connectText(
   args: Calls["loadText"]["args"],
   { signal, workerUrl, wasmUrl }: TextOptions,
 ): Promise<ModelText> {
-  const connection = new Connection(
-    new Workers(start, START_MS, () => whyNotStarted(workerUrl?.toString())),
-    wasmUrl?.toString(),
-  );
+  const connection = new Connection(workersOf(start, workerUrl), wasmUrl?.toString());
   const transfer = "source" in args ? transferred(args.source) : [];
   try {
     return new ModelText(

@@ -8,9 +8,7 @@
 import { copyFile, readFile } from "node:fs/promises";
 import { dirname, join, posix, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-
-/** What a page fetches while it runs. */
-const FILES = ["worker.js", "sotto_bg.wasm", "sotto_threads_bg.wasm", "sotto_grammar_bg.wasm"];
+import { FILES } from "../wire/files.js";
 
 const PACKAGE = dirname(fileURLToPath(import.meta.url));
 const ENTRY = join(PACKAGE, "index.js");

@@ -75,6 +75,11 @@ export interface PageOptions {
   cache?: Caching;
   /** The SHA-256 of the whole file, in hex: one that has another is refused. */
   sha256?: string;
+  /**
+   * Whether all tabs of the site that load this model with these options share one: the first one loads it, another takes over
+   * when it is closed. By default no.
+   */
+  shared?: boolean;
   /** The hub of `hf:` addresses and a token for it; by default Hugging Face's. */
   hub?: Hub;
   /** Where `worker.js` lies, if the bundler moved it. */

@@ -18,7 +18,12 @@ export interface EngineModule {
     ): Promise<Loader>;
   };
   /** Those of an artifact that has some. */
-  threads?: { count: number; spawn: (worker: number) => void };
+  threads?: {
+    count: number;
+    spawn: (worker: number) => void;
+    /** Products of 8 bits are slower than those of 16. */
+    slowBytes: boolean;
+  };
   /** What was wanted, but did not start. */
   warning?: Warning;
 }

@@ -66,12 +66,13 @@ async function openUrl(source: UrlSource, signal: AbortSignal, opening: Opening)
       sha256,
       cache: keep && !offline ? ("auto" as const) : ("only" as const),
     };
-    const stored = folder && (await openStored(want, folder, tell, signal, patience).catch(unlessMissing));
-    if (stored) return stored;
-    function unlessMissing(error: unknown): undefined {
+    // No function declared in a block: terser, which webpack has, takes its short name for one of the function outside.
+    const unlessMissing = (error: unknown): undefined => {
       if (offline || !(error instanceof SottoError) || error.code !== "not_stored" || !found.target)
         throw found.error ?? error;
-    }
+    };
+    const stored = folder && (await openStored(want, folder, tell, signal, patience).catch(unlessMissing));
+    if (stored) return stored;
   }
   if (!found.target) throw found.error ?? new SottoError("not_stored", `${name} cannot be in a store here.`);
   const { target } = found;

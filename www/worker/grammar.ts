@@ -4,6 +4,7 @@
  */
 import init, * as wasm from "../wasm-grammar/sotto_grammar.js";
 import { SottoError } from "../wire/errors.js";
+import { whyNoWasm } from "./causes.js";
 
 /** A model's tokens, as the engine hands them over. */
 export interface Words {
@@ -76,10 +77,7 @@ export async function startGrammars(
     await started;
   } catch (cause) {
     started = undefined;
-    const why = cause instanceof Error ? cause.message : String(cause);
-    const advice =
-      "serve sotto_grammar_bg.wasm beside worker.js or pass grammarUrl, or leave response_format and tools out";
-    throw new SottoError("not_started", `The module of grammars did not start (${why}); ${advice}.`, { cause });
+    throw whyNoWasm(cause, "The module of grammars", "sotto_grammar_bg.wasm", "grammarUrl");
   }
   return new Apart(await words());
 }

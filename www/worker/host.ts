@@ -255,7 +255,7 @@ export class Host {
     };
     const tuning = await readTuning(described.adapter, options.precision);
     const created = Loader.create(
-      { ...options, subgroups, dot, threads: threads?.count ?? 1 },
+      { ...options, subgroups, dot, threads: threads?.count ?? 1, ...(threads?.slowBytes && { precision: "high" }) },
       { adapter: described.adapter, tuning },
       pause,
       threads?.spawn,

@@ -1,4 +1,4 @@
-/** Threads for the CPU backend: the artifact with shared memory and relaxed SIMD, and what it asks of other workers. */
+/** Threads for the CPU backend: the artifact with shared memory, with relaxed SIMD or without, and what it asks of other workers. */
 import type { EngineModule } from "./engine.js";
 import type { FromThread, ToThread } from "./thread.js";
 import init, * as wasm from "../wasm-threads/sotto_threads.js";
@@ -51,10 +51,12 @@ const RELAXED_SIMD = Uint8Array.of(
  * that cannot share its memory has one, which helps where products of 8 bits are wanted: they are relaxed SIMD.
  */
 export function usableThreads(wanted: number | undefined, fast: boolean): number | undefined {
-  if (!("waitAsync" in Atomics && WebAssembly.validate(RELAXED_SIMD))) return undefined;
+  if (!("waitAsync" in Atomics)) return undefined;
   if (globalThis.crossOriginIsolated) return wanted ?? Math.max(1, Math.min(cores() - 1, MOST_THREADS));
-  return fast ? 1 : undefined;
+  return fast && hasRelaxed() ? 1 : undefined;
 }
+
+const hasRelaxed = () => WebAssembly.validate(RELAXED_SIMD);
 
 /** The page keeps one of them: it would wait for its turn as long as a reply is computed. */
 const cores = () => navigator.hardwareConcurrency || 1;
@@ -64,12 +66,14 @@ export async function startThreads(
   count: number,
   ask: (count: number) => Promise<MessagePort[]>,
 ): Promise<EngineModule> {
-  const [ports] = await Promise.all([count > 1 ? ask(count - 1) : [], init()]);
+  const relaxed = hasRelaxed();
+  const place = relaxed ? undefined : { module_or_path: new URL("sotto_plain_bg.wasm", import.meta.url) };
+  const [ports] = await Promise.all([count > 1 ? ask(count - 1) : [], init(place)]);
   const [module, memory] = wasm.shared() as [WebAssembly.Module, WebAssembly.Memory];
   await Promise.all(ports.map((port) => started(port, { module, memory })));
   let used = 0;
   const spawn = (worker: number) => ports[used++]?.postMessage({ worker } satisfies ToThread);
-  return { Loader: wasm.Loader as unknown as EngineModule["Loader"], threads: { count, spawn } };
+  return { Loader: wasm.Loader as unknown as EngineModule["Loader"], threads: { count, spawn, slowBytes: !relaxed } };
 }
 
 /** Resolves when the thread has its instance. */

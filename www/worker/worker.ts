@@ -1,6 +1,7 @@
 /** The worker's entry: starts the wasm module and connects it to the page, or serves another worker's as a thread. */
 import type { EngineModule, TextModule } from "./engine.js";
-import { SottoError, said } from "../wire/errors.js";
+import { whyNoWasm } from "./causes.js";
+import { said } from "../wire/errors.js";
 import { startGrammars } from "./grammar.js";
 import { Host } from "./host.js";
 import type { ToPage, ToWorker } from "../wire/protocol.js";
@@ -23,9 +24,7 @@ async function startAlone(): Promise<EngineModule & TextModule> {
   try {
     await init(wasmUrl === undefined ? undefined : { module_or_path: wasmUrl });
   } catch (cause) {
-    const advice =
-      "serve sotto_bg.wasm beside worker.js or pass wasmUrl, and allow 'wasm-unsafe-eval' in the page's policy";
-    throw new SottoError("not_started", `The engine's wasm file did not start (${said(cause)}); ${advice}.`, { cause });
+    throw whyNoWasm(cause, "The engine's wasm file", "sotto_bg.wasm", "wasmUrl");
   }
   return wasm as unknown as EngineModule & TextModule;
 }

@@ -39,6 +39,8 @@ export const ERROR_CODES = [
   "not_started",
   "blocked",
   "service_worker",
+  "tab_closed",
+  "not_shared",
   "internal",
 ] as const;
 
