@@ -70,3 +70,77 @@ test("where the module cannot be fetched, an error says so", async ({ blank }) =
   expect(said.message).toContain("serve sotto_grammar_bg.wasm beside worker.js");
   expect(said.length).toBe(1);
 });
+
+/** A call of a tool as small models write it: no grammar holds it, since it does not begin as calls do. */
+const FENCED = '```json\n{"name": "weather", "arguments": {"city": "Paris"}}\n```';
+
+test("a call that no grammar held is one where its arguments fit the schema", async ({ blank }) => {
+  const choices = await blank.evaluate(async (fenced) => {
+    const model = await sotto.load("/models/SmolLM2-135M-Instruct.Q4_1.gguf", { contextLength: 512, backend: "cpu" });
+    const ask = async (type: string) => {
+      const parameters = {
+        type: "object",
+        properties: { city: { type } },
+        required: ["city"],
+        additionalProperties: false,
+      };
+      const { choices } = await model.chat.completions.create({
+        messages: [{ role: "user", content: `Repeat this text exactly, nothing else:\n${fenced}` }],
+        tools: [{ type: "function", function: { name: "weather", parameters } }],
+        temperature: 0,
+        max_tokens: 40,
+      });
+      return choices[0]!.message;
+    };
+    return [await ask("string"), await ask("integer")];
+  }, FENCED);
+  expect(choices[0]!.tool_calls).toMatchObject([{ function: { name: "weather", arguments: '{"city": "Paris"}' } }]);
+  expect(choices[1]!.tool_calls).toBeUndefined();
+  expect(choices[1]!.content).toContain(FENCED);
+});
+
+test("two hundred forced tools are compiled or refused in five seconds, and the model goes on", async ({ blank }) => {
+  test.slow();
+  const told = await blank.evaluate(async () => {
+    const model = await sotto.load("/models/SmolLM2-135M-Instruct.Q4_1.gguf", { contextLength: 8192, backend: "cpu" });
+    const told: { seconds: number; code: string }[] = [];
+    const refers = { $ref: "#/$defs/n", $defs: { n: { properties: { a: { $ref: "#/$defs/n" } } } } };
+    const schemas = [
+      { type: "array", minItems: 999 },
+      { pattern: "^([a-z]{1,99}[0-9]+)+x$" },
+      { multipleOf: 9973, minimum: 0 },
+      { type: "string", minLength: 9000 },
+      { enum: ["a", "b", 1, null] },
+      refers,
+    ];
+    for (const schema of schemas) {
+      const tools = Array.from({ length: 200 }, (_, i) => ({
+        type: "function" as const,
+        function: { name: `t${i}`, parameters: { properties: { a: schema } } },
+      }));
+      const stopping = new AbortController();
+      const messages = [{ role: "user" as const, content: "Call." }];
+      const begun = performance.now();
+      // It resolves once the request is taken, before the prompt is computed.
+      const code = await model.chat.completions
+        .create({ messages, tools, tool_choice: "required", stream: true }, { signal: stopping.signal })
+        .then(
+          () => "taken",
+          (error: { code: string }) => error.code,
+        );
+      told.push({ seconds: (performance.now() - begun) / 1000, code });
+      stopping.abort();
+    }
+    const { choices } = await model.chat.completions.create({
+      messages: [{ role: "user", content: "Hi" }],
+      response_format: { type: "regex", pattern: "yes|no" },
+    });
+    return { told, text: choices[0]!.message.content };
+  });
+  console.log(JSON.stringify(told));
+  for (const { seconds, code } of told.told) {
+    expect(["taken", "bad_option"]).toContain(code);
+    expect(seconds).toBeLessThan(5);
+  }
+  expect(told.text).toMatch(/^(yes|no)$/);
+});
