@@ -42,6 +42,9 @@ async function inPage({ system, ...options }) {
         { role: "user", content: "What is the weather in Paris right now?" },
       ],
       tools: [weather, time],
+      // Which function, and with which arguments, is the model's choice; by itself it writes what is no JSON at times.
+      tool_choice: "required",
+      parallel_tool_calls: false,
       temperature: 0,
       max_tokens: 120,
     },
