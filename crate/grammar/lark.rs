@@ -133,7 +133,7 @@ pub fn checked(grammar: &str) -> Result<String> {
 const FEWER: &str = "fewer tools, or such with fewer parameters";
 
 /// Whether it was made of somebody's schemas.
-fn is_owned(grammar: &str) -> bool {
+pub fn is_owned(grammar: &str) -> bool {
     grammar.contains(&format!("\"{}\":", schema::OWNER))
 }
 

@@ -10,6 +10,8 @@ pub const DEPTH: usize = 64;
 pub const VALUES: usize = 50_000;
 /// Bytes of a pattern, a regular expression or a grammar.
 pub const TEXT_BYTES: usize = 256 << 10;
+/// Bytes of a grammar that was made of tools: much of it are names.
+pub const TOOLS_BYTES: usize = 1 << 20;
 /// Repetitions and choices of an expression or a grammar: what the next character may be is asked of each.
 pub const REPEATS: usize = 4_000;
 /// Definitions of a grammar: one may lead to the next, each a few calls deep.
@@ -44,9 +46,9 @@ pub const FRACTION_DIGITS: usize = 20;
 pub const EXPONENT_DIGITS: usize = 3;
 /// Rules, repetitions and choices that one rule stands for, written out.
 pub const PARTS: usize = 5_000;
-/// What a compilation may take, and where it failed may be looked for.
+/// What a compilation may take.
 pub const COMPILE: Duration = Duration::from_secs(4);
-/// See `COMPILE`.
+/// So long it may be looked for where one failed, `COMPILE` and this together.
 pub const SEARCH: Duration = Duration::from_secs(1);
 /// Compilations that took longer and have not ended yet: with so many no other begins.
 #[cfg(not(target_arch = "wasm32"))]

@@ -100,8 +100,9 @@ pub(crate) fn json(mut schema: Value, lenient: bool) -> TopLevelGrammar {
 }
 
 fn check_size(text: &str) -> Result<()> {
-    if text.len() > limits::TEXT_BYTES {
-        refuse!("The grammar has {} bytes; at most {} are taken.", text.len(), limits::TEXT_BYTES);
+    let most = if lark::is_owned(text) { limits::TOOLS_BYTES } else { limits::TEXT_BYTES };
+    if text.len() > most {
+        refuse!("The grammar has {} bytes; at most {most} are taken.", text.len());
     }
     Ok(())
 }

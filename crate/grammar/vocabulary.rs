@@ -1,7 +1,12 @@
 //! The tokens of one model, and grammars over them.
 
 use std::sync::Arc;
+use std::time::Duration;
+#[cfg(not(target_arch = "wasm32"))]
+use std::time::Instant;
 
+#[cfg(target_arch = "wasm32")]
+use instant::Instant;
 use llguidance::api::TopLevelGrammar;
 use llguidance::toktrie::{INVALID_TOKEN, InferenceCapabilities, TokEnv, TokRxInfo, TokTrie, TokenizerEnv};
 use llguidance::{Matcher, ParserFactory};
@@ -89,18 +94,23 @@ impl Vocabulary {
 
     /// Refused: what is not understood, not enforced, or too large; the sentence says where.
     pub fn compile(&self, spec: &Spec) -> Result<Machine> {
-        let parser = self.parser(spec.top_level()?).map_err(|e| match spec {
+        let grammar = spec.top_level()?;
+        let started = Instant::now();
+        let left = || (limits::COMPILE + limits::SEARCH).saturating_sub(started.elapsed()).min(limits::COMPILE);
+        // Of a part that is tried by itself: what is not known in time is no fault that was found.
+        let fault = |grammar| match self.parser(left(), grammar) {
+            Err(error) if error != watch::TOO_LONG => Err(error),
+            _ => Ok(()),
+        };
+        let parser = self.parser(left(), grammar).map_err(|e| match spec {
             Spec::JsonSchema { schema, lenient } => {
-                let compiled = |schema| self.parser(spec::json(schema, *lenient)).map(drop);
-                crate::schema::why(schema, "", *lenient, &e, compiled)
+                crate::schema::why(schema, "", *lenient, &e, |schema| fault(spec::json(schema, *lenient)))
             }
-            Spec::Grammar { grammar, syntax: Syntax::Lark } => {
-                lark::why(grammar, &e, |grammar| self.parser(grammar).map(drop))
-            }
+            Spec::Grammar { grammar, syntax: Syntax::Lark } => lark::why(grammar, &e, fault),
             _ => Refused(format!("The {} cannot be kept: {}.", spec.noun(), machine::first_lines(&e))),
         })?;
         if let Spec::Grammar { grammar, syntax: Syntax::Lark } = spec {
-            lark::check_texts(grammar, |grammar| self.parser(grammar).map(drop))?;
+            lark::check_texts(grammar, fault)?;
         }
         let numbers = || Numbers { tokens: self.env.clone(), digits: self.digits.clone(), read: Digits::default() };
         Ok(Machine::new(parser, self.n_vocab, spec.is_json().then(numbers)))
@@ -111,12 +121,12 @@ impl Vocabulary {
     pub fn fits(schema: &str, text: &str) -> bool {
         let parsed = |text: &str| serde_json::from_str(text).ok();
         let (Some(schema), Some(value)) = (parsed(schema), parsed(text)) else { return false };
-        watch::compile(move || Ok(crate::schema::fits(&schema, &value))).unwrap_or(false)
+        watch::compile(limits::COMPILE, move || Ok(crate::schema::fits(&schema, &value))).unwrap_or(false)
     }
 
-    fn parser(&self, grammar: TopLevelGrammar) -> Result<Matcher, String> {
+    fn parser(&self, most: Duration, grammar: TopLevelGrammar) -> Result<Matcher, String> {
         let factory = self.factory.clone();
-        watch::compile(move || {
+        watch::compile(most, move || {
             let mut parser = factory.create_parser(grammar).map_err(|e| e.to_string())?;
             if let Some(rule) = derives::endless(parser.parser.grammar()) {
                 return Err(format!("what \"{rule}\" asks for {}", derives::ENDLESS));

@@ -38,11 +38,7 @@ mod native {
     /// On a stack that is large enough. What takes too long goes on unseen: llguidance has no way to call it off, and a thread
     /// cannot be ended from outside. The limits let it end by itself, the worst that was found after 4 s of one core; and few
     /// go on at a time.
-    pub fn compile<T: Send + 'static>(work: impl FnOnce() -> Result<T, String> + Send + 'static) -> Result<T, String> {
-        within(limits::COMPILE, work)
-    }
-
-    fn within<T: Send + 'static>(
+    pub fn compile<T: Send + 'static>(
         most: Duration,
         work: impl FnOnce() -> Result<T, String> + Send + 'static,
     ) -> Result<T, String> {
@@ -159,16 +155,16 @@ mod native {
                     }
                     Ok(())
                 };
-                assert_eq!(within(wait, slow), Err(TOO_LONG.into()));
+                assert_eq!(compile(wait, slow), Err(TOO_LONG.into()));
             }
-            assert!(compile(|| Ok(())).is_err_and(|why| why.contains("ask again")));
+            assert!(compile(wait, || Ok(())).is_err_and(|why| why.contains("ask again")));
             OVER.store(true, Relaxed);
             while LEFT.load(Relaxed) > 0 {
                 std::thread::sleep(wait);
             }
-            assert_eq!(compile(|| Ok(7)), Ok(7));
+            assert_eq!(compile(limits::COMPILE, || Ok(7)), Ok(7));
             // One that fails is over, too.
-            assert!(compile::<()>(|| panic!("on purpose")).is_err());
+            assert!(compile::<()>(limits::COMPILE, || panic!("on purpose")).is_err());
             assert_eq!(LEFT.load(Relaxed), 0);
         }
     }
@@ -176,12 +172,14 @@ mod native {
 
 #[cfg(target_arch = "wasm32")]
 mod web {
+    use std::time::Duration;
+
     use super::CancellationHandle;
     use crate::{limits, memory};
 
-    /// The stack is set where the module is linked.
-    pub fn compile<T>(work: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
-        memory::bounded(limits::COMPILE, work)
+    /// The stack is set where the module is linked. Without time the module goes on.
+    pub fn compile<T>(most: Duration, work: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
+        if most.is_zero() { Err(super::TOO_LONG.into()) } else { memory::bounded(most, work) }
     }
 
     /// See `compile`.

@@ -1,54 +1,9 @@
-//! What parsing a header costs in memory, counted by the allocator.
-
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
+//! What parsing a header costs in memory.
 
 use crate::common::gguf_writer::{Random, Writer, value};
+use crate::common::memory::cost;
 use sotto::file::gguf::HeaderParser;
 use sotto::quant::TensorType;
-
-struct Counting;
-
-thread_local! {
-    /// Of this thread alone: other tests run beside this one. (held now, the most held, all that was asked for)
-    static COUNTS: Cell<(isize, isize, usize)> = const { Cell::new((0, 0, 0)) };
-}
-
-fn count(bytes: isize) {
-    // A thread that ends frees memory after its counters are gone.
-    let _ = COUNTS.try_with(|counts| {
-        let (live, peak, total) = counts.get();
-        let live = live + bytes;
-        counts.set((live, peak.max(live), total + bytes.max(0) as usize));
-    });
-}
-
-// SAFETY: all is left to the system's allocator.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        count(layout.size() as isize);
-        // SAFETY: as the caller promises.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
-        count(-(layout.size() as isize));
-        // SAFETY: as the caller promises.
-        unsafe { System.dealloc(at, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
-/// The most bytes that this thread holds at a time while `work` runs, and all that it asks for.
-fn cost(work: impl FnOnce()) -> (usize, usize) {
-    let (live, _, total) = COUNTS.get();
-    COUNTS.set((live, live, total));
-    work();
-    let (_, peak, all) = COUNTS.get();
-    ((peak - live) as usize, all - total)
-}
 
 #[test]
 fn memory_follows_the_bytes_that_came() {
@@ -72,7 +27,7 @@ fn memory_follows_the_bytes_that_came() {
                 _ => file[at..at + 8].copy_from_slice(&huge.to_le_bytes()),
             }
         }
-        let (peak, _) = cost(|| drop(HeaderParser::new().push(&file)));
+        let ((), peak, _) = cost(|| drop(HeaderParser::new().push(&file)));
         assert!(peak < 32 * 1024, "a file of {} bytes took {peak}", file.len());
     }
 
@@ -84,7 +39,7 @@ fn memory_follows_the_bytes_that_came() {
     writer.key("template", value::text(&"long ".repeat(40_000)));
     let file = writer.header();
     for step in [1, 1000, file.len()] {
-        let (peak, total) = cost(|| {
+        let ((), peak, total) = cost(|| {
             let mut parser = HeaderParser::new();
             assert!(file.chunks(step).any(|part| parser.push(part).unwrap().is_some()));
         });

@@ -17,6 +17,7 @@ mod conversations;
 mod encoder_tokens;
 mod encoders;
 mod eval;
+mod forced_tools;
 mod forms;
 mod forward;
 mod generation;

@@ -200,6 +200,8 @@ fn small_models_write_calls_otherwise() {
         "<tools>\n{\"name\": \"map\", \"arguments\": {\"city\": \"Bern\"}}\n</tools>",
         "<tool_call>\n{'name': 'map', 'arguments': {'city': 'Bern'}}\n</tool_call>",
         "<|python_tag|>{\"name\": \"map\", \"parameters\": {\"city\": \"Bern\"}}",
+        "{{\"name\": \"map\", \"arguments\": {\"city\": \"Bern\"}}}",
+        "```json\n{{\n  \"name\": \"map\",\n  \"arguments\": {\"city\": \"Bern\"}\n}}\n```",
     ] {
         assert_eq!(read(&form, &think(), "", text), reply("", "", std::slice::from_ref(&bern)), "{text}");
     }
@@ -220,6 +222,8 @@ fn what_is_no_call_is_content_to_the_letter() {
             "```json\n{\"name\": \"Bob\", \"age\": 3}\n```\n",
             "```rust\nlet map = [1];\n```",
             "{\"name\": \"map\"}",
+            "{{\"name\": \"map\", \"arguments\": {}}",
+            "{{ answer }}",
             "{\"answer\": 42}",
             " [1, 2]\n",
             "<function=mapping>{}</function>",

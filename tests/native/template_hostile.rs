@@ -1,11 +1,18 @@
-//! Templates that mean harm end in a typed error, on a stack of 1 MiB, and the next chat works.
+//! Templates that mean harm end in a typed error, soon and in little memory, on a stack of 1 MiB, and the next chat works.
+
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 use sotto::base::error::{Code, Error};
 use sotto::text::template::{ChatTemplate, RenderOptions};
 
+use crate::common::memory::cost;
+
 /// What a page has for its stack.
 const STACK: usize = 1 << 20;
+/// What a template may take.
+const MOST_BYTES: usize = 300 << 20;
+const MOST_TIME: Duration = Duration::from_secs(5);
 
 /// `count` times `unit` between `before` and `after`.
 fn chain(before: &str, unit: &str, count: usize, after: &str) -> String {
@@ -22,7 +29,12 @@ fn attempt(source: String) -> Option<Error> {
     let run = move || {
         let messages = json!([{"role": "user", "content": "Hi"}]);
         let options = RenderOptions { add_generation_prompt: true, now: Some(0), ..RenderOptions::default() };
-        ChatTemplate::new(&source).and_then(|template| template.render(&messages, &options)).err()
+        let started = Instant::now();
+        let (error, bytes, _) =
+            cost(|| ChatTemplate::new(&source).and_then(|template| template.render(&messages, &options)).err());
+        let (time, shown) = (started.elapsed(), source.chars().take(120).collect::<String>());
+        assert!(bytes < MOST_BYTES && time < MOST_TIME, "{shown}: {bytes} bytes, {time:?}");
+        error
     };
     std::thread::Builder::new().stack_size(STACK).spawn(run).unwrap().join().expect("no template panics")
 }
@@ -380,4 +392,53 @@ fn limits_leave_room_for_what_real_templates_do() {
         let shown: String = source.chars().take(80).collect();
         assert_eq!(attempt(source), None, "{shown}");
     }
+}
+
+#[test]
+fn what_is_asked_many_times_in_one_tag_is_paid_for() {
+    let mut sources = Vec::new();
+    let text = "{% set a = 'x' * 15000000 %}{% set b = a ~ '' %}";
+    for call in [
+        "a.find('y', 0)",
+        "a.count('y')",
+        "a.upper()|length",
+        "a.title()|length",
+        "a|replace('y', 'z')|length",
+        "a|urlencode|length",
+        "a|wordcount",
+        "a[::-1]|length",
+        "a == b",
+        "'y' in a",
+        "a.partition('y')|length",
+    ] {
+        sources.push(format!("{text}{{{{ [{}]|length / 0 }}}}", format!("{call}, ").repeat(300)));
+    }
+    let list = "{% set k = range(40000)|list %}{% set j = range(40000)|list %}{% set t = k|map('string')|list %}";
+    for call in [
+        "{k: 1}|length",
+        "dict([[k, 1]])|length",
+        "k is in([j])",
+        "k is eq(j)",
+        "k.count(-1)",
+        "k|sum",
+        "t|sort|length",
+        "t|groupby(0)|length",
+        "t|map('center', 9000)|list|length",
+        "t|join('x' * 300)|length",
+        "k|tojson(indent=900)|length",
+    ] {
+        sources.push(format!("{list}{{{{ [{}]|length / 0 }}}}", format!("{call}, ").repeat(300)));
+    }
+    sources.push("{{ strftime_now('%A' * 7000000)|length / 0 }}".into());
+    sources.push(format!("{}{{{{ 1 / 0 }}}}", "{% set a = 1 %}".repeat(60_000)));
+    sources.push(format!("{}{{{{ 1 / 0 }}}}", "{% macro m() %}{{ m() }}{% endmacro %}".repeat(20_000)));
+    sources.push(format!(
+        "{{% macro m() %}}{{{{ caller() }}}}{{{{ caller() }}}}{{% endmacro %}}{}x{}",
+        "{% call m() %}".repeat(40),
+        "{% endcall %}".repeat(40)
+    ));
+    sources.push("{% set a = ['x'] %}".to_string() + &"{% set a = [a|join(a|join), a|join] %}".repeat(200) + "{{ a }}");
+    sources.push("{% for i in range(9) recursive %}{{ loop(range(9)) }}{% endfor %}".into());
+    sources.push("{% raw %}".repeat(100_000) + "{% endraw %}{{ 1 / 0 }}");
+    all_refused(sources);
 }

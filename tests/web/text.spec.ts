@@ -143,9 +143,19 @@ test("hostile templates end in an error, and the next one works", async ({ blank
       "{% macro m(x) %}{{ m([x]) }}{% endmacro %}{{ m(1) }}",
       "{% for x in [1] recursive %}{{ loop([1]) }}{% endfor %}",
       "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}",
+      `{% set a = 'x' * 15000000 %}{{ [${"a.find('y', 0), ".repeat(300)}]|length / 0 }}`,
+      `{% set k = range(40000)|list %}{{ [${"{k: 1}, ".repeat(300)}]|length / 0 }}`,
+      `{% macro m() %}{{ caller() }}{{ caller() }}{% endmacro %}${"{% call m() %}".repeat(40)}x${"{% endcall %}".repeat(40)}`,
+      `{% set a = ['x'] %}${"{% set a = [a|join(a|join), a|join] %}".repeat(200)}{{ a }}`,
+      "{% for i in range(9) recursive %}{{ loop(range(9)) }}{% endfor %}",
     ];
     const codes: string[] = [];
-    for (const template of hostile) codes.push(await attempt(template));
+    for (const template of hostile) {
+      const begun = performance.now();
+      codes.push(await attempt(template));
+      const seconds = (performance.now() - begun) / 1000;
+      if (seconds > 5) codes.push(`${seconds} s: ${template.slice(0, 80)}`);
+    }
     // As deep as is allowed: the stack suffices.
     codes.push(await attempt(`{{ ${nested("(", ")", 20)}${" + 1".repeat(100)} }}`));
     codes.push(await attempt(`${"{% if true %}".repeat(48)}1${"{% endif %}".repeat(48)}`));

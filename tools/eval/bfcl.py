@@ -1,6 +1,7 @@
 """Tool calls on a sample of the Berkeley Function Calling Leaderboard's cases, by `sotto chat` and by llama.cpp.
 
-    python3 tools/eval/bfcl.py MODEL.gguf [--binary target/release/sotto] [--cases 100] [--seed 1] [--llama-cpp] [--show]
+    python3 tools/eval/bfcl.py MODEL.gguf [--binary target/release/sotto] [--cases 100] [--seed 1]
+        [--engines sotto llama.cpp] [--show] [--backend cpu]
 
 Cases come from PyPI's bfcl-eval, fetched into target/bfcl once: a quarter each of simple, multiple, parallel and
 irrelevance, a seeded sample. A call is right where its name is and each argument is among the answers that the case
@@ -177,16 +178,17 @@ def main():
     options.add_argument("--binary", default=str(ROOT / "target" / "release" / "sotto"))
     options.add_argument("--cases", type=int, default=100)
     options.add_argument("--seed", type=int, default=1)
-    options.add_argument("--llama-cpp", action="store_true")
+    options.add_argument("--engines", nargs="+", choices=["sotto", "llama.cpp"], default=["sotto"])
     options.add_argument("--show", action="store_true", help="print what is wrong")
     options, flags = options.parse_known_args()
     cases = {case["name"]: case for case in sampled(options.cases, options.seed)}
-    engines = {"sotto": lambda: by_sotto(options.binary, options.model, cases.values(), flags)}
-    if options.llama_cpp:
-        engines["llama.cpp"] = lambda: by_llama_cpp(options.binary, options.model, cases.values())
-    for engine, replies in engines.items():
+    engines = {
+        "sotto": lambda: by_sotto(options.binary, options.model, cases.values(), flags),
+        "llama.cpp": lambda: by_llama_cpp(options.binary, options.model, cases.values()),
+    }
+    for engine in options.engines:
         right, calls_made, valid = dict.fromkeys(KINDS, 0), 0, 0
-        for name, calls, text in replies():
+        for name, calls, text in engines[engine]():
             case = cases[name]
             good = matches(calls, case["wanted"])
             right[case["kind"]] += good

@@ -1,5 +1,6 @@
 // llama.cpp goes on greedily from prompts: `node tools/eval/llama-cpp.mjs MODEL.gguf PROMPTS.json TOKENS`, where PROMPTS is
 // what `sotto template --json` prints. Each reply is a line of JSON. Its engine comes from npm, into target/llama-cpp, once.
+// It computes on one thread: its threads wait for each other without rest, and where other work has a core, for minutes.
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -25,7 +26,7 @@ await tool(async () => {
   const { getLlama, LlamaCompletion } = await library();
   const llama = await getLlama({ gpu: false, build: "never", logLevel: "error", progressLogs: false });
   const loaded = await llama.loadModel({ modelPath: resolve(model) });
-  const context = await loaded.createContext({ contextSize: 8192 });
+  const context = await loaded.createContext({ contextSize: 4096, threads: 1 });
   const completion = new LlamaCompletion({ contextSequence: context.getSequence() });
   for (const { name, text } of JSON.parse(readFileSync(prompts, "utf8"))) {
     const ids = loaded.tokenize(text, true);

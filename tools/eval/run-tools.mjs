@@ -9,8 +9,12 @@ import { ROOT, Stop, tool } from "../setup.mjs";
 
 const MODEL = "models/Qwen2.5-Coder-1.5B-Instruct.Q4_K_M.gguf";
 
+/** Without it models of this size call the same function again instead of answering: llama.cpp's greedy text is the same. */
+const SYSTEM =
+  "Call a function where you need it. Once you have its result, answer the user in one sentence, in words, and call nothing more.";
+
 /** Runs inside the page. */
-async function inPage(options) {
+async function inPage({ system, ...options }) {
   const { load } = await import("/dist/index.js");
   const model = await load("/model.gguf", { contextLength: 2048, ...options });
   const weather = {
@@ -33,8 +37,14 @@ async function inPage(options) {
   const said = [];
   const { text, steps, finish_reason, usage } = await model.runTools(
     {
-      messages: [{ role: "user", content: "What is the weather in Paris right now?" }],
+      messages: [
+        { role: "system", content: system },
+        { role: "user", content: "What is the weather in Paris right now?" },
+      ],
       tools: [weather, time],
+      // Which function, and with which arguments, is the model's choice; by itself it writes what is no JSON at times.
+      tool_choice: "required",
+      parallel_tool_calls: false,
       temperature: 0,
       max_tokens: 120,
     },
@@ -62,7 +72,11 @@ await tool(async () => {
   );
   const { browser, page } = await launchBrowser(server.url, { webgpu: values.backend === "webgpu" });
   try {
-    const options = { backend: values.backend, ...(values.backend === "cpu" && { threads: Number(values.threads) }) };
+    const options = {
+      system: SYSTEM,
+      backend: values.backend,
+      ...(values.backend === "cpu" && { threads: Number(values.threads) }),
+    };
     const { said, text, calls, finish_reason, usage, seconds } = await page.evaluate(inPage, options);
     for (const message of said) console.log(JSON.stringify(message));
     console.log(

@@ -8,7 +8,7 @@ use std::fmt::Write;
 use serde_json::{Map, Value as Json, json};
 
 use super::literal::Literals;
-use super::text::{Text, alone, check_all, resolved};
+use super::text::{DATA, Text, alone, check_all, resolved};
 use super::{Call, Form, KEY, Keys, Pairs, Part};
 use crate::bail;
 use crate::base::error::Result;
@@ -34,6 +34,10 @@ pub struct Grammar<'a> {
 /// White space that models put, or do not, between pieces of JSON and around it: at most this.
 const SPACE: &str = "ws: WS?\nWS: /[ \\n]{1,2}/\n";
 const JSON_SPACE: &str = "[ \\n]";
+/// More is refused: the module of grammars takes no more of calls (`TOOLS_BYTES` in `crate/grammar/limits.rs`).
+const MOST_BYTES: usize = 1 << 20;
+/// What says nothing of values.
+const NOTES: [&str; 3] = ["$comment", "description", "title"];
 /// An id that a model makes up.
 const ID: &str = "[a-zA-Z0-9_\\-]{1,40}";
 
@@ -46,7 +50,8 @@ struct Tool<'a> {
 }
 
 impl Grammar<'_> {
-    /// The text. Errors: `BadOption` for a tool that is not there, or for a form that no grammar is known of.
+    /// The text. Errors: `BadOption` for a tool that is not there, for a form that no grammar is known of, and for tools of
+    /// which the grammar is too long.
     pub fn text(&self, control: Control<'_>) -> Result<String> {
         let tools = self.tools()?;
         let Form { open, before, call, after, between, close, .. } = self.form;
@@ -88,6 +93,7 @@ impl Grammar<'_> {
                 }
                 Call::Text(parts) => tool.parts(parts, control, &mut out)?,
             }
+            room(&out)?;
         }
         Ok(out)
     }
@@ -114,6 +120,7 @@ impl Grammar<'_> {
 /// and no grammar can keep is left out unless the tool is `strict`.
 fn closed(name: &str, parameters: &Json, strict: bool) -> Map<String, Json> {
     let mut schema = parameters.as_object().cloned().unwrap_or_default();
+    forget_notes(&mut schema);
     schema.entry("type").or_insert_with(|| "object".into());
     if schema.contains_key("properties") || parameters.is_null() {
         if !schema.contains_key("additionalProperties") {
@@ -124,6 +131,30 @@ fn closed(name: &str, parameters: &Json, strict: bool) -> Map<String, Json> {
     schema.insert("x-guidance".into(), json!({"whitespace_pattern": JSON_SPACE, "lenient": !strict}));
     schema.insert("x-owner".into(), format!("the parameters of the tool \"{name}\"").into());
     schema
+}
+
+/// Descriptions are for the model, which reads them in its prompt: in a grammar they would be most of it.
+fn forget_notes(schema: &mut Map<String, Json>) {
+    // A property of such a name has a schema, which is no text.
+    schema.retain(|key, value| !(NOTES.contains(&key.as_str()) && value.is_string()));
+    for (_, value) in schema.iter_mut().filter(|(key, _)| !DATA.contains(&key.as_str())) {
+        match value {
+            Json::Object(map) => forget_notes(map),
+            Json::Array(list) => list.iter_mut().filter_map(Json::as_object_mut).for_each(forget_notes),
+            _ => {}
+        }
+    }
+}
+
+/// `BadOption` for rules that are too long by now.
+fn room(rules: &str) -> Result<()> {
+    if rules.len() > MOST_BYTES {
+        bail!(
+            BadOption,
+            "The tools come to more than {MOST_BYTES} bytes of a grammar; give fewer tools, or such with fewer parameters."
+        );
+    }
+    Ok(())
 }
 
 /// What is required and not described may be anything.
@@ -184,7 +215,7 @@ impl Tool<'_> {
                 Part::Pairs(pairs) => self.pairs(pairs, control, &mut rules)?,
                 Part::Literal { sep: '=' } => {
                     self.check()?;
-                    self.python(&mut rules)
+                    self.python(&mut rules)?
                 }
                 Part::Literal { .. } => Literals {
                     tool: self.name,
@@ -208,22 +239,21 @@ impl Tool<'_> {
         Ok(())
     }
 
-    /// (name, schema, whether it must be there) of each argument, in the schema's order.
-    fn members(&self) -> Vec<(&str, Json, bool)> {
+    /// (name, schema, whether it must be there) of each argument, in the order of the schema, which is `root`.
+    fn members<'a>(&'a self, root: &'a Json) -> impl Iterator<Item = (&'a str, Json, bool)> {
         let properties = self.schema.get("properties").and_then(Json::as_object);
         let required = self.schema.get("required").and_then(Json::as_array);
-        let is_required = |name: &str| required.is_some_and(|list| list.iter().any(|known| known == name));
+        let is_required = move |name: &str| required.is_some_and(|list| list.iter().any(|known| known == name));
         let members = properties.into_iter().flatten();
-        members.map(|(name, schema)| (name.as_str(), self.member(name, schema), is_required(name))).collect()
+        members.map(move |(name, schema)| (name.as_str(), self.member(root, name, schema), is_required(name)))
     }
 
     /// A member's schema, which may refer to places of the whole.
-    fn member(&self, name: &str, schema: &Json) -> Json {
+    fn member(&self, root: &Json, name: &str, schema: &Json) -> Json {
         if let Json::Bool(_) = schema {
             return json!({});
         }
-        let root = Json::Object(self.schema.clone());
-        let mut schema = alone(&self.schema, resolved(&root, schema));
+        let mut schema = alone(root, resolved(root, schema));
         for note in ["x-guidance", "x-owner"] {
             schema.extend(self.schema.get(note).map(|value| (note.to_string(), value.clone())));
         }
@@ -244,8 +274,9 @@ impl Tool<'_> {
     fn pairs(&self, pairs: &Pairs, control: Control<'_>, rules: &mut String) -> Result<String> {
         self.check()?;
         let index = self.index;
-        let members = self.members();
-        if members.is_empty() {
+        let root = Json::Object(self.schema.clone());
+        let mut members = self.members(&root).peekable();
+        if members.peek().is_none() {
             if self.schema.get("additionalProperties") == Some(&Json::Bool(false)) {
                 return Ok(String::new());
             }
@@ -263,7 +294,8 @@ impl Tool<'_> {
             return Ok(format!("({key} /{ID}/ {between} {} {value})*", kind.unwrap_or_default()));
         }
         let mut all = Vec::new();
-        for (at, (name, schema, required)) in members.into_iter().enumerate() {
+        for (at, (name, schema, required)) in members.enumerate() {
+            room(rules)?;
             let rule = format!("value_{index}_{at}");
             let end = pairs.end.replace(KEY, name);
             let is_text = schema["type"] == "string" && !pairs.quoted;
@@ -286,11 +318,12 @@ impl Tool<'_> {
     }
 
     /// `key=value, key=value`: values are JSON, or Python's names for what JSON calls otherwise.
-    fn python(&self, rules: &mut String) -> String {
+    fn python(&self, rules: &mut String) -> Result<String> {
         let index = self.index;
-        let members = self.members();
+        let root = Json::Object(self.schema.clone());
         let mut pairs = Vec::new();
-        for (at, (name, schema, required)) in members.into_iter().enumerate() {
+        for (at, (name, schema, required)) in self.members(&root).enumerate() {
+            room(rules)?;
             let rule = format!("value_{index}_{at}");
             let is = |kind: &str| {
                 schema["type"] == kind || schema["type"].as_array().is_some_and(|all| all.contains(&kind.into()))
@@ -300,7 +333,7 @@ impl Tool<'_> {
             let _ = writeln!(rules, "{rule}_json: %json {schema}\n{rule}: {rule}_json{booleans}{none}");
             pairs.push((format!("{} \"=\" {rule}", quoted(name)), required));
         }
-        listed(&format!("list_{index}"), &pairs, rules)
+        Ok(listed(&format!("list_{index}"), &pairs, rules))
     }
 }
 

@@ -11,6 +11,8 @@ use crate::base::error::Result;
 
 /// Keywords that bound a string, and are kept by the module of grammars.
 pub(super) const BOUNDS: [&str; 4] = ["minLength", "maxLength", "pattern", "format"];
+/// Keywords whose values are no schemas.
+pub(super) const DATA: [&str; 4] = ["enum", "const", "default", "examples"];
 /// Keywords of all arguments together that are kept where they are written one by one, and those that say nothing.
 const OF_ALL: [&str; 16] = [
     "$comment",
@@ -43,12 +45,12 @@ pub(in crate::chat) fn resolved<'a>(root: &'a Json, mut schema: &'a Json) -> &'a
 }
 
 /// A schema with its references, which lead into `root`, and what they lead to within itself.
-pub(super) fn alone(root: &Map<String, Json>, schema: &Json) -> Map<String, Json> {
-    let mut out = schema.as_object().cloned().unwrap_or_default();
-    let mut whole = root.clone();
-    whole.retain(|key, _| key != "$id" && key != "id" && key != "x-guidance" && key != "x-owner");
-    let (mut own, mut whole) = (Json::Object(std::mem::take(&mut out)), Json::Object(whole));
+pub(super) fn alone(root: &Json, schema: &Json) -> Map<String, Json> {
+    let mut own = schema.clone();
     if moved(&mut own) {
+        let mut whole = root.as_object().cloned().unwrap_or_default();
+        whole.retain(|key, _| key != "$id" && key != "id" && key != "x-guidance" && key != "x-owner");
+        let mut whole = Json::Object(whole);
         moved(&mut whole);
         own["$defs"] = serde_json::json!({ "whole": whole });
     }
@@ -67,8 +69,7 @@ fn moved(value: &mut Json) -> bool {
                 *pointer = format!("#/$defs/whole{}", &pointer[1..]);
                 true
             }
-            // These are data.
-            _ if ["enum", "const", "default", "examples"].contains(&key.as_str()) => any,
+            _ if DATA.contains(&key.as_str()) => any,
             value => moved(value) | any,
         }),
         _ => false,

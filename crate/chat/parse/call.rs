@@ -79,6 +79,10 @@ fn optional(cursor: &mut Cursor<'_>, text: &str) -> Step<bool> {
 fn object(keys: &Keys, cursor: &mut Cursor<'_>, tools: &Tools, marked: bool, within: bool) -> Step<Found> {
     let (mut name, mut arguments, mut id) = (None, None, None);
     cursor.text("{")?;
+    // As a template of Qwen2.5-Coder shows it by mistake. No JSON begins so.
+    let doubled = optional(cursor, "{")?;
+    // Whether it ends so is not known before its end.
+    cursor.marked &= !doubled;
     loop {
         if cursor.peek()? == '}' {
             cursor.bump('}');
@@ -116,6 +120,9 @@ fn object(keys: &Keys, cursor: &mut Cursor<'_>, tools: &Tools, marked: bool, wit
             '}' => {}
             _ => return Err(Stop::Fail),
         }
+    }
+    if doubled {
+        cursor.text("}")?;
     }
     // A bare object with a name alone is any JSON.
     let arguments = arguments.or_else(|| marked.then(|| "{}".to_string()));

@@ -4,6 +4,7 @@ pub mod blocks;
 pub mod described;
 pub mod gguf_writer;
 pub mod grammars;
+pub mod memory;
 pub mod models;
 pub mod run;
 pub mod twin;
