@@ -9,6 +9,9 @@ use sotto::chat::parse::{Delta, Parser};
 use sotto::chat::reasoning::ReasoningForm;
 use sotto::text::template::{ChatTemplate, RenderOptions};
 
+/// Below the crate's root.
+pub const TEMPLATES: &str = "models/llama.cpp-templates";
+
 /// A reply put together again.
 #[derive(Debug, Default, PartialEq)]
 pub struct Reply {
@@ -179,7 +182,7 @@ impl Rendered<'_> {
 
 #[test]
 fn calls_and_thoughts_of_real_templates_come_back() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/llama.cpp-templates");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(TEMPLATES);
     let Ok(files) = std::fs::read_dir(&folder) else {
         eprintln!("Not tested: there is no {}; `node tools/fetch-templates.mjs` fetches it.", folder.display());
         return;

@@ -18,6 +18,7 @@ mod encoder_tokens;
 mod encoders;
 mod eval;
 mod forced_tools;
+mod form_table;
 mod forms;
 mod forward;
 mod generation;
