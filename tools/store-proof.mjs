@@ -1,5 +1,6 @@
-// What the store gains, on a real model: `npm run store:proof [-- --model FILE --rounds 3 --kills 5 --large]`. In one run, in turns: a first
-// load, a load from the store, and a plain fetch of the same bytes from this machine; then a browser that is killed.
+// What the store gains, on a real model: `npm run store:proof [-- --model FILE --rounds 3 --kills 5 --large --requests]`. In one run, in
+// turns: a first load, a load from the store, and a plain fetch of the same bytes from this machine; then a browser that is killed.
+// `--large`: memory while a file of 3 GB goes through. `--requests`: how many requests at a time help.
 import { createHash } from "node:crypto";
 import {
   copyFileSync,
@@ -20,14 +21,27 @@ import { tinyModel } from "./tiny-model.mjs";
 
 const MODEL = join(ROOT, "models", "gemma-3-270m-q4_k_m.gguf");
 const BLOCK = 4 << 20;
+/** Where `LANES` (www/worker/download.ts) is in the built worker. */
+const REQUESTS = /(Math\.min\()4(,\w+\.length\))/;
 
 const mB = (bytes) => (bytes / 1e6).toFixed(1);
 
-/** Serves the page, the package and the model; `sent` counts the model's bytes, `waitMs` slows each 64 kB of it. */
+/**
+ * Serves the page, the package and the model; `sent` counts the model's bytes, `waitMs` slows each 64 kB of it. `firstMs`
+ * passes before an answer begins. `requests`: at a time, instead of what the package has.
+ */
 async function serveModel(model) {
-  const counter = { sent: 0, waitMs: 0 };
+  const counter = { sent: 0, waitMs: 0, firstMs: 0, requests: 0 };
   const server = await serve(
     {
+      "/dist/worker.js": (request, response) => {
+        const path = join(ROOT, "dist", "worker.js");
+        if (!counter.requests) return sendFile(request, response, path);
+        const script = readFileSync(path, "utf8");
+        if (!REQUESTS.test(script)) throw new Stop("dist/worker.js no longer says how many requests there are.");
+        response.setHeader("content-type", "text/javascript");
+        response.end(script.replace(REQUESTS, `$1${counter.requests}$2`));
+      },
       "/dist/": join(ROOT, "dist"),
       "/model.gguf": (request, response) => {
         const write = response.write.bind(response);
@@ -38,7 +52,7 @@ async function serveModel(model) {
           setTimeout(() => response.emit("drain"), counter.waitMs);
           return false;
         };
-        sendFile(request, response, model);
+        setTimeout(() => sendFile(request, response, model), counter.firstMs);
       },
       "/": (_request, response) => response.setHeader("content-type", "text/html").end("<!doctype html>"),
     },
@@ -144,6 +158,34 @@ async function large() {
   rmSync(folder, { recursive: true, force: true });
 }
 
+/**
+ * First loads of a model with so many requests at a time: from this machine as fast as it can, and from a server that answers
+ * after 60 ms and gives each request 4 MB a second.
+ */
+async function requests(model) {
+  const server = await serveModel(model);
+  const rows = [];
+  for (const count of [1, 2, 4, 6, 8]) {
+    const folder = mkdtempSync(join(tmpdir(), "sotto-"));
+    server.counter.requests = count;
+    const { context, page } = await visit(folder, server.url);
+    const row = { requests: count };
+    for (const [name, firstMs, waitMs] of [
+      ["from this machine, s", 0, 0],
+      ["4 MB/s a request, s", 60, 16],
+    ]) {
+      Object.assign(server.counter, { firstMs, waitMs });
+      await page.evaluate(clear);
+      row[name] = ((await page.evaluate(timeLoad, "auto")).total / 1000).toFixed(1);
+    }
+    rows.push(row);
+    await context.close();
+    rmSync(folder, { recursive: true, force: true });
+  }
+  console.table(rows);
+  server.close();
+}
+
 /** The most that a process took, where the system tells. */
 function peakOf(pid) {
   try {
@@ -199,6 +241,7 @@ await tool(async () => {
       rounds: { type: "string", default: "3" },
       kills: { type: "string", default: "5" },
       large: { type: "boolean", default: false },
+      requests: { type: "boolean", default: false },
     },
   });
   const model = resolve(values.model);
@@ -208,4 +251,5 @@ await tool(async () => {
   await times(model, Number(values.rounds));
   await kills(model, Number(values.kills));
   if (values.large) await large();
+  if (values.requests) await requests(model);
 });

@@ -55,30 +55,28 @@ struct Inputs<'a> {
     out: Vec<u32>,
 }
 
-pub fn run(rig: &mut Rig, kinds: &[TensorType]) {
+pub fn run(rig: &mut Rig, format: TensorType) {
     let mut random = Random::new(4);
-    for &format in kinds {
-        for shape in &SHAPES {
-            let part = part(&mut random, format, (shape.n * shape.k) as usize, shape.slack);
-            let x = random.floats((shape.m * shape.k) as usize, 1.0);
-            let bias = if shape.bias { bits(&random.floats(shape.stride as usize, 4.0)) } else { poison(4) };
-            let end = if shape.accumulate { shape.column + shape.n } else { shape.column };
-            let out = output(&mut random, shape.m, shape.stride, shape.column..end, 3.0);
-            let inputs = Inputs { shape, part, bias, out };
-            let tiles = |rows: u32| [shape.m.div_ceil(rows), shape.n.div_ceil(64)];
-            for rows in matmul_tile::Rows::ALL {
-                rig.run(inputs.case(matmul_tile::Variant { format, rows }, bits(&x), tiles(rows.value())));
-            }
-            for option in X::ALL {
-                let grid = [shape.n.div_ceil(128), shape.m.div_ceil(16)];
-                rig.run(inputs.case(matmul::Variant { format, x: option }, bits(&x), grid));
-            }
-            let Some(format) = Quantized::of(format) else { continue };
-            for planes in Planes::ALL {
-                for rows in matmul_dot::Rows::ALL {
-                    let variant = matmul_dot::Variant { format, rows, planes };
-                    rig.run(inputs.case(variant, records(&x, planes), tiles(rows.value())));
-                }
+    for shape in &SHAPES {
+        let part = part(&mut random, format, (shape.n * shape.k) as usize, shape.slack);
+        let x = random.floats((shape.m * shape.k) as usize, 1.0);
+        let bias = if shape.bias { bits(&random.floats(shape.stride as usize, 4.0)) } else { poison(4) };
+        let end = if shape.accumulate { shape.column + shape.n } else { shape.column };
+        let out = output(&mut random, shape.m, shape.stride, shape.column..end, 3.0);
+        let inputs = Inputs { shape, part, bias, out };
+        let tiles = |rows: u32| [shape.m.div_ceil(rows), shape.n.div_ceil(64)];
+        for rows in matmul_tile::Rows::ALL {
+            rig.run(inputs.case(matmul_tile::Variant { format, rows }, bits(&x), tiles(rows.value())));
+        }
+        for option in X::ALL {
+            let grid = [shape.n.div_ceil(128), shape.m.div_ceil(16)];
+            rig.run(inputs.case(matmul::Variant { format, x: option }, bits(&x), grid));
+        }
+        let Some(format) = Quantized::of(format) else { continue };
+        for planes in Planes::ALL {
+            for rows in matmul_dot::Rows::ALL {
+                let variant = matmul_dot::Variant { format, rows, planes };
+                rig.run(inputs.case(variant, records(&x, planes), tiles(rows.value())));
             }
         }
     }

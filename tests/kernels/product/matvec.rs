@@ -79,25 +79,23 @@ struct Inputs<'a> {
     out: Vec<u32>,
 }
 
-pub fn run(rig: &mut Rig, kinds: &[TensorType]) {
+pub fn run(rig: &mut Rig, format: TensorType) {
     let mut random = Random::new(14);
     let exact = rig.divides_exactly();
-    for &format in kinds {
-        for shape in &SHAPES {
-            let inputs = Inputs::of(&mut random, shape, format);
-            let ceiling = if matches!(shape.fused, Silu | Gelu) { GATED } else { F32 };
-            for (reduce, lanes) in shared(shape.k) {
-                rig.run(inputs.case(matvec::Variant { format, reduce }, lanes, ROWS / lanes, ceiling));
-                let Some(format) = Quantized::of(format) else { continue };
-                for planes in Planes::ALL {
-                    let ceiling = if exact { ceiling } else { ceiling.max(rounding(planes)) };
-                    let variant = matvec_dot::Variant { format, reduce, planes };
-                    rig.run(inputs.case(variant, lanes, ROWS / lanes, ceiling));
-                }
+    for shape in &SHAPES {
+        let inputs = Inputs::of(&mut random, shape, format);
+        let ceiling = if matches!(shape.fused, Silu | Gelu) { GATED } else { F32 };
+        for (reduce, lanes) in shared(shape.k) {
+            rig.run(inputs.case(matvec::Variant { format, reduce }, lanes, ROWS / lanes, ceiling));
+            let Some(format) = Quantized::of(format) else { continue };
+            for planes in Planes::ALL {
+                let ceiling = if exact { ceiling } else { ceiling.max(rounding(planes)) };
+                let variant = matvec_dot::Variant { format, reduce, planes };
+                rig.run(inputs.case(variant, lanes, ROWS / lanes, ceiling));
             }
-            for x in X::ALL {
-                rig.run(inputs.case(matvec_rows::Variant { format, x }, 0, 64, ceiling));
-            }
+        }
+        for x in X::ALL {
+            rig.run(inputs.case(matvec_rows::Variant { format, x }, 0, 64, ceiling));
         }
     }
 }

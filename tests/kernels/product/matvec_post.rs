@@ -56,20 +56,18 @@ struct Inputs<'a> {
     out: Vec<u32>,
 }
 
-pub fn run(rig: &mut Rig, kinds: &[TensorType]) {
+pub fn run(rig: &mut Rig, format: TensorType) {
     let mut random = Random::new(24);
-    for &format in kinds {
-        for shape in &SHAPES {
-            let inputs = Inputs::of(&mut random, shape, format);
-            let ceiling = if shape.glu > 0 { GATED } else { F32 };
-            for (reduce, lanes) in shared(shape.k) {
-                rig.run(inputs.case(matvec_post::Variant { format, reduce }, lanes, ceiling));
-                let Some(format) = Quantized::of(format) else { continue };
-                for planes in Planes::ALL {
-                    // The last bit of x' is the adapter's.
-                    let ceiling = ceiling.max(rounding(planes));
-                    rig.run(inputs.case(matvec_dot_post::Variant { format, reduce, planes }, lanes, ceiling));
-                }
+    for shape in &SHAPES {
+        let inputs = Inputs::of(&mut random, shape, format);
+        let ceiling = if shape.glu > 0 { GATED } else { F32 };
+        for (reduce, lanes) in shared(shape.k) {
+            rig.run(inputs.case(matvec_post::Variant { format, reduce }, lanes, ceiling));
+            let Some(format) = Quantized::of(format) else { continue };
+            for planes in Planes::ALL {
+                // The last bit of x' is the adapter's.
+                let ceiling = ceiling.max(rounding(planes));
+                rig.run(inputs.case(matvec_dot_post::Variant { format, reduce, planes }, lanes, ceiling));
             }
         }
     }

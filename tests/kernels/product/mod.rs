@@ -13,10 +13,10 @@ use sotto::quant::TensorType;
 
 use crate::gpu::Rig;
 
-pub fn run(rig: &mut Rig, kinds: &[TensorType]) {
-    matmul::run(rig, kinds);
-    matvec::run(rig, kinds);
-    matvec_post::run(rig, kinds);
+pub fn run(rig: &mut Rig, format: TensorType) {
+    matmul::run(rig, format);
+    matvec::run(rig, format);
+    matvec_post::run(rig, format);
 }
 
 pub use quantize::run as quantize;
