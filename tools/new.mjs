@@ -157,7 +157,7 @@ function family(files, name) {
   files.create(`${TESTS}/${name}.rs`, tests.join("\n"));
   files.edit(`${TESTS}/main.rs`, (text, path) => {
     const declared = withModule(text, `mod ${name};`);
-    return withLineAfter(declared, "    norm::run(&mut rig);", `    ${name}::run(&mut rig);`, path);
+    return withLineAfter(declared, "    norm::run(rig);", `    ${name}::run(rig);`, path);
   });
   const check = `\n#[test]\nfn kernels_of_${name}() {\n    Rig::check(&["${name}"], crate::${name}::run);\n}\n`;
   files.edit(`${TESTS}/simd.rs`, (text) => text + check);

@@ -58,7 +58,7 @@ test("a family that is not there yet: a folder, a file of tests, and who lists t
   lay("kernel", "mix/blend", root);
   expect(added("crate/kernels/mod.rs")).toEqual(["pub mod mix;"]);
   expect(lines("crate/kernels/mix/mod.rs")).toContain("mod blend;");
-  expect(added("tests/kernels/main.rs")).toEqual(["mod mix;", "    mix::run(&mut rig);"]);
+  expect(added("tests/kernels/main.rs")).toEqual(["mod mix;", "    mix::run(rig);"]);
   expect(read("tests/kernels/simd.rs")).toContain('Rig::check(&["mix"], crate::mix::run);');
   expect(read("tests/kernels/mix.rs")).toMatch(/pub fn run\(rig: &mut impl Runs\) \{\n {4}blend_cases\(rig\);\n\}\n/);
   expect(lines("shaders/permutations")).toContain("mix/blend");
