@@ -16,8 +16,8 @@ const TYPES = {
 /** What a page is served with so that it may share memory between threads. */
 export const ISOLATED = { "cross-origin-opener-policy": "same-origin", "cross-origin-embedder-policy": "require-corp" };
 
-/** Answers with the file at `path`, or the part of it that was asked for. */
-export function sendFile(request, response, path) {
+/** Answers with the file at `path`, or the part of it that was asked for; `through` is a stream that its bytes pass. */
+export function sendFile(request, response, path, through) {
   const stat = statSync(path, { throwIfNoEntry: false });
   if (!stat?.isFile()) return void response.writeHead(404, { "content-type": "text/plain" }).end("not found");
   const etag = `"${stat.size}-${stat.mtimeMs}"`;
@@ -40,8 +40,11 @@ export function sendFile(request, response, path) {
   if (request.method === "HEAD" || stat.size === 0) return void response.end();
   const stream = createReadStream(path, { start: from, end: to });
   stream.on("error", () => response.destroy());
-  response.on("close", () => stream.destroy());
-  stream.pipe(response);
+  response.on("close", () => {
+    stream.destroy();
+    through?.destroy();
+  });
+  (through ? stream.pipe(through) : stream).pipe(response);
 }
 
 /** The file that a URL path means below `root`; never one outside. */

@@ -14,6 +14,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join, resolve } from "node:path";
+import { Transform } from "node:stream";
 import { parseArgs } from "node:util";
 import { ISOLATED, sendFile, serve } from "./serve.mjs";
 import { ROOT, Stop, chromiumArgs, ensureChromium, ensurePackages, tool } from "./setup.mjs";
@@ -44,15 +45,14 @@ async function serveModel(model) {
       },
       "/dist/": join(ROOT, "dist"),
       "/model.gguf": (request, response) => {
-        const write = response.write.bind(response);
-        response.write = (chunk, ...rest) => {
-          counter.sent += chunk.length;
-          const more = write(chunk, ...rest);
-          if (!counter.waitMs || !more) return more;
-          setTimeout(() => response.emit("drain"), counter.waitMs);
-          return false;
-        };
-        setTimeout(() => sendFile(request, response, model), counter.firstMs);
+        const slow = new Transform({
+          transform(chunk, _encoding, done) {
+            counter.sent += chunk.length;
+            if (counter.waitMs) setTimeout(done, counter.waitMs, null, chunk);
+            else done(null, chunk);
+          },
+        });
+        setTimeout(() => sendFile(request, response, model, slow), counter.firstMs);
       },
       "/": (_request, response) => response.setHeader("content-type", "text/html").end("<!doctype html>"),
     },
@@ -207,8 +207,8 @@ async function kills(model, count) {
       const { load } = await import("/dist/index.js");
       await (await load("/model.gguf", { backend: "cpu", contextLength: 256, sha256 })).dispose();
     }, sha256);
-  // 16 MB a second in all: on a network that is quicker than the page, more lies in the system's buffers, and is lost.
-  server.counter.waitMs = 16;
+  // 8 MB a second in all: what is on its way when the browser ends is lost, and that is more on a quicker network.
+  server.counter.waitMs = 32;
   for (let kill = 0; kill < count; kill++) {
     const { context, page } = await visit(folder, server.url);
     const until = server.counter.sent + (Math.random() * size) / (count + 1);
