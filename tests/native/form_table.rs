@@ -7,9 +7,8 @@ use std::path::Path;
 use serde_json::{Map, json};
 use sotto::chat::forms::{Form, Origin, Written};
 use sotto::chat::reasoning::ReasoningForm;
-use sotto::text::template::ChatTemplate;
 
-use super::forms::TEMPLATES;
+use super::forms::templates;
 
 const HEAD: &str = "\
 # How models write tool calls
@@ -37,18 +36,10 @@ fn rows(groups: &BTreeMap<String, Vec<String>>) -> String {
 
 #[test]
 fn the_table_of_forms_is_fresh() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let Ok(files) = std::fs::read_dir(root.join(TEMPLATES)) else {
-        eprintln!("Not tested: there is no {TEMPLATES}; `node tools/fetch-templates.mjs` fetches it.");
-        return;
-    };
-    let mut paths: Vec<_> = files.flatten().map(|file| file.path()).collect();
-    paths.sort();
+    let Some(all) = templates() else { return };
     let (mut calls, mut thoughts) = (BTreeMap::<_, Vec<_>>::new(), BTreeMap::<_, Vec<_>>::new());
     let Some(arguments) = json!({"city": "Paris"}).as_object().cloned() else { unreachable!("an object") };
-    for path in paths {
-        let name = path.file_stem().expect("a name").to_string_lossy().into_owned();
-        let template = ChatTemplate::new(&std::fs::read_to_string(&path).expect("a text")).expect("a template");
+    for (name, template) in all {
         let form = Form::of(&template, &Map::new());
         let id = Some(if form.id_of_name { "functions.get_weather:0" } else { "abcdef000" }.to_string());
         let written = form.write(&[Written { id, name: "get_weather".into(), arguments: arguments.clone() }]);
@@ -69,7 +60,7 @@ fn the_table_of_forms_is_fresh() {
         rows(&calls),
         rows(&thoughts)
     );
-    let path = root.join("docs/FORMS.md");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/FORMS.md");
     if std::env::var("SOTTO_FORMS").is_ok_and(|word| word == "write") {
         std::fs::write(&path, text).expect("docs");
         return;

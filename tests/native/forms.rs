@@ -9,8 +9,24 @@ use sotto::chat::parse::{Delta, Parser};
 use sotto::chat::reasoning::ReasoningForm;
 use sotto::text::template::{ChatTemplate, RenderOptions};
 
-/// Below the crate's root.
-pub const TEMPLATES: &str = "models/llama.cpp-templates";
+/// The real templates and their names, in order; none where they were not fetched, which is said.
+pub fn templates() -> Option<Vec<(String, ChatTemplate)>> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/llama.cpp-templates");
+    let Ok(files) = std::fs::read_dir(&folder) else {
+        eprintln!("Not tested: there is no {}; `node tools/fetch-templates.mjs` fetches it.", folder.display());
+        return None;
+    };
+    let mut paths: Vec<_> = files.flatten().map(|file| file.path()).collect();
+    paths.sort();
+    let read = |path: std::path::PathBuf| {
+        let source = std::fs::read_to_string(&path).expect("a text");
+        (
+            path.file_stem().expect("a name").to_string_lossy().into_owned(),
+            ChatTemplate::new(&source).expect("a template"),
+        )
+    };
+    Some(paths.into_iter().map(read).collect())
+}
 
 /// A reply put together again.
 #[derive(Debug, Default, PartialEq)]
@@ -182,16 +198,10 @@ impl Rendered<'_> {
 
 #[test]
 fn calls_and_thoughts_of_real_templates_come_back() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(TEMPLATES);
-    let Ok(files) = std::fs::read_dir(&folder) else {
-        eprintln!("Not tested: there is no {}; `node tools/fetch-templates.mjs` fetches it.", folder.display());
-        return;
-    };
+    let Some(all) = templates() else { return };
     let mut wrong: BTreeMap<String, Vec<String>> = BTreeMap::new();
     let (mut templates, mut right, mut thoughts) = (0, 0, 0);
-    for path in files.flatten().map(|file| file.path()) {
-        let name = path.file_stem().unwrap().to_string_lossy().into_owned();
-        let template = ChatTemplate::new(&std::fs::read_to_string(&path).unwrap()).unwrap();
+    for (name, template) in all {
         let (form, reasoning) = (Form::of(&template, &Map::new()), ReasoningForm::of(&template, &Map::new()));
         let rendered = Rendered { template: &template, form, reasoning };
         let (mut complaints, count) = rendered.check_calls();
