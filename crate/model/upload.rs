@@ -9,6 +9,9 @@ use crate::device::memory::Memory;
 use crate::model::place::{Placement, Target, UNIT};
 use crate::quant;
 
+/// Bytes that are repacked at a time, at most: what they become is read again at once, and takes memory of the program's.
+const PIECE: usize = 512 << 10;
+
 /// A model's weights on their way from the file's bytes to buffers.
 pub struct Upload {
     /// Sorted by offset.
@@ -92,8 +95,8 @@ impl Upload {
             }
         }
         let whole = bytes.len() / unit * unit;
-        if whole > 0 {
-            self.emit(&bytes[..whole], memory);
+        for piece in bytes[..whole].chunks((PIECE / unit).max(1) * unit) {
+            self.emit(piece, memory);
         }
         self.pending.extend_from_slice(&bytes[whole..]);
         if last {

@@ -169,9 +169,7 @@ fn judge(
     found: &mut Found,
 ) -> Result<Verdict> {
     let catalog = subject.catalog;
-    // Kernels and weights on their way to a card pass through the program's memory, in a browser.
-    let passing = LOADING.min(catalog.file_bytes.saturating_mul(2));
-    let heap = if on_gpu && around.heap > 0 { around.heap.max(passing) } else { around.heap };
+    let heap = program(catalog, around.heap, on_gpu);
     let caps = around.caps.as_ref().filter(|_| on_gpu);
     let place = Place {
         caps,
@@ -244,8 +242,21 @@ fn fits(needs: &Needs, context: u32, total: u64) -> String {
     )
 }
 
-/// What a load on WebGPU takes of the program's memory, where the tokenizer took less before.
-const LOADING: u64 = 22_500_000;
+/// What the program takes, of which `heap` were taken when the header had been read; 0 where it takes none of a page's.
+///
+/// On the CPU weights come to lie where the header was, which by then is a tokenizer, with what it was read through.
+fn program(catalog: &Catalog, heap: u64, on_gpu: bool) -> u64 {
+    let header = catalog.tensors.iter().map(|tensor| tensor.offset).min().unwrap_or_default();
+    match heap {
+        0 => 0,
+        _ if on_gpu => heap + KERNELS,
+        _ => heap.saturating_sub(header + header / 4) + PASSES,
+    }
+}
+
+/// What the program takes to load and to run beside the buffers, as measured: on a card, kernels' texts among it.
+const KERNELS: u64 = 700_000;
+const PASSES: u64 = 400_000;
 /// Tokens a second below which people wait.
 const SLOW: f64 = 5.0;
 /// What a second thread adds to the first.

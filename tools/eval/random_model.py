@@ -17,6 +17,7 @@ from gguf import GGUFWriter, TokenType
 SHAPES = {
     "Llama-3.2-1B": (16, 2048, 8192, 32, 8, 64, 128256),
     "Llama-3.2-3B": (28, 3072, 8192, 24, 8, 128, 128256),
+    "Llama-160M": (12, 768, 3072, 12, 12, 64, 32000),
     "small": (2, 512, 1024, 8, 2, 64, 4096),
 }
 BLOCK = {Type.Q4_K: 144, Type.Q6_K: 210}

@@ -30,6 +30,7 @@ import { PATIENCE } from "./remote.js";
 
 /** Bytes given to the engine before waiting for the device to take them. */
 const DRAIN_EVERY = 16 << 20;
+const PIECE = 1 << 20;
 
 /** What no other device or option makes a model of: it is not kept. */
 const USELESS: ErrorCode[] = [
@@ -294,7 +295,7 @@ export class Host {
           for await (const chunk of feed.chunks) {
             const whole = loader.total_bytes();
             // What a server sends beyond the model, or a stream that never ends, is not waited for.
-            if (whole === undefined || loaded < whole) loader.push(chunk);
+            if (whole === undefined || loaded < whole) pushPieces(chunk, (piece) => loader.push(piece));
             else if (!feed.kept) break;
             warn();
             loaded += chunk.length;
@@ -388,6 +389,11 @@ async function readText(
   const others = othersOf(source, address);
   for (const other of others) await readHead(other, signal, (chunk) => loader.push(chunk));
   return loader.finish(1 + others.length);
+}
+
+/** The program takes a copy of what it is given: of a piece at a time. */
+function pushPieces(chunk: Uint8Array, push: (piece: Uint8Array) => void): void {
+  for (let at = 0; at < chunk.length; at += PIECE) push(chunk.subarray(at, at + PIECE));
 }
 
 function fewThreads(wanted: number, used: number): Warning {
