@@ -1,5 +1,7 @@
 //! What a request means: a prompt, and options of the sampler and the template.
 
+use std::collections::HashSet;
+
 use serde_json::{Map, Value};
 
 use super::constrain::{self, Calling, Wanted};
@@ -94,9 +96,17 @@ impl ChatRequest {
 
     /// `BadOption` for a tool that nobody could call.
     fn check_tools(&self) -> Result<()> {
+        let mut names = HashSet::new();
         for (index, tool) in self.tools.iter().flatten().enumerate() {
             let function = &tool["function"];
-            if function["name"] == "" {
+            let name = &function["name"];
+            if !names.insert(name) {
+                bail!(
+                    BadOption,
+                    "tools[{index}].function.name is {name}, as an earlier tool's is; give each a name of its own."
+                );
+            }
+            if name == "" {
                 bail!(BadOption, "tools[{index}].function.name is empty; give a name.");
             }
             let kind = &function["parameters"]["type"];
