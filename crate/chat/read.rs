@@ -30,6 +30,13 @@ impl ChatRequest {
         if self.top_logprobs.is_some() && self.logprobs != Some(true) {
             bail!(BadOption, "top_logprobs is given without logprobs; set logprobs to true.");
         }
+        let variables = &self.sotto.chat_template_kwargs;
+        if variables.contains_key("messages") || variables.get("add_generation_prompt").is_some_and(|it| it != true) {
+            bail!(
+                BadOption,
+                "chat_template_kwargs names messages or add_generation_prompt, which are the request's own; take it out."
+            );
+        }
         let mut options = options(&self.common, &self.sampling)?;
         options.max_tokens = self.max_completion_tokens.or(self.common.max_tokens);
         options.logprobs = self.logprobs.unwrap_or(false).then(|| self.top_logprobs.unwrap_or(0));

@@ -312,11 +312,16 @@ fn what_cannot_be_promised_is_refused(backend: Backend) {
         (greedy(json!({ "tool_choice": allowed("auto", "now") })), "tool_choice allows \"now\", which is none"),
         (greedy(json!({ "tool_choice": allowed("never", "now"), "tools": tools })), "allowed_tools is not understood"),
         (greedy(json!({ "tools": [{ "type": "function", "function": { "name": "" } }] })), "function.name is empty"),
-        (greedy(json!({ "tools": [tools[0], tools[0]] })), "tools[1].function.name is \"now\", as an earlier tool's is"),
+        (
+            greedy(json!({ "tools": [tools[0], tools[0]] })),
+            "tools[1].function.name is \"now\", as an earlier tool's is",
+        ),
         (
             greedy(json!({ "tools": [{ "function": { "name": "f", "parameters": { "type": "array" } } }] })),
             "tools[0].function.parameters.type is \"array\"; give \"object\"",
         ),
+        (greedy(json!({ "chat_template_kwargs": { "messages": [] } })), "chat_template_kwargs names messages or"),
+        (greedy(json!({ "chat_template_kwargs": { "add_generation_prompt": false } })), "chat_template_kwargs names"),
         (greedy(json!({ "top_logprobs": 2 })), "top_logprobs is given without logprobs"),
         (greedy(json!({ "logit_bias": { "x": 1 } })), "logit_bias names \"x\""),
         (greedy(json!({ "logit_bias": { "065": 1 } })), "logit_bias names \"065\""),

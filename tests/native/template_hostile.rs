@@ -401,7 +401,10 @@ fn slices_reach_as_far_as_numbers_do() {
         ("{{ 'abc'[::4294967296] }}{{ 'abc'[::-4294967296] }}{{ 'abc'[::-9223372036854775808] }}", "acc"),
         ("{{ 'abc'[4294967296:] }}{{ 'abc'[:4294967297] }}{{ 'abc'[-4294967297:][-3:4294967298] }}", "abcabc"),
         ("{{ [1, 2][::4294967296.0] }}{{ [1, 2][1 if true else 0:][:] }}{{ messages[0:][:9][0].content }}", "[1][2]Hi"),
-        ("{{ 'abc'[10 ** 30:] }}{{ 'abc'[none:2:none] }}{{ ('abc' ~ 'd')[1 + 1:1 + 2] }}{{ {1: 'ab'[:1]} }}", "abc{1: 'a'}"),
+        (
+            "{{ 'abc'[10 ** 30:] }}{{ 'abc'[none:2:none] }}{{ ('abc' ~ 'd')[1 + 1:1 + 2] }}{{ {1: 'ab'[:1]} }}",
+            "abc{1: 'a'}",
+        ),
     ] {
         let messages = json!([{"role": "user", "content": "Hi"}]);
         let text = ChatTemplate::new(source).and_then(|it| it.render(&messages, &RenderOptions::default()));

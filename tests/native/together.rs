@@ -204,9 +204,8 @@ fn a_start_in_common_is_read_once(backend: Backend) {
 /// The token after its prompt is chosen already, but it was not asked since, when it loses its cells.
 fn one_that_was_never_asked_gives_up_its_cells_and_goes_on(backend: Backend) {
     let (mut shared, mut alone) = (engine(backend, 96), engine(backend, 96));
-    let mut all: Vec<Generation> = (0..3)
-        .map(|i| Generation::with_tokens(&mut shared, text(i, 30), greedy(32)).expect("a generation"))
-        .collect();
+    let mut all: Vec<Generation> =
+        (0..3).map(|i| Generation::with_tokens(&mut shared, text(i, 30), greedy(32)).expect("a generation")).collect();
     block_on(all[0].next(&mut shared)).expect("a step");
     let had: Vec<bool> = (0..200)
         .map(|_| {

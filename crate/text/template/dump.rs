@@ -70,9 +70,7 @@ impl Dump {
                 (false, false) => "False",
             }),
             ValueKind::Number => self.push(&number(value, json)),
-            ValueKind::String => {
-                self.string(value.as_str().unwrap_or_default())
-            }
+            ValueKind::String => self.string(value.as_str().unwrap_or_default()),
             ValueKind::Seq | ValueKind::Iterable => self.list(value, depth),
             ValueKind::Map => self.map(value, depth),
             ValueKind::Invalid => Err(refused("holds what could not be made")),
