@@ -114,7 +114,16 @@ test("whatever a function throws, the model is told and goes on", async () => {
   const bare = Object.create(null) as object;
   const says = (message: unknown) => Object.assign(new Error(), { message });
   const hidden = Object.defineProperty(new Error(), "message", { get: () => JSON.parse("{") });
-  const thrown = [bare, says(5n), hidden, { toString: () => JSON.parse("{") }, Symbol("s"), 5n, undefined, { message: "x" }];
+  const thrown = [
+    bare,
+    says(5n),
+    hidden,
+    { toString: () => JSON.parse("{") },
+    Symbol("s"),
+    5n,
+    undefined,
+    { message: "x" },
+  ];
   const contents: string[] = [];
   for (const value of thrown) {
     const run = () => {
