@@ -1,11 +1,12 @@
 //! Messages into the context: what they take, and what is left out where they take too much.
 
+use std::collections::HashSet;
+
 use serde_json::Value;
 
 use super::request::Overflow;
 use super::writing::Writing;
-use crate::bail;
-use crate::base::error::Result;
+use crate::base::error::{Code, Error, Result};
 use crate::run::engine::Engine;
 
 /// The tokens of a prompt, and which messages are not in it.
@@ -33,39 +34,47 @@ pub fn fit(
     overflow: Overflow,
     most: Option<u32>,
 ) -> Result<Fitted> {
-    let tokens = writing.tokens(engine, messages)?;
     let context = engine.model.sizes.context;
-    let fits = |tokens: &[u32]| tokens.len() + room(context, most) as usize <= context as usize;
-    if overflow == Overflow::Error || fits(&tokens) {
+    let tokens = |messages: &Value| writing.tokens(engine, messages, Some(context as usize));
+    // A text of far more tokens was not even read.
+    let fits = |tokens: &Result<Vec<u32>>| match tokens {
+        Ok(tokens) => tokens.len() + room(context, most) as usize <= context as usize,
+        Err(error) => error.code != Code::PromptTooLong,
+    };
+    let whole = tokens(messages);
+    if overflow == Overflow::Error || fits(&whole) {
+        let tokens = whole?;
         engine.check_length(&tokens)?;
         return Ok(Fitted { tokens, dropped: Vec::new() });
     }
     let turns = turns(messages);
-    let without = |dropped: usize| -> Result<Fitted> {
-        let dropped = turns[..dropped].concat();
+    let without = |dropped: usize| {
+        let dropped: HashSet<usize> = turns[..dropped].iter().flatten().copied().collect();
         let kept = messages.as_array().into_iter().flatten().enumerate();
         let kept = kept.filter(|(index, _)| !dropped.contains(index)).map(|(_, message)| message.clone());
-        Ok(Fitted { tokens: writing.tokens(engine, &kept.collect())?, dropped })
+        tokens(&kept.collect())
     };
     // The more turns go, the fewer tokens stay: the fewest that suffice are found by halving.
     let (mut low, mut high) = (1, turns.len().saturating_sub(1));
     while low < high {
         let middle = usize::midpoint(low, high);
-        if fits(&without(middle)?.tokens) {
+        if fits(&without(middle)) {
             high = middle;
         } else {
             low = middle + 1;
         }
     }
-    let fitted = without(high)?;
-    if fitted.tokens.len() > context as usize {
-        bail!(
-            PromptTooLong,
-            "The last turn, with the system's messages and tools, has {} tokens but the context holds {context}; shorten it or load the model with a larger contextLength.",
-            fitted.tokens.len()
+    let long = |size: String| {
+        let sentence = format!(
+            "The last turn, with the system's messages and tools, has {size} tokens but the context holds {context}; shorten it or load the model with a larger contextLength."
         );
+        Error::new(Code::PromptTooLong, sentence)
+    };
+    match without(high) {
+        Ok(tokens) if tokens.len() > context as usize => Err(long(tokens.len().to_string())),
+        Err(error) if error.code == Code::PromptTooLong => Err(long("far more".into())),
+        tokens => Ok(Fitted { tokens: tokens?, dropped: turns[..high].concat() }),
     }
-    Ok(fitted)
 }
 
 /// Which messages belong together, the oldest first: what a user said, and all that followed. The system's are in none.

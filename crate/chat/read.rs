@@ -1,5 +1,7 @@
 //! What a request means: a prompt, and options of the sampler and the template.
 
+use std::collections::HashSet;
+
 use serde_json::{Map, Value};
 
 use super::constrain::{self, Calling, Wanted};
@@ -27,6 +29,13 @@ impl ChatRequest {
     pub fn options(&self) -> Result<GenerateOptions> {
         if self.top_logprobs.is_some() && self.logprobs != Some(true) {
             bail!(BadOption, "top_logprobs is given without logprobs; set logprobs to true.");
+        }
+        let variables = &self.sotto.chat_template_kwargs;
+        if variables.contains_key("messages") || variables.get("add_generation_prompt").is_some_and(|it| it != true) {
+            bail!(
+                BadOption,
+                "chat_template_kwargs names messages or add_generation_prompt, which are the request's own; take it out."
+            );
         }
         let mut options = options(&self.common, &self.sampling)?;
         options.max_tokens = self.max_completion_tokens.or(self.common.max_tokens);
@@ -94,9 +103,17 @@ impl ChatRequest {
 
     /// `BadOption` for a tool that nobody could call.
     fn check_tools(&self) -> Result<()> {
+        let mut names = HashSet::new();
         for (index, tool) in self.tools.iter().flatten().enumerate() {
             let function = &tool["function"];
-            if function["name"] == "" {
+            let name = &function["name"];
+            if !names.insert(name) {
+                bail!(
+                    BadOption,
+                    "tools[{index}].function.name is {name}, as an earlier tool's is; give each a name of its own."
+                );
+            }
+            if name == "" {
                 bail!(BadOption, "tools[{index}].function.name is empty; give a name.");
             }
             let kind = &function["parameters"]["type"];

@@ -90,11 +90,14 @@ impl Writing {
         Grammar { form, tools: &self.tools, name, most, before }.text(control)
     }
 
-    /// The tokens of these messages: those of the template, with what it lacks of tools told in words.
-    pub fn tokens(&self, engine: &Engine, messages: &Value) -> Result<Vec<u32>> {
+    /// The tokens of these messages: those of the template, with what it lacks of tools told in words. Errors: those of
+    /// [`Engine::encode_chat`].
+    pub fn tokens(&self, engine: &Engine, messages: &Value, most: Option<usize>) -> Result<Vec<u32>> {
         match (self.form(), messages.as_array()) {
-            (Some(form), Some(list)) => engine.encode_chat(&form.messages(list, &self.tools).into(), &self.options),
-            _ => engine.encode_chat(messages, &self.options),
+            (Some(form), Some(list)) => {
+                engine.encode_chat(&form.messages(list, &self.tools).into(), &self.options, most)
+            }
+            _ => engine.encode_chat(messages, &self.options, most),
         }
     }
 

@@ -26,12 +26,7 @@ impl Engine {
             Prompt::Raw(text) | Prompt::Text(text) => text.len(),
             Prompt::Messages(_) => 0,
         };
-        if self.tokenizer.fewest_tokens(bytes) > context {
-            bail!(
-                PromptTooLong,
-                "The prompt has {bytes} bytes but the context holds {context} tokens; shorten it or load the model with a larger contextLength."
-            );
-        }
+        self.tokenizer.check_bytes(bytes, context)?;
         let ids = match prompt {
             Prompt::Raw(text) => {
                 self.tokenizer.encode(text, EncodeOptions { add_special: true, parse_special: true })?
@@ -46,10 +41,16 @@ impl Engine {
         Ok(ids)
     }
 
-    /// The tokens of a chat, however many. `NoTemplate` where the model has none; the template's own errors.
-    pub fn encode_chat(&self, messages: &serde_json::Value, options: &RenderOptions) -> Result<Vec<u32>> {
+    /// The tokens of a chat. `NoTemplate` where the model has none; the template's own errors; `PromptTooLong` for a text that
+    /// surely has more than `most`.
+    pub fn encode_chat(
+        &self,
+        messages: &serde_json::Value,
+        options: &RenderOptions,
+        most: Option<usize>,
+    ) -> Result<Vec<u32>> {
         let template = self.templates.choose(options.tools.is_some())?;
-        template::encode_chat(&self.tokenizer, &template, messages, options)
+        template::encode_chat(&self.tokenizer, &template, messages, options, most)
     }
 
     /// `PromptTooLong` past the context, `BadOption` for no tokens at all.
@@ -70,6 +71,7 @@ impl Engine {
 
     fn encode_messages(&self, messages: &serde_json::Value) -> Result<Vec<u32>> {
         let now = Some(unix_time());
-        self.encode_chat(messages, &RenderOptions { add_generation_prompt: true, now, ..Default::default() })
+        let options = RenderOptions { add_generation_prompt: true, now, ..Default::default() };
+        self.encode_chat(messages, &options, Some(self.model.sizes.context as usize))
     }
 }

@@ -420,12 +420,13 @@ impl Generation {
 
     async fn prefill(&mut self, engine: &mut Engine) -> Result<Step> {
         let total = self.prompt.len();
-        // Others may have had some of it read.
-        if engine.done(&self.request) <= self.done {
+        // Others may have had some of it read; or all of it, and what comes after it chosen, and then its cells taken.
+        let is_read = |request: &Shared| request.borrow().chosen.is_some();
+        if !is_read(&self.request) && engine.done(&self.request) <= self.done {
             engine.step().await?;
         }
         self.timings.cached_tokens = self.request.borrow().cached;
-        let done = engine.done(&self.request).min(total);
+        let done = if is_read(&self.request) { total } else { engine.done(&self.request).min(total) };
         if done <= self.done {
             return Ok(Step::Waiting);
         }

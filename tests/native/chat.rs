@@ -251,6 +251,16 @@ fn a_full_conversation_is_refused_or_trimmed(backend: Backend) {
     let alone = greedy(json!({ "messages": [user(&"the cat ".repeat(90))], "overflow": "trim" }));
     assert_eq!(refusal(&mut engine, &alone).code, Code::PromptTooLong);
     answer(&mut engine, &greedy(json!({ "overflow": "trim" })));
+    // Far more than is ever read: by its bytes alone it is too long.
+    let far = "the cat ".repeat(300_000);
+    for overflow in ["error", "trim"] {
+        let error = refusal(&mut engine, &greedy(json!({ "messages": [user(&far)], "overflow": overflow })));
+        assert_eq!(error.code, Code::PromptTooLong);
+        assert!(error.message.contains("but the context holds 96"), "{error}");
+    }
+    let beside = json!([user(&far), { "role": "assistant", "content": far }, user("the end")]);
+    let trimmed = answer(&mut engine, &greedy(json!({ "messages": beside, "overflow": "trim" })));
+    assert_eq!(trimmed["dropped"], json!([0, 1]));
 }
 
 fn completions_go_on_with_texts_and_ids(backend: Backend) {
@@ -303,9 +313,15 @@ fn what_cannot_be_promised_is_refused(backend: Backend) {
         (greedy(json!({ "tool_choice": allowed("never", "now"), "tools": tools })), "allowed_tools is not understood"),
         (greedy(json!({ "tools": [{ "type": "function", "function": { "name": "" } }] })), "function.name is empty"),
         (
+            greedy(json!({ "tools": [tools[0], tools[0]] })),
+            "tools[1].function.name is \"now\", as an earlier tool's is",
+        ),
+        (
             greedy(json!({ "tools": [{ "function": { "name": "f", "parameters": { "type": "array" } } }] })),
             "tools[0].function.parameters.type is \"array\"; give \"object\"",
         ),
+        (greedy(json!({ "chat_template_kwargs": { "messages": [] } })), "chat_template_kwargs names messages or"),
+        (greedy(json!({ "chat_template_kwargs": { "add_generation_prompt": false } })), "chat_template_kwargs names"),
         (greedy(json!({ "top_logprobs": 2 })), "top_logprobs is given without logprobs"),
         (greedy(json!({ "logit_bias": { "x": 1 } })), "logit_bias names \"x\""),
         (greedy(json!({ "logit_bias": { "065": 1 } })), "logit_bias names \"065\""),

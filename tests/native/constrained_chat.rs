@@ -262,7 +262,7 @@ fn a_thought_ends_by_its_own_text_where_something_must_follow(backend: Backend) 
 fn plan(engine: &Engine, more: Value) -> Rc<Plan> {
     let request = typed(&request(more));
     let mut writing = Writing::of(engine, &request).expect("a writing");
-    let tokens = writing.tokens(engine, &request.messages).expect("a prompt");
+    let tokens = writing.tokens(engine, &request.messages, None).expect("a prompt");
     writing.prompt = engine.tokenizer.decode(&tokens, true);
     let wanted = request.wanted().expect("what is wanted");
     Plan::new(wanted, &writing, &engine.tokenizer, Some(grammars(engine)))

@@ -394,6 +394,24 @@ fn limits_leave_room_for_what_real_templates_do() {
     }
 }
 
+/// Where addresses have 32 bits, minijinja cuts these bounds off: what comes out is another text, or a division by zero.
+#[test]
+fn slices_reach_as_far_as_numbers_do() {
+    for (source, want) in [
+        ("{{ 'abc'[::4294967296] }}{{ 'abc'[::-4294967296] }}{{ 'abc'[::-9223372036854775808] }}", "acc"),
+        ("{{ 'abc'[4294967296:] }}{{ 'abc'[:4294967297] }}-{{ 'abc'[-4294967297:][-3:4294967298] }}", "abc-abc"),
+        ("{{ [1, 2][::4294967296.0] }}{{ [1, 2][1 if true else 0:][:] }}{{ messages[0:][:9][0].content }}", "[1][2]Hi"),
+        (
+            "{{ 'abc'[10 ** 30:] }}{{ 'abc'[none:2:none] }}{{ ('abc' ~ 'd')[1 + 1:1 + 2] }}{{ {1: 'ab'[:1]} }}",
+            "abc{1: 'a'}",
+        ),
+    ] {
+        let messages = json!([{"role": "user", "content": "Hi"}]);
+        let text = ChatTemplate::new(source).and_then(|it| it.render(&messages, &RenderOptions::default()));
+        assert_eq!(text.as_deref(), Ok(want), "{source}");
+    }
+}
+
 #[test]
 fn what_is_asked_many_times_in_one_tag_is_paid_for() {
     let mut sources = Vec::new();

@@ -201,10 +201,35 @@ fn a_start_in_common_is_read_once(backend: Backend) {
     assert!(all.iter().all(|one| one.tokens == all[0].tokens && one.tokens.len() == 6));
 }
 
+/// The token after its prompt is chosen already, but it was not asked since, when it loses its cells.
+fn one_that_was_never_asked_gives_up_its_cells_and_goes_on(backend: Backend) {
+    let (mut shared, mut alone) = (engine(backend, 96), engine(backend, 96));
+    let mut all: Vec<Generation> =
+        (0..3).map(|i| Generation::with_tokens(&mut shared, text(i, 30), greedy(32)).expect("a generation")).collect();
+    block_on(all[0].next(&mut shared)).expect("a step");
+    let had: Vec<bool> = (0..200)
+        .map(|_| {
+            block_on(all[2].next(&mut shared)).expect("a step");
+            all[1].sequence().is_some()
+        })
+        .take_while(|has| *has)
+        .collect();
+    assert!(!had.is_empty() && all[1].sequence().is_none());
+    for _ in 0..400 {
+        for generation in &mut all {
+            block_on(generation.next(&mut shared)).expect("a step");
+        }
+    }
+    for (i, one) in (0..).zip(&all) {
+        assert_eq!(one.tokens, run(&mut alone, &text(i, 30), greedy(32)).tokens, "request {i}");
+    }
+}
+
 on_both_backends!(
     whoever_comes_and_goes_each_writes_what_it_would_alone,
     each_has_a_token_of_every_round,
     where_cells_run_out_all_come_to_their_end,
     one_that_nobody_reads_gives_up_its_cells,
+    one_that_was_never_asked_gives_up_its_cells_and_goes_on,
     a_start_in_common_is_read_once,
 );

@@ -208,6 +208,38 @@ test("half a character ends no reply", () => {
   expect(says("generate", { stop: ["👋", ""] })).toBeNull();
 });
 
+test("half a character is part of nothing that a reply must have", () => {
+  const messages = [{ role: "user", content: "half \ud800 is replaced" }];
+  const named = (name: string) => [{ type: "function", function: { name } }];
+  const all = { messages, tools: named("whole \u{1f642} and \\ud800"), response_format: { type: "text" } };
+  expect(says("chat.completions.create", all)).toBeNull();
+  expect(says("chat.completions.create", { ...all, tools: named("a\ud800") })).toBe(
+    "tools has half of a character; give whole characters.",
+  );
+  const response_format = { type: "regex", pattern: "\\\udfff" };
+  expect(says("chat.completions.create", { ...all, response_format })).toBe(
+    "response_format has half of a character; give whole characters.",
+  );
+});
+
+test("a member that is undefined is as good as none, however deep", () => {
+  const schema = { type: "object", properties: undefined };
+  const given = {
+    messages: [],
+    chat_template_kwargs: { enable_thinking: undefined, more: [{ a: undefined }] },
+    logit_bias: { 5: undefined, 6: 1 },
+    tools: [{ type: "function", function: { name: "a", description: undefined, parameters: schema } }],
+    response_format: { type: "text", json_schema: undefined },
+  };
+  expect(readOptions("chat.completions.create", given).wire).toEqual({
+    messages: [],
+    chat_template_kwargs: { more: [{}] },
+    logit_bias: { 6: 1 },
+    tools: [{ type: "function", function: { name: "a", parameters: { type: "object" } } }],
+    response_format: { type: "text" },
+  });
+});
+
 test("holes count as what is missing, and the list's prototype for nothing", () => {
   // biome-ignore lint/suspicious/noSparseArray: a hole is what is tested.
   expect(says("generate", { stop: ["a", , "b"] })).toBe("stop[1] is undefined; give text.");

@@ -16,8 +16,21 @@ const CARD = `
   const get = (name, value) => Object.defineProperty(GPUAdapter.prototype, name, { get: value });
   get("info", () => ({ vendor: "acme", architecture: "", device: "", description: "Acme 3000", isFallbackAdapter: false }));`;
 
-/** What is done to a worker's WebGPU before the package starts in it. */
+/** What is done to a worker before the package starts in it: mostly to its WebGPU. */
 const WORKERS: Record<string, string> = {
+  // It says how large its wasm memory is, which never shrinks.
+  weighed: `
+    let memory;
+    for (const name of ["instantiate", "instantiateStreaming"]) {
+      const start = WebAssembly[name];
+      WebAssembly[name] = async (...given) => {
+        const started = await start.apply(WebAssembly, given);
+        memory ??= (started.instance ?? started).exports.memory;
+        return started;
+      };
+    }
+    const channel = new BroadcastChannel("memory");
+    channel.onmessage = ({ data }) => data === "?" && channel.postMessage(memory?.buffer.byteLength ?? 0);`,
   "without-gpu": "delete WorkerNavigator.prototype.gpu;",
   "without-adapter": "GPU.prototype.requestAdapter = async () => null;",
   "without-device": `${CARD} GPUAdapter.prototype.requestDevice = async () => { throw new TypeError("no device today"); };`,

@@ -70,6 +70,8 @@ test("a batch has each answer at its request's place, and one that fails fails n
   expect(stopped.map((result) => result.status === "rejected" && result.reason.code)).toEqual(Array(4).fill("aborted"));
   expect(await codeOf(model.batch("echo a" as never))).toBe("bad_option");
   expect(await codeOf(model.batch([], { atOnce: 3 } as never))).toBe("bad_option");
+  const trap = Object.defineProperty([requests[0]!], 0, { get: () => JSON.parse("{") });
+  expect(await codeOf(model.batch(trap))).toBe("bad_option");
 });
 
 test("completions go on with a text", async () => {

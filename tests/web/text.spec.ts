@@ -116,10 +116,17 @@ test("whatever is passed, the engine lives on", async ({ blank }) => {
 test("hostile templates end in an error, and the next one works", async ({ blank }) => {
   const codes = await blank.evaluate(async () => {
     const messages = [{ role: "user", content: "Hi" }];
+    let most = 0;
     const attempt = async (template: string) => {
-      const reader = await sotto.loadText({ template });
+      const reader = await sotto.loadText({ template }, { workerUrl: "/workers/weighed.js" });
       try {
-        return await reader.renderChat(messages, {}).catch(({ code }) => code as string);
+        const text = await reader.renderChat(messages, {}).catch(({ code }) => code as string);
+        const asked = new BroadcastChannel("memory");
+        const answer = new Promise<number>((resolve) => (asked.onmessage = ({ data }) => resolve(data)));
+        asked.postMessage("?");
+        most = Math.max(most, await answer);
+        asked.close();
+        return text;
       } finally {
         await reader.dispose();
       }
@@ -148,6 +155,7 @@ test("hostile templates end in an error, and the next one works", async ({ blank
       `{% macro m() %}{{ caller() }}{{ caller() }}{% endmacro %}${"{% call m() %}".repeat(40)}x${"{% endcall %}".repeat(40)}`,
       `{% set a = ['x'] %}${"{% set a = [a|join(a|join), a|join] %}".repeat(200)}{{ a }}`,
       "{% for i in range(9) recursive %}{{ loop(range(9)) }}{% endfor %}",
+      "{{ ('\\u0001' * 15000000)|tojson }}{{ ['\\u0001' * 15000000] }}",
     ];
     const codes: string[] = [];
     for (const template of hostile) {
@@ -155,13 +163,16 @@ test("hostile templates end in an error, and the next one works", async ({ blank
       codes.push(await attempt(template));
       const seconds = (performance.now() - begun) / 1000;
       if (seconds > 5) codes.push(`${seconds} s: ${template.slice(0, 80)}`);
+      if (most > 300 << 20) codes.push(`${most} bytes: ${template.slice(0, 80)}`);
     }
     // As deep as is allowed: the stack suffices.
     codes.push(await attempt(`{{ ${nested("(", ")", 20)}${" + 1".repeat(100)} }}`));
     codes.push(await attempt(`${"{% if true %}".repeat(48)}1${"{% endif %}".repeat(48)}`));
     codes.push(await attempt("{% macro m(n) %}{% if n %}{{ m(n - 1) }}{% endif %}{% endmacro %}{{ m(15) }}1"));
+    // Numbers that have more bits than an address.
+    codes.push(await attempt("{{ 'abc'[::4294967296] }}{{ 'abc'[::-9223372036854775808] }}{{ 'abc'[4294967296:] }}"));
     return codes;
   });
-  expect(codes.slice(0, -3)).toEqual(codes.slice(0, -3).map(() => "bad_template"));
-  expect(codes.slice(-3)).toEqual(["101", "1", "1"]);
+  expect(codes.slice(0, -4)).toEqual(codes.slice(0, -4).map(() => "bad_template"));
+  expect(codes.slice(-4)).toEqual(["101", "1", "1", "ac"]);
 });

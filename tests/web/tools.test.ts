@@ -110,6 +110,69 @@ test("what fails in a call is told to the model", async () => {
   expect(await told("call weather {}", [{ name: "weather", run: () => 5n }])).toContain("BigInt");
 });
 
+test("whatever a function throws, the model is told and goes on", async () => {
+  const bare = Object.create(null) as object;
+  const says = (message: unknown) => Object.assign(new Error(), { message });
+  const hidden = Object.defineProperty(new Error(), "message", { get: () => JSON.parse("{") });
+  const thrown = [
+    bare,
+    says(5n),
+    hidden,
+    { toString: () => JSON.parse("{") },
+    Symbol("s"),
+    5n,
+    undefined,
+    { message: "x" },
+  ];
+  const contents: string[] = [];
+  for (const value of thrown) {
+    const run = () => {
+      throw value;
+    };
+    contents.push(await told("call weather {}", [{ ...weather, run }]));
+  }
+  const unknown = "a value that cannot be shown";
+  const errors = [unknown, "Error: 5", unknown, unknown, "Symbol(s)", "5", "undefined", "x"];
+  expect(contents).toEqual(errors.map((error) => JSON.stringify({ error })));
+});
+
+test("what throws when it is read is refused, typed", async () => {
+  const throws = (object: object, name: string) =>
+    Object.defineProperty(object, name, { enumerable: true, get: () => JSON.parse("{") });
+  const requests = [throws({}, "tools"), { messages: "x", tools: [throws({ run() {} }, "name")] }];
+  for (const request of requests) expect(await codeOf(model.runTools(request as never))).toBe("bad_option");
+  const options = throws({}, "signal");
+  expect(await codeOf(model.runTools({ messages: "x", tools: [] }, options))).toBe("bad_option");
+});
+
+test("neither a function nor a callback that never ends holds up the end of the model, or a signal", async () => {
+  const never = () => new Promise<never>(() => {});
+  const request = { messages: ask("call weather {}"), tools: [weather] };
+  for (const callback of ["onMessage", "onDelta"] as const) {
+    const controller = new AbortController();
+    const called = vi.fn(() => {
+      setTimeout(() => controller.abort());
+      return never();
+    });
+    const outcome = model.runTools(request, { [callback]: called, signal: controller.signal });
+    expect(await codeOf(outcome)).toBe("aborted");
+    expect(called).toHaveBeenCalled();
+  }
+  let signal: AbortSignal | undefined;
+  const run = (_: unknown, context: ToolContext) => {
+    ({ signal } = context);
+    void model.dispose();
+    return never();
+  };
+  expect(await codeOf(model.runTools({ ...request, tools: [{ ...weather, run }] }))).toBe("disposed");
+  expect(signal!.aborted).toBe(true);
+});
+
+test("a callback that rejects fails the call", async () => {
+  const onDelta = () => Promise.reject(new RangeError("mine"));
+  await expect(model.runTools({ messages: ask("echo x"), tools: [] }, { onDelta })).rejects.toThrow(RangeError);
+});
+
 test("results are text as it is, or JSON", async () => {
   const given = (value: unknown) => told("call weather {}", [{ name: "weather", run: () => value }]);
   expect(await given("21 degrees")).toBe("21 degrees");
@@ -194,7 +257,7 @@ test("a signal ends it while a function runs, and is passed to it", async () => 
   const quick = { name: "quick", run: () => "done" };
   const first = stopping();
   expect(await codeOf(model.runTools(first.request, { signal: first.signal }))).toBe("aborted");
-  expect(first.context().signal).toBe(first.signal);
+  expect(first.context().signal).toMatchObject({ aborted: true, reason: "enough" });
   expect(first.context().messages.at(-1)).toHaveProperty("tool_calls");
 
   const second = stopping();

@@ -113,7 +113,7 @@ function readEach<C extends Call>(call: C, options: unknown): { wire: WireOption
     const copy = READ[name];
     page[name] = copy ? copy(value) : value;
   }
-  refuseHalves(wire.stop);
+  refuseHalves(wire);
   return { wire: wire as WireOptions<C>, page: page as PageOf<C> };
 }
 
@@ -234,12 +234,17 @@ function readSignal(value: AbortSignal): AbortSignal {
   return own.signal;
 }
 
-/** Half of a character in a text that ends a reply would be taken for any broken one. */
-function refuseHalves(stop: unknown): void {
+/** Half of a character would become another: of a text that ends a reply, or that a reply must have. */
+function refuseHalves({ stop, tools, response_format }: Record<string, unknown>): void {
   for (const text of [stop].flat())
     if (typeof text === "string" && /\p{Surrogate}/u.test(text))
       throw bad(`stop is ${shown(text)}`, "whole characters");
+  for (const [name, value] of Object.entries({ tools, response_format }))
+    if (value && HALF.test(JSON.stringify(value))) throw bad(`${name} has half of a character`, "whole characters");
 }
+
+/** As JSON writes it. */
+const HALF = /(?<!\\)(?:\\\\)*\\ud[89a-f]/;
 
 /** A list of what is like one. */
 function fewer(list: ArrayLike<unknown>): unknown[] {

@@ -29,12 +29,13 @@ export async function batch(
 ): Promise<BatchResult[]> {
   const { signal, onResult } = reading("An option of batch", () => readOptions(options));
   if (kind(requests) !== "Array") throw bad(`The requests of batch are ${shown(requests)}`, "a list of them");
-  const results: BatchResult[] = Array.from({ length: requests.length });
+  const all = reading("The requests of batch", () => Array.from(requests));
+  const results: BatchResult[] = Array.from({ length: all.length });
   let next = 0;
   const work = async () => {
     while (next < results.length) {
       const index = next++;
-      const [result] = await Promise.allSettled([create(requests[index]!, { signal })]);
+      const [result] = await Promise.allSettled([create(all[index]!, { signal })]);
       results[index] = result;
       onResult?.(result, index);
     }

@@ -6,7 +6,7 @@ import type { AnyMessage, DetokenizeOptions, RenderChatOptions, TokenizeOptions 
 
 export class Loaded {
   /** Bound, so that it works through a proxy of this object too. */
-  protected readonly connection: Pick<Caller, "call" | "stream" | "waits" | "end">;
+  protected readonly connection: Pick<Caller, "call" | "stream" | "waits" | "end" | "ended">;
 
   constructor(connection: Caller) {
     this.connection = {
@@ -14,6 +14,7 @@ export class Loaded {
       stream: connection.stream.bind(connection),
       waits: connection.waits.bind(connection),
       end: connection.end.bind(connection),
+      ended: connection.ended,
     };
   }
 

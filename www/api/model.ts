@@ -1,7 +1,7 @@
 /** A loaded model, as a page holds it. */
 import { readOptions, readPrompt, readText } from "./arguments.js";
 import { type BatchOptions, type BatchRequest, type BatchResult, batch } from "./batch.js";
-import { type Chat, type CountOptions, Requests, type TextCompletions } from "./chat.js";
+import { type Chat, type CountOptions, type CreateChat, Requests, type TextCompletions } from "./chat.js";
 import type { Caller } from "./caller.js";
 import { Connection } from "./connection.js";
 import {
@@ -124,7 +124,8 @@ export class Model extends Loaded {
    * What fails in a call is told to the model. The calls of one reply run at the same time.
    */
   runTools(request: RunTools, options?: RunToolsOptions): Promise<ToolsReply> {
-    return runTools((asked, call) => this.chat.completions.create(asked, call), request, options);
+    const create = (asked: CreateChat & { stream: true }, call: object) => this.chat.completions.create(asked, call);
+    return runTools(create, this.connection, request, options);
   }
 
   /**

@@ -1,7 +1,7 @@
 /** Functions as tools: how a model is told of one, and how one of its calls is run. */
 import { written } from "./messages/shape.js";
 import { bad, kind, meant, shown } from "../wire/check.js";
-import { SottoError, aborted } from "../wire/errors.js";
+import { SottoError, aborted, said } from "../wire/errors.js";
 import type { ChatToolCall, FunctionTool } from "../wire/openai.js";
 import type { Message } from "../wire/protocol.js";
 
@@ -151,7 +151,7 @@ export async function run(
   call: ChatToolCall,
   runnable: readonly Runnable[],
   whole: boolean,
-  signal: AbortSignal | undefined,
+  signal: AbortSignal,
   messages: readonly Message[],
 ): Promise<Called> {
   const { name, text } =
@@ -166,18 +166,26 @@ export async function run(
       const names = runnable.map(({ tool }) => tool.function.name).join(", ");
       throw bad(`There is no tool ${shown(name)}`, names || "an answer without one");
     }
-    const context = { id: call.id, signal: signal ?? new AbortController().signal, messages: [...messages] };
+    const context = { id: call.id, signal, messages: [...messages] };
     const result = await orAborted(async () => found.run(text, context), signal);
     return { ...called, content: written(result), result };
   } catch (error) {
-    const message = error instanceof Error || kind(error) === "Error" ? (error as Error).message : String(error);
-    return { ...called, content: JSON.stringify({ error: message }), error };
+    return { ...called, content: JSON.stringify({ error: words(error) }), error };
+  }
+}
+
+/** Those of what was thrown, whatever it is. */
+function words(thrown: unknown): string {
+  try {
+    const { message } = Object(thrown) as { message?: unknown };
+    return typeof message === "string" ? message : String(thrown);
+  } catch {
+    return said(thrown);
   }
 }
 
 /** The end of the work, or the signal: whichever comes first. */
-async function orAborted<T>(work: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (!signal) return work();
+async function orAborted<T>(work: () => Promise<T>, signal: AbortSignal): Promise<T> {
   if (signal.aborted) throw aborted("The call", signal);
   let stop = () => {};
   const stopped = new Promise<never>((_, reject) => {

@@ -1,10 +1,11 @@
 /** `model.runTools`: a model that calls plain functions until it has its answer. */
-import { readMessages, refuseOthers } from "./arguments.js";
+import { joined, readMessages, readOptions, refuseOthers } from "./arguments.js";
+import type { Caller } from "./caller.js";
 import { type ChatCallOptions, type CreateChat, said } from "./chat.js";
 import { Gathered } from "./gather.js";
 import { shaped } from "./openai-error.js";
-import { type AnyTool, type Called, type Runnable, readTools, run } from "./runnable.js";
-import { bad, check, shown } from "../wire/check.js";
+import { type AnyTool, type Called, readTools, run } from "./runnable.js";
+import { bad, check, reading, shown } from "../wire/check.js";
 import { aborted } from "../wire/errors.js";
 import type {
   ChatCompletionChunk,
@@ -34,8 +35,8 @@ export interface RunToolsOptions extends ChatCallOptions {
   maxSteps?: number | undefined;
   /** Called with each new message, a reply or the result of a call, when it is whole; awaited. */
   onMessage?: ((message: NewMessage, step: number) => unknown) | undefined;
-  /** Called with what a reply has more, as it streams. */
-  onDelta?: ((delta: ChunkDelta, step: number) => void) | undefined;
+  /** Called with what a reply has more, as it streams; awaited. */
+  onDelta?: ((delta: ChunkDelta, step: number) => unknown) | undefined;
 }
 
 export type NewMessage = ChatReplyMessage | ToolMessage;
@@ -76,13 +77,24 @@ type Create = (request: CreateChat & { stream: true }, options: object) => Promi
  * `create` is asked, the functions that it calls are run and their results told, until a reply calls none. What fails in a
  * call (an unknown name, arguments that are no JSON object, an error that the function throws) is told to the model.
  */
-export async function runTools(create: Create, request: RunTools, options?: RunToolsOptions): Promise<ToolsReply> {
+export async function runTools(
+  create: Create,
+  caller: Pick<Caller, "waits" | "ended">,
+  request: RunTools,
+  options?: RunToolsOptions,
+): Promise<ToolsReply> {
   const { runnable, messages, maxSteps, onMessage, onDelta, rest, call } = read(request, options);
   const { signal, errors, onAbort } = call;
   const keeps = onAbort === "result";
+  // What stops the functions: the caller, or the model's end.
+  const { ended } = caller;
+  const ends = signal ? AbortSignal.any([signal, ended]) : ended;
   const reply: ToolsReply = { text: "", finish_reason: "stop", messages: [], steps: [], usage: new Gathered().usage };
   let { tool_choice } = rest;
 
+  const heard = async (told: unknown) => {
+    if (told !== undefined) await caller.waits(told, signal);
+  };
   const ask = async (step: number): Promise<Gathered | undefined> => {
     const asked = { ...rest, ...(tool_choice && { tool_choice }), messages: [...messages, ...reply.messages] };
     const gathered = new Gathered();
@@ -94,7 +106,7 @@ export async function runTools(create: Create, request: RunTools, options?: RunT
         const delta = gathered.add(chunk);
         if (!delta) continue;
         begun ||= Object.keys(delta).length > 0;
-        onDelta?.(delta, step);
+        await heard(onDelta?.(delta, step));
       }
     } catch (thrown) {
       if (!(keeps && signal?.aborted)) throw thrown;
@@ -104,7 +116,7 @@ export async function runTools(create: Create, request: RunTools, options?: RunT
   };
   const add = async (message: NewMessage, step: number) => {
     reply.messages.push(message);
-    await onMessage?.(message, step);
+    await heard(onMessage?.(message, step));
   };
 
   for (let step = 0; step < maxSteps; step++) {
@@ -116,8 +128,9 @@ export async function runTools(create: Create, request: RunTools, options?: RunT
     const asked = message.tool_calls ?? [];
     await add(message, step);
     const calls = await Promise.all(
-      asked.map((call) => run(call, runnable, finish_reason === "tool_calls", signal, reply.messages)),
+      asked.map((call) => run(call, runnable, finish_reason === "tool_calls", ends, reply.messages)),
     );
+    if (ended.aborted) throw shaped(ended.reason, errors);
     reply.steps.push({
       message,
       calls,
@@ -142,10 +155,8 @@ export async function runTools(create: Create, request: RunTools, options?: RunT
 
 /** The request's parts. Throws `bad_option`. */
 function read(request: RunTools, options: RunToolsOptions | undefined) {
-  const { tools, maxSteps, onMessage, onDelta, messages, signal, onProgress, errors, onAbort, ...rest } = {
-    ...request,
-    ...options,
-  };
+  const given = joined("An option of runTools", request, options) as unknown as RunTools & RunToolsOptions;
+  const { tools, maxSteps, onMessage, onDelta, messages, signal, onProgress, errors, onAbort, ...rest } = given;
   try {
     refuseOthers("runTools", request);
     refuseOthers("runTools", options);
@@ -153,13 +164,13 @@ function read(request: RunTools, options: RunToolsOptions | undefined) {
       if (value !== undefined && typeof value !== "function") throw bad(`${name} is ${shown(value)}`, "a function");
     const steps = { type: "integer", minimum: 1, maximum: MOST_STEPS };
     return {
-      runnable: readTools(tools) as Runnable[],
+      runnable: reading("tools", () => readTools(tools)),
       messages: readMessages(said(messages)),
       maxSteps: check("maxSteps", steps, maxSteps ?? STEPS) as number,
       onMessage,
       onDelta,
       rest,
-      call: { signal, onProgress, errors, onAbort },
+      call: readOptions("chat.completions.create", { signal, onProgress, errors, onAbort }).page,
     };
   } catch (thrown) {
     throw shaped(thrown, errors);

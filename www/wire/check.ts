@@ -119,7 +119,7 @@ export function check(name: string, schema: Schema, value: unknown, budget = new
     if (missing) throw bad(`${cut(name)} has no ${missing}`, wanted(properties[missing]!));
     return kept;
   }
-  const members = Object.entries(given as object);
+  const members = Object.entries(given as object).filter(([, item]) => item !== undefined);
   const member = (key: string) => `${name}[${JSON.stringify(key)}]`;
   return Object.fromEntries(
     members.map(([key, item]) => [key, check(member(key), additionalProperties ?? true, item, budget)]),

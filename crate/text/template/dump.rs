@@ -1,5 +1,7 @@
 //! Values as text: `str()`, `repr()` and `json.dumps()` as Python writes them, up to a size.
 
+use std::fmt::Write;
+
 use minijinja::value::ValueKind;
 use minijinja::{Error, ErrorKind, State, Value};
 use serde_json::Value as Json;
@@ -68,14 +70,7 @@ impl Dump {
                 (false, false) => "False",
             }),
             ValueKind::Number => self.push(&number(value, json)),
-            ValueKind::String => {
-                let text = value.as_str().unwrap_or_default();
-                if self.out.len() + text.len() > MAX_TEXT {
-                    return Err(refused("makes a text that is too long"));
-                }
-                self.string(text);
-                Ok(())
-            }
+            ValueKind::String => self.string(value.as_str().unwrap_or_default()),
             ValueKind::Seq | ValueKind::Iterable => self.list(value, depth),
             ValueKind::Map => self.map(value, depth),
             ValueKind::Invalid => Err(refused("holds what could not be made")),
@@ -153,12 +148,15 @@ impl Dump {
         (0..depth).try_for_each(|_| self.push(indent))
     }
 
-    fn string(&mut self, text: &str) {
+    fn string(&mut self, text: &str) -> Result<(), Error> {
         let json = matches!(self.style, Style::Json { .. });
         let ascii = matches!(self.style, Style::Json { ascii: true, .. });
         let quote = if json || (text.contains('\'') && !text.contains('"')) { '"' } else { '\'' };
         self.out.push(quote);
         for char in text.chars() {
+            if self.out.len() > MAX_TEXT {
+                return Err(refused("makes a text that is too long"));
+            }
             match char {
                 '\n' => self.out.push_str("\\n"),
                 '\r' => self.out.push_str("\\r"),
@@ -169,17 +167,21 @@ impl Dump {
                 _ if char == quote => self.out.extend(['\\', quote]),
                 _ if json && (char < ' ' || (ascii && char > '~')) => {
                     for unit in char.encode_utf16(&mut [0; 2]) {
-                        self.out.push_str(&format!("\\u{unit:04x}"));
+                        write!(self.out, "\\u{unit:04x}")?;
                     }
                 }
                 _ if !json && (char.is_control() || (char.is_whitespace() && char != ' ')) => {
                     let code = u32::from(char);
-                    self.out.push_str(&if code < 256 { format!("\\x{code:02x}") } else { format!("\\u{code:04x}") });
+                    match code {
+                        ..256 => write!(self.out, "\\x{code:02x}")?,
+                        _ => write!(self.out, "\\u{code:04x}")?,
+                    }
                 }
                 _ => self.out.push(char),
             }
         }
         self.out.push(quote);
+        Ok(())
     }
 }
 

@@ -51,6 +51,7 @@ pub fn install(environment: &mut Environment<'static>) {
         Some(text) if text.len() > MAX_TEXT => Err(refused("cuts a text that is too long")),
         _ => Ok(value),
     });
+    environment.add_filter("sotto_bound", |value: Value| bound(&value).unwrap_or(value));
     environment.add_function("sotto_tick", |state: &mut State| tick(state).map(|()| true));
     environment.add_function("namespace", |state: &mut State, fields: Option<Value>, named: Kwargs| {
         let all = python::dict(state, fields.as_ref(), &named)?;
@@ -59,6 +60,13 @@ pub fn install(environment: &mut Environment<'static>) {
     environment.add_test("in", |state: &mut State, value: Value, container: Value| {
         minijinja::tests::is_in(state, &keep(state, value)?, &container)
     });
+}
+
+/// A bound of a slice that is farther than any text is long: minijinja cuts it off where addresses have 32 bits.
+fn bound(value: &Value) -> Option<Value> {
+    let far = i128::from(i32::MAX);
+    let number = i128::try_from(value.clone()).ok().filter(|_| value.kind() == ValueKind::Number)?;
+    Some(Value::from(number.clamp(-far, far) as i64))
 }
 
 /// What a template did that it must not: "the template {does}".

@@ -16,7 +16,7 @@ mod time;
 mod tokens;
 
 use minijinja::syntax::SyntaxConfig;
-use minijinja::{Environment, Value};
+use minijinja::{Environment, ErrorKind, Value};
 use serde_json::{Map, Value as Json, json};
 
 use crate::bail;
@@ -201,7 +201,10 @@ fn late(started: Instant) -> bool {
 fn bad_template(step: &'static str) -> impl Fn(minijinja::Error) -> Error {
     move |error| {
         let line = error.line().map(|line| format!(" at line {line}")).unwrap_or_default();
-        let detail = error.detail().map_or_else(|| error.kind().to_string(), str::to_string);
+        let detail = match error.kind() {
+            ErrorKind::OutOfFuel => "it takes too many steps; give shorter messages, or another template".into(),
+            kind => error.detail().map_or_else(|| kind.to_string(), str::to_string),
+        };
         // A template says what it likes, at any length.
         let detail: String = detail.chars().take(MAX_WORDS).collect();
         Error::new(Code::BadTemplate, format!("The model's chat template does not {step}{line}: {detail}"))

@@ -85,6 +85,8 @@ struct Level<'a> {
     behind: bool,
     comma: bool,
     colon: bool,
+    /// Where a slice's bound starts.
+    bound: usize,
     /// The filter that its arguments are of.
     filter: Option<&'a str>,
     /// Starts of what is being read: a value with what is behind it, a factor, a product, a sum.
@@ -236,6 +238,7 @@ impl<'a> Writer<'a> {
                     let mut inner =
                         Level { opening: token.text, start: token.start, owner, behind, filter, ..Level::default() };
                     inner.fresh(after);
+                    inner.bound = after;
                     levels.push(inner);
                     if cycle {
                         bail!(
@@ -248,6 +251,9 @@ impl<'a> Writer<'a> {
                 }
                 ")" | "]" | "}" if token.kind == Kind::Mark && depth > 1 => {
                     self.close_sum(level, end);
+                    if value && level.colon {
+                        self.close_bound(level, end);
+                    }
                     let Some(inner) = levels.pop() else { break };
                     let Some(level) = levels.last_mut() else { break };
                     level.inner = level.inner.max(inner.depth() + 1);
@@ -277,7 +283,11 @@ impl<'a> Writer<'a> {
                 }
                 ":" => {
                     self.close_sum(level, end);
+                    if value {
+                        self.close_bound(level, end);
+                    }
                     level.colon = true;
+                    level.bound = after;
                     level.fresh(after);
                     (value, naming) = (false, "");
                 }
@@ -411,6 +421,13 @@ impl<'a> Writer<'a> {
             for (start, end) in added {
                 self.enclose(start, end, ")|escape)");
             }
+        }
+    }
+
+    /// A bound of a slice ends.
+    fn close_bound(&mut self, level: &Level<'a>, end: usize) {
+        if level.opening == "[" && level.behind {
+            self.enclose(level.bound, end, ")|sotto_bound)");
         }
     }
 

@@ -13,12 +13,14 @@ use crate::base::error::Result;
 use crate::text::tokenizer::{EncodeOptions, Tokenizer};
 
 /// The tokens of a chat: control tokens are read where the template wrote them, never inside
-/// message text. BOS is added as the file says unless the template wrote it itself.
+/// message text. BOS is added as the file says unless the template wrote it itself. A text that has more than `most` tokens
+/// however it is cut is not read: that is `PromptTooLong`.
 pub fn encode_chat(
     tokenizer: &Tokenizer,
     template: &ChatTemplate,
     messages: &Json,
     options: &RenderOptions,
+    most: Option<usize>,
 ) -> Result<Vec<u32>> {
     let marker = unused_char(messages, options);
     let mut options = options.clone();
@@ -36,6 +38,9 @@ pub fn encode_chat(
         } else {
             text.push(char);
         }
+    }
+    if let Some(most) = most {
+        tokenizer.check_bytes(text.len(), most)?;
     }
     let parse = EncodeOptions { add_special: false, parse_special: true };
     let mut ids = tokenizer.encode_guarded(&text, parse, &guarded)?;

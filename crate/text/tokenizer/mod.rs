@@ -149,14 +149,25 @@ impl Tokenizer {
         Ok(Tokenizer { vocab, special, model, n_vocab, named, frame, eog, add_space_prefix })
     }
 
-    /// A text of so many bytes has at least this many tokens: tells a hopeless prompt without
-    /// reading it.
+    /// A text of so many bytes has at least this many tokens.
     pub fn fewest_tokens(&self, text_bytes: usize) -> usize {
         match self.model {
             // An unknown word is one token, however long.
             Model::WordPiece(_) | Model::Unigram(_) => 0,
             _ => text_bytes / self.vocab.max_token_bytes().max(1),
         }
+    }
+
+    /// Tells a hopeless prompt without reading it: `PromptTooLong` where a text of so many bytes surely has more than `most`
+    /// tokens.
+    pub fn check_bytes(&self, bytes: usize, most: usize) -> Result<()> {
+        if self.fewest_tokens(bytes) > most {
+            bail!(
+                PromptTooLong,
+                "The prompt has {bytes} bytes but the context holds {most} tokens; shorten it or load the model with a larger contextLength."
+            );
+        }
+        Ok(())
     }
 
     /// The ids of a text. `PromptTooLong` past [`MAX_TEXT_BYTES`].
