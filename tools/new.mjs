@@ -208,7 +208,7 @@ function architecture(files, given) {
     `${path}: what its keys and tensors say that others' do not; the build lists the file by itself`,
     "tests/tiny/archs.rs: a row, with what its metadata and tensors have",
     "tests/golden/make_archs.py: it writes llama.cpp's logits of all rows, which tests/native/archs.rs compares",
-    "npm run wire: its row in the README's table of what runs",
+    "npm run wire: its row in docs/MODELS.md, its models in the README",
   ];
 }
 

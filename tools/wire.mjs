@@ -1,6 +1,6 @@
 // `npm run wire`: writes what `sotto schema` states once for Rust, TypeScript and people: the types of options and results
-// (www/wire/generated/), what a page checks its arguments by (www/wire/schema.json), docs/ERRORS.md, docs/OPTIONS.md and the
-// README's table of architectures.
+// (www/wire/generated/), what a page checks its arguments by (www/wire/schema.json), docs/ERRORS.md, docs/OPTIONS.md, docs/MODELS.md
+// and the README's list of models.
 // With `-- --check` it writes nothing, and fails where a file is not fresh.
 import { spawnSync } from "node:child_process";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -36,7 +36,8 @@ await tool(async () => {
     "www/wire/schema.json": `${JSON.stringify(checks(options), null, 2)}\n`,
     "docs/ERRORS.md": errorTable(errors),
     "docs/OPTIONS.md": optionTables(options),
-    "README.md": withArchitectures(current("README.md"), architectures),
+    "docs/MODELS.md": modelTable(architectures),
+    "README.md": withModels(current("README.md"), architectures),
   };
   const stale = Object.entries(files).filter(([path, text]) => text !== current(path));
   if (process.argv.includes("--check")) {
@@ -201,15 +202,32 @@ function bare({ description: _, tsType: __, ...schema }) {
   return schema;
 }
 
-/** The README with these rows in its table of architectures. */
-function withArchitectures(readme, architectures) {
-  const head = "| Models (GGUF) | |\n|---|---|\n";
+/** The README with these models in its list. */
+function withModels(readme, architectures) {
+  const [before, after] = readme.split(/(?<=<!-- models -->\n)[^]*?(?=<!-- end of models -->)/);
+  if (after === undefined) throw new Stop("README.md has no list between `<!-- models -->` and `<!-- end of models -->`.");
+  return before + wrapped(`${architectures.map(({ models }) => models).join("; ")}.`) + after;
+}
+
+/** Lines of at most 120 columns. */
+function wrapped(text) {
+  return text.replace(/(.{1,119})(?: |$)/g, "$1\n");
+}
+
+function modelTable(architectures) {
   const rows = architectures.map(
     ({ names, models }) => `| ${names.map((name) => `\`${name}\``).join(", ")} | ${models} |\n`,
   );
-  const [before, after] = readme.split(head);
-  if (after === undefined) throw new Stop("README.md has no table that begins with `| Models (GGUF) | |`.");
-  return before + head + rows.join("") + after.replace(/^(\|.*\n)*/, "");
+  return `# Models
+
+<!-- ${NOTE} -->
+
+What \`general.architecture\` of a GGUF file may be. Each is held against llama.cpp, encoders against Hugging Face's library
+(\`tests/native/archs.rs\`, \`tests/native/encoders.rs\`). Anything else is refused by name, before any weight is fetched.
+
+| In the file | Models |
+| --- | --- |
+${rows.join("")}`;
 }
 
 function errorTable(errors) {

@@ -102,7 +102,8 @@ fn flag(name: &str, schema: &Value) -> Arg {
         default @ Value::Number(_) => help += &format!(" [default: {default}]"),
         _ => {}
     }
-    Arg::new(name.to_string()).long(long).action(action).allow_hyphen_values(true).help(help)
+    let takes_value = action.takes_values();
+    Arg::new(name.to_string()).long(long).action(action).allow_hyphen_values(takes_value).help(help)
 }
 
 impl<T: JsonSchema> Args for Flags<T> {
