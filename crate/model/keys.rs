@@ -41,13 +41,16 @@ impl<'a> Keys<'a> {
     /// The same with these norms.
     pub fn net_with(&self, norm: Norm, block: impl Fn(u32) -> Result<Block>) -> Result<Net> {
         let eps = if norm == Norm::Rms { "attention.layer_norm_rms_epsilon" } else { "attention.layer_norm_epsilon" };
-        let blocks: Vec<Block> = (0..self.n_layers).map(block).collect::<Result<_>>()?;
-        if !self.is_causal()? && blocks.iter().any(|block| block.attention().mask != Mask::Full) {
-            bail!(
-                UnsupportedArchitecture,
-                "This {} model sees later tokens, and others in a window, which is not supported",
-                self.arch
-            );
+        let mut blocks: Vec<Block> = (0..self.n_layers).map(block).collect::<Result<_>>()?;
+        if !self.is_causal()? {
+            if blocks.iter().any(|block| matches!(block.attention().mask, Mask::Window(_))) {
+                bail!(
+                    UnsupportedArchitecture,
+                    "This {} model sees later tokens, and others in a window, which is not supported",
+                    self.arch
+                );
+            }
+            both_ways(&mut blocks);
         }
         Ok(Net {
             arch: self.arch,
@@ -97,9 +100,11 @@ impl<'a> Keys<'a> {
             head_dim,
             scale: self.positive("attention.scale")?.unwrap_or((head_dim as f32).sqrt().recip()),
             stretch: None,
-            mask: if self.is_causal()? { Mask::Causal } else { Mask::Full },
+            mask: Mask::Causal,
             rope: self.rope(rope_dim, pairs, theta)?,
             softcap: None,
+            alibi: None,
+            clamp: self.positive("attention.clamp_kqv")?,
             bias: false,
             output_bias: false,
             qk_norm: QkNorm::None,
@@ -115,16 +120,31 @@ impl<'a> Keys<'a> {
         })
     }
 
+    /// The same without a rotation.
+    pub fn unrotated_attention(&self, layer: u32) -> Result<Attention> {
+        let attention = self.biased_attention(layer, Pairs::Halves, 10_000.0)?;
+        Ok(Attention { rope: Rope { dim: 0, ..attention.rope }, ..attention })
+    }
+
+    /// The layer norm of each head, if the file has it.
+    pub fn norm_of_each_head(&self) -> QkNorm {
+        match self.has_in_any_layer(&["attn_q_norm.weight"]) {
+            true => QkNorm::Each,
+            false => QkNorm::None,
+        }
+    }
+
     /// A gated network without biases.
     pub fn dense(&self, layer: u32, activation: Activation) -> Result<Dense> {
         let n_ff = self.need_size_of("feed_forward_length", layer, 1 << 20)?;
-        Ok(Dense { n_ff, activation, gate: GateIn::Own, bias: false })
+        Ok(Dense { n_ff, activation, gate: GateIn::Own, bias: false, down_bias: false })
     }
 
-    /// The same with biases, if the file has any.
+    /// The same with those biases that the file has.
     pub fn biased_dense(&self, layer: u32, activation: Activation) -> Result<Dense> {
-        let bias = self.has_in_any_layer(&["ffn_gate.bias", "ffn_up.bias", "ffn_down.bias"]);
-        Ok(Dense { bias, ..self.dense(layer, activation)? })
+        let [bias, down_bias] =
+            [&["ffn_gate.bias", "ffn_up.bias"][..], &["ffn_down.bias"]].map(|names| self.has_in_any_layer(names));
+        Ok(Dense { bias, down_bias, ..self.dense(layer, activation)? })
     }
 
     fn context_length(&self) -> Result<u32> {
@@ -153,10 +173,7 @@ impl<'a> Keys<'a> {
         if net.gives == Gives::Logits {
             net.gives = Gives::States { pooling: Pooling::Mean, head: None };
         }
-        for block in &mut net.blocks {
-            let Mix::Attention(attention) = &mut block.mix;
-            attention.mask = Mask::Full;
-        }
+        both_ways(&mut net.blocks);
         let types = self.catalog.tensor("token_types.weight").map(|types| types.shape.get(1).copied().unwrap_or(1));
         net.token_types = types.and_then(|rows| u32::try_from(rows).ok());
         Net { embed_norm: true, ..net }
@@ -316,6 +333,16 @@ impl<'a> Keys<'a> {
             bail!(UnsupportedArchitecture, "This {} model is a mixture of experts, which is not supported", self.arch);
         }
         Ok(())
+    }
+}
+
+/// Tokens that see all before them see those behind them, too.
+fn both_ways(blocks: &mut [Block]) {
+    for block in blocks {
+        let Mix::Attention(attention) = &mut block.mix;
+        if attention.mask == Mask::Causal {
+            attention.mask = Mask::Full;
+        }
     }
 }
 

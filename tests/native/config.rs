@@ -52,9 +52,7 @@ fn unknown_architectures_and_features() {
     refused("llama", ranks, Code::MissingTensor, "cls.output.weight");
     let kind = |model: &mut Model| model.set("rope.scaling.type", value::text("su"));
     refused("qwen2", kind, Code::UnsupportedArchitecture, "su");
-    refused("baichuan", |_| {}, Code::UnsupportedArchitecture, "ALiBi");
-    let clamps = |model: &mut Model| model.set("attention.clamp_kqv", value::f32(8.0));
-    refused("olmo", clamps, Code::UnsupportedArchitecture, "clamps");
+    refused("baichuan", |_| {}, Code::UnsupportedArchitecture, "how it knows positions");
     refused(
         "llama",
         |model| model.set("attention.value_length", value::u32(32)),

@@ -20,6 +20,7 @@ impl Rows for map::Variant {
             Op::GeluGlu => each::<L>(x, up, out, gelu),
             Op::GeluErfGlu => each::<L>(x, up, out, gelu_erf),
             Op::Relu2Glu => each::<L>(x, up, out, |x| each_number(x, relu_squared)),
+            Op::Clamp => each::<L>(x, up, out, |x| x.clamp(L::Number::of(-p.curve[0]), L::Number::of(p.curve[0]))),
             Op::XieluGlu => each::<L>(x, up, out, |x| each_number(x, |x| xielu(x, p.curve))),
         }
     }
