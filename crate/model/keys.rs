@@ -6,7 +6,7 @@ use crate::base::error::Result;
 use crate::file::{Catalog, Value, quoted};
 use crate::model::spec::{
     Activation, Attention, Block, Dense, GateIn, Gives, Head, Mask, Mix, Net, Norm, Pairs, Pooling, QkNorm, Rope,
-    RopeFactors,
+    RopeFactors, Scores,
 };
 
 /// Attention kernels hold a head in this many lanes' worth of registers at most.
@@ -170,13 +170,18 @@ impl<'a> Keys<'a> {
         if let Some(name) = net.blocks.last_mut().and_then(|block| block.norms[1].take()) {
             net.output_norm = format!("blk.{last}.{name}");
         }
-        if net.gives == Gives::Logits {
-            net.gives = Gives::States { pooling: Pooling::Mean, head: None };
-        }
-        both_ways(&mut net.blocks);
         let types = self.catalog.tensor("token_types.weight").map(|types| types.shape.get(1).copied().unwrap_or(1));
         net.token_types = types.and_then(|rows| u32::try_from(rows).ok());
-        Net { embed_norm: true, ..net }
+        self.sees_all(Net { embed_norm: true, ..net })
+    }
+
+    /// A network whose tokens see those behind them too, and that gives their states.
+    pub fn sees_all(&self, mut net: Net) -> Net {
+        both_ways(&mut net.blocks);
+        if net.gives == Gives::Logits {
+            net.gives = Gives::States { pooling: Pooling::Mean, head: None, widened: None };
+        }
+        net
     }
 
     fn is_causal(&self) -> Result<bool> {
@@ -193,11 +198,12 @@ impl<'a> Keys<'a> {
             Some(0) => Pooling::None,
             Some(2) => Pooling::Cls,
             Some(3) => Pooling::Last,
-            Some(4) | None if head.is_some() => {
-                if causal {
-                    Pooling::Last
-                } else {
-                    Pooling::Cls
+            Some(4) | None if head.is_some_and(|head| head.labels().is_some()) => {
+                match self.u32("classifier.pooling_type")? {
+                    Some(1) => Pooling::Mean,
+                    None if head.is_some_and(|head| head.norm[0]) => Pooling::Mean,
+                    _ if causal => Pooling::Last,
+                    _ => Pooling::Cls,
                 }
             }
             None if causal => return Ok(Gives::Logits),
@@ -213,18 +219,33 @@ impl<'a> Keys<'a> {
                 self.arch
             ),
         };
-        Ok(Gives::States { pooling, head })
+        Ok(Gives::States { pooling, head, widened: self.widened()? })
     }
 
-    /// The classifier that the file has.
+    /// The classifier that the file has, or what fills in masked words.
     fn head(&self) -> Result<Option<Head>> {
-        let Some(output) = self.catalog.tensor("cls.output.weight") else { return Ok(None) };
+        let both = |name: &str| ["weight", "bias"].map(|part| self.has_tensor(&format!("{name}.{part}")));
+        let [dense, norm] = ["cls", "cls.norm"].map(both);
+        let Some(output) = self.catalog.tensor("cls.output.weight") else {
+            let [weight, bias] = both("output");
+            return Ok(norm[0].then_some(Head { dense, norm, scores: Scores::Words { bias, tied: !weight } }));
+        };
         let n_labels = output.shape.get(1).copied().unwrap_or(1);
         let Some(n_labels) = u32::try_from(n_labels).ok().filter(|n| (1..=MAX_LABELS).contains(n)) else {
             bail!(BadShape, "The classifier has {n_labels} labels, not 1 to {MAX_LABELS}; convert the file again")
         };
-        let bias = ["cls.bias", "cls.output.bias"].map(|name| self.has_tensor(name));
-        Ok(Some(Head { dense: self.has_tensor("cls.weight"), bias, n_labels }))
+        let scores = Scores::Labels { count: n_labels, bias: self.has_tensor("cls.output.bias") };
+        Ok(Some(Head { dense, norm, scores }))
+    }
+
+    /// The width between the two matrices that a pooled state goes through, if the file has them.
+    fn widened(&self) -> Result<Option<u32>> {
+        let Some(first) = self.catalog.tensor("dense_2.weight") else { return Ok(None) };
+        let width = first.shape.get(1).copied().unwrap_or(1);
+        let Some(width) = u32::try_from(width).ok().filter(|n| (1..=MAX_LABELS).contains(n)) else {
+            bail!(BadShape, "The tensor dense_2.weight has {width} rows, not 1 to {MAX_LABELS}; convert the file again")
+        };
+        Ok(Some(width))
     }
 
     pub fn n_heads(&self, layer: u32) -> Result<u32> {

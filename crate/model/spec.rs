@@ -55,8 +55,11 @@ pub enum Gives {
     States {
         /// Which of them, unless the caller says otherwise.
         pooling: Pooling,
-        /// What makes scores of the state that was taken.
+        /// What makes scores of the state that was taken, or words of others.
         head: Option<Head>,
+        /// A pooled state goes through `dense_2`, which makes so many numbers of it, and `dense_3`, which makes as many as
+        /// there were (sentence-transformers' Dense modules).
+        widened: Option<u32>,
     },
 }
 
@@ -74,15 +77,44 @@ pub enum Pooling {
     Last,
 }
 
-/// What makes scores of a state: W_out tanh(W x + b) + b_out, without W where there is none.
+/// What makes scores of a state, x: W_out y + b_out, where y is x, tanh(W x + b), or where there is a norm norm(gelu(W x + b)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Head {
-    /// There is `cls.weight`, [n_embd][n_embd].
-    pub dense: bool,
-    /// `cls` has a bias, and `cls.output`.
-    pub bias: [bool; 2],
-    /// Scores: rows of `cls.output.weight`.
-    pub n_labels: u32,
+    /// There is `cls.weight`, [n_embd][n_embd], and it has a bias.
+    pub dense: [bool; 2],
+    /// There is `cls.norm.weight`, of a layer norm, and it has a bias.
+    pub norm: [bool; 2],
+    /// What is scored.
+    pub scores: Scores,
+}
+
+/// What a head scores.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scores {
+    /// Labels of a text, by its pooled state and `cls.output`.
+    Labels {
+        /// Rows of `cls.output.weight`.
+        count: u32,
+        /// It has a bias.
+        bias: bool,
+    },
+    /// The vocabulary's tokens, for the place of one that is masked, by its own state and the output matrix (Devlin et al. 2019).
+    Words {
+        /// There is `output.bias`.
+        bias: bool,
+        /// The token embedding is the output matrix.
+        tied: bool,
+    },
+}
+
+impl Head {
+    /// Labels that it scores; `None`: it scores words.
+    pub fn labels(&self) -> Option<u32> {
+        match self.scores {
+            Scores::Labels { count, .. } => Some(count),
+            Scores::Words { .. } => None,
+        }
+    }
 }
 
 /// What the stream goes through before it is read.

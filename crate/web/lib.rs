@@ -289,6 +289,15 @@ impl Engine {
         to_js(&found.map_err(thrown)?)
     }
 
+    /// What may stand in the place of a text's masked word, the likeliest first.
+    pub async fn fill(&self, text: String, options: JsValue) -> JsResult<JsValue> {
+        let options = from_js("options object", options)?;
+        let mut held = self.measure().map_err(thrown)?;
+        let found = sotto::wire::embed::fill(held.engine(), &text, options).await;
+        held.engine().within(Cancel::default());
+        to_js(&found.map_err(thrown)?)
+    }
+
     /// Ends the measurement or embedding under way, which fails with `Aborted`; on the CPU also in the middle of a step.
     pub fn cancel(&self) {
         self.1.borrow().cancel();

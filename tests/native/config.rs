@@ -44,7 +44,7 @@ fn unknown_architectures_and_features() {
     let sees_all = |model: &mut Model| model.set("attention.causal", value::bool(false));
     let both = accepted("llama", sees_all);
     assert!(both.sees_ahead());
-    assert_eq!(both.gives, Gives::States { pooling: Pooling::Mean, head: None });
+    assert_eq!(both.gives, Gives::States { pooling: Pooling::Mean, head: None, widened: None });
     refused("gemma3", sees_all, Code::UnsupportedArchitecture, "in a window");
     let pools = |model: &mut Model| model.set("pooling_type", value::u32(9));
     refused("llama", pools, Code::UnsupportedArchitecture, "way 9");

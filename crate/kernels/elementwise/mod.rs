@@ -94,7 +94,7 @@ const ERFC: [f64; 10] = [
 /// GELU as it was defined, x/2 · erfc(-x/√2) (Hendrycks & Gimpel 2016), written as max(x, 0) - |x|/2 · erfc(|x|/√2): nothing
 /// is lost where erfc is small.
 #[inline(always)]
-fn gelu_erf<L: Lanes>(x: L) -> L {
+pub fn gelu_erf<L: Lanes>(x: L) -> L {
     let number = |x: f64| L::splat(L::Number::of64(x));
     let (none, all) = (L::Number::of(0.0), L::Number::of(f32::MAX));
     let positive = x.clamp(none, all);
