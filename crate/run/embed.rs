@@ -5,8 +5,10 @@
 use std::cmp::Reverse;
 
 use crate::bail;
+use crate::base::buffer::BufferId;
 use crate::base::error::Result;
 use crate::device::memory::Memory;
+use crate::device::recording::Recording;
 use crate::kernels::cell;
 use crate::model::spec::{Gives, Head, Pooling};
 use crate::run::batch::{Batch, Row};
@@ -66,6 +68,7 @@ impl Engine {
     /// The tokens of a text in which one word is masked, and which it is. Errors: those of the tokenizer; `PromptTooLong`;
     /// `BadOption` where the model knows no mask, or the text has none or several.
     pub fn encode_masked(&self, text: &str) -> Result<(Vec<u32>, usize)> {
+        self.words()?;
         let Some((mask, name)) = self.tokenizer.mask().and_then(|id| Some((id, self.tokenizer.token_text(id)?))) else {
             bail!(BadOption, "This model's file names no mask token; take a masked language model.")
         };
@@ -140,13 +143,7 @@ impl Engine {
     ///
     /// Errors: `BadOption` where the model has no head for words; `BadLogits`; those of [`Engine::forward`].
     pub async fn fill(&mut self, text: Vec<u32>, place: usize) -> Result<Vec<f32>> {
-        self.pools()?;
-        let Some((buffer, recording)) = self.model.record_words()? else {
-            bail!(
-                BadOption,
-                "This model has no head for masked words (cls.norm.weight); take a masked language model whose file has it."
-            )
-        };
+        let (buffer, recording) = self.words()?;
         let states = self.states(&[text], Pooling::None, |at, _| at == place).await?;
         let word = self.model.word(&states[0]);
         let prepared = self.device.prepare(&recording, &self.current).await?;
@@ -159,6 +156,17 @@ impl Engine {
             return Err(decode::bad_logits(&self.device));
         }
         Ok(logits)
+    }
+
+    fn words(&self) -> Result<(BufferId, Recording)> {
+        self.pools()?;
+        match self.model.record_words()? {
+            Some(words) => Ok(words),
+            None => bail!(
+                BadOption,
+                "This model has no head for masked words (cls.norm.weight); take a masked language model whose file has it."
+            ),
+        }
     }
 
     fn pools(&self) -> Result<(Pooling, Option<Head>)> {

@@ -19,7 +19,8 @@ pub struct Row {
     /// The architecture, and what is special about the row.
     pub name: &'static str,
     pub dims: Dims,
-    /// Tensors of each layer, by words: [`Row::shape`] says what they mean. `+` adds a bias.
+    /// Tensors of each layer, by words: [`Row::shape`] says what they mean. `+` adds a bias, and what begins
+    /// with `-` the first layer has not.
     layer: &'static str,
     /// Tensors of no layer, besides the embedding.
     ends: &'static str,
@@ -158,12 +159,16 @@ impl Row {
         let n_vocab = vocab::write(self.vocab(), &mut file);
         let mut add = |name: String, word: &str| {
             let (tensor, bias) = word.strip_suffix('+').map_or((word, false), |word| (word, true));
+            let (tensor, alone) = tensor.strip_suffix(".bias").map_or((tensor, false), |tensor| (tensor, true));
             let shape = self.shape(tensor, n_vocab);
             let name = name.replace(word, tensor.split('*').next().unwrap_or(tensor));
             let mut rng = Rng::named(&format!("{}/{name}", self.name));
-            if bias {
+            if bias || alone {
                 let floats = (0..*shape.last().unwrap_or(&1)).map(|_| 0.5 * rng.symmetric()).collect();
                 push(&mut file, format!("{name}.bias"), &shape[shape.len() - 1..], floats);
+            }
+            if alone {
+                return;
             }
             let data = match (tensor, shape.len()) {
                 ("token_embd" | "output", _) => matrix(&shape, if tensor == "output" { 3.0 } else { 2.0 }, &mut rng),
@@ -179,7 +184,8 @@ impl Row {
         self.ends.split_whitespace().for_each(|word| add(word.into(), word));
         let layer_words = self.layer.replace("BEHIND", BEHIND);
         for layer in 0..self.dims.n_layers {
-            layer_words.split_whitespace().for_each(|word| add(format!("blk.{layer}.{word}"), word));
+            let words = layer_words.split_whitespace().filter(|word| layer > 0 || !word.starts_with('-'));
+            words.map(|word| word.trim_start_matches('-')).for_each(|word| add(format!("blk.{layer}.{word}"), word));
         }
         file
     }
@@ -238,6 +244,8 @@ impl Row {
             "position_embd" => vec![n, CONTEXT as usize],
             "token_types" => vec![n, 2],
             "cls" => vec![n, n],
+            "dense_2" => vec![n, 3 * n],
+            "dense_3" => vec![3 * n, n],
             "cls.output*1" => vec![n, 1],
             "cls.output*3" => vec![n, 3],
             "attn_q" => vec![n, q],
