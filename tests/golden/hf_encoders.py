@@ -39,8 +39,9 @@ GEMMA = LLAMA | {
 }
 
 
-def hugging_face(model):
-    """A function of ids and token types that gives states, scores and words, as far as there are any; or None."""
+def hugging_face(model, masked=lambda ids: len(ids) // 2):
+    """A function of ids and token types that gives states, scores and words, as far as there are any; or None. `masked` says
+    which of the ids words are wanted of."""
     made = {"bert": bert, "modern-bert": modern_bert, "eurobert": eurobert, "gemma-embedding": gemma}.get(model.arch)
     if made is None:
         return None
@@ -59,7 +60,7 @@ def hugging_face(model):
         if not hasattr(found, "logits"):
             return {"states": found.last_hidden_state[0].numpy()}
         logits = found.logits[0].numpy()
-        return {"scores": logits} if logits.ndim == 1 else {"words": logits[len(ids) // 2]}
+        return {"scores": logits} if logits.ndim == 1 else {"words": logits[masked(ids)]}
 
     return run
 

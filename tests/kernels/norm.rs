@@ -85,8 +85,8 @@ fn layer(rig: &mut impl Runs, reduce: Reduce) {
 fn qk(rig: &mut impl Runs, reduce: Reduce) {
     let mut random = Random::new(27);
     // Numbers, and parts that are normed by themselves, of queries and of keys.
-    let shapes: [([usize; 2], [u32; 2], f32, usize, f32); 5] = [
-        ([4, 4], [1, 1], 0.0, 1, 1e-5),
+    let shapes = [
+        ([4_usize, 4], [1_u32, 1], 0.0_f32, 1_usize, 1e-5),
         ([96, 32], [3, 1], 2.0, 3, 1e-3),
         ([260, 252], [1, 1], 0.0, 9, 1e-6),
         ([1024, 512], [8, 2], -1.0, 2, 1e-5),

@@ -37,7 +37,8 @@ pub const ROWS: &[Row] = &[
     row("eurobert", EIGHT, LLAMA, "output_norm", &[("attention.causal", B(false)), ("pooling_type", U(1)), ("rope.freq_base", F(1000.0)),
         ("rope.scaling.type", S("none"))]),
     row("gemma-embedding", SEVEN_LAYERS, GEMMA, "output_norm dense_2 dense_3", &[("pooling_type", U(1)), ("attention.sliding_window", U(8)),
-        ("rope.freq_base", F(1000.0)), ("rope.freq_base_swa", F(100.0))]),
+        ("rope.freq_base", F(1000.0)), ("rope.freq_base_swa", F(100.0)), ("dense_2_feat_in", U(96)), ("dense_2_feat_out", U(288)),
+        ("dense_3_feat_in", U(288)), ("dense_3_feat_out", U(96))]),
     row("qwen3/last", WIDE, HEADS_NORMED, "output_norm output", &[("pooling_type", U(3))]),
     row("llama/both", EIGHT, LLAMA, "output_norm", &[("attention.causal", B(false)), ("pooling_type", U(1))]),
 ];

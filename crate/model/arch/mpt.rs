@@ -5,7 +5,7 @@ use crate::model::keys::Keys;
 use crate::model::spec::{Activation, Attention, Block, Dense, GateIn, Net, Norm};
 
 pub const NAMES: &[&str] = &["mpt"];
-pub const MODELS: &str = "MPT 7B and 30B, Replit Code";
+pub const MODELS: &str = "MPT";
 
 pub fn net(keys: &Keys) -> Result<Net> {
     let norm = Norm::Layer { weight: true, bias: keys.has_in_any_layer(&["attn_norm.bias"]) };
