@@ -70,7 +70,10 @@ impl Keys<'_> {
     /// The classifier that the file has, or what fills in masked words.
     fn head(&self) -> Result<Option<Head>> {
         let both = |name: &str| ["weight", "bias"].map(|part| self.has_tensor(&format!("{name}.{part}")));
-        let [dense, norm] = ["cls", "cls.norm"].map(both);
+        // A part of one without the rest is of no use: nobody claims it.
+        let behind = |before: bool, [weight, bias]: [bool; 2]| [before && weight, before && weight && bias];
+        let dense = behind(true, both("cls"));
+        let norm = behind(dense[0], both("cls.norm"));
         let Some(output) = self.catalog.tensor("cls.output.weight") else {
             let [weight, bias] = both("output");
             return Ok(norm[0].then_some(Head { dense, norm, scores: Scores::Words { bias, tied: !weight } }));

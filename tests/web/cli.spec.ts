@@ -67,6 +67,8 @@ interface Scored {
 const AGREE = [
   ["llama-f32", "webgpu"],
   ["gemma3-mixed", "webgpu"],
+  ["mpt", "webgpu"],
+  ["stablelm/each", "webgpu"],
   ["llama-f32", "cpu"],
   ["llama-mixed", "cpu"],
   ["qwen2-mixed", "cpu"],

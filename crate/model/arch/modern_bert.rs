@@ -2,7 +2,7 @@
 
 use crate::base::error::Result;
 use crate::model::keys::Keys;
-use crate::model::spec::{Activation, Block, Dense, GateIn, Mask, Net, Norm, Pairs};
+use crate::model::spec::{Activation, Block, Dense, GateIn, Gives, Mask, Net, Norm, Pairs};
 use crate::{bail, file::quoted};
 
 pub const NAMES: &[&str] = &["modern-bert"];
@@ -20,7 +20,7 @@ pub fn net(keys: &Keys) -> Result<Net> {
         "silu" => Activation::Silu,
         other => bail!(UnsupportedArchitecture, "This modern-bert model's gate is {}; gelu and silu are supported", quoted(other)),
     };
-    let net = keys.net_with(Norm::Layer { weight: true, bias: false }, |layer| {
+    let mut net = keys.net_with(Norm::Layer { weight: true, bias: false }, |layer| {
         let mut attention = keys.attention(layer, Pairs::Halves, 160_000.0)?;
         if let Some(window) = window.filter(|_| layer % period != 0) {
             attention.mask = Mask::Around(window / 2);
@@ -31,5 +31,9 @@ pub fn net(keys: &Keys) -> Result<Net> {
         // What the first layer reads was normed just before.
         Ok(if layer == 0 { Block { norms: [None, block.norms[1]], ..block } } else { block })
     })?;
+    if let Gives::States { head: Some(head), .. } = &mut net.gives {
+        // A head's matrix has a norm behind it.
+        head.norm[0] = head.dense[0];
+    }
     Ok(Net { embed_norm: true, ..keys.sees_all(net) })
 }
