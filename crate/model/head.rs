@@ -1,11 +1,8 @@
 //! What is made of a pooled state on the CPU: an embedding, or a classifier's scores. It is small, and there is one state a
 //! text or masked word.
 
-use wide::f64x4;
-
 use crate::base::error::Result;
-use crate::kernels::elementwise::gelu_erf;
-use crate::kernels::rows::Lanes;
+use crate::kernels::elementwise::gelu_of;
 use crate::model::place::Tensors;
 use crate::model::spec::{Gives, Net, Scores};
 
@@ -77,15 +74,8 @@ pub fn inner(net: &Net, weights: &[f32], state: &[f32]) -> Vec<f32> {
     match (dense, norm) {
         ([], []) => y,
         (_, []) => y.into_iter().map(f32::tanh).collect(),
-        _ => layer_norm(&y.chunks(4).flat_map(gelu).collect::<Vec<f32>>(), norm, norm_bias, net.norm_eps),
+        _ => layer_norm(&gelu_of(&y), norm, norm_bias, net.norm_eps),
     }
-}
-
-/// By its definition.
-fn gelu(x: &[f32]) -> Vec<f32> {
-    let mut four = [0.0; 4];
-    four[..x.len()].copy_from_slice(x);
-    gelu_erf(f64x4::load(&four)).store()[..x.len()].to_vec()
 }
 
 fn layer_norm(x: &[f32], weight: &[f32], bias: &[f32], eps: f32) -> Vec<f32> {

@@ -34,11 +34,16 @@ impl<'a> Keys<'a> {
 
     /// A network of the usual keys around these blocks, one a layer from 0 on, with RMS norms.
     pub fn net(&self, block: impl Fn(u32) -> Result<Block>) -> Result<Net> {
-        self.net_with(Norm::Rms, block)
+        self.net_of(Norm::Rms, &block)
     }
 
     /// The same with these norms.
     pub fn net_with(&self, norm: Norm, block: impl Fn(u32) -> Result<Block>) -> Result<Net> {
+        self.net_of(norm, &block)
+    }
+
+    /// Compiled once, not for each architecture.
+    fn net_of(&self, norm: Norm, block: &dyn Fn(u32) -> Result<Block>) -> Result<Net> {
         let eps = if norm == Norm::Rms { "attention.layer_norm_rms_epsilon" } else { "attention.layer_norm_epsilon" };
         let mut blocks: Vec<Block> = (0..self.n_layers).map(block).collect::<Result<_>>()?;
         if !self.is_causal()? {

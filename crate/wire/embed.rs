@@ -44,7 +44,7 @@ pub struct ScoringOptions {
 #[serde(rename_all = "camelCase", default)]
 pub struct FillOptions {
     /// Words that are given, the likeliest first.
-    #[schemars(range(min = 1))]
+    #[schemars(range(min = 1, max = 100))]
     pub top: u32,
 }
 
@@ -134,10 +134,18 @@ pub async fn scores(
 pub async fn fill(engine: &mut Engine, text: &str, options: FillOptions) -> Result<Vec<Filled>> {
     let (tokens, place) = engine.encode_masked(text)?;
     let scores = probabilities(&engine.fill(tokens, place).await?);
-    let mut order: Vec<u32> = (0..scores.len() as u32).collect();
-    order.sort_by(|&a, &b| scores[b as usize].total_cmp(&scores[a as usize]));
-    let filled = |id: u32| Filled { token: engine.tokenizer.decode(&[id], true), id, score: scores[id as usize] };
-    Ok(order.into_iter().take(options.top as usize).map(filled).collect())
+    let mut best: Vec<usize> = Vec::new();
+    for (id, score) in scores.iter().enumerate() {
+        // Few of many: each goes to its place.
+        let place = best.partition_point(|&other| scores[other] >= *score);
+        if place < options.top as usize {
+            best.truncate(options.top as usize - 1);
+            best.insert(place, id);
+        }
+    }
+    let filled =
+        |id: usize| Filled { token: engine.tokenizer.decode(&[id as u32], true), id: id as u32, score: scores[id] };
+    Ok(best.into_iter().map(filled).collect())
 }
 
 /// Probabilities of labels: of one alone by the logistic function, of several by softmax.

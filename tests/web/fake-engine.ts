@@ -17,7 +17,6 @@ import type {
   CompletionRequest,
   Counted,
   EmbedOptions,
-  FillOptions,
   FinishReason,
   GenerateOptions,
   LoadOptions,
@@ -286,7 +285,7 @@ class FakeEngine extends FakeText implements Engine {
     return texts.map((text) => [query.split(" ").filter((word) => text.includes(word)).length]);
   }
   /** A vowel, the likelier the more of it there is. */
-  async fill(text: string, { top = 5 }: FillOptions) {
+  async fill(text: string, top = 5) {
     if (!text.includes("[MASK]")) throw fail("bad_option", "The text has 0 masked words; give one, written [MASK].");
     if (text.includes("endless")) await this.#endless();
     const vowels = ["a", "e", "i", "o"].map((token, id) => ({ token, id, score: text.split(token).length / 10 }));

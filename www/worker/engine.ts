@@ -127,7 +127,7 @@ export interface Engine extends TextCalls {
   /** The classifier's scores: [texts][labels]. */
   scores(query: string | undefined, texts: string[], options: wire.ScoringOptions): Promise<number[][]>;
   /** What may stand in a masked word's place. */
-  fill(text: string, options: wire.FillOptions): Promise<wire.Filled[]>;
+  fill(text: string, top: number | undefined): Promise<wire.Filled[]>;
   score(text: string): Promise<wire.ScoreResult>;
   bench(options: wire.BenchOptions): Promise<wire.BenchResult>;
   /** Ends the measurement or embedding under way, which fails as `aborted`; on the CPU in the middle of a step too. */

@@ -202,7 +202,7 @@ export class Host {
       this.#measure("The ranking", signal, (engine) => engine.scores(query, texts, options)),
 
     fill: ({ text, options }, { signal }) =>
-      this.#measure("The filling in", signal, (engine) => engine.fill(text, options)),
+      this.#measure("The filling in", signal, (engine) => engine.fill(text, options.top)),
 
     score: ({ text }, { signal }) =>
       this.#measure("The scoring", signal, async (engine) => ({

@@ -125,7 +125,9 @@ impl Cells<'_> {
 
         let rescale = from_fn(|g| {
             let scores = &mut scores[g];
-            self.cap(scores, count);
+            if self.softcap > 0.0 {
+                self.cap(scores, count);
+            }
             if queries.slopes[g] != 0.0 {
                 fall(&mut scores[..count], positions.start, queries.position, queries.slopes[g]);
             }
@@ -141,22 +143,22 @@ impl Cells<'_> {
         (d..n).for_each(|d| add::<G, 1>(&scores, first, &values[..count * n], n, d, out));
     }
 
-    /// Scores are capped, where the model does so.
+    /// Scores are capped.
+    #[inline(never)]
     fn cap(&self, scores: &mut [f32], count: usize) {
         let scores = scores[..count.next_multiple_of(4)].as_chunks_mut::<4>().0;
-        if self.softcap > 0.0 {
-            let (cap, inverse) = (f32x4::splat(self.softcap), f32x4::splat(1.0 / self.softcap));
-            // Not of the lanes past the last cell, which are endless: they would weigh something.
-            for s in scores.iter_mut() {
-                let v = f32x4::new(*s);
-                let capped = cap * (v * inverse).tanh();
-                *s = v.simd_eq(f32x4::splat(f32::NEG_INFINITY)).select(v, capped).to_array();
-            }
+        let (cap, inverse) = (f32x4::splat(self.softcap), f32x4::splat(1.0 / self.softcap));
+        // Not of the lanes past the last cell, which are endless: they would weigh something.
+        for s in scores.iter_mut() {
+            let v = f32x4::new(*s);
+            let capped = cap * (v * inverse).tanh();
+            *s = v.simd_eq(f32x4::splat(f32::NEG_INFINITY)).select(v, capped).to_array();
         }
     }
 }
 
 /// Scores of cells from position `start` on fall with their distance from the query's.
+#[inline(never)]
 fn fall(scores: &mut [f32], start: usize, position: usize, slope: f32) {
     for (s, cell) in scores.iter_mut().zip(start..) {
         *s -= slope * cell.abs_diff(position) as f32;
@@ -164,6 +166,7 @@ fn fall(scores: &mut [f32], start: usize, position: usize, slope: f32) {
 }
 
 /// Scores become weights; gives what the sums so far are to be multiplied by.
+#[inline(never)]
 fn weigh(scores: &mut [f32], state: &mut State, g: usize) -> f32 {
     let scores = scores.as_chunks_mut::<4>().0;
     let best = scores.iter().fold(f32x4::splat(f32::NEG_INFINITY), |best, s| best.fast_max(f32x4::new(*s)));

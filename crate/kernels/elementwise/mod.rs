@@ -1,5 +1,7 @@
 //! What is computed number by number. The shaders are in `shaders/elementwise`.
 
+use wide::f32x4;
+
 use super::job::Job;
 use super::rows::{Lanes, Number, Rows};
 use super::table::choices::Op;
@@ -24,6 +26,13 @@ impl Rows for map::Variant {
             Op::XieluGlu => each::<L>(x, up, out, |x| each_number(x, |x| xielu(x, p.curve))),
         }
     }
+}
+
+/// GELU as it was defined, of a vector whose length is a multiple of 4.
+pub fn gelu_of(x: &[f32]) -> Vec<f32> {
+    let mut out = vec![0.0; x.len()];
+    each::<f32x4>(x, &[], &mut out, gelu_erf);
+    out
 }
 
 /// out = act(x) * up, or act(x) where there is no `up`.
@@ -94,7 +103,7 @@ const ERFC: [f64; 10] = [
 /// GELU as it was defined, x/2 · erfc(-x/√2) (Hendrycks & Gimpel 2016), written as max(x, 0) - |x|/2 · erfc(|x|/√2): nothing
 /// is lost where erfc is small.
 #[inline(always)]
-pub fn gelu_erf<L: Lanes>(x: L) -> L {
+fn gelu_erf<L: Lanes>(x: L) -> L {
     let number = |x: f64| L::splat(L::Number::of64(x));
     let (none, all) = (L::Number::of(0.0), L::Number::of(f32::MAX));
     let positive = x.clamp(none, all);

@@ -182,6 +182,6 @@ export interface ScoringOptions {
 
 /** How masked words are filled in. */
 export interface FillOptions {
-  /** Words that are given, the likeliest first. From 1. By default 5. */
+  /** Words that are given, the likeliest first. From 1 to 100. By default 5. */
   top?: number;
 }
