@@ -214,6 +214,7 @@ fn prompt() -> Vec<Case> {
         window: 512,
         groups: 1,
         softcap: 0.0,
+        alibi: 0.0,
         rows: ROWS,
         ahead: 0,
     };
@@ -286,6 +287,7 @@ fn decode() -> Vec<Case> {
             window: 0,
             groups: 1,
             softcap: 0.0,
+            alibi: 0.0,
             splits,
         };
         let bind = decode_attention::Bind {

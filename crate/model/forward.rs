@@ -9,6 +9,7 @@ use crate::file::Catalog;
 use crate::kernels::choose::{Choice, Product, Tuning};
 use crate::model::arena::{Acts, Arena, Needs};
 use crate::model::blocks::{Ends, Network, Pass, Places, Recorded};
+use crate::model::head;
 use crate::model::place::Weights;
 use crate::model::rope;
 use crate::model::spec::{Net, RopeFactors};
@@ -40,8 +41,8 @@ pub struct Model {
     pub choice: Choice,
     /// What has been measured, which goes before `choice`.
     pub tuning: Tuning,
-    /// The numbers of the network's head, if it has one: [`Head::scores`](crate::model::spec::Head::scores).
-    pub head: Vec<f32>,
+    /// The numbers of what is made of states on the CPU.
+    head: Vec<f32>,
     network: Network,
     kv: Store,
     ropes: rope::Tables,
@@ -65,10 +66,13 @@ impl Model {
         let kv = Store::new(widths, choice.kv_type(), sizes.cells, memory)?;
         let ropes = rope::Tables::place(&net, sizes.context, memory)?;
         let (rows, outputs) = (u64::from(sizes.max_rows), u64::from(sizes.max_outputs));
+        // One masked word's are as many as tokens.
+        let words = if network.words.is_some() { u64::from(net.n_vocab) } else { 0 };
+        let logits = outputs * u64::from(net.output_width());
         let ends = Ends {
             batch: memory.alloc("batch", rows * 16)?,
             outputs: memory.alloc("outputs", outputs * 4)?,
-            logits: memory.alloc("logits", outputs * u64::from(net.output_width()) * 4)?,
+            logits: memory.alloc("logits", logits.max(words) * 4)?,
             none: memory.alloc("none", 16)?,
         };
         let (tuning, arena) = (Tuning::default(), Arena::default());
@@ -113,6 +117,19 @@ impl Model {
         self.ends.logits
     }
 
+    /// The embedding that a pooled state, [n_embd], becomes.
+    pub fn embedding(&self, state: &[f32]) -> Vec<f32> {
+        head::embedding(&self.net, &self.head, state)
+    }
+    /// The scores that its classifier gives a pooled state: one a label.
+    pub fn scores(&self, state: &[f32]) -> Vec<f32> {
+        head::scores(&self.net, &self.head, state)
+    }
+    /// What a masked word's logits are made of: [n_embd], of its state.
+    pub fn word(&self, state: &[f32]) -> Vec<f32> {
+        head::inner(&self.net, &self.head, state)
+    }
+
     /// Its weights, and where they lie.
     pub fn weights(&self) -> &Weights {
         &self.network.weights
@@ -139,18 +156,28 @@ impl Model {
         Ok((recording, products))
     }
 
-    fn write(&self, shape: Shape, acts: Acts) -> Result<Recorded> {
-        let Network { weights, embeddings, layers, output_norm, output } = &self.network;
-        let at = Places {
+    /// What makes logits of masked words, one at a time, and where what is made of its state is to be written; `None` where
+    /// the network has no head for them.
+    pub fn record_words(&self) -> Result<Option<(BufferId, Recording)>> {
+        let words = |output| Pass::words(self.places(), Acts::new(Some(&self.arena)), output);
+        self.network.words.map(words).transpose()
+    }
+
+    fn places(&self) -> Places<'_> {
+        Places {
             net: &self.net,
-            weights,
+            weights: &self.network.weights,
             kv: &self.kv,
             ropes: &self.ropes,
             ends: &self.ends,
             choice: &self.choice,
             tuning: &self.tuning,
-        };
-        let mut pass = Pass::begin(at, shape, acts, embeddings)?;
+        }
+    }
+
+    fn write(&self, shape: Shape, acts: Acts) -> Result<Recorded> {
+        let Network { embeddings, layers, output_norm, output, .. } = &self.network;
+        let mut pass = Pass::begin(self.places(), shape, acts, embeddings)?;
         for (index, (block, layer)) in self.net.blocks.iter().zip(layers).enumerate() {
             pass.block(index, block, layer)?;
         }

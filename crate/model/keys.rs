@@ -4,19 +4,18 @@
 use crate::bail;
 use crate::base::error::Result;
 use crate::file::{Catalog, Value, quoted};
+use crate::model::gives;
 use crate::model::spec::{
-    Activation, Attention, Block, Dense, GateIn, Gives, Head, Mask, Mix, Net, Norm, Pairs, Pooling, QkNorm, Rope,
-    RopeFactors,
+    Activation, Attention, Block, Dense, GateIn, Mask, Net, Norm, Pairs, QkNorm, Rope, RopeFactors,
 };
 
 /// Attention kernels hold a head in this many lanes' worth of registers at most.
 const MAX_HEAD_DIM: u32 = 256;
 const MAX_LAYERS: u32 = 1024;
-const MAX_LABELS: u32 = 1 << 16;
 
 /// Getters for the keys `{arch}.{key}`.
 pub struct Keys<'a> {
-    catalog: &'a Catalog,
+    pub(super) catalog: &'a Catalog,
     pub arch: &'static str,
     pub n_layers: u32,
     /// Width of the residual stream.
@@ -35,19 +34,27 @@ impl<'a> Keys<'a> {
 
     /// A network of the usual keys around these blocks, one a layer from 0 on, with RMS norms.
     pub fn net(&self, block: impl Fn(u32) -> Result<Block>) -> Result<Net> {
-        self.net_with(Norm::Rms, block)
+        self.net_of(Norm::Rms, &block)
     }
 
     /// The same with these norms.
     pub fn net_with(&self, norm: Norm, block: impl Fn(u32) -> Result<Block>) -> Result<Net> {
+        self.net_of(norm, &block)
+    }
+
+    /// Compiled once, not for each architecture.
+    fn net_of(&self, norm: Norm, block: &dyn Fn(u32) -> Result<Block>) -> Result<Net> {
         let eps = if norm == Norm::Rms { "attention.layer_norm_rms_epsilon" } else { "attention.layer_norm_epsilon" };
-        let blocks: Vec<Block> = (0..self.n_layers).map(block).collect::<Result<_>>()?;
-        if !self.is_causal()? && blocks.iter().any(|block| block.attention().mask != Mask::Full) {
-            bail!(
-                UnsupportedArchitecture,
-                "This {} model sees later tokens, and others in a window, which is not supported",
-                self.arch
-            );
+        let mut blocks: Vec<Block> = (0..self.n_layers).map(block).collect::<Result<_>>()?;
+        if !self.is_causal()? {
+            if blocks.iter().any(|block| matches!(block.attention().mask, Mask::Window(_))) {
+                bail!(
+                    UnsupportedArchitecture,
+                    "This {} model sees later tokens, and others in a window, which is not supported",
+                    self.arch
+                );
+            }
+            gives::both_ways(&mut blocks);
         }
         Ok(Net {
             arch: self.arch,
@@ -97,9 +104,11 @@ impl<'a> Keys<'a> {
             head_dim,
             scale: self.positive("attention.scale")?.unwrap_or((head_dim as f32).sqrt().recip()),
             stretch: None,
-            mask: if self.is_causal()? { Mask::Causal } else { Mask::Full },
+            mask: Mask::Causal,
             rope: self.rope(rope_dim, pairs, theta)?,
             softcap: None,
+            alibi: None,
+            clamp: self.positive("attention.clamp_kqv")?,
             bias: false,
             output_bias: false,
             qk_norm: QkNorm::None,
@@ -115,16 +124,31 @@ impl<'a> Keys<'a> {
         })
     }
 
+    /// The same without a rotation.
+    pub fn unrotated_attention(&self, layer: u32) -> Result<Attention> {
+        let attention = self.biased_attention(layer, Pairs::Halves, 10_000.0)?;
+        Ok(Attention { rope: Rope { dim: 0, ..attention.rope }, ..attention })
+    }
+
+    /// The layer norm of each head, if the file has it.
+    pub fn norm_of_each_head(&self) -> QkNorm {
+        match self.has_in_any_layer(&["attn_q_norm.weight"]) {
+            true => QkNorm::Each,
+            false => QkNorm::None,
+        }
+    }
+
     /// A gated network without biases.
     pub fn dense(&self, layer: u32, activation: Activation) -> Result<Dense> {
         let n_ff = self.need_size_of("feed_forward_length", layer, 1 << 20)?;
-        Ok(Dense { n_ff, activation, gate: GateIn::Own, bias: false })
+        Ok(Dense { n_ff, activation, gate: GateIn::Own, bias: false, down_bias: false })
     }
 
-    /// The same with biases, if the file has any.
+    /// The same with those biases that the file has.
     pub fn biased_dense(&self, layer: u32, activation: Activation) -> Result<Dense> {
-        let bias = self.has_in_any_layer(&["ffn_gate.bias", "ffn_up.bias", "ffn_down.bias"]);
-        Ok(Dense { bias, ..self.dense(layer, activation)? })
+        let [bias, down_bias] =
+            [&["ffn_gate.bias", "ffn_up.bias"][..], &["ffn_down.bias"]].map(|names| self.has_in_any_layer(names));
+        Ok(Dense { bias, down_bias, ..self.dense(layer, activation)? })
     }
 
     fn context_length(&self) -> Result<u32> {
@@ -141,73 +165,6 @@ impl<'a> Keys<'a> {
         } else {
             None
         })
-    }
-
-    /// A network of blocks with norms behind them, as an encoder: it begins with a norm of embeddings and token types, and
-    /// ends with the last block's norm.
-    pub fn encoder(&self, mut net: Net) -> Net {
-        let last = self.n_layers - 1;
-        if let Some(name) = net.blocks.last_mut().and_then(|block| block.norms[1].take()) {
-            net.output_norm = format!("blk.{last}.{name}");
-        }
-        if net.gives == Gives::Logits {
-            net.gives = Gives::States { pooling: Pooling::Mean, head: None };
-        }
-        for block in &mut net.blocks {
-            let Mix::Attention(attention) = &mut block.mix;
-            attention.mask = Mask::Full;
-        }
-        let types = self.catalog.tensor("token_types.weight").map(|types| types.shape.get(1).copied().unwrap_or(1));
-        net.token_types = types.and_then(|rows| u32::try_from(rows).ok());
-        Net { embed_norm: true, ..net }
-    }
-
-    fn is_causal(&self) -> Result<bool> {
-        Ok(self.bool("attention.causal")? != Some(false))
-    }
-
-    /// Logits, unless the file says how states are pooled, or tokens see those behind them.
-    fn gives(&self) -> Result<Gives> {
-        let (head, causal) = (self.head()?, self.is_causal()?);
-        // As llama.cpp numbers them; -1 says nothing.
-        let pooling = match self.u32("pooling_type")?.filter(|&number| number != u32::MAX) {
-            // A decoder whose states are not pooled writes.
-            Some(0) if causal && head.is_none() => return Ok(Gives::Logits),
-            Some(0) => Pooling::None,
-            Some(2) => Pooling::Cls,
-            Some(3) => Pooling::Last,
-            Some(4) | None if head.is_some() => {
-                if causal {
-                    Pooling::Last
-                } else {
-                    Pooling::Cls
-                }
-            }
-            None if causal => return Ok(Gives::Logits),
-            Some(1) | None => Pooling::Mean,
-            Some(4) => bail!(
-                MissingTensor,
-                "This {} model ranks texts, but its file lacks the classifier (cls.output.weight); convert it again",
-                self.arch
-            ),
-            Some(other) => bail!(
-                UnsupportedArchitecture,
-                "This {} model pools states by way {other}, which is not supported",
-                self.arch
-            ),
-        };
-        Ok(Gives::States { pooling, head })
-    }
-
-    /// The classifier that the file has.
-    fn head(&self) -> Result<Option<Head>> {
-        let Some(output) = self.catalog.tensor("cls.output.weight") else { return Ok(None) };
-        let n_labels = output.shape.get(1).copied().unwrap_or(1);
-        let Some(n_labels) = u32::try_from(n_labels).ok().filter(|n| (1..=MAX_LABELS).contains(n)) else {
-            bail!(BadShape, "The classifier has {n_labels} labels, not 1 to {MAX_LABELS}; convert the file again")
-        };
-        let bias = ["cls.bias", "cls.output.bias"].map(|name| self.has_tensor(name));
-        Ok(Some(Head { dense: self.has_tensor("cls.weight"), bias, n_labels }))
     }
 
     pub fn n_heads(&self, layer: u32) -> Result<u32> {

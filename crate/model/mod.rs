@@ -8,6 +8,7 @@ mod arena;
 mod blocks;
 pub mod fit;
 pub mod forward;
+mod gives;
 mod head;
 mod keys;
 pub mod place;

@@ -194,7 +194,14 @@ impl<'a> Tensors<'a> {
 
     /// Vectors one after the other in one buffer, multiplied by `scale`.
     pub fn vectors(&mut self, vectors: &[(&str, u32)], scale: f32) -> Result<BufferId> {
-        let tensors = vectors.iter().map(|&(name, n)| self.claim(name, &[u64::from(n)])).collect::<Result<Vec<_>>>()?;
+        let shapes: Vec<_> = vectors.iter().map(|&(name, n)| (name, [n, 1])).collect();
+        self.floats(&shapes, scale)
+    }
+
+    /// The same of floats that have rows, given as (name, [length of a row, rows]).
+    pub fn floats(&mut self, tensors: &[(&str, [u32; 2])], scale: f32) -> Result<BufferId> {
+        let claim = |&(name, shape): &(&str, [u32; 2])| self.claim(name, &shape.map(u64::from));
+        let tensors = tensors.iter().map(claim).collect::<Result<Vec<_>>>()?;
         let total: u64 = tensors.iter().map(|tensor| tensor.elements()).sum();
         let buffer = self.alloc(&tensors[0].name, total * 4)?;
         let mut first_element = 0;

@@ -55,8 +55,11 @@ pub enum Gives {
     States {
         /// Which of them, unless the caller says otherwise.
         pooling: Pooling,
-        /// What makes scores of the state that was taken.
+        /// What makes scores of the state that was taken, or words of others.
         head: Option<Head>,
+        /// A pooled state goes through `dense_2`, which makes so many numbers of it, and `dense_3`, which makes as many as
+        /// there were (sentence-transformers' Dense modules).
+        widened: Option<u32>,
     },
 }
 
@@ -74,15 +77,44 @@ pub enum Pooling {
     Last,
 }
 
-/// What makes scores of a state: W_out tanh(W x + b) + b_out, without W where there is none.
+/// What makes scores of a state, x: W_out y + b_out, where y is x, tanh(W x + b), or where there is a norm norm(gelu(W x + b)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Head {
-    /// There is `cls.weight`, [n_embd][n_embd].
-    pub dense: bool,
-    /// `cls` has a bias, and `cls.output`.
-    pub bias: [bool; 2],
-    /// Scores: rows of `cls.output.weight`.
-    pub n_labels: u32,
+    /// There is `cls.weight`, [n_embd][n_embd], and it has a bias.
+    pub dense: [bool; 2],
+    /// There is `cls.norm.weight`, of a layer norm, and it has a bias.
+    pub norm: [bool; 2],
+    /// What is scored.
+    pub scores: Scores,
+}
+
+/// What a head scores.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scores {
+    /// Labels of a text, by its pooled state and `cls.output`.
+    Labels {
+        /// Rows of `cls.output.weight`.
+        count: u32,
+        /// It has a bias.
+        bias: bool,
+    },
+    /// The vocabulary's tokens, for the place of one that is masked, by its own state and the output matrix (Devlin et al. 2019).
+    Words {
+        /// There is `output.bias`.
+        bias: bool,
+        /// The token embedding is the output matrix.
+        tied: bool,
+    },
+}
+
+impl Head {
+    /// Labels that it scores; `None`: it scores words.
+    pub fn labels(&self) -> Option<u32> {
+        match self.scores {
+            Scores::Labels { count, .. } => Some(count),
+            Scores::Words { .. } => None,
+        }
+    }
 }
 
 /// What the stream goes through before it is read.
@@ -184,6 +216,11 @@ pub struct Attention {
     pub rope: Rope,
     /// Scores become `cap * tanh(score / cap)`.
     pub softcap: Option<f32>,
+    /// ALiBi (Press et al. 2022) instead of a rotation: scores fall with each position between query and key, by a slope
+    /// for each head, of which the least is 2 to the power of minus this.
+    pub alibi: Option<f32>,
+    /// Queries, keys and values are kept within this on either side of 0, biases included.
+    pub clamp: Option<f32>,
     /// Q, K and V have biases.
     pub bias: bool,
     /// The output projection has a bias.
@@ -192,17 +229,19 @@ pub struct Attention {
     pub qk_norm: QkNorm,
 }
 
-/// RMS norms of queries and keys.
+/// Norms of queries and keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum QkNorm {
     /// None.
     None,
-    /// Of each head, before it is rotated, by a weight that all heads share.
+    /// RMS norms of each head, before it is rotated, by a weight that all heads share.
     Heads,
     /// The same, once it is rotated.
     Rotated,
-    /// Of all query heads together, and of all key heads, before they are rotated (OLMo 2).
+    /// RMS norms of all query heads together, and of all key heads, before they are rotated (OLMo 2).
     Whole,
+    /// Layer norms without biases of each head, before it is rotated, by a weight of its own (Command R+).
+    Each,
 }
 
 /// Which positions a token sees.
@@ -217,6 +256,8 @@ pub enum Mask {
     Prefix,
     /// Every token sees every other of its sequence, which has to be one batch: an encoder's.
     Full,
+    /// The same of those that are at most so many positions away (Longformer, Beltagy et al. 2020).
+    Around(u32),
 }
 
 /// Rotation of queries and keys (Su et al. 2021): pair i turns by `position * scale * theta^(-2i / dim)`.
@@ -255,8 +296,10 @@ pub struct Dense {
     pub activation: Activation,
     /// Where the gate is.
     pub gate: GateIn,
-    /// All its matrices have biases.
+    /// Gate and up have biases.
     pub bias: bool,
+    /// So has down.
+    pub down_bias: bool,
 }
 
 /// Where a feed-forward network's gate is in the file.
@@ -311,7 +354,7 @@ impl Net {
 
     /// Whether tokens see others after them, so that a prompt cannot be cut into batches or begun anew in its middle.
     pub fn sees_ahead(&self) -> bool {
-        self.blocks.iter().any(|block| matches!(block.attention().mask, Mask::Prefix | Mask::Full))
+        self.blocks.iter().any(|block| block.attention().mask.ahead(true) > 0)
     }
 }
 
@@ -375,16 +418,18 @@ impl Mask {
     pub fn window(self) -> Option<u32> {
         match self {
             Mask::Window(window) => Some(window),
+            Mask::Around(side) => Some(side.saturating_add(1)),
             Mask::Causal | Mask::Prefix | Mask::Full => None,
         }
     }
 
-    /// Whether rows of a batch see those after them: of a prompt, or of others.
-    pub fn sees_ahead(self, prefill: bool) -> bool {
+    /// How many cells after it a row of a batch may see, of a prompt or of others.
+    pub fn ahead(self, prefill: bool) -> u32 {
         match self {
-            Mask::Causal | Mask::Window(_) => false,
-            Mask::Prefix => prefill,
-            Mask::Full => true,
+            Mask::Causal | Mask::Window(_) => 0,
+            Mask::Prefix if !prefill => 0,
+            Mask::Prefix | Mask::Full => u32::MAX,
+            Mask::Around(side) => side,
         }
     }
 }

@@ -5,10 +5,14 @@
 use std::cmp::Reverse;
 
 use crate::bail;
+use crate::base::buffer::BufferId;
 use crate::base::error::Result;
+use crate::device::memory::Memory;
+use crate::device::recording::Recording;
 use crate::kernels::cell;
 use crate::model::spec::{Gives, Head, Pooling};
 use crate::run::batch::{Batch, Row};
+use crate::run::decode;
 use crate::run::engine::Engine;
 use crate::text::tokenizer::Input;
 
@@ -52,13 +56,32 @@ impl Engine {
         second: Option<&str>,
         truncate: bool,
     ) -> Result<Vec<u32>> {
-        let most = self.model.sizes.context as usize;
-        let limit = if truncate { most } else { usize::MAX };
+        let limit = if truncate { self.model.sizes.context as usize } else { usize::MAX };
         // Texts are between the marks that the model knows, and name none of them.
-        let Input { ids, types, .. } = match second {
+        let input = match second {
             None => self.tokenizer.encode_text(text, limit, false)?,
             Some(second) => self.tokenizer.encode_pair(text, second, limit, false)?,
         };
+        self.typed(index, input)
+    }
+
+    /// The tokens of a text in which one word is masked, and which it is. Errors: those of the tokenizer; `PromptTooLong`;
+    /// `BadOption` where the model knows no mask, or the text has none or several.
+    pub fn encode_masked(&self, text: &str) -> Result<(Vec<u32>, usize)> {
+        self.words()?;
+        let Some((mask, name)) = self.tokenizer.mask().and_then(|id| Some((id, self.tokenizer.token_text(id)?))) else {
+            bail!(BadOption, "This model's file names no mask token; take a masked language model.")
+        };
+        let input = self.tokenizer.encode_text(text, usize::MAX, true)?;
+        let places: Vec<usize> = (0..input.ids.len()).filter(|&at| input.ids[at] == mask).collect();
+        let &[at] = &places[..] else {
+            bail!(BadOption, "The text has {} masked words; give one, written {name}.", places.len())
+        };
+        Ok((self.typed(0, input)?, at))
+    }
+
+    fn typed(&self, index: usize, Input { ids, types, .. }: Input) -> Result<Vec<u32>> {
+        let most = self.model.sizes.context as usize;
         if ids.is_empty() {
             bail!(BadOption, "Text {index} is empty, and this model has no token for that; give some text.");
         }
@@ -86,7 +109,10 @@ impl Engine {
             bail!(BadOption, "dimensions is {dimensions}; give a whole number from 1 to {n_embd}.");
         }
         let (n_embd, dimensions) = (n_embd as usize, dimensions as usize);
-        let states = self.states(texts, pooling).await?;
+        let mut states = self.states(texts, pooling, |at, tokens| wanted(pooling, at, tokens)).await?;
+        if pooling != Pooling::None {
+            states.iter_mut().for_each(|state| *state = self.model.embedding(state));
+        }
         let embedding = |(states, tokens): (Vec<f32>, &Vec<u32>)| {
             let mut values: Vec<f32> =
                 states.chunks_exact(n_embd).flat_map(|state| &state[..dimensions]).copied().collect();
@@ -103,19 +129,49 @@ impl Engine {
     /// Errors: `BadOption` where the model has no classifier; those of [`Engine::forward`].
     pub async fn classify(&mut self, texts: &[Vec<u32>]) -> Result<Vec<Vec<f32>>> {
         let (pooling, head) = self.pools()?;
-        let Some(head) = head else {
+        if head.is_none_or(|head| head.labels().is_none()) {
             bail!(
                 BadOption,
                 "This model has no classifier (cls.output.weight); take a reranker or a classifier, or embed."
             )
-        };
-        let states = self.states(texts, pooling).await?;
-        Ok(states.iter().map(|state| head.scores(&self.model.head, state)).collect())
+        }
+        let states = self.states(texts, pooling, |at, tokens| wanted(pooling, at, tokens)).await?;
+        Ok(states.iter().map(|state| self.model.scores(state)).collect())
+    }
+
+    /// The logits of the vocabulary, [n_vocab], for a word of a text: the one at this place.
+    ///
+    /// Errors: `BadOption` where the model has no head for words; `BadLogits`; those of [`Engine::forward`].
+    pub async fn fill(&mut self, text: Vec<u32>, place: usize) -> Result<Vec<f32>> {
+        let (buffer, recording) = self.words()?;
+        let states = self.states(&[text], Pooling::None, |at, _| at == place).await?;
+        let word = self.model.word(&states[0]);
+        let prepared = self.device.prepare(&recording, &self.current).await?;
+        self.device.write(buffer, 0, bytemuck::cast_slice(&word));
+        self.device.run(&prepared, &self.current).await?;
+        let bytes = u64::from(self.model.net.n_vocab) * 4;
+        let logits = self.device.read(self.model.logits_buffer(), bytes).await?;
+        let logits: Vec<f32> = bytemuck::pod_collect_to_vec(&logits);
+        if logits.iter().any(|logit| !logit.is_finite()) {
+            return Err(decode::bad_logits(&self.device));
+        }
+        Ok(logits)
+    }
+
+    fn words(&self) -> Result<(BufferId, Recording)> {
+        self.pools()?;
+        match self.model.record_words()? {
+            Some(words) => Ok(words),
+            None => bail!(
+                BadOption,
+                "This model has no head for masked words (cls.norm.weight); take a masked language model whose file has it."
+            ),
+        }
     }
 
     fn pools(&self) -> Result<(Pooling, Option<Head>)> {
         match self.model.net.gives {
-            Gives::States { pooling, head } => Ok((pooling, head)),
+            Gives::States { pooling, head, .. } => Ok((pooling, head)),
             Gives::Logits => bail!(
                 BadOption,
                 "This model writes text and embeds none: its file names no pooling; take an embedding model."
@@ -123,8 +179,14 @@ impl Engine {
         }
     }
 
-    /// The pooled states of texts, [n_embd], or without pooling [tokens][n_embd].
-    async fn states(&mut self, texts: &[Vec<u32>], pooling: Pooling) -> Result<Vec<Vec<f32>>> {
+    /// The pooled states of texts, [n_embd], or without pooling [those wanted][n_embd]. `wanted` says so by the
+    /// token's place and how many there are.
+    async fn states(
+        &mut self,
+        texts: &[Vec<u32>],
+        pooling: Pooling,
+        wanted: impl Fn(usize, usize) -> bool,
+    ) -> Result<Vec<Vec<f32>>> {
         self.check_tokens(texts)?;
         let n_embd = self.model.net.n_embd as usize;
         let most = self.model.sizes.max_rows as usize;
@@ -135,7 +197,7 @@ impl Engine {
                 let tokens = &texts[index];
                 let sequence = self.open(tokens.len() as u32)?;
                 rows.extend(tokens.iter().zip(0..).map(|(&token, position)| {
-                    let logits = wanted(pooling, position as usize, tokens.len());
+                    let logits = wanted(position as usize, tokens.len());
                     (index, Row { token, position, sequence, logits })
                 }));
             }

@@ -266,8 +266,9 @@ impl Loader {
 /// A name for each of the classifier's scores, where there is one.
 fn labels(catalog: &Catalog, net: &Net) -> Result<Vec<String>> {
     let Gives::States { head: Some(head), .. } = net.gives else { return Ok(Vec::new()) };
+    let count = head.labels().unwrap_or(0);
     let named = catalog.metadata.strings(&format!("{}.classifier.output_labels", net.arch))?.unwrap_or_default();
-    Ok((0..head.n_labels as usize).map(|i| named.get(i).cloned().unwrap_or_else(|| format!("LABEL_{i}"))).collect())
+    Ok((0..count as usize).map(|i| named.get(i).cloned().unwrap_or_else(|| format!("LABEL_{i}"))).collect())
 }
 
 /// Whether kernels are measured.

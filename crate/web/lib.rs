@@ -28,6 +28,7 @@ use sotto::file::gguf::HeaderParser;
 use sotto::kernels::choose::AdapterName;
 use sotto::run::engine::{self, Prompt};
 use sotto::run::{loader, session};
+use sotto::wire::embed::FillOptions;
 use sotto::wire::info::ModelInfo;
 use sotto::wire::options::{BenchOptions, GenerateOptions, LoadOptions};
 use sotto::wire::step::Step;
@@ -285,6 +286,15 @@ impl Engine {
         let query = query.as_string();
         let mut held = self.measure().map_err(thrown)?;
         let found = sotto::wire::embed::scores(held.engine(), query.as_deref(), &texts, options).await;
+        held.engine().within(Cancel::default());
+        to_js(&found.map_err(thrown)?)
+    }
+
+    /// What may stand in the place of a text's masked word, the likeliest first.
+    pub async fn fill(&self, text: String, top: Option<u32>) -> JsResult<JsValue> {
+        let options = top.map_or_else(Default::default, |top| FillOptions { top });
+        let mut held = self.measure().map_err(thrown)?;
+        let found = sotto::wire::embed::fill(held.engine(), &text, options).await;
         held.engine().within(Cancel::default());
         to_js(&found.map_err(thrown)?)
     }

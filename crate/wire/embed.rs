@@ -39,6 +39,32 @@ pub struct ScoringOptions {
     pub truncate: bool,
 }
 
+/// How masked words are filled in.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct FillOptions {
+    /// Words that are given, the likeliest first.
+    #[schemars(range(min = 1, max = 100))]
+    pub top: u32,
+}
+
+impl Default for FillOptions {
+    fn default() -> Self {
+        FillOptions { top: 5 }
+    }
+}
+
+/// What may stand in a masked word's place.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct Filled {
+    /// A token, as text.
+    pub token: String,
+    /// Its id.
+    pub id: u32,
+    /// How likely it is, from 0 to 1.
+    pub score: f32,
+}
+
 /// A text, or its tokens.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(untagged)]
@@ -59,14 +85,18 @@ pub struct EmbeddingInfo {
     pub pooling: Pooling,
     /// What its classifier tells apart; empty where it has none. A reranker has one label.
     pub labels: Vec<String>,
+    /// What stands for a masked word in a text, where the model fills them in.
+    pub mask: Option<String>,
 }
 
 impl EmbeddingInfo {
     /// `None` for a model that writes.
     pub fn of(engine: &Engine) -> Option<EmbeddingInfo> {
-        let Gives::States { pooling, .. } = engine.model.net.gives else { return None };
+        let Gives::States { pooling, head, .. } = engine.model.net.gives else { return None };
         let labels = engine.labels.clone();
-        Some(EmbeddingInfo { dimensions: engine.model.net.n_embd, pooling, labels })
+        let fills = head.is_some_and(|head| head.labels().is_none());
+        let mask = engine.tokenizer.mask().filter(|_| fills).and_then(|id| engine.tokenizer.token_text(id));
+        Some(EmbeddingInfo { dimensions: engine.model.net.n_embd, pooling, labels, mask: mask.map(String::from) })
     }
 }
 
@@ -98,6 +128,24 @@ pub async fn scores(
     });
     let texts = texts.collect::<Result<Vec<_>>>()?;
     engine.classify(&texts).await
+}
+
+/// What may stand in the place of a text's masked word. Errors: those of [`Engine::encode_masked`] and [`Engine::fill`].
+pub async fn fill(engine: &mut Engine, text: &str, options: FillOptions) -> Result<Vec<Filled>> {
+    let (tokens, place) = engine.encode_masked(text)?;
+    let scores = probabilities(&engine.fill(tokens, place).await?);
+    let mut best: Vec<usize> = Vec::new();
+    for (id, score) in scores.iter().enumerate() {
+        // Few of many: each goes to its place.
+        let place = best.partition_point(|&other| scores[other] >= *score);
+        if place < options.top as usize {
+            best.truncate(options.top as usize - 1);
+            best.insert(place, id);
+        }
+    }
+    let filled =
+        |id: usize| Filled { token: engine.tokenizer.decode(&[id as u32], true), id: id as u32, score: scores[id] };
+    Ok(best.into_iter().map(filled).collect())
 }
 
 /// Probabilities of labels: of one alone by the logistic function, of several by softmax.

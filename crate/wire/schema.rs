@@ -5,7 +5,7 @@ use schemars::transform::{Transform, transform_subschemas};
 use schemars::{JsonSchema, Schema};
 use serde_json::{Map, Value, json};
 
-use super::embed::{EmbedOptions, ScoringOptions};
+use super::embed::{EmbedOptions, FillOptions, Filled, ScoringOptions};
 use super::header::ModelHeader;
 use super::info::ModelInfo;
 use super::inspect::Inspection;
@@ -33,6 +33,7 @@ macro_rules! calls {
             $visit!("embed", EmbedOptions),
             $visit!("rerank", ScoringOptions),
             $visit!("classify", ScoringOptions),
+            $visit!("fillMask", FillOptions),
             $visit!("chat.completions.create", ChatRequest),
             $visit!("completions.create", CompletionRequest),
         ]
@@ -92,6 +93,7 @@ fn types() -> Value {
     output.subschema_for::<Counted>();
     output.subschema_for::<ChoiceLogprobs>();
     output.subschema_for::<CompletionLogprobs>();
+    output.subschema_for::<Filled>();
     output.subschema_for::<eval::Score>();
     output.subschema_for::<eval::Bench>();
     let mut definitions = input.take_definitions(true);

@@ -1,5 +1,5 @@
 // Attention with online softmax (Milakov & Gimelshein 2018), grouped queries (Ainslie et al. 2023):
-//   out[r][h] = sum_c softmax_c(q[r][h] . k[c]) v[c],   c from max(0, pos-window+1) to pos, with `ahead` to the last
+//   out[r][h] = sum_c softmax_c(q[r][h] . k[c]) v[c],   c from max(0, pos-window+1) to pos+ahead, as far as there are
 // q is already scaled. Shapes: qkv [R][q_stride*4] (queries first), cache [cells][n_kv_heads][head_dim],
 // out [R][n_heads*head_dim].
 // Grid: (n_kv_heads * groups, R): a workgroup takes up to QH query heads of one KV head, so K and V are read once
@@ -37,7 +37,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let seen = seen_by(row);
     let stride = params.n_kv_heads * dim4;
     let base = kv_head * dim4;
-    let sums = attend(row, seen.x, seen.y, base, stride, dim4, caller_lane(caller), lid);
+    let sums = attend(row, seen.x, seen.y, base, stride, dim4, slopes_from(head0), caller_lane(caller), lid);
     if lid < dim4 {
         for (var h = 0u; h < MOST_TURNS; h++) {
             if h >= n_heads {

@@ -20,6 +20,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let base = kv_head * dim4;
     let seen = seen_by(row);
     let end = seen.y;
+    let head_slope = slope(head);
     var q: array<vec4<f32>, DIM / 4u>;
     var acc: array<vec4<f32>, DIM / 4u>;
     for (var i = 0u; i < MOST_TURNS; i++) {
@@ -54,7 +55,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
                 dot(v, kv_unpack(k_cache[at.w + i])),
             );
         }
-        score = capped(score);
+        score = capped(score) - head_slope * abs(vec4<f32>(four) - f32(row.y));
         let new_top = max(top, max(max(score.x, score.y), max(score.z, score.w)));
         let shrink = exp(top - new_top);
         top = new_top;

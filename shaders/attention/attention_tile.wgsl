@@ -1,5 +1,5 @@
 // Attention for prefill, by tiles of queries and cells (FlashAttention-2, Dao 2023):
-//   out[r][h] = sum_c softmax_c(q[r][h] . k[c]) v[c],   c from max(0, pos-window+1) to pos, with `ahead` to the last
+//   out[r][h] = sum_c softmax_c(q[r][h] . k[c]) v[c],   c from max(0, pos-window+1) to pos+ahead, as far as there are
 // q is already scaled. Shapes: qkv [R][q_stride*4] (queries first), cache [cells][n_kv_heads][head_dim],
 // out [R][n_heads*head_dim].
 // Grid: (n_kv_heads * groups, ceil(R / floor(QUERIES / heads))): a workgroup takes `heads` query heads of one KV head in as
@@ -74,12 +74,14 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let q0 = lid / 8u;
     let n_queries = block.n_rows * block.n_heads;
     var q_at: array<u32, EACH>;
+    var slope_of: array<f32, EACH>;
     var acc: array<vec4<f32>, EACH * SLICES>;
     var top: array<f32, EACH>;
     var weight: array<f32, EACH>;
     for (var r = 0u; r < EACH; r++) {
         let q = q0 + 16u * r;
         q_at[r] = (block.first_row + q / block.n_heads) * params.q_stride4 + (block.head0 + q % block.n_heads) * dim4;
+        slope_of[r] = slope(block.head0 + q % block.n_heads);
         top[r] = LOWEST;
         weight[r] = 0.0;
     }
@@ -102,11 +104,13 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         let end = seen_by(batch[block.first_row + run - 1u]).y;
         // What each of the thread's queries sees; nothing, if it is not in the run.
         var seen: array<vec2<u32>, EACH>;
+        var position: array<f32, EACH>;
         for (var r = 0u; r < EACH; r++) {
             let row = (q0 + 16u * r) / block.n_heads;
             seen[r] = vec2<u32>(0u);
             if row >= run_start && row < run {
                 seen[r] = seen_by(batch[block.first_row + row]);
+                position[r] = f32(start.y + row - run_start);
             }
         }
 
@@ -163,7 +167,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 
             let cells = vec4<u32>(tile + 4u * lane) + vec4<u32>(0u, 1u, 2u, 3u);
             for (var r = 0u; r < EACH; r++) {
-                let s = select(vec4<f32>(LOWEST), capped(scores[r]), (cells >= seen[r].xxxx) & (cells < seen[r].yyyy));
+                let score = capped(scores[r]) - slope_of[r] * abs(vec4<f32>(cells) - position[r]);
+                let s = select(vec4<f32>(LOWEST), score, (cells >= seen[r].xxxx) & (cells < seen[r].yyyy));
                 scores[r] = s;
                 parts[r][lid] = max(max(s.x, s.y), max(s.z, s.w));
             }

@@ -32,6 +32,8 @@ struct Params {
     groups: u32,
     // softcap * tanh(score / softcap); 0: off.
     softcap: f32,
+    // Slopes of heads go down to 2^-alibi: see slope() of shared/scores.wgsl; 0: off.
+    alibi: f32,
     // Stretches that the cells are cut into; 1: the result is whole.
     splits: u32,
 }
@@ -201,7 +203,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let share = (end - begin + params.splits - 1u) / params.splits;
     begin = min(begin + split * share, end);
     end = min(begin + share, end);
-    let sums = attend(row, begin, end, base, stride, dim4, caller_lane(caller), lid);
+    let sums = attend(row, begin, end, base, stride, dim4, slopes_from(head0), caller_lane(caller), lid);
     for (var h = 0u; h < MOST_TURNS; h++) {
         if h >= n_heads {
             break;

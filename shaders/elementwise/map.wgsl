@@ -1,11 +1,11 @@
 // An operation on the halves of each row, number by number:  out[r][i] = op(x[r][i], x[r][N + i])
 //   …_glu: gated activations (Shazeer 2020), op(gate, up) = act(gate) * up.   Without a gate, op(x[r][i], 1) = act(x[r][i])
 //   silu, gelu: shared/activation.wgsl.   gelu_erf: x/2 (1 + erf(x/√2)).   relu2: max(x, 0)^2 (So et al. 2021).   xielu (Huang & Schlag 2025):
-//   x > 0: a x^2 + b x,   else c (exp(min(x, eps)) - 1 - x) + b x
+//   x > 0: a x^2 + b x,   else c (exp(min(x, eps)) - 1 - x) + b x.   clamp: max(-a, min(x, a))
 // Shapes: x [R][2*N], or [R][N] without a gate, out [R][N]; N % 4 == 0.
 // Grid: (ceil(N/4 / 64), R), a thread 4 elements.  On the CPU: crate/kernels/elementwise/mod.rs
 struct Params {
-    // XIELU's a, c, b and eps; nothing else reads it.
+    // XIELU's a, c, b and eps; the clamp's a.
     curve: vec4<f32>,
     // N / 4.
     n4: u32,

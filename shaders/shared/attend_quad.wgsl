@@ -24,7 +24,7 @@ fn q_row(dim4: u32) -> u32 {
 }
 
 // Positions begin..end of the row's sequence. A cell is `stride` vectors, the KV head's from `base` on. The queries are in
-// place.
+// place; `slopes` are those of their heads.
 fn attend(
     row: vec4<u32>,
     begin: u32,
@@ -32,6 +32,7 @@ fn attend(
     base: u32,
     stride: u32,
     dim4: u32,
+    slopes: vec4<f32>,
     lane: u32,
     lid: u32,
 ) -> Attended {
@@ -76,7 +77,7 @@ fn attend(
                     score[h] += dot(k0, q.a) + dot(k1, q.b) + dot(k2, q.c) + dot(k3, q.d);
                 }
             }
-            score = capped(score);
+            score = capped(score) - slopes * distance(row.y, tile + c);
             if first + lid < count {
                 p_tile[c] = score;
                 tile_top = max(tile_top, score);

@@ -54,7 +54,7 @@ fn weight(i: u32) -> vec4<f32> {
 }
 
 // Positions begin..end of the row's sequence. A cell is `stride` vectors, the KV head's from `base` on. The queries are in
-// place.
+// place; `slopes` are those of their heads.
 fn attend(
     row: vec4<u32>,
     begin: u32,
@@ -62,6 +62,7 @@ fn attend(
     base: u32,
     stride: u32,
     dim4: u32,
+    slopes: vec4<f32>,
     lane: u32,
     lid: u32,
 ) -> Attended {
@@ -131,7 +132,7 @@ fn attend(
                 s3.w += dots(k3, q3);
             }
         }
-        var score = capped(share_scores(s0, s1, s2, s3, lid));
+        var score = capped(share_scores(s0, s1, s2, s3, lid)) - slopes * distance(row.y, tile + own);
         if own >= count {
             score = vec4<f32>(LOWEST);
         }

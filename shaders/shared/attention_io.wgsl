@@ -17,9 +17,11 @@ struct Params {
     groups: u32,
     // softcap * tanh(score / softcap); 0: off.
     softcap: f32,
+    // Slopes of heads go down to 2^-alibi: see slope() of shared/scores.wgsl; 0: off.
+    alibi: f32,
     // Rows of the batch.
     rows: u32,
-    // 1: a row also sees the cells after it that its sequence has, as many as the batch's fourth word says in all.
+    // So many cells after it a row sees too, as far as its sequence has them: the batch's fourth word says how many in all.
     ahead: u32,
 }
 @group(0) @binding(0) var<storage, read> batch: array<vec4<u32>>;
@@ -29,8 +31,8 @@ struct Params {
 @group(0) @binding(4) var<storage, read_write> out: array<vec4<f32>>;
 @group(0) @binding(5) var<uniform> params: Params;
 
-// The cells that a row sees: from x to before y. With `ahead` those after it count too, as far as its sequence goes.
+// The cells that a row sees: from x to before y.
 fn seen_by(row: vec4<u32>) -> vec2<u32> {
     let next = row.y + 1u;
-    return vec2<u32>(first_seen(next), max(next, select(0u, row.w, params.ahead != 0u)));
+    return vec2<u32>(first_seen(next), next + min(max(next, row.w) - next, params.ahead));
 }

@@ -63,6 +63,7 @@ fn activations_without_a_gate_by_hand() {
     close(floats(&run(Op::Relu2Glu)), &[4.0, 0.0, 0.0, 0.0], 0.0);
     // From a table of erf: erf(√2) = 0.954499736104, erf(1/√2) = 0.682689492137.
     close(floats(&run(Op::GeluErfGlu)), &[1.954_499_736_104, -0.158_655_253_931, 0.0, 0.0], 1e-6);
+    close(floats(&run(Op::Clamp)), &[0.8, -0.8, 0.0, -0.8], 1e-7);
     // 0.8 · 4 + 0.5 · 2;  0.7 · (1/e - 1 + 1) - 0.5;  0.7 · (exp(-1e-6) - 1);  0.7 · (-1 + 30) - 15
     close(floats(&run(Op::XieluGlu)), &[4.2, -0.242_484_391, -7e-7, 5.3], 1e-6);
 }

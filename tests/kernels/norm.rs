@@ -84,21 +84,26 @@ fn layer(rig: &mut impl Runs, reduce: Reduce) {
 
 fn qk(rig: &mut impl Runs, reduce: Reduce) {
     let mut random = Random::new(27);
-    for (q, k, rows, eps) in [(4, 4, 1, 1e-5), (96, 32, 3, 1e-3), (260, 252, 9, 1e-6), (2048, 512, 2, 1e-5)] {
-        let width = q + 2 * k;
-        rig.run(Case::new(
-            qk_norm::Variant { reduce },
-            format!("{rows} rows of {q} and {k}, eps {eps:e}"),
-            qk_norm::Params { q4: q as u32 / 4, k4: k as u32 / 4, eps },
-            qk_norm::Bind {
-                x: Data::In(bits(&random.floats(rows * width, 3.0))),
-                q_norm: Data::In(bits(&random.floats(q, 2.0))),
-                k_norm: Data::In(bits(&random.floats(k, 2.0))),
-                out: Data::Out(poison(rows * width)),
-            },
-            [1, rows as u32],
-            F32,
-        ));
+    // Numbers, and parts that are normed by themselves, of queries and of keys.
+    let shapes = [
+        ([4_usize, 4], [1_u32, 1], 0.0_f32, 1_usize, 1e-5),
+        ([96, 32], [3, 1], 2.0, 3, 1e-3),
+        ([260, 252], [1, 1], 0.0, 9, 1e-6),
+        ([1024, 512], [8, 2], -1.0, 2, 1e-5),
+        ([2048, 512], [1, 1], 1.0, 2, 1e-5),
+    ];
+    for ([q, k], [q_parts, k_parts], mean, rows, eps) in shapes {
+        for layer in [0, 1] {
+            let x: Vec<f32> = random.floats(rows * (q + 2 * k), 3.0).iter().map(|x| x + mean).collect();
+            rig.run(Case::new(
+                qk_norm::Variant { reduce },
+                format!("{rows} rows of {q} and {k} in {q_parts} and {k_parts}, eps {eps:e}, layer {layer}"),
+                qk_norm::Params { q4: q as u32 / 4, k4: k as u32 / 4, q_parts, k_parts, eps, layer },
+                qk_norm::Bind { weight: Data::In(bits(&random.floats(q + k, 2.0))), x: Data::Out(bits(&x)) },
+                [q_parts + k_parts, rows as u32],
+                F32,
+            ));
+        }
     }
 }
 
@@ -106,13 +111,23 @@ fn qk(rig: &mut impl Runs, reduce: Reduce) {
 fn qk_norm_by_hand() {
     // The roots of the means of squares: 2.5 of the queries, with eps 3 in all 2 of the keys (1, 1, 1, 1).
     let x = bits(&[3.0, 4.0, 0.0, 0.0, 1.0, 1.0, 1.0, 1.0, 7.0, 8.0, 9.0, -1.0]);
-    let (q_norm, k_norm) = (bits(&[1.0, 2.0, 1.0, 1.0]), bits(&[1.0, 2.0, 3.0, -4.0]));
-    let run = |eps| {
-        let bind = qk_norm::Bind { x: &x[..], q_norm: &q_norm, k_norm: &k_norm, out: &[0; 12] };
-        mirror(qk_norm::Variant { reduce: Reduce::Tree }, qk_norm::Params { q4: 1, k4: 1, eps }, bind, [1, 1]).out
+    let weight = bits(&[1.0, 2.0, 1.0, 1.0, 1.0, 2.0, 3.0, -4.0]);
+    let rms = qk_norm::Params { q4: 1, k4: 1, q_parts: 1, k_parts: 1, eps: 0.0, layer: 0 };
+    let run = |x: &[u32], weight: &[u32], params: qk_norm::Params| {
+        let bind = qk_norm::Bind { weight, x };
+        let parts = params.q_parts + params.k_parts;
+        mirror(qk_norm::Variant { reduce: Reduce::Tree }, params, bind, [parts, 1]).x
     };
-    close(&floats(&run(0.0))[..4], &[1.2, 3.2, 0.0, 0.0], 1e-6);
-    close(&floats(&run(3.0))[4..], &[0.5, 1.0, 1.5, -2.0, 7.0, 8.0, 9.0, -1.0], 1e-6);
+    close(&floats(&run(&x, &weight, rms))[..4], &[1.2, 3.2, 0.0, 0.0], 1e-6);
+    let out = run(&x, &weight, qk_norm::Params { eps: 3.0, ..rms });
+    close(&floats(&out)[4..], &[0.5, 1.0, 1.5, -2.0, 7.0, 8.0, 9.0, -1.0], 1e-6);
+    // Two heads of queries around 4 and 100, whose variance is 5 and 16, and with eps 4 and 9 for one deviation of 3 and 5.
+    let x = bits(&[1.0, 3.0, 5.0, 7.0, 104.0, 96.0, 104.0, 96.0, 2.0, 2.0, 2.0, 2.0, 5.0, 6.0, 7.0, 8.0]);
+    let weight = bits(&[1.0, 3.0, 6.0, -1.0, 1.0, 2.0, 1.0, 1.0, 9.0, 9.0, 9.0, 9.0]);
+    let layer = qk_norm::Params { q4: 2, q_parts: 2, layer: 1, ..rms };
+    close(&floats(&run(&x, &weight, qk_norm::Params { eps: 4.0, ..layer }))[..4], &[-1.0, -1.0, 2.0, -1.0], 1e-6);
+    let out = run(&x, &weight, qk_norm::Params { eps: 9.0, ..layer });
+    close(&floats(&out)[4..], &[0.8, -1.6, 0.8, -0.8, 0.0, 0.0, 0.0, 0.0, 5.0, 6.0, 7.0, 8.0], 1e-6);
 }
 
 #[test]

@@ -109,7 +109,7 @@ fn a_row_does_not_depend_on_those_beside_it() {
         (0..700 * dim / 2).map(|_| bytemuck::cast(pair(random).map(half::f16::to_bits))).collect()
     };
     let (k, v) = (cache(&mut random), cache(&mut random));
-    for (window, ahead) in [(0, 0), (77, 0), (0, 1), (77, 1)] {
+    for (window, ahead) in [(0, 0), (77, 0), (0, u32::MAX), (77, 30)] {
         let attend = |rows: &[[u32; 4]], qkv: &[f32]| {
             let count = rows.len() as u32;
             let params = attention::Params {
@@ -120,6 +120,7 @@ fn a_row_does_not_depend_on_those_beside_it() {
                 window,
                 groups: 1,
                 softcap: 0.0,
+                alibi: 8.0,
                 rows: count,
                 ahead,
             };

@@ -20,6 +20,8 @@ fn llama_with_defaults() {
         mask: Mask::Causal,
         rope: Rope { dim: 16, pairs: Pairs::Adjacent, theta: 10_000.0, scale: 1.0, ramp: None, amplitude: 1.0 },
         softcap: None,
+        alibi: None,
+        clamp: None,
         bias: false,
         output_bias: false,
         qk_norm: QkNorm::None,

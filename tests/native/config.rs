@@ -44,7 +44,7 @@ fn unknown_architectures_and_features() {
     let sees_all = |model: &mut Model| model.set("attention.causal", value::bool(false));
     let both = accepted("llama", sees_all);
     assert!(both.sees_ahead());
-    assert_eq!(both.gives, Gives::States { pooling: Pooling::Mean, head: None });
+    assert_eq!(both.gives, Gives::States { pooling: Pooling::Mean, head: None, widened: None });
     refused("gemma3", sees_all, Code::UnsupportedArchitecture, "in a window");
     let pools = |model: &mut Model| model.set("pooling_type", value::u32(9));
     refused("llama", pools, Code::UnsupportedArchitecture, "way 9");
@@ -52,9 +52,7 @@ fn unknown_architectures_and_features() {
     refused("llama", ranks, Code::MissingTensor, "cls.output.weight");
     let kind = |model: &mut Model| model.set("rope.scaling.type", value::text("su"));
     refused("qwen2", kind, Code::UnsupportedArchitecture, "su");
-    refused("baichuan", |_| {}, Code::UnsupportedArchitecture, "ALiBi");
-    let clamps = |model: &mut Model| model.set("attention.clamp_kqv", value::f32(8.0));
-    refused("olmo", clamps, Code::UnsupportedArchitecture, "clamps");
+    refused("baichuan", |_| {}, Code::UnsupportedArchitecture, "how it knows positions");
     refused(
         "llama",
         |model| model.set("attention.value_length", value::u32(32)),

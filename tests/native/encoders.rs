@@ -12,6 +12,7 @@ use sotto::run::embed::EmbedOptions;
 use sotto::run::engine::{Engine, Prompt};
 use sotto::run::loader::LoadOptions;
 use sotto::run::session::{GenerateOptions, Generation};
+use sotto::wire::embed::{EmbeddingInfo, FillOptions, fill};
 use tiny_models::encoders::{ROWS, build};
 
 /// `tests/golden/encoders.json`: of each row some texts, their states and their scores.
@@ -23,7 +24,11 @@ struct Golden {
     cls: Vec<f32>,
     last: Vec<f32>,
     scores: Option<Vec<f32>>,
+    /// Logits of words in the middle one's place, one of so many.
+    words: Option<Vec<f32>>,
 }
+
+const STRIDE: usize = 11;
 
 impl Golden {
     fn text(&self) -> Vec<u32> {
@@ -77,6 +82,12 @@ fn states_and_scores_are_those_of_the_reference(backend: Backend) {
                 let error = error(&scores[0], golden.scores.as_ref().expect("it has some"));
                 assert!(error < 1e-9, "{} scores of {}: {error:e}", row.name, golden.ids.len());
             }
+            for golden in rows.iter().filter(|golden| golden.words.is_some()) {
+                let words = block_on(engine.fill(golden.text(), golden.ids.len() / 2)).expect("logits");
+                let words: Vec<f32> = words.into_iter().step_by(STRIDE).collect();
+                let error = error(&words, golden.words.as_ref().expect("it has some"));
+                assert!(error < 1e-9, "{} words of {}: {error:e}", row.name, golden.ids.len());
+            }
         }
     }
 }
@@ -100,6 +111,34 @@ fn vectors_are_cut_and_have_length_one() {
     let options = EmbedOptions { pooling: Some(Pooling::Cls), ..Default::default() };
     let first = block_on(engine.embed(&texts, &options)).expect("some");
     assert!(error(&each[0].values[..96], &first[0].values) < 1e-12);
+}
+
+#[test]
+fn a_masked_word_is_filled_in_by_its_likeliest_tokens() {
+    let mut engine = engine("bert/words", Backend::Cpu, None);
+    assert_eq!(EmbeddingInfo::of(&engine).expect("it embeds").mask.as_deref(), Some("[MASK]"));
+    let (tokens, place) = engine.encode_masked("The quick [MASK] fox.").expect("one mask");
+    assert_eq!(tokens[place], engine.tokenizer.mask().expect("a mask token"));
+    let logits = block_on(engine.fill(tokens, place)).expect("logits");
+    let filled = block_on(fill(&mut engine, "The quick [MASK] fox.", FillOptions { top: 3 })).expect("words");
+    let best = logits.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1)).expect("a vocabulary").0;
+    assert_eq!((filled.len(), filled[0].id as usize), (3, best));
+    let sum: f64 = logits.iter().map(|logit| f64::from(*logit).exp()).sum();
+    let share = f64::from(logits[best]).exp() / sum;
+    assert!((f64::from(filled[0].score) - share).abs() < 1e-6 && filled[0].score >= filled[1].score);
+    assert_eq!(Some(&*filled[0].token), engine.tokenizer.token_text(filled[0].id));
+    let mut fails =
+        |text: &str| block_on(fill(&mut engine, text, FillOptions::default())).expect_err("one mask too few or many");
+    for (text, count) in [("the fox", 0), ("[MASK] and [MASK]", 2)] {
+        let error = fails(text);
+        assert!(error.code == Code::BadOption && error.message.contains(&format!("has {count} masked")), "{error}");
+    }
+    assert_eq!(fails(&format!("[MASK]{}", " fox".repeat(50))).code, Code::PromptTooLong);
+    // Models without a head for words, or that write.
+    let mut other = self::engine("bert", Backend::Cpu, None);
+    let error = block_on(fill(&mut other, "The [MASK].", FillOptions::default())).expect_err("no head");
+    assert!(error.code == Code::BadOption && error.message.contains("cls.norm.weight"), "{error}");
+    assert_eq!(EmbeddingInfo::of(&other).expect("it embeds").mask, None);
 }
 
 #[test]

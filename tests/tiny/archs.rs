@@ -19,7 +19,8 @@ pub struct Row {
     /// The architecture, and what is special about the row.
     pub name: &'static str,
     pub dims: Dims,
-    /// Tensors of each layer, by words: [`Row::shape`] says what they mean. `+` adds a bias.
+    /// Tensors of each layer, by words: [`Row::shape`] says what they mean. `+` adds a bias, and what begins
+    /// with `-` the first layer has not.
     layer: &'static str,
     /// Tensors of no layer, besides the embedding.
     ends: &'static str,
@@ -46,6 +47,9 @@ const THREE: Dims = dims(96, (3, 1, 32), 160, 3);
 pub(super) const EIGHT: Dims = dims(160, (8, 1, 20), 96, 2);
 pub(super) const WIDE: Dims = dims(64, (6, 2, 48), 96, 3);
 const LONG: Dims = dims(96, (6, 2, 16), 96, 5);
+/// Heads that are no power of two.
+pub(super) const ODD: Dims = dims(96, (6, 6, 16), 160, 3);
+const DEEP_ALIBI: Dims = dims(64, (4, 4, 16), 32, 40);
 const DEEP: Dims = dims(32, (2, 1, 16), 32, 32);
 const DEEPER: Dims = dims(32, (2, 1, 16), 32, 64);
 
@@ -114,6 +118,13 @@ pub const ROWS: &[Row] = &[
         "output_norm output rope_freqs", &[("/xielu.alpha_p", F(0.8)), ("/xielu.alpha_n", F(0.7)), ("/xielu.beta", F(0.5)), ("/xielu.eps", F(-0.25))]),
     row("seed_oss", WIDE, "attn_norm attn_q+ attn_k+ attn_v+ attn_output post_attention_norm ffn_gate ffn_up ffn_down", OWN, &[]),
     row("orion", ONE, LAYERNORM, LAYERNORM_OWN, &[]),
+    row("mpt", EIGHT, "attn_norm attn_qkv attn_output ffn_norm ffn_up ffn_down", TIED, &[("attention.max_alibi_bias", F(8.0)),
+        ("attention.clamp_kqv", F(1.5))]),
+    row("mpt/learned", ONE, "attn_norm+ attn_qkv+ attn_output+ ffn_norm+ ffn_up+ ffn_down+",
+        "position_embd output_norm+ output", &[]),
+    row("bloom", ODD, GPT, "token_embd_norm+ output_norm+", &[]),
+    row("baichuan/alibi", DEEP_ALIBI, LLAMA, OWN, &[]),
+    row("olmo/clamp", ONE, "attn_q attn_k attn_v attn_output ffn_gate ffn_up ffn_down", "", &[("attention.clamp_kqv", F(1.0))]),
     row("olmo", ONE, "attn_q attn_k attn_v attn_output ffn_gate ffn_up ffn_down", "", &[]),
     row("nemotron", THREE, "attn_norm+ attn_q attn_k attn_v attn_output ffn_norm+ ffn_up ffn_down", LAYERNORM_OWN, &[("rope.dimension_count", U(16))]),
     row("starcoder2", THREE, "attn_norm+ attn_q+ attn_k+ attn_v+ attn_output+ ffn_norm+ ffn_up+ ffn_down+", LAYERNORM_TIED, &[]),
@@ -127,7 +138,11 @@ pub const ROWS: &[Row] = &[
     row("falcon/two", THREE, "attn_norm+ attn_norm_2+ attn_qkv attn_output ffn_up ffn_down", LAYERNORM_OWN, &[]),
     row("stablelm", ONE, "attn_norm+ attn_q+ attn_k+ attn_v+ attn_output ffn_norm+ ffn_gate ffn_up ffn_down", LAYERNORM_OWN, &[("rope.dimension_count", U(8))]),
     row("stablelm/parallel", ONE, "attn_norm+ attn_q attn_k attn_v attn_output ffn_gate ffn_up ffn_down", LAYERNORM_OWN, &[("rope.dimension_count", U(8))]),
+    row("stablelm/each", LONG, "attn_norm+ attn_q attn_k attn_v attn_q_norm*each attn_k_norm*each attn_output ffn_gate ffn_up ffn_down",
+        LAYERNORM_OWN, &[("rope.dimension_count", U(12))]),
     row("command-r", THREE, SIDE_BY_SIDE, TIED, &[("logit_scale", F(0.5))]),
+    row("command-r/plus", DEEPER, "attn_norm attn_q attn_k attn_v attn_q_norm*each attn_k_norm*each attn_output ffn_gate ffn_up ffn_down", TIED,
+        &[("logit_scale", F(0.5))]),
     row("cohere2", LONG, SIDE_BY_SIDE, TIED, &[("logit_scale", F(0.25)), ("attention.sliding_window", U(WINDOW))]),
 ];
 
@@ -144,12 +159,16 @@ impl Row {
         let n_vocab = vocab::write(self.vocab(), &mut file);
         let mut add = |name: String, word: &str| {
             let (tensor, bias) = word.strip_suffix('+').map_or((word, false), |word| (word, true));
+            let (tensor, alone) = tensor.strip_suffix(".bias").map_or((tensor, false), |tensor| (tensor, true));
             let shape = self.shape(tensor, n_vocab);
             let name = name.replace(word, tensor.split('*').next().unwrap_or(tensor));
             let mut rng = Rng::named(&format!("{}/{name}", self.name));
-            if bias {
+            if bias || alone {
                 let floats = (0..*shape.last().unwrap_or(&1)).map(|_| 0.5 * rng.symmetric()).collect();
                 push(&mut file, format!("{name}.bias"), &shape[shape.len() - 1..], floats);
+            }
+            if alone {
+                return;
             }
             let data = match (tensor, shape.len()) {
                 ("token_embd" | "output", _) => matrix(&shape, if tensor == "output" { 3.0 } else { 2.0 }, &mut rng),
@@ -165,7 +184,8 @@ impl Row {
         self.ends.split_whitespace().for_each(|word| add(word.into(), word));
         let layer_words = self.layer.replace("BEHIND", BEHIND);
         for layer in 0..self.dims.n_layers {
-            layer_words.split_whitespace().for_each(|word| add(format!("blk.{layer}.{word}"), word));
+            let words = layer_words.split_whitespace().filter(|word| layer > 0 || !word.starts_with('-'));
+            words.map(|word| word.trim_start_matches('-')).for_each(|word| add(format!("blk.{layer}.{word}"), word));
         }
         file
     }
@@ -224,6 +244,8 @@ impl Row {
             "position_embd" => vec![n, CONTEXT as usize],
             "token_types" => vec![n, 2],
             "cls" => vec![n, n],
+            "dense_2" => vec![n, 3 * n],
+            "dense_3" => vec![3 * n, n],
             "cls.output*1" => vec![n, 1],
             "cls.output*3" => vec![n, 3],
             "attn_q" => vec![n, q],
@@ -233,6 +255,8 @@ impl Row {
             "attn_q_norm" | "attn_k_norm" => vec![d.head_dim],
             "attn_q_norm*all" => vec![q],
             "attn_k_norm*all" => vec![kv],
+            "attn_q_norm*each" => vec![d.head_dim, d.n_heads],
+            "attn_k_norm*each" => vec![d.head_dim, d.n_kv_heads],
             "ffn_gate" | "ffn_up" => vec![n, ff],
             "ffn_up*2" => vec![n, 2 * ff],
             "ffn_down" => vec![ff, n],

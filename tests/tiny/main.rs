@@ -32,7 +32,8 @@ fn main() -> ExitCode {
             ExitCode::SUCCESS
         }
         [name, out] => {
-            match tiny::build(name).or_else(|| tiny::bad::build(name)).or_else(|| tiny::encoders::build(name)) {
+            let others = [tiny::bad::build, tiny::encoders::build, tiny::archs::build];
+            match tiny::build(name).or_else(|| others.iter().find_map(|build| build(name))) {
                 None => fail(format!("There is no tiny model {name}; without arguments the names are listed.")),
                 Some(bytes) => match std::fs::write(out, bytes) {
                     Ok(()) => ExitCode::SUCCESS,

@@ -67,6 +67,8 @@ interface Scored {
 const AGREE = [
   ["llama-f32", "webgpu"],
   ["gemma3-mixed", "webgpu"],
+  ["mpt", "webgpu"],
+  ["stablelm/each", "webgpu"],
   ["llama-f32", "cpu"],
   ["llama-mixed", "cpu"],
   ["qwen2-mixed", "cpu"],
@@ -128,7 +130,7 @@ for (const [name, backend] of AGREE) {
 }
 
 for (const backend of ["webgpu", "cpu"]) {
-  test(`embed, rerank and classify on ${backend}: the browser and the native program agree`, () => {
+  test(`embed, rerank, classify and fill-mask on ${backend}: the browser and the native program agree`, () => {
     const both = (command: string, name: string, batch: string) => {
       const args = [command, "--model", tinyModel(name), "--batch", batch, "--backend", backend];
       return [json("web", args), json("native", args)] as Record<string, unknown>[][];
@@ -136,13 +138,20 @@ for (const backend of ["webgpu", "cpu"]) {
     const flat = (value: unknown): number[] => [value].flat(3).filter((part) => typeof part === "number");
     const queries = join(FOLDER, "queries.json");
     writeFileSync(queries, JSON.stringify([{ name: "q", query: "the fox", documents: ["quick brown fox", "hello"] }]));
+    const masked = join(FOLDER, "masked.json");
+    const texts = ["the quick [MASK] fox", "Hello, [MASK]!", "[MASK]"];
+    writeFileSync(masked, JSON.stringify(texts.map((text, i) => ({ name: `text ${i}`, text }))));
     for (const [command, name, batch, member] of [
+      ["fill-mask", "bert/words", masked, "top"],
+      ["fill-mask", "modern-bert/words", masked, "top"],
       ["embed", "bert", BATCH, "embedding"],
+      ["embed", "jina-bert-v2", BATCH, "embedding"],
+      ["embed", "gemma-embedding", BATCH, "embedding"],
       ["rerank", "bert/rank", queries, "scores"],
       ["classify", "bert/labels", BATCH, "labels"],
     ] as const) {
       const [web, native] = both(command, name, batch);
-      expect(native!.length).toBe(batch === BATCH ? 3 : 1);
+      expect(native!.length).toBe(batch === queries ? 1 : 3);
       for (const [i, expected] of native!.entries()) {
         expect({ ...web![i], [member]: 0 }).toEqual({ ...expected, [member]: 0 });
         const [got, want] = [flat(web![i]![member]), flat(expected[member])];

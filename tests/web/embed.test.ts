@@ -40,6 +40,19 @@ test("documents are ranked, and texts have labels", async () => {
   expect(labels![0]!.score).toBeCloseTo(1 / (1 + Math.exp(-1)));
 });
 
+test("a masked word is filled in", async () => {
+  expect(model.info.embedding!.mask).toBe("[MASK]");
+  const words = await model.fillMask("see the [MASK] tree", { top: 2 });
+  expect(words.map(({ token }) => token)).toEqual(["e", "a"]);
+  expect(words[0]).toEqual({ token: "e", id: 1, score: 0.6 });
+  expect(await model.fillMask("a [MASK]")).toHaveLength(4);
+  await expect(model.fillMask("no mask")).rejects.toMatchObject({ code: "bad_option", message: /0 masked words/ });
+  await expect(model.fillMask(["a [MASK]"] as never)).rejects.toMatchObject({ message: /text is/ });
+  await expect(model.fillMask("a [MASK]", { top: 0 })).rejects.toMatchObject({ message: /top is 0/ });
+  const signal = AbortSignal.timeout(20);
+  await expect(model.fillMask("endless [MASK]", { signal })).rejects.toMatchObject({ code: "aborted" });
+});
+
 test("embeddings.create answers as OpenAI's API does", async () => {
   const answer = await model.embeddings.create({ input: ["ab", "e"], model: "any", encoding_format: "float" });
   expect(answer).toMatchObject({ object: "list", model: "Fake 135M Instruct" });

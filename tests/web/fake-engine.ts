@@ -219,7 +219,7 @@ class FakeEngine extends FakeText implements Engine {
           }),
       threads: 1,
       contextUsage: { tokens: log.tokens, contextLength: 100 },
-      embedding: { dimensions: 4, pooling: "mean" as const, labels: ["calm", "glad"] },
+      embedding: { dimensions: 4, pooling: "mean" as const, labels: ["calm", "glad"], mask: "[MASK]" },
       eosTokens: [2],
       tuning: ["q4_1 576x576 rows 1 fused = matvec subgroup 16"],
     };
@@ -283,6 +283,13 @@ class FakeEngine extends FakeText implements Engine {
   async scores(query: string | undefined, texts: string[]) {
     if (query === undefined) return texts.map((text) => [0, text.split("!").length - 1]);
     return texts.map((text) => [query.split(" ").filter((word) => text.includes(word)).length]);
+  }
+  /** A vowel, the likelier the more of it there is. */
+  async fill(text: string, top = 5) {
+    if (!text.includes("[MASK]")) throw fail("bad_option", "The text has 0 masked words; give one, written [MASK].");
+    if (text.includes("endless")) await this.#endless();
+    const vowels = ["a", "e", "i", "o"].map((token, id) => ({ token, id, score: text.split(token).length / 10 }));
+    return vowels.sort((a, b) => b.score - a.score).slice(0, top);
   }
   async bench({ runs }: BenchOptions) {
     if (runs === 1000) await this.#endless();

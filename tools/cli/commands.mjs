@@ -62,6 +62,15 @@ export const COMMANDS = {
       return classify(values, readTexts(values, "text", "text-file"));
     },
   },
+  "fill-mask": {
+    usage: "--model FILE_OR_URL (--text TEXT | --text-file F | --batch F.json)",
+    texts: ["model", "text", "text-file", "batch"],
+    calls: ["fillMask", "load"],
+    prepare: (values) => {
+      needModel(values);
+      return fillMask(values, readTexts(values, "text", "text-file"));
+    },
+  },
   bench: {
     usage: "--model FILE_OR_URL",
     texts: ["model"],
@@ -232,6 +241,22 @@ function classify(values, inputs) {
       }
       return named(name, { labels });
     });
+    if (values.json) print(inputs, results);
+  };
+}
+
+function fillMask(values, inputs) {
+  return async (page) => {
+    await load(page, values);
+    const results = [];
+    for (const { name, text } of inputs) {
+      const words = await page.call("fillMask", text, values.options.fillMask);
+      const top = words.map(({ token, score }) => [token, score]);
+      results.push(named(name, { top }));
+      if (values.json) continue;
+      const each = top.map(([token, score]) => `${token} ${score.toFixed(3)}`);
+      console.log(`${name ? `${name}: ` : ""}${each.join(", ")}`);
+    }
     if (values.json) print(inputs, results);
   };
 }

@@ -1,12 +1,14 @@
-"""Real encoders against Hugging Face: python encoders.py convert FOLDER OUT.gguf [--pooling mean|cls|rank], then
+"""Real encoders against Hugging Face: python encoders.py convert FOLDER OUT.gguf [--pooling mean|cls|rank|words], then
 python encoders.py compare FOLDER OUT.gguf [--backend cpu].
 
 FOLDER holds a model as its package has it: model.safetensors or an int8 model.onnx, whose weights are taken out as floats,
 tokenizer.json, and config.json if there is one. `compare` runs `sotto embed` or `sotto rerank` (release build, or
 SOTTO_BINARY) on 200 sentences of ten languages and FlaxBertModel on the same weights and on the ids of the crate
-`tokenizers`, and prints the lowest cosine, or the largest distance of scores and whether their orders are equal.
+`tokenizers`, and prints the lowest cosine, or the largest distance of scores and whether their orders are equal. With `words` it
+keeps the head that fills in masked words; `compare` then masks a word of each sentence, and prints how many times both find the
+same five tokens, and the largest distance of probabilities from BertForMaskedLM's.
 
-Needs numpy, gguf, safetensors, onnx, tokenizers, transformers 4, flax.
+Needs numpy, gguf, safetensors, onnx, tokenizers, transformers 4, flax; with `words` transformers 5 and torch instead.
 """
 
 import argparse
@@ -21,8 +23,6 @@ from pathlib import Path
 import numpy as np
 
 sys.path.append(str(Path(__file__).parents[2] / "tests" / "golden"))
-from flax_bert import flax_bert
-
 SENTENCES = json.loads(Path(__file__).with_name("sentences.json").read_text())
 
 def texts():
@@ -88,6 +88,12 @@ NAMES = {
     "pooler.dense": "cls",
     "classifier": "cls.output",
 }
+# What fills in masked words; its last matrix is the embedding.
+WORDS = {
+    "cls.predictions.transform.dense": "cls",
+    "cls.predictions.transform.LayerNorm": "cls.norm",
+    "cls.predictions": "output",
+}
 
 
 def convert(folder, out, pooling):
@@ -106,7 +112,7 @@ def convert(folder, out, pooling):
     file.add_head_count(config.get("num_attention_heads", 12))
     file.add_layer_norm_eps(config.get("layer_norm_eps", 1e-12))
     file.add_causal_attention(False)
-    file.add_uint32("bert.pooling_type", {"mean": 1, "cls": 2, "rank": 4}[pooling])
+    file.add_uint32("bert.pooling_type", {"mean": 1, "cls": 2, "rank": 4, "words": 1}[pooling])
     tokenizer = json.loads((folder / "tokenizer.json").read_text())
     vocab = sorted(tokenizer["model"]["vocab"], key=tokenizer["model"]["vocab"].get)
     special = {token["content"] for token in tokenizer["added_tokens"]}
@@ -121,11 +127,12 @@ def convert(folder, out, pooling):
     for name, array in w.items():
         layer = re.match(r"encoder\.layer\.(\d+)\.(.+)\.(weight|bias)$", name)
         prefix, stem, part = (f"blk.{layer[1]}.", layer[2], layer[3]) if layer else ("", *name.rsplit(".", 1))
-        if stem not in NAMES or (stem == "pooler.dense" and pooling != "rank"):
+        names = NAMES | (WORDS if pooling == "words" else {})
+        if stem not in names or (stem == "pooler.dense" and pooling != "rank"):
             print(f"left out: {name}")
             continue
-        kind = np.float16 if array.ndim == 2 and "embd" not in NAMES[stem] else np.float32
-        file.add_tensor(f"{prefix}{NAMES[stem]}.{part}", np.ascontiguousarray(array.astype(kind)))
+        kind = np.float16 if array.ndim == 2 and "embd" not in names[stem] else np.float32
+        file.add_tensor(f"{prefix}{names[stem]}.{part}", np.ascontiguousarray(array.astype(kind)))
     file.write_header_to_file()
     file.write_kv_data_to_file()
     file.write_tensors_to_file()
@@ -136,6 +143,7 @@ class HuggingFace:
     """FlaxBertModel with the weights that the GGUF file has."""
 
     def __init__(self, folder, gguf_path):
+        from flax_bert import flax_bert
         from gguf import GGUFReader
         from tokenizers import Tokenizer
 
@@ -176,7 +184,37 @@ def sotto(command, model, batch, backend):
         return json.loads(subprocess.run(args, check=True, capture_output=True, text=True).stdout)
 
 
+def compare_words(folder, model, backend):
+    """By Hugging Face's model with the weights that the GGUF file has."""
+    from encoder_reference import Encoder
+    from hf_encoders import hugging_face
+    from tokenizers import Tokenizer
+
+    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    tokenizer.no_padding()
+    reference = hugging_face(Encoder(model), lambda ids: ids.index(tokenizer.token_to_id("[MASK]")))
+    batch = []
+    for i, text in enumerate(texts()):
+        words = text.split()
+        words[i % len(words)] = "[MASK]"
+        batch.append({"name": str(i), "text": " ".join(words)})
+    same, worst = 0, 0.0
+    for item, found in zip(batch, sotto("fill-mask", model, batch, backend)):
+        read = tokenizer.encode(item["text"])
+        logits = reference(read.ids, read.type_ids)["words"]
+        p = np.exp(logits - logits.max())
+        p /= p.sum()
+        want = [tokenizer.id_to_token(i) for i in np.argsort(-p)[:5]]
+        same += want == [token for token, _ in found["top"]]
+        worst = max(worst, *(abs(p[tokenizer.token_to_id(token)] - share) for token, share in found["top"]))
+    print(f"{len(batch)} texts: {same} times the same five tokens, probabilities differ by {worst:.2g} at most")
+
+
 def compare(folder, model, backend):
+    from gguf import GGUFReader
+
+    if any(tensor.name == "output.bias" for tensor in GGUFReader(model).tensors):
+        return compare_words(folder, model, backend)
     reference = HuggingFace(folder, model)
     if reference.pooling != 4:
         batch = [{"name": str(i), "text": text} for i, text in enumerate(texts())]
@@ -205,7 +243,7 @@ if __name__ == "__main__":
     parser.add_argument("what", choices=["convert", "compare"])
     parser.add_argument("folder", type=Path)
     parser.add_argument("gguf")
-    parser.add_argument("--pooling", default="mean", choices=["mean", "cls", "rank"])
+    parser.add_argument("--pooling", default="mean", choices=["mean", "cls", "rank", "words"])
     parser.add_argument("--backend", default="cpu")
     args = parser.parse_args()
     if args.what == "convert":

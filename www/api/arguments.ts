@@ -75,6 +75,7 @@ const TAKES = {
   embed: ["signal"],
   rerank: ["signal"],
   classify: ["signal"],
+  fillMask: ["signal"],
   "chat.completions.create": ["signal", "onProgress", "errors", "onAbort"],
   "completions.create": ["signal", "onProgress", "errors", "onAbort"],
 } as const satisfies Record<

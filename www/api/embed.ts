@@ -23,6 +23,8 @@ export interface Classified {
   score: number;
 }
 
+export interface FillOptions extends Loose<wire.FillOptions & Pick<PageOptions, "signal">> {}
+
 /** A request as OpenAI's client writes it. */
 export interface CreateEmbeddings {
   /** A text, several, a text's tokens, or those of several. */
@@ -90,6 +92,12 @@ export class Embedder {
       const named = probabilities(row).map((score, i) => ({ label: labels[i] ?? `LABEL_${i}`, score }));
       return named.sort((a, b) => b.score - a.score);
     });
+  }
+
+  fill(text: unknown, options: FillOptions | undefined): Promise<wire.Filled[]> {
+    const { wire, page } = readOptions("fillMask", options);
+    const args = { text: readText("text", text), options: wire };
+    return this.#connection.call("fill", args, { signal: page.signal, what: "The filling in" });
   }
 
   embeddings(): Embeddings {

@@ -43,6 +43,7 @@ export type {
   Embeddings,
   EmbeddingsResponse,
   EmbedOptions,
+  FillOptions,
   Ranked,
   ScoringOptions,
 } from "./embed.js";
@@ -76,6 +77,7 @@ export type {
   ContextUsage,
   DetokenizeOptions,
   EmbeddingInfo,
+  Filled,
   GenerateOptions,
   Finding,
   ImportOptions,

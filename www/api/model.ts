@@ -9,6 +9,7 @@ import {
   Embedder,
   type EmbedOptions,
   type Embeddings,
+  type FillOptions,
   type Ranked,
   readTexts,
   type ScoringOptions,
@@ -28,6 +29,7 @@ import type {
   BenchResult,
   Calls,
   Chunk,
+  Filled,
   GenerateOptions,
   ModelInfo,
   PageOptions,
@@ -180,6 +182,11 @@ export class Model extends Loaded {
   /** The labels of each text, the likeliest first. For models with a classifier. */
   classify(texts: readonly string[], options?: ScoringOptions): Promise<Classified[][]> {
     return this.#embedder.classify(texts, options);
+  }
+
+  /** What may stand in the place of the masked word of a text, the likeliest first. For models with `info.embedding.mask`. */
+  async fillMask(text: string, options?: FillOptions): Promise<Filled[]> {
+    return this.#embedder.fill(text, options);
   }
 
   /** How likely the model finds a text. */

@@ -18,6 +18,7 @@ export type {
   ContextUsage,
   Counted,
   EmbeddingInfo,
+  Filled,
   Finding,
   Inspection,
   Memory,
@@ -229,6 +230,7 @@ export interface Calls {
   };
   /** Of a classifier: [texts][labels]. */
   scores: { args: { query?: string; texts: string[]; options: wire.ScoringOptions }; event: never; result: number[][] };
+  fill: { args: { text: string; options: wire.FillOptions }; event: never; result: wire.Filled[] };
   score: { args: { text: string }; event: never; result: { score: wire.ScoreResult; memory: wire.Memory } };
   bench: { args: wire.BenchOptions; event: never; result: { bench: wire.BenchResult; memory: wire.Memory } };
   dispose: { args: Record<string, never>; event: never; result: null };

@@ -126,6 +126,8 @@ export interface Engine extends TextCalls {
   embed(texts: EmbedInput[], options: wire.EmbedOptions): Promise<[number, Uint32Array, Float32Array]>;
   /** The classifier's scores: [texts][labels]. */
   scores(query: string | undefined, texts: string[], options: wire.ScoringOptions): Promise<number[][]>;
+  /** What may stand in a masked word's place. */
+  fill(text: string, top: number | undefined): Promise<wire.Filled[]>;
   score(text: string): Promise<wire.ScoreResult>;
   bench(options: wire.BenchOptions): Promise<wire.BenchResult>;
   /** Ends the measurement or embedding under way, which fails as `aborted`; on the CPU in the middle of a step too. */

@@ -202,6 +202,9 @@ export class Host {
     scores: ({ query, texts, options }, { signal }) =>
       this.#measure("The ranking", signal, (engine) => engine.scores(query, texts, options)),
 
+    fill: ({ text, options }, { signal }) =>
+      this.#measure("The filling in", signal, (engine) => engine.fill(text, options.top)),
+
     score: ({ text }, { signal }) =>
       this.#measure("The scoring", signal, async (engine) => ({
         score: await engine.score(text),

@@ -1,9 +1,9 @@
-//! `sotto embed|rerank|classify`: vectors and scores of texts.
+//! `sotto embed|rerank|classify|fill-mask`: vectors and scores of texts, and of words in them.
 
 use clap::Args;
 use serde_json::{Value, json};
 use sotto::base::error::{Code, Error, Result};
-use sotto::wire::embed::{EmbedOptions, Input, ScoringOptions, embed, probabilities, scores};
+use sotto::wire::embed::{EmbedOptions, FillOptions, Input, ScoringOptions, embed, fill, probabilities, scores};
 
 use crate::flags::Flags;
 use crate::input::{Item, TextInput, read};
@@ -121,6 +121,39 @@ pub async fn classify(args: Classify) -> Result<()> {
         } else {
             let label = name.as_ref().map(|n| format!("{n}: ")).unwrap_or_default();
             let all: Vec<String> = labels.iter().map(|(label, p)| format!("{label} {p:.3}")).collect();
+            print_line!("{label}{}", all.join(", "));
+        }
+    }
+    if in_json {
+        print(results, items.batch);
+    }
+    Ok(())
+}
+
+#[derive(Args)]
+pub struct FillMask {
+    #[command(flatten)]
+    model: Model,
+    #[command(flatten)]
+    input: TextInput,
+    #[command(flatten)]
+    options: Flags<FillOptions>,
+}
+
+pub async fn fill_mask(args: FillMask) -> Result<()> {
+    let items = args.input.read()?;
+    let options = args.options.read("fillMask")?;
+    let in_json = args.model.json;
+    let (mut engine, _) = args.model.load().await?;
+    let mut results = Vec::new();
+    for Item { name, text, .. } in &items.list {
+        let found = fill(&mut engine, text, options).await?;
+        if in_json {
+            let top: Vec<Value> = found.iter().map(|word| json!([word.token, f64::from(word.score)])).collect();
+            results.push(with_name(json!({ "top": top }), name.as_ref()));
+        } else {
+            let label = name.as_ref().map(|n| format!("{n}: ")).unwrap_or_default();
+            let all: Vec<String> = found.iter().map(|word| format!("{} {:.3}", word.token, word.score)).collect();
             print_line!("{label}{}", all.join(", "));
         }
     }

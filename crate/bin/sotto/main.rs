@@ -1,4 +1,4 @@
-//! `sotto generate|chat|score|embed|rerank|classify|bench|tokenize|template|inspect`: the engine on this machine's GPU or CPU. `npm run -s COMMAND`
+//! `sotto generate|chat|score|embed|rerank|classify|fill-mask|bench|tokenize|template|inspect`: the engine on this machine's GPU or CPU. `npm run -s COMMAND`
 //! takes the same flags and prints the same JSON, from the built package in a browser. `sotto schema` prints what all of
 //! them take and give.
 
@@ -44,6 +44,8 @@ enum Command {
     Rerank(embed::Rerank),
     /// Prints the labels of texts
     Classify(embed::Classify),
+    /// Fills in the masked word of texts
+    FillMask(embed::FillMask),
     /// Times prefill and decode
     Bench(bench::Bench),
     /// Prints the tokens of a text
@@ -82,6 +84,7 @@ async fn run(command: Command) -> Result<()> {
         Command::Embed(args) => embed::run(args).await,
         Command::Rerank(args) => embed::rerank(args).await,
         Command::Classify(args) => embed::classify(args).await,
+        Command::FillMask(args) => embed::fill_mask(args).await,
         Command::Bench(args) => bench::run(args).await,
         Command::Tokenize(args) => tokenize::run(args),
         Command::Template(args) => template::run(args),

@@ -6,6 +6,7 @@ use std::ops::Range;
 
 use wide::{f32x4, u32x4};
 
+use super::slope;
 use crate::kernels::cell::{RowWords, cell};
 use crate::kernels::cpu::half::widen;
 use crate::kernels::cpu::math;
@@ -30,6 +31,22 @@ pub struct Cells<'a> {
     pub dim: usize,
     /// softcap * tanh(score / softcap); 0: off.
     pub softcap: f32,
+}
+
+/// Up to [`HEADS`] queries of a token.
+#[derive(Clone, Copy)]
+pub struct Queries<'a> {
+    /// [heads][dim]
+    pub q: &'a [f32],
+    /// The token's position.
+    pub position: usize,
+    /// How much the scores of each fall with each position between query and key; 0: not.
+    pub slopes: [f32; HEADS],
+}
+
+/// The slopes of some heads.
+pub fn slopes(alibi: f32, n_heads: usize, heads: Range<usize>) -> [f32; HEADS] {
+    from_fn(|g| if g < heads.len() { slope(alibi, n_heads, heads.start + g) as f32 } else { 0.0 })
 }
 
 /// Keys and values of some cells as f32, [cells][dim].
@@ -72,17 +89,16 @@ impl Cells<'_> {
         Tile { start, keys, values }
     }
 
-    /// Adds what some positions of the tile contribute to up to [`HEADS`] queries, [heads][dim], whose scores have
-    /// been summed up in `state` and whose weighted values in `out`.
-    pub fn attend(&self, tile: &Tile, positions: Range<usize>, q: &[f32], state: &mut State, out: &mut [f32]) {
+    /// Adds what some positions of the tile contribute to queries whose scores have been summed up in `state` and whose
+    /// weighted values in `out`.
+    pub fn attend(&self, tile: &Tile, positions: Range<usize>, q: Queries, state: &mut State, out: &mut [f32]) {
         let from = (positions.start - tile.start) * self.dim;
         let (keys, values) = (&tile.keys[from..], &tile.values[from..]);
-        let count = positions.len();
-        match q.len() / self.dim {
-            1 => self.heads::<1, 4, 8>(keys, values, count, q, state, out),
-            2 => self.heads::<2, 4, 4>(keys, values, count, q, state, out),
-            3 => self.heads::<3, 2, 2>(keys, values, count, q, state, out),
-            _ => self.heads::<4, 2, 2>(keys, values, count, q, state, out),
+        match q.q.len() / self.dim {
+            1 => self.heads::<1, 4, 8>(keys, values, positions, q, state, out),
+            2 => self.heads::<2, 4, 4>(keys, values, positions, q, state, out),
+            3 => self.heads::<3, 2, 2>(keys, values, positions, q, state, out),
+            _ => self.heads::<4, 2, 2>(keys, values, positions, q, state, out),
         }
     }
 
@@ -91,13 +107,13 @@ impl Cells<'_> {
         &self,
         keys: &[f32],
         values: &[f32],
-        count: usize,
-        q: &[f32],
+        positions: Range<usize>,
+        queries: Queries,
         state: &mut State,
         out: &mut [f32],
     ) {
-        let n = self.dim / 4;
-        let (q, keys, values) = (q.as_chunks().0, keys.as_chunks().0, values.as_chunks().0);
+        let (n, count) = (self.dim / 4, positions.len());
+        let (q, keys, values) = (queries.q.as_chunks().0, keys.as_chunks().0, values.as_chunks().0);
         // Lanes past the last cell weigh nothing.
         let mut scores = [[f32::NEG_INFINITY; TILE]; G];
         let mut cell = 0;
@@ -107,7 +123,16 @@ impl Cells<'_> {
         }
         (cell..count).for_each(|cell| dots::<G, 1>(q, &keys[cell * n..], n, cell, &mut scores));
 
-        let rescale = from_fn(|g| self.weigh(&mut scores[g][..count.next_multiple_of(4)], state, g));
+        let rescale = from_fn(|g| {
+            let scores = &mut scores[g];
+            if self.softcap > 0.0 {
+                self.cap(scores, count);
+            }
+            if queries.slopes[g] != 0.0 {
+                fall(&mut scores[..count], positions.start, queries.position, queries.slopes[g]);
+            }
+            weigh(&mut scores[..count.next_multiple_of(4)], state, g)
+        });
         let first = std::mem::replace(&mut state.started, true).then_some(rescale);
         let out = out.as_chunks_mut().0;
         let mut d = 0;
@@ -118,31 +143,44 @@ impl Cells<'_> {
         (d..n).for_each(|d| add::<G, 1>(&scores, first, &values[..count * n], n, d, out));
     }
 
-    /// Scores become weights; gives what the sums so far are to be multiplied by.
-    fn weigh(&self, scores: &mut [f32], state: &mut State, g: usize) -> f32 {
-        let scores = scores.as_chunks_mut::<4>().0;
-        if self.softcap > 0.0 {
-            let (cap, inverse) = (f32x4::splat(self.softcap), f32x4::splat(1.0 / self.softcap));
-            // Not of the lanes past the last cell, which are endless: they would weigh something.
-            for s in scores.iter_mut() {
-                let v = f32x4::new(*s);
-                let capped = cap * (v * inverse).tanh();
-                *s = v.simd_eq(f32x4::splat(f32::NEG_INFINITY)).select(v, capped).to_array();
-            }
-        }
-        let best = scores.iter().fold(f32x4::splat(f32::NEG_INFINITY), |best, s| best.fast_max(f32x4::new(*s)));
-        let top = state.top[g].max(math::max(best));
-        let mut total = f32x4::ZERO;
+    /// Scores are capped.
+    #[inline(never)]
+    fn cap(&self, scores: &mut [f32], count: usize) {
+        let scores = scores[..count.next_multiple_of(4)].as_chunks_mut::<4>().0;
+        let (cap, inverse) = (f32x4::splat(self.softcap), f32x4::splat(1.0 / self.softcap));
+        // Not of the lanes past the last cell, which are endless: they would weigh something.
         for s in scores.iter_mut() {
-            let weight = math::exp(f32x4::new(*s) - f32x4::splat(top));
-            total += weight;
-            *s = weight.to_array();
+            let v = f32x4::new(*s);
+            let capped = cap * (v * inverse).tanh();
+            *s = v.simd_eq(f32x4::splat(f32::NEG_INFINITY)).select(v, capped).to_array();
         }
-        let rescale = if state.started { math::exp(f32x4::splat(state.top[g] - top)).to_array()[0] } else { 0.0 };
-        state.top[g] = top;
-        state.total[g] = state.total[g] * rescale + math::sum(total);
-        rescale
     }
+}
+
+/// Scores of cells from position `start` on fall with their distance from the query's.
+#[inline(never)]
+fn fall(scores: &mut [f32], start: usize, position: usize, slope: f32) {
+    for (s, cell) in scores.iter_mut().zip(start..) {
+        *s -= slope * cell.abs_diff(position) as f32;
+    }
+}
+
+/// Scores become weights; gives what the sums so far are to be multiplied by.
+#[inline(never)]
+fn weigh(scores: &mut [f32], state: &mut State, g: usize) -> f32 {
+    let scores = scores.as_chunks_mut::<4>().0;
+    let best = scores.iter().fold(f32x4::splat(f32::NEG_INFINITY), |best, s| best.fast_max(f32x4::new(*s)));
+    let top = state.top[g].max(math::max(best));
+    let mut total = f32x4::ZERO;
+    for s in scores.iter_mut() {
+        let weight = math::exp(f32x4::new(*s) - f32x4::splat(top));
+        total += weight;
+        *s = weight.to_array();
+    }
+    let rescale = if state.started { math::exp(f32x4::splat(state.top[g] - top)).to_array()[0] } else { 0.0 };
+    state.top[g] = top;
+    state.total[g] = state.total[g] * rescale + math::sum(total);
+    rescale
 }
 
 /// What is known of the queries' scores.

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::attend::{Cells, State, groups};
+use super::attend::{Cells, Queries, State, groups, slopes};
 use crate::kernels::cell::RowWords;
 use crate::kernels::cpu::{Kernel, Scratch};
 use crate::kernels::job::Job;
@@ -55,7 +55,7 @@ fn run(job: &Job, pieces: Range<usize>, scratch: &mut Scratch) {
             let words = b.batch.all().as_chunks::<4>().0[first + i];
             let next = words[1] as usize + 1;
             let begin = if p.window == 0 { 0 } else { next.saturating_sub(p.window as usize) };
-            let end = if p.ahead == 0 { next } else { next.max(words[3] as usize) };
+            let end = next.max(words[3] as usize).min(next.saturating_add(p.ahead as usize));
             *row = Row { index: first + i, words, begin, end };
         }
         let cells = Cells { caches: [b.k_cache, b.v_cache], half, kv_heads, kv_head, dim, softcap: p.softcap };
@@ -66,6 +66,7 @@ fn run(job: &Job, pieces: Range<usize>, scratch: &mut Scratch) {
                 let q = |row: &Row| row.index * p.q_stride4 as usize * 4 + head * dim;
                 let out = |row: &Row| (row.index * heads + head) * dim;
                 let len = group.len() * dim;
+                let slopes = slopes(p.alibi, heads, head..head + group.len());
                 let mut states = [State::default(); ROWS];
                 let begin = rows.iter().map(|row| row.begin).min().unwrap_or(0);
                 let end = rows.iter().map(|row| row.end).max().unwrap_or(0);
@@ -78,8 +79,8 @@ fn run(job: &Job, pieces: Range<usize>, scratch: &mut Scratch) {
                         let seen = row.sees(&tile);
                         if !seen.is_empty() {
                             let (q, out) = (q(row), out(row));
-                            let out = b.out.floats_mut(out..out + len);
-                            cells.attend(&loaded, seen, b.qkv.floats(q..q + len), state, out);
+                            let q = Queries { q: b.qkv.floats(q..q + len), position: row.words[1] as usize, slopes };
+                            cells.attend(&loaded, seen, q, state, b.out.floats_mut(out..out + len));
                         }
                     }
                 }

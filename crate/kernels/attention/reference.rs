@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use wide::f64x4;
 
-use super::{many_rows, single_rows};
+use super::{many_rows, single_rows, slope};
 use crate::kernels::cell::{RowWords, cell};
 use crate::kernels::cpu;
 use crate::kernels::face::OnCpu;
@@ -54,10 +54,12 @@ fn many(job: &Job, kv: Kv) {
         let row = batch[r];
         let position = row[1] as usize;
         let begin = if p.window == 0 { 0 } else { (position + 1).saturating_sub(p.window as usize) };
-        let end = if p.ahead == 0 { position + 1 } else { (position + 1).max(row[3] as usize) };
+        let next = position + 1;
+        let end = next.max(row[3] as usize).min(next.saturating_add(p.ahead as usize));
         for h in 0..heads {
             let q = &qkv[r * p.q_stride4 as usize * 4 + h * dim..][..dim];
-            let Attended { values, total, .. } = cells.attend(row, q, h / (heads / kv_heads), begin..end);
+            let fall = slope(p.alibi, heads, h);
+            let Attended { values, total, .. } = cells.attend(row, q, fall, h / (heads / kv_heads), begin..end);
             for (to, y) in out[(r * heads + h) * dim..].iter_mut().zip(values) {
                 *to = (y / total) as f32;
             }
@@ -94,10 +96,11 @@ fn single(job: &Job, kv: Kv) {
             let mut q = head(h);
             rotation.head(&mut q, q_norm);
             q.iter_mut().for_each(|v| *v *= scale);
+            let fall = slope(p.alibi, heads, h);
             for split in 0..splits {
                 let from = (begin + split * share).min(end);
                 let seen = from..(from + share).min(end);
-                let Attended { values, top, total } = cells.attend(row, &q, h / (heads / kv_heads), seen);
+                let Attended { values, top, total } = cells.attend(row, &q, fall, h / (heads / kv_heads), seen);
                 let at = r * heads + h;
                 if splits == 1 {
                     let values = values.iter().map(|y| (y / total) as f32);
@@ -130,8 +133,8 @@ struct Attended {
 }
 
 impl Cells<'_> {
-    /// A row's query against its KV head at some positions of its sequence.
-    fn attend(&self, row: RowWords, q: &[f32], kv_head: usize, positions: Range<usize>) -> Attended {
+    /// A row's query, whose scores fall by `fall` with each position, against its KV head at some of its sequence.
+    fn attend(&self, row: RowWords, q: &[f32], fall: f64, kv_head: usize, positions: Range<usize>) -> Attended {
         let at = |position: usize| (cell(row, position as u32) as usize * self.kv_heads + kv_head) * self.dim;
         let key = |c: usize, i: usize| load(self.k_cache, at(c) + i, self.kv) as f64;
         let mut weights: Vec<f64> =
@@ -139,6 +142,7 @@ impl Cells<'_> {
         if self.softcap > 0.0 {
             weights.iter_mut().for_each(|s| *s = self.softcap * (*s / self.softcap).tanh());
         }
+        weights.iter_mut().zip(positions.clone()).for_each(|(s, c)| *s -= fall * f64::from(row[1].abs_diff(c as u32)));
         let top = weights.iter().fold(f64::NEG_INFINITY, |a, &b| a.max(b));
         weights.iter_mut().for_each(|s| *s = (*s - top).exp());
         let value = |i: usize| {

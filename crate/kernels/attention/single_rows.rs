@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use wide::f32x4;
 
-use super::attend::{Cells, State, groups};
+use super::attend::{Cells, Queries, State, groups, slopes};
 use crate::kernels::cell::cell;
 use crate::kernels::cpu::{Kernel, Scratch, sized};
 use crate::kernels::job::Job;
@@ -74,7 +74,9 @@ fn run(job: &Job, pieces: Range<usize>, scratch: &mut Scratch) {
         }
         for group in groups(per_kv) {
             let elements = group.start * dim..group.end * dim;
-            let (q, out) = (&q[elements.clone()], &mut out[elements]);
+            let first = kv_head * per_kv + group.start;
+            let slopes = slopes(p.alibi, heads, first..first + group.len());
+            let (q, out) = (Queries { q: &q[elements.clone()], position, slopes }, &mut out[elements]);
             let mut state = State::default();
             for positions in cells.tiles(seen.clone()) {
                 let loaded = cells.load(row, positions.clone(), tile);
@@ -84,7 +86,7 @@ fn run(job: &Job, pieces: Range<usize>, scratch: &mut Scratch) {
                 state.finish(out, dim);
             }
             for (g, out) in out.chunks_exact(dim).enumerate() {
-                let at = r * heads + kv_head * per_kv + group.start + g;
+                let at = r * heads + first + g;
                 if splits == 1 {
                     b.out.floats_mut(at * dim..(at + 1) * dim).copy_from_slice(out);
                 } else {

@@ -1,5 +1,7 @@
 //! What is computed number by number. The shaders are in `shaders/elementwise`.
 
+use wide::f32x4;
+
 use super::job::Job;
 use super::rows::{Lanes, Number, Rows};
 use super::table::choices::Op;
@@ -20,9 +22,17 @@ impl Rows for map::Variant {
             Op::GeluGlu => each::<L>(x, up, out, gelu),
             Op::GeluErfGlu => each::<L>(x, up, out, gelu_erf),
             Op::Relu2Glu => each::<L>(x, up, out, |x| each_number(x, relu_squared)),
+            Op::Clamp => each::<L>(x, up, out, |x| x.clamp(L::Number::of(-p.curve[0]), L::Number::of(p.curve[0]))),
             Op::XieluGlu => each::<L>(x, up, out, |x| each_number(x, |x| xielu(x, p.curve))),
         }
     }
+}
+
+/// GELU as it was defined, of a vector whose length is a multiple of 4.
+pub fn gelu_of(x: &[f32]) -> Vec<f32> {
+    let mut out = vec![0.0; x.len()];
+    each::<f32x4>(x, &[], &mut out, gelu_erf);
+    out
 }
 
 /// out = act(x) * up, or act(x) where there is no `up`.

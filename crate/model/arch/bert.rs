@@ -2,15 +2,14 @@
 
 use crate::base::error::Result;
 use crate::model::keys::Keys;
-use crate::model::spec::{Activation, Block, Dense, GateIn, Net, Norm, Pairs, Rope};
+use crate::model::spec::{Activation, Block, Dense, GateIn, Net, Norm};
 
 pub const NAMES: &[&str] = &["bert"];
 pub const MODELS: &str = "BERT, MiniLM, BGE, E5, GTE, MxBai, XLM-RoBERTa (embeddings and rerankers)";
 
 pub fn net(keys: &Keys) -> Result<Net> {
     let net = keys.net_with(Norm::Layer { weight: true, bias: true }, |layer| {
-        let mut attention = keys.biased_attention(layer, Pairs::Halves, 10_000.0)?;
-        attention.rope = Rope { dim: 0, ..attention.rope };
+        let attention = keys.unrotated_attention(layer)?;
         let dense = Dense { gate: GateIn::Nowhere, ..keys.biased_dense(layer, Activation::GeluErf)? };
         Ok(Block::normed(attention, dense, NORMS))
     })?;

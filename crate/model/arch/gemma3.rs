@@ -14,6 +14,11 @@ const PERIOD: u32 = 6;
 const WIDE_SCALE_LAYERS: u32 = 62;
 
 pub fn net(keys: &Keys) -> Result<Net> {
+    with(keys, Mask::Window)
+}
+
+/// The network whose local layers see by `local`, of the window's length.
+pub(super) fn with(keys: &Keys, local: fn(u32) -> Mask) -> Result<Net> {
     let window = keys.u32("attention.sliding_window")?.filter(|&window| window > 0);
     let is_local = match window {
         Some(_) => keys.sliding_pattern(PERIOD)?,
@@ -25,7 +30,7 @@ pub fn net(keys: &Keys) -> Result<Net> {
         let attention = keys.attention(layer, Pairs::Halves, 1_000_000.0)?;
         let mut attention = Attention { qk_norm: QkNorm::Heads, ..attention };
         if let Some(window) = window.filter(|_| is_local[layer as usize]) {
-            attention.mask = Mask::Window(window);
+            attention.mask = local(window);
             // Positions are stretched where the whole context is seen, only.
             attention.rope = attention.rope.unscaled(local_theta);
         }

@@ -5,10 +5,21 @@ use super::product::Fused;
 use crate::base::buffer::BufferId;
 use crate::base::error::Result;
 use crate::kernels::choose::{Attend, Heads};
-use crate::kernels::table::{attention, attention_combine, decode_attention, qk_norm, rope_kv};
+use crate::kernels::table::choices::Op;
+use crate::kernels::table::{attention, attention_combine, decode_attention, map, qk_norm, rope_kv};
 use crate::model::arena::Act;
 use crate::model::place::{MatrixId, Tensors};
 use crate::model::spec::{Attention, Pairs, QkNorm};
+
+/// A norm of all queries and all keys, or of each head by weights of its own.
+struct QkNorms {
+    /// Parts of the queries and of the keys that are normed by themselves.
+    parts: [u32; 2],
+    /// [(n_heads + n_kv_heads) * head_dim]
+    weight: BufferId,
+    /// It is a layer norm.
+    layer: bool,
+}
 
 pub struct Weights {
     /// Q, K and V stacked: [(n_heads + 2 n_kv_heads) * head_dim][n_embd]
@@ -17,8 +28,8 @@ pub struct Weights {
     bias: Option<BufferId>,
     /// Of queries and of keys, head by head: [head_dim]
     head_norms: Option<[BufferId; 2]>,
-    /// Of all queries and of all keys: [n_heads * head_dim], [n_kv_heads * head_dim]
-    whole_norms: Option<[BufferId; 2]>,
+    /// Of queries and keys before they are rotated.
+    norm: Option<QkNorms>,
     /// [n_embd][n_heads * head_dim]
     pub output: MatrixId,
     /// [n_embd]
@@ -38,18 +49,33 @@ impl Weights {
             (true, true) => Some(t.vector("attn_qkv.bias", q + 2 * kv)?),
             (true, false) => Some(t.vectors(&[("attn_q.bias", q), ("attn_k.bias", kv), ("attn_v.bias", kv)], 1.0)?),
         };
-        let mut norms = |kinds: &[QkNorm], q: u32, k: u32| match kinds.contains(&spec.qk_norm) {
-            true => Ok(Some([t.vector("attn_q_norm.weight", q)?, t.vector("attn_k_norm.weight", k)?])),
-            false => Ok(None),
+        let head_norms = match spec.qk_norm {
+            QkNorm::Heads | QkNorm::Rotated => {
+                Some([t.vector("attn_q_norm.weight", head)?, t.vector("attn_k_norm.weight", head)?])
+            }
+            QkNorm::None | QkNorm::Whole | QkNorm::Each => None,
         };
         Ok(Weights {
             qkv,
             bias,
-            head_norms: norms(&[QkNorm::Heads, QkNorm::Rotated], head, head)?,
-            whole_norms: norms(&[QkNorm::Whole], q, kv)?,
+            head_norms,
+            norm: QkNorms::place(spec, t)?,
             output: t.matrix("attn_output.weight", q, n_embd)?,
             output_bias: spec.output_bias.then(|| t.vector("attn_output.bias", n_embd)).transpose()?,
         })
+    }
+}
+
+impl QkNorms {
+    fn place(spec: &Attention, t: &mut Tensors) -> Result<Option<Self>> {
+        let parts = match spec.qk_norm {
+            QkNorm::Whole => [1; 2],
+            QkNorm::Each => [spec.n_heads, spec.n_kv_heads],
+            QkNorm::None | QkNorm::Heads | QkNorm::Rotated => return Ok(None),
+        };
+        let shapes = [[spec.q_dim() / parts[0], parts[0]], [spec.kv_dim() / parts[1], parts[1]]];
+        let weight = t.floats(&[("attn_q_norm.weight", shapes[0]), ("attn_k_norm.weight", shapes[1])], 1.0)?;
+        Ok(Some(QkNorms { parts, weight, layer: spec.qk_norm == QkNorm::Each }))
     }
 }
 
@@ -57,13 +83,26 @@ impl Pass<'_> {
     /// attention( rope(norm?(W_qkv x + b)) ): [rows][n_heads * head_dim]
     pub(super) fn attention(&mut self, index: usize, spec: &Attention, w: &Weights, input: &Input) -> Result<Act> {
         let mut qkv = self.project(w.qkv, input, Fused { bias: w.bias, ..Fused::default() })?;
-        if let Some([q_norm, k_norm]) = w.whole_norms {
+        if let Some(most) = spec.clamp {
             let out = self.acts.take(self.shape.rows, qkv.width)?;
-            let params = qk_norm::Params { q4: spec.q_dim() / 4, k4: spec.kv_dim() / 4, eps: self.at.net.norm_eps };
-            let bind = qk_norm::Bind { x: qkv.id, q_norm, k_norm, out: out.id };
-            let variant = qk_norm::Variant { reduce: self.at.choice.rmsnorm().reduce };
-            self.recording.push(variant, params, bind, [1, self.shape.rows])?;
+            let params = map::Params { curve: [most, 0.0, 0.0, 0.0], n4: qkv.width / 4, gated: 0 };
+            let grid = [params.n4.div_ceil(map::THREADS), self.shape.rows];
+            self.recording.push(map::Variant { op: Op::Clamp }, params, map::Bind { x: qkv.id, out: out.id }, grid)?;
             self.acts.free(std::mem::replace(&mut qkv, out));
+        }
+        if let Some(norm) = &w.norm {
+            let [q_parts, k_parts] = norm.parts;
+            let params = qk_norm::Params {
+                q4: spec.q_dim() / 4,
+                k4: spec.kv_dim() / 4,
+                q_parts,
+                k_parts,
+                eps: self.at.net.norm_eps,
+                layer: norm.layer as u32,
+            };
+            let bind = qk_norm::Bind { weight: norm.weight, x: qkv.id };
+            let variant = qk_norm::Variant { reduce: self.at.choice.rmsnorm().reduce };
+            self.recording.push(variant, params, bind, [q_parts + k_parts, self.shape.rows])?;
         }
         let out = self.acts.take(self.shape.rows, spec.q_dim())?;
         if self.shape.rows == 1 && self.shape.is_fused() {
@@ -106,6 +145,7 @@ impl Pass<'_> {
                 window: spec.mask.window().unwrap_or(0),
                 groups,
                 softcap: spec.softcap.unwrap_or(0.0),
+                alibi: spec.alibi.unwrap_or(0.0),
                 splits,
             },
             decode_attention::Bind {
@@ -174,8 +214,9 @@ impl Pass<'_> {
                 window: spec.mask.window().unwrap_or(0),
                 groups,
                 softcap: spec.softcap.unwrap_or(0.0),
+                alibi: spec.alibi.unwrap_or(0.0),
                 rows: shape.rows,
-                ahead: spec.mask.sees_ahead(shape.prefill) as u32,
+                ahead: spec.mask.ahead(shape.prefill),
             },
             attention::Bind { batch: ends.batch, qkv: qkv.id, k_cache, v_cache, out: out.id },
             grid,
@@ -185,7 +226,7 @@ impl Pass<'_> {
 
 fn has_norm(spec: &Attention) -> u32 {
     match spec.qk_norm {
-        QkNorm::None | QkNorm::Whole => 0,
+        QkNorm::None | QkNorm::Whole | QkNorm::Each => 0,
         QkNorm::Heads => 1,
         QkNorm::Rotated => 2,
     }

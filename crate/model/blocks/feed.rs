@@ -36,7 +36,7 @@ impl Weights {
             up: t.stack(n_embd, matrices)?,
             up_bias: spec.bias.then(|| t.vectors(biases, 1.0)).transpose()?,
             down: t.matrix("ffn_down.weight", n_ff, n_embd)?,
-            down_bias: spec.bias.then(|| t.vector("ffn_down.bias", n_embd)).transpose()?,
+            down_bias: spec.down_bias.then(|| t.vector("ffn_down.bias", n_embd)).transpose()?,
         })
     }
 }

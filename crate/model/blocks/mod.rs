@@ -11,8 +11,9 @@ use crate::base::buffer::BufferId;
 use crate::base::error::Result;
 use crate::device::memory::Memory;
 use crate::file::Catalog;
+use crate::model::head;
 use crate::model::place::{MatrixId, Placement, Tensors, Weights};
-use crate::model::spec::{Block, Gives, Join, Net, RopeFactors};
+use crate::model::spec::{Block, Gives, Head, Join, Net, RopeFactors, Scores};
 
 pub use norm::Norm;
 pub use pass::{Ends, Pass, Places, Recorded, Shape};
@@ -25,6 +26,8 @@ pub struct Network {
     pub output_norm: Norm,
     /// `None`: the normed stream is what is wanted.
     pub output: Option<Output>,
+    /// What makes logits of masked words, where the network has a head for them.
+    pub words: Option<Output>,
 }
 
 /// What the stream begins with.
@@ -76,22 +79,25 @@ impl Network {
         }
         t.set_layer(None);
         let output_norm = norms.place(&net.output_norm, net.logit_scale, &mut t)?;
-        let output = match net.gives {
-            Gives::Logits => {
-                let matrix = if net.tied_output { tokens } else { t.matrix("output.weight", net.n_embd, net.n_vocab)? };
-                let bias = net.output_bias.then(|| t.vector("output.bias", net.n_vocab)).transpose()?;
-                Some(Output { matrix, bias })
+        let mut output = |tied: bool, bias: bool| -> Result<Option<Output>> {
+            let matrix = if tied { tokens } else { t.matrix("output.weight", net.n_embd, net.n_vocab)? };
+            let bias = bias.then(|| t.vector("output.bias", net.n_vocab)).transpose()?;
+            Ok(Some(Output { matrix, bias }))
+        };
+        let (output, words) = match net.gives {
+            Gives::Logits => (output(net.tied_output, net.output_bias)?, None),
+            Gives::States { head: Some(Head { scores: Scores::Words { bias, tied }, .. }), .. } => {
+                (None, output(tied, bias)?)
             }
-            Gives::States { head, .. } => {
+            Gives::States { .. } => {
                 // Such files may have it, from the model that they were trained from.
                 t.ignore("output.weight");
-                let factors = net.rope_factors.map_or(0, RopeFactors::count);
-                head.map(|head| head.place(net.n_embd, factors as u64, &mut t)).transpose()?;
-                None
+                (None, None)
             }
         };
+        head::place(net, net.rope_factors.map_or(0, RopeFactors::count) as u64, &mut t)?;
         let (weights, placements) = t.finish()?;
-        Ok((Network { weights, embeddings, layers, output_norm, output }, placements))
+        Ok((Network { weights, embeddings, layers, output_norm, output, words }, placements))
     }
 }
 

@@ -2,14 +2,15 @@
 
 use super::Output;
 use super::norm::{How, Norm};
-use super::pass::{Due, Input, Pass};
+use super::pass::{Due, Input, Pass, Places, Shape, Stream};
 use crate::bail;
 use crate::base::buffer::BufferId;
 use crate::base::error::Result;
+use crate::device::recording::Recording;
 use crate::kernels::choose::{Product, Way};
 use crate::kernels::table::choices::Planes;
 use crate::kernels::table::{matmul, matvec, matvec_post, quantize};
-use crate::model::arena::Act;
+use crate::model::arena::{Act, Acts};
 use crate::model::place::{Matrix, MatrixId, Part};
 
 /// Words of a block of 32 activations in two planes of bytes, and their scale.
@@ -137,6 +138,17 @@ impl Pass<'_> {
         }
         self.acts.free(normed);
         Ok(())
+    }
+
+    /// logits = W x + b of one row, and where that row is to be written: [n_embd].
+    pub fn words(at: Places, mut acts: Acts, Output { matrix, bias }: Output) -> Result<(BufferId, Recording)> {
+        let x = acts.take(1, at.net.n_embd)?;
+        let rows = Rows { x: x.id, out: at.ends.logits, count: 1 };
+        let (recording, products) = (Recording::default(), Vec::new());
+        let stream = Stream { at: x, due: None };
+        let mut pass = Pass { at, shape: Shape::decode(0), stream, acts, recording, products };
+        pass.matvec(&at.weights[matrix], Fused { bias, ..Fused::default() }, rows, None)?;
+        Ok((rows.x, pass.finish()?.recording))
     }
 
     fn product(&mut self, matrix: &Matrix, fused: Fused, rows: Rows) -> Result<()> {

@@ -16,6 +16,7 @@ const ONE_HEAD: attention::Params = attention::Params {
     window: 0,
     groups: 1,
     softcap: 0.0,
+    alibi: 0.0,
     rows: 1,
     ahead: 0,
 };
@@ -41,15 +42,20 @@ fn attention_by_hand() {
     close(&run(ONE_HEAD, [0.0; 4], 1), &[2.0, 2.0, 2.0, 2.0], 1e-6);
     close(&run(attention::Params { window: 1, ..ONE_HEAD }, [0.0; 4], 1), &[3.0, 2.0, 1.0, 0.0], 1e-6);
     close(&run(attention::Params { window: 2, ..ONE_HEAD }, [0.0; 4], 2), &[5.5, 5.0, 4.5, 4.0], 1e-6);
-    // The first of three cells, and all of them.
+    // The first of three cells, two and all of them.
     close(&run(ONE_HEAD, [0.0; 4], 0), &[1.0, 2.0, 3.0, 4.0], 1e-6);
-    close(&run(attention::Params { ahead: 1, ..ONE_HEAD }, [0.0; 4], 0), &[4.0, 4.0, 4.0, 4.0], 1e-6);
+    close(&run(attention::Params { ahead: 1, ..ONE_HEAD }, [0.0; 4], 0), &[2.0, 2.0, 2.0, 2.0], 1e-6);
+    close(&run(attention::Params { ahead: u32::MAX, ..ONE_HEAD }, [0.0; 4], 0), &[4.0, 4.0, 4.0, 4.0], 1e-6);
     // Scores ln 3 and 0: weights 3/4 and 1/4.
     let q = [3f32.ln(), 0.0, 0.0, 0.0];
     close(&run(ONE_HEAD, q, 1), &[1.5, 2.0, 2.5, 3.0], 1e-6);
     // 2 tanh(s / 2) = ln 3 where s = 2 atanh(ln 3 / 2).
     let capped = [2.0 * (3f32.ln() / 2.0).atanh(), 0.0, 0.0, 0.0];
     close(&run(attention::Params { softcap: 2.0, ..ONE_HEAD }, capped, 1), &[1.5, 2.0, 2.5, 3.0], 1e-6);
+    // A slope of 1/2: scores ln 4 - 1/2, one position away, and 0.
+    let (near, far) = (1.0, 4.0 * (-0.5f64).exp());
+    let want = [[1.0, 3.0], [2.0, 2.0], [3.0, 1.0], [4.0, 0.0]].map(|[a, b]| (far * a + near * b) / (far + near));
+    close(&run(attention::Params { alibi: 1.0, ..ONE_HEAD }, [4f32.ln(), 0.0, 0.0, 0.0], 1), &want, 1e-6);
 }
 
 #[test]
@@ -77,7 +83,9 @@ fn attention_in_f64() {
     let width = (heads + 2 * kv_heads) * dim;
     let qkv = random.floats(rows.len() * width, 1.0);
     let [k, v] = [(); 2].map(|()| random.floats(cells * kv_heads * dim, 1.0));
-    for (window, softcap) in [(0u32, 0.0f32), (5, 0.0), (3, 1.5), (100, 0.7)] {
+    // Those of 4 heads, and every other of the first of 8 (Press et al. 2022).
+    let slopes = [-2, -4, -6, -8, -1, -3].map(|power| 2f64.powi(power));
+    for (window, softcap, alibi) in [(0u32, 0.0f32, 0.0f32), (5, 0.0, 8.0), (3, 1.5, 0.0), (100, 0.7, 8.0)] {
         let params = attention::Params {
             n_heads: heads as u32,
             n_kv_heads: kv_heads as u32,
@@ -85,6 +93,7 @@ fn attention_in_f64() {
             q_stride4: width as u32 / 4,
             window,
             softcap,
+            alibi,
             rows: rows.len() as u32,
             ..ONE_HEAD
         };
@@ -100,6 +109,9 @@ fn attention_in_f64() {
                     let mut score: f64 = (0..dim).map(|i| qkv[r * width + h * dim + i] as f64 * k[at + i] as f64).sum();
                     if softcap > 0.0 {
                         score = softcap as f64 * (score / softcap as f64).tanh();
+                    }
+                    if alibi > 0.0 {
+                        score -= slopes[h] * f64::from(position - c);
                     }
                     (0..dim).for_each(|i| sums[i] += score.exp() * v[at + i] as f64);
                     sums[dim] += score.exp();
@@ -160,6 +172,7 @@ fn attention_of_one_row_is_rope_and_attention_however_it_is_split() {
         q_stride4: 8 * dim4,
         window: 15,
         softcap: 3.0,
+        alibi: 8.0,
         ..ONE_HEAD
     };
     let bind = attention::Bind {
@@ -185,6 +198,7 @@ fn attention_of_one_row_is_rope_and_attention_however_it_is_split() {
             window: 15,
             groups: 1,
             softcap: 3.0,
+            alibi: 8.0,
             splits,
         };
         let size = if splits == 1 { heads * dim } else { heads * splits as usize * (dim + 4) };

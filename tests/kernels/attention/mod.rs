@@ -23,6 +23,9 @@ struct Shape {
     rows: &'static [(u32, u32)],
     /// Cells of each row's sequence, of which it sees those after it too; 0: it does not.
     ahead: u32,
+    /// Of which it sees so many.
+    reach: u32,
+    alibi: f32,
 }
 
 const fn shape(
@@ -33,17 +36,27 @@ const fn shape(
     softcap: f32,
     rows: &'static [(u32, u32)],
 ) -> Shape {
-    Shape { n_heads, n_kv_heads, head_dim, window, softcap, rows, ahead: 0 }
+    Shape { n_heads, n_kv_heads, head_dim, window, softcap, rows, ahead: 0, reach: 0, alibi: 0.0 }
 }
 
 /// The same where rows see so many cells of their sequence, those after them too.
 const fn ahead(ahead: u32, shape: Shape) -> Shape {
-    Shape { ahead, ..shape }
+    Shape { ahead, reach: u32::MAX, ..shape }
+}
+
+/// The same where rows see so many cells to either side of their own, of so many.
+const fn around(ahead: u32, reach: u32, shape: Shape) -> Shape {
+    Shape { ahead, reach, window: reach + 1, ..shape }
+}
+
+/// With ALiBi.
+const fn alibi(alibi: f32, shape: Shape) -> Shape {
+    Shape { alibi, ..shape }
 }
 
 /// With 1 to 4 query heads a workgroup; some KV heads have queries for one workgroup and a part of another.
 /// Tiles are of 256 cells: contexts end below, at and above one and several.
-const SHAPES: [Shape; 24] = [
+const SHAPES: [Shape; 30] = [
     shape(1, 1, 32, 0, 0.0, &[(0, 0)]),
     shape(3, 3, 64, 0, 0.0, &[(5, 0), (255, 0), (256, 0)]),
     shape(2, 2, 128, 7, 0.0, &[(3, 20), (6, 20), (7, 20), (300, 40)]),
@@ -70,6 +83,13 @@ const SHAPES: [Shape; 24] = [
     ahead(300, shape(4, 2, 32, 0, 10.0, &[(2, 3), (255, 3), (299, 3)])),
     ahead(257, shape(2, 1, 256, 0, 0.0, &[(1, 0), (200, 300)])),
     ahead(70, shape(5, 1, 80, 9, 0.0, &[(30, 1), (68, 1)])),
+    around(300, 20, shape(2, 1, 64, 0, 0.0, &[(0, 3), (150, 3), (285, 3), (299, 3)])),
+    // Heads that are a power of two or not, with one to four of them a workgroup.
+    alibi(8.0, shape(12, 12, 32, 0, 0.0, &[(0, 0), (300, 5)])),
+    alibi(8.0, shape(6, 3, 64, 0, 3.0, &[(64, 9), (260, 9)])),
+    alibi(4.0, ahead(300, shape(9, 3, 80, 0, 0.0, &[(2, 3), (255, 3), (299, 3)]))),
+    alibi(8.0, around(40, 9, shape(8, 2, 16, 0, 0.0, &[(0, 1), (30, 1), (39, 1)]))),
+    alibi(8.0, shape(14, 2, 64, 33, 0.0, &[(32, 0), (1000, 0)])),
 ];
 
 /// Rows at consecutive positions of a sequence.
@@ -84,7 +104,7 @@ const fn consecutive<const N: usize>(position: u32, first_cell: u32) -> [(u32, u
 }
 
 /// Whole prompts and parts of them, for the tiles: of 32 cells, and of so many rows as have 64 or 32 queries.
-const PROMPTS: [Shape; 11] = [
+const PROMPTS: [Shape; 14] = [
     shape(3, 1, 64, 0, 0.0, &consecutive::<43>(0, 5)),
     shape(4, 2, 32, 20, 0.0, &consecutive::<70>(95, 0)),
     shape(7, 1, 64, 0, 30.0, &consecutive::<19>(25, 0)),
@@ -96,6 +116,9 @@ const PROMPTS: [Shape; 11] = [
     ahead(43, shape(3, 1, 64, 0, 0.0, &consecutive::<43>(0, 5))),
     ahead(100, shape(4, 2, 32, 0, 0.0, &consecutive::<70>(20, 0))),
     ahead(41, shape(4, 1, 256, 10, 5.0, &consecutive::<17>(20, 3))),
+    around(70, 12, shape(4, 2, 32, 0, 0.0, &consecutive::<70>(0, 2))),
+    alibi(8.0, shape(5, 1, 80, 64, 0.0, &consecutive::<13>(500, 7))),
+    alibi(8.0, ahead(43, shape(12, 2, 64, 0, 0.0, &consecutive::<43>(0, 5)))),
     // Runs of two sequences, a gap in one, and rows of both mixed.
     shape(
         4,
@@ -173,7 +196,7 @@ where
     }
     let sees = |&(position, first_cell): &(u32, u32)| {
         let causal = seen(position, first_cell, s.window);
-        causal.start..causal.end.max(first_cell + s.ahead)
+        causal.start..causal.end.max(first_cell + s.ahead).min(causal.end.saturating_add(s.reach))
     };
     let cells: Vec<_> = s.rows.iter().map(sees).collect();
     let [k, v] = [(); 2].map(|()| cache(random, kv, s.n_kv_heads * s.head_dim, &cells));
@@ -182,8 +205,8 @@ where
     Case::new(
         variant,
         format!(
-            "{}:{} heads of {}, window {}, softcap {}, {} ahead, at {:?}",
-            s.n_heads, s.n_kv_heads, s.head_dim, s.window, s.softcap, s.ahead, s.rows
+            "{}:{} heads of {}, window {}, softcap {}, alibi {}, {} of {} ahead, at {:?}",
+            s.n_heads, s.n_kv_heads, s.head_dim, s.window, s.softcap, s.alibi, s.reach, s.ahead, s.rows
         ),
         attention::Params {
             n_heads: s.n_heads,
@@ -193,8 +216,9 @@ where
             window: s.window,
             groups,
             softcap: s.softcap,
+            alibi: s.alibi,
             rows: s.rows.len() as u32,
-            ahead: u32::from(s.ahead > 0),
+            ahead: s.reach,
         },
         attention::Bind {
             batch: Data::In(s.rows.iter().flat_map(|&(p, c)| [u32::MAX, p, c, fourth]).collect()),

@@ -23,32 +23,37 @@ struct Shape {
     norm: u32,
     window: u32,
     softcap: f32,
+    alibi: f32,
     splits: u32,
     /// (position, first cell) a row; each sees its own cells alone.
     rows: &'static [(u32, u32)],
 }
 
 #[rustfmt::skip]
-const SHAPES: [Shape; 14] = [
+const SHAPES: [Shape; 17] = [
     // One query head a workgroup.
-    Shape { n_heads: 1, n_kv_heads: 1, head_dim: 32, rope_half: 16, neox: 0, norm: 0, window: 0, softcap: 0.0, splits: 1, rows: &[(0, 0)] },
-    Shape { n_heads: 3, n_kv_heads: 3, head_dim: 64, rope_half: 32, neox: 1, norm: 1, window: 0, softcap: 0.0, splits: 3, rows: &[(255, 0), (256, 300)] },
+    Shape { n_heads: 1, n_kv_heads: 1, head_dim: 32, rope_half: 16, neox: 0, norm: 0, window: 0, softcap: 0.0, alibi: 0.0, splits: 1, rows: &[(0, 0)] },
+    Shape { n_heads: 3, n_kv_heads: 3, head_dim: 64, rope_half: 32, neox: 1, norm: 1, window: 0, softcap: 0.0, alibi: 0.0, splits: 3, rows: &[(255, 0), (256, 300)] },
     // Two; half of the head is rotated; no multiple of 16.
-    Shape { n_heads: 4, n_kv_heads: 2, head_dim: 80, rope_half: 20, neox: 1, norm: 2, window: 7, softcap: 0.0, splits: 1, rows: &[(3, 20), (300, 40)] },
-    Shape { n_heads: 2, n_kv_heads: 1, head_dim: 100, rope_half: 50, neox: 0, norm: 0, window: 300, softcap: 20.0, splits: 4, rows: &[(700, 3)] },
+    Shape { n_heads: 4, n_kv_heads: 2, head_dim: 80, rope_half: 20, neox: 1, norm: 2, window: 7, softcap: 0.0, alibi: 0.0, splits: 1, rows: &[(3, 20), (300, 40)] },
+    Shape { n_heads: 2, n_kv_heads: 1, head_dim: 100, rope_half: 50, neox: 0, norm: 0, window: 300, softcap: 20.0, alibi: 0.0, splits: 4, rows: &[(700, 3)] },
     // A part without cells.
-    Shape { n_heads: 2, n_kv_heads: 1, head_dim: 4, rope_half: 2, neox: 0, norm: 0, window: 0, softcap: 0.0, splits: 4, rows: &[(0, 5)] },
+    Shape { n_heads: 2, n_kv_heads: 1, head_dim: 4, rope_half: 2, neox: 0, norm: 0, window: 0, softcap: 0.0, alibi: 0.0, splits: 4, rows: &[(0, 5)] },
     // Three: SmolLM2's heads.
-    Shape { n_heads: 9, n_kv_heads: 3, head_dim: 64, rope_half: 32, neox: 0, norm: 0, window: 0, softcap: 0.0, splits: 1, rows: &[(31, 620), (0, 600), (512, 0)] },
-    Shape { n_heads: 9, n_kv_heads: 3, head_dim: 64, rope_half: 32, neox: 0, norm: 0, window: 0, softcap: 0.0, splits: 16, rows: &[(1030, 0)] },
-    Shape { n_heads: 5, n_kv_heads: 1, head_dim: 128, rope_half: 64, neox: 1, norm: 0, window: 0, softcap: 0.0, splits: 2, rows: &[(260, 0)] },
+    Shape { n_heads: 9, n_kv_heads: 3, head_dim: 64, rope_half: 32, neox: 0, norm: 0, window: 0, softcap: 0.0, alibi: 0.0, splits: 1, rows: &[(31, 620), (0, 600), (512, 0)] },
+    Shape { n_heads: 9, n_kv_heads: 3, head_dim: 64, rope_half: 32, neox: 0, norm: 0, window: 0, softcap: 0.0, alibi: 0.0, splits: 16, rows: &[(1030, 0)] },
+    Shape { n_heads: 5, n_kv_heads: 1, head_dim: 128, rope_half: 64, neox: 1, norm: 0, window: 0, softcap: 0.0, alibi: 0.0, splits: 2, rows: &[(260, 0)] },
     // Four: Gemma 3's, then more than one workgroup a KV head.
-    Shape { n_heads: 4, n_kv_heads: 1, head_dim: 256, rope_half: 128, neox: 1, norm: 1, window: 512, softcap: 0.0, splits: 1, rows: &[(511, 0), (514, 520)] },
-    Shape { n_heads: 4, n_kv_heads: 1, head_dim: 256, rope_half: 128, neox: 1, norm: 2, window: 0, softcap: 30.0, splits: 5, rows: &[(1029, 0)] },
-    Shape { n_heads: 7, n_kv_heads: 1, head_dim: 64, rope_half: 32, neox: 1, norm: 0, window: 0, softcap: 0.0, splits: 1, rows: &[(100, 0), (257, 300)] },
-    Shape { n_heads: 14, n_kv_heads: 2, head_dim: 64, rope_half: 32, neox: 1, norm: 1, window: 33, softcap: 0.0, splits: 2, rows: &[(31, 0), (1000, 40)] },
-    Shape { n_heads: 16, n_kv_heads: 4, head_dim: 128, rope_half: 64, neox: 0, norm: 0, window: 0, softcap: 0.0, splits: 1, rows: &[(17, 5)] },
-    Shape { n_heads: 8, n_kv_heads: 2, head_dim: 8, rope_half: 2, neox: 0, norm: 0, window: 3, softcap: 0.0, splits: 1, rows: &[(300, 0), (1, 310)] },
+    Shape { n_heads: 4, n_kv_heads: 1, head_dim: 256, rope_half: 128, neox: 1, norm: 1, window: 512, softcap: 0.0, alibi: 0.0, splits: 1, rows: &[(511, 0), (514, 520)] },
+    Shape { n_heads: 4, n_kv_heads: 1, head_dim: 256, rope_half: 128, neox: 1, norm: 2, window: 0, softcap: 30.0, alibi: 0.0, splits: 5, rows: &[(1029, 0)] },
+    Shape { n_heads: 7, n_kv_heads: 1, head_dim: 64, rope_half: 32, neox: 1, norm: 0, window: 0, softcap: 0.0, alibi: 0.0, splits: 1, rows: &[(100, 0), (257, 300)] },
+    Shape { n_heads: 14, n_kv_heads: 2, head_dim: 64, rope_half: 32, neox: 1, norm: 1, window: 33, softcap: 0.0, alibi: 0.0, splits: 2, rows: &[(31, 0), (1000, 40)] },
+    Shape { n_heads: 16, n_kv_heads: 4, head_dim: 128, rope_half: 64, neox: 0, norm: 0, window: 0, softcap: 0.0, alibi: 0.0, splits: 1, rows: &[(17, 5)] },
+    Shape { n_heads: 8, n_kv_heads: 2, head_dim: 8, rope_half: 2, neox: 0, norm: 0, window: 3, softcap: 0.0, alibi: 0.0, splits: 1, rows: &[(300, 0), (1, 310)] },
+    // ALiBi, of heads that are a power of two or not.
+    Shape { n_heads: 12, n_kv_heads: 12, head_dim: 32, rope_half: 0, neox: 0, norm: 0, window: 0, softcap: 0.0, alibi: 8.0, splits: 1, rows: &[(0, 0), (300, 5)] },
+    Shape { n_heads: 8, n_kv_heads: 4, head_dim: 80, rope_half: 0, neox: 0, norm: 0, window: 100, softcap: 3.0, alibi: 8.0, splits: 3, rows: &[(700, 3)] },
+    Shape { n_heads: 14, n_kv_heads: 2, head_dim: 64, rope_half: 0, neox: 0, norm: 0, window: 0, softcap: 0.0, alibi: 4.0, splits: 2, rows: &[(31, 0), (1000, 40)] },
 ];
 
 pub fn run(rig: &mut impl Runs) {
@@ -78,8 +83,8 @@ fn attend(random: &mut Random, s: &Shape, lanes: Lanes, kv: Kv) -> Case {
     Case::new(
         decode_attention::Variant { lanes, kv, qh },
         format!(
-            "{}:{} heads of {}, {} pairs, norm {}, window {}, softcap {}, {} parts, at {:?}",
-            s.n_heads, s.n_kv_heads, s.head_dim, s.rope_half, s.norm, s.window, s.softcap, s.splits, s.rows
+            "{}:{} heads of {}, {} pairs, norm {}, window {}, softcap {}, alibi {}, {} parts, at {:?}",
+            s.n_heads, s.n_kv_heads, s.head_dim, s.rope_half, s.norm, s.window, s.softcap, s.alibi, s.splits, s.rows
         ),
         decode_attention::Params {
             n_heads: s.n_heads,
@@ -95,6 +100,7 @@ fn attend(random: &mut Random, s: &Shape, lanes: Lanes, kv: Kv) -> Case {
             window: s.window,
             groups,
             softcap: s.softcap,
+            alibi: s.alibi,
             splits: s.splits,
         },
         decode_attention::Bind {

@@ -29,6 +29,7 @@ export interface Options {
   embed: EmbedOptions;
   rerank: ScoringOptions;
   classify: ScoringOptions;
+  fillMask: FillOptions;
   "chat.completions.create": ChatRequest;
   "completions.create": CompletionRequest;
 }
@@ -177,4 +178,10 @@ export interface EmbedOptions {
 export interface ScoringOptions {
   /** Texts longer than the context lose their ends; else they are an error. By default false. */
   truncate?: boolean;
+}
+
+/** How masked words are filled in. */
+export interface FillOptions {
+  /** Words that are given, the likeliest first. From 1 to 100. By default 5. */
+  top?: number;
 }

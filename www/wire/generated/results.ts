@@ -119,6 +119,8 @@ export interface EmbeddingInfo {
   pooling: Pooling;
   /** What its classifier tells apart; empty where it has none. A reranker has one label. */
   labels: string[];
+  /** What stands for a masked word in a text, where the model fills them in. */
+  mask: string | null;
 }
 
 /** What a model file says before its weights. */
@@ -349,6 +351,16 @@ export interface Counted {
   contextLength: number;
   /** Tokens of it that the reply should find free. */
   room: number;
+}
+
+/** What may stand in a masked word's place. */
+export interface Filled {
+  /** A token, as text. */
+  token: string;
+  /** Its id. */
+  id: number;
+  /** How likely it is, from 0 to 1. */
+  score: number;
 }
 
 /** How well the model predicts a text. */
