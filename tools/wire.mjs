@@ -204,9 +204,10 @@ function bare({ description: _, tsType: __, ...schema }) {
 
 /** The README with these models in its list. */
 function withModels(readme, architectures) {
-  const [before, after] = readme.split(/(?<=<!-- models -->\n)[^]*?(?=<!-- end of models -->)/);
-  if (after === undefined) throw new Stop("README.md has no list between `<!-- models -->` and `<!-- end of models -->`.");
-  return before + wrapped(`${architectures.map(({ models }) => models).join("; ")}.`) + after;
+  const [start, end] = ["<!-- models -->\n", "<!-- end of models -->"];
+  const [from, to] = [readme.indexOf(start) + start.length, readme.indexOf(end)];
+  if (to < from || from < start.length) throw new Stop(`README.md has no list between ${start.trim()} and ${end}.`);
+  return readme.slice(0, from) + wrapped(`${architectures.map(({ models }) => models).join("; ")}.`) + readme.slice(to);
 }
 
 /** Lines of at most 120 columns. */
@@ -222,8 +223,8 @@ function modelTable(architectures) {
 
 <!-- ${NOTE} -->
 
-What \`general.architecture\` of a GGUF file may be. Each is held against llama.cpp, encoders against Hugging Face's library
-(\`tests/native/archs.rs\`, \`tests/native/encoders.rs\`). Anything else is refused by name, before any weight is fetched.
+What \`general.architecture\` of a GGUF file may be. Each is held against llama.cpp, encoders against Hugging Face's library,
+by \`npm test\`. Anything else is refused by name, before any weight is fetched.
 
 | In the file | Models |
 | --- | --- |
