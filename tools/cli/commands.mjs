@@ -235,10 +235,7 @@ function classify(values, inputs) {
     const all = await page.call("classify", texts, values.options.classify);
     const results = inputs.map(({ name }, i) => {
       const labels = all[i].map(({ label, score }) => [label, score]);
-      if (!values.json) {
-        const each = labels.map(([label, score]) => `${label} ${score.toFixed(3)}`);
-        console.log(`${name ? `${name}: ` : ""}${each.join(", ")}`);
-      }
+      if (!values.json) showShares(name, labels);
       return named(name, { labels });
     });
     if (values.json) print(inputs, results);
@@ -252,13 +249,17 @@ function fillMask(values, inputs) {
     for (const { name, text } of inputs) {
       const words = await page.call("fillMask", text, values.options.fillMask);
       const top = words.map(({ token, score }) => [token, score]);
+      if (!values.json) showShares(name, top);
       results.push(named(name, { top }));
-      if (values.json) continue;
-      const each = top.map(([token, score]) => `${token} ${score.toFixed(3)}`);
-      console.log(`${name ? `${name}: ` : ""}${each.join(", ")}`);
     }
     if (values.json) print(inputs, results);
   };
+}
+
+/** How likely each is, for people. */
+function showShares(name, pairs) {
+  const each = pairs.map(([text, share]) => `${text} ${share.toFixed(3)}`);
+  console.log(`${name ? `${name}: ` : ""}${each.join(", ")}`);
 }
 
 function bench(values) {

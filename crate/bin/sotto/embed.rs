@@ -113,15 +113,13 @@ pub async fn classify(args: Classify) -> Result<()> {
     let found = scores(&mut engine, None, &texts, options).await?;
     let mut results = Vec::new();
     for (Item { name, .. }, found) in items.list.iter().zip(found) {
-        let mut labels: Vec<(&String, f32)> = engine.labels.iter().zip(probabilities(&found)).collect();
+        let mut labels: Vec<(&str, f32)> =
+            engine.labels.iter().map(String::as_str).zip(probabilities(&found)).collect();
         labels.sort_by(|a, b| b.1.total_cmp(&a.1));
         if in_json {
-            let labels: Vec<Value> = labels.iter().map(|(label, p)| json!([label, f64::from(*p)])).collect();
-            results.push(with_name(json!({ "labels": labels }), name.as_ref()));
+            results.push(with_name(json!({ "labels": as_json(&labels) }), name.as_ref()));
         } else {
-            let label = name.as_ref().map(|n| format!("{n}: ")).unwrap_or_default();
-            let all: Vec<String> = labels.iter().map(|(label, p)| format!("{label} {p:.3}")).collect();
-            print_line!("{label}{}", all.join(", "));
+            show(name.as_ref(), &labels);
         }
     }
     if in_json {
@@ -148,17 +146,27 @@ pub async fn fill_mask(args: FillMask) -> Result<()> {
     let mut results = Vec::new();
     for Item { name, text, .. } in &items.list {
         let found = fill(&mut engine, text, options).await?;
+        let top: Vec<(&str, f32)> = found.iter().map(|word| (word.token.as_str(), word.score)).collect();
         if in_json {
-            let top: Vec<Value> = found.iter().map(|word| json!([word.token, f64::from(word.score)])).collect();
-            results.push(with_name(json!({ "top": top }), name.as_ref()));
+            results.push(with_name(json!({ "top": as_json(&top) }), name.as_ref()));
         } else {
-            let label = name.as_ref().map(|n| format!("{n}: ")).unwrap_or_default();
-            let all: Vec<String> = found.iter().map(|word| format!("{} {:.3}", word.token, word.score)).collect();
-            print_line!("{label}{}", all.join(", "));
+            show(name.as_ref(), &top);
         }
     }
     if in_json {
         print(results, items.batch);
     }
     Ok(())
+}
+
+/// Texts with how likely each is.
+fn as_json(shares: &[(&str, f32)]) -> Vec<Value> {
+    shares.iter().map(|&(text, p)| json!([text, f64::from(p)])).collect()
+}
+
+/// The same, for people.
+fn show(name: Option<&String>, shares: &[(&str, f32)]) {
+    let label = name.map(|n| format!("{n}: ")).unwrap_or_default();
+    let all: Vec<String> = shares.iter().map(|(text, p)| format!("{text} {p:.3}")).collect();
+    print_line!("{label}{}", all.join(", "));
 }

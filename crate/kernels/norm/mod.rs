@@ -38,16 +38,21 @@ impl Rows for layernorm::Variant {
         let source = if p.gather != 0 { b.rows.words(r..r + 1)[0] as usize } else { r };
         let x = b.x.floats(source * k..(source + 1) * k).as_chunks::<4>().0;
         let (weight, bias) = (b.weight.floats(0..k).as_chunks::<4>().0, b.bias.floats(0..k).as_chunks::<4>().0);
-        let (zero, n) = (L::splat(L::Number::default()), L::Number::of(k as f32));
-        let mean = L::splat(x.iter().fold(zero, |sum, x| sum + L::load(x)).sum() / n);
-        let centred = |x: &[f32; 4]| L::load(x) - mean;
-        let variance = x.iter().map(centred).fold(zero, |sum, v| sum + v * v).sum() / n;
-        let scale = L::splat(L::Number::of(1.0) / (variance + L::Number::of(p.eps)).sqrt());
+        let (mean, scale) = moments::<L>(x, p.eps);
         let out = b.out.floats_mut(r * k..(r + 1) * k).as_chunks_mut::<4>().0;
         for (((x, weight), bias), out) in x.iter().zip(weight).zip(bias).zip(out) {
-            *out = (centred(x) * scale * L::load(weight) + L::load(bias)).store();
+            *out = ((L::load(x) - mean) * scale * L::load(weight) + L::load(bias)).store();
         }
     }
+}
+
+/// The mean of some numbers, and 1 / sqrt(variance + eps).
+#[inline(always)]
+fn moments<L: Lanes>(x: &[[f32; 4]], eps: f32) -> (L, L) {
+    let (zero, n) = (L::splat(L::Number::default()), L::Number::of(4.0 * x.len() as f32));
+    let mean = L::splat(x.iter().fold(zero, |sum, x| sum + L::load(x)).sum() / n);
+    let variance = x.iter().map(|x| L::load(x) - mean).fold(zero, |sum, v| sum + v * v).sum() / n;
+    (mean, L::splat(L::Number::of(1.0) / (variance + L::Number::of(eps)).sqrt()))
 }
 
 /// 1 / rms(x): the root of the mean of squares. The length is a multiple of 4.

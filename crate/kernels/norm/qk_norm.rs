@@ -1,7 +1,8 @@
 //! `shaders/norm/qk_norm.wgsl` on the CPU.
 
+use super::{moments, rms_scale};
 use crate::kernels::job::Job;
-use crate::kernels::rows::{Lanes, Number, Rows};
+use crate::kernels::rows::{Lanes, Rows};
 use crate::kernels::table::qk_norm::Variant;
 
 impl Rows for Variant {
@@ -25,15 +26,11 @@ impl Rows for Variant {
 
 /// x = (x - mean) / sqrt(mean((x - mean)²) + eps) · weight, where mean is 0 if it is no layer norm.
 fn norm<L: Lanes>(x: &mut [f32], weight: &[f32], layer: bool, eps: f32) {
-    let (x, weight) = (x.as_chunks_mut::<4>().0, weight.as_chunks::<4>().0);
-    let zero = L::splat(L::Number::default());
-    let length = L::Number::of(4.0 * x.len() as f32);
-    let sum = x.iter().filter(|_| layer).fold(zero, |sum, x| sum + L::load(x)).sum();
-    let mean = L::splat(sum / length);
-    let centred = |x: &[f32; 4]| L::load(x) - mean;
-    let variance = x.iter().map(centred).fold(zero, |sum, v| sum + v * v).sum() / length;
-    let scale = L::splat(L::Number::of(1.0) / (variance + L::Number::of(eps)).sqrt());
-    for (x, weight) in x.iter_mut().zip(weight) {
-        *x = (centred(x) * scale * L::load(weight)).store();
+    let (mean, scale) = match layer {
+        true => moments::<L>(x.as_chunks().0, eps),
+        false => (L::splat(L::Number::default()), L::splat(rms_scale::<L>(x, eps))),
+    };
+    for (x, weight) in x.as_chunks_mut::<4>().0.iter_mut().zip(weight.as_chunks::<4>().0) {
+        *x = ((L::load(x) - mean) * scale * L::load(weight)).store();
     }
 }
