@@ -165,7 +165,8 @@ test("a screen reader hears whole sentences; a selection survives", async ({ pag
   await page.goto(`${site}/element`);
   await page.evaluate(() => {
     const words = ["One sentence", ". Another ", "one. And ", "the last"];
-    Object.assign(script, { words: (said: string) => said === "sentences" && words, pause: 60 });
+    const said = (text: string) => text === "sentences" && words;
+    Object.assign(script, { words: said, pause: 60, holdBefore: words.at(-1) });
   });
   await say(page, "sentences");
   await expect(page.locator("[role=status].unseen p")).toHaveText(["One sentence.", "Another one."]);
@@ -173,6 +174,7 @@ test("a screen reader hears whole sentences; a selection survives", async ({ pag
   await page.evaluate(() => {
     const text = chat.shadowRoot!.querySelector("article.assistant p")!.firstChild!;
     getSelection()!.setBaseAndExtent(text, 0, text, 12);
+    Object.assign(script, { holdBefore: undefined });
   });
   await idle(page);
   await expect(page.locator("[role=status].unseen p")).toHaveText(["One sentence.", "Another one.", "And the last"]);

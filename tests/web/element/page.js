@@ -23,7 +23,7 @@ const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 const chunk = (delta, finish_reason = null) => ({ choices: [{ index: 0, delta, finish_reason }] });
 
 /** What a test looks at, and holds. */
-const script = { asked: [], hold: false, pause: 0 };
+const script = { asked: [], hold: false, holdBefore: undefined, pause: 0 };
 Object.assign(globalThis, { chat, script });
 
 async function* reply(request, { signal }) {
@@ -34,6 +34,7 @@ async function* reply(request, { signal }) {
   if (said === "think") for (const text of ["Let me ", "think about it."]) yield chunk({ reasoning_content: text });
   const pieces = REPLIES[said] ?? script.words?.(said) ?? [said.replace(/^echo /, "")];
   for (const text of pieces) {
+    while (script.holdBefore === text && !signal?.aborted) await pause(10);
     if (signal?.aborted) return void (yield chunk({}, "abort"));
     yield chunk({ content: text });
     await pause(script.pause);
