@@ -9,7 +9,7 @@ use crate::base::precision::KvType;
 use crate::kernels::face::Chosen;
 use crate::kernels::table::choices::{Dim, Kv, Lanes, Planes, Qh, Reduce, X};
 use crate::kernels::table::{
-    attention, attention_rows, attention_tile, decode_attention, rmsnorm, rope_kv, rope_kv_rows,
+    attention, attention_rows, attention_tile, decode_attention, matmul_dot, rmsnorm, rope_kv, rope_kv_rows,
 };
 
 pub use adapter::{AdapterName, Caps};
@@ -129,7 +129,10 @@ impl Choice {
                 kv,
             };
         }
-        let (many, single) = (ManyRows::Tile, SingleRow::Shared);
+        let (many, single) = match caps.dot && caps.adapter.suits_integers() {
+            true => (ManyRows::TileDot, SingleRow::SharedDot),
+            false => (ManyRows::Tile, SingleRow::Shared),
+        };
         let (prefill, cuts) = (Prefill::Tile, Cuts::CARD);
         Choice { reduce, many, single, planes, post: true, lanes, prefill, cuts, beside: 0, kv }
     }
@@ -177,7 +180,8 @@ impl Choice {
             (true, SingleRow::Owned(x), _) => Way::Owned { x },
             (false, _, ManyRows::Owned(x)) => Way::Many { x },
             (false, _, ManyRows::Tile) => Way::tile(product.rows),
-            (false, _, ManyRows::TileDot) => Way::tile_dot(product.rows, planes),
+            // The smaller tile was the quicker wherever it was measured.
+            (false, _, ManyRows::TileDot) => Way::TileDot { rows: matmul_dot::Rows::N32, planes },
         };
         match (wanted.fits(product), product.fused) {
             (true, _) => wanted,
@@ -265,6 +269,7 @@ fn head_groups(per_kv: u32) -> (u32, Qh) {
 mod tests {
     use super::*;
     use crate::kernels::face::Face;
+    use crate::quant::TensorType;
 
     #[test]
     fn attention_has_a_workgroup_for_every_head_and_row() {
@@ -293,8 +298,28 @@ mod tests {
     }
 
     #[test]
+    fn integers_are_the_default_where_they_were_the_quickest() {
+        let caps = |vendor: &str, dot| Caps {
+            subgroups: true,
+            subgroup_min: 32,
+            f16: true,
+            dot,
+            timestamps: false,
+            max_binding: 1 << 30,
+            is_software: false,
+            adapter: AdapterName { vendor: vendor.into(), ..AdapterName::default() },
+        };
+        let product = Product { kind: TensorType::Q4_K, n: 4096, k: 4096, rows: 200, fused: false, post: false };
+        let ways = |vendor, dot| {
+            let choice = Choice::of(&caps(vendor, dot), KvType::F16, false);
+            [false, true].map(|fused| choice.way(&Product { fused, ..product }).planes())
+        };
+        assert_eq!((ways("nvidia", true), ways("nvidia", false), ways("amd", true)), ([2, 2], [0, 0], [0, 0]));
+    }
+
+    #[test]
     fn every_product_has_a_way() {
-        let kinds = crate::quant::TensorType::FORMATS.iter().copied();
+        let kinds = TensorType::FORMATS.iter().copied();
         let bools = || [false, true].into_iter();
         let singles = [SingleRow::Shared, SingleRow::SharedDot, SingleRow::Owned(X::Octet)];
         for (kind, single) in kinds.flat_map(|kind| singles.map(|single| (kind, single))) {

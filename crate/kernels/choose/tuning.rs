@@ -167,6 +167,9 @@ mod tests {
         tuning.set(Product { k: 1024, ..product(300) }, TILE_64);
         let (few, many) = (dot(matmul_dot::Rows::N32), dot(matmul_dot::Rows::N64));
         assert_eq!([1, 20, 64, 256].map(|rows| tuning.way(&product(rows), &choice)), [few, few, many, many]);
+        // Where the smaller tile is the quicker, fewer rows take it too.
+        tuning.set(product(256), few);
+        assert_eq!([1, 20, 64, 256].map(|rows| tuning.way(&product(rows), &choice)), [few; 4]);
         let fused = Product { fused: true, ..product(1) };
         assert_eq!(tuning.way(&fused, &choice), choice.way(&fused));
     }

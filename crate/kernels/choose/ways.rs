@@ -214,13 +214,23 @@ impl Way {
         self.lanes() == other.lanes() && std::mem::discriminant(self) == std::mem::discriminant(other)
     }
 
-    /// A way to the same sums, for so many rows: all tiles compute the same, but few rows would leave most of a larger
+    /// A way to the same sums, for fewer rows: all tiles compute the same, but few rows would leave most of a larger
     /// one idle.
     pub fn with_rows(self, rows: u32) -> Way {
-        match self {
+        let usual = match self {
             Way::Tile { .. } => Way::tile(rows),
             Way::TileDot { planes, .. } => Way::tile_dot(rows, planes),
             way => way,
+        };
+        // A tile that was the quickest of many rows is not too small for fewer.
+        if usual.tile_rows() < self.tile_rows() { usual } else { self }
+    }
+
+    fn tile_rows(self) -> u32 {
+        match self {
+            Way::Tile { rows } => rows.value(),
+            Way::TileDot { rows, .. } => rows.value(),
+            Way::Shared { .. } | Way::SharedDot { .. } | Way::Owned { .. } | Way::Many { .. } => 0,
         }
     }
 
@@ -229,7 +239,7 @@ impl Way {
         Way::Tile { rows: if rows <= 32 { matmul_tile::Rows::N32 } else { matmul_tile::Rows::N64 } }
     }
 
-    pub(super) fn tile_dot(rows: u32, planes: Planes) -> Way {
+    fn tile_dot(rows: u32, planes: Planes) -> Way {
         Way::TileDot { rows: if rows <= 32 { matmul_dot::Rows::N32 } else { matmul_dot::Rows::N64 }, planes }
     }
 
