@@ -74,6 +74,20 @@ function buildWasm({ name, folder, crate = "sotto-web", features, link = [], res
   writeFileSync(stamp, sum);
 }
 
+/** Similarity of vectors: a module so small that `sotto/search` carries it as text, and has no second file to be found. */
+function buildSearch() {
+  const crate = ["--package", "sotto-search", "--profile", "wasm", "--target", WASM, "--crate-type", "cdylib"];
+  run("cargo", ["rustc", ...crate, "--", "-Clink-arg=--export=__heap_base"]);
+  writeSearch(readFileSync(join(TARGET, WASM, "wasm", "sotto_search.wasm")));
+}
+
+function writeSearch(wasm) {
+  const folder = join(ROOT, "www", "wasm-search");
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, "sotto_search.js"), `export const SEARCH_WASM = "${wasm.toString("base64")}";\n`);
+  writeFileSync(join(folder, "sotto_search.d.ts"), "export declare const SEARCH_WASM: string;\n");
+}
+
 /** Bindings that say that the artifact is not built: where it cannot be, and where the types alone are wanted. */
 function writeStub({ name, folder }) {
   const bindings = join(ROOT, "www", folder);
@@ -97,6 +111,7 @@ export function ensureBindings() {
   for (const artifact of [ENGINE, THREADS, GRAMMAR]) {
     if (!existsSync(join(ROOT, "www", artifact.folder, `${artifact.name}.d.ts`))) writeStub(artifact);
   }
+  if (!existsSync(join(ROOT, "www", "wasm-search", "sotto_search.d.ts"))) writeSearch(Buffer.alloc(0));
 }
 
 /** wasm-opt takes a minute, so its results are kept. */
@@ -153,6 +168,7 @@ export const PIECES = {
   openai: 4000,
   "prompt-api": 5000,
   react: 3000,
+  search: 13_000,
   svelte: 3000,
   vue: 3000,
 };
@@ -236,6 +252,7 @@ export async function build({ fast = false } = {}) {
   // Memory that threads share wants a standard library of its own; without them it is only the smaller one.
   for (const artifact of artifacts) buildWasm(artifact, profile, threads && (!fast || artifact === THREADS));
   if (!threads) writeStub(THREADS);
+  buildSearch();
   // All of it is written anew: what an older build left would be packed too.
   rmSync(dist, { recursive: true, force: true });
   mkdirSync(dist, { recursive: true });

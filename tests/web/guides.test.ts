@@ -19,6 +19,7 @@ const MODULES: Record<string, () => Promise<object>> = {
   "sotto/langchain": () => import("../../www/pieces/langchain/index.js"),
   "sotto/openai": () => import("../../www/pieces/openai/index.js"),
   "sotto/prompt-api": () => import("../../www/pieces/prompt-api/index.js"),
+  "sotto/search": () => import("../../www/pieces/search/index.js"),
 };
 
 /** An example as the body of a function: its imports are what `modules` holds. */

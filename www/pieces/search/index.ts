@@ -1,0 +1,262 @@
+/**
+ * Search in texts of one's own, by meaning and by words, in the tab:
+ *
+ *     const search = await createSearch({ model });
+ *     await search.add([{ id: "a", text: "The first text." }]);
+ *     const [best] = await search.find("Which is first?");
+ */
+import { type Model, SottoError } from "sotto";
+import { type Held, modelOf } from "../shared/held.js";
+import { stoppable } from "../shared/signal.js";
+import * as kept from "./kept.js";
+import { MOST, Vectors } from "./vectors.js";
+import { Words } from "./words.js";
+
+export type { Held } from "../shared/held.js";
+
+export interface Document<Data = unknown> {
+  /** Its name; a document of the same name takes its place. */
+  id: string;
+  text: string;
+  /** What it means, if that is known already; else the model says it. */
+  vector?: ArrayLike<number>;
+  /** The page's own, which a search that is kept wants as JSON. */
+  data?: Data;
+}
+
+export interface Hit<Data = unknown> {
+  id: string;
+  text: string;
+  data?: Data;
+  /** What the hits are ordered by: the reranker's score, or `1 / (60 + place)` by meaning and by words, added up. */
+  score: number;
+  /** The cosine of the query's and the text's vector, if the text was among the first by meaning. */
+  similarity?: number;
+}
+
+export interface SearchOptions {
+  /** Makes vectors of texts: one that embeds. Without it texts are found by words, and by vectors that the page gives. */
+  model?: Held;
+  /** What the model wants before a query and before a document, as its page tells: `query: ` and `passage: ` for E5. */
+  prompts?: { query?: string; document?: string };
+  /** Scores texts for a query: one that reranks. `find` asks it where it is told to. */
+  reranker?: Held;
+  /** What the search is called in the origin's private files. What was kept under it is there again. */
+  name?: string;
+}
+
+export interface AddOptions {
+  signal?: AbortSignal;
+  /** How many of them are in so far. */
+  onProgress?: (done: number, total: number) => void;
+}
+
+export interface FindOptions<Data = unknown> {
+  /** Hits at most, up to 1024. By default 10. */
+  limit?: number;
+  /** By which it is searched. By default by both, where both are there. */
+  by?: "both" | "meaning" | "words";
+  /** Only documents that this is true of. */
+  where?: (document: Omit<Document<Data>, "vector">) => boolean;
+  /** The reranker scores so many of the first, which come in its order. By default none. */
+  rerank?: number;
+  signal?: AbortSignal;
+}
+
+/** A query as text, as its vector, or as both. */
+export type Query = string | { text?: string; vector?: ArrayLike<number> };
+
+interface Row<Data> {
+  id: string;
+  text: string;
+  data?: Data | undefined;
+  /** Its place among the vectors. */
+  row?: number;
+}
+
+/** Texts that are given to the model at a time. */
+const AT_A_TIME = 64;
+/** Reciprocal rank fusion (Cormack, Clarke and Büttcher 2009): what is added to each place. */
+const FUSION = 60;
+
+const bad = (message: string) => new SottoError("bad_option", message);
+
+export class Search<Data = unknown> {
+  #options: SearchOptions;
+  #documents = new Map<string, Row<Data>>();
+  #words = new Words();
+  #vectors: Vectors | undefined;
+  /** Whose the vectors are, in their order. */
+  #owners: string[] = [];
+
+  /** Use `createSearch`. */
+  constructor(options: SearchOptions) {
+    this.#options = options;
+  }
+
+  /** Documents in it. */
+  get size(): number {
+    return this.#documents.size;
+  }
+
+  /** Bytes that the vectors take. */
+  get bytes(): number {
+    return this.#vectors?.bytes ?? 0;
+  }
+
+  get(id: string): Omit<Document<Data>, "vector"> | undefined {
+    const found = this.#documents.get(id);
+    return found && shown(found);
+  }
+
+  /** Puts documents in. `bad_option` where one is none, or a vector does not fit; those before it are in. */
+  async add(documents: readonly Document<Data>[], { signal, onProgress }: AddOptions = {}): Promise<void> {
+    for (const document of documents) check(document);
+    for (let at = 0; at < documents.length; at += AT_A_TIME) {
+      const some = documents.slice(at, at + AT_A_TIME);
+      const vectors = await this.#vectorsOf(some, signal);
+      for (const [i, document] of some.entries()) await this.#put(document, vectors[i]);
+      onProgress?.(Math.min(at + AT_A_TIME, documents.length), documents.length);
+    }
+  }
+
+  /** Takes documents out; says how many of them were there. */
+  remove(ids: string | readonly string[]): number {
+    return [ids].flat().filter((id) => this.#take(id)).length;
+  }
+
+  /** The documents that fit best, the best first. */
+  async find(query: Query, options: FindOptions<Data> = {}): Promise<Hit<Data>[]> {
+    const { limit = 10, by = "both", where, rerank = 0, signal } = options;
+    if (!(Number.isInteger(limit) && limit >= 1 && limit <= MOST))
+      throw bad(`limit is ${limit}; it is a whole number from 1 to ${MOST}.`);
+    const { text, vector } = typeof query === "string" ? { text: query, vector: undefined } : query;
+    if (text === undefined && !vector) throw bad("A query has neither text nor vector; give it one.");
+    if (rerank && text === undefined) throw bad("rerank wants the query's text; give it as well.");
+    const keeps = where && ((id: string) => where(shown(this.#documents.get(id)!)));
+    const wanted = Math.min(MOST, Math.max(limit, rerank, 2 * limit, 50));
+    const scores = new Map<string, Hit<Data>>();
+    const note = (id: string, place: number, more: Partial<Hit<Data>>) => {
+      const hit = scores.get(id) ?? { ...shown(this.#documents.get(id)!), score: 0 };
+      scores.set(id, { ...hit, ...more, score: hit.score + 1 / (FUSION + place + 1) });
+    };
+    if (by !== "words" && this.#vectors) {
+      const near = vector ?? (await this.#vectorOf(text!, signal));
+      const rows = near ? this.#vectors.like(near, wanted, keeps && ((row) => keeps(this.#owners[row]!))) : [];
+      for (const [place, { row, similarity }] of rows.entries()) note(this.#owners[row]!, place, { similarity });
+    }
+    if (by !== "meaning" && text !== undefined)
+      for (const [place, { id }] of this.#words.find(text, wanted, keeps).entries()) note(id, place, {});
+    const hits = Array.from(scores.values()).sort((a, b) => b.score - a.score);
+    if (!rerank) return hits.slice(0, limit);
+    return (await this.#reranked(text!, hits.slice(0, rerank), signal)).slice(0, limit);
+  }
+
+  /** Keeps all of it under its name. */
+  async save(): Promise<void> {
+    const dimensions = this.#vectors?.dimensions ?? 0;
+    const all = Array.from(this.#documents.values());
+    const having = all.filter(({ row }) => row !== undefined);
+    const vectors = new Float32Array(having.length * dimensions);
+    for (const [i, { row }] of having.entries()) vectors.set(this.#vectors!.get(row!), i * dimensions);
+    const documents = all.map((row) => ({ ...shown(row), vector: row.row !== undefined }));
+    await kept.write(this.#name(), { dimensions, documents, vectors });
+  }
+
+  /** Forgets what was kept; what is in it stays until the page goes. */
+  async forget(): Promise<void> {
+    await kept.remove(this.#name());
+  }
+
+  /** Brings in what was kept, if anything was. */
+  async restore(): Promise<void> {
+    const found = await kept.read(this.#name());
+    if (!found) return;
+    const { dimensions, documents, vectors } = found;
+    let at = 0;
+    for (const { vector, ...document } of documents) {
+      const own = vector ? vectors.subarray(at, at + dimensions) : undefined;
+      if (vector) at += dimensions;
+      await this.#put(document as Document<Data>, own);
+    }
+  }
+
+  #name(): string {
+    const { name } = this.#options;
+    if (!name) throw bad("A search without a name is not kept; give createSearch one.");
+    return name;
+  }
+
+  async #put({ id, text, data }: Document<Data>, vector: ArrayLike<number> | undefined): Promise<void> {
+    const document: Row<Data> = { id, text, ...(data !== undefined && { data }) };
+    // First what may fail: then nothing is lost.
+    if (vector) {
+      this.#vectors ??= await Vectors.create(vector.length);
+      this.#vectors.push(vector);
+      document.row = this.#documents.get(id)?.row ?? this.#owners.length;
+      this.#owners.push(id);
+    }
+    this.#take(id);
+    this.#documents.set(id, document);
+    this.#words.add(id, text);
+  }
+
+  #take(id: string): boolean {
+    const document = this.#documents.get(id);
+    if (!document) return false;
+    this.#documents.delete(id);
+    this.#words.remove(id);
+    const { row } = document;
+    if (row === undefined) return true;
+    this.#vectors!.remove(row);
+    const last = this.#owners.pop()!;
+    if (row === this.#owners.length) return true;
+    this.#owners[row] = last;
+    const moved = this.#documents.get(last);
+    if (moved) moved.row = row;
+    return true;
+  }
+
+  async #vectorsOf(documents: readonly Document<Data>[], signal: AbortSignal | undefined) {
+    const missing = documents.filter(({ vector }) => !vector);
+    if (!this.#options.model || missing.length === 0) return documents.map(({ vector }) => vector);
+    const texts = missing.map(({ text }) => text);
+    const made = await embed(this.#options.model, texts, this.#options.prompts?.document, signal);
+    let at = 0;
+    return documents.map(({ vector }) => vector ?? made[at++]);
+  }
+
+  async #vectorOf(text: string, signal: AbortSignal | undefined) {
+    const { model, prompts } = this.#options;
+    return model && (await embed(model, [text], prompts?.query, signal))[0];
+  }
+
+  async #reranked(query: string, hits: Hit<Data>[], signal: AbortSignal | undefined): Promise<Hit<Data>[]> {
+    const { reranker } = this.#options;
+    if (!reranker) throw bad("rerank wants a model that reranks; give createSearch one as reranker.");
+    const model = await modelOf(reranker);
+    const texts = hits.map(({ text }) => text);
+    const ranked = await stoppable(signal, () => model.rerank(query, texts, { signal }));
+    return ranked.map(({ index, score }) => ({ ...hits[index]!, score }));
+  }
+}
+
+/** A search: empty, or with what was kept under its name. `storage` where that is damaged. */
+export async function createSearch<Data = unknown>(options: SearchOptions = {}): Promise<Search<Data>> {
+  const search = new Search<Data>(options);
+  if (options.name) await search.restore();
+  return search;
+}
+
+async function embed(held: Held, texts: string[], prompt: string | undefined, signal: AbortSignal | undefined) {
+  const model: Model = await modelOf(held);
+  return stoppable(signal, () => model.embed(texts, { prompt, signal }));
+}
+
+const shown = <Data>({ id, text, data }: Row<Data>) => ({ id, text, ...(data !== undefined && { data }) });
+
+function check(document: Document): void {
+  const { id, text } = Object(document) as Document;
+  if (typeof id !== "string" || typeof text !== "string")
+    throw bad("A document has no text or no id; each is { id, text }, both strings.");
+}

@@ -1,0 +1,68 @@
+/** A search as a file of the origin's private file system: a line of JSON for each document, then the vectors. */
+import { SottoError } from "sotto";
+
+const FOLDER = "sotto-search";
+const VERSION = 1;
+
+export interface Kept {
+  /** Numbers of a vector; 0: there are none. */
+  dimensions: number;
+  documents: { id: string; text: string; data?: unknown; vector: boolean }[];
+  /** Those of the documents that have one, in their order. */
+  vectors: Float32Array;
+}
+
+async function folder(): Promise<FileSystemDirectoryHandle> {
+  const root = await navigator.storage?.getDirectory?.();
+  if (!root) throw new SottoError("storage", "This page has no private files to keep a search in; leave out its name.");
+  return root.getDirectoryHandle(FOLDER, { create: true });
+}
+
+/** A name as a file's. */
+const fileOf = (name: string) => `${encodeURIComponent(name)}.search`;
+
+/** Whole or not at all: what was there stays until all is written. */
+export async function write(name: string, { dimensions, documents, vectors }: Kept): Promise<void> {
+  const head = { version: VERSION, dimensions, documents: documents.length, vectors: vectors.length };
+  const lines = [head, ...documents].map((value) => `${JSON.stringify(value)}\n`);
+  const text = new TextEncoder().encode(lines.join(""));
+  const size = new Uint32Array([text.length]);
+  const file = await (await folder()).getFileHandle(fileOf(name), { create: true });
+  if (!file.createWritable) throw new SottoError("storage", "This browser cannot keep a search; update it.");
+  const to = await file.createWritable();
+  try {
+    for (const part of [size, text, vectors]) await to.write(part as Uint8Array<ArrayBuffer>);
+  } catch (thrown) {
+    await to.abort();
+    throw SottoError.from(thrown, "storage", "The search could not be kept");
+  }
+  await to.close();
+}
+
+/** What was kept under this name; nothing where there is none. `storage` where it is damaged or of another version. */
+export async function read(name: string): Promise<Kept | undefined> {
+  const from = await (await folder()).getFileHandle(fileOf(name)).catch((thrown) => {
+    if ((thrown as Error).name === "NotFoundError") return;
+    throw thrown;
+  });
+  if (!from) return;
+  const bytes = await (await from.getFile()).arrayBuffer();
+  try {
+    const [size] = new Uint32Array(bytes.slice(0, 4));
+    const lines = new TextDecoder("utf-8", { fatal: true }).decode(new Uint8Array(bytes, 4, size)).split("\n");
+    const [head, ...documents] = lines.slice(0, -1).map((line) => JSON.parse(line));
+    const vectors = new Float32Array(bytes.slice(4 + size!));
+    const isWhole = head.documents === documents.length && head.vectors === vectors.length;
+    if (head.version !== VERSION || !isWhole) throw new Error("it is not whole");
+    return { dimensions: head.dimensions, documents, vectors };
+  } catch (cause) {
+    const message = `The search "${name}" that was kept is damaged or of another version; remove it and add its texts again.`;
+    throw new SottoError("storage", message, { cause });
+  }
+}
+
+export async function remove(name: string): Promise<void> {
+  await (await folder()).removeEntry(fileOf(name)).catch((thrown) => {
+    if ((thrown as Error).name !== "NotFoundError") throw thrown;
+  });
+}
