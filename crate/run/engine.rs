@@ -18,6 +18,7 @@ use crate::run::pace::Pace;
 use crate::run::passes::Passes;
 use crate::run::request::{Request, Shared};
 use crate::run::sampler::{Limits, SamplingParams};
+use crate::run::speculate::worth::Worth;
 use crate::text::template::Templates;
 use crate::text::tokenizer::Tokenizer;
 
@@ -58,6 +59,10 @@ pub struct Engine {
     pub(super) pace: Pace,
     pub(super) passes: Passes,
     pub(super) decoder: Decoder,
+    /// What guesses are worth.
+    pub(super) worth: Worth,
+    /// Steps that are under way are read, and none is submitted behind them.
+    pub(super) drains: bool,
 }
 
 impl Engine {
@@ -89,6 +94,8 @@ impl Engine {
             idle: 0,
             passes: Passes::default(),
             decoder,
+            worth: Worth::default(),
+            drains: false,
         })
     }
 
@@ -112,7 +119,7 @@ impl Engine {
     /// Ends the resident loop: its steps beyond the last token that was read are forgotten.
     pub(crate) fn halt(&mut self) {
         self.decoder.stop();
-        self.resident = None;
+        (self.resident, self.drains) = (None, false);
     }
 
     /// A sequence for [`Engine::forward`], with room for so many tokens; others may be forgotten for it, and it for
@@ -193,7 +200,7 @@ impl Engine {
     /// waits for the one before.
     pub(crate) async fn next_token(&mut self, mut mask: Option<&mut dyn Constraint>) -> Result<Sampled> {
         let stepped = mask.is_some();
-        if self.decoder.is_waiting() && (stepped || !self.decodes()) {
+        if self.decoder.is_waiting() && (stepped || self.drains || !self.decodes()) {
             // The first waits for no kernel of those after it.
             return self.decoder.next(&self.device).await;
         }
@@ -242,8 +249,7 @@ impl Engine {
             );
         }
         let outputs = batch.outputs();
-        let last = batch.rows.iter().map(|row| row.position).max().unwrap_or(0);
-        let shape = self.shape(Shape::new(batch.rows.len() as u32, outputs.len() as u32, batch.prefill, last));
+        let shape = self.shape_of(batch);
         self.prepare(shape).await?;
         let words = batch.words(self.model.kv())?;
         self.device.write(self.model.batch_buffer(), 0, bytemuck::cast_slice(&words));

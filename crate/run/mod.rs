@@ -19,6 +19,7 @@ pub mod room;
 pub mod sampler;
 pub mod schedule;
 pub mod session;
+pub mod speculate;
 mod together;
 pub mod tune;
 pub mod verdict;

@@ -72,7 +72,7 @@ impl Reply {
             "tokens": generation.tokens,
             "text": generation.text,
             "finish_reason": self.reason,
-            "timings": { "load_ms": load_ms, "ttft_ms": t.ttft_ms, "prefill_tps": t.prefill_tps, "decode_tps": t.decode_tps, "slowest_ms": self.slowest_ms },
+            "timings": { "load_ms": load_ms, "ttft_ms": t.ttft_ms, "prefill_tps": t.prefill_tps, "decode_tps": t.decode_tps, "slowest_ms": self.slowest_ms, "drafted_tokens": t.drafted_tokens, "accepted_tokens": t.accepted_tokens },
             "memory": { "wasm_peak_bytes": null, "gpu_bytes": engine.device.gpu_bytes() },
             "backend": engine.device.backend().as_str(),
             "adapter": adapter(engine),
