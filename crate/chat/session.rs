@@ -20,7 +20,8 @@ use crate::base::cancel::Cancel;
 use crate::base::error::Result;
 use crate::base::platform;
 use crate::run::engine::Engine;
-use crate::run::session::{FinishReason, GenerateOptions, Generation, Step, Timings};
+use crate::run::session::{FinishReason, GenerateOptions, Generation, Step};
+use crate::run::timings::Timings;
 use crate::text::tokenizer::Tokenizer;
 
 /// Tokens at the end of a prompt by which a reply's parser sees what that has opened.

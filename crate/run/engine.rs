@@ -19,6 +19,7 @@ use crate::run::passes::Passes;
 use crate::run::request::{Request, Shared};
 use crate::run::sampler::{Limits, SamplingParams};
 use crate::run::speculate::worth::Worth;
+use crate::run::stats::Counts;
 use crate::text::template::Templates;
 use crate::text::tokenizer::Tokenizer;
 
@@ -44,6 +45,8 @@ pub struct Engine {
     pub types: Vec<(&'static str, u64)>,
     /// Parameters: the elements of all tensors.
     pub n_params: u64,
+    /// What it has done so far.
+    pub counts: Counts,
     /// Ends the pass under way.
     pub(crate) current: Cancel,
     /// What the work under way is a part of.
@@ -86,6 +89,7 @@ impl Engine {
             labels: Vec::new(),
             types: Vec::new(),
             n_params: 0,
+            counts: Counts::default(),
             current: Cancel::default(),
             whole: Cancel::default(),
             live: Vec::new(),

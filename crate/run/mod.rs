@@ -20,6 +20,8 @@ pub mod sampler;
 pub mod schedule;
 pub mod session;
 pub mod speculate;
+pub mod stats;
+pub mod timings;
 mod together;
 pub mod tune;
 pub mod verdict;

@@ -20,6 +20,7 @@ use crate::run::logprobs::{self, Logprobs};
 use crate::run::request::{Chosen, Request, Shared};
 use crate::run::sampler::SamplingParams;
 use crate::run::speculate::{Guessed, Speculate};
+use crate::run::timings::{Timings, rate};
 use crate::text::stop::{Passed, StopMatcher};
 use crate::text::tokenizer::{StreamDecoder, Tokenizer};
 
@@ -99,28 +100,6 @@ pub enum Step {
         /// The ids that no step had.
         tokens: Vec<u32>,
     },
-}
-
-/// Times in milliseconds, rates in tokens per second; 0 where nothing was measured.
-#[derive(Clone, Copy, Debug, Default, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Timings {
-    /// From the request to the first token.
-    pub ttft_ms: f64,
-    /// From the request until the prompt was read.
-    pub prefill_ms: f64,
-    /// Prompt tokens per second, those that were computed.
-    pub prefill_tps: f64,
-    /// From the first token to the last.
-    pub decode_ms: f64,
-    /// Tokens per second after the first.
-    pub decode_tps: f64,
-    /// Prompt tokens whose keys and values were still there from before.
-    pub cached_tokens: usize,
-    /// Tokens of the reply that were guessed and computed beside others.
-    pub drafted_tokens: usize,
-    /// Of those, the ones that were right: each is a pass less.
-    pub accepted_tokens: usize,
 }
 
 /// One reply as it grows.
@@ -282,6 +261,9 @@ impl Generation {
             }
             step => step,
         };
+        if let Ok(Step::Token { tokens, .. } | Step::End { tokens, .. }) = &step {
+            engine.counts.wrote(tokens.len());
+        }
         if let Err(error) = &step {
             self.finished = true;
             if let (Code::BadLogits, Some(sequence)) = (error.code, self.sequence()) {
@@ -457,6 +439,7 @@ impl Generation {
         self.done = done;
         if done == total {
             self.timings.prefill_ms = self.started.elapsed().as_secs_f64() * 1e3;
+            engine.counts.read(total, self.timings.cached_tokens);
             self.timings.prefill_tps = rate(total - self.timings.cached_tokens, self.timings.prefill_ms);
         }
         Ok(Step::Prefill { done, total })
@@ -501,8 +484,4 @@ struct New {
     tokens: Vec<u32>,
     /// Why it is the last, if it is.
     end: Option<FinishReason>,
-}
-
-fn rate(tokens: usize, ms: f64) -> f64 {
-    if ms > 0.0 { tokens as f64 / ms * 1e3 } else { 0.0 }
 }

@@ -32,6 +32,13 @@ struct Part {
     reads: bool,
 }
 
+impl Part {
+    /// Rows that are the prompt's.
+    fn of_prompt(&self) -> usize {
+        self.request.borrow().prompt.saturating_sub(self.from).min(self.tokens.len())
+    }
+}
+
 impl Engine {
     /// Computes a pass for everyone who has something to compute, and samples what comes after it.
     ///
@@ -64,6 +71,8 @@ impl Engine {
             self.model.kv_mut().push(part.sequence, &part.tokens);
             part.request.borrow_mut().served = self.turn;
         }
+        let prompts = parts.iter().map(Part::of_prompt).sum();
+        self.counts.pass(batch.rows.len(), parts.len(), prompts);
         let ms = started.elapsed().as_secs_f64() * 1e3;
         if batch.rows.len() == 1 && self.is_alone() {
             self.worth.took(1, ms);
@@ -84,6 +93,7 @@ impl Engine {
         let ms = started.elapsed().as_secs_f64() * 1e3;
         self.pace.took(0, ms);
         self.worth.took(1, ms);
+        self.counts.pass(1, 1, 0);
         request.borrow_mut().constraint = constraint;
         let sampled = sampled?;
         let chosen = Chosen { sampled, logits: self.logits_for(request).await? };
@@ -229,12 +239,7 @@ impl Engine {
     }
 
     /// Samples what comes after the text and some guesses by row number `row` of the logits; gives them where they are wanted.
-    pub(super) async fn sample(
-        &mut self,
-        row: usize,
-        request: &Shared,
-        guesses: &[u32],
-    ) -> Result<Option<Vec<f32>>> {
+    pub(super) async fn sample(&mut self, row: usize, request: &Shared, guesses: &[u32]) -> Result<Option<Vec<f32>>> {
         let bytes = 4 * u64::from(self.model.net.n_vocab);
         if row > 0 {
             // Kernels read the first row.

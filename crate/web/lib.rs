@@ -31,6 +31,7 @@ use sotto::run::{loader, session};
 use sotto::wire::embed::FillOptions;
 use sotto::wire::info::ModelInfo;
 use sotto::wire::options::{BenchOptions, GenerateOptions, LoadOptions};
+use sotto::wire::stats::ModelStats;
 use sotto::wire::step::Step;
 
 type JsResult<T> = std::result::Result<T, JsValue>;
@@ -217,6 +218,12 @@ impl Engine {
     pub fn info(&self) -> JsResult<JsValue> {
         let mut held = Held::new(&self.0).map_err(thrown)?;
         to_js(&ModelInfo::of(held.engine()))
+    }
+
+    /// What it does now, and what it has done.
+    pub fn stats(&self) -> JsResult<JsValue> {
+        let mut held = Held::new(&self.0).map_err(thrown)?;
+        to_js(&ModelStats::of(held.engine()))
     }
 
     pub fn tokenize(&self, text: &JsValue, options: JsValue) -> JsResult<Vec<u32>> {

@@ -32,6 +32,7 @@ mod real_models;
 mod replies;
 mod speculate;
 mod split;
+mod stats;
 mod store;
 mod structured;
 mod template;

@@ -138,7 +138,8 @@ fn what_is_drawn_has_the_models_distribution(backend: Backend) {
         weights.iter_mut().for_each(|weight| *weight /= sum);
     }
     assert!((0.4..0.6).contains(&first[guess as usize]), "{}", first[guess as usize]);
-    let sampling = |seed| SamplingParams { temperature: 1.0, seed, logit_bias: vec![(guess, bias)], ..Default::default() };
+    let sampling =
+        |seed| SamplingParams { temperature: 1.0, seed, logit_bias: vec![(guess, bias)], ..Default::default() };
     let (mut firsts, mut seconds) = (vec![0.0; n_vocab], vec![0.0; n_vocab]);
     for seed in 0..if backend == Backend::Cpu { 6000 } else { 1500 } {
         let options = most(1, GenerateOptions { sampling: sampling(seed), ..greedy(3) });
@@ -219,9 +220,13 @@ fn a_constraint_is_kept_beside_guesses(backend: Backend) {
             while block_on(reply.next(&mut engine)).expect("a step").is_some() {}
             reply
         };
-        let plain = under(off(GenerateOptions { logprobs: Some(1), sampling: few(SamplingParams::default()), ..greedy(40) }));
+        let plain =
+            under(off(GenerateOptions { logprobs: Some(1), sampling: few(SamplingParams::default()), ..greedy(40) }));
         assert_eq!(plain.tokens[20], 45);
-        let guessed = under(most(6, GenerateOptions { logprobs: Some(1), sampling: few(SamplingParams::default()), ..greedy(40) }));
+        let guessed = under(most(
+            6,
+            GenerateOptions { logprobs: Some(1), sampling: few(SamplingParams::default()), ..greedy(40) },
+        ));
         compare(backend, &guessed, &plain);
         accepted += guessed.timings.accepted_tokens;
     }

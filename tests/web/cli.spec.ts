@@ -185,6 +185,7 @@ test("generate: one JSON value with every field; text streams without --json", (
     "memory",
     "backend",
     "adapter",
+    "stats",
   ]);
   expect(Object.keys(result.timings as object)).toEqual([
     "load_ms",

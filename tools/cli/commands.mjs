@@ -147,6 +147,7 @@ function generate({ options, json, ...values }, inputs) {
         memory: memory(reply.memory),
         backend: info.backend,
         adapter: adapter(info),
+        stats: snakeCase(await page.call("stats")),
       };
       results.push(named(name, result));
       if (!json)

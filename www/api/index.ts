@@ -89,6 +89,7 @@ export type {
   Message,
   ModelHeader,
   ModelInfo,
+  ModelStats,
   Progress,
   RenderChatOptions,
   ScoreOptions,

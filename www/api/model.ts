@@ -22,6 +22,7 @@ import { isAborted, stoppedPiece } from "./stopped.js";
 import { type RunTools, type RunToolsOptions, type ToolsReply, runTools } from "./tools.js";
 import { workersOf } from "./start.js";
 import type { Endpoint } from "./workers.js";
+import { watch } from "./watch.js";
 import { SottoError } from "../wire/errors.js";
 import type {
   AnyMessage,
@@ -32,6 +33,7 @@ import type {
   Filled,
   GenerateOptions,
   ModelInfo,
+  ModelStats,
   PageOptions,
   ScoreOptions,
   ScoreResult,
@@ -187,6 +189,19 @@ export class Model extends Loaded {
   /** What may stand in the place of the masked word of a text, the likeliest first. For models with `info.embedding.mask`. */
   async fillMask(text: string, options?: FillOptions): Promise<Filled[]> {
     return this.#embedder.fill(text, options);
+  }
+
+  /** What the model does now, and what it has done since its load. Asked between two steps of the replies under way. */
+  async stats(): Promise<ModelStats> {
+    return this.connection.call("stats", {});
+  }
+
+  /**
+   * Tells the same every so many milliseconds, by default once a second, until the function that it gives is called or the
+   * model is disposed.
+   */
+  onStats(listener: (stats: ModelStats) => void, { every = 1000 }: { every?: number } = {}): () => void {
+    return watch(() => this.stats(), listener, every);
   }
 
   /** How likely the model finds a text. */

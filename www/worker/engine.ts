@@ -113,6 +113,7 @@ export interface Text extends TextCalls {
 
 export interface Engine extends TextCalls {
   info(): wire.ModelInfo;
+  stats(): wire.ModelStats;
   /** Replies may be under way beside each other, but no call may be made while another works: the host queues. */
   generate(prompt: string | Message[], options: wire.GenerateOptions): Generation;
   /** Whether the answer may take grammars. */

@@ -185,6 +185,8 @@ export class Host {
 
     count: ({ request }) => this.#steps.run(() => this.#ready.count(request)),
 
+    stats: () => this.#steps.run(() => this.#ready.stats()),
+
     tokenize: ({ text, options }) => this.#steps.run(() => Array.from(this.#texts.tokenize(text, options))),
 
     detokenize: ({ ids, options }) => this.#steps.run(() => this.#texts.detokenize(ids, options)),

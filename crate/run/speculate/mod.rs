@@ -130,6 +130,8 @@ impl Engine {
         self.worth.took(batch.rows.len(), started.elapsed().as_secs_f64() * 1e3);
         let right = chosen.len() - 1;
         self.worth.told(matched, tokens.len(), right);
+        self.counts.pass(batch.rows.len(), 1, 0);
+        self.counts.guessed(tokens.len(), right);
         self.model.kv_mut().push(sequence, &[last]);
         let mut state = request.borrow_mut();
         state.guessed.drafted += tokens.len();
