@@ -43,5 +43,11 @@ test("it ends where asking fails, and what comes after its stop is not told", as
 
 test("how often is checked", () => {
   for (const every of [0, -1, Number.NaN, Infinity, "50" as unknown as number])
-    expect(() => watch(async () => 1, () => {}, every)).toThrow(/every is .*; give milliseconds from 10 on/);
+    expect(() =>
+      watch(
+        async () => 1,
+        () => {},
+        every,
+      ),
+    ).toThrow(/every is .*; give milliseconds from 10 on/);
 });

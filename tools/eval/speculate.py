@@ -17,8 +17,8 @@ import subprocess
 import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-PEOPLE = ["Maria Okafor", "Jonas Lindqvist", "Priya Raman", "Tom Hollis", "Aiko Mori", "Luis Ferreira", "Greta Baum", "Omar Said"]
-TOWNS = ["Lisbon", "Tromso", "Graz", "Kyoto", "Leeds", "Quito", "Ghent", "Accra"]
+PEOPLE = ["Anna Brown", "Peter Green", "Mary Hill", "Tom Baker", "Lucy King", "David Stone", "Emma Wood", "Paul Fisher"]
+TOWNS = ["Lisbon", "Oslo", "Vienna", "Kyoto", "Leeds", "Quito", "Ghent", "Accra"]
 THINGS = ["a brass telescope", "two wooden chairs", "a box of old maps", "six blue bowls", "a silver watch", "a bicycle"]
 DEEDS = ["bought", "repaired", "sold", "lost", "found", "painted"]
 DAYS = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"]

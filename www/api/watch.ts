@@ -6,7 +6,8 @@ const LEAST = 10;
 
 /** Asks every so many milliseconds and passes on what comes, until the function that it gives is called or asking fails. */
 export function watch<T>(ask: () => Promise<T>, tell: (value: T) => void, every: number): () => void {
-  if (typeof every !== "number" || !(every >= LEAST && every < 2 ** 31)) throw bad(`every is ${shown(every)}`, `milliseconds from ${LEAST} on`);
+  if (typeof every !== "number" || !(every >= LEAST && every < 2 ** 31))
+    throw bad(`every is ${shown(every)}`, `milliseconds from ${LEAST} on`);
   let timer: ReturnType<typeof setTimeout> | undefined;
   let over = false;
   const stop = () => {
