@@ -54,6 +54,9 @@ impl Engine {
             store.hold(sequence, false);
             store.touch(sequence);
             store.trim(sequence);
+            if request.borrow().primes {
+                store.keep(sequence);
+            }
         }
     }
 

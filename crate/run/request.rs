@@ -35,6 +35,8 @@ pub(crate) struct Request {
     pub stops: Vec<u32>,
     /// Nothing of another text is taken over.
     pub fresh: bool,
+    /// Its text stays when it is over.
+    pub primes: bool,
     /// The logits of each token are wanted.
     pub logits: bool,
     pub constraint: Option<Box<dyn Constraint>>,

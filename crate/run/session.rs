@@ -43,6 +43,8 @@ pub struct GenerateOptions {
     pub logprobs: Option<u32>,
     /// Control tokens are part of the text, as the file writes them.
     pub keep_special: bool,
+    /// What is read stays in the cache as long as there is room without it, and texts that begin so take a copy.
+    pub primes: bool,
     /// Whether several tokens may come of one pass, by guesses; it changes no reply.
     pub speculate: Speculate,
 }
@@ -197,6 +199,7 @@ impl Generation {
             chosen: None,
             ahead: VecDeque::new(),
             speculate: options.speculate,
+            primes: options.primes,
             guessed: Guessed::default(),
             cancel: cancel.clone(),
             served: 0,

@@ -258,8 +258,7 @@ impl Engine {
         let options = options.read().map_err(thrown)?;
         let mut held = Held::new(&self.0).map_err(thrown)?;
         let generation = session::Generation::new(held.engine(), &prompt, options).map_err(thrown)?;
-        let cancel = generation.cancel_handle().clone();
-        Ok(Generation { engine: self.0.clone(), generation: RefCell::new(Some(generation)), cancel })
+        Ok(Generation::of(&self.0, generation))
     }
 
     pub async fn score(&self, text: JsValue) -> JsResult<JsValue> {
@@ -333,6 +332,13 @@ pub struct Generation {
     engine: Shared,
     generation: RefCell<Option<session::Generation>>,
     cancel: Cancel,
+}
+
+impl Generation {
+    fn of(engine: &Shared, generation: session::Generation) -> Generation {
+        let cancel = generation.cancel_handle().clone();
+        Generation { engine: engine.clone(), generation: RefCell::new(Some(generation)), cancel }
+    }
 }
 
 #[wasm_bindgen]

@@ -26,6 +26,7 @@ mod gguf;
 mod gguf_memory;
 mod held_replies;
 mod nets;
+mod prime;
 mod quant;
 mod quant_gpu;
 mod real_models;

@@ -243,6 +243,9 @@ class FakeEngine extends FakeText implements Engine {
       throw fail("prompt_too_long", "The prompt has 3000 tokens and the context holds 100; shorten it.");
     return new FakeGeneration(text, options.maxTokens ?? 1000);
   }
+  prime(): Generation {
+    return new FakeGeneration("", 0);
+  }
   takes_grammars(): boolean {
     return false;
   }

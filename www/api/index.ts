@@ -30,6 +30,7 @@ export type {
   ChatPrompt,
   ChatReply,
   CountOptions,
+  PrimeOptions,
   CreateChat,
   CreateCompletion,
   OnOverflow,

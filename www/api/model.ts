@@ -1,7 +1,14 @@
 /** A loaded model, as a page holds it. */
 import { readOptions, readPrompt, readText } from "./arguments.js";
 import { type BatchOptions, type BatchRequest, type BatchResult, batch } from "./batch.js";
-import { type Chat, type CountOptions, type CreateChat, Requests, type TextCompletions } from "./chat.js";
+import {
+  type Chat,
+  type CountOptions,
+  type CreateChat,
+  type PrimeOptions,
+  Requests,
+  type TextCompletions,
+} from "./chat.js";
 import type { Caller } from "./caller.js";
 import { Connection } from "./connection.js";
 import {
@@ -113,6 +120,15 @@ export class Model extends Loaded {
    */
   async countTokens(messages: string | readonly AnyMessage[], options?: CountOptions): Promise<number> {
     return (await new Requests(this.connection, this.info).count(messages, options)).tokens;
+  }
+
+  /**
+   * Reads a system text, or messages that many conversations begin with, before they are asked, and keeps what was computed in
+   * the cache as long as there is room without it; gives its tokens. The options are those that the template sees, as of
+   * the chats to come: `tools` and the like.
+   */
+  prime(messages: string | readonly AnyMessage[], options?: PrimeOptions): Promise<number> {
+    return new Requests(this.connection, this.info).prime(messages, options);
   }
 
   /**

@@ -119,6 +119,8 @@ export interface Engine extends TextCalls {
   /** Whether the answer may take grammars. */
   takes_grammars(request: wire.ChatRequest): boolean;
   chat(request: wire.ChatRequest, grammars: Grammars | undefined): Chat;
+  /** Reads what conversations that begin so begin with. */
+  prime(request: wire.ChatRequest): Generation;
   /** Its tokens, for grammars. */
   words(): Words;
   completion(request: wire.CompletionRequest): Chat;
