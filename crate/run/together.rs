@@ -14,7 +14,7 @@ use crate::device::memory::{Move, Moves};
 use crate::model::forward::Shape;
 use crate::model::store::SequenceId;
 use crate::run::batch::{Batch, Row};
-use crate::run::constraint::Constraint;
+use crate::run::constraint::{Constraint, Next};
 use crate::run::decode::Sampled;
 use crate::run::engine::Engine;
 use crate::run::request::{Chosen, Request, Shared, mask};
@@ -92,7 +92,9 @@ impl Engine {
         let sampled = self.next_token(mask(&mut constraint, going)).await;
         let ms = started.elapsed().as_secs_f64() * 1e3;
         self.pace.took(0, ms);
-        self.worth.took(1, ms);
+        if going == Next::Free {
+            self.worth.took(1, ms);
+        }
         self.counts.pass(1, 1, 0);
         request.borrow_mut().constraint = constraint;
         let sampled = sampled?;
