@@ -21,6 +21,7 @@ const PARTS = {
     roots: ["ChatCompletion", "ChatCompletionChunk", "Completion"],
   },
   options: { about: "What calls take.", roots: ["Options"] },
+  stats: { about: "What a model tells of what it does.", roots: ["ModelStats"] },
   results: { about: "What calls give: facts of a model, events, replies, timings.", roots: [] },
 };
 

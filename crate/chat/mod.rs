@@ -4,7 +4,8 @@
 //! The way of a request: [`request`] says what it may hold; [`read`] makes of it a prompt, and options of the sampler and
 //! the template; [`fit`] brings the messages into the context; [`session`] runs its choices one after the other;
 //! [`parse`] tells content, reasoning and calls apart in what they write, by the model's [`forms`] and [`reasoning`];
-//! `turn` and `text` make answers of it, in the shapes of [`reply`]; [`errors`] says what failures are called.
+//! `turn` and `text` make answers of it, in the shapes of [`reply`]; [`errors`] says what failures are called. [`prime`] reads
+//! what many of them begin with.
 
 pub mod constrain;
 pub mod errors;
@@ -16,6 +17,7 @@ mod known;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod linked;
 pub mod parse;
+pub mod prime;
 mod probe;
 pub mod read;
 pub mod reasoning;

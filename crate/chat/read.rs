@@ -199,6 +199,7 @@ fn options(common: &Common, own: &SottoSampling) -> Result<GenerateOptions> {
         sampling,
         stop: common.stop.clone().map_or(Vec::new(), OneOrMany::into_list),
         stop_tokens: own.stop_token_ids.clone(),
+        speculate: own.speculate,
         ..Default::default()
     })
 }

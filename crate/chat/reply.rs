@@ -269,6 +269,12 @@ pub struct CompletionTokensDetails {
     /// Those of `reasoning_content`: the tags around it are none of them, whether the model wrote them or a limit did.
     #[schemars(extend("optional" = true))]
     pub reasoning_tokens: usize,
+    /// Those that were guessed and right (`speculate`): each is a pass of the model less.
+    #[schemars(extend("optional" = true))]
+    pub accepted_prediction_tokens: usize,
+    /// Guesses that were wrong: none of them is in a reply.
+    #[schemars(extend("optional" = true))]
+    pub rejected_prediction_tokens: usize,
 }
 
 /// The probabilities of a reply's tokens, by the model's own logits: no temperature, no bias, no penalty, no cut.

@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 
 use crate::base::many::OneOrMany;
 use crate::run::sampler::range;
+use crate::run::speculate::Speculate;
 
 /// A request of `chat.completions.create`.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -159,6 +160,10 @@ pub struct SottoSampling {
     /// Token ids that end the reply, beside the model's own.
     #[schemars(extend("aliases" = ["stop_tokens"]))]
     pub stop_token_ids: Vec<u32>,
+    /// Whether tokens are guessed by what followed the same words before, in prompt and reply: several right ones then come
+    /// of one pass, and the reply stays the same. `auto`: where it is quicker, as measured; a number: so many a pass, in any
+    /// case. Not while other replies are under way, nor under a grammar.
+    pub speculate: Speculate,
 }
 
 /// Options of a chat beyond OpenAI's API.

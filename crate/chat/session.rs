@@ -21,6 +21,7 @@ use crate::base::error::Result;
 use crate::base::platform;
 use crate::run::engine::Engine;
 use crate::run::session::{FinishReason, GenerateOptions, Generation, Step};
+use crate::run::timings::Timings;
 use crate::text::tokenizer::Tokenizer;
 
 /// Tokens at the end of a prompt by which a reply's parser sees what that has opened.
@@ -330,6 +331,9 @@ impl Session {
             usage.prompt_tokens_details.cached_tokens += generation.timings.cached_tokens;
         }
         usage.completion_tokens += generation.tokens.len();
+        let Timings { drafted_tokens, accepted_tokens, .. } = generation.timings;
+        usage.completion_tokens_details.accepted_prediction_tokens += accepted_tokens;
+        usage.completion_tokens_details.rejected_prediction_tokens += drafted_tokens - accepted_tokens;
         usage.total_tokens = usage.prompt_tokens + usage.completion_tokens;
     }
 }

@@ -13,6 +13,7 @@ use crate::device::Device;
 use crate::model::forward::Shape;
 use crate::run::engine::Engine;
 use crate::run::session::{GenerateOptions, Generation, Step};
+use crate::run::speculate::Speculate;
 
 /// What is measured.
 #[derive(Clone, Debug)]
@@ -125,8 +126,13 @@ pub async fn bench(engine: &mut Engine, options: &BenchOptions) -> Result<Bench>
 async fn generations(engine: &mut Engine, prompt_tokens: usize, gen_tokens: usize, runs: usize) -> Result<Length> {
     let n_vocab = engine.model.net.n_vocab;
     let prompt: Vec<u32> = (0..prompt_tokens as u32).map(|position| made_up(position, n_vocab)).collect();
-    let options =
-        GenerateOptions { max_tokens: Some(gen_tokens as u32), ignore_eos: true, fresh: true, ..Default::default() };
+    let options = GenerateOptions {
+        max_tokens: Some(gen_tokens as u32),
+        ignore_eos: true,
+        fresh: true,
+        speculate: Speculate::OFF,
+        ..Default::default()
+    };
     let (mut prefill, mut decode, mut ttft) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..runs {
         let mut generation = Generation::with_tokens(engine, prompt.clone(), options.clone())?;

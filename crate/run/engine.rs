@@ -19,6 +19,8 @@ use crate::run::pace::Pace;
 use crate::run::passes::Passes;
 use crate::run::request::{Request, Shared};
 use crate::run::sampler::{Limits, SamplingParams};
+use crate::run::speculate::worth::Worth;
+use crate::run::stats::Counts;
 use crate::text::template::Templates;
 use crate::text::tokenizer::Tokenizer;
 
@@ -44,6 +46,8 @@ pub struct Engine {
     pub types: Vec<(&'static str, u64)>,
     /// Parameters: the elements of all tensors.
     pub n_params: u64,
+    /// What it has done so far.
+    pub counts: Counts,
     /// Ends the pass under way.
     pub(crate) current: Cancel,
     /// What the work under way is a part of.
@@ -59,6 +63,10 @@ pub struct Engine {
     pub(super) pace: Pace,
     pub(super) passes: Passes,
     pub(super) decoder: Decoder,
+    /// What guesses are worth.
+    pub(super) worth: Worth,
+    /// Steps that are under way are read, and none is submitted behind them.
+    pub(super) drains: bool,
 }
 
 impl Engine {
@@ -82,6 +90,7 @@ impl Engine {
             labels: Vec::new(),
             types: Vec::new(),
             n_params: 0,
+            counts: Counts::default(),
             current: Cancel::default(),
             whole: Cancel::default(),
             live: Vec::new(),
@@ -90,6 +99,8 @@ impl Engine {
             idle: 0,
             passes: Passes::default(),
             decoder,
+            worth: Worth::default(),
+            drains: false,
         })
     }
 
@@ -113,7 +124,7 @@ impl Engine {
     /// Ends the resident loop: its steps beyond the last token that was read are forgotten.
     pub(crate) fn halt(&mut self) {
         self.decoder.stop();
-        self.resident = None;
+        (self.resident, self.drains) = (None, false);
     }
 
     /// A sequence for [`Engine::forward`], with room for so many tokens; others may be forgotten for it, and it for
@@ -194,7 +205,7 @@ impl Engine {
     /// waits for the one before.
     pub(crate) async fn next_token(&mut self, mut mask: Option<&mut dyn Constraint>) -> Result<Sampled> {
         let stepped = mask.is_some();
-        if self.decoder.is_waiting() && (stepped || !self.decodes()) {
+        if self.decoder.is_waiting() && (stepped || self.drains || !self.decodes()) {
             // The first waits for no kernel of those after it.
             return self.decoder.next(&self.device).await;
         }
@@ -243,8 +254,7 @@ impl Engine {
             );
         }
         let outputs = batch.outputs();
-        let last = batch.rows.iter().map(|row| row.position).max().unwrap_or(0);
-        let shape = self.shape(Shape::new(batch.rows.len() as u32, outputs.len() as u32, batch.prefill, last));
+        let shape = self.shape_of(batch);
         self.prepare(shape).await?;
         let words = batch.words(self.model.kv())?;
         self.device.write(self.model.batch_buffer(), 0, bytemuck::cast_slice(&words));

@@ -35,6 +35,7 @@ impl Engine {
     pub(crate) fn join(&mut self, request: &Shared) -> Result<()> {
         self.purge();
         self.live.push(request.clone());
+        self.counts.requests += 1;
         if self.is_alone() { self.admit(request).map(drop) } else { Ok(()) }
     }
 
@@ -53,6 +54,9 @@ impl Engine {
             store.hold(sequence, false);
             store.touch(sequence);
             store.trim(sequence);
+            if request.borrow().primes {
+                store.keep(sequence);
+            }
         }
     }
 
@@ -66,6 +70,12 @@ impl Engine {
     /// Whether it is under way: it is not once other work has begun.
     pub(crate) fn has(&self, request: &Shared) -> bool {
         self.live.iter().any(|other| Rc::ptr_eq(other, request))
+    }
+
+    /// Requests that have cells, and those that wait for some.
+    pub fn under_way(&self) -> (usize, usize) {
+        let running = self.live.iter().filter(|request| request.borrow().sequence.is_some()).count();
+        (running, self.live.len() - running)
     }
 
     /// Whether there is no more than one request.

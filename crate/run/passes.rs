@@ -8,6 +8,7 @@ use crate::device::recording::Recording;
 use crate::device::{Device, Prepared};
 use crate::model::forward::{Model, Shape};
 use crate::model::spec::Gives;
+use crate::run::batch::Batch;
 use crate::run::engine::Engine;
 use crate::run::sampler::Mode;
 use crate::run::tune;
@@ -61,6 +62,12 @@ impl Engine {
     pub(super) fn shape(&self, shape: Shape) -> Shape {
         let cuts = self.model.choice.cuts;
         Shape { before: if self.device.splits() { cuts.from(shape.before) } else { 0 }, ..shape }
+    }
+
+    /// The shape of a batch.
+    pub(super) fn shape_of(&self, batch: &Batch) -> Shape {
+        let last = batch.rows.iter().map(|row| row.position).max().unwrap_or(0);
+        self.shape(Shape::new(batch.rows.len() as u32, batch.outputs().len() as u32, batch.prefill, last))
     }
 
     /// The shape of one token after others.

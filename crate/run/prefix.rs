@@ -47,7 +47,7 @@ impl Match<'_> {
 /// The sequence that shares most goes on, or lends a copy of what it shares:
 /// - It goes on where that costs it nothing, or just a reply to this very prompt that is to be made anew.
 /// - Else it is another text's: it stays as it is while there is room for both.
-/// - One in which a request is under way only lends.
+/// - One in which a request is under way only lends, and so does one that is kept, as long as others can go for it.
 /// - Without room, it goes on if it keeps more than it loses, or was used longest ago; else the one that was makes room.
 pub fn choose(store: &Store, prompt: &[u32]) -> Choice {
     let matches = store.sequences().iter().map(|sequence| {
@@ -61,7 +61,9 @@ pub fn choose(store: &Store, prompt: &[u32]) -> Choice {
     let has_room = store.free() as usize >= prompt.len();
     let keeps_most = rest < best.shared;
     let held = best.sequence.held;
-    if !held && (rest == 0 || keeps_most && (best.whole || !has_room)) {
+    // Its own text once more costs it nothing.
+    let kept = best.sequence.kept && !(best.whole && rest <= 1);
+    if !held && !kept && (rest == 0 || keeps_most && (best.whole || !has_room)) {
         return Choice::Continue { id, shared };
     }
     if has_room {

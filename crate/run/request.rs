@@ -2,6 +2,7 @@
 //! was sampled for it; whoever asks first has a pass computed for all of them.
 
 use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::rc::Rc;
 
 use crate::base::cancel::Cancel;
@@ -10,6 +11,7 @@ use crate::model::store::SequenceId;
 use crate::run::constraint::{Constraint, Next};
 use crate::run::decode::Sampled;
 use crate::run::sampler::{Limits, SamplingParams};
+use crate::run::speculate::{Guessed, Speculate};
 
 /// A generation and the engine share it. Once only the engine has it, it is over.
 pub(crate) type Shared = Rc<RefCell<Request>>;
@@ -33,6 +35,8 @@ pub(crate) struct Request {
     pub stops: Vec<u32>,
     /// Nothing of another text is taken over.
     pub fresh: bool,
+    /// Its text stays when it is over.
+    pub primes: bool,
     /// The logits of each token are wanted.
     pub logits: bool,
     pub constraint: Option<Box<dyn Constraint>>,
@@ -46,6 +50,11 @@ pub(crate) struct Request {
     pub cached: usize,
     /// What comes after its text, until its generation reads it.
     pub chosen: Option<Result<Chosen>>,
+    /// What comes after that, where guesses were right.
+    pub ahead: VecDeque<Chosen>,
+    /// Whether guesses are made, and those made so far.
+    pub speculate: Speculate,
+    pub guessed: Guessed,
     /// Ends it.
     pub cancel: Cancel,
     /// The pass that computed rows of it last.
@@ -55,7 +64,7 @@ pub(crate) struct Request {
 impl Request {
     /// Whether a pass can do something for it.
     pub fn is_ready(&self) -> bool {
-        self.chosen.is_none() && !self.cancel.is_cancelled()
+        self.chosen.is_none() && self.ahead.is_empty() && !self.cancel.is_cancelled()
     }
 
     /// The end of what is to be computed of its text.
@@ -63,14 +72,14 @@ impl Request {
         if self.wants { self.text.len() } else { self.prompt }
     }
 
-    /// What ends the sampling of the token after its text, whose cells begin at `first_cell`.
-    pub fn limits(&self, first_cell: u32) -> Limits {
+    /// What ends the sampling of the token after its text, whose cells begin at `first_cell`, and so many guesses.
+    pub fn limits(&self, first_cell: u32, guesses: usize) -> Limits {
         Limits {
             first_cell,
             stops: self.stops.clone(),
             limit: (self.prompt + self.most) as u32,
             alone: self.logits,
-            step: (self.text.len() - self.prompt) as u32,
+            step: (self.text.len() + guesses - self.prompt) as u32,
             masked: self.going == Next::Masked,
         }
     }

@@ -2,6 +2,7 @@
 //! way on one engine: whoever asks for a step has a pass computed for all of them ([`together`](crate::run::together)).
 
 use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::rc::Rc;
 
 use schemars::JsonSchema;
@@ -18,6 +19,8 @@ use crate::run::engine::{Engine, Prompt};
 use crate::run::logprobs::{self, Logprobs};
 use crate::run::request::{Chosen, Request, Shared};
 use crate::run::sampler::SamplingParams;
+use crate::run::speculate::{Guessed, Speculate};
+use crate::run::timings::{Timings, rate};
 use crate::text::stop::{Passed, StopMatcher};
 use crate::text::tokenizer::{StreamDecoder, Tokenizer};
 
@@ -40,6 +43,10 @@ pub struct GenerateOptions {
     pub logprobs: Option<u32>,
     /// Control tokens are part of the text, as the file writes them.
     pub keep_special: bool,
+    /// What is read stays in the cache as long as there is room without it, and texts that begin so take a copy.
+    pub primes: bool,
+    /// Whether several tokens may come of one pass, by guesses; it changes no reply.
+    pub speculate: Speculate,
 }
 
 /// Why a reply ended. `stop`: an end-of-text token, a stop token or a stop text; `length`: `maxTokens`, or the context is
@@ -95,24 +102,6 @@ pub enum Step {
         /// The ids that no step had.
         tokens: Vec<u32>,
     },
-}
-
-/// Times in milliseconds, rates in tokens per second; 0 where nothing was measured.
-#[derive(Clone, Copy, Debug, Default, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Timings {
-    /// From the request to the first token.
-    pub ttft_ms: f64,
-    /// From the request until the prompt was read.
-    pub prefill_ms: f64,
-    /// Prompt tokens per second, those that were computed.
-    pub prefill_tps: f64,
-    /// From the first token to the last.
-    pub decode_ms: f64,
-    /// Tokens per second after the first.
-    pub decode_tps: f64,
-    /// Prompt tokens whose keys and values were still there from before.
-    pub cached_tokens: usize,
 }
 
 /// One reply as it grows.
@@ -208,6 +197,10 @@ impl Generation {
             sequence: None,
             cached: 0,
             chosen: None,
+            ahead: VecDeque::new(),
+            speculate: options.speculate,
+            primes: options.primes,
+            guessed: Guessed::default(),
             cancel: cancel.clone(),
             served: 0,
         }));
@@ -271,6 +264,9 @@ impl Generation {
             }
             step => step,
         };
+        if let Ok(Step::Token { tokens, .. } | Step::End { tokens, .. }) = &step {
+            engine.counts.wrote(tokens.len());
+        }
         if let Err(error) = &step {
             self.finished = true;
             if let (Code::BadLogits, Some(sequence)) = (error.code, self.sequence()) {
@@ -310,11 +306,14 @@ impl Generation {
         let Some(Chosen { sampled: Sampled { token, stops }, logits }) = self.choose(engine).await? else {
             return Ok(Step::Waiting);
         };
+        let Guessed { drafted, accepted } = self.request.borrow().guessed;
+        (self.timings.drafted_tokens, self.timings.accepted_tokens) = (drafted, accepted);
         let instead = self.with_constraint(|it| it.instead(token)).flatten();
         if let Some(n) = self.options.logprobs.filter(|_| instead.is_none()) {
             self.logprobs.push(logprobs::of(&logits.unwrap_or_default(), token, n as usize));
         }
         if let Some(commit) = instead {
+            self.apart = true;
             self.obey(&engine.tokenizer, commit, &mut new)?;
             return Ok(self.told(new));
         }
@@ -323,7 +322,8 @@ impl Generation {
             && let Some(commit) = self.with_constraint(|constraint| constraint.commit(token))
         {
             self.obey(&engine.tokenizer, commit?, &mut new)?;
-            self.apart |= self.request.borrow().going == Next::Masked && engine.is_ahead();
+            let is_ahead = engine.is_ahead() || !self.request.borrow().ahead.is_empty();
+            self.apart |= self.request.borrow().going == Next::Masked && is_ahead;
         }
         Ok(self.told(new))
     }
@@ -336,13 +336,22 @@ impl Generation {
     /// them is sampled as if the device had come to it by itself: by its place in the reply. `None` where others' passes are
     /// to be read first.
     async fn choose(&mut self, engine: &mut Engine) -> Result<Option<Chosen>> {
-        if std::mem::take(&mut self.apart) && engine.follows(&self.request) {
-            engine.halt();
+        if std::mem::take(&mut self.apart) {
+            self.request.borrow_mut().ahead.clear();
+            if engine.follows(&self.request) {
+                engine.halt();
+            }
         }
         loop {
             let chosen = self.request.borrow_mut().chosen.take();
             if let Some(chosen) = chosen {
                 return chosen.map(Some);
+            }
+            if let Some(chosen) = engine.next_ahead(&self.request) {
+                return Ok(Some(chosen));
+            }
+            if engine.is_alone() && engine.speculate(&self.request).await? {
+                continue;
             }
             if engine.is_alone() && engine.follows(&self.request) {
                 return engine.next_alone(&self.request).await.map(Some);
@@ -433,6 +442,7 @@ impl Generation {
         self.done = done;
         if done == total {
             self.timings.prefill_ms = self.started.elapsed().as_secs_f64() * 1e3;
+            engine.counts.read(total, self.timings.cached_tokens);
             self.timings.prefill_tps = rate(total - self.timings.cached_tokens, self.timings.prefill_ms);
         }
         Ok(Step::Prefill { done, total })
@@ -477,8 +487,4 @@ struct New {
     tokens: Vec<u32>,
     /// Why it is the last, if it is.
     end: Option<FinishReason>,
-}
-
-fn rate(tokens: usize, ms: f64) -> f64 {
-    if ms > 0.0 { tokens as f64 / ms * 1e3 } else { 0.0 }
 }

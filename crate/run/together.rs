@@ -14,7 +14,7 @@ use crate::device::memory::{Move, Moves};
 use crate::model::forward::Shape;
 use crate::model::store::SequenceId;
 use crate::run::batch::{Batch, Row};
-use crate::run::constraint::Constraint;
+use crate::run::constraint::{Constraint, Next};
 use crate::run::decode::Sampled;
 use crate::run::engine::Engine;
 use crate::run::request::{Chosen, Request, Shared, mask};
@@ -30,6 +30,13 @@ struct Part {
     logits: bool,
     /// They are read, not written.
     reads: bool,
+}
+
+impl Part {
+    /// Rows that are the prompt's.
+    fn of_prompt(&self) -> usize {
+        self.request.borrow().prompt.saturating_sub(self.from).min(self.tokens.len())
+    }
 }
 
 impl Engine {
@@ -64,9 +71,15 @@ impl Engine {
             self.model.kv_mut().push(part.sequence, &part.tokens);
             part.request.borrow_mut().served = self.turn;
         }
+        let prompts = parts.iter().map(Part::of_prompt).sum();
+        self.counts.pass(batch.rows.len(), parts.len(), prompts);
+        let ms = started.elapsed().as_secs_f64() * 1e3;
+        if batch.rows.len() == 1 && self.is_alone() {
+            self.worth.took(1, ms);
+        }
         let read = parts.iter().filter(|part| part.reads).map(|part| part.tokens.len()).sum();
         if parts.iter().any(|part| !part.reads) {
-            self.pace.took(read, started.elapsed().as_secs_f64() * 1e3);
+            self.pace.took(read, ms);
         }
         Ok(())
     }
@@ -77,17 +90,26 @@ impl Engine {
         let mut constraint = request.borrow_mut().constraint.take();
         let started = Instant::now();
         let sampled = self.next_token(mask(&mut constraint, going)).await;
-        self.pace.took(0, started.elapsed().as_secs_f64() * 1e3);
+        let ms = started.elapsed().as_secs_f64() * 1e3;
+        self.pace.took(0, ms);
+        if going == Next::Free {
+            self.worth.took(1, ms);
+        }
+        self.counts.pass(1, 1, 0);
         request.borrow_mut().constraint = constraint;
         let sampled = sampled?;
         let chosen = Chosen { sampled, logits: self.logits_for(request).await? };
-        // It came of the tokens before, whose keys and values are therefore there. Those of tokens that were submitted
-        // after it may be there too: they count only once they are read.
+        self.has_read(request);
+        Ok(chosen)
+    }
+
+    /// What was read came of the tokens before, whose keys and values are therefore there. Those of tokens that were submitted
+    /// after it may be there too: they count only once they are read.
+    pub(super) fn has_read(&mut self, request: &Shared) {
         let (known, sequence) = (self.done(request), request.borrow().sequence);
         if let Some(sequence) = sequence {
             self.model.kv_mut().push(sequence, &request.borrow().text[known..]);
         }
-        Ok(chosen)
     }
 
     async fn logits_for(&self, request: &Shared) -> Result<Option<Vec<f32>>> {
@@ -187,7 +209,7 @@ impl Engine {
     ) -> Result<Sampled> {
         let (sampling, text, limits, going) = {
             let state = request.borrow();
-            (state.sampling.clone(), state.text.clone(), state.limits(self.first_cell(&state)?), state.going)
+            (state.sampling.clone(), state.text.clone(), state.limits(self.first_cell(&state)?, 0), state.going)
         };
         self.compute_and_sample(batch, &sampling, &text, &limits, mask(constraint, going)).await?;
         self.next_token(mask(constraint, going)).await
@@ -202,7 +224,7 @@ impl Engine {
         self.run(batch).await?;
         let mut sampled = Vec::new();
         for (row, Part { request, .. }) in parts.iter().filter(|part| part.logits).enumerate() {
-            match self.sample(row, request).await {
+            match self.sample(row, request, &[]).await {
                 Ok(logits) => sampled.push((request, logits)),
                 Err(error) => request.borrow_mut().chosen = Some(Err(error)),
             }
@@ -211,15 +233,15 @@ impl Engine {
             return self.device.idle().await;
         }
         for (request, logits) in sampled {
-            let masked = request.borrow().limits(0).masked;
+            let masked = request.borrow().limits(0, 0).masked;
             let chosen = self.decoder.next_of_rows(masked, &self.device).await;
             request.borrow_mut().chosen = Some(chosen.map(|sampled| Chosen { sampled, logits }));
         }
         Ok(())
     }
 
-    /// Samples by row number `row` of the logits; gives them where they are wanted.
-    async fn sample(&mut self, row: usize, request: &Shared) -> Result<Option<Vec<f32>>> {
+    /// Samples what comes after the text and some guesses by row number `row` of the logits; gives them where they are wanted.
+    pub(super) async fn sample(&mut self, row: usize, request: &Shared, guesses: &[u32]) -> Result<Option<Vec<f32>>> {
         let bytes = 4 * u64::from(self.model.net.n_vocab);
         if row > 0 {
             // Kernels read the first row.
@@ -228,11 +250,12 @@ impl Engine {
         }
         let mode = {
             let mut state = request.borrow_mut();
-            let limits = state.limits(self.first_cell(&state)?);
+            let limits = state.limits(self.first_cell(&state)?, guesses.len());
+            let text = [&state.text, guesses].concat();
             let going = state.going;
             let allowed = mask(&mut state.constraint, going).map(Constraint::mask).transpose()?;
             let mode = state.sampling.mode().under(limits.masked);
-            self.decoder.begin_row(&mut self.device, &state.sampling, &state.text, &limits, allowed.as_deref())?;
+            self.decoder.begin_row(&mut self.device, &state.sampling, &text, &limits, allowed.as_deref())?;
             mode
         };
         self.decoder.sample_row(mode, &mut self.device, &self.current).await?;

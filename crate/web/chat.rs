@@ -6,9 +6,10 @@ use std::rc::Rc;
 use wasm_bindgen::prelude::*;
 
 use super::grammar::{Apart, JsGrammars};
-use super::{Engine, Held, JsResult, Shared, disposed, from_js, thrown, to_js};
+use super::{Engine, Generation, Held, JsResult, Shared, disposed, from_js, thrown, to_js};
 use sotto::base::error::Result;
 use sotto::chat::grammar::Grammars;
+use sotto::chat::prime::prime;
 use sotto::chat::request::ChatRequest;
 use sotto::chat::session::{Session, Stop};
 use sotto::run::engine;
@@ -32,6 +33,14 @@ impl Engine {
     pub fn completion(&self, request: JsValue) -> JsResult<Chat> {
         let request = from_js("request", request)?;
         self.answer(|engine| Session::completion(engine, &request))
+    }
+
+    /// Reads what conversations that begin with a request's messages begin with, and keeps it.
+    pub fn prime(&self, request: JsValue) -> JsResult<Generation> {
+        let request = from_js("request", request)?;
+        let mut held = Held::new(&self.0).map_err(thrown)?;
+        let generation = prime(held.engine(), &request).map_err(thrown)?;
+        Ok(Generation::of(&self.0, generation))
     }
 
     /// What the messages of a chat's request take of the context.

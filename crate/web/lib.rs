@@ -31,6 +31,7 @@ use sotto::run::{loader, session};
 use sotto::wire::embed::FillOptions;
 use sotto::wire::info::ModelInfo;
 use sotto::wire::options::{BenchOptions, GenerateOptions, LoadOptions};
+use sotto::wire::stats::ModelStats;
 use sotto::wire::step::Step;
 
 type JsResult<T> = std::result::Result<T, JsValue>;
@@ -219,6 +220,12 @@ impl Engine {
         to_js(&ModelInfo::of(held.engine()))
     }
 
+    /// What it does now, and what it has done.
+    pub fn stats(&self) -> JsResult<JsValue> {
+        let mut held = Held::new(&self.0).map_err(thrown)?;
+        to_js(&ModelStats::of(held.engine()))
+    }
+
     pub fn tokenize(&self, text: &JsValue, options: JsValue) -> JsResult<Vec<u32>> {
         let mut held = Held::new(&self.0).map_err(thrown)?;
         text::tokenize(&held.engine().tokenizer, text, options)
@@ -251,8 +258,7 @@ impl Engine {
         let options = options.read().map_err(thrown)?;
         let mut held = Held::new(&self.0).map_err(thrown)?;
         let generation = session::Generation::new(held.engine(), &prompt, options).map_err(thrown)?;
-        let cancel = generation.cancel_handle().clone();
-        Ok(Generation { engine: self.0.clone(), generation: RefCell::new(Some(generation)), cancel })
+        Ok(Generation::of(&self.0, generation))
     }
 
     pub async fn score(&self, text: JsValue) -> JsResult<JsValue> {
@@ -326,6 +332,13 @@ pub struct Generation {
     engine: Shared,
     generation: RefCell<Option<session::Generation>>,
     cancel: Cancel,
+}
+
+impl Generation {
+    fn of(engine: &Shared, generation: session::Generation) -> Generation {
+        let cancel = generation.cancel_handle().clone();
+        Generation { engine: engine.clone(), generation: RefCell::new(Some(generation)), cancel }
+    }
 }
 
 #[wasm_bindgen]

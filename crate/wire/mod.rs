@@ -12,6 +12,7 @@ pub mod info;
 pub mod inspect;
 pub mod options;
 pub mod schema;
+pub mod stats;
 pub mod step;
 
 /// A number as it was written, where it is one that 32 bits hold: 0.8, not the f64 that is next to that f32.

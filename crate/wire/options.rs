@@ -16,6 +16,7 @@ use crate::device::gpu::GpuOptions;
 use crate::device::{Backend, CpuOptions};
 use crate::eval;
 use crate::run::sampler::{SamplingParams, range, token_id};
+use crate::run::speculate::Speculate;
 use crate::run::{loader, plan, session};
 use crate::text::template::RenderOptions;
 use crate::text::tokenizer::EncodeOptions;
@@ -151,6 +152,10 @@ pub struct GenerateOptions {
     /// Token ids that end the reply, beside the model's own.
     #[schemars(extend("aliases" = ["stop_token_ids"]))]
     pub stop_tokens: Vec<u32>,
+    /// Whether tokens are guessed by what followed the same words before, in prompt and reply: several right ones then come
+    /// of one pass, and the reply stays the same. `auto`: where it is quicker, as measured; a number: so many a pass, in any
+    /// case. Not while other replies are under way, nor under a grammar.
+    pub speculate: Speculate,
     /// No chat template; special tokens in the prompt are parsed.
     pub raw: bool,
 }
@@ -175,6 +180,7 @@ impl Default for GenerateOptions {
             seed: None,
             stop: None,
             stop_tokens: Vec::new(),
+            speculate: Speculate::default(),
             raw: false,
         }
     }
@@ -205,6 +211,7 @@ impl GenerateOptions {
             max_tokens: self.max_tokens,
             stop: self.stop.map_or(Vec::new(), OneOrMany::into_list),
             stop_tokens: self.stop_tokens,
+            speculate: self.speculate,
             ..Default::default()
         })
     }

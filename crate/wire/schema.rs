@@ -12,6 +12,7 @@ use super::inspect::Inspection;
 use super::options::{
     BenchOptions, DetokenizeOptions, GenerateOptions, LoadOptions, MAX_SAFE_INTEGER, RenderChatOptions, TokenizeOptions,
 };
+use super::stats::ModelStats;
 use super::step::{ChatStep, Counted, Step};
 use crate::base::error::Code;
 use crate::chat::errors::shape;
@@ -88,6 +89,7 @@ fn types() -> Value {
     output.subschema_for::<ModelInfo>();
     output.subschema_for::<ModelHeader>();
     output.subschema_for::<Inspection>();
+    output.subschema_for::<ModelStats>();
     output.subschema_for::<Step>();
     output.subschema_for::<ChatStep>();
     output.subschema_for::<Counted>();

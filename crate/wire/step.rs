@@ -11,7 +11,8 @@ use crate::chat::session::Event;
 use crate::chat::writing::Writing;
 use crate::run::engine::Engine;
 use crate::run::session;
-use crate::run::session::{FinishReason, Generation, Timings};
+use crate::run::session::{FinishReason, Generation};
+use crate::run::timings::Timings;
 
 /// How far a load or a prompt is.
 #[derive(Clone, Debug, Serialize, JsonSchema)]

@@ -37,7 +37,7 @@ fn answers(engine: &mut Engine, request: &Value) -> Vec<Value> {
     all
 }
 
-fn answer(engine: &mut Engine, request: &Value) -> Value {
+pub fn answer(engine: &mut Engine, request: &Value) -> Value {
     let mut all = answers(engine, request);
     assert_eq!(all.len(), 1);
     all.remove(0)
@@ -47,7 +47,7 @@ fn refusal(engine: &mut Engine, request: &Value) -> Error {
     session(engine, request).err().expect("a refusal")
 }
 
-fn user(text: &str) -> Value {
+pub fn user(text: &str) -> Value {
     json!({ "role": "user", "content": text })
 }
 

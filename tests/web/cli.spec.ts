@@ -185,8 +185,16 @@ test("generate: one JSON value with every field; text streams without --json", (
     "memory",
     "backend",
     "adapter",
+    "stats",
   ]);
-  expect(Object.keys(result.timings as object)).toEqual(["load_ms", "ttft_ms", "prefill_tps", "decode_tps"]);
+  expect(Object.keys(result.timings as object)).toEqual([
+    "load_ms",
+    "ttft_ms",
+    "prefill_tps",
+    "decode_tps",
+    "drafted_tokens",
+    "accepted_tokens",
+  ]);
   expect(Object.keys(result.memory as object)).toEqual(["wasm_peak_bytes", "gpu_bytes"]);
   const plain = sotto("web", args);
   expect(plain.status).toBe(0);

@@ -262,6 +262,47 @@ for (const backend of ["webgpu", "cpu"] as const)
     }
   });
 
+for (const backend of ["cpu", "webgpu"] as const)
+  test(`guesses on ${backend} change no reply, and the model tells of them`, {
+    tag: backend === "webgpu" ? ["@swiftshader"] : [],
+  }, async ({ blank }) => {
+    const { plain, guessed, usage, stats, told } = await blank.evaluate(async (backend) => {
+      const model = await sotto.load("/tiny/llama-f32.gguf", { contextLength: 256, backend });
+      // Of few tokens: so what is written comes again.
+      const few = Object.fromEntries([40, 41, 50, 61].map((id) => [id, 40]));
+      const write = async (speculate: "off" | number) => {
+        const options = { raw: true, maxTokens: 40, temperature: 0.7, seed: 5, logitBias: few, speculate };
+        let last: import("../../www/api/index.js").Chunk | undefined;
+        let text = "";
+        for await (const chunk of model.generate("the cat and the dog", options)) {
+          text += chunk.text;
+          last = chunk;
+        }
+        return { text, timings: last!.timings! };
+      };
+      const told: number[] = [];
+      const stop = model.onStats(({ tokens }) => told.push(tokens.completion), { every: 10 });
+      const [plain, guessed] = [await write("off"), await write(4)];
+      const request = { prompt: "the cat", max_tokens: 40, seed: 5, logit_bias: few, speculate: 4 };
+      const { usage } = await model.completions.create(request);
+      stop();
+      const stats = await model.stats();
+      await model.dispose();
+      return { plain, guessed, usage, stats, told };
+    }, backend);
+    expect(guessed.text).toBe(plain.text);
+    expect(plain.timings.draftedTokens).toBe(0);
+    expect(guessed.timings.acceptedTokens).toBeGreaterThan(5);
+    const { accepted_prediction_tokens, rejected_prediction_tokens } = usage!.completion_tokens_details!;
+    const accepted = guessed.timings.acceptedTokens + accepted_prediction_tokens!;
+    const drafted = guessed.timings.draftedTokens + accepted_prediction_tokens! + rejected_prediction_tokens!;
+    expect(stats.speculation).toEqual({ drafted, accepted });
+    expect(stats.tokens.completion).toBe(120);
+    expect(stats.requests).toEqual({ running: 0, waiting: 0, total: 3 });
+    expect(told.length).toBeGreaterThan(1);
+    expect(stats.batch.passes).toBeLessThan(120);
+  });
+
 test("prompts and options that cannot work are typed errors, and the model goes on", async ({ blank }) => {
   const codes = await blank.evaluate(async () => {
     const model = await sotto.load("/tiny/llama-f32.gguf", { contextLength: 64 });

@@ -224,6 +224,17 @@ class FakeEngine extends FakeText implements Engine {
       tuning: ["q4_1 576x576 rows 1 fused = matvec subgroup 16"],
     };
   }
+  stats() {
+    return {
+      requests: { running: log.running, waiting: 0, total: ++this.#asked },
+      batch: { passes: 0, rows: 0, lastRows: 0, lastRequests: 0 },
+      tokens: { prompt: 0, cached: 0, completion: 0, promptTps: 0, completionTps: 0 },
+      cache: { used: 0, cells: 100, texts: 0 },
+      speculation: { drafted: 0, accepted: 0 },
+      memory: { gpuBytes: 0, wasmBytes: 0 },
+    };
+  }
+  #asked = 0;
   generate(prompt: string | Message[], options: GenerateOptions): Generation {
     const text = typeof prompt === "string" ? prompt : String(prompt.at(-1)!.content);
     if (text === "trap") throw new WebAssembly.RuntimeError("unreachable");
@@ -231,6 +242,9 @@ class FakeEngine extends FakeText implements Engine {
     if (text.length > 2000)
       throw fail("prompt_too_long", "The prompt has 3000 tokens and the context holds 100; shorten it.");
     return new FakeGeneration(text, options.maxTokens ?? 1000);
+  }
+  prime(): Generation {
+    return new FakeGeneration("", 0);
   }
   takes_grammars(): boolean {
     return false;
@@ -340,12 +354,13 @@ class FakeGeneration implements Generation {
     return this.#end(length < this.#words.length ? "length" : "stop", length);
   }
   #end(finishReason: FinishReason, length: number): Step {
+    const none = { cachedTokens: 0, draftedTokens: 0, acceptedTokens: 0 };
     return {
       chunk: {
         text: "",
         tokens: [],
         finishReason,
-        timings: { ttftMs: 240, prefillMs: 200, prefillTps: 120, decodeMs: 1000, decodeTps: 31.4, cachedTokens: 0 },
+        timings: { ttftMs: 240, prefillMs: 200, prefillTps: 120, decodeMs: 1000, decodeTps: 31.4, ...none },
         usage: { promptTokens: 3, completionTokens: length },
         promptTokens: [1, 2, 3],
       },

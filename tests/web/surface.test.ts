@@ -74,6 +74,11 @@ test("every public member works through a proxy of the model", async () => {
   expect(await outer.pieces([97])).toEqual(["a"]);
   expect((await outer.score("ab")).tokens).toEqual([97, 98]);
   expect((await outer.bench({ runs: 1 })).prefillTps).toBe(1);
+  expect((await outer.stats()).cache.cells).toBe(100);
+  expect(await outer.prime("Be brief.")).toBe(3);
+  await expect(outer.prime("Be brief.", { temperature: 0 } as object)).rejects.toThrow(
+    "temperature is not an option of prime; chat.completions.create takes it.",
+  );
   expect((await new Proxy(model, {}).chat(messages)).text).toBe("yes");
   expect((await new Proxy(model, {}).chat.completions.create({ messages })).object).toBe("chat.completion");
   expect((await new Proxy(model, {}).runTools({ messages, tools: [withRun(TOOL)] })).text).toBe("yes");

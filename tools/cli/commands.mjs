@@ -130,16 +130,24 @@ function generate({ options, json, ...values }, inputs) {
       if (!json && name !== undefined) console.log(`## ${name}`);
       const reply = await page.call("generate", text, options.generate, !json);
       if (!json) process.stdout.write(reply.text.endsWith("\n") ? "" : "\n");
-      const { ttftMs, prefillTps, decodeTps } = reply.timings;
+      const { ttftMs, prefillTps, decodeTps, draftedTokens, acceptedTokens } = reply.timings;
       const result = {
         prompt_tokens: reply.promptTokens,
         tokens: reply.tokens,
         text: reply.text,
         finish_reason: reply.finishReason,
-        timings: { load_ms: loadMs, ttft_ms: ttftMs, prefill_tps: prefillTps, decode_tps: decodeTps },
+        timings: {
+          load_ms: loadMs,
+          ttft_ms: ttftMs,
+          prefill_tps: prefillTps,
+          decode_tps: decodeTps,
+          drafted_tokens: draftedTokens,
+          accepted_tokens: acceptedTokens,
+        },
         memory: memory(reply.memory),
         backend: info.backend,
         adapter: adapter(info),
+        stats: snakeCase(await page.call("stats")),
       };
       results.push(named(name, result));
       if (!json)

@@ -22,6 +22,7 @@ function form({ type, enum: names, anyOf, items, default: standard }) {
   if (list?.type === "string") return "texts";
   if (list?.type === "integer") return "numbers";
   if (list !== undefined || type === "object") return "json";
+  if (anyOf?.some(({ enum: names }) => names)) return "either";
   if (type === "boolean") return standard === true ? "off" : standard === false ? "on" : "onoff";
   return names ? "name" : type === "string" ? "text" : "number";
 }
@@ -39,7 +40,8 @@ function options({ calls = [] }) {
 export function usage(name, command) {
   const shown = options(command).map(({ flag, form, schema }) => {
     if (form === "on" || form === "off") return `[--${flag}]`;
-    const value = { onoff: "on|off", name: schema.enum?.join("|"), numbers: "N[,N]…", json: "JSON" }[form];
+    const either = schema.anyOf?.map(({ enum: names }) => names?.join("|") ?? "N").join("|");
+    const value = { onoff: "on|off", name: schema.enum?.join("|"), either, numbers: "N[,N]…", json: "JSON" }[form];
     return `[--${flag} ${value ?? (form === "number" ? "N" : "TEXT")}]${form === "texts" ? "…" : ""}`;
   });
   return [name, command.usage, ...shown, "[--json]"].join(" ");
@@ -79,6 +81,8 @@ function read(name, schema, form, value) {
       return ["on", "true"].includes(oneOf(name, ["on", "off", "true", "false"], value));
     case "name":
       return oneOf(name, schema.enum, value);
+    case "either":
+      return schema.anyOf.some(({ enum: names }) => names?.includes(value)) ? value : number(name, value);
     case "number":
       return number(name, value);
     case "numbers":

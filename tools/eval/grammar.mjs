@@ -50,6 +50,7 @@ async function reply(response_format, logprobs, max_tokens) {
     messages: [{ role: "user", content: "Tell me of a person whom you have made up." }],
     temperature: 0,
     max_tokens,
+    speculate: "off",
     logprobs,
     stream: true,
     stream_options: { include_usage: true },

@@ -125,11 +125,14 @@ const SHORT: Record<string, { takes(name: string): boolean; own: readonly string
     takes: all("stream", "stream_options", "n", "logprobs", "top_logprobs"),
     own: [...TAKES[CHAT], "maxSteps", "onMessage", "onDelta"],
   },
-  countTokens: {
-    takes: (name) => ["tools", "tool_choice", "reasoning_effort", "chat_template_kwargs"].includes(name),
-    own: [],
-  },
+  countTokens: { takes: templated, own: [] },
+  prime: { takes: templated, own: ["signal", "onProgress"] },
 };
+
+/** What a template sees. */
+function templated(name: string) {
+  return ["tools", "tool_choice", "reasoning_effort", "chat_template_kwargs"].includes(name);
+}
 
 /** What asks for nothing, where a call has no such member. */
 const NOTHING: Record<string, unknown> = { stream: false, n: 1, logprobs: false, top_logprobs: 0 };
@@ -139,7 +142,7 @@ function all(...but: string[]) {
 }
 
 /** Throws `bad_option` for a member that the call does not have, naming the call that has it or the member meant. */
-export function refuseOthers(call: "chat" | "runTools" | "countTokens", options: unknown): void {
+export function refuseOthers(call: "chat" | "runTools" | "countTokens" | "prime", options: unknown): void {
   reading(`An option of ${call}`, () => {
     if (options === undefined || options === null) return;
     if (kind(options) !== "object") throw bad(`The options of ${call} are ${shown(options)}`, "an object");

@@ -18,6 +18,7 @@ import type {
   Message,
   ModelInfo,
   PageOptions,
+  Step,
 } from "../wire/protocol.js";
 
 /** How often `overflow` may be asked for shorter messages. */
@@ -50,6 +51,9 @@ export type ChatOptions = Omit<CreateChat, "messages" | "stream" | "stream_optio
 
 /** What `model.countTokens` takes beside the messages. */
 export type CountOptions = Pick<CreateChat, "tools" | "tool_choice" | "reasoning_effort" | "chat_template_kwargs">;
+
+/** What `model.prime` takes beside the messages. */
+export interface PrimeOptions extends CountOptions, Pick<PageOptions, "signal" | "onProgress"> {}
 
 type Choice = ChatCompletion["choices"][number];
 
@@ -149,6 +153,21 @@ export class Requests {
     const create = (request: unknown, options?: ChatCallOptions) =>
       this.#create("completions.create", request, options);
     return { create } as TextCompletions;
+  }
+
+  async prime(messages: string | readonly AnyMessage[], options?: PrimeOptions): Promise<number> {
+    refuseOthers("prime", options);
+    const turns = typeof messages === "string" ? [{ role: "system", content: messages }] : messages;
+    const given = joined("An option of prime", options, { messages: readMessages(turns) });
+    const { wire, page } = readOptions("chat.completions.create", given);
+    let tokens = 0;
+    const onEvent = (event: Step) => {
+      if ("chunk" in event) tokens = event.chunk.usage?.promptTokens ?? tokens;
+      else page.onProgress?.(event.progress);
+    };
+    const call = { signal: page.signal, what: "The reading", onEvent };
+    Object.assign(this.#info, await this.#connection.call("prime", { request: wire as ChatRequest }, call));
+    return tokens;
   }
 
   async count(messages: string | readonly AnyMessage[], options?: CountOptions): Promise<Counted> {

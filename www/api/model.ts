@@ -1,7 +1,14 @@
 /** A loaded model, as a page holds it. */
 import { readOptions, readPrompt, readText } from "./arguments.js";
 import { type BatchOptions, type BatchRequest, type BatchResult, batch } from "./batch.js";
-import { type Chat, type CountOptions, type CreateChat, Requests, type TextCompletions } from "./chat.js";
+import {
+  type Chat,
+  type CountOptions,
+  type CreateChat,
+  type PrimeOptions,
+  Requests,
+  type TextCompletions,
+} from "./chat.js";
 import type { Caller } from "./caller.js";
 import { Connection } from "./connection.js";
 import {
@@ -22,6 +29,7 @@ import { isAborted, stoppedPiece } from "./stopped.js";
 import { type RunTools, type RunToolsOptions, type ToolsReply, runTools } from "./tools.js";
 import { workersOf } from "./start.js";
 import type { Endpoint } from "./workers.js";
+import { watch } from "./watch.js";
 import { SottoError } from "../wire/errors.js";
 import type {
   AnyMessage,
@@ -32,6 +40,7 @@ import type {
   Filled,
   GenerateOptions,
   ModelInfo,
+  ModelStats,
   PageOptions,
   ScoreOptions,
   ScoreResult,
@@ -114,6 +123,15 @@ export class Model extends Loaded {
   }
 
   /**
+   * Reads a system text, or messages that many conversations begin with, before they are asked, and keeps what was computed in
+   * the cache as long as there is room without it; gives its tokens. The options are those that the template sees, as of
+   * the chats to come: `tools` and the like.
+   */
+  prime(messages: string | readonly AnyMessage[], options?: PrimeOptions): Promise<number> {
+    return new Requests(this.connection, this.info).prime(messages, options);
+  }
+
+  /**
    * The answers to many chats, each at its request's place, or why it has none. Several are written side by side, which
    * takes less time than one after the other.
    */
@@ -187,6 +205,19 @@ export class Model extends Loaded {
   /** What may stand in the place of the masked word of a text, the likeliest first. For models with `info.embedding.mask`. */
   async fillMask(text: string, options?: FillOptions): Promise<Filled[]> {
     return this.#embedder.fill(text, options);
+  }
+
+  /** What the model does now, and what it has done since its load. Asked between two steps of the replies under way. */
+  async stats(): Promise<ModelStats> {
+    return this.connection.call("stats", {});
+  }
+
+  /**
+   * Tells the same every so many milliseconds, by default once a second, until the function that it gives is called or the
+   * model is disposed.
+   */
+  onStats(listener: (stats: ModelStats) => void, { every = 1000 }: { every?: number } = {}): () => void {
+    return watch(() => this.stats(), listener, every);
   }
 
   /** How likely the model finds a text. */

@@ -187,12 +187,14 @@ function afterwards(choice: ToolChoice | undefined): ToolChoice | undefined {
 
 function sum(a: CompletionUsage, b: CompletionUsage): CompletionUsage {
   const cached = (usage: CompletionUsage) => usage.prompt_tokens_details?.cached_tokens ?? 0;
-  const thought = (usage: CompletionUsage) => usage.completion_tokens_details?.reasoning_tokens ?? 0;
+  const details = ["reasoning_tokens", "accepted_prediction_tokens", "rejected_prediction_tokens"] as const;
+  const both = (name: (typeof details)[number]) =>
+    (a.completion_tokens_details?.[name] ?? 0) + (b.completion_tokens_details?.[name] ?? 0);
   return {
     prompt_tokens: a.prompt_tokens + b.prompt_tokens,
     completion_tokens: a.completion_tokens + b.completion_tokens,
     total_tokens: a.total_tokens + b.total_tokens,
     prompt_tokens_details: { cached_tokens: cached(a) + cached(b) },
-    completion_tokens_details: { reasoning_tokens: thought(a) + thought(b) },
+    completion_tokens_details: Object.fromEntries(details.map((name) => [name, both(name)])),
   };
 }

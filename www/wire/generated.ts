@@ -7,5 +7,6 @@
 export * from "./generated/requests.js";
 export * from "./generated/answers.js";
 export * from "./generated/options.js";
+export * from "./generated/stats.js";
 export * from "./generated/results.js";
 export * from "./generated/errors.js";

@@ -25,6 +25,7 @@ export type {
   MemoryNeeds,
   ModelHeader,
   ModelInfo,
+  ModelStats,
   Progress,
   ScoreResult,
   SottoOptions,
@@ -218,7 +219,9 @@ export interface Calls {
   };
   chat: { args: { request: wire.ChatRequest }; event: wire.ChatStep; result: State };
   completion: { args: { request: wire.CompletionRequest }; event: wire.ChatStep; result: State };
+  prime: { args: { request: wire.ChatRequest }; event: wire.Step; result: State };
   count: { args: { request: wire.ChatRequest }; event: never; result: wire.Counted };
+  stats: { args: Record<string, never>; event: never; result: wire.ModelStats };
   tokenize: { args: { text: string; options: wire.TokenizeOptions }; event: never; result: number[] };
   detokenize: { args: { ids: number[]; options: wire.DetokenizeOptions }; event: never; result: string };
   pieces: { args: { ids: number[] }; event: never; result: string[] };

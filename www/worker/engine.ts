@@ -113,11 +113,14 @@ export interface Text extends TextCalls {
 
 export interface Engine extends TextCalls {
   info(): wire.ModelInfo;
+  stats(): wire.ModelStats;
   /** Replies may be under way beside each other, but no call may be made while another works: the host queues. */
   generate(prompt: string | Message[], options: wire.GenerateOptions): Generation;
   /** Whether the answer may take grammars. */
   takes_grammars(request: wire.ChatRequest): boolean;
   chat(request: wire.ChatRequest, grammars: Grammars | undefined): Chat;
+  /** Reads what conversations that begin so begin with. */
+  prime(request: wire.ChatRequest): Generation;
   /** Its tokens, for grammars. */
   words(): Words;
   completion(request: wire.CompletionRequest): Chat;

@@ -183,7 +183,11 @@ export class Host {
         (steps) => steps.forEach(emit),
       ),
 
+    prime: ({ request }, { signal, emit }) => this.#drive((engine) => engine.prime(request), signal, emit),
+
     count: ({ request }) => this.#steps.run(() => this.#ready.count(request)),
+
+    stats: () => this.#steps.run(() => this.#ready.stats()),
 
     tokenize: ({ text, options }) => this.#steps.run(() => Array.from(this.#texts.tokenize(text, options))),
 

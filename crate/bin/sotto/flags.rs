@@ -68,10 +68,16 @@ impl Form {
             Form::Numbers => one.split(',').map(number).collect(),
             Form::Texts => texts.into(),
             Form::Json => serde_json::from_str(one).unwrap_or(one.into()),
-            Form::One if matches!(schema["type"].as_str(), Some("integer" | "number")) => number(one),
+            Form::One if has_numbers(schema) => number(one),
             Form::One => one.into(),
         }
     }
+}
+
+/// Whether it may be a number, alone or among others.
+fn has_numbers(schema: &Value) -> bool {
+    let is_number = |schema: &Value| matches!(schema["type"].as_str(), Some("integer" | "number"));
+    is_number(schema) || schema["anyOf"].as_array().is_some_and(|choices| choices.iter().any(is_number))
 }
 
 fn members<T: JsonSchema>() -> Map<String, Value> {

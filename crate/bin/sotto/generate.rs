@@ -3,16 +3,17 @@
 use std::time::Instant;
 
 use clap::Args;
-use serde_json::{Value, json};
+use serde_json::{Value, json as object};
 use sotto::base::error::Result;
 use sotto::run::engine::{Engine, Prompt};
 use sotto::run::session::{GenerateOptions as Options, Generation, Step};
 use sotto::wire::options::GenerateOptions;
+use sotto::wire::stats::ModelStats;
 
 use crate::flags::Flags;
 use crate::input::{Item, PromptInput};
 use crate::model::{Model, adapter};
-use crate::output::{out, print, with_name};
+use crate::output::{json, out, print, with_name};
 
 #[derive(Args)]
 pub struct Generate {
@@ -65,19 +66,20 @@ impl Reply {
         Ok(Some(text))
     }
 
-    fn json(&self, engine: &Engine, load_ms: f64) -> Value {
+    fn json(&self, engine: &Engine, load_ms: f64) -> Result<Value> {
         let (generation, t) = (&self.generation, self.generation.timings);
-        let result = json!({
+        let result = object!({
             "prompt_tokens": generation.prompt,
             "tokens": generation.tokens,
             "text": generation.text,
             "finish_reason": self.reason,
-            "timings": { "load_ms": load_ms, "ttft_ms": t.ttft_ms, "prefill_tps": t.prefill_tps, "decode_tps": t.decode_tps, "slowest_ms": self.slowest_ms },
+            "timings": { "load_ms": load_ms, "ttft_ms": t.ttft_ms, "prefill_tps": t.prefill_tps, "decode_tps": t.decode_tps, "slowest_ms": self.slowest_ms, "drafted_tokens": t.drafted_tokens, "accepted_tokens": t.accepted_tokens },
             "memory": { "wasm_peak_bytes": null, "gpu_bytes": engine.device.gpu_bytes() },
             "backend": engine.device.backend().as_str(),
             "adapter": adapter(engine),
+            "stats": json(&ModelStats::of(engine))?,
         });
-        with_name(result, self.name.as_ref())
+        Ok(with_name(result, self.name.as_ref()))
     }
 }
 
@@ -118,7 +120,7 @@ pub async fn run(args: Generate) -> Result<()> {
             tokens += reply.generation.tokens.len();
             slowest_ms = slowest_ms.max(reply.slowest_ms);
             if in_json {
-                results[reply.index] = reply.json(&engine, load_ms);
+                results[reply.index] = reply.json(&engine, load_ms)?;
                 continue;
             }
             if let (Some(name), false) = (&reply.name, streams) {

@@ -7,7 +7,8 @@
 //! - A run that grows takes the free cells behind it. Where those are too few, the runs before it move to the left and
 //!   the ones behind it to the right, as in a text editor's gap buffer, until all free cells lie behind it. That copies
 //!   bytes within the device's memory, which is nothing beside computing the tokens again, and needs no room.
-//! - Where all free cells together are too few, the sequence that was used longest ago goes, of those that nobody holds.
+//! - Where all free cells together are too few, the sequence that was used longest ago goes, of those that nobody holds;
+//!   those that are to be kept go last.
 //!
 //! So several conversations keep what was computed of them as long as there are cells for all, one alone can have every
 //! cell, and nothing is set aside for a reply that may never get long. Blocks of cells and a table of them (Kwon et al.
@@ -40,6 +41,8 @@ pub struct Sequence {
     pub used: u64,
     /// A request is under way in it: it does not go for others.
     pub held: bool,
+    /// Others go before it, and what goes on with it takes a copy.
+    pub kept: bool,
 }
 
 impl Sequence {
@@ -116,10 +119,17 @@ impl Store {
         }
     }
 
-    /// The sequence that was used longest ago, of all but one that nobody holds.
+    /// It goes for others only where no other sequence is left to go.
+    pub fn keep(&mut self, id: SequenceId) {
+        if let Some(index) = self.index(id) {
+            self.sequences[index].kept = true;
+        }
+    }
+
+    /// The sequence that was used longest ago, of all but one that nobody holds; those that are kept come last.
     pub fn oldest(&self, but: Option<SequenceId>) -> Option<SequenceId> {
         let others = self.sequences.iter().filter(|s| Some(s.id) != but && !s.held);
-        others.min_by_key(|s| s.used).map(|s| s.id)
+        others.min_by_key(|s| (s.kept, s.used)).map(|s| s.id)
     }
 
     /// A new sequence with room for `room` tokens, for which others may go. `Internal` where that is more than all cells.
@@ -133,7 +143,7 @@ impl Store {
         let id = SequenceId(self.named);
         self.named += 1;
         let cells = Run { first, count: 0 };
-        self.sequences.insert(index, Sequence { id, tokens: Vec::new(), cells, used: 0, held: false });
+        self.sequences.insert(index, Sequence { id, tokens: Vec::new(), cells, used: 0, held: false, kept: false });
         self.touch(id);
         self.reserve(id, room, memory)?;
         Ok(id)

@@ -160,6 +160,10 @@ export interface CompletionTokensDetails {
    * Those of `reasoning_content`: the tags around it are none of them, whether the model wrote them or a limit did.
    */
   reasoning_tokens?: number;
+  /** Those that were guessed and right (`speculate`): each is a pass of the model less. */
+  accepted_prediction_tokens?: number;
+  /** Guesses that were wrong: none of them is in a reply. */
+  rejected_prediction_tokens?: number;
 }
 
 /** The answer of `completions.create`, whole or a piece of it. */

@@ -77,6 +77,12 @@ export interface ChatRequest {
   repeat_last_n?: number;
   /** Token ids that end the reply, beside the model's own. */
   stop_token_ids?: number[];
+  /**
+   * Whether tokens are guessed by what followed the same words before, in prompt and reply: several right ones then come
+   * of one pass, and the reply stays the same. `auto`: where it is quicker, as measured; a number: so many a pass, in any
+   * case. Not while other replies are under way, nor under a grammar. By default `auto`.
+   */
+  speculate?: ("auto" | "off") | number;
   /** Variables of the chat template by name, such as `enable_thinking` or `documents`. */
   chat_template_kwargs?: {
     [k: string]: unknown;
@@ -158,6 +164,12 @@ export interface CompletionRequest {
   repeat_last_n?: number;
   /** Token ids that end the reply, beside the model's own. */
   stop_token_ids?: number[];
+  /**
+   * Whether tokens are guessed by what followed the same words before, in prompt and reply: several right ones then come
+   * of one pass, and the reply stays the same. `auto`: where it is quicker, as measured; a number: so many a pass, in any
+   * case. Not while other replies are under way, nor under a grammar. By default `auto`.
+   */
+  speculate?: ("auto" | "off") | number;
   /** Accepted and ignored: the loaded model answers. */
   model?: string;
   /** Accepted and ignored: users are not told apart. */
@@ -192,6 +204,12 @@ export interface SottoSampling {
   repeat_last_n?: number;
   /** Token ids that end the reply, beside the model's own. */
   stop_token_ids?: number[];
+  /**
+   * Whether tokens are guessed by what followed the same words before, in prompt and reply: several right ones then come
+   * of one pass, and the reply stays the same. `auto`: where it is quicker, as measured; a number: so many a pass, in any
+   * case. Not while other replies are under way, nor under a grammar. By default `auto`.
+   */
+  speculate?: ("auto" | "off") | number;
 }
 
 /** Options of a chat beyond OpenAI's API. */

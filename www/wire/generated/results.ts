@@ -6,6 +6,7 @@
 
 import type { ChatCompletionChunk, ChatCompletion, Completion } from "./answers.js";
 import type { Pooling } from "./options.js";
+import type { Memory } from "./stats.js";
 
 /** What the next step of a reply gives. */
 export type Step =
@@ -93,14 +94,6 @@ export interface AdapterInfo {
   f16: boolean;
   /** Whether kernels use packed integer products. */
   dot: boolean;
-}
-
-/** Memory that a model holds, in bytes. */
-export interface Memory {
-  /** 0 on the CPU, whose buffers lie in the wasm heap. */
-  gpuBytes: number;
-  /** The size of the wasm heap; it never shrinks, so this is its peak. */
-  wasmBytes: number;
 }
 
 /** How full a context is. */
@@ -331,6 +324,10 @@ export interface Timings {
   decodeTps: number;
   /** Prompt tokens whose keys and values were still there from before. */
   cachedTokens: number;
+  /** Tokens of the reply that were guessed and computed beside others. */
+  draftedTokens: number;
+  /** Of those, the ones that were right: each is a pass less. */
+  acceptedTokens: number;
 }
 
 /** What a reply took. */

@@ -1,0 +1,53 @@
+import { afterAll, expect, test, vi } from "vitest";
+import { watch } from "../../www/api/watch.js";
+
+afterAll(() => void vi.useRealTimers());
+
+test("it tells at once and then every so often, until it is stopped", async () => {
+  vi.useFakeTimers();
+  let asked = 0;
+  const told: number[] = [];
+  const stop = watch(
+    async () => ++asked,
+    (value) => told.push(value),
+    50,
+  );
+  await vi.advanceTimersByTimeAsync(120);
+  expect(told).toEqual([1, 2, 3]);
+  stop();
+  await vi.advanceTimersByTimeAsync(500);
+  expect(told).toEqual([1, 2, 3]);
+});
+
+test("it ends where asking fails, and what comes after its stop is not told", async () => {
+  vi.useFakeTimers();
+  let asked = 0;
+  const told: number[] = [];
+  watch(
+    async () => {
+      if (++asked > 2) throw new Error("disposed");
+      return asked;
+    },
+    (value) => told.push(value),
+    50,
+  );
+  const stop = watch(
+    async () => 7,
+    (value) => told.push(value),
+    50,
+  );
+  stop();
+  await vi.advanceTimersByTimeAsync(500);
+  expect([told, asked]).toEqual([[1, 2], 3]);
+});
+
+test("how often is checked", () => {
+  for (const every of [0, -1, Number.NaN, Infinity, "50" as unknown as number])
+    expect(() =>
+      watch(
+        async () => 1,
+        () => {},
+        every,
+      ),
+    ).toThrow(/every is .*; give milliseconds from 10 on/);
+});
