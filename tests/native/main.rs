@@ -30,6 +30,7 @@ mod quant;
 mod quant_gpu;
 mod real_models;
 mod replies;
+mod rerank;
 mod split;
 mod store;
 mod structured;

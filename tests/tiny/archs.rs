@@ -193,6 +193,7 @@ impl Row {
     fn vocab(&self) -> Vocab {
         match self.name {
             "bert/labels" => Vocab::Unigram,
+            "qwen3/rerank" => Vocab::Judge,
             name if name.contains("bert") => Vocab::WordPiece,
             _ => Vocab::Bpe("smollm"),
         }
@@ -247,6 +248,7 @@ impl Row {
             "dense_2" => vec![n, 3 * n],
             "dense_3" => vec![3 * n, n],
             "cls.output*1" => vec![n, 1],
+            "cls.output*2" => vec![n, 2],
             "cls.output*3" => vec![n, 3],
             "attn_q" => vec![n, q],
             "attn_k" | "attn_v" => vec![n, kv],
