@@ -20,7 +20,10 @@ const BACKENDS = ["webgpu", "cpu"];
 
 await tool(async () => {
   ensurePackages();
-  const { values, positionals: wanted } = parseArgs({ options: { backend: { type: "string" } }, allowPositionals: true });
+  const { values, positionals: wanted } = parseArgs({
+    options: { backend: { type: "string" } },
+    allowPositionals: true,
+  });
   const backends = values.backend === undefined ? BACKENDS : [values.backend];
   if (!BACKENDS.includes(backends[0])) throw new Stop(`--backend is ${BACKENDS.join(" or ")}.`);
   ensureWasmTarget();
@@ -80,7 +83,9 @@ async function checkAll(page, set, backend, label, wanted) {
   const each = Object.entries(worst).map(([what, found]) => `${what} ${found.toExponential(1)}`);
   const where = backend === "webgpu" ? label : "the CPU";
   const seconds = ((performance.now() - begun) / 1000).toFixed(0);
-  console.log(`== ${set} on ${where}: ${names.length - failed} of ${names.length} models, worst ${each.join(", ")}; ${seconds} s`);
+  console.log(
+    `== ${set} on ${where}: ${names.length - failed} of ${names.length} models, worst ${each.join(", ")}; ${seconds} s`,
+  );
   return failed;
 }
 

@@ -178,7 +178,10 @@ impl Engine {
             return Ok(self.classify(prompts).await?.iter().map(score).collect());
         }
         let [Some(yes), Some(no)] = [YES, NO].map(|word| self.tokenizer.token_id(word)) else {
-            bail!(BadOption, "This model ranks by the words yes and no, but its vocabulary lacks them; convert it again.")
+            bail!(
+                BadOption,
+                "This model ranks by the words yes and no, but its vocabulary lacks them; convert it again."
+            )
         };
         let mut found = Vec::with_capacity(prompts.len());
         // A vocabulary's logits are many.

@@ -1,8 +1,6 @@
 //! The tiny models, whole: what they compute against the goldens, and that no way of running them changes it.
 
-use crate::common::run::{
-    TinyGolden, golden, gpu, largest_difference, load, on_both_backends, prefill, rows,
-};
+use crate::common::run::{TinyGolden, golden, gpu, largest_difference, load, on_both_backends, prefill, rows};
 use crate::common::twin::{Layout, PLAIN, Twin};
 use pollster::block_on;
 use sotto::base::buffer::BufferId;

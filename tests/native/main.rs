@@ -25,6 +25,7 @@ mod generation;
 mod gguf;
 mod gguf_memory;
 mod held_replies;
+mod narrow;
 mod nets;
 mod quant;
 mod quant_gpu;

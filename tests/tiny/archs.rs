@@ -49,6 +49,8 @@ pub(super) const WIDE: Dims = dims(64, (6, 2, 48), 96, 3);
 const LONG: Dims = dims(96, (6, 2, 16), 96, 5);
 /// Heads that are no power of two.
 pub(super) const ODD: Dims = dims(96, (6, 6, 16), 160, 3);
+/// A feed-forward network whose width is no multiple of 32.
+const NARROW: Dims = dims(64, (8, 4, 8), 172, 3);
 const DEEP_ALIBI: Dims = dims(64, (4, 4, 16), 32, 40);
 const DEEP: Dims = dims(32, (2, 1, 16), 32, 32);
 const DEEPER: Dims = dims(32, (2, 1, 16), 32, 64);
@@ -81,6 +83,10 @@ pub const ROWS: &[Row] = &[
         ("rope.scaling.original_context_length", U(16)), ("rope.scaling.attn_factor", F(1.2))]),
     row("llama/shortrope", ONE, LLAMA, "output_norm rope_factors_long rope_factors_short", &[("rope.scaling.type", S("longrope")),
         ("rope.scaling.original_context_length", U(1024))]),
+    // As the smallest of Karpathy's models of stories.
+    row("llama/narrow", NARROW, LLAMA, OWN, &[]),
+    row("gpt2/narrow", NARROW, "attn_norm+ attn_qkv+ attn_output+ ffn_norm+ ffn_up+ ffn_down+", "position_embd output_norm+", &[]),
+    row("chatglm/narrow", NARROW, "attn_norm attn_qkv+ attn_output ffn_norm ffn_up*2 ffn_down", OWN, &[("rope.dimension_count", U(4))]),
     row("qwen2vl", ONE, QKV_BIASED, OWN, &[("rope.dimension_sections", I(&[4, 4, 4, 0])),
         // llama.cpp does not read it for this one, and takes 0.
         ("attention.layer_norm_rms_epsilon", F(1e-9))]),
@@ -243,12 +249,11 @@ impl Row {
         match word {
             "token_embd" | "output" => vec![n, n_vocab],
             "position_embd" => vec![n, CONTEXT as usize],
-            "token_types" => vec![n, 2],
+            "token_types" | "cls.output*2" => vec![n, 2],
             "cls" => vec![n, n],
             "dense_2" => vec![n, 3 * n],
             "dense_3" => vec![3 * n, n],
             "cls.output*1" => vec![n, 1],
-            "cls.output*2" => vec![n, 2],
             "cls.output*3" => vec![n, 3],
             "attn_q" => vec![n, q],
             "attn_k" | "attn_v" => vec![n, kv],

@@ -56,7 +56,8 @@ pub async fn check(row: &Row, goldens: &[Golden], options: LoadOptions) -> Resul
     for max_rows in [64, 40].into_iter().chain(pieces) {
         let options = LoadOptions { max_rows: Some(max_rows), context: Some(40), ..options.clone() };
         let mut engine = load(&row.assemble().to_bytes(), options).await?;
-        let mut add = |of: usize, error: f64| errors[of].1 = if error.is_nan() { error } else { error.max(errors[of].1) };
+        let mut add =
+            |of: usize, error: f64| errors[of].1 = if error.is_nan() { error } else { error.max(errors[of].1) };
         for (pooling, want) in WAYS {
             let options = EmbedOptions { pooling: Some(pooling), normalize: false, ..Default::default() };
             let found = engine.embed(&texts, &options).await?;
