@@ -23,6 +23,8 @@ pub struct Part {
     pub n_rows: u32,
     /// Where each plane starts, in u32 words.
     pub planes: [u32; 4],
+    /// Which of the scales of whole tensors its weights are to be multiplied by.
+    pub scale: Option<usize>,
 }
 
 /// An [n][k] matrix in parts: more than one where types differ or a buffer would be too large.
@@ -45,6 +47,8 @@ pub struct MatrixId(usize);
 pub struct Weights {
     matrices: Vec<Matrix>,
     buffers: HashSet<BufferId>,
+    /// Of whole tensors, by their numbers; known once the file has been read.
+    pub(super) scales: Vec<f32>,
 }
 
 impl std::ops::Index<MatrixId> for Weights {
@@ -59,6 +63,11 @@ impl Weights {
     /// Every matrix, in the order in which they were declared.
     pub fn matrices(&self) -> &[Matrix] {
         &self.matrices
+    }
+
+    /// What a part's weights are to be multiplied by.
+    pub fn scale(&self, part: &Part) -> f32 {
+        part.scale.and_then(|index| self.scales.get(index)).copied().unwrap_or(1.0)
     }
 
     /// Whether a buffer holds weights.
@@ -124,6 +133,8 @@ pub enum Target {
         /// The elements are multiplied by this.
         scale: f32,
     },
+    /// The one number of the tensor: the scale of this number.
+    Scale(usize),
     /// The whole tensor as f32, kept for the CPU from this element on.
     Host {
         /// Its place in what is kept.
@@ -162,6 +173,8 @@ pub struct Tensors<'a> {
     prefix: String,
     placements: Vec<Placement>,
     weights: Weights,
+    /// Scales of whole tensors so far.
+    scales: usize,
 }
 
 impl<'a> Tensors<'a> {
@@ -174,6 +187,7 @@ impl<'a> Tensors<'a> {
             prefix: String::new(),
             placements: Vec::new(),
             weights: Weights::default(),
+            scales: 0,
         }
     }
 
@@ -286,21 +300,22 @@ impl<'a> Tensors<'a> {
     pub fn stack_in(&mut self, row: Filled, matrices: &[(&str, u32)], piece: Option<Filled>) -> Result<MatrixId> {
         let mut tensors = Vec::with_capacity(matrices.len());
         for &(name, n) in matrices {
-            tensors.push((self.claim(name, &[u64::from(row.length), u64::from(n)])?, piece.unwrap_or(Filled::whole(n)), n));
+            let tensor = self.claim(name, &[u64::from(row.length), u64::from(n)])?;
+            tensors.push(Stacked { tensor, scale: self.own_scale(name)?, n, piece: piece.unwrap_or(Filled::whole(n)) });
         }
-        let first = Some(tensors[0].0.kind);
-        let common = tensors.iter().fold(first, |kind, (t, ..)| kind.and_then(|kind| quant::common(kind, t.kind)));
+        let first = Some(tensors[0].tensor.kind);
+        let common = tensors.iter().fold(first, |kind, t| kind.and_then(|kind| quant::common(kind, t.tensor.kind)));
         let matrix = Matrix { n: 0, k: row.room, parts: Vec::new() };
         let mut stack = Stack { kind: common, row, matrix, runs: Vec::new() };
         let k = u64::from(row.room);
-        for (tensor, Filled { length, room }, n) in tensors {
+        for Stacked { tensor, scale, n, piece: Filled { length, room } } in tensors {
             let most = self.rows_that_fit(stack.kind_of(tensor), k)?;
             for begin in (0..n).step_by(length as usize).map(u64::from) {
                 let (rows, end) = (u64::from(room), begin + u64::from(length));
                 let held = stack.rows();
-                let joins = stack.runs.last().is_some_and(|run| stack.kind_of(run.tensor) == stack.kind_of(tensor))
-                    && held + rows <= most
-                    && (held * k).is_multiple_of(UNIT);
+                let alike = |run: &Run| stack.kind_of(run.tensor) == stack.kind_of(tensor) && run.scale == scale;
+                let joins =
+                    stack.runs.last().is_some_and(alike) && held + rows <= most && (held * k).is_multiple_of(UNIT);
                 if !joins {
                     self.part(&mut stack)?;
                 }
@@ -308,7 +323,8 @@ impl<'a> Tensors<'a> {
                 while first < rows {
                     let room = (rows - first).min(most);
                     let from = begin + first;
-                    stack.runs.push(Run { tensor, first: from, count: room.min(end.saturating_sub(from)), room });
+                    let count = room.min(end.saturating_sub(from));
+                    stack.runs.push(Run { tensor, scale, first: from, count, room });
                     first += room;
                     if first < rows {
                         self.part(&mut stack)?;
@@ -319,6 +335,21 @@ impl<'a> Tensors<'a> {
         self.part(&mut stack)?;
         self.weights.matrices.push(stack.matrix);
         Ok(MatrixId(self.weights.matrices.len() - 1))
+    }
+
+    /// The scale of a whole tensor `NAME.weight`, which NVFP4's may have: `NAME.scale`. `NAME.input_scale` is for those who
+    /// compute with activations of 4 bits.
+    fn own_scale(&mut self, name: &str) -> Result<Option<usize>> {
+        let Some(stem) = name.strip_suffix(".weight") else { return Ok(None) };
+        self.ignore(&format!("{stem}.input_scale"));
+        let name = format!("{stem}.scale");
+        if !self.has(&name) {
+            return Ok(None);
+        }
+        let tensor = self.claim(&name, &[1])?;
+        self.place(tensor, 0, 1, Target::Scale(self.scales));
+        self.scales += 1;
+        Ok(Some(self.scales - 1))
     }
 
     /// The tensor of this name, which has to have this shape (the length of a row first). `MissingTensor`, `BadShape`.
@@ -366,7 +397,7 @@ impl<'a> Tensors<'a> {
 
     /// Allocates a part for the runs collected so far, and empties them.
     fn part(&mut self, stack: &mut Stack) -> Result<()> {
-        let Some(&Run { tensor, .. }) = stack.runs.first() else {
+        let Some(&Run { tensor, scale, .. }) = stack.runs.first() else {
             return Ok(());
         };
         let (k, kind, rows) = (u64::from(stack.matrix.k), stack.kind_of(tensor), stack.rows());
@@ -376,7 +407,7 @@ impl<'a> Tensors<'a> {
         let buffer = self.alloc(&tensor.name, bytes)?;
         let mut first_element = 0;
         let (row, length) = (stack.row, u64::from(stack.row.length));
-        for Run { tensor, first, count, room } in stack.runs.drain(..) {
+        for Run { tensor, first, count, room, .. } in stack.runs.drain(..) {
             if count > 0 {
                 let target = Target::Part { buffer, kind, planes, first_element, row };
                 self.place(tensor, first * length, count * length, target);
@@ -384,7 +415,8 @@ impl<'a> Tensors<'a> {
             first_element += room * k;
         }
         let matrix = &mut stack.matrix;
-        matrix.parts.push(Part { buffer, kind: kind.stored(), first_row: matrix.n, n_rows: rows as u32, planes });
+        let (kind, first_row, n_rows) = (kind.stored(), matrix.n, rows as u32);
+        matrix.parts.push(Part { buffer, kind, first_row, n_rows, planes, scale });
         matrix.n += rows as u32;
         Ok(())
     }
@@ -393,6 +425,16 @@ impl<'a> Tensors<'a> {
         let offset = tensor.offset + skip / tensor.kind.block_len() as u64 * tensor.kind.block_bytes() as u64;
         self.placements.push(Placement { kind: tensor.kind, offset, elements, target });
     }
+}
+
+/// A tensor on its way into a matrix.
+struct Stacked<'a> {
+    tensor: &'a Tensor,
+    /// Its own, if it has one.
+    scale: Option<usize>,
+    /// Its rows, and the pieces that they are in.
+    n: u32,
+    piece: Filled,
 }
 
 /// A matrix that is being put together.
@@ -409,6 +451,7 @@ struct Stack<'a> {
 #[derive(Clone, Copy)]
 struct Run<'a> {
     tensor: &'a Tensor,
+    scale: Option<usize>,
     first: u64,
     count: u64,
     /// With the rows of zeros behind them.

@@ -27,12 +27,23 @@ pub struct Upload {
     planes: Vec<Vec<u8>>,
     /// What was kept for the CPU: what divides RoPE's frequencies.
     pub host: Vec<f32>,
+    /// Scales of whole tensors.
+    pub scales: Vec<f32>,
 }
 
 impl Upload {
     /// Of the placements that [`Tensors`](super::place::Tensors) made.
     pub fn new(placements: Vec<Placement>) -> Self {
-        Upload { placements, index: 0, done: 0, position: 0, pending: Vec::new(), planes: Vec::new(), host: Vec::new() }
+        Upload {
+            placements,
+            index: 0,
+            done: 0,
+            position: 0,
+            pending: Vec::new(),
+            planes: Vec::new(),
+            host: Vec::new(),
+            scales: Vec::new(),
+        }
     }
 
     /// The file offset of the first byte that will be pushed; 0 unless said.
@@ -84,8 +95,10 @@ impl Upload {
         let unit = match self.placements[self.index].target {
             Target::Part { row, .. } if row.length == row.room => UNIT as usize / kind.block_len() * kind.block_bytes(),
             // So many rows that they fill whole units.
-            Target::Part { row, .. } => (UNIT as usize >> row.room.trailing_zeros().min(9)) * row.length as usize * kind.block_bytes(),
-            Target::Floats { .. } | Target::Host { .. } => usize::MAX,
+            Target::Part { row, .. } => {
+                (UNIT as usize >> row.room.trailing_zeros().min(9)) * row.length as usize * kind.block_bytes()
+            }
+            Target::Floats { .. } | Target::Host { .. } | Target::Scale(_) => usize::MAX,
         };
         if !self.pending.is_empty() {
             let take = bytes.len().min(unit - self.pending.len());
@@ -138,6 +151,10 @@ impl Upload {
                 floats.iter_mut().for_each(|float| *float *= scale);
                 memory.write(buffer, (first_element + self.done) * 4, bytemuck::cast_slice(&floats));
             }
+            Target::Scale(index) => {
+                self.scales.resize(self.scales.len().max(index + 1), 1.0);
+                quant::dequantize(kind, bytes, &mut self.scales[index..=index]);
+            }
             Target::Host { first_element } => {
                 let from = (first_element + self.done) as usize;
                 self.host.resize(self.host.len().max(from + elements as usize), 0.0);
@@ -155,6 +172,9 @@ fn filled_up(bytes: &[u8], row: Filled, float: usize) -> Cow<'_, [u8]> {
     }
     let (length, room) = (row.length as usize * float, row.room as usize * float);
     let mut filled = vec![0; bytes.len() / length * room];
-    filled.chunks_exact_mut(room).zip(bytes.chunks_exact(length)).for_each(|(to, row)| to[..length].copy_from_slice(row));
+    filled
+        .chunks_exact_mut(room)
+        .zip(bytes.chunks_exact(length))
+        .for_each(|(to, row)| to[..length].copy_from_slice(row));
     filled.into()
 }

@@ -37,8 +37,13 @@ fn rows_of_every_type_are_filled_up(backend: Backend) {
                 }
             }
             let logits = [&file, &plain].map(|file| {
-                let options =
-                    LoadOptions { backend, kv: KvType::F32, context: Some(64), max_rows: Some(16), ..Default::default() };
+                let options = LoadOptions {
+                    backend,
+                    kv: KvType::F32,
+                    context: Some(64),
+                    max_rows: Some(16),
+                    ..Default::default()
+                };
                 prefill(&mut load(&file.to_bytes(), options).expect("an engine"), &[3, 14, 15, 92, 65, 35], 4)
             });
             let most = if backend == Backend::Cpu && up.is_quantized() { CEILING_16_BITS } else { CEILING_F32 };

@@ -34,6 +34,8 @@ pub const CONTEXT: u32 = 512;
 pub(super) const LLAMA: &str = "attn_norm attn_q attn_k attn_v attn_output ffn_norm ffn_gate ffn_up ffn_down";
 const QKV_BIASED: &str = "attn_norm attn_q+ attn_k+ attn_v+ attn_output ffn_norm ffn_gate ffn_up ffn_down";
 const FUSED: &str = "attn_norm attn_qkv attn_output ffn_norm ffn_up*2 ffn_down";
+const SCALED: &str = "attn_norm attn_q attn_q.scale attn_k attn_k.scale attn_v attn_v.scale attn_output attn_output.scale ffn_norm \
+    ffn_gate ffn_gate.scale ffn_up ffn_up.scale ffn_down ffn_down.scale";
 const BEHIND: &str = "attn_output post_attention_norm ffn_gate ffn_up ffn_down post_ffw_norm";
 pub(super) const HEADS_NORMED: &str =
     "attn_norm attn_q attn_k attn_v attn_q_norm attn_k_norm attn_output ffn_norm ffn_gate ffn_up ffn_down";
@@ -83,6 +85,8 @@ pub const ROWS: &[Row] = &[
         ("rope.scaling.original_context_length", U(16)), ("rope.scaling.attn_factor", F(1.2))]),
     row("llama/shortrope", ONE, LLAMA, "output_norm rope_factors_long rope_factors_short", &[("rope.scaling.type", S("longrope")),
         ("rope.scaling.original_context_length", U(1024))]),
+    // Scales of whole tensors, as NVFP4's have them.
+    row("llama/scaled", THREE, SCALED, OWN, &[]),
     // As the smallest of Karpathy's models of stories.
     row("llama/narrow", NARROW, LLAMA, OWN, &[]),
     row("gpt2/narrow", NARROW, "attn_norm+ attn_qkv+ attn_output+ ffn_norm+ ffn_up+ ffn_down+", "position_embd output_norm+", &[]),
@@ -164,6 +168,10 @@ impl Row {
         self.write_metadata(&mut file);
         let n_vocab = vocab::write(self.vocab(), &mut file);
         let mut add = |name: String, word: &str| {
+            if word.ends_with(".scale") {
+                let scale = 0.5 + Rng::named(&format!("{}/{name}", self.name)).unit();
+                return push(&mut file, name, &[1], vec![scale]);
+            }
             let (tensor, bias) = word.strip_suffix('+').map_or((word, false), |word| (word, true));
             let (tensor, alone) = tensor.strip_suffix(".bias").map_or((tensor, false), |tensor| (tensor, true));
             let shape = self.shape(tensor, n_vocab);
