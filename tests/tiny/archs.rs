@@ -87,7 +87,7 @@ pub const ROWS: &[Row] = &[
         ("rope.scaling.original_context_length", U(1024))]),
     // Scales of whole tensors, as NVFP4's have them.
     row("llama/scaled", THREE, SCALED, OWN, &[]),
-    // As the smallest of Karpathy's models of stories.
+    // As stories260K of llama2.c.
     row("llama/narrow", NARROW, LLAMA, OWN, &[]),
     row("gpt2/narrow", NARROW, "attn_norm+ attn_qkv+ attn_output+ ffn_norm+ ffn_up+ ffn_down+", "position_embd output_norm+", &[]),
     row("chatglm/narrow", NARROW, "attn_norm attn_qkv+ attn_output ffn_norm ffn_up*2 ffn_down", OWN, &[("rope.dimension_count", U(4))]),

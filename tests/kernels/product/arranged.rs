@@ -118,7 +118,7 @@ pub fn single_rows(rig: &mut Rig) {
                     eps: 0.03,
                     glu,
                     lanes: 16,
-                    scale: 0.5,
+                    scale: if glu > 0 { 1.0 } else { 0.5 },
                 };
                 let ceiling = match (rounded, mode.bytes(format)) {
                     (false, _) => EXACT,
