@@ -1,6 +1,6 @@
 // `npm run wire`: writes what `sotto schema` states once for Rust, TypeScript and people: the types of options and results
 // (www/wire/generated/), what a page checks its arguments by (www/wire/schema.json), docs/ERRORS.md, docs/OPTIONS.md, docs/MODELS.md
-// and the README's list of models.
+// and the README's lists of models and tensor types.
 // With `-- --check` it writes nothing, and fails where a file is not fresh.
 import { spawnSync } from "node:child_process";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -31,14 +31,14 @@ await tool(async () => {
   const schema = built
     ? output(built, ["schema"])
     : output("cargo", ["run", "-q", "--release", "--bin", "sotto", "--", "schema"]);
-  const { options, types, errors, architectures } = JSON.parse(schema);
+  const { options, types, errors, architectures, tensorTypes } = JSON.parse(schema);
   const files = {
     ...(await typescript(types, errors)),
     "www/wire/schema.json": `${JSON.stringify(checks(options), null, 2)}\n`,
     "docs/ERRORS.md": errorTable(errors),
     "docs/OPTIONS.md": optionTables(options),
-    "docs/MODELS.md": modelTable(architectures),
-    "README.md": withModels(current("README.md"), architectures),
+    "docs/MODELS.md": modelTable(architectures, tensorTypes),
+    "README.md": withTypes(withModels(current("README.md"), architectures), tensorTypes),
   };
   const stale = Object.entries(files).filter(([path, text]) => text !== current(path));
   if (process.argv.includes("--check")) {
@@ -205,10 +205,23 @@ function bare({ description: _, tsType: __, ...schema }) {
 
 /** The README with these models in its list. */
 function withModels(readme, architectures) {
-  const [start, end] = ["<!-- models -->\n", "<!-- end of models -->"];
+  return between(readme, "models", wrapped(`${architectures.map(({ models }) => models).join("; ")}.`));
+}
+
+/** The README with these tensor types in its table, a row for each family. */
+function withTypes(readme, types) {
+  const families = [...new Set(types.map(({ family }) => family))];
+  const names = (wanted) => types.filter(({ family }) => family === wanted).map(({ name }) => name);
+  const rows = families.map((family) => `| ${family} | ${names(family).join(", ")} |\n`);
+  return between(readme, "types", `| Tensor types | in every role |\n|---|---|\n${rows.join("")}`);
+}
+
+/** The README with this text between the two marks of this name. */
+function between(readme, name, text) {
+  const [start, end] = [`<!-- ${name} -->\n`, `<!-- end of ${name} -->`];
   const [from, to] = [readme.indexOf(start) + start.length, readme.indexOf(end)];
-  if (to < from || from < start.length) throw new Stop(`README.md has no list between ${start.trim()} and ${end}.`);
-  return readme.slice(0, from) + wrapped(`${architectures.map(({ models }) => models).join("; ")}.`) + readme.slice(to);
+  if (to < from || from < start.length) throw new Stop(`README.md has nothing between ${start.trim()} and ${end}.`);
+  return readme.slice(0, from) + text + readme.slice(to);
 }
 
 /** Lines of at most 120 columns. */
@@ -216,7 +229,7 @@ function wrapped(text) {
   return text.replace(/(.{1,119})(?: |$)/g, "$1\n");
 }
 
-function modelTable(architectures) {
+function modelTable(architectures, types) {
   const rows = architectures.map(
     ({ names, models }) => `| ${names.map((name) => `\`${name}\``).join(", ")} | ${models} |\n`,
   );
@@ -225,11 +238,29 @@ function modelTable(architectures) {
 <!-- ${NOTE} -->
 
 What \`general.architecture\` of a GGUF file may be. Each is held against llama.cpp, encoders against Hugging Face's library,
-by \`npm test\`. Anything else is refused by name, before any weight is fetched.
+by \`npm test\`, and in Chromium on WebGPU by \`npm run test:archs\`. Anything else is refused by name, before any weight is fetched.
 
 | In the file | Models |
 | --- | --- |
-${rows.join("")}`;
+${rows.join("")}
+## Tensor types
+
+Each in every role. Blocks of each become the numbers that llama.cpp's reader makes of them, to the bit, and whole models of
+each are held against those numbers in float64, by \`npm test\`. Some lie on the device as another type, which holds the
+[same numbers](USAGE.md#memory). Bits are those of a weight.
+
+| In the file | Weights in a block | Bits in the file | On the device | Bits there |
+| --- | --- | --- | --- | --- |
+${types.map(typeRow).join("")}`;
+}
+
+function typeRow({ name, block, bits, stored, storedBits }) {
+  const kept = stored === name ? "as it is" : `as ${stored}`;
+  return `| ${name} | ${block} | ${number(bits)} | ${kept} | ${number(storedBits)} |\n`;
+}
+
+function number(value) {
+  return String(Number(value.toFixed(2)));
 }
 
 function errorTable(errors) {

@@ -129,7 +129,15 @@ fn products() -> Vec<Case> {
         // Scales of a model's size, as f16 and as the bytes of K-quants alike.
         let weights = vec![0x1c1c_1c1c; bytes as usize / 4];
         let none = vec![0; 4];
-        let one = matvec::Params { planes, n: N, k_blocks: N / 32, out_stride: N, lanes: 16, ..Default::default() };
+        let one = matvec::Params {
+            planes,
+            n: N,
+            k_blocks: N / 32,
+            out_stride: N,
+            lanes: 16,
+            scale: 1.0,
+            ..Default::default()
+        };
         let bind = matvec::Bind {
             weights: weights.clone(),
             x: floats(N, 1.0),
@@ -141,7 +149,8 @@ fn products() -> Vec<Case> {
         let operations = f64::from(N) * f64::from(N);
         let case = Case::new(name, matvec::Variant { format, reduce: Reduce::Tree }, one, [1, 1], bind);
         cases.push(case.costs(0.0, bytes as f64, operations));
-        let many = matmul::Params { planes, n: N, k_blocks: N / 32, out_stride: N, m: ROWS, ..Default::default() };
+        let many =
+            matmul::Params { planes, n: N, k_blocks: N / 32, out_stride: N, m: ROWS, scale: 1.0, ..Default::default() };
         let (x, out) = (floats(N * ROWS, 1.0), vec![0; (N * ROWS) as usize]);
         let bind = matmul::Bind { weights, x, bias: none, out };
         let case = Case::new(name, matmul::Variant { format, x: X::Direct }, many, [1, 1], bind);
@@ -167,7 +176,15 @@ fn few() -> Vec<Case> {
         for rows in [1, 2, 3, 4, 8, 16] {
             let (x, out) = (floats(N * rows, 1.0), vec![0; (N * rows) as usize]);
             let operations = f64::from(N) * f64::from(N) * f64::from(rows);
-            let one = matvec::Params { planes, n: N, k_blocks: N / 32, out_stride: N, lanes: 16, ..Default::default() };
+            let one = matvec::Params {
+                planes,
+                n: N,
+                k_blocks: N / 32,
+                out_stride: N,
+                lanes: 16,
+                scale: 1.0,
+                ..Default::default()
+            };
             let bind = matvec::Bind {
                 weights: weights.clone(),
                 x: x.clone(),
@@ -178,7 +195,15 @@ fn few() -> Vec<Case> {
             };
             let case = Case::new(names[0], matvec::Variant { format, reduce: Reduce::Tree }, one, [1, rows], bind);
             cases.push(case.costs(0.0, bytes as f64, operations));
-            let many = matmul::Params { planes, n: N, k_blocks: N / 32, out_stride: N, m: rows, ..Default::default() };
+            let many = matmul::Params {
+                planes,
+                n: N,
+                k_blocks: N / 32,
+                out_stride: N,
+                m: rows,
+                scale: 1.0,
+                ..Default::default()
+            };
             let bind = matmul::Bind { weights: weights.clone(), x, bias: none.clone(), out };
             let case = Case::new(names[1], matmul::Variant { format, x: X::Direct }, many, [1, 1], bind);
             cases.push(case.costs(0.0, bytes as f64, operations));

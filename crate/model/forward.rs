@@ -88,6 +88,7 @@ impl Model {
                 memory.arrange(part.buffer, part.kind, part.planes, part.n_rows, matrix.k);
             }
         }
+        self.network.weights.scales.clone_from(&upload.scales);
         let (factors, head) = upload.host.split_at(self.net.rope_factors.map_or(0, RopeFactors::count));
         self.head = head.to_vec();
         let factors = match self.net.rope_factors {

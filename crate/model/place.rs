@@ -23,6 +23,8 @@ pub struct Part {
     pub n_rows: u32,
     /// Where each plane starts, in u32 words.
     pub planes: [u32; 4],
+    /// Which of the scales of whole tensors its weights are to be multiplied by.
+    pub scale: Option<usize>,
 }
 
 /// An [n][k] matrix in parts: more than one where types differ or a buffer would be too large.
@@ -45,6 +47,8 @@ pub struct MatrixId(usize);
 pub struct Weights {
     matrices: Vec<Matrix>,
     buffers: HashSet<BufferId>,
+    /// Of whole tensors, by their numbers; known once the file has been read.
+    pub(super) scales: Vec<f32>,
 }
 
 impl std::ops::Index<MatrixId> for Weights {
@@ -61,6 +65,11 @@ impl Weights {
         &self.matrices
     }
 
+    /// What a part's weights are to be multiplied by.
+    pub fn scale(&self, part: &Part) -> f32 {
+        part.scale.and_then(|index| self.scales.get(index)).copied().unwrap_or(1.0)
+    }
+
     /// Whether a buffer holds weights.
     pub fn holds(&self, buffer: BufferId) -> bool {
         self.buffers.contains(&buffer)
@@ -70,6 +79,32 @@ impl Weights {
     pub fn part(&self, buffer: BufferId) -> Option<(&Matrix, &Part)> {
         let mut all = self.matrices.iter().flat_map(|matrix| matrix.parts.iter().map(move |part| (matrix, part)));
         all.find(|(_, part)| part.buffer == buffer)
+    }
+}
+
+/// Things in pieces of one length, each of which is filled up with zeros to another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Filled {
+    /// As the file has them.
+    pub length: u32,
+    /// At least the length.
+    pub room: u32,
+}
+
+impl Filled {
+    /// Pieces of this length, which stay as they are.
+    pub fn whole(length: u32) -> Self {
+        Filled { length, room: length }
+    }
+
+    /// The same, up to what kernels read at a time.
+    pub fn up(length: u32) -> Self {
+        Filled { length, room: length.next_multiple_of(ROW_MULTIPLE) }
+    }
+
+    /// Where a place that begins a piece is, once all before it are filled up.
+    pub fn place(self, at: u64) -> u64 {
+        at / u64::from(self.length) * u64::from(self.room)
     }
 }
 
@@ -86,8 +121,10 @@ pub enum Target {
         planes: [u32; 4],
         /// The part's element that is the run's first.
         first_element: u64,
+        /// The tensor's rows. Only floats are filled up: blocks of other types divide their rows.
+        row: Filled,
     },
-    /// The whole tensor as f32, at this element of a buffer.
+    /// A run of elements as f32, from this element of a buffer on.
     Floats {
         /// The buffer.
         buffer: BufferId,
@@ -96,6 +133,8 @@ pub enum Target {
         /// The elements are multiplied by this.
         scale: f32,
     },
+    /// The one number of the tensor: the scale of this number.
+    Scale(usize),
     /// The whole tensor as f32, kept for the CPU from this element on.
     Host {
         /// Its place in what is kept.
@@ -134,6 +173,8 @@ pub struct Tensors<'a> {
     prefix: String,
     placements: Vec<Placement>,
     weights: Weights,
+    /// Scales of whole tensors so far.
+    scales: usize,
 }
 
 impl<'a> Tensors<'a> {
@@ -146,6 +187,7 @@ impl<'a> Tensors<'a> {
             prefix: String::new(),
             placements: Vec::new(),
             weights: Weights::default(),
+            scales: 0,
         }
     }
 
@@ -200,14 +242,29 @@ impl<'a> Tensors<'a> {
 
     /// The same of floats that have rows, given as (name, [length of a row, rows]).
     pub fn floats(&mut self, tensors: &[(&str, [u32; 2])], scale: f32) -> Result<BufferId> {
+        let whole: Vec<_> = tensors.iter().map(|(_, [length, rows])| Filled::whole(length * rows)).collect();
+        self.floats_in(tensors, &whole, scale)
+    }
+
+    /// Vectors of these pieces, one after the other in one buffer.
+    pub fn vectors_in(&mut self, vectors: &[(&str, u32)], piece: Filled) -> Result<BufferId> {
+        let shapes: Vec<_> = vectors.iter().map(|&(name, n)| (name, [n, 1])).collect();
+        self.floats_in(&shapes, &vec![piece; shapes.len()], 1.0)
+    }
+
+    /// Floats that have rows, each tensor in its pieces.
+    fn floats_in(&mut self, tensors: &[(&str, [u32; 2])], pieces: &[Filled], scale: f32) -> Result<BufferId> {
         let claim = |&(name, shape): &(&str, [u32; 2])| self.claim(name, &shape.map(u64::from));
         let tensors = tensors.iter().map(claim).collect::<Result<Vec<_>>>()?;
-        let total: u64 = tensors.iter().map(|tensor| tensor.elements()).sum();
+        let total: u64 = tensors.iter().zip(pieces).map(|(tensor, piece)| piece.place(tensor.elements())).sum();
         let buffer = self.alloc(&tensors[0].name, total * 4)?;
         let mut first_element = 0;
-        for tensor in tensors {
-            self.place(tensor, 0, tensor.elements(), Target::Floats { buffer, first_element, scale });
-            first_element += tensor.elements();
+        for (tensor, piece) in tensors.into_iter().zip(pieces) {
+            let length = u64::from(piece.length);
+            for skip in (0..tensor.elements()).step_by(piece.length as usize) {
+                self.place(tensor, skip, length, Target::Floats { buffer, first_element, scale });
+                first_element += u64::from(piece.room);
+            }
         }
         Ok(buffer)
     }
@@ -224,46 +281,75 @@ impl<'a> Tensors<'a> {
         self.stack(k, &[(name, n)])
     }
 
-    /// Matrices of rows of k weights, stacked. Neighbours of one type share a part while it fits and starts on a whole
-    /// unit; where one type holds them all exactly, that is theirs: a dispatch less is worth the bytes.
+    /// Matrices of rows of k weights, stacked.
     pub fn stack(&mut self, k: u32, matrices: &[(&str, u32)]) -> Result<MatrixId> {
+        if !k.is_multiple_of(ROW_MULTIPLE) {
+            bail!(
+                BadShape,
+                "The tensor {}{} has rows of {k}, only multiples of {ROW_MULTIPLE} are supported",
+                self.prefix,
+                matrices[0].0
+            );
+        }
+        self.stack_in(Filled::whole(k), matrices, None)
+    }
+
+    /// Matrices of such rows, stacked, with zeros behind each `piece` of their rows. Neighbours of one type share a part while
+    /// it fits and starts on a whole unit; where one type holds them all exactly, that is theirs: a dispatch less is worth the
+    /// bytes.
+    pub fn stack_in(&mut self, row: Filled, matrices: &[(&str, u32)], piece: Option<Filled>) -> Result<MatrixId> {
         let mut tensors = Vec::with_capacity(matrices.len());
         for &(name, n) in matrices {
-            tensors.push((self.claim(name, &[u64::from(k), u64::from(n)])?, u64::from(n)));
-            if !k.is_multiple_of(ROW_MULTIPLE) {
-                bail!(
-                    BadShape,
-                    "The tensor {}{name} has rows of {k}, only multiples of {ROW_MULTIPLE} are supported",
-                    self.prefix
-                );
-            }
+            let tensor = self.claim(name, &[u64::from(row.length), u64::from(n)])?;
+            tensors.push(Stacked { tensor, scale: self.own_scale(name)?, n, piece: piece.unwrap_or(Filled::whole(n)) });
         }
-        let first = Some(tensors[0].0.kind);
-        let common = tensors.iter().fold(first, |kind, (t, _)| kind.and_then(|kind| quant::common(kind, t.kind)));
-        let mut stack = Stack { kind: common, matrix: Matrix { n: 0, k, parts: Vec::new() }, runs: Vec::new() };
-        let k = u64::from(k);
-        for (tensor, rows) in tensors {
+        let first = Some(tensors[0].tensor.kind);
+        let common = tensors.iter().fold(first, |kind, t| kind.and_then(|kind| quant::common(kind, t.tensor.kind)));
+        let matrix = Matrix { n: 0, k: row.room, parts: Vec::new() };
+        let mut stack = Stack { kind: common, row, matrix, runs: Vec::new() };
+        let k = u64::from(row.room);
+        for Stacked { tensor, scale, n, piece: Filled { length, room } } in tensors {
             let most = self.rows_that_fit(stack.kind_of(tensor), k)?;
-            let held = stack.rows();
-            let joins = stack.runs.last().is_some_and(|run| stack.kind_of(run.tensor) == stack.kind_of(tensor))
-                && held + rows <= most
-                && (held * k).is_multiple_of(UNIT);
-            if !joins {
-                self.part(&mut stack)?;
-            }
-            let mut first = 0;
-            while first < rows {
-                let count = (rows - first).min(most);
-                stack.runs.push(Run { tensor, first, count });
-                first += count;
-                if first < rows {
+            for begin in (0..n).step_by(length as usize).map(u64::from) {
+                let (rows, end) = (u64::from(room), begin + u64::from(length));
+                let held = stack.rows();
+                let alike = |run: &Run| stack.kind_of(run.tensor) == stack.kind_of(tensor) && run.scale == scale;
+                let joins =
+                    stack.runs.last().is_some_and(alike) && held + rows <= most && (held * k).is_multiple_of(UNIT);
+                if !joins {
                     self.part(&mut stack)?;
+                }
+                let mut first = 0;
+                while first < rows {
+                    let room = (rows - first).min(most);
+                    let from = begin + first;
+                    let count = room.min(end.saturating_sub(from));
+                    stack.runs.push(Run { tensor, scale, first: from, count, room });
+                    first += room;
+                    if first < rows {
+                        self.part(&mut stack)?;
+                    }
                 }
             }
         }
         self.part(&mut stack)?;
         self.weights.matrices.push(stack.matrix);
         Ok(MatrixId(self.weights.matrices.len() - 1))
+    }
+
+    /// The scale of a whole tensor `NAME.weight`, which NVFP4's may have: `NAME.scale`. `NAME.input_scale` is for those who
+    /// compute with activations of 4 bits.
+    fn own_scale(&mut self, name: &str) -> Result<Option<usize>> {
+        let Some(stem) = name.strip_suffix(".weight") else { return Ok(None) };
+        self.ignore(&format!("{stem}.input_scale"));
+        let name = format!("{stem}.scale");
+        if !self.has(&name) {
+            return Ok(None);
+        }
+        let tensor = self.claim(&name, &[1])?;
+        self.place(tensor, 0, 1, Target::Scale(self.scales));
+        self.scales += 1;
+        Ok(Some(self.scales - 1))
     }
 
     /// The tensor of this name, which has to have this shape (the length of a row first). `MissingTensor`, `BadShape`.
@@ -311,7 +397,7 @@ impl<'a> Tensors<'a> {
 
     /// Allocates a part for the runs collected so far, and empties them.
     fn part(&mut self, stack: &mut Stack) -> Result<()> {
-        let Some(&Run { tensor, .. }) = stack.runs.first() else {
+        let Some(&Run { tensor, scale, .. }) = stack.runs.first() else {
             return Ok(());
         };
         let (k, kind, rows) = (u64::from(stack.matrix.k), stack.kind_of(tensor), stack.rows());
@@ -320,12 +406,17 @@ impl<'a> Tensors<'a> {
         planes.iter_mut().zip(&offsets).for_each(|(p, o)| *p = (o / 4) as u32);
         let buffer = self.alloc(&tensor.name, bytes)?;
         let mut first_element = 0;
-        for Run { tensor, first, count } in stack.runs.drain(..) {
-            self.place(tensor, first * k, count * k, Target::Part { buffer, kind, planes, first_element });
-            first_element += count * k;
+        let (row, length) = (stack.row, u64::from(stack.row.length));
+        for Run { tensor, first, count, room, .. } in stack.runs.drain(..) {
+            if count > 0 {
+                let target = Target::Part { buffer, kind, planes, first_element, row };
+                self.place(tensor, first * length, count * length, target);
+            }
+            first_element += room * k;
         }
         let matrix = &mut stack.matrix;
-        matrix.parts.push(Part { buffer, kind: kind.stored(), first_row: matrix.n, n_rows: rows as u32, planes });
+        let (kind, first_row, n_rows) = (kind.stored(), matrix.n, rows as u32);
+        matrix.parts.push(Part { buffer, kind, first_row, n_rows, planes, scale });
         matrix.n += rows as u32;
         Ok(())
     }
@@ -336,10 +427,21 @@ impl<'a> Tensors<'a> {
     }
 }
 
+/// A tensor on its way into a matrix.
+struct Stacked<'a> {
+    tensor: &'a Tensor,
+    /// Its own, if it has one.
+    scale: Option<usize>,
+    /// Its rows, and the pieces that they are in.
+    n: u32,
+    piece: Filled,
+}
+
 /// A matrix that is being put together.
 struct Stack<'a> {
     /// The type that holds all its tensors, where there is one.
     kind: Option<TensorType>,
+    row: Filled,
     matrix: Matrix,
     /// Rows that will share a part.
     runs: Vec<Run<'a>>,
@@ -349,8 +451,11 @@ struct Stack<'a> {
 #[derive(Clone, Copy)]
 struct Run<'a> {
     tensor: &'a Tensor,
+    scale: Option<usize>,
     first: u64,
     count: u64,
+    /// With the rows of zeros behind them.
+    room: u64,
 }
 
 impl Stack<'_> {
@@ -359,7 +464,7 @@ impl Stack<'_> {
     }
 
     fn rows(&self) -> u64 {
-        self.runs.iter().map(|run| run.count).sum()
+        self.runs.iter().map(|run| run.room).sum()
     }
 }
 

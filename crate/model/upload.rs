@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use crate::bail;
 use crate::base::error::Result;
 use crate::device::memory::Memory;
-use crate::model::place::{Placement, Target, UNIT};
+use crate::model::place::{Filled, Placement, Target, UNIT};
 use crate::quant;
 
 /// Bytes that are repacked at a time, at most: what they become is read again at once, and takes memory of the program's.
@@ -27,12 +27,23 @@ pub struct Upload {
     planes: Vec<Vec<u8>>,
     /// What was kept for the CPU: what divides RoPE's frequencies.
     pub host: Vec<f32>,
+    /// Scales of whole tensors.
+    pub scales: Vec<f32>,
 }
 
 impl Upload {
     /// Of the placements that [`Tensors`](super::place::Tensors) made.
     pub fn new(placements: Vec<Placement>) -> Self {
-        Upload { placements, index: 0, done: 0, position: 0, pending: Vec::new(), planes: Vec::new(), host: Vec::new() }
+        Upload {
+            placements,
+            index: 0,
+            done: 0,
+            position: 0,
+            pending: Vec::new(),
+            planes: Vec::new(),
+            host: Vec::new(),
+            scales: Vec::new(),
+        }
     }
 
     /// The file offset of the first byte that will be pushed; 0 unless said.
@@ -82,8 +93,12 @@ impl Upload {
     fn consume(&mut self, mut bytes: &[u8], last: bool, memory: &mut dyn Memory) {
         let kind = self.placements[self.index].kind;
         let unit = match self.placements[self.index].target {
-            Target::Part { .. } => UNIT as usize / kind.block_len() * kind.block_bytes(),
-            Target::Floats { .. } | Target::Host { .. } => usize::MAX,
+            Target::Part { row, .. } if row.length == row.room => UNIT as usize / kind.block_len() * kind.block_bytes(),
+            // So many rows that they fill whole units.
+            Target::Part { row, .. } => {
+                (UNIT as usize >> row.room.trailing_zeros().min(9)) * row.length as usize * kind.block_bytes()
+            }
+            Target::Floats { .. } | Target::Host { .. } | Target::Scale(_) => usize::MAX,
         };
         if !self.pending.is_empty() {
             let take = bytes.len().min(unit - self.pending.len());
@@ -114,13 +129,15 @@ impl Upload {
         let Placement { kind, ref target, .. } = self.placements[self.index];
         let elements = (bytes.len() / kind.block_bytes() * kind.block_len()) as u64;
         match *target {
-            Target::Part { buffer, kind: stored, planes, first_element } => {
+            Target::Part { buffer, kind: stored, planes, first_element, row } => {
+                let bytes = filled_up(bytes, row, kind.block_bytes());
                 let specs = quant::planes(stored);
                 self.planes.resize(specs.len().max(self.planes.len()), Vec::new());
                 self.planes.iter_mut().for_each(Vec::clear);
-                let wide = if stored == kind { Cow::Borrowed(bytes) } else { quant::widen(kind, stored, bytes).into() };
+                let wide = if stored == kind { bytes } else { quant::widen(kind, stored, &bytes).into() };
                 quant::repack(stored, &wide, &mut self.planes[..specs.len()]);
-                let units = (first_element + self.done) / quant::UNIT as u64;
+                let done = if row.length == row.room { self.done } else { row.place(self.done) };
+                let units = (first_element + done) / quant::UNIT as u64;
                 for (i, spec) in specs.iter().enumerate() {
                     let offset = planes[i] as u64 * 4 + units * spec.bytes_per_unit as u64;
                     let plane = &mut self.planes[i];
@@ -134,6 +151,10 @@ impl Upload {
                 floats.iter_mut().for_each(|float| *float *= scale);
                 memory.write(buffer, (first_element + self.done) * 4, bytemuck::cast_slice(&floats));
             }
+            Target::Scale(index) => {
+                self.scales.resize(self.scales.len().max(index + 1), 1.0);
+                quant::dequantize(kind, bytes, &mut self.scales[index..=index]);
+            }
             Target::Host { first_element } => {
                 let from = (first_element + self.done) as usize;
                 self.host.resize(self.host.len().max(from + elements as usize), 0.0);
@@ -142,4 +163,18 @@ impl Upload {
         }
         self.done += elements;
     }
+}
+
+/// Rows of floats, each with zeros behind it where it has room for more.
+fn filled_up(bytes: &[u8], row: Filled, float: usize) -> Cow<'_, [u8]> {
+    if row.length == row.room {
+        return bytes.into();
+    }
+    let (length, room) = (row.length as usize * float, row.room as usize * float);
+    let mut filled = vec![0; bytes.len() / length * room];
+    filled
+        .chunks_exact_mut(room)
+        .zip(bytes.chunks_exact(length))
+        .for_each(|(to, row)| to[..length].copy_from_slice(row));
+    filled.into()
 }

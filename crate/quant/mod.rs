@@ -220,6 +220,16 @@ impl TensorType {
         self.layout().block_bytes
     }
 
+    /// What its numbers are, for people.
+    pub fn family(self) -> &'static str {
+        match self {
+            TensorType::F32 | TensorType::F16 | TensorType::BF16 => "floats",
+            TensorType::Q1_0 | TensorType::Q2_0 | TensorType::TQ1_0 | TensorType::TQ2_0 => "one or two bits",
+            coded if coded.name().starts_with('Q') => "quantized",
+            _ => "looked up",
+        }
+    }
+
     /// Whether its weights are integers with a scale.
     pub fn is_quantized(self) -> bool {
         self.block_len() > 1

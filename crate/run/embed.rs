@@ -14,7 +14,14 @@ use crate::model::spec::{Gives, Head, Pooling};
 use crate::run::batch::{Batch, Row};
 use crate::run::decode;
 use crate::run::engine::Engine;
+use crate::text::template::encode_rerank;
 use crate::text::tokenizer::Input;
+
+/// What a language model that ranks says of a document.
+const YES: &str = "yes";
+const NO: &str = "no";
+/// Prompts whose logits are kept at a time.
+const AT_ONCE: usize = 8;
 
 /// How texts are embedded.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,6 +70,22 @@ impl Engine {
             Some(second) => self.tokenizer.encode_pair(text, second, limit, false)?,
         };
         self.typed(index, input)
+    }
+
+    /// The tokens of the prompt by which a language model ranks a document, number `index`. Errors: those of
+    /// [`encode_rerank`]; `PromptTooLong` where the prompt does not fit, and is not to be cut.
+    pub fn encode_for_yes(
+        &self,
+        index: usize,
+        prompt: &str,
+        query: &str,
+        document: &str,
+        truncate: bool,
+    ) -> Result<Vec<u32>> {
+        let limit = if truncate { self.model.sizes.context as usize } else { usize::MAX };
+        let ids = encode_rerank(&self.tokenizer, prompt, query, document, limit)?;
+        let types = vec![0; ids.len()];
+        self.typed(index, Input { ids, types, truncated: false })
     }
 
     /// The tokens of a text in which one word is masked, and which it is. Errors: those of the tokenizer; `PromptTooLong`;
@@ -139,6 +162,36 @@ impl Engine {
         Ok(states.iter().map(|state| self.model.scores(state)).collect())
     }
 
+    /// How much likelier "yes" is than "no" as the next word of each prompt: the difference of their logits, by the
+    /// classifier that has a row for each, or else by the output matrix.
+    ///
+    /// Errors: `BadOption` where the model knows no such words; those of [`Engine::forward`].
+    pub async fn yes(&mut self, prompts: &[Vec<u32>]) -> Result<Vec<f32>> {
+        if matches!(self.model.net.gives, Gives::States { .. }) {
+            // Llama.cpp's converter writes "yes" first, and the labels' names.
+            let no_first = self.labels.first().is_some_and(|label| label == NO);
+            let score = |row: &Vec<f32>| match row[..] {
+                [no, yes] if no_first => yes - no,
+                [yes, no] => yes - no,
+                _ => row[0],
+            };
+            return Ok(self.classify(prompts).await?.iter().map(score).collect());
+        }
+        let [Some(yes), Some(no)] = [YES, NO].map(|word| self.tokenizer.token_id(word)) else {
+            bail!(
+                BadOption,
+                "This model ranks by the words yes and no, but its vocabulary lacks them; convert it again."
+            )
+        };
+        let mut found = Vec::with_capacity(prompts.len());
+        // A vocabulary's logits are many.
+        for few in prompts.chunks(AT_ONCE) {
+            let logits = self.states(few, Pooling::Last, |at, tokens| at + 1 == tokens).await?;
+            found.extend(logits.iter().map(|row| row[yes as usize] - row[no as usize]));
+        }
+        Ok(found)
+    }
+
     /// The logits of the vocabulary, [n_vocab], for a word of a text: the one at this place.
     ///
     /// Errors: `BadOption` where the model has no head for words; `BadLogits`; those of [`Engine::forward`].
@@ -179,8 +232,8 @@ impl Engine {
         }
     }
 
-    /// The pooled states of texts, [n_embd], or without pooling [those wanted][n_embd]. `wanted` says so by the
-    /// token's place and how many there are.
+    /// The pooled states of texts, [n_embd], or without pooling [those wanted][n_embd]; logits of a model that writes.
+    /// `wanted` says so by the token's place and how many there are.
     async fn states(
         &mut self,
         texts: &[Vec<u32>],
@@ -188,7 +241,7 @@ impl Engine {
         wanted: impl Fn(usize, usize) -> bool,
     ) -> Result<Vec<Vec<f32>>> {
         self.check_tokens(texts)?;
-        let n_embd = self.model.net.n_embd as usize;
+        let width = self.model.net.output_width() as usize;
         let most = self.model.sizes.max_rows as usize;
         let mut pooled: Vec<Pool> = texts.iter().map(|_| Pool::default()).collect();
         for group in groups(texts, most) {
@@ -205,7 +258,7 @@ impl Engine {
                 let batch = Batch { rows: part.iter().map(|(_, row)| *row).collect(), prefill: true };
                 let states = self.forward(&batch).await?;
                 let wanted = part.iter().filter(|(_, row)| row.logits);
-                for ((index, _), state) in wanted.zip(states.chunks_exact(n_embd)) {
+                for ((index, _), state) in wanted.zip(states.chunks_exact(width)) {
                     pooled[*index].add(state, pooling);
                 }
             }

@@ -73,29 +73,9 @@ fn from_js<T: for<'a> Deserialize<'a>>(what: &str, value: JsValue) -> JsResult<T
 #[derive(Deserialize)]
 struct Place {
     /// How the browser describes the adapter.
-    adapter: Option<Adapter>,
+    adapter: Option<AdapterName>,
     /// What was measured before on this adapter.
     tuning: Vec<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Adapter {
-    vendor: String,
-    architecture: String,
-    description: String,
-    is_fallback: bool,
-}
-
-impl From<Adapter> for AdapterName {
-    fn from(a: Adapter) -> AdapterName {
-        AdapterName {
-            vendor: a.vendor,
-            architecture: a.architecture,
-            description: a.description,
-            is_fallback: a.is_fallback,
-        }
-    }
 }
 
 #[wasm_bindgen]
@@ -113,7 +93,7 @@ impl Loader {
     ) -> JsResult<Loader> {
         let mut options: loader::LoadOptions = from_js::<LoadOptions>("options object", options)?.into();
         let Place { adapter, tuning } = from_js("place", place)?;
-        options.gpu.adapter = adapter.map(AdapterName::from);
+        options.gpu.adapter = adapter;
         options.tuning = tuning;
         options.cpu.room = Some(ROOM);
         options.cpu.pause = Some(Pause(Rc::new(move || {

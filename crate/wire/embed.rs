@@ -113,8 +113,9 @@ pub async fn embed(engine: &mut Engine, texts: Vec<Input>, options: EmbedOptions
     engine.embed(&texts, &options).await
 }
 
-/// The classifier's scores of texts: [texts][labels]; after a query, as a reranker reads it, if there is one. Errors: those
-/// of [`Engine::encode_for_states`] and [`Engine::classify`].
+/// The classifier's scores of texts: [texts][labels]; after a query, as a reranker reads it, if there is one. A language
+/// model that ranks by its next word gives one score. Errors: those of [`Engine::encode_for_states`], [`Engine::classify`],
+/// [`Engine::encode_for_yes`] and [`Engine::yes`].
 pub async fn scores(
     engine: &mut Engine,
     query: Option<&str>,
@@ -122,6 +123,11 @@ pub async fn scores(
     options: ScoringOptions,
 ) -> Result<Vec<Vec<f32>>> {
     let truncate = options.truncate;
+    if let (Some(query), Some(prompt)) = (query, &engine.templates.rerank) {
+        let encode = |(index, text): (usize, &String)| engine.encode_for_yes(index, prompt, query, text, truncate);
+        let prompts = texts.iter().enumerate().map(encode).collect::<Result<Vec<_>>>()?;
+        return Ok(engine.yes(&prompts).await?.into_iter().map(|score| vec![score]).collect());
+    }
     let texts = texts.iter().enumerate().map(|(index, text)| match query {
         Some(query) => engine.encode_for_states(index, query, Some(text), truncate),
         None => engine.encode_for_states(index, text, None, truncate),

@@ -1,4 +1,4 @@
-//! The schema of options and results, the error codes and the architectures, as JSON.
+//! The schema of options and results, the error codes, the architectures and the tensor types, as JSON.
 
 use schemars::generate::{Contract, SchemaSettings};
 use schemars::transform::{Transform, transform_subschemas};
@@ -20,6 +20,7 @@ use crate::chat::reply::{ChoiceLogprobs, CompletionLogprobs};
 use crate::chat::request::{ChatRequest, CompletionRequest, SottoOptions, SottoSampling};
 use crate::eval;
 use crate::model::arch;
+use crate::quant::{self, TensorType};
 
 /// Calls `$visit!(name, type)` for the options of each call.
 macro_rules! calls {
@@ -60,7 +61,7 @@ pub fn options_of<T: JsonSchema>() -> Value {
     schema.to_value()
 }
 
-/// Options, the types of all that goes in and out, the error codes, and the architectures.
+/// Options, the types of all that goes in and out, the error codes, the architectures, and the tensor types.
 pub fn all() -> Value {
     let errors = Code::ALL
         .iter()
@@ -71,6 +72,21 @@ pub fn all() -> Value {
         "types": types(),
         "errors": errors.collect::<Vec<_>>(),
         "architectures": architectures.collect::<Vec<_>>(),
+        "tensorTypes": TensorType::ALL.map(tensor_type),
+    })
+}
+
+/// A type's name and family, the weights of its block, and the bits of one in the file and on the device.
+fn tensor_type(kind: TensorType) -> Value {
+    let bits = |bytes: usize, weights: usize| (8 * bytes) as f64 / weights as f64;
+    let on_device = quant::planes(kind).iter().map(|plane| plane.bytes_per_unit).sum();
+    json!({
+        "name": kind.name(),
+        "family": kind.family(),
+        "block": kind.block_len(),
+        "bits": bits(kind.block_bytes(), kind.block_len()),
+        "stored": kind.stored().name(),
+        "storedBits": bits(on_device, quant::UNIT),
     })
 }
 

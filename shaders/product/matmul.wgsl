@@ -79,7 +79,7 @@ fn main(
         for (var r = 0u; r < 8u; r++) {
             let row = n + 16u * r;
             if row < params.n {
-                put(m + i, row, sums[2u * i + r / 4u][r % 4u]);
+                put(m + i, row, params.scale * sums[2u * i + r / 4u][r % 4u]);
             }
         }
     }

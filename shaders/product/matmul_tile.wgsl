@@ -161,7 +161,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         let row = n + w_row + 8u * (i % 8u);
         let column = m + x_row + SPREAD * (i / 8u);
         if row < params.n && column < params.m {
-            put(column, row, sums[i % 8u + 8u * (i / 32u)][i / 8u % 4u]);
+            put(column, row, params.scale * sums[i % 8u + 8u * (i / 32u)][i / 8u % 4u]);
         }
     }
 }

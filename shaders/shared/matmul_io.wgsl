@@ -18,6 +18,8 @@ struct Params {
     accumulate: u32,
     // Rows of the batch.
     m: u32,
+    // Sums are multiplied by this: the weights' own scale.
+    scale: f32,
 }
 @group(0) @binding(3) var<storage, read> bias: array<f32>;
 @group(0) @binding(4) var<storage, read_write> out: array<f32>;

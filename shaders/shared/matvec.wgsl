@@ -27,6 +27,8 @@ struct Params {
     glu: u32,
     // Threads that share a row, 16, 64 or 128; `matvec_rows` does not read it.
     lanes: u32,
+    // Sums are multiplied by this: the weights' own scale.
+    scale: f32,
 }
 
 // The first blocks of the four rows of W behind results `first`, `first + step`, …: four results, or with a gate two
@@ -51,7 +53,7 @@ fn results_of_all() -> u32 {
 
 // The results of the rows of `row_starts`, from their sums and the sum of squares of x.
 fn results(sums: vec4<f32>, squares: f32) -> vec4<f32> {
-    var y = sums;
+    var y = sums * params.scale;
     if params.has_norm != 0u {
         y *= inverseSqrt(squares / f32(params.k_blocks * 32u) + params.eps);
     }

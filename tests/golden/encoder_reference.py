@@ -159,7 +159,8 @@ class Encoder:
         return self.norm(gelu(inner), "cls.norm") if "cls.norm.weight" in self.w else np.tanh(inner)
 
     def scores(self, states):
-        return self.linear(self.head(states.mean(0) if self.ranks_mean else states[0]), "cls.output")
+        pooled = states.mean(0) if self.ranks_mean else states[-1 if self.causal else 0]
+        return self.linear(self.head(pooled), "cls.output")
 
     def words(self, state):
         return self.head(state) @ self.w["token_embd.weight"].T + self.w["output.bias"]

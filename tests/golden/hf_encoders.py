@@ -32,8 +32,10 @@ LLAMA = {
     "blk.{}.ffn_norm": "layers.{}.post_attention_layernorm", "blk.{}.ffn_gate": "layers.{}.mlp.gate_proj",
     "blk.{}.ffn_up": "layers.{}.mlp.up_proj", "blk.{}.ffn_down": "layers.{}.mlp.down_proj",
 }
-GEMMA = LLAMA | {
+QWEN = LLAMA | {
     "blk.{}.attn_q_norm": "layers.{}.self_attn.q_norm", "blk.{}.attn_k_norm": "layers.{}.self_attn.k_norm",
+}
+GEMMA = QWEN | {
     "blk.{}.post_attention_norm": "layers.{}.post_attention_layernorm",
     "blk.{}.ffn_norm": "layers.{}.pre_feedforward_layernorm", "blk.{}.post_ffw_norm": "layers.{}.post_feedforward_layernorm",
 }
@@ -42,7 +44,7 @@ GEMMA = LLAMA | {
 def hugging_face(model, masked=lambda ids: len(ids) // 2):
     """A function of ids and token types that gives states, scores and words, as far as there are any; or None. `masked` says
     which of the ids words are wanted of."""
-    made = {"bert": bert, "modern-bert": modern_bert, "eurobert": eurobert, "gemma-embedding": gemma}.get(model.arch)
+    made = {"bert": bert, "modern-bert": modern_bert, "eurobert": eurobert, "gemma-embedding": gemma, "qwen3": qwen}.get(model.arch)
     if made is None:
         return None
     import torch
@@ -76,7 +78,7 @@ def fill(net, names, model):
         blk = stem.split(".")[1] if stem.startswith("blk.") else ""
         theirs = names.get(stem.replace(f"blk.{blk}.", "blk.{}.") if blk else stem)
         # Sentence-transformers' matrices, and a classifier of another kind than BERT's.
-        if theirs is None and stem in ("dense_2", "dense_3", "cls.output"):
+        if theirs is None and stem in ("dense_2", "dense_3", "cls.output", "output"):
             continue
         theirs = f"{theirs.format(blk)}.{part}"
         # Gemma's weights of norms are kept as what is added to 1.
@@ -84,7 +86,7 @@ def fill(net, names, model):
         state[theirs].copy_(torch.tensor(array - 1 if is_norm else array).reshape(state[theirs].shape))
         left.discard(theirs)
     # Not of the file: numbers of tokens, the pooler where it is not wanted, and what is tied.
-    tied = ("position_ids", "token_type_ids", "pooler", "decoder.weight", "decoder.bias")
+    tied = ("position_ids", "token_type_ids", "pooler", "decoder.weight", "decoder.bias", "lm_head.weight")
     left = {name for name in left if not any(part in name for part in tied)}
     assert not left, left
     net.eval()
@@ -155,3 +157,17 @@ def gemma(model):
         },
     )
     return Gemma3TextModel(config), GEMMA
+
+
+def qwen(model, writes=False):
+    """`writes`: as the language model, whose output matrix is the embedding."""
+    from transformers import Qwen3Config, Qwen3ForCausalLM, Qwen3Model
+
+    config = Qwen3Config(
+        **sizes(model), intermediate_size=len(model.w["blk.0.ffn_up.weight"]), rms_norm_eps=model.eps, head_dim=model.head_dim,
+        num_key_value_heads=model.kv_heads, rope_parameters={"rope_type": "default", "rope_theta": model.theta},
+        tie_word_embeddings=True, bos_token_id=0, eos_token_id=0,
+    )
+    if writes:
+        return Qwen3ForCausalLM(config), {ours: f"model.{theirs}" for ours, theirs in QWEN.items()}
+    return Qwen3Model(config), QWEN

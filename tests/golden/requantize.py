@@ -18,22 +18,29 @@ from gguf import GGUFValueType
 GGML = ctypes.CDLL(os.environ["GGML_BASE"])
 GGML.ggml_quantize_chunk.restype = ctypes.c_size_t
 GGML.ggml_quantize_chunk.argtypes = [ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p, *[ctypes.c_int64] * 3, ctypes.c_void_p]
+FLOATS = (T.F32, T.F16, T.BF16)
 SKIP = {"GGUF.version", "GGUF.tensor_count", "GGUF.kv_count", "general.architecture", "general.alignment"}
 
 
 def quantized(values: np.ndarray, kind: T) -> tuple[np.ndarray, T, np.ndarray]:
     """The bytes of a matrix, its type, and the numbers that these stand for."""
     rows, columns = values.shape
+    if kind in FLOATS:
+        data = gguf.quantize(values, kind)
+        return data, kind, gguf.dequantize(data, kind)
     if columns % gguf.GGML_QUANT_SIZES[kind][0]:
         kind = T.IQ4_NL
     length, size = gguf.GGML_QUANT_SIZES[kind]
     data = np.empty((rows, columns // length * size), np.uint8)
     even = np.ones(columns, np.float32)
     GGML.ggml_quantize_chunk(kind, values.ctypes.data, data.ctypes.data, 0, rows, columns, even.ctypes.data)
-    back = np.empty_like(values)
-    decode = GGML[f"dequantize_row_{kind.name.lower()}"]
-    decode.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64]
-    decode(data.ctypes.data, back.ctypes.data, rows * columns)
+    try:
+        back = gguf.dequantize(data, kind)
+    except NotImplementedError:
+        back = np.empty_like(values)
+        decode = GGML[f"dequantize_row_{kind.name.lower()}"]
+        decode.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64]
+        decode(data.ctypes.data, back.ctypes.data, rows * columns)
     return data, kind, back
 
 

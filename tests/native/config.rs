@@ -201,13 +201,15 @@ fn unused_tensors_are_refused() {
 }
 
 #[test]
-fn rows_come_in_whole_blocks() {
+fn heads_are_together_as_wide_as_whole_blocks() {
     let narrow = |model: &mut Model| {
-        model.set("feed_forward_length", value::u32(80));
+        model.set("attention.key_length", value::u32(12));
+        model.set("attention.value_length", value::u32(12));
         for (name, shape) in &mut model.tensors {
             match name.rsplit('.').nth(1) {
-                Some("ffn_gate" | "ffn_up") => *shape = vec![64, 80],
-                Some("ffn_down") => *shape = vec![80, 64],
+                Some("attn_q") => *shape = vec![64, 48],
+                Some("attn_k" | "attn_v") => *shape = vec![64, 24],
+                Some("attn_output") => *shape = vec![48, 64],
                 _ => {}
             }
         }

@@ -6,7 +6,6 @@ use crate::common::run::{golden, load, on_both_backends};
 use pollster::block_on;
 use sotto::base::error::Code;
 use sotto::device::Backend;
-use sotto::kernels::cell;
 use sotto::model::spec::Pooling;
 use sotto::run::embed::EmbedOptions;
 use sotto::run::engine::{Engine, Prompt};
@@ -14,46 +13,11 @@ use sotto::run::loader::LoadOptions;
 use sotto::run::session::{GenerateOptions, Generation};
 use sotto::wire::embed::{EmbeddingInfo, FillOptions, fill};
 use tiny_models::encoders::{ROWS, build};
-
-/// `tests/golden/encoders.json`: of each row some texts, their states and their scores.
-#[derive(serde::Deserialize)]
-struct Golden {
-    ids: Vec<u32>,
-    types: Vec<u32>,
-    mean: Vec<f32>,
-    cls: Vec<f32>,
-    last: Vec<f32>,
-    scores: Option<Vec<f32>>,
-    /// Logits of words in the middle one's place, one of so many.
-    words: Option<Vec<f32>>,
-}
-
-const STRIDE: usize = 11;
-
-impl Golden {
-    fn text(&self) -> Vec<u32> {
-        self.ids.iter().zip(&self.types).map(|(id, kind)| id | kind << cell::TOKEN.count_ones()).collect()
-    }
-}
+use whole_models::encoders::{Golden, check, error};
 
 fn engine(name: &str, backend: Backend, max_rows: Option<u32>) -> Engine {
     let options = LoadOptions { backend, max_rows, context: Some(40), ..Default::default() };
     load(&build(name).expect("a tiny model"), options).expect("an engine")
-}
-
-type Vector = fn(&Golden) -> &Vec<f32>;
-const WAYS: [(Pooling, Vector); 3] = [
-    (Pooling::Mean, |golden| &golden.mean),
-    (Pooling::Cls, |golden| &golden.cls),
-    (Pooling::Last, |golden| &golden.last),
-];
-
-/// Squared distances over squares.
-fn error(got: &[f32], want: &[f32]) -> f64 {
-    assert_eq!(got.len(), want.len());
-    let squares = |values: &mut dyn Iterator<Item = f64>| values.map(|x| x * x).sum::<f64>();
-    let distance = squares(&mut got.iter().zip(want).map(|(got, want)| f64::from(got - want)));
-    distance / squares(&mut want.iter().map(|&want| f64::from(want)))
 }
 
 on_both_backends!(states_and_scores_are_those_of_the_reference);
@@ -63,32 +27,9 @@ fn states_and_scores_are_those_of_the_reference(backend: Backend) {
     assert_eq!(goldens.len(), ROWS.len());
     for row in ROWS {
         let rows = &goldens[&row.name.replace('/', "-")];
-        let texts: Vec<Vec<u32>> = rows.iter().map(Golden::text).collect();
-        // All texts in one batch; in two; in pieces, where no token sees those behind it.
-        let pieces = (row.name == "qwen3/last").then_some(16);
-        for max_rows in [64, 40].into_iter().chain(pieces) {
-            let mut engine = engine(row.name, backend, Some(max_rows));
-            for (pooling, want) in WAYS {
-                let options = EmbedOptions { pooling: Some(pooling), normalize: false, ..Default::default() };
-                let found = block_on(engine.embed(&texts, &options)).expect("embeddings");
-                for (embedding, golden) in found.iter().zip(rows) {
-                    let error = error(&embedding.values, want(golden));
-                    assert!(error < 1e-9, "{} {pooling:?} of {}: {error:e}", row.name, golden.ids.len());
-                    assert_eq!((embedding.tokens, embedding.dimensions), (golden.ids.len(), golden.mean.len()));
-                }
-            }
-            for golden in rows.iter().filter(|golden| golden.scores.is_some()) {
-                let scores = block_on(engine.classify(&[golden.text()])).expect("scores");
-                let error = error(&scores[0], golden.scores.as_ref().expect("it has some"));
-                assert!(error < 1e-9, "{} scores of {}: {error:e}", row.name, golden.ids.len());
-            }
-            for golden in rows.iter().filter(|golden| golden.words.is_some()) {
-                let words = block_on(engine.fill(golden.text(), golden.ids.len() / 2)).expect("logits");
-                let words: Vec<f32> = words.into_iter().step_by(STRIDE).collect();
-                let error = error(&words, golden.words.as_ref().expect("it has some"));
-                assert!(error < 1e-9, "{} words of {}: {error:e}", row.name, golden.ids.len());
-            }
-        }
+        let measures = block_on(check(row, rows, LoadOptions { backend, ..Default::default() })).expect("a model");
+        let failure = whole_models::failure(&measures);
+        assert!(failure.is_none(), "{}: {}", row.name, failure.unwrap_or_default());
     }
 }
 

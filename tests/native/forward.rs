@@ -1,8 +1,6 @@
 //! The tiny models, whole: what they compute against the goldens, and that no way of running them changes it.
 
-use crate::common::run::{
-    TinyGolden, argmax, decode, golden, gpu, largest_difference, load, log_sum_exp, on_both_backends, prefill, rows,
-};
+use crate::common::run::{TinyGolden, golden, gpu, largest_difference, load, on_both_backends, prefill, rows};
 use crate::common::twin::{Layout, PLAIN, Twin};
 use pollster::block_on;
 use sotto::base::buffer::BufferId;
@@ -16,8 +14,8 @@ use sotto::model::forward::Shape;
 use sotto::model::store::SequenceId;
 use sotto::run::batch::{Batch, Row};
 use sotto::run::loader::LoadOptions;
-use sotto::run::session::{GenerateOptions, Generation};
 use tiny_models as tiny;
+use whole_models::described::{self, CEILING_8_BITS, CEILING_16_BITS, CEILING_F32};
 
 /// Models that between them have every architecture, type and kind of layer.
 const VARIED: [&str; 5] = ["llama-mixed", "qwen2-mixed", "gemma3-mixed", "llama3-f32", "llama-uneven-f32"];
@@ -43,31 +41,16 @@ fn long_prompt(name: &str) -> Vec<u32> {
     long
 }
 
-/// Largest error of a logit. Logits spread over ±10, so the first is f32's rounding (1.3e-5 on lavapipe), the second
-/// that of a cache of f16 (1.9e-2).
-pub const CEILING_F32: f32 = 5e-5;
-/// The same for a decoded row, whose product with weights that have an offset is the difference of two larger sums
-/// (6.8e-5).
-pub const CEILING_DECODED: f32 = 2e-4;
-const CEILING_F16: f32 = 4e-2;
-
-/// Where activations of quantised products are integers: of 15 or 16 bits (8.8e-4 on the CPU), and of 8 (0.65).
-const CEILING_16_BITS: f32 = 5e-3;
-const CEILING_8_BITS: f32 = 1.0;
-
 on_both_backends!(every_tiny_model_computes_its_golden, chunks_of_any_size_give_the_same_bits);
 
 fn every_tiny_model_computes_its_golden(backend: Backend) {
     let mut failures = Vec::new();
     let precisions = if backend == Backend::Cpu { vec![true, false] } else { vec![true] };
     for (spec, precise) in tiny::MODELS.iter().flat_map(|spec| precisions.iter().map(move |&p| (spec, p))) {
-        let is_exact = backend == Backend::Webgpu || ["f32", "f16", "bf16"].iter().any(|t| spec.name.ends_with(t));
-        let integers = if precise { CEILING_16_BITS } else { CEILING_8_BITS };
-        for (kv, ceiling) in [(KvType::F32, CEILING_F32), (KvType::F16, CEILING_F16)] {
-            let ceiling = if is_exact { ceiling } else { ceiling.max(integers) };
+        for kv in [KvType::F32, KvType::F16] {
             let what = format!("{:20} {:6} precise {precise}:", spec.name, kv_name(kv));
-            match compare(LoadOptions { fast: !precise, ..options(backend, kv, 16) }, spec.name, ceiling) {
-                Ok(floor) => println!("{what} {floor:.1e}"),
+            match compare(LoadOptions { fast: !precise, ..options(backend, kv, 16) }, spec.name) {
+                Ok(found) => println!("{what} {found}"),
                 Err(why) => failures.push(format!("{what} {why}")),
             }
         }
@@ -79,48 +62,15 @@ fn kv_name(kv: KvType) -> &'static str {
     if kv == KvType::F32 { "f32" } else { "pack16" }
 }
 
-/// The largest error of a logit, or what is wrong.
-fn compare(options: LoadOptions, name: &str, ceiling: f32) -> Result<f32, String> {
-    let want = tiny_golden(name);
+/// How far it is from its golden, or what is wrong.
+fn compare(options: LoadOptions, name: &str) -> Result<String, String> {
     let (backend, kv) = (options.backend, options.kv);
     let explain = |name, kv| if backend == Backend::Cpu { "on the CPU".into() } else { explain(name, kv) };
-    let mut engine = load(&file(name), options).map_err(|e| e.to_string())?;
-    let logits = prefill(&mut engine, &want.prompt, 16);
-    let n_vocab = engine.model.net.n_vocab as usize;
-    let row = |position: usize| &logits[position * n_vocab..][..n_vocab];
-    let mut floor = 0f32;
-    for (&position, want) in &want.logits {
-        floor = floor.max(largest_difference(row(position), want));
+    let measures = block_on(described::check(name, &tiny_golden(name), options)).map_err(|e| e.to_string())?;
+    match whole_models::failure(&measures) {
+        None => Ok(whole_models::shown(&measures)),
+        Some(why) => Err(format!("{why}: too much; {}", explain(name, kv))),
     }
-    for (position, (&sum, &best)) in want.logsumexp.iter().zip(&want.argmax).enumerate() {
-        floor = floor.max((log_sum_exp(row(position)) - sum).abs() as f32);
-        // A golden argmax may only lose to a logit that is as good.
-        let lead = row(position)[argmax(row(position)) as usize] - row(position)[best as usize];
-        floor = floor.max(lead / 2.0);
-    }
-    if floor > ceiling {
-        return Err(format!("a logit is off by {floor:.1e}, more than {ceiling:.0e}; {}", explain(name, kv)));
-    }
-    if kv == KvType::F32 {
-        // One token at a time takes other kernels.
-        let error = largest_difference(&logits, &decode(&mut engine, &want.prompt));
-        if error > ceiling.max(CEILING_DECODED) {
-            return Err(format!("decoding differs from prefill by {error:.1e}; {}", explain(name, kv)));
-        }
-    }
-    let options = GenerateOptions { max_tokens: Some(16), ignore_eos: true, ..Default::default() };
-    let mut generation = Generation::with_tokens(&mut engine, want.prompt.clone(), options).expect("a generation");
-    while block_on(generation.next(&mut engine)).map_err(|e| e.to_string())?.is_some() {}
-    for (i, (&got, &id)) in generation.tokens.iter().zip(&want.greedy).enumerate() {
-        if got != id {
-            let gap = want.greedy_gaps[i];
-            if gap > 4.0 * ceiling {
-                return Err(format!("greedy token {i} is {got}, not {id}, by a gap of {gap}; {}", explain(name, kv)));
-            }
-            break;
-        }
-    }
-    Ok(floor)
 }
 
 /// Where a wrong result comes from: the first dispatch that its mirror contradicts.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::common::run::{argmax, golden, largest_difference, load, on_both_backends, rows};
 use crate::common::twin::{Layout, PLAIN, ROWS, Twin};
-use crate::forward::{CEILING_DECODED, CEILING_F32, DOTS, POST, choices, file, tiny_golden};
+use crate::forward::{DOTS, POST, choices, file, tiny_golden};
 use pollster::block_on;
 use sotto::base::error::{Code, Error};
 use sotto::base::precision::KvType;
@@ -19,6 +19,7 @@ use sotto::run::engine::Engine;
 use sotto::run::loader::LoadOptions;
 use sotto::run::session::{GenerateOptions, Generation};
 use tiny_models as tiny;
+use whole_models::described::{CEILING_DECODED, CEILING_F32};
 
 /// `tests/golden/nets.json`: logits of rows of the prompt by networks that no file describes.
 #[derive(serde::Deserialize)]

@@ -34,6 +34,8 @@ pub const CONTEXT: u32 = 512;
 pub(super) const LLAMA: &str = "attn_norm attn_q attn_k attn_v attn_output ffn_norm ffn_gate ffn_up ffn_down";
 const QKV_BIASED: &str = "attn_norm attn_q+ attn_k+ attn_v+ attn_output ffn_norm ffn_gate ffn_up ffn_down";
 const FUSED: &str = "attn_norm attn_qkv attn_output ffn_norm ffn_up*2 ffn_down";
+const SCALED: &str = "attn_norm attn_q attn_q.scale attn_k attn_k.scale attn_v attn_v.scale attn_output attn_output.scale ffn_norm \
+    ffn_gate ffn_gate.scale ffn_up ffn_up.scale ffn_down ffn_down.scale";
 const BEHIND: &str = "attn_output post_attention_norm ffn_gate ffn_up ffn_down post_ffw_norm";
 pub(super) const HEADS_NORMED: &str =
     "attn_norm attn_q attn_k attn_v attn_q_norm attn_k_norm attn_output ffn_norm ffn_gate ffn_up ffn_down";
@@ -49,6 +51,8 @@ pub(super) const WIDE: Dims = dims(64, (6, 2, 48), 96, 3);
 const LONG: Dims = dims(96, (6, 2, 16), 96, 5);
 /// Heads that are no power of two.
 pub(super) const ODD: Dims = dims(96, (6, 6, 16), 160, 3);
+/// A feed-forward network whose width is no multiple of 32.
+const NARROW: Dims = dims(64, (8, 4, 8), 172, 3);
 const DEEP_ALIBI: Dims = dims(64, (4, 4, 16), 32, 40);
 const DEEP: Dims = dims(32, (2, 1, 16), 32, 32);
 const DEEPER: Dims = dims(32, (2, 1, 16), 32, 64);
@@ -81,6 +85,12 @@ pub const ROWS: &[Row] = &[
         ("rope.scaling.original_context_length", U(16)), ("rope.scaling.attn_factor", F(1.2))]),
     row("llama/shortrope", ONE, LLAMA, "output_norm rope_factors_long rope_factors_short", &[("rope.scaling.type", S("longrope")),
         ("rope.scaling.original_context_length", U(1024))]),
+    // Scales of whole tensors, as NVFP4's have them.
+    row("llama/scaled", THREE, SCALED, OWN, &[]),
+    // As stories260K of llama2.c.
+    row("llama/narrow", NARROW, LLAMA, OWN, &[]),
+    row("gpt2/narrow", NARROW, "attn_norm+ attn_qkv+ attn_output+ ffn_norm+ ffn_up+ ffn_down+", "position_embd output_norm+", &[]),
+    row("chatglm/narrow", NARROW, "attn_norm attn_qkv+ attn_output ffn_norm ffn_up*2 ffn_down", OWN, &[("rope.dimension_count", U(4))]),
     row("qwen2vl", ONE, QKV_BIASED, OWN, &[("rope.dimension_sections", I(&[4, 4, 4, 0])),
         // llama.cpp does not read it for this one, and takes 0.
         ("attention.layer_norm_rms_epsilon", F(1e-9))]),
@@ -158,6 +168,10 @@ impl Row {
         self.write_metadata(&mut file);
         let n_vocab = vocab::write(self.vocab(), &mut file);
         let mut add = |name: String, word: &str| {
+            if word.ends_with(".scale") {
+                let scale = 0.5 + Rng::named(&format!("{}/{name}", self.name)).unit();
+                return push(&mut file, name, &[1], vec![scale]);
+            }
             let (tensor, bias) = word.strip_suffix('+').map_or((word, false), |word| (word, true));
             let (tensor, alone) = tensor.strip_suffix(".bias").map_or((tensor, false), |tensor| (tensor, true));
             let shape = self.shape(tensor, n_vocab);
@@ -193,6 +207,7 @@ impl Row {
     fn vocab(&self) -> Vocab {
         match self.name {
             "bert/labels" => Vocab::Unigram,
+            "qwen3/rerank" => Vocab::Judge,
             name if name.contains("bert") => Vocab::WordPiece,
             _ => Vocab::Bpe("smollm"),
         }
@@ -242,7 +257,7 @@ impl Row {
         match word {
             "token_embd" | "output" => vec![n, n_vocab],
             "position_embd" => vec![n, CONTEXT as usize],
-            "token_types" => vec![n, 2],
+            "token_types" | "cls.output*2" => vec![n, 2],
             "cls" => vec![n, n],
             "dense_2" => vec![n, 3 * n],
             "dense_3" => vec![3 * n, n],

@@ -40,6 +40,8 @@ pub const ROWS: &[Row] = &[
         ("rope.freq_base", F(1000.0)), ("rope.freq_base_swa", F(100.0)), ("dense_2_feat_in", U(96)), ("dense_2_feat_out", U(288)),
         ("dense_3_feat_in", U(288)), ("dense_3_feat_out", U(96))]),
     row("qwen3/last", WIDE, HEADS_NORMED, "output_norm output", &[("pooling_type", U(3))]),
+    // As llama.cpp's converter makes Qwen3 Reranker: the rows of "yes" and "no" are a classifier.
+    row("qwen3/rerank", WIDE, HEADS_NORMED, "output_norm cls.output*2", &[("pooling_type", U(4))]),
     row("llama/both", EIGHT, LLAMA, "output_norm", &[("attention.causal", B(false)), ("pooling_type", U(1))]),
 ];
 

@@ -8,6 +8,8 @@ use super::gguf::{Gguf, Value};
 pub enum Vocab {
     /// Byte-level BPE with a ChatML template; the name of its pre-tokenizer.
     Bpe(&'static str),
+    /// As Qwen's, with the words `yes` and `no`, and the prompt of a model that ranks by them.
+    Judge,
     /// SentencePiece as Llama 2 has it: a space is put before the text, no chat template.
     Spm,
     /// SentencePiece as Gemma has it: no space before the text, turns in a template.
@@ -48,6 +50,10 @@ const MERGES: &str = "_ t|_ a|i n|h e|_ _|r e|o n|e r|_t he|a t|_ s|_ o|e n|_ c|
 const CHATML: &str = "{% for message in messages %}{{'<|im_start|>' + message['role'] + '\n' + message['content'] \
     + '<|im_end|>' + '\n'}}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}";
 
+/// Shorter than Qwen3's, as contexts are here.
+const RERANK: &str = "<|im_start|>user\nSay \"yes\" or \"no\".\n<Query>: {query}\n<Document>: {document}<|im_end|>\n\
+    <|im_start|>assistant\n";
+
 const GEMMA_TURNS: &str = "{{ bos_token }}{% for message in messages %}{% if message['role'] == 'assistant' %}\
     {% set role = 'model' %}{% else %}{% set role = message['role'] %}{% endif %}{{ '<start_of_turn>' + role + '\n' \
     + (message['content'] | trim) + '<end_of_turn>\n' }}{% endfor %}{% if add_generation_prompt %}\
@@ -65,7 +71,11 @@ const LETTERS: &str =
 /// Puts the tokenizer's metadata into `file` and returns the number of tokens.
 pub fn write(vocab: Vocab, file: &mut Gguf) -> usize {
     match vocab {
-        Vocab::Bpe(pre) => bpe(pre, file),
+        Vocab::Bpe(pre) => bpe(pre, MERGES, file),
+        Vocab::Judge => {
+            file.set("tokenizer.chat_template.rerank", Value::Str(RERANK.into()));
+            bpe("qwen2", &format!("{MERGES}|y e|ye s|n o"), file)
+        }
         Vocab::Spm => spm(file, false),
         Vocab::Gemma => spm(file, true),
         Vocab::WordPiece => encoder_vocab::word_piece(false, file),
@@ -87,11 +97,11 @@ fn byte_letters() -> Vec<String> {
         .collect()
 }
 
-fn bpe(pre: &str, file: &mut Gguf) -> usize {
+fn bpe(pre: &str, merges: &str, file: &mut Gguf) -> usize {
     let mut tokens: Vec<String> = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"].map(String::from).into();
     let mut types = vec![CONTROL; tokens.len()];
     tokens.extend(byte_letters());
-    let merges: Vec<String> = MERGES.split('|').map(|m| m.replace('_', "Ġ").replace('~', "Ċ")).collect();
+    let merges: Vec<String> = merges.split('|').map(|m| m.replace('_', "Ġ").replace('~', "Ċ")).collect();
     for merge in &merges {
         let (left, right) = merge.split_once(' ').expect("two halves");
         assert!(tokens.iter().any(|t| t == left) && tokens.iter().any(|t| t == right), "{merge} merges no tokens");

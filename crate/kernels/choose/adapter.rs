@@ -1,7 +1,8 @@
 //! What an adapter is called and what its device can do, as far as kernels are chosen by it.
 
-/// `GPUAdapterInfo`; natively the driver, nothing, and the adapter's name.
-#[derive(Clone, Debug, Default)]
+/// `GPUAdapterInfo`, as pages pass it on; natively the driver, nothing, and the adapter's name.
+#[derive(Clone, Debug, Default, serde::Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct AdapterName {
     /// Who made it; may be empty.
     pub vendor: String,

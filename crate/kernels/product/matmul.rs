@@ -104,6 +104,6 @@ impl Dispatch<'_> {
         let count = ROWS.min(p.n as usize - quad * ROWS);
         let at = r * p.out_stride as usize + column;
         let bias = (p.has_bias != 0).then(|| self.b.bias.floats(column..column + count));
-        put(self.b.out.floats_mut(at..at + count), y, bias, p.accumulate != 0);
+        put(self.b.out.floats_mut(at..at + count), y * p.scale, bias, p.accumulate != 0);
     }
 }

@@ -102,7 +102,7 @@ impl Dispatch<'_> {
         let (firsts, apart) = if p.glu != 0 { (pieces, n / ROWS) } else { (pieces.start..seconds, pieces.len() / 2) };
         for quad in firsts {
             for r in 0..self.rows {
-                let [y, other] = dot([quad, quad + apart], r);
+                let [y, other] = dot([quad, quad + apart], r).map(|sums| sums * p.scale);
                 match p.glu {
                     0 => {
                         write(quad, r, y);

@@ -103,7 +103,7 @@ where
         for n in 0..n_rows {
             let dot: f64 = w[n * k..][..k].iter().zip(x).map(|(&a, b)| a as f64 * b).sum();
             let at = m * p.out_stride as usize + p.column as usize + n;
-            let mut y = dot as f32;
+            let mut y = (dot * f64::from(p.scale)) as f32;
             if p.has_bias != 0 {
                 y += bias[p.column as usize + n];
             }
@@ -154,10 +154,10 @@ fn product(
 ) {
     let (n, k) = (p.n as usize, p.k_blocks as usize * 32);
     for (r, x) in x.chunks_exact(k).enumerate() {
-        let mut scale = 1.0;
+        let mut scale = f64::from(p.scale);
         let mut weighted = x.to_vec();
         if p.has_norm != 0 {
-            scale = 1.0 / (mean_square(x) + p.eps as f64).sqrt();
+            scale /= (mean_square(x) + p.eps as f64).sqrt();
             weighted.iter_mut().zip(norm).for_each(|(v, weight)| *v *= weight);
         }
         let x: Vec<f64> = match planes {

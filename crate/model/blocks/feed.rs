@@ -7,10 +7,12 @@ use crate::base::error::Result;
 use crate::kernels::table::choices::Op;
 use crate::kernels::table::map;
 use crate::model::arena::Act;
-use crate::model::place::{MatrixId, Tensors};
+use crate::model::place::{Filled, MatrixId, Tensors};
 use crate::model::spec::{Activation, Dense, GateIn};
 
 pub struct Weights {
+    /// The inner width, filled up with zeros to what kernels read: they stay zeros.
+    n_ff: u32,
     /// Gate and up stacked: [2 * n_ff][n_embd]; or up alone: [n_ff][n_embd].
     up: MatrixId,
     /// Of its rows.
@@ -32,10 +34,12 @@ impl Weights {
             GateIn::Up => (&[("ffn_up.weight", 2 * n_ff)], &[("ffn_up.bias", 2 * n_ff)]),
             GateIn::Nowhere => (&[("ffn_up.weight", n_ff)], &[("ffn_up.bias", n_ff)]),
         };
+        let inner = Filled::up(n_ff);
         Ok(Weights {
-            up: t.stack(n_embd, matrices)?,
-            up_bias: spec.bias.then(|| t.vectors(biases, 1.0)).transpose()?,
-            down: t.matrix("ffn_down.weight", n_ff, n_embd)?,
+            n_ff: inner.room,
+            up: t.stack_in(Filled::whole(n_embd), matrices, Some(inner))?,
+            up_bias: spec.bias.then(|| t.vectors_in(biases, inner)).transpose()?,
+            down: t.stack_in(inner, &[("ffn_down.weight", n_embd)], None)?,
             down_bias: spec.down_bias.then(|| t.vector("ffn_down.bias", n_embd)).transpose()?,
         })
     }
@@ -59,8 +63,8 @@ impl Pass<'_> {
             return self.project(w.up, input, Fused { gate, ..Fused::default() });
         }
         let up = self.project(w.up, input, Fused { bias: w.up_bias, ..Fused::default() })?;
-        let out = self.acts.take(self.shape.rows, spec.n_ff)?;
-        let params = map::Params { curve, n4: spec.n_ff / 4, gated: gated as u32 };
+        let out = self.acts.take(self.shape.rows, w.n_ff)?;
+        let params = map::Params { curve, n4: w.n_ff / 4, gated: gated as u32 };
         let grid = [params.n4.div_ceil(map::THREADS), self.shape.rows];
         self.recording.push(map::Variant { op }, params, map::Bind { x: up.id, out: out.id }, grid)?;
         self.acts.free(up);

@@ -197,6 +197,7 @@ impl Pass<'_> {
                 eps: self.at.net.norm_eps,
                 glu: fused.gate.map_or(0, |gate| gate as u32),
                 lanes: way.lanes(),
+                scale: self.at.weights.scale(part),
             };
             let (weights, norm, out) = (part.buffer, fused.norm.unwrap_or(ends.none), rows.out);
             let grid = way.grid(part.n_rows, rows.count);
@@ -278,6 +279,7 @@ impl Pass<'_> {
             has_bias: fused.bias.is_some() as u32,
             accumulate: fused.add as u32,
             m: rows.count,
+            scale: self.at.weights.scale(part),
         };
         let bias = fused.bias.unwrap_or(self.at.ends.none);
         let bind = matmul::Bind { weights: part.buffer, x: rows.x, bias, out: rows.out };

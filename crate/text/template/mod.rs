@@ -10,6 +10,7 @@ mod lexer;
 mod limits;
 mod messages;
 mod python;
+mod rerank;
 mod rewrite;
 mod source;
 mod time;
@@ -24,6 +25,7 @@ use crate::base::error::{Code, Error, Result};
 use crate::base::platform::Instant;
 use limits::FUEL;
 use messages::{Content, Form, list_of};
+pub use rerank::encode_rerank;
 pub use source::{Templates, render_chat};
 pub use tokens::encode_chat;
 

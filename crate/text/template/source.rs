@@ -3,7 +3,7 @@
 use serde_json::{Map, Value as Json};
 
 use super::messages::list_of;
-use super::{ChatTemplate, RenderOptions};
+use super::{ChatTemplate, RenderOptions, rerank};
 use crate::bail;
 use crate::base::error::Result;
 use crate::file::Metadata;
@@ -15,6 +15,8 @@ pub struct Templates {
     /// For chats.
     pub chat: Option<String>,
     tool_use: Option<String>,
+    /// For a query and a document, of a model that ranks by its next word: no Jinja, but with `{query}` and `{document}`.
+    pub rerank: Option<String>,
 }
 
 impl Templates {
@@ -24,7 +26,8 @@ impl Templates {
         let tool_use = text("tokenizer.chat_template.tool_use")?;
         let chat = text("tokenizer.chat_template")?;
         let named = text("tokenizer.chat_template.default")?;
-        Ok(Templates { chat: chat.or(named).or_else(|| tool_use.clone()), tool_use })
+        let chat = chat.or(named).or_else(|| tool_use.clone());
+        Ok(Templates { chat, tool_use, rerank: rerank::prompt(metadata)? })
     }
 
     /// Jinja's source of the template for chats with or without tools.

@@ -118,6 +118,7 @@ pub fn single_rows(rig: &mut Rig) {
                     eps: 0.03,
                     glu,
                     lanes: 16,
+                    scale: if glu > 0 { 1.0 } else { 0.5 },
                 };
                 let ceiling = match (rounded, mode.bytes(format)) {
                     (false, _) => EXACT,
@@ -169,6 +170,7 @@ pub fn many_rows(rig: &mut Rig) {
                     has_bias: bias as u32,
                     accumulate: add as u32,
                     m,
+                    scale: 0.5,
                 };
                 let biases = bits(&random.floats(stride as usize, 2.0));
                 matrix.check(rig, mode, |weights| {

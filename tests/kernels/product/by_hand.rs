@@ -30,7 +30,7 @@ fn products_are_those_of_the_file() {
             for i in (0..k).rev() {
                 for j in 0..n {
                     for row in 0..m {
-                        want[row * stride + column + j] += file[j * k + i] as f64 * x[row * k + i] as f64;
+                        want[row * stride + column + j] += 0.5 * file[j * k + i] as f64 * x[row * k + i] as f64;
                     }
                 }
             }
@@ -43,6 +43,7 @@ fn products_are_those_of_the_file() {
                 has_bias,
                 accumulate,
                 m: m as u32,
+                scale: 0.5,
             };
             let (weights, x, bias) = (&part.words[..], &bits(&x)[..], &bits(&bias)[..]);
             let out = &bits(&vec![0.5; m * stride])[..];
@@ -57,6 +58,7 @@ fn products_are_those_of_the_file() {
                 column: column as u32,
                 has_bias,
                 accumulate,
+                scale: 0.5,
                 ..Default::default()
             };
             let none = &[0; 4];
@@ -78,7 +80,7 @@ fn a_fused_product_is_its_steps_one_by_one() {
     let bind = rmsnorm::Bind { x: &x[..], weight: &norm, rows, out: &vec![0; 2 * k] };
     let normed = mirror(rmsnorm::Variant { reduce: Reduce::Tree }, params, bind, [1, 2]).out;
     let (planes, n, k_blocks) = (part.planes, 2 * f as u32, k as u32 / 32);
-    let params = matmul::Params { planes, n, k_blocks, out_stride: n, m: 2, ..Default::default() };
+    let params = matmul::Params { planes, n, k_blocks, out_stride: n, m: 2, scale: 1.0, ..Default::default() };
     let bind = matmul::Bind { weights: &part.words[..], x: &normed, bias: none, out: &vec![0; 4 * f] };
     let product = mirror(matmul::Variant { format, x: X::Direct }, params, bind, [1, 2]).out;
     let product = floats(&product);
@@ -92,6 +94,7 @@ fn a_fused_product_is_its_steps_one_by_one() {
             has_norm: 1,
             eps: 0.5,
             glu,
+            scale: 1.0,
             ..Default::default()
         };
         let bind =

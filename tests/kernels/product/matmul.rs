@@ -103,6 +103,7 @@ impl Inputs<'_> {
                 has_bias: shape.bias as u32,
                 accumulate: shape.accumulate as u32,
                 m: shape.m,
+                scale: 0.5,
             },
             matmul::Bind {
                 weights: Data::In(self.part.words.clone()),

@@ -158,6 +158,7 @@ impl<'a> Inputs<'a> {
                 eps: 0.03,
                 glu: [Silu, Gelu].iter().position(|&f| f == shape.fused).map_or(0, |i| i as u32 + 1),
                 lanes,
+                scale: 0.5,
             },
             matvec::Bind {
                 weights: Data::In(self.part.words.clone()),

@@ -103,6 +103,7 @@ impl<'a> Inputs<'a> {
                 eps: 0.03,
                 glu,
                 lanes,
+                scale: 0.5,
                 ..Default::default()
             },
             matvec_post::Bind {
@@ -153,6 +154,7 @@ fn norm_and_product(product: impl Matvec, post: impl MatvecPost, glu: u32) {
         eps: 0.03,
         glu,
         lanes: 16,
+        scale: 0.5,
         ..Default::default()
     };
     let (weights, out, x_next) = (&part.words[..], &vec![0; (n * m) as usize][..], &vec![0; x.len()][..]);

@@ -103,16 +103,30 @@ const K: u32 = 2144;
 const M: u32 = 3;
 
 fn multiply_rows(variant: impl Matvec, part: &Part, x: &[f32]) -> Vec<u32> {
-    let params =
-        matvec::Params { planes: part.planes, n: N, k_blocks: K / 32, out_stride: N, lanes: 16, ..Default::default() };
+    let params = matvec::Params {
+        planes: part.planes,
+        n: N,
+        k_blocks: K / 32,
+        out_stride: N,
+        lanes: 16,
+        scale: 1.0,
+        ..Default::default()
+    };
     let (weights, none) = (&part.words[..], &[0; 4][..]);
     let (x, out) = (&bits(x)[..], &[0; (N * M) as usize][..]);
     mirror(variant, params, matvec::Bind { weights, x, bias: none, norm: none, rows: none, out }, [1, M]).out
 }
 
 fn multiply_matrices(variant: impl Matmul, part: &Part, x: &[u32]) -> Vec<u32> {
-    let params =
-        matmul::Params { planes: part.planes, n: N, k_blocks: K / 32, out_stride: N, m: M, ..Default::default() };
+    let params = matmul::Params {
+        planes: part.planes,
+        n: N,
+        k_blocks: K / 32,
+        out_stride: N,
+        m: M,
+        scale: 1.0,
+        ..Default::default()
+    };
     let (weights, bias, out) = (&part.words[..], &[0; 4][..], &[0; (N * M) as usize][..]);
     mirror(variant, params, matmul::Bind { weights, x, bias, out }, [1, 1]).out
 }

@@ -1,0 +1,72 @@
+//! Rows that are no multiple of 32: filled up as they are loaded, whatever their type.
+
+use crate::common::run::{largest_difference, load, on_both_backends, prefill};
+use half::{bf16, f16};
+use sotto::base::precision::KvType;
+use sotto::device::Backend;
+use sotto::quant::{TensorType, dequantize};
+use sotto::run::loader::LoadOptions;
+use tiny_models::archs::ROWS;
+use tiny_models::gguf::{Gguf, Rng, kind, random_weights};
+use whole_models::described::{CEILING_16_BITS, CEILING_F32};
+
+on_both_backends!(rows_of_every_type_are_filled_up);
+
+/// Types of rows that are narrow themselves, and of those that are as many.
+const TYPES: [(TensorType, TensorType); 4] = [
+    (TensorType::F16, TensorType::F16),
+    (TensorType::BF16, TensorType::F32),
+    (TensorType::F16, TensorType::Q4_1),
+    (TensorType::F32, TensorType::MXFP4),
+];
+
+fn rows_of_every_type_are_filled_up(backend: Backend) {
+    for name in ["llama/narrow", "gpt2/narrow", "chatglm/narrow"] {
+        for (down, up) in TYPES {
+            let mut file = ROWS.iter().find(|row| row.name == name).expect("a row").assemble();
+            let mut plain = file.clone();
+            for index in 0..file.tensors.len() {
+                let to = match file.tensors[index].name.rsplit('.').nth(1) {
+                    Some("ffn_down") => down,
+                    Some("ffn_up" | "ffn_gate") => up,
+                    _ => continue,
+                };
+                if file.tensors[index].shape.len() == 2 {
+                    [file.tensors[index].data, plain.tensors[index].data] = stored(to, &file, index);
+                    file.tensors[index].kind_id = to.id();
+                }
+            }
+            let logits = [&file, &plain].map(|file| {
+                let options = LoadOptions {
+                    backend,
+                    kv: KvType::F32,
+                    context: Some(64),
+                    max_rows: Some(16),
+                    ..Default::default()
+                };
+                prefill(&mut load(&file.to_bytes(), options).expect("an engine"), &[3, 14, 15, 92, 65, 35], 4)
+            });
+            let most = if backend == Backend::Cpu && up.is_quantized() { CEILING_16_BITS } else { CEILING_F32 };
+            let error = largest_difference(&logits[0], &logits[1]);
+            assert!(error < most, "{name} of {down:?} and {up:?}: {error:.1e}");
+        }
+    }
+}
+
+/// A matrix's bytes in another type, and the same numbers as F32.
+fn stored(to: TensorType, file: &Gguf, index: usize) -> [Vec<u8>; 2] {
+    let tensor = &file.tensors[index];
+    let values = tensor.data.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]));
+    let bytes: Vec<u8> = match to {
+        TensorType::F32 => tensor.data.clone(),
+        TensorType::F16 => values.flat_map(|v| f16::from_f32(v).to_le_bytes()).collect(),
+        TensorType::BF16 => values.flat_map(|v| bf16::from_f32(v).to_le_bytes()).collect(),
+        _ => {
+            let named = kind(&to.name().to_lowercase()).expect("a type");
+            random_weights(named, tensor.data.len() / 4, 0.1, &mut Rng::named(&tensor.name))
+        }
+    };
+    let mut numbers = vec![0.0; tensor.data.len() / 4];
+    dequantize(to, &bytes, &mut numbers);
+    [bytes, numbers.iter().flat_map(|v| v.to_le_bytes()).collect()]
+}
