@@ -1,7 +1,8 @@
 // Static files over HTTP with range requests, for the chat page, the headless commands and tests.
 import { createReadStream, statSync } from "node:fs";
 import { createServer } from "node:http";
-import { extname, join, normalize, sep } from "node:path";
+import { extname, join, normalize, resolve, sep } from "node:path";
+import { ROOT } from "./setup.mjs";
 
 const TYPES = {
   ".html": "text/html; charset=utf-8",
@@ -73,4 +74,11 @@ export async function serve(routes, { headers = {}, port = 0 } = {}) {
       server.close();
     },
   };
+}
+
+/** A cross-origin isolated page beside the built package and a model, `/model.gguf`, for scripts that measure in it. */
+export function serveModel(path) {
+  const page = (_request, response) => response.setHeader("content-type", "text/html").end("<!doctype html>");
+  const model = (request, response) => sendFile(request, response, resolve(path));
+  return serve({ "/dist/": join(ROOT, "dist"), "/model.gguf": model, "/": page }, { headers: ISOLATED });
 }

@@ -129,15 +129,7 @@ fn products() -> Vec<Case> {
         // Scales of a model's size, as f16 and as the bytes of K-quants alike.
         let weights = vec![0x1c1c_1c1c; bytes as usize / 4];
         let none = vec![0; 4];
-        let one = matvec::Params {
-            planes,
-            n: N,
-            k_blocks: N / 32,
-            out_stride: N,
-            lanes: 16,
-            scale: 1.0,
-            ..Default::default()
-        };
+        let one = one_row(planes, N);
         let bind = matvec::Bind {
             weights: weights.clone(),
             x: floats(N, 1.0),
@@ -159,6 +151,11 @@ fn products() -> Vec<Case> {
     cases
 }
 
+/// A product of one row with a square of n by n weights.
+fn one_row(planes: [u32; 4], n: u32) -> matvec::Params {
+    matvec::Params { planes, n, k_blocks: n / 32, out_stride: n, lanes: 16, scale: 1.0, ..Default::default() }
+}
+
 /// Rows of several requests, by either kernel of products.
 fn few() -> Vec<Case> {
     const N: u32 = 2048;
@@ -176,15 +173,7 @@ fn few() -> Vec<Case> {
         for rows in [1, 2, 3, 4, 8, 16] {
             let (x, out) = (floats(N * rows, 1.0), vec![0; (N * rows) as usize]);
             let operations = f64::from(N) * f64::from(N) * f64::from(rows);
-            let one = matvec::Params {
-                planes,
-                n: N,
-                k_blocks: N / 32,
-                out_stride: N,
-                lanes: 16,
-                scale: 1.0,
-                ..Default::default()
-            };
+            let one = one_row(planes, N);
             let bind = matvec::Bind {
                 weights: weights.clone(),
                 x: x.clone(),

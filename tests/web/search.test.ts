@@ -29,7 +29,7 @@ const cosine = (a: ArrayLike<number>, b: ArrayLike<number>) => {
 test("the nearest vectors are those of a loop, for any length and mask, and after some are gone", async () => {
   for (const dimensions of [1, 3, 16, 50, 384]) {
     const all = vectorsOf(300, dimensions);
-    const vectors = await Vectors.create(dimensions);
+    const vectors = new Vectors(dimensions);
     for (const vector of all) vectors.push(vector);
     for (const row of [0, 100, 297]) {
       vectors.remove(row);
@@ -169,10 +169,24 @@ test("what is kept is there again, and what is damaged is refused", async () => 
   expect([again.size, again.get("猫")]).toEqual([4, { id: "猫", text: TEXTS[3]!.text, data: { year: 2023 } }]);
   for (const query of ["cat roof", "zzz", "猫"]) expect(await again.find(query)).toEqual(await search.find(query));
   const [name, bytes] = Array.from(files)[0]!;
-  for (const cut of [0, 3, 40, bytes.length - 4]) {
+  for (const cut of [3, 40, bytes.length - 4]) {
     files.set(name, bytes.slice(0, cut));
     await expect(createSearch({ name: "my notes/1" })).rejects.toMatchObject({ code: "storage" });
   }
+  const documents = (...lines: string[]) => {
+    const text = new TextEncoder().encode(lines.map((line) => `${line}\n`).join(""));
+    return new Uint8Array([...new Uint8Array(new Uint32Array([text.length]).buffer), ...text]);
+  };
+  const head = '{"version":1,"dimensions":0,"documents":1,"vectors":0}';
+  for (const wrong of [["null"], [head, "null"], [head, '{"text":"x","vector":false}'], [head.replace("1", "2")]]) {
+    files.set(name, documents(...wrong));
+    await expect(createSearch({ name: "my notes/1" })).rejects.toMatchObject({ code: "storage" });
+  }
+  // A file that is being written for the first time.
+  files.set(name, new Uint8Array());
+  expect((await createSearch({ name: "my notes/1" })).size).toBe(0);
+  await again.add([{ id: "big", text: "no JSON", data: { year: 1n as never } }]);
+  await expect(again.save()).rejects.toMatchObject({ code: "bad_option", message: expect.stringContaining('"big"') });
   await again.forget();
   await again.forget();
   expect((await createSearch({ name: "my notes/1" })).size).toBe(0);
@@ -210,4 +224,54 @@ test("what does not fit is refused, and what was there stays", async () => {
       message: expect.stringContaining(says),
     });
   await expect(search.save()).rejects.toThrow("without a name");
+  for (const [query, options] of [
+    [null, {}],
+    [{ text: 5 }, {}],
+    ["x", { rerank: 1.5 }],
+    ["x", { rerank: -1 }],
+    ["x", { by: "word" }],
+    [{ vector: [1n, 0n] }, {}],
+    [{ vector: "ab" }, {}],
+  ] as never[])
+    await expect(search.find(query, options)).rejects.toMatchObject({ code: "bad_option" });
+  for (const wrong of [undefined, "abc", new Set()] as never[])
+    await expect(search.add(wrong)).rejects.toMatchObject({ code: "bad_option" });
+  for (const name of ["", "\ud800", "x".repeat(300), 5 as never])
+    await expect(createSearch({ name })).rejects.toMatchObject({ code: "bad_option" });
+  vi.stubGlobal("navigator", {});
+  await expect(createSearch({ name: "x" })).rejects.toMatchObject({ code: "storage" });
+  const stopped = { signal: AbortSignal.abort() };
+  await expect(search.add([{ id: "c", text: "" }], stopped)).rejects.toMatchObject({ name: "AbortError" });
+  await expect(search.find("one", stopped)).rejects.toMatchObject({ name: "AbortError" });
+});
+
+test("what is done side by side, or by a filter, breaks nothing", async () => {
+  const one = (id: string) => ({ id, text: id, vector: letters(id) });
+  const search = await createSearch();
+  await Promise.all(["a", "b", "c"].map((id) => search.add([one(id), one(`${id}${id}z`)])));
+  for (const id of ["a", "b", "ccz"])
+    expect(await search.find({ vector: letters(id) }, { limit: 1 })).toMatchObject([
+      { id, similarity: expect.closeTo(1) },
+    ]);
+  // A filter that takes out what it sees.
+  const vanish = ({ id }: { id: string }) => search.remove(id) === 1;
+  expect(await search.find({ text: "a", vector: letters("a") }, { where: vanish })).toEqual([]);
+  expect(search.size).toBe(0);
+  // What was refused, or is gone, binds nobody to its length.
+  await expect(search.add([{ id: "a", text: "a", vector: [0, 0, 0] }])).rejects.toThrow("all zeros");
+  await search.add([{ id: "a", text: "a", vector: [1, 0] }]);
+  expect(ids(await search.find({ vector: [1, 0] }))).toEqual(["a"]);
+  const few = { ...model, embed: async (texts: string[]) => texts.slice(1).map(letters) } as never;
+  const fewer = await createSearch({ model: few });
+  await expect(fewer.add([one("a"), { id: "b", text: "b" }])).rejects.toThrow("0 vectors for 1 texts");
+});
+
+test("long words and long queries take little", async () => {
+  const search = await createSearch();
+  await search.add([
+    { id: "long", text: "b".repeat(1e6) },
+    { id: "cat", text: "a cat" },
+  ]);
+  expect(ids(await search.find("b".repeat(1e5)))).toEqual(["long"]);
+  expect(ids(await search.find(`${"word ".repeat(1000)} cat`))).toEqual(["cat"]);
 });

@@ -3,10 +3,10 @@
 //   node tools/eval/grammar.mjs [--model FILE] [--backend cpu|webgpu]… [--rounds 5] [--threads 1]
 // Replies are greedy, so each round writes the same tokens. Forced tokens take no choice of their own, so what a grammar adds is
 // told for each chosen token; how many were forced a reply with probabilities says, in which they alone are certain.
-import { basename, join, resolve } from "node:path";
+import { basename, join } from "node:path";
 import { parseArgs } from "node:util";
 import { launchBrowser } from "../browser.mjs";
-import { ISOLATED, sendFile, serve } from "../serve.mjs";
+import { serveModel } from "../serve.mjs";
 import { ROOT, tool } from "../setup.mjs";
 
 const MODEL = "models/SmolLM2-135M-Instruct.Q4_1.gguf";
@@ -114,14 +114,7 @@ await tool(async () => {
       threads: { type: "string", default: "1" },
     },
   });
-  const server = await serve(
-    {
-      "/dist/": join(ROOT, "dist"),
-      "/model.gguf": (request, response) => sendFile(request, response, resolve(values.model)),
-      "/": (_request, response) => response.setHeader("content-type", "text/html").end("<!doctype html>"),
-    },
-    { headers: ISOLATED },
-  );
+  const server = await serveModel(values.model);
   try {
     for (const backend of values.backend) {
       const { browser, page, label } = await launchBrowser(server.url, { webgpu: backend === "webgpu" });

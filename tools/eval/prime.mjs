@@ -2,10 +2,10 @@
 // it and with it. Tells how many prompt tokens were computed in all, and when the first token came of the first question and of
 // the later ones; fails where more was computed than the system text, once, and the questions.
 //   node tools/eval/prime.mjs [--model FILE] [--backend cpu|webgpu] [--threads 1]
-import { basename, join, resolve } from "node:path";
+import { basename, join } from "node:path";
 import { parseArgs } from "node:util";
 import { launchBrowser } from "../browser.mjs";
-import { ISOLATED, sendFile, serve } from "../serve.mjs";
+import { serveModel } from "../serve.mjs";
 import { ROOT, Stop, tool } from "../setup.mjs";
 
 const MODEL = "models/SmolLM2-135M-Instruct.Q4_1.gguf";
@@ -46,14 +46,7 @@ await tool(async () => {
       threads: { type: "string", default: "1" },
     },
   });
-  const server = await serve(
-    {
-      "/dist/": join(ROOT, "dist"),
-      "/model.gguf": (request, response) => sendFile(request, response, resolve(values.model)),
-      "/": (_request, response) => response.setHeader("content-type", "text/html").end("<!doctype html>"),
-    },
-    { headers: ISOLATED },
-  );
+  const server = await serveModel(values.model);
   const { backend, threads } = values;
   const { browser, page } = await launchBrowser(server.url, { webgpu: backend === "webgpu" });
   try {

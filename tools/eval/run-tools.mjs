@@ -1,10 +1,10 @@
 // `model.runTools` with a real model, by the built package in headless Chromium: two plain functions, and what the model does
 // with them. Prints each message; fails where the model calls none, or where its answer lacks what the function gave.
 //   node tools/eval/run-tools.mjs [--model FILE] [--backend cpu|webgpu] [--threads 2]
-import { basename, join, resolve } from "node:path";
+import { basename, join } from "node:path";
 import { parseArgs } from "node:util";
 import { launchBrowser } from "../browser.mjs";
-import { ISOLATED, sendFile, serve } from "../serve.mjs";
+import { serveModel } from "../serve.mjs";
 import { ROOT, Stop, tool } from "../setup.mjs";
 
 const MODEL = "models/Qwen2.5-Coder-1.5B-Instruct.Q4_K_M.gguf";
@@ -62,14 +62,7 @@ await tool(async () => {
       threads: { type: "string", default: "2" },
     },
   });
-  const server = await serve(
-    {
-      "/dist/": join(ROOT, "dist"),
-      "/model.gguf": (request, response) => sendFile(request, response, resolve(values.model)),
-      "/": (_request, response) => response.setHeader("content-type", "text/html").end("<!doctype html>"),
-    },
-    { headers: ISOLATED },
-  );
+  const server = await serveModel(values.model);
   const { browser, page } = await launchBrowser(server.url, { webgpu: values.backend === "webgpu" });
   try {
     const options = {

@@ -110,13 +110,16 @@ export class Search<Data = unknown> {
   }
 
   /** Puts documents in. `bad_option` where one is none, or a vector does not fit; those before it are in. */
-  async add(documents: readonly Document<Data>[], { signal, onProgress }: AddOptions = {}): Promise<void> {
-    for (const document of documents) check(document);
-    for (let at = 0; at < documents.length; at += AT_A_TIME) {
-      const some = documents.slice(at, at + AT_A_TIME);
+  async add(documents: readonly Document<Data>[], options: AddOptions = {}): Promise<void> {
+    const { signal, onProgress } = options;
+    if (!Array.isArray(documents)) throw bad("add takes a list of documents.");
+    const all: Document<Data>[] = documents.map((document) => read<Data>(document));
+    for (let at = 0; at < all.length; at += AT_A_TIME) {
+      signal?.throwIfAborted();
+      const some = all.slice(at, at + AT_A_TIME);
       const vectors = await this.#vectorsOf(some, signal);
-      for (const [i, document] of some.entries()) await this.#put(document, vectors[i]);
-      onProgress?.(Math.min(at + AT_A_TIME, documents.length), documents.length);
+      for (const [i, document] of some.entries()) this.#put(document, vectors[i]);
+      onProgress?.(Math.min(at + AT_A_TIME, all.length), all.length);
     }
   }
 
@@ -128,21 +131,25 @@ export class Search<Data = unknown> {
   /** The documents that fit best, the best first. */
   async find(query: Query, options: FindOptions<Data> = {}): Promise<Hit<Data>[]> {
     const { limit = 10, by = "both", where, rerank = 0, signal } = options;
-    if (!(Number.isInteger(limit) && limit >= 1 && limit <= MOST))
-      throw bad(`limit is ${limit}; it is a whole number from 1 to ${MOST}.`);
-    const { text, vector } = typeof query === "string" ? { text: query, vector: undefined } : query;
-    if (text === undefined && !vector) throw bad("A query has neither text nor vector; give it one.");
+    whole("limit", limit, 1);
+    whole("rerank", rerank, 0);
+    if (!["both", "meaning", "words"].includes(by)) throw bad(`by is "${by}"; it is "both", "meaning" or "words".`);
+    const { text, vector } = typeof query === "string" ? { text: query, vector: undefined } : (query ?? {});
+    if (typeof text !== "string" && !vector) throw bad("A query has neither text nor vector; give it one.");
     if (rerank && text === undefined) throw bad("rerank wants the query's text; give it as well.");
-    const keeps = where && ((id: string) => where(shown(this.#documents.get(id)!)));
+    signal?.throwIfAborted();
     const wanted = Math.min(MOST, Math.max(limit, rerank, 2 * limit, 50));
+    // Asked for before anything is found: whatever it does then, what is found is there.
+    const near = by === "words" ? undefined : (vector ?? (await this.#vectorOf(text!, signal)));
+    const allowed = where && this.#allowed(where);
+    const keeps = allowed && ((id: string) => allowed.has(id));
     const scores = new Map<string, Hit<Data>>();
     const note = (id: string, place: number, more: Partial<Hit<Data>>) => {
       const hit = scores.get(id) ?? { ...shown(this.#documents.get(id)!), score: 0 };
       scores.set(id, { ...hit, ...more, score: hit.score + 1 / (FUSION + place + 1) });
     };
-    if (by !== "words" && this.#vectors) {
-      const near = vector ?? (await this.#vectorOf(text!, signal));
-      const rows = near ? this.#vectors.like(near, wanted, keeps && ((row) => keeps(this.#owners[row]!))) : [];
+    if (near && this.#vectors) {
+      const rows = this.#vectors.like(near, wanted, keeps && ((row) => keeps(this.#owners[row]!)));
       for (const [place, { row, similarity }] of rows.entries()) note(this.#owners[row]!, place, { similarity });
     }
     if (by !== "meaning" && text !== undefined)
@@ -177,22 +184,31 @@ export class Search<Data = unknown> {
     for (const { vector, ...document } of documents) {
       const own = vector ? vectors.subarray(at, at + dimensions) : undefined;
       if (vector) at += dimensions;
-      await this.#put(document as Document<Data>, own);
+      this.#put(document as Document<Data>, own);
     }
   }
 
   #name(): string {
     const { name } = this.#options;
-    if (!name) throw bad("A search without a name is not kept; give createSearch one.");
+    if (name === undefined) throw bad("A search without a name is not kept; give createSearch one.");
     return name;
   }
 
-  async #put({ id, text, data }: Document<Data>, vector: ArrayLike<number> | undefined): Promise<void> {
+  /** What `where` is true of. */
+  #allowed(where: (document: Omit<Document<Data>, "vector">) => boolean): Set<string> {
+    const all = Array.from(this.#documents.values());
+    const named = all.filter((document) => where(shown(document))).map(({ id }) => id);
+    return new Set(named.filter((id) => this.#documents.has(id)));
+  }
+
+  #put({ id, text, data }: Document<Data>, vector: ArrayLike<number> | undefined): void {
     const document: Row<Data> = { id, text, ...(data !== undefined && { data }) };
     // First what may fail: then nothing is lost.
     if (vector) {
-      this.#vectors ??= await Vectors.create(vector.length);
-      this.#vectors.push(vector);
+      // An empty one takes vectors of any length.
+      const vectors = this.#vectors?.count ? this.#vectors : new Vectors(vector.length);
+      vectors.push(vector);
+      this.#vectors = vectors;
       document.row = this.#documents.get(id)?.row ?? this.#owners.length;
       this.#owners.push(id);
     }
@@ -222,6 +238,7 @@ export class Search<Data = unknown> {
     if (!this.#options.model || missing.length === 0) return documents.map(({ vector }) => vector);
     const texts = missing.map(({ text }) => text);
     const made = await embed(this.#options.model, texts, this.#options.prompts?.document, signal);
+    if (made.length !== texts.length) throw bad(`The model gave ${made.length} vectors for ${texts.length} texts.`);
     let at = 0;
     return documents.map(({ vector }) => vector ?? made[at++]);
   }
@@ -244,7 +261,7 @@ export class Search<Data = unknown> {
 /** A search: empty, or with what was kept under its name. `storage` where that is damaged. */
 export async function createSearch<Data = unknown>(options: SearchOptions = {}): Promise<Search<Data>> {
   const search = new Search<Data>(options);
-  if (options.name) await search.restore();
+  if (options.name !== undefined) await search.restore();
   return search;
 }
 
@@ -255,8 +272,15 @@ async function embed(held: Held, texts: string[], prompt: string | undefined, si
 
 const shown = <Data>({ id, text, data }: Row<Data>) => ({ id, text, ...(data !== undefined && { data }) });
 
-function check(document: Document): void {
-  const { id, text } = Object(document) as Document;
+/** A document as it is now. `bad_option` where it is none. */
+function read<Data>(document: Document<Data>): Document<Data> {
+  const { id, text, vector, data } = Object(document) as Document<Data>;
   if (typeof id !== "string" || typeof text !== "string")
     throw bad("A document has no text or no id; each is { id, text }, both strings.");
+  return { id, text, ...(vector && { vector }), ...(data !== undefined && { data }) };
+}
+
+function whole(name: string, value: number, least: number): void {
+  if (!(Number.isInteger(value) && value >= least && value <= MOST))
+    throw bad(`${name} is ${value}; it is a whole number from ${least} to ${MOST}.`);
 }

@@ -29,11 +29,12 @@ const PAGE = 65536;
 /** The most rows of a result. */
 export const MOST = 1024;
 
-let compiled: Promise<WebAssembly.Module> | undefined;
+let compiled: WebAssembly.Module | undefined;
 
-function compile(): Promise<WebAssembly.Module> {
-  const bytes = Uint8Array.from(atob(SEARCH_WASM), (letter) => letter.charCodeAt(0));
-  compiled ??= WebAssembly.compile(bytes);
+/** At once: it is two kilobytes. */
+function compile(): WebAssembly.Module {
+  const bytes = () => Uint8Array.from(atob(SEARCH_WASM), (letter) => letter.charCodeAt(0));
+  compiled ??= new WebAssembly.Module(bytes());
   return compiled;
 }
 
@@ -49,7 +50,9 @@ export class Vectors {
   #best: number;
   #rows: number;
 
-  private constructor(wasm: Exports, dimensions: number) {
+  /** `out_of_memory` where there is none for one such vector. */
+  constructor(dimensions: number) {
+    const wasm = new WebAssembly.Instance(compile()).exports as unknown as Exports;
     this.#wasm = wasm;
     this.dimensions = dimensions;
     this.#stride = Math.ceil(dimensions / STEP) * STEP;
@@ -57,11 +60,6 @@ export class Vectors {
     this.#best = this.#query + 4 * this.#stride;
     this.#rows = this.#best + 8 * MOST;
     this.#reserve(0);
-  }
-
-  static async create(dimensions: number): Promise<Vectors> {
-    const instance = await WebAssembly.instantiate(await compile());
-    return new Vectors(instance.exports as unknown as Exports, dimensions);
   }
 
   get count(): number {
@@ -135,7 +133,8 @@ export class Vectors {
     if (vector.length !== wants)
       throw new SottoError("bad_option", `A vector has ${vector.length} numbers and the others have ${wants}.`);
     const to = new Float32Array(this.#wasm.memory.buffer, at, this.#stride).fill(0);
-    to.set(vector);
+    // Whatever is no number becomes none here.
+    for (let i = 0; i < wants; i++) to[i] = typeof vector[i] === "number" ? vector[i]! : Number.NaN;
     const length = Math.sqrt(to.reduce((sum, value) => sum + value * value, 0));
     if (!(length > 0 && length < Number.POSITIVE_INFINITY))
       throw new SottoError("bad_option", "A vector is all zeros or holds what is no number; give it a direction.");

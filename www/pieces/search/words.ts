@@ -8,13 +8,18 @@ interface Indexed {
 
 const segmenter = typeof Intl.Segmenter === "function" ? new Intl.Segmenter(undefined, { granularity: "word" }) : null;
 
+/** What is longer is no word, and comparing it with others takes time and memory by the square of its length. */
+const LONGEST = 64;
+/** A query of more words says enough without those that are alike. */
+const MANY = 32;
+
 /** Words as Unicode has them, so that languages without blanks have some too. */
 function wordsOf(text: string): string[] {
   const whole = text.normalize("NFKC");
-  if (!segmenter) return whole.split(/[^\p{L}\p{N}\p{M}]+/u).filter(Boolean);
-  return Array.from(segmenter.segment(whole))
-    .filter(({ isWordLike }) => isWordLike)
-    .map(({ segment }) => segment);
+  const words = segmenter
+    ? Array.from(segmenter.segment(whole), ({ isWordLike, segment }) => (isWordLike ? segment : ""))
+    : whole.split(/[^\p{L}\p{N}\p{M}]+/u);
+  return words.filter(Boolean).map((word) => word.slice(0, LONGEST));
 }
 
 const OPTIONS = { fields: ["text"], tokenize: wordsOf, processTerm: (term: string) => term.toLowerCase() };
@@ -33,7 +38,12 @@ export class Words {
   /** The texts that fit best, with their scores; words may go on behind what the query has, or have a letter wrong. */
   find(query: string, limit: number, keeps?: (id: string) => boolean): { id: string; score: number }[] {
     const filter = keeps && { filter: ({ id }: { id: string }) => keeps(id) };
-    const found = this.#index.search(query, { prefix: (term) => term.length > 3, fuzzy: 0.1, ...filter });
+    const few = (terms: string[]) => terms.length <= MANY;
+    const found = this.#index.search(query, {
+      prefix: (term, _, terms) => few(terms) && term.length > 3,
+      fuzzy: (_term, _, terms) => few(terms) && 0.1,
+      ...filter,
+    });
     return found.slice(0, limit).map(({ id, score }) => ({ id: id as string, score }));
   }
 }
