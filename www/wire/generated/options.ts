@@ -114,8 +114,9 @@ export interface GenerateOptions {
   stopTokens?: number[];
   /**
    * Whether tokens are guessed by what followed the same words before, in prompt and reply: several right ones then come
-   * of one pass, and the reply stays the same. `auto`: where it is quicker, as measured; a number: so many a pass, in any
-   * case. Not while other replies are under way, nor under a grammar. By default `auto`.
+   * of one pass, and the reply stays the same (on a GPU, but for tokens that are as good as equally likely). `auto`: where
+   * it is quicker, as measured; a number: so many a pass, in any case. Not while other replies are under way, nor under a
+   * grammar. By default `auto`.
    */
   speculate?: ("auto" | "off") | number;
   /** No chat template; special tokens in the prompt are parsed. By default false. */

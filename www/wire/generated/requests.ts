@@ -79,8 +79,9 @@ export interface ChatRequest {
   stop_token_ids?: number[];
   /**
    * Whether tokens are guessed by what followed the same words before, in prompt and reply: several right ones then come
-   * of one pass, and the reply stays the same. `auto`: where it is quicker, as measured; a number: so many a pass, in any
-   * case. Not while other replies are under way, nor under a grammar. By default `auto`.
+   * of one pass, and the reply stays the same (on a GPU, but for tokens that are as good as equally likely). `auto`: where
+   * it is quicker, as measured; a number: so many a pass, in any case. Not while other replies are under way, nor under a
+   * grammar. By default `auto`.
    */
   speculate?: ("auto" | "off") | number;
   /** Variables of the chat template by name, such as `enable_thinking` or `documents`. */
@@ -166,8 +167,9 @@ export interface CompletionRequest {
   stop_token_ids?: number[];
   /**
    * Whether tokens are guessed by what followed the same words before, in prompt and reply: several right ones then come
-   * of one pass, and the reply stays the same. `auto`: where it is quicker, as measured; a number: so many a pass, in any
-   * case. Not while other replies are under way, nor under a grammar. By default `auto`.
+   * of one pass, and the reply stays the same (on a GPU, but for tokens that are as good as equally likely). `auto`: where
+   * it is quicker, as measured; a number: so many a pass, in any case. Not while other replies are under way, nor under a
+   * grammar. By default `auto`.
    */
   speculate?: ("auto" | "off") | number;
   /** Accepted and ignored: the loaded model answers. */
@@ -206,8 +208,9 @@ export interface SottoSampling {
   stop_token_ids?: number[];
   /**
    * Whether tokens are guessed by what followed the same words before, in prompt and reply: several right ones then come
-   * of one pass, and the reply stays the same. `auto`: where it is quicker, as measured; a number: so many a pass, in any
-   * case. Not while other replies are under way, nor under a grammar. By default `auto`.
+   * of one pass, and the reply stays the same (on a GPU, but for tokens that are as good as equally likely). `auto`: where
+   * it is quicker, as measured; a number: so many a pass, in any case. Not while other replies are under way, nor under a
+   * grammar. By default `auto`.
    */
   speculate?: ("auto" | "off") | number;
 }
