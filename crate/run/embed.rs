@@ -227,7 +227,7 @@ impl Engine {
             Gives::States { pooling, head, .. } => Ok((pooling, head)),
             Gives::Logits => bail!(
                 BadOption,
-                "This model writes text and embeds none: its file names no pooling; take an embedding model."
+                "This model writes text: its file names no pooling; take a model that embeds, reranks or classifies."
             ),
         }
     }

@@ -1,7 +1,7 @@
 /** `sotto/search`: what it finds, by meaning and by words, what it refuses, and what it keeps. */
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { Vectors } from "../../www/pieces/search/vectors.js";
-import { type Document, createSearch } from "../../www/pieces/search/index.js";
+import { type Document, createSearch, forgetSearch } from "../../www/pieces/search/index.js";
 
 /** Numbers that come again with the same seed. */
 function* numbers(seed: number): Generator<number, never> {
@@ -156,6 +156,8 @@ test("a reranker has the last word", async () => {
   await search.add(TEXTS);
   const hits = await search.find("cat", { rerank: 5, limit: 1 });
   expect(hits).toEqual([{ id: "tac", text: "Tact: eh, cat!", data: { year: 2022 }, score: -14 }]);
+  // Those that it is not asked for come behind.
+  expect(ids(await search.find("cat", { rerank: 1 }))).toHaveLength(2);
 });
 
 test("what is kept is there again, and what is damaged is refused", async () => {
@@ -182,6 +184,14 @@ test("what is kept is there again, and what is damaged is refused", async () => 
     files.set(name, documents(...wrong));
     await expect(createSearch({ name: "my notes/1" })).rejects.toMatchObject({ code: "storage" });
   }
+  const bare = documents(
+    '{"version":1,"dimensions":2,"documents":1,"vectors":2}',
+    '{"id":"x","text":"y","vector":true}',
+  );
+  files.set(name, new Uint8Array([...bare, ...new Uint8Array(8)]));
+  await expect(createSearch({ name: "my notes/1" })).rejects.toMatchObject({ code: "storage" });
+  await forgetSearch("my notes/1");
+  expect(files.size).toBe(0);
   // A file that is being written for the first time.
   files.set(name, new Uint8Array());
   expect((await createSearch({ name: "my notes/1" })).size).toBe(0);
@@ -230,6 +240,9 @@ test("what does not fit is refused, and what was there stays", async () => {
     ["x", { rerank: 1.5 }],
     ["x", { rerank: -1 }],
     ["x", { by: "word" }],
+    ["x", { by: "meaning" }],
+    [{ vector: [1, 0] }, { by: "words" }],
+    ["x", { where: "x" }],
     [{ vector: [1n, 0n] }, {}],
     [{ vector: "ab" }, {}],
   ] as never[])
@@ -274,4 +287,16 @@ test("long words and long queries take little", async () => {
   ]);
   expect(ids(await search.find("b".repeat(1e5)))).toEqual(["long"]);
   expect(ids(await search.find(`${"word ".repeat(1000)} cat`))).toEqual(["cat"]);
+  // Words at the seams of the pieces that a text is cut into are whole.
+  const text = Array.from({ length: 3000 }, (_, i) => `w${i}`).join(" ");
+  await search.add([{ id: "many", text }]);
+  for (const i of [0, 400, 401, 402, 403, 2999])
+    expect(ids(await search.find(`w${i}`, { limit: 1 }))).toEqual(["many"]);
+  // What comes and goes leaves nothing behind, while the index is used all the time.
+  for (let turn = 0; turn < 20; turn++) {
+    await search.add(Array.from({ length: 100 }, (_, i) => ({ id: `${i}`, text: `unique${turn}x${i}` })));
+    search.remove(Array.from({ length: 100 }, (_, i) => `${i}`));
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+  expect(await search.find("unique")).toEqual([]);
 });

@@ -41,6 +41,25 @@ test("it ends where asking fails, and what comes after its stop is not told", as
   expect([told, asked]).toEqual([[1, 2], 3]);
 });
 
+test("a listener that throws is told of once, and asked no more; what is none is refused", async () => {
+  vi.useFakeTimers();
+  const reported: unknown[] = [];
+  vi.stubGlobal("reportError", (error: unknown) => reported.push(error));
+  let told = 0;
+  watch(
+    async () => 1,
+    () => {
+      told++;
+      throw new Error("mine");
+    },
+    50,
+  );
+  await vi.advanceTimersByTimeAsync(500);
+  vi.unstubAllGlobals();
+  expect([told, reported]).toEqual([1, [new Error("mine")]]);
+  expect(() => watch(async () => 1, undefined as never, 50)).toThrow(/the listener is undefined; give a function/);
+});
+
 test("how often is checked", () => {
   for (const every of [0, -1, Number.NaN, Infinity, "50" as unknown as number])
     expect(() =>

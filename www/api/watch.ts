@@ -4,8 +4,12 @@ import { bad, shown } from "../wire/check.js";
 /** How often, in milliseconds; none less. */
 const LEAST = 10;
 
-/** Asks every so many milliseconds and passes on what comes, until the function that it gives is called or asking fails. */
+/**
+ * Asks every so many milliseconds and passes on what comes, until the function that it gives is called, asking fails or the
+ * listener throws, which is then an uncaught error of the page.
+ */
 export function watch<T>(ask: () => Promise<T>, tell: (value: T) => void, every: number): () => void {
+  if (typeof tell !== "function") throw bad(`the listener is ${shown(tell)}`, "a function");
   if (typeof every !== "number" || !(every >= LEAST && every < 2 ** 31))
     throw bad(`every is ${shown(every)}`, `milliseconds from ${LEAST} on`);
   let timer: ReturnType<typeof setTimeout> | undefined;
@@ -17,8 +21,14 @@ export function watch<T>(ask: () => Promise<T>, tell: (value: T) => void, every:
   const next = async () => {
     const value = await ask().catch(stop);
     if (over) return;
-    timer = setTimeout(next, every);
-    tell(value as T);
+    try {
+      tell(value as T);
+    } catch (thrown) {
+      stop();
+      // As for a listener of an event; where there are none, as an error at least.
+      (globalThis.reportError ?? console.error)(thrown);
+    }
+    if (!over) timer = setTimeout(next, every);
   };
   void next();
   return stop;

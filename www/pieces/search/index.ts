@@ -58,7 +58,7 @@ export interface FindOptions<Data = unknown> {
   by?: "both" | "meaning" | "words";
   /** Only documents that this is true of. */
   where?: (document: Omit<Document<Data>, "vector">) => boolean;
-  /** The reranker scores so many of the first, which come in its order. By default none. */
+  /** The reranker scores so many of the first, which come in its order, before the others. By default none. */
   rerank?: number;
   signal?: AbortSignal;
 }
@@ -124,19 +124,23 @@ export class Search<Data = unknown> {
   }
 
   /** Takes documents out; says how many of them were there. */
-  remove(ids: string | readonly string[]): number {
-    return [ids].flat().filter((id) => this.#take(id)).length;
+  remove(ids: string | Iterable<string>): number {
+    return (typeof ids === "string" ? [ids] : Array.from(ids)).filter((id) => this.#take(id)).length;
   }
 
   /** The documents that fit best, the best first. */
   async find(query: Query, options: FindOptions<Data> = {}): Promise<Hit<Data>[]> {
-    const { limit = 10, by = "both", where, rerank = 0, signal } = options;
+    const { limit = 10, by = "both", where, rerank = 0, signal } = options ?? {};
     whole("limit", limit, 1);
     whole("rerank", rerank, 0);
     if (!["both", "meaning", "words"].includes(by)) throw bad(`by is "${by}"; it is "both", "meaning" or "words".`);
     const { text, vector } = typeof query === "string" ? { text: query, vector: undefined } : (query ?? {});
     if (typeof text !== "string" && !vector) throw bad("A query has neither text nor vector; give it one.");
-    if (rerank && text === undefined) throw bad("rerank wants the query's text; give it as well.");
+    if ((rerank || by === "words") && text === undefined)
+      throw bad("Words and a reranker want the query's text; give it as well.");
+    if (by === "meaning" && !vector && !this.#options.model)
+      throw bad("A search by meaning wants a model, or the query's vector; give it one.");
+    if (where && typeof where !== "function") throw bad("where is no function of a document.");
     signal?.throwIfAborted();
     const wanted = Math.min(MOST, Math.max(limit, rerank, 2 * limit, 50));
     // Asked for before anything is found: whatever it does then, what is found is there.
@@ -156,7 +160,8 @@ export class Search<Data = unknown> {
       for (const [place, { id }] of this.#words.find(text, wanted, keeps).entries()) note(id, place, {});
     const hits = Array.from(scores.values()).sort((a, b) => b.score - a.score);
     if (!rerank) return hits.slice(0, limit);
-    return (await this.#reranked(text!, hits.slice(0, rerank), signal)).slice(0, limit);
+    const first = await this.#reranked(text!, hits.slice(0, rerank), signal);
+    return [...first, ...hits.slice(rerank)].slice(0, limit);
   }
 
   /** Keeps all of it under its name. */
@@ -172,7 +177,7 @@ export class Search<Data = unknown> {
 
   /** Forgets what was kept; what is in it stays until the page goes. */
   async forget(): Promise<void> {
-    await kept.remove(this.#name());
+    await forgetSearch(this.#name());
   }
 
   /** Brings in what was kept, if anything was. */
@@ -184,7 +189,11 @@ export class Search<Data = unknown> {
     for (const { vector, ...document } of documents) {
       const own = vector ? vectors.subarray(at, at + dimensions) : undefined;
       if (vector) at += dimensions;
-      this.#put(document as Document<Data>, own);
+      try {
+        this.#put(document as Document<Data>, own);
+      } catch (thrown) {
+        throw SottoError.from(thrown).code === "bad_option" ? kept.damaged(this.#name(), thrown) : thrown;
+      }
     }
   }
 
@@ -221,7 +230,7 @@ export class Search<Data = unknown> {
     const document = this.#documents.get(id);
     if (!document) return false;
     this.#documents.delete(id);
-    this.#words.remove(id);
+    this.#words.remove(id, document.text);
     const { row } = document;
     if (row === undefined) return true;
     this.#vectors!.remove(row);
@@ -264,6 +273,9 @@ export async function createSearch<Data = unknown>(options: SearchOptions = {}):
   if (options.name !== undefined) await search.restore();
   return search;
 }
+
+/** Removes what was kept under a name, damaged or not. */
+export const forgetSearch = (name: string): Promise<void> => kept.remove(name);
 
 async function embed(held: Held, texts: string[], prompt: string | undefined, signal: AbortSignal | undefined) {
   const model: Model = await modelOf(held);

@@ -84,9 +84,13 @@ export async function read(name: string): Promise<Kept | undefined> {
       throw new Error("it is not whole");
     return { dimensions: head.dimensions, documents, vectors };
   } catch (cause) {
-    const message = `The search "${name}" that was kept is damaged or of another version; remove it and add its texts again.`;
-    throw new SottoError("storage", message, { cause });
+    throw damaged(name, cause);
   }
+}
+
+export function damaged(name: string, cause: unknown): SottoError {
+  const message = `The search "${name}" that was kept is damaged or of another version; forgetSearch("${name}") removes it.`;
+  return new SottoError("storage", message, { cause });
 }
 
 export async function remove(name: string): Promise<void> {

@@ -10,14 +10,18 @@ const segmenter = typeof Intl.Segmenter === "function" ? new Intl.Segmenter(unde
 
 /** What is longer is no word, and comparing it with others takes time and memory by the square of its length. */
 const LONGEST = 64;
-/** A query of more words says enough without those that are alike. */
+/** So many words of a query find what is like them, too. */
 const MANY = 32;
+/** Some browsers copy the whole text for each word of it: they get a piece at a time, cut before a blank if there is one. */
+const PIECES = /[^]{1,2000}(?!\S)|[^]{1,2000}/g;
 
 /** Words as Unicode has them, so that languages without blanks have some too. */
 function wordsOf(text: string): string[] {
   const whole = text.normalize("NFKC");
   const words = segmenter
-    ? Array.from(segmenter.segment(whole), ({ isWordLike, segment }) => (isWordLike ? segment : ""))
+    ? Array.from(whole.matchAll(PIECES)).flatMap(([piece]) =>
+        Array.from(segmenter.segment(piece), ({ isWordLike, segment }) => (isWordLike ? segment : "")),
+      )
     : whole.split(/[^\p{L}\p{N}\p{M}]+/u);
   return words.filter(Boolean).map((word) => word.slice(0, LONGEST));
 }
@@ -31,17 +35,17 @@ export class Words {
     this.#index.add({ id, text });
   }
 
-  remove(id: string): void {
-    this.#index.discard(id);
+  /** The text is what was added: so nothing of it is left, at once. */
+  remove(id: string, text: string): void {
+    this.#index.remove({ id, text });
   }
 
   /** The texts that fit best, with their scores; words may go on behind what the query has, or have a letter wrong. */
   find(query: string, limit: number, keeps?: (id: string) => boolean): { id: string; score: number }[] {
     const filter = keeps && { filter: ({ id }: { id: string }) => keeps(id) };
-    const few = (terms: string[]) => terms.length <= MANY;
     const found = this.#index.search(query, {
-      prefix: (term, _, terms) => few(terms) && term.length > 3,
-      fuzzy: (_term, _, terms) => few(terms) && 0.1,
+      prefix: (term, place) => place < MANY && term.length > 3,
+      fuzzy: (_term, place) => place < MANY && 0.1,
       ...filter,
     });
     return found.slice(0, limit).map(({ id, score }) => ({ id: id as string, score }));
