@@ -13,7 +13,7 @@ const LONGEST = 64;
 /** So many words of a query find what is like them, too. */
 const MANY = 32;
 /** Some browsers copy the whole text for each word of it: they get a piece at a time, cut before a blank if there is one. */
-const PIECES = /[^]{1,2000}(?!\S)|[^]{1,2000}/g;
+const PIECES = /[\s\S]{1,2000}(?!\S)|[\s\S]{1,2000}/g;
 
 /** Words as Unicode has them, so that languages without blanks have some too. */
 function wordsOf(text: string): string[] {
