@@ -245,7 +245,7 @@ test("what does not fit is refused, and what was there stays", async () => {
     ["x", { where: "x" }],
     [{ vector: [1n, 0n] }, {}],
     [{ vector: "ab" }, {}],
-  ] as never[])
+  ] as [never, never][])
     await expect(search.find(query, options)).rejects.toMatchObject({ code: "bad_option" });
   for (const wrong of [undefined, "abc", new Set()] as never[])
     await expect(search.add(wrong)).rejects.toMatchObject({ code: "bad_option" });
