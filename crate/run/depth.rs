@@ -3,6 +3,7 @@
 use std::ops::RangeInclusive;
 
 use crate::base::platform::Instant;
+use crate::run::pace::lately;
 
 /// Milliseconds of steps that are under way: a browser tells of a result some milliseconds after it is there, and the card
 /// must not wait for the next step meanwhile.
@@ -48,7 +49,7 @@ impl Depth {
     }
 
     fn took(&mut self, ms: f64) {
-        let pace = self.pace.map_or(ms, |pace| 0.75 * pace + 0.25 * ms);
+        let pace = lately(self.pace, ms);
         self.pace = Some(pace);
         self.now = ((AHEAD / pace).ceil() as usize).clamp(*self.bounds.start(), *self.bounds.end());
     }

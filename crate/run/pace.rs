@@ -30,7 +30,7 @@ impl Pace {
     /// A pass took `ms`, in which replies went on and so many rows were read.
     pub fn took(&mut self, read: usize, ms: f64) {
         if read == 0 {
-            self.usual = Some(self.usual.map_or(ms, |usual| 0.75 * usual + 0.25 * ms));
+            self.usual = Some(lately(self.usual, ms));
             return;
         }
         self.least = self.least.min(ms);
@@ -42,6 +42,11 @@ impl Pace {
             self.chunk = (2 * self.chunk).min(self.most);
         }
     }
+}
+
+/// What took so long as of late, once it has taken `ms`.
+pub(super) fn lately(known: Option<f64>, ms: f64) -> f64 {
+    known.map_or(ms, |known| 0.75 * known + 0.25 * ms)
 }
 
 #[cfg(test)]

@@ -118,6 +118,9 @@ test("documents are found by meaning, by words and by both; a filter, a replacem
   const seen: number[] = [];
   await search.add(TEXTS, { onProgress: (done) => seen.push(done) });
   expect([search.size, seen, asked]).toEqual([4, [4], [["passage: ", 4]]]);
+  // Where nothing has a vector, none is made of the query.
+  expect(await (await createSearch({ model: held })).find("cat")).toEqual([]);
+  expect(asked).toHaveLength(1);
   expect(ids(await search.find("cat", { by: "words" }))).toEqual(expect.arrayContaining(["cat", "tac"]));
   expect(ids(await search.find("cat", { by: "words", where: ({ data }) => data!.year < 2022 }))).toEqual(["cat"]);
   expect(ids(await search.find("屋根", { by: "words" }))).toEqual(["猫"]);

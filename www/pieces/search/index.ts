@@ -142,9 +142,10 @@ export class Search<Data = unknown> {
       throw bad("A search by meaning wants a model, or the query's vector; give it one.");
     if (where && typeof where !== "function") throw bad("where is no function of a document.");
     signal?.throwIfAborted();
-    const wanted = Math.min(MOST, Math.max(limit, rerank, 2 * limit, 50));
+    const wanted = Math.min(MOST, Math.max(rerank, 2 * limit, 50));
     // Asked for before anything is found: whatever it does then, what is found is there.
-    const near = by === "words" ? undefined : (vector ?? (await this.#vectorOf(text!, signal)));
+    const compares = by !== "words" && this.#owners.length > 0;
+    const near = compares ? (vector ?? (await this.#vectorOf(text!, signal))) : undefined;
     const allowed = where && this.#allowed(where);
     const keeps = allowed && ((id: string) => allowed.has(id));
     const scores = new Map<string, Hit<Data>>();
