@@ -4,5 +4,6 @@
 #import shared/matvec_x_post
 #import formats/{format}
 #import shared/quad_{reduce}
+#import shared/quad_words_{reduce}
 #import shared/dot
 #import shared/matvec_integers

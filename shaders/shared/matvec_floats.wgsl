@@ -1,5 +1,6 @@
 #import shared/turns
 #import shared/matvec_block
+#import shared/matvec_fours
 #import shared/matvec_sums
 // A matrix-vector product of floats: the kernels matvec.wgsl and matvec_post.wgsl, which import what it binds.
 

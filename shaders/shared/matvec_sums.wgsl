@@ -1,13 +1,13 @@
-// How the threads of a workgroup of the matrix-vector kernels bring their sums together.
-const THREADS: u32 = 128u;
+// How the threads of a workgroup of the matrix-vector kernels bring their sums together. How many threads there are, and
+// rows of each, is in matvec_fours.wgsl or matvec_pairs.wgsl.
 
-// Of a thread's four rows, and of the squares of the activations that it saw.
+// Of a thread's rows, and of the squares of the activations that it saw.
 struct Sums {
-    rows: vec4<f32>,
+    rows: Rows,
     squares: f32,
 }
 
-var<workgroup> rows_of_4: array<vec4<f32>, THREADS / 4u>;
+var<workgroup> rows_of_4: array<Rows, THREADS / 4u>;
 var<workgroup> squares_of_4: array<f32, THREADS / 4u>;
 
 // The rows of each `lanes` neighbouring threads, a multiple of 16, and the squares of all: every thread gets them. There

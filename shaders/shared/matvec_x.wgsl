@@ -38,3 +38,6 @@ fn keep_x(
     x4: vec4<f32>, x5: vec4<f32>, x6: vec4<f32>, x7: vec4<f32>,
 ) {
 }
+
+fn keep_pair(row: Input, i: u32, x0: vec4<f32>, x1: vec4<f32>) {
+}

@@ -32,7 +32,7 @@ fn open_x(r: u32, lid: u32, keeps: bool) -> Input {
         let v = p[start + i];
         squares += dot(v, v);
     }
-    let mean = sum_of_lanes(Sums(vec4<f32>(0.0), squares), lid, THREADS).squares / f32(length * 4u);
+    let mean = sum_of_lanes(Sums(Rows(0.0), squares), lid, THREADS).squares / f32(length * 4u);
     workgroupBarrier();
     return Input(start, inverseSqrt(mean + params.eps), keeps);
 }
@@ -69,4 +69,13 @@ fn due(r: u32, n: u32) -> vec2<f32> {
 
 fn leave(r: u32, n: u32, result: f32, due: vec2<f32>) {
     out[r * params.out_stride + params.column + n] = result;
+}
+
+// As keep_x, of two vectors.
+fn keep_pair(row: Input, i: u32, x0: vec4<f32>, x1: vec4<f32>) {
+    if row.keeps {
+        let at = row.start + i;
+        x_next[at] = x0;
+        x_next[at + 1u] = x1;
+    }
 }

@@ -1,5 +1,5 @@
 // Sums of 4 neighbouring threads without subgroups: all of them get it.
-var<workgroup> rows_of_each: array<vec4<f32>, THREADS>;
+var<workgroup> rows_of_each: array<Rows, THREADS>;
 var<workgroup> squares_of_each: array<f32, THREADS>;
 
 fn sum_of_4(part: Sums, lid: u32) -> Sums {

@@ -16,6 +16,14 @@ fn magnitude(v: vec4<f32>) -> vec4<u32> {
     return bitcast<vec4<u32>>(v) & vec4<u32>(0x7fffffffu);
 }
 
+// What a number is multiplied by to become an integer, where the largest of its block is this; 0 where all are 0.
+fn inverse_of(most: f32) -> f32 {
+    if most > 0.0 {
+        return MOST / most;
+    }
+    return 0.0;
+}
+
 // What this is added to is rounded to an integer, halfway to the even one, that lies in the low 16 bits of the sum: 1.5 *
 // 2^23, and a half of the low byte's range, by which the high one is rounded.
 const HALF: u32 = 64u * (PLANES - 1u);
@@ -29,6 +37,11 @@ fn round16(x: vec4<f32>, inverse: f32) -> vec4<u32> {
 // The sum of sixteen of them: 0xb4000000 is what lies above, 16 times, modulo 2^32.
 fn total(v: vec4<u32>) -> i32 {
     return bitcast<i32>(v.x + v.y + v.z + v.w - 0xb4000000u - 16u * HALF);
+}
+
+// And of eight.
+fn total8(v: vec4<u32>) -> i32 {
+    return bitcast<i32>(v.x + v.y + v.z + v.w - 0x5a000000u - 8u * HALF);
 }
 
 // Bytes of four of them: the high ones with a sign, and what is left, with one, too.
@@ -54,10 +67,7 @@ fn quantize(
     );
     let most = bitcast<f32>(max(max(m.x, m.y), max(m.z, m.w)));
     let d = most / MOST;
-    var inverse = 0.0;
-    if most > 0.0 {
-        inverse = MOST / most;
-    }
+    let inverse = inverse_of(most);
     let v0 = round16(x0, inverse);
     let v1 = round16(x1, inverse);
     let v2 = round16(x2, inverse);

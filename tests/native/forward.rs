@@ -8,7 +8,7 @@ use sotto::base::precision::KvType;
 use sotto::device::Backend;
 use sotto::device::gpu::{Gpu, GpuOptions};
 use sotto::device::memory::Memory;
-use sotto::kernels::choose::{Choice, ManyRows, Prefill, SingleRow};
+use sotto::kernels::choose::{Choice, Cuts, ManyRows, Prefill, SingleRow};
 use sotto::kernels::table::choices::{Kv, Lanes, Planes, Reduce, X};
 use sotto::model::forward::Shape;
 use sotto::model::store::SequenceId;
@@ -283,7 +283,7 @@ pub fn choices() -> Vec<Choice> {
         ),
         (0, TILES),
         (0, DOTS),
-        (1, Choice { reduce: Reduce::Subgroup, ..DOTS }),
+        (1, Choice { reduce: Reduce::Subgroup, cuts: Cuts::LARGE_CARD, ..DOTS }),
         (0, FAST_DOTS),
         (0, POST),
         (1, Choice { reduce: Reduce::Subgroup, ..POST }),

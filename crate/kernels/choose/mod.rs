@@ -129,11 +129,12 @@ impl Choice {
                 kv,
             };
         }
-        let (many, single) = match caps.dot && caps.adapter.suits_integers() {
+        let (many, single) = match caps.dot && caps.adapter.is_large() {
             true => (ManyRows::TileDot, SingleRow::SharedDot),
             false => (ManyRows::Tile, SingleRow::Shared),
         };
-        let (prefill, cuts) = (Prefill::Tile, Cuts::CARD);
+        let prefill = Prefill::Tile;
+        let cuts = if caps.adapter.is_large() { Cuts::LARGE_CARD } else { Cuts::CARD };
         Choice { reduce, many, single, planes, post: true, lanes, prefill, cuts, beside: 0, kv }
     }
 
@@ -214,7 +215,7 @@ impl Choice {
                 Attend { variant: attention_tile::Variant { dim, kv }.into(), groups, grid }
             }
             _ => {
-                let (groups, qh) = head_groups(per_kv);
+                let (groups, qh) = head_groups(per_kv, 4);
                 let variant = attention::Variant { lanes: self.lanes, kv, qh }.into();
                 Attend { variant, groups, grid: [heads.n_kv_heads * groups, rows] }
             }
@@ -237,9 +238,9 @@ impl Choice {
         (rope_kv::Variant { reduce: self.reduce, kv: self.kv }.into(), [all, rows])
     }
 
-    /// A single row's attention, and the workgroups per KV head.
-    pub fn decode_attention(&self, per_kv: u32) -> (decode_attention::Variant, u32) {
-        let (groups, qh) = head_groups(per_kv);
+    /// A single row's attention after `before` others, and the workgroups per KV head.
+    pub fn decode_attention(&self, per_kv: u32, before: u32) -> (decode_attention::Variant, u32) {
+        let (groups, qh) = head_groups(per_kv, self.cuts.heads(before));
         (decode_attention::Variant { lanes: self.lanes, kv: self.kv, qh }, groups)
     }
 
@@ -259,9 +260,10 @@ pub struct Attend {
     pub grid: [u32; 2],
 }
 
-/// Query heads of a KV head, spread evenly over as few workgroups of at most 4 as hold them: (workgroups, heads of each).
-fn head_groups(per_kv: u32) -> (u32, Qh) {
-    let groups = per_kv.div_ceil(4);
+/// Query heads of a KV head, spread evenly over as few workgroups of at most `most` as hold them: (workgroups, heads of
+/// each).
+fn head_groups(per_kv: u32, most: u32) -> (u32, Qh) {
+    let groups = per_kv.div_ceil(most);
     (groups, Qh::of(per_kv.div_ceil(groups)).unwrap_or(Qh::N4))
 }
 

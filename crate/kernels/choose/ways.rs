@@ -248,8 +248,9 @@ impl Way {
         // What the shaders say of their grids.
         let tiles = |each: u32| [rows.div_ceil(each), n.div_ceil(64)];
         match self {
-            // A workgroup's threads sum four rows each; both kernels have as many.
-            Way::Shared { lanes, .. } | Way::SharedDot { lanes, .. } => [n.div_ceil(4 * matvec::THREADS / lanes), rows],
+            // A workgroup's threads sum four rows each, or two.
+            Way::Shared { lanes, .. } => [n.div_ceil(4 * matvec::THREADS / lanes), rows],
+            Way::SharedDot { lanes, .. } => [n.div_ceil(2 * matvec_dot::THREADS / lanes), rows],
             Way::Owned { .. } => [n.div_ceil(4 * matvec_rows::THREADS), rows],
             Way::Many { .. } => [n.div_ceil(8 * matmul::THREADS), rows.div_ceil(16)],
             Way::Tile { rows } => tiles(rows.value()),

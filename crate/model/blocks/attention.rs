@@ -118,10 +118,10 @@ impl Pass<'_> {
     fn attend_one(&mut self, index: usize, spec: &Attention, w: &Weights, qkv: &Act, out: &Act) -> Result<()> {
         let ends = self.at.ends;
         let (k_cache, v_cache) = self.at.kv.layers[index];
-        let (variant, groups) = self.at.choice.decode_attention(spec.n_heads / spec.n_kv_heads);
         // What lies outside a window counts for nothing.
         let before = spec.mask.window().map_or(self.shape.before, |w| self.shape.before.min(w - 1));
         let splits = self.at.choice.cuts.at(before);
+        let (variant, groups) = self.at.choice.decode_attention(spec.n_heads / spec.n_kv_heads, before);
         let parts = match splits {
             1 => None,
             _ => Some(self.acts.take(spec.n_heads * splits, spec.head_dim + 4)?),
