@@ -145,11 +145,11 @@ pub enum Ring {
 }
 
 impl Ring {
-    /// Results under way.
-    pub fn len(&self) -> usize {
+    /// No more results fit before one is read.
+    pub fn is_full(&self) -> bool {
         match self {
-            Ring::Gpu(ring) => ring.len(),
-            Ring::Cpu(ring) => ring.len(),
+            Ring::Gpu(ring) => ring.is_full(),
+            Ring::Cpu(ring) => ring.is_full(),
         }
     }
 

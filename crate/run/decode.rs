@@ -5,13 +5,11 @@
 use crate::bail;
 use crate::base::cancel::Cancel;
 use crate::base::error::{Code, Error, Result};
-use crate::base::platform::Instant;
 use crate::device::recording::Recording;
 use crate::device::{Device, Prepared, Ring};
 use crate::kernels::table::sample_take::{self, State};
 use crate::model::forward::Model;
 use crate::run::constraint::Constraint;
-use crate::run::depth::Depth;
 use crate::run::sampler::{Limits, Mode, Sampler, SamplingParams, Shape};
 
 /// A token that the device sampled.
@@ -30,7 +28,6 @@ pub struct Decoder {
     recordings: Vec<Recording>,
     samplings: [Option<Prepared>; Mode::ALL.len()],
     ring: Ring,
-    depth: Depth,
     /// Of rows of several requests.
     rows: Ring,
     /// How the generation samples, without a mask.
@@ -47,17 +44,16 @@ pub struct Decoder {
 
 impl Decoder {
     /// At most `depth` steps are under way at a time.
-    pub fn new(device: &mut Device, model: &Model, depth: Depth) -> Result<Self> {
+    pub fn new(device: &mut Device, model: &Model, depth: usize) -> Result<Self> {
         let sampler = Sampler::place(Shape::of(model), device)?;
         let recordings = Mode::ALL.into_iter().map(|mode| sampler.record(mode)).collect::<Result<Vec<_>>>()?;
-        let ring = device.ring(depth.most(), size_of::<State>() as u64);
+        let ring = device.ring(depth, size_of::<State>() as u64);
         let rows = device.ring(model.sizes.max_outputs as usize, size_of::<State>() as u64);
         Ok(Decoder {
             sampler,
             recordings,
             samplings: Default::default(),
             ring,
-            depth,
             rows,
             mode: Mode::Greedy,
             masked: false,
@@ -100,7 +96,7 @@ impl Decoder {
 
     /// Whether another step may be submitted now.
     pub fn takes_more(&self) -> bool {
-        self.left > 0 && self.ring.len() < self.depth.now() && !(self.alone && self.is_waiting())
+        self.left > 0 && !self.ring.is_full() && !(self.alone && self.is_waiting())
     }
 
     /// Whether a step is under way.
@@ -151,9 +147,7 @@ impl Decoder {
     /// The token of the oldest step under way. `BadLogits` where its logits are not numbers, `BadOption` where biases
     /// ban every token, `DeviceLost` and the like where the device failed.
     pub async fn next(&mut self, device: &Device) -> Result<Sampled> {
-        let result = device.result(&mut self.ring).await?;
-        self.depth.read(Instant::now());
-        read(&result, self.masked, device)
+        read(&device.result(&mut self.ring).await?, self.masked, device)
     }
 
     /// The next choice is for this text, of what `allowed` allows if there is a mask; nothing goes on by itself after it.
@@ -186,7 +180,6 @@ impl Decoder {
     /// Ends the generation: nothing more is submitted, and what is under way is forgotten.
     pub fn stop(&mut self) {
         self.left = 0;
-        self.depth.rest();
         self.ring.clear();
         self.rows.clear();
     }

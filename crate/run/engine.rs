@@ -14,7 +14,6 @@ use crate::model::store::SequenceId;
 use crate::run::batch::Batch;
 use crate::run::constraint::Constraint;
 use crate::run::decode::{self, Decoder, Sampled};
-use crate::run::depth::Depth;
 use crate::run::pace::Pace;
 use crate::run::passes::Passes;
 use crate::run::request::{Request, Shared};
@@ -76,7 +75,7 @@ impl Engine {
         model: Model,
         tokenizer: Tokenizer,
         templates: Templates,
-        depth: Depth,
+        depth: usize,
     ) -> Result<Self> {
         let decoder = Decoder::new(&mut device, &model, depth)?;
         Ok(Engine {

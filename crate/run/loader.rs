@@ -15,7 +15,6 @@ use crate::model;
 use crate::model::forward::Model;
 use crate::model::spec::{Gives, Net};
 use crate::model::upload::Upload;
-use crate::run::depth::{self, Depth};
 use crate::run::engine::Engine;
 use crate::run::plan::{Place, Plan};
 use crate::run::room;
@@ -215,10 +214,10 @@ impl Loader {
             placed = self.place(&catalog, &net, &mut device);
         }
         let (model, upload) = placed?;
-        // Only a real GPU gains by going ahead: others would finish in vain what a stop makes needless.
-        let usual = if is_real_gpu(&device) { depth::CARD } else { 1..=1 };
-        let depth = Depth::new(self.options.depth.map_or(usual, |depth| depth.max(1)..=depth.max(1)));
-        let mut engine = Engine::new(device, model, tokenizer, templates, depth)?;
+        // Only a real GPU gains by going ahead, and by no more than that (docs/PERFORMANCE.md): others would finish in vain
+        // what a stop makes needless.
+        let depth = self.options.depth.unwrap_or(if is_real_gpu(&device) { 3 } else { 1 });
+        let mut engine = Engine::new(device, model, tokenizer, templates, depth.max(1))?;
         engine.reason = self.reason.clone();
         engine.name = name;
         engine.labels = labels;

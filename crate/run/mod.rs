@@ -3,7 +3,6 @@
 pub mod batch;
 pub mod constraint;
 pub mod decode;
-pub mod depth;
 pub mod embed;
 pub mod engine;
 mod line;

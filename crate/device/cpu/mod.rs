@@ -225,8 +225,8 @@ impl Ring {
         self.results.is_empty()
     }
 
-    pub(super) fn len(&self) -> usize {
-        self.results.len()
+    pub(super) fn is_full(&self) -> bool {
+        self.results.len() == self.slots
     }
 
     pub(super) fn clear(&mut self) {
@@ -234,7 +234,7 @@ impl Ring {
     }
 
     pub(super) fn push(&mut self, result: &[u8]) -> Result<()> {
-        if self.results.len() == self.slots {
+        if self.is_full() {
             bail!(Internal, "A result was made while all {} of its ring wait to be read.", self.slots);
         }
         self.results.push_back(result.to_vec());

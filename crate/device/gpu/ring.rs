@@ -34,6 +34,11 @@ impl Ring {
         self.pending.is_empty()
     }
 
+    /// No more results fit before one is read.
+    pub fn is_full(&self) -> bool {
+        self.free.is_empty()
+    }
+
     /// Forgets the results under way; their work is done all the same.
     pub fn clear(&mut self) {
         for Pending { buffer, .. } in self.pending.drain(..) {
