@@ -16,6 +16,6 @@ fn pair_results_each() -> u32 {
 
 // The results of those rows, the second only without a gate.
 fn pair_results(sums: vec2<f32>, squares: f32) -> vec2<f32> {
-    let none = vec2<f32>(0.0);
-    return results(select(vec4<f32>(sums, none), vec4<f32>(sums, none).xzyw, params.glu != 0u), squares).xy;
+    let gated = vec4<f32>(sums.x, 0.0, sums.y, 0.0);
+    return results(select(vec4<f32>(sums, 0.0, 0.0), gated, params.glu != 0u), squares).xy;
 }
