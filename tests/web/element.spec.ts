@@ -275,3 +275,57 @@ test("the example of a plain page shows its widget", async ({ page, site }) => {
 declare const chat: HTMLElement;
 // biome-ignore lint/suspicious/noExplicitAny: what tests/web/element/page.js makes.
 declare const script: any;
+
+test("where a model does not load, a server is asked if someone wishes it, and the chat says where the words go", async ({
+  page,
+  site,
+}) => {
+  const asked: string[] = [];
+  page.on("request", (request) => request.method() === "POST" && asked.push(new URL(request.url()).pathname));
+  await page.goto(`${site}/element?model=/nothing.gguf&fallback=/v1&fallback-model=large`);
+  const host = new URL(site).host;
+  const offer = page.getByRole("button", { name: `Ask ${host} instead` });
+  await expect(page.getByText("What you write stays here")).toBeVisible();
+  await expect(offer).toBeHidden();
+  await page.getByRole("button", { name: "Download and start" }).click();
+  await expect(offer).toBeVisible();
+  await accessible(page);
+  expect(asked).toEqual([]);
+  await offer.click();
+  await expect(input(page)).toBeFocused();
+  await expect(page.locator("sotto-chat .way")).toHaveText(`What you write is sent to ${host}.`);
+  await expect(page.getByText("What you write stays here")).toBeHidden();
+  await say(page, "Hello");
+  await expect(lastReply(page)).toContainText("large heard Hello");
+  await expect(lastReply(page)).toContainText(`Answered by ${host}`);
+  expect(asked).toEqual(["/v1/chat/completions"]);
+  await say(page, "refuse");
+  await expect(lastReply(page)).toContainText("answered with status 401: No key was given.");
+  await accessible(page);
+  // The page takes its server away: nothing can be sent any more.
+  await page.locator("sotto-chat").evaluate((chat) => chat.removeAttribute("fallback"));
+  await expect(input(page)).toBeHidden();
+  await expect(page.locator("sotto-chat .way")).toBeHidden();
+});
+
+test("the page's rule sends some messages to its server, and each reply says so", async ({ page, site }) => {
+  await page.goto(`${site}/element?rule`);
+  const host = new URL(site).host;
+  await expect(page.locator("sotto-chat .way")).toHaveText(
+    `Some messages may be sent to ${host}; each answer says so.`,
+  );
+  await page.evaluate(() => {
+    const { chat } = globalThis as unknown as { chat: HTMLElement };
+    const ways: string[] = [];
+    Object.assign(globalThis, { ways });
+    chat.addEventListener("sotto-route", ({ detail }) => ways.push(detail.to));
+  });
+  await say(page, "short");
+  await idle(page);
+  await expect(lastReply(page)).not.toContainText("Answered by");
+  await say(page, "long question");
+  await idle(page);
+  await expect(lastReply(page)).toContainText("large heard long question");
+  await expect(lastReply(page)).toContainText(`Answered by ${host}`);
+  expect(await page.evaluate(() => (globalThis as unknown as { ways: string[] }).ways)).toEqual(["tab", "server"]);
+});

@@ -48,7 +48,16 @@ export type {
   Ranked,
   ScoringOptions,
 } from "./embed.js";
-export type { FinishReason, NewMessage, RunTools, RunToolsOptions, ToolsReply, ToolsStep } from "./tools.js";
+export { runTools } from "./tools.js";
+export type {
+  CreateStream,
+  FinishReason,
+  NewMessage,
+  RunTools,
+  RunToolsOptions,
+  ToolsReply,
+  ToolsStep,
+} from "./tools.js";
 export type { AnyTool, Called, RunnableFunction, RunnableTool, ToolContext } from "./runnable.js";
 export { OpenAIError } from "./openai-error.js";
 export type * from "../wire/openai.js";

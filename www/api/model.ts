@@ -145,7 +145,7 @@ export class Model extends Loaded {
    */
   runTools(request: RunTools, options?: RunToolsOptions): Promise<ToolsReply> {
     const create = (asked: CreateChat & { stream: true }, call: object) => this.chat.completions.create(asked, call);
-    return runTools(create, this.connection, request, options);
+    return runTools(create, request, options, this.connection);
   }
 
   /**

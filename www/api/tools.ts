@@ -71,17 +71,28 @@ export interface ToolsReply {
   usage: CompletionUsage;
 }
 
-type Create = (request: CreateChat & { stream: true }, options: object) => Promise<AsyncIterable<ChatCompletionChunk>>;
+/** Answers a chat as `model.chat.completions.create` does, in OpenAI's shape. */
+export type CreateStream = (
+  request: CreateChat & { stream: true },
+  options: ChatCallOptions,
+) => Promise<AsyncIterable<ChatCompletionChunk>>;
+
+/** Who asks where there is no model that could end meanwhile. */
+const nobody = (): Pick<Caller, "waits" | "ended"> => ({
+  waits: async <T>(given: T): Promise<Awaited<T>> => await given,
+  ended: new AbortController().signal,
+});
 
 /**
- * `create` is asked, the functions that it calls are run and their results told, until a reply calls none. What fails in a
- * call (an unknown name, arguments that are no JSON object, an error that the function throws) is told to the model.
+ * `create` is asked, the functions that it calls are run and their results told, until a reply calls none: as
+ * `model.runTools`, for whatever answers in OpenAI's shape, such as a server. What fails in a call (an unknown name,
+ * arguments that are no JSON object, an error that the function throws) is told to the model.
  */
 export async function runTools(
-  create: Create,
-  caller: Pick<Caller, "waits" | "ended">,
+  create: CreateStream,
   request: RunTools,
   options?: RunToolsOptions,
+  caller: Pick<Caller, "waits" | "ended"> = nobody(),
 ): Promise<ToolsReply> {
   const { runnable, messages, maxSteps, onMessage, onDelta, rest, call } = read(request, options);
   const { signal, errors, onAbort } = call;

@@ -55,6 +55,9 @@ async function runTools({ tools, ...request }, { signal, onMessage, onDelta }) {
 
 if (query.has("tools"))
   chat.tools = [{ name: "weather", parameters: { type: "object" }, run: ({ city }) => `warm in ${city}` }];
+// The page's rule: what is long goes to its server.
+if (query.has("rule"))
+  chat.fallback = { baseURL: "/v1", model: "large", when: async ({ text }) => text.startsWith("long") };
 if (query.has("suggestions")) chat.suggestions = ["rich", "Write a haiku about autumn rain"];
 if (!query.has("model"))
   chat.model = { info, chat: { completions: { create: async (...args) => reply(...args) } }, runTools };

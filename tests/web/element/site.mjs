@@ -11,7 +11,7 @@ const CSP = "default-src 'self'";
 const HERE = join(ROOT, "tests", "web", "element");
 
 /** Attributes of the element that an address may set: `/element?mode=launcher&lang=ar`. */
-const ATTRIBUTES = ["mode", "heading", "keep", "feedback", "theme", "math-src"];
+const ATTRIBUTES = ["mode", "heading", "keep", "feedback", "theme", "math-src", "fallback", "fallback-model"];
 
 function page(query) {
   const set = ATTRIBUTES.filter((name) => query.has(name)).map((name) => `${name}="${query.get(name)}"`);
@@ -29,6 +29,26 @@ function stuck(_, response) {
   response.write(Buffer.concat([Buffer.from("GGUF\x03\0\0\0", "latin1"), Buffer.alloc(2_000_000)]));
 }
 
+/** A server with OpenAI's API, of the page's own: it says what it was asked, in cut events. */
+async function answer(request, response) {
+  const parts = [];
+  for await (const part of request) parts.push(part);
+  const { model, messages, overflow } = JSON.parse(Buffer.concat(parts).toString());
+  const said = messages.at(-1).content;
+  if (said === "refuse")
+    return response.writeHead(401).end(JSON.stringify({ error: { message: "No key was given." } }));
+  response.writeHead(200, { "content-type": "text/event-stream" });
+  const events = [...`${model} heard ${said}${overflow ? " and overflow" : ""}`].map((content) => ({
+    delta: { content },
+  }));
+  const all = [...events, { delta: {}, finish_reason: "stop" }].map((choice) => ({
+    choices: [{ index: 0, ...choice }],
+  }));
+  const text = `${all.map((event) => `data: ${JSON.stringify(event)}\n\n`).join("")}data: [DONE]\n\n`;
+  for (let at = 0; at < text.length; at += 37) response.write(text.slice(at, at + 37));
+  response.end();
+}
+
 /**
  * Builds into `dist`, and serves.
  * @returns {Promise<{ url: string, close: () => void }>}
@@ -44,6 +64,7 @@ export async function startSite(dist) {
     "/page.": (request, response, path) => sendFile(request, response, join(HERE, path.slice(1))),
     "/element": (request, response) => html(response, page(new URL(request.url, "http://localhost").searchParams)),
     "/widget": (_, response) => html(response, readFileSync(join(ROOT, "examples", "widget", "index.html"), "utf8")),
+    "/v1/chat/completions": answer,
     "/slow.gguf": stuck,
     "/favicon.ico": (_, response) => response.writeHead(204).end(),
     "/model.gguf": (request, response) => sendFile(request, response, model),

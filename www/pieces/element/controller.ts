@@ -2,6 +2,7 @@
 import type { LoadOptions, Model, Source } from "sotto";
 import { keep, kept } from "./chat/kept.js";
 import { Loader } from "./chat/loader.js";
+import { type ChatFallback, hostOf, routed } from "./chat/server.js";
 import { type ChatModel, type Listener, Session, type Settings } from "./chat/session.js";
 import { type AssistantTurn, type Attachment, markdownOf, type Turn, type UserTurn } from "./chat/turns.js";
 import type { SottoChatEvents } from "./events.js";
@@ -22,6 +23,8 @@ export interface Wishes extends Look, Omit<Settings, "goOn"> {
   /** The name under which the browser keeps the conversation. */
   keep: string | undefined;
   disabled: boolean;
+  /** A server for what the tab is too small for. */
+  fallback: ChatFallback | undefined;
 }
 
 export type Tell = <K extends keyof SottoChatEvents>(type: K, detail: SottoChatEvents[K]["detail"]) => boolean;
@@ -29,7 +32,9 @@ export type Tell = <K extends keyof SottoChatEvents>(type: K, detail: SottoChatE
 export class Controller {
   readonly session: Session;
   readonly loader: Loader;
+  /** What answers: the model in the tab, the page's server, or one of them at each message. */
   model: ChatModel | undefined;
+  #local: ChatModel | undefined;
   #wishes: () => Wishes;
   #tell: Tell;
   #root: ShadowRoot;
@@ -37,6 +42,8 @@ export class Controller {
   #window!: Window;
   /** The model was loaded here, so it is ended here. */
   #owned: Model | undefined;
+  /** There is no model in the tab: someone has chosen the server. */
+  #isAway = false;
   #editing: UserTurn | undefined;
   #forgotten = new Set<Turn>();
   /** The conversation is being replaced: that is one change. */
@@ -102,6 +109,7 @@ export class Controller {
       last: () => this.#editLast(),
       start: () => void this.start(),
       pause: () => this.loader.pause(),
+      instead: () => this.#ready(undefined),
       clear: () => this.clear(),
       save: () => this.#save(),
       close: () => this.#frame.close(),
@@ -132,14 +140,26 @@ export class Controller {
     for (const turn of this.session.turns) this.#window.messages.add(turn);
     if (this.session.busy) this.#window.messages.view(this.session.turns.at(-1)!)?.begun();
     for (const turn of this.#forgotten) this.#window.messages.view(turn)?.forget();
+    this.#bind();
     this.loader.told(wishes.size);
     this.#window.facts(this.loader.facts);
-    this.#window.panel.phase(this.loader.phase);
+    this.#window.panel.phase(this.model ? "ready" : this.loader.phase);
     this.#window.composer.busy(this.session.busy);
     this.#window.composer.disable(wishes.disabled);
     this.#show();
     this.#setLast();
     if (hadFocus && this.#frame.isOpen) this.focus();
+  }
+
+  /** Who answers, and where the words go as far as it is known before they are sent. */
+  #bind(): void {
+    const { say, fallback } = this.#wishes();
+    // The page may have taken its server away.
+    this.#isAway &&= fallback !== undefined;
+    const leaves = fallback && (this.#isAway || (this.#local && fallback.when));
+    this.model = leaves ? routed(this.#local, fallback, (host) => this.#goes(host)) : this.#local;
+    const key = !fallback ? "private" : this.#isAway ? "leaves" : fallback.when ? "mayLeave" : "private";
+    this.#window.way(say, key, fallback && hostOf(fallback));
   }
 
   /** The conversation that the browser keeps. */
@@ -174,18 +194,31 @@ export class Controller {
     await this.loader.start();
   }
 
-  #ready(model: ChatModel): void {
+  /** The model is there; without one, the server is asked from now on. */
+  #ready(model: ChatModel | undefined): void {
     const { activeElement } = this.#root;
     const hadFocus = activeElement !== null && this.#window.panel.element.contains(activeElement);
-    this.model = model;
+    this.#local = model;
+    this.#isAway = model === undefined;
+    this.#bind();
     this.#window.panel.phase("ready");
     this.#show();
     if (hadFocus) this.#window.composer.focus();
   }
 
+  /** The reply that begins comes from a server, or from this tab. */
+  #goes(host: string | undefined): void {
+    const turn = this.session.turns.at(-1);
+    if (turn?.role !== "assistant") return;
+    delete turn.from;
+    if (host !== undefined) turn.from = host;
+    this.#tell("sotto-route", { to: host === undefined ? "tab" : "server", host, turn });
+  }
+
   #end(): void {
     this.session.stop();
-    this.model = undefined;
+    this.model = this.#local = undefined;
+    this.#isAway = false;
     void this.#owned?.dispose();
     this.#owned = undefined;
   }

@@ -1,5 +1,6 @@
 /** `<sotto-chat>`: a chat with a model that runs in the tab. */
 import type { AnyTool, LoadOptions, Source } from "sotto";
+import { type ChatFallback, hostOf } from "./chat/server.js";
 import type { ChatModel, Params } from "./chat/session.js";
 import { type Attachment, readTurns, type Turn } from "./chat/turns.js";
 import { Controller, type Tell, type Wishes } from "./controller.js";
@@ -8,7 +9,18 @@ import type { RenderMath } from "./view/message.js";
 import { styles } from "./view/styles.js";
 
 /** Attributes whose change makes the window anew. */
-const SHOWN = ["mode", "heading", "placeholder", "lang", "feedback", "keep", "no-files", "size"];
+const SHOWN = [
+  "mode",
+  "heading",
+  "placeholder",
+  "lang",
+  "feedback",
+  "keep",
+  "no-files",
+  "size",
+  "fallback",
+  "fallback-model",
+];
 
 /** On a server there are no elements; the import is harmless there. */
 const Base = (globalThis.HTMLElement ?? class {}) as typeof HTMLElement;
@@ -31,6 +43,7 @@ export class SottoChat extends Base {
   #texts: Partial<Texts> = {};
   #suggestions: readonly string[] = [];
   #math: RenderMath | undefined;
+  #fallback: ChatFallback | undefined;
   #isDisabled = false;
   #isDue = false;
   #wasConnected = false;
@@ -102,6 +115,23 @@ export class SottoChat extends Base {
     this.#math = render;
     // Formulas that are there are rendered, too.
     if (this.#controller.session.turns.length > 0) this.#rebuild();
+  }
+
+  /** A server with OpenAI's API that may be asked where the tab is too small; without it nothing leaves the page. */
+  get fallback(): ChatFallback | undefined {
+    const baseURL = this.getAttribute("fallback");
+    const model = this.getAttribute("fallback-model");
+    const isGiven = baseURL !== null && isAddress(baseURL);
+    return this.#fallback ?? (isGiven ? { baseURL, ...(model && { model }) } : undefined);
+  }
+
+  set fallback(fallback: ChatFallback | undefined) {
+    if (fallback && !isAddress(fallback.baseURL))
+      throw new TypeError(
+        `The fallback's baseURL, ${fallback.baseURL}, is no address; give one such as https://example.org/v1.`,
+      );
+    this.#fallback = fallback;
+    this.#rebuild();
   }
 
   /** What was said; a list in OpenAI's shape is taken too. */
@@ -203,6 +233,8 @@ export class SottoChat extends Base {
     else if (name === "open") {
       if (this.isConnected) this.open = value !== null;
     } else this.#rebuild();
+    if (name === "fallback" && value !== null && !isAddress(value))
+      this.#tell("sotto-error", { error: new TypeError(`The attribute fallback, "${value}", is no address.`) });
   }
 
   formDisabledCallback(disabled: boolean): void {
@@ -226,7 +258,7 @@ export class SottoChat extends Base {
   async #fetchMath(address: string | null): Promise<void> {
     if (!address) return;
     try {
-      const module = await import(/* @vite-ignore */ new URL(address, document.baseURI).href);
+      const module = await import(/* @vite-ignore */ new URL(address, globalThis.document?.baseURI).href);
       const { render } = (module.default ?? module) as {
         render(source: string, into: HTMLElement, options: { displayMode: boolean; throwOnError: boolean }): void;
       };
@@ -266,7 +298,10 @@ export class SottoChat extends Base {
   #wishes(): Wishes {
     const lang = this.closest("[lang]")?.getAttribute("lang") || globalThis.navigator?.language || "en";
     const keep = this.getAttribute("keep");
+    const { fallback } = this;
     return {
+      fallback,
+      server: fallback && hostOf(fallback),
       say: new Say(lang, this.#texts),
       mode: this.getAttribute("mode") === "launcher" ? "launcher" : "inline",
       heading: this.getAttribute("heading") ?? "",
@@ -288,6 +323,9 @@ export class SottoChat extends Base {
     };
   }
 }
+
+const isAddress = (address: string | URL) =>
+  URL.canParse(String(address), globalThis.document?.baseURI) && String(address) !== "";
 
 function isModel(value: unknown): value is ChatModel {
   const { chat } = Object(value) as { chat?: { completions?: { create?: unknown } } };

@@ -5,6 +5,8 @@ import type { AssistantTurn, Attachment, Turn } from "./chat/turns.js";
 export interface SottoChatEvents {
   /** A message is about to be sent; `preventDefault()` keeps it. */
   "sotto-send": CustomEvent<{ text: string; files: readonly Attachment[] }>;
+  /** A message is on its way: to the model in the tab, or to the page's server. */
+  "sotto-route": CustomEvent<{ to: "tab" | "server"; host: string | undefined; turn: AssistantTurn }>;
   /** A reply has ended, whole or not: `turn.end` says how. */
   "sotto-reply": CustomEvent<{ turn: AssistantTurn }>;
   /** Someone has judged a reply, or taken that back: `turn.feedback`. */

@@ -7,6 +7,7 @@
 import { SottoChat } from "./element.js";
 import type { SottoChatEvents } from "./events.js";
 
+export type { ChatFallback } from "./chat/server.js";
 export type { ChatModel, Params } from "./chat/session.js";
 export type { AssistantTurn, Attachment, Call, End, Turn, UserTurn } from "./chat/turns.js";
 export { LANGUAGES, type TextKey, type Texts } from "./texts.js";

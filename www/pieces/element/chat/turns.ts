@@ -36,6 +36,8 @@ export interface AssistantTurn {
   /** Why it failed. */
   error?: string;
   feedback?: "good" | "bad";
+  /** The host of the server that it came from; without it, from this tab. */
+  from?: string;
 }
 
 export type Turn = UserTurn | AssistantTurn;
@@ -76,6 +78,7 @@ const MORE: Record<string, (value: unknown) => boolean> = {
   end: isText,
   error: isText,
   feedback: isText,
+  from: isText,
 };
 
 /** A list of objects that have these texts. */

@@ -167,6 +167,7 @@ export class MessageView {
       foot.append(copyButton(say, () => turn.text));
       foot.append(iconButton("edit", say.text("edit"), () => this.#hooks.edit(turn)));
     } else {
+      if (turn.from) foot.append(h("p", { class: "note", part: "from" }, say.text("from", { host: turn.from })));
       const note = noteOf(turn, say);
       if (note) foot.append(h("p", { class: turn.end === "failed" ? "note bad" : "note", part: "note" }, note));
       if (turn.text) foot.append(copyButton(say, () => turn.text));

@@ -7,6 +7,8 @@ import { h } from "./dom.js";
 export interface PanelHooks {
   start(): void;
   pause(): void;
+  /** Asks the page's server from now on. */
+  instead(): void;
 }
 
 export class Panel {
@@ -20,14 +22,27 @@ export class Panel {
   #bar: HTMLProgressElement;
   #button: HTMLButtonElement;
   #pause: HTMLButtonElement;
+  /** Offered where the model does not fit or did not load. */
+  #instead: HTMLElement;
+  #hasServer: boolean;
   #facts: Facts = { name: "" };
   #phase: Phase = "none";
 
-  constructor(say: Say, hooks: PanelHooks) {
+  /** `server`: the host that may be asked instead. */
+  constructor(say: Say, hooks: PanelHooks, server: string | undefined) {
     this.#say = say;
     this.#button = h("button", { class: "primary", press: () => hooks.start() }, say.text("download"));
     this.#pause = h("button", { press: () => hooks.pause(), hidden: true }, say.text("pause"));
     this.#bar = h("progress", { part: "progress", "aria-label": say.text("preparing"), hidden: true });
+    const host = { host: server ?? "" };
+    const ask = h("button", { press: () => hooks.instead() }, say.text("instead", host));
+    this.#instead = h(
+      "div",
+      { class: "instead", part: "instead", hidden: true },
+      ask,
+      h("p", {}, say.text("leaves", host)),
+    );
+    this.#hasServer = server !== undefined;
     const buttons = h("div", { class: "row" }, this.#button, this.#pause);
     this.element = h("section", { class: "panel", part: "panel", hidden: true });
     this.element.append(
@@ -38,6 +53,7 @@ export class Panel {
       this.#state,
       this.#error,
       buttons,
+      this.#instead,
       h("slot", { name: "panel" }),
     );
   }
@@ -61,6 +77,8 @@ export class Panel {
   }
 
   #label(): void {
+    const fits = this.#phase !== "failed" && this.#facts.runs !== false;
+    this.#instead.hidden = !this.#hasServer || fits || this.#phase === "loading";
     const key =
       this.#phase === "paused"
         ? "resume"

@@ -176,6 +176,7 @@ article:not(.last) :is(.again, .go) { display: none; }
 }
 .note { font-size: 0.9em; color: var(--muted); line-height: 1.45; overflow-wrap: anywhere; }
 .note.bad, .composer .note { color: var(--bad); background: var(--bad-page); border-radius: var(--radius-small); padding: 0.45rem 0.7rem; }
+.panel .instead { display: grid; gap: 0.3rem; justify-items: center; font-size: 0.94em; color: var(--muted); overflow-wrap: anywhere; }
 .panel .verdict.bad { color: var(--bad); }
 .panel .note.bad { color: var(--bad); inline-size: 100%; }
 
@@ -196,6 +197,7 @@ textarea::placeholder { color: var(--muted); opacity: 1; }
 .composer .send:disabled { background: var(--raised); color: var(--muted); }
 .composer .stop svg { fill: currentColor; inline-size: 1.1rem; }
 .editing { display: flex; flex-wrap: wrap; align-items: center; justify-content: space-between; gap: 0.5rem; font-size: 0.9em; color: var(--muted); }
+.way { margin-block-start: 0.45rem; text-align: center; font-size: 0.87em; line-height: 1.4; overflow-wrap: anywhere; }
 .footer { margin-block-start: 0.45rem; text-align: center; font-size: 0.8em; line-height: 1.4; color: var(--muted); }
 
 @media (prefers-reduced-motion: reduce) {

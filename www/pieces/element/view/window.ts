@@ -18,6 +18,8 @@ export interface Look {
   keeps: boolean;
   /** It can be closed. */
   closes: boolean;
+  /** The host of a server that may be asked instead. */
+  server: string | undefined;
 }
 
 export interface WindowHooks extends ComposerHooks, PanelHooks {
@@ -41,10 +43,13 @@ export class Window {
   #greeting: HTMLElement;
   #menu: HTMLDetailsElement;
   #bottom: HTMLElement;
+  #privacy = new Text();
+  /** Where the words go, if they leave: a page's own footer does not hide it. */
+  #way = h("p", { class: "way", part: "way", role: "status", hidden: true });
 
   constructor(look: Look, hooks: WindowHooks) {
     const { say } = look;
-    this.panel = new Panel(say, hooks);
+    this.panel = new Panel(say, hooks, look.server);
     this.composer = new Composer(say, hooks);
     this.composer.allow(look.files, look.placeholder || say.text("write"));
     this.speaker = new Speaker(() => say);
@@ -66,8 +71,8 @@ export class Window {
       this.#menu,
       close,
     );
-    const footer = h("p", { class: "footer", part: "footer" }, h("slot", { name: "footer" }, say.text("private")));
-    this.#bottom = h("div", { class: "bottom" }, this.composer.element, footer);
+    const footer = h("p", { class: "footer", part: "footer" }, h("slot", { name: "footer" }, this.#privacy));
+    this.#bottom = h("div", { class: "bottom" }, this.composer.element, this.#way, footer);
     this.parts = [this.header, this.messages.element, this.#bottom, this.speaker.element];
   }
 
@@ -85,6 +90,14 @@ export class Window {
     if (this.panel.element.parentElement === place) return;
     if (isEmpty) place.append(this.panel.element);
     else place.prepend(this.panel.element);
+  }
+
+  /** Says where the words go: all to the server, some, or none. */
+  way(say: Say, key: "private" | "leaves" | "mayLeave", host = ""): void {
+    const stays = key === "private";
+    this.#privacy.data = stays ? say.text(key) : "";
+    this.#way.textContent = stays ? "" : say.text(key, { host });
+    this.#way.hidden = stays;
   }
 
   facts(facts: Facts): void {

@@ -1,0 +1,143 @@
+/** A server as a conversation's model: what it is asked, how its replies come in, how it fails. */
+import { afterEach, expect, test, vi } from "vitest";
+import type { CreateChat } from "../../www/api/chat.js";
+import { type ChatFallback, hostOf, routed } from "../../www/pieces/element/chat/server.js";
+import type { ChatModel } from "../../www/pieces/element/chat/session.js";
+import { Session } from "../../www/pieces/element/chat/session.js";
+import type { AssistantTurn, Call } from "../../www/pieces/element/chat/turns.js";
+
+vi.mock("sotto", async () => ({ runTools: (await import("../../www/api/tools.js")).runTools }));
+afterEach(() => vi.unstubAllGlobals());
+
+const FAR = { baseURL: "https://far.test/v1/" };
+const chunk = (delta: object, finish_reason: string | null = null) => ({
+  choices: [{ index: 0, delta, finish_reason }],
+});
+const event = (data: unknown) => `data: ${JSON.stringify(data)}\n\n`;
+const whole = (...texts: string[]) =>
+  `: hello\n\n${texts.map((content) => event(chunk({ content }))).join("")}${event(chunk({}, "stop"))}data: [DONE]\n\n`;
+
+/** A server that answers with these one after the other; what it was asked. */
+function answering(...answers: (string | Response | Error)[]) {
+  const asked: { url: string; headers: Headers; body: { messages?: unknown }; signal: AbortSignal | null }[] = [];
+  vi.stubGlobal("fetch", async (url: URL, init: RequestInit) => {
+    const { headers, body, signal } = init;
+    asked.push({ url: url.href, headers: headers as Headers, body: JSON.parse(String(body)), signal: signal ?? null });
+    const next = answers.shift()!;
+    if (next instanceof Error) throw next;
+    return typeof next === "string" ? new Response(inPieces(next)) : next;
+  });
+  return asked;
+}
+
+/** Seven bytes at a time: characters and events are cut. */
+function inPieces(text: string): ReadableStream<Uint8Array<ArrayBuffer>> {
+  const bytes = new TextEncoder().encode(text);
+  let at = 0;
+  return new ReadableStream({
+    pull(controller) {
+      if (at >= bytes.length) return controller.close();
+      controller.enqueue(bytes.slice(at, at + 7));
+      at += 7;
+    },
+  });
+}
+
+async function reply(model: ChatModel, text = "hi", options: object = {}): Promise<string> {
+  const messages: CreateChat["messages"] = [{ role: "user", content: text }];
+  let all = "";
+  for await (const { choices } of await model.chat.completions.create(
+    { messages, overflow: "trim", temperature: 0.5, stream: true },
+    options,
+  ))
+    all += choices[0]?.delta.content ?? "";
+  return all;
+}
+
+const server = (fallback: ChatFallback = FAR) => routed(undefined, fallback, () => {});
+
+test("it is asked as OpenAI's API has it, and its events are read however they are cut", async () => {
+  const asked = answering(whole("Grüße ", "🚲", " 你好"));
+  const headers = async () => ({ authorization: "Bearer x" });
+  expect(await reply(server({ ...FAR, model: "large", headers }))).toBe("Grüße 🚲 你好");
+  const [{ url, headers: sent, body }] = asked as [(typeof asked)[0]];
+  expect([url, sent.get("authorization"), sent.get("content-type")]).toEqual([
+    "https://far.test/v1/chat/completions",
+    "Bearer x",
+    "application/json",
+  ]);
+  // What only Sotto knows stays here.
+  expect(body).toEqual({ messages: [{ role: "user", content: "hi" }], temperature: 0.5, stream: true, model: "large" });
+  expect(hostOf(FAR)).toBe("far.test");
+});
+
+test.each([
+  ["network", "far.test was not reached", new TypeError("Failed to fetch")],
+  ["http", "status 401: No key.", Response.json({ error: { message: "No key." } }, { status: 401 })],
+  ["http", "status 502", new Response("<html>", { status: 502 })],
+  ["http", "broke off: Too busy.", event(chunk({ content: "a" })) + event({ error: { message: "Too busy." } })],
+  ["network", "broke off its reply", `${event(chunk({ content: "a" }))}data: {"choi\n\n`],
+])("a failure has a code and a sentence: %s, %s", async (code, said, answer) => {
+  answering(answer);
+  const error = await reply(server()).catch((thrown) => thrown);
+  expect([error.code, error.message]).toEqual([code, expect.stringContaining(said)]);
+});
+
+test("a reply that is stopped keeps what it has", async () => {
+  let cut: ((error: unknown) => void) | undefined;
+  const stuck = new ReadableStream<Uint8Array<ArrayBuffer>>({
+    start(controller) {
+      controller.enqueue(new TextEncoder().encode(event(chunk({ content: "one " }))));
+      cut = (error) => controller.error(error);
+    },
+  });
+  answering(new Response(stuck));
+  const stop = new AbortController();
+  setTimeout(() => {
+    stop.abort();
+    // As the browser's fetch does.
+    cut?.(stop.signal.reason);
+  }, 20);
+  expect(await reply(server(), "hi", { signal: stop.signal, onAbort: "result" })).toBe("one ");
+});
+
+test("functions of the page are called for a server, too", async () => {
+  const call = { index: 0, id: "1", type: "function", function: { name: "weather", arguments: '{"city":"Rome"}' } };
+  const asked = answering(
+    `${event(chunk({ tool_calls: [call] }))}${event(chunk({}, "tool_calls"))}data: [DONE]\n\n`,
+    whole("Warm."),
+  );
+  const calls: Call[] = [];
+  const quiet = { added() {}, removed() {}, begun() {}, text() {}, thought() {}, forgotten() {}, ended() {} };
+  const session = new Session({ ...quiet, called: (_, called) => calls.push({ ...called }) }, () => ({
+    system: "",
+    params: {},
+    goOn: "",
+    tools: [
+      { name: "weather", parameters: { type: "object" }, run: ({ city }: { city: string }) => `warm in ${city}` },
+    ],
+  }));
+  await session.send(server(), "How is Rome?");
+  expect((session.turns.at(-1) as AssistantTurn).text).toContain("Warm.");
+  expect(calls.at(-1)).toMatchObject({ name: "weather", result: "warm in Rome" });
+  expect(asked[1]!.body.messages).toHaveLength(3);
+});
+
+test("the page's rule decides for each message, and each way is told before it is taken", async () => {
+  const ways: (string | undefined)[] = [];
+  const local = {
+    info: { name: "small", chatTemplate: true },
+    chat: {
+      completions: {
+        async *create() {
+          yield chunk({ content: "here" });
+        },
+      },
+    },
+  } as unknown as ChatModel;
+  const asked = answering(whole("there"));
+  const model = routed(local, { ...FAR, when: async ({ text }) => text.length > 5 }, (host) => ways.push(host));
+  expect([model.info.name, await reply(model, "short"), asked.length]).toEqual(["small", "here", 0]);
+  expect([await reply(model, "a long one"), asked.length]).toEqual(["there", 1]);
+  expect(ways).toEqual([undefined, "far.test"]);
+});
