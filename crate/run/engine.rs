@@ -8,6 +8,7 @@ use crate::base::cancel::Cancel;
 use crate::base::error::Result;
 use crate::device::Device;
 use crate::device::memory::Memory;
+use crate::model::filled::Filled;
 use crate::model::forward::{Model, Shape};
 use crate::model::spec::Gives;
 use crate::model::store::SequenceId;
@@ -169,9 +170,12 @@ impl Engine {
 
     /// The first rows of logits that were computed last: [rows][n_vocab], or of states: [rows][n_embd].
     pub(crate) async fn logits(&self, rows: u32) -> Result<Vec<f32>> {
-        let n = u64::from(rows) * u64::from(self.model.net.output_width());
-        let bytes = self.device.read(self.model.logits_buffer(), n * 4).await?;
+        let Filled { length, room } = self.model.net.output_row();
+        let bytes = self.device.read(self.model.logits_buffer(), u64::from(rows) * u64::from(room) * 4).await?;
         let mut logits: Vec<f32> = bytemuck::pod_collect_to_vec(&bytes);
+        if length < room {
+            logits = logits.chunks_exact(room as usize).flat_map(|row| &row[..length as usize]).copied().collect();
+        }
         if let Some(cap) = self.model.net.final_logit_softcap {
             logits.iter_mut().for_each(|l| *l = cap * (*l / cap).tanh());
         }
