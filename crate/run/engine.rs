@@ -41,6 +41,8 @@ pub struct Engine {
     pub templates: Templates,
     /// `general.name` of the file, or what stands for it.
     pub name: String,
+    /// How its file says that replies are drawn, or else Sotto does.
+    pub sampling: SamplingParams,
     /// What its classifier tells apart, by the file or by number.
     pub labels: Vec<String>,
     /// Bytes of tensors by type, the largest first: `[("Q4_K", 12345), …]`.
@@ -88,6 +90,7 @@ impl Engine {
             tokenizer: Arc::new(tokenizer),
             templates,
             name: String::new(),
+            sampling: SamplingParams::chat(),
             labels: Vec::new(),
             types: Vec::new(),
             n_params: 0,
