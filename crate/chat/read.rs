@@ -25,8 +25,8 @@ impl ChatRequest {
         formatted || (called && self.tool_choice.as_ref().is_none_or(|choice| choice != "none"))
     }
 
-    /// `BadOption` for what is asked for and cannot be promised.
-    pub fn options(&self) -> Result<GenerateOptions> {
+    /// `model` says how replies are drawn where the request does not. `BadOption` for what is asked for and cannot be promised.
+    pub fn options(&self, model: &SamplingParams) -> Result<GenerateOptions> {
         if self.top_logprobs.is_some() && self.logprobs != Some(true) {
             bail!(BadOption, "top_logprobs is given without logprobs; set logprobs to true.");
         }
@@ -37,7 +37,7 @@ impl ChatRequest {
                 "chat_template_kwargs names messages or add_generation_prompt, which are the request's own; take it out."
             );
         }
-        let mut options = options(&self.common, &self.sampling)?;
+        let mut options = options(&self.common, &self.sampling, model)?;
         options.max_tokens = self.max_completion_tokens.or(self.common.max_tokens);
         options.logprobs = self.logprobs.unwrap_or(false).then(|| self.top_logprobs.unwrap_or(0));
         Ok(options)
@@ -138,14 +138,14 @@ impl ChatRequest {
 
 impl CompletionRequest {
     /// What of it reaches the generation. `BadOption` for biases of what is no token id, and what cannot be promised.
-    pub fn options(&self) -> Result<GenerateOptions> {
+    pub fn options(&self, model: &SamplingParams) -> Result<GenerateOptions> {
         if self.echo == Some(true) && self.logprobs.is_some() {
             bail!(
                 BadOption,
                 "logprobs are told of new tokens alone, not of those that echo repeats; leave one of the two out."
             );
         }
-        let mut options = options(&self.common, &self.sampling)?;
+        let mut options = options(&self.common, &self.sampling, model)?;
         options.max_tokens = Some(self.common.max_tokens.unwrap_or(COMPLETION_TOKENS));
         options.logprobs = self.logprobs;
         Ok(options)
@@ -174,23 +174,22 @@ fn effort(effort: ReasoningEffort) -> Map<String, Value> {
     ])
 }
 
-/// What is not said is as chats are by default.
-fn options(common: &Common, own: &SottoSampling) -> Result<GenerateOptions> {
-    let chat = SamplingParams::chat();
+/// What is not said is as it is by default with the model.
+fn options(common: &Common, own: &SottoSampling, model: &SamplingParams) -> Result<GenerateOptions> {
     let mut logit_bias = Vec::new();
     for (id, &bias) in common.logit_bias.iter().flatten() {
         let Some(id) = token_id(id) else { bail!(BadOption, "logit_bias names \"{id}\"; give token ids.") };
         logit_bias.push((id, if bias <= -100.0 { f32::NEG_INFINITY } else { bias }));
     }
     let sampling = SamplingParams {
-        temperature: common.temperature.unwrap_or(chat.temperature),
-        top_k: own.top_k.unwrap_or(chat.top_k),
-        top_p: common.top_p.unwrap_or(chat.top_p),
-        min_p: own.min_p.unwrap_or(chat.min_p),
-        repeat_penalty: own.repeat_penalty.unwrap_or(chat.repeat_penalty),
-        repeat_last_n: own.repeat_last_n.unwrap_or(chat.repeat_last_n),
-        presence_penalty: common.presence_penalty.unwrap_or(chat.presence_penalty),
-        frequency_penalty: common.frequency_penalty.unwrap_or(chat.frequency_penalty),
+        temperature: common.temperature.unwrap_or(model.temperature),
+        top_k: own.top_k.unwrap_or(model.top_k),
+        top_p: common.top_p.unwrap_or(model.top_p),
+        min_p: own.min_p.unwrap_or(model.min_p),
+        repeat_penalty: own.repeat_penalty.unwrap_or(model.repeat_penalty),
+        repeat_last_n: own.repeat_last_n.unwrap_or(model.repeat_last_n),
+        presence_penalty: common.presence_penalty.unwrap_or(model.presence_penalty),
+        frequency_penalty: common.frequency_penalty.unwrap_or(model.frequency_penalty),
         logit_bias,
         // OpenAI's may be negative: its bits are a seed as good as any.
         seed: common.seed.map_or_else(platform::random_seed, i64::cast_unsigned),

@@ -163,7 +163,7 @@ impl Session {
     ///
     /// Errors: `BadOption` for what cannot be done; those of the template and the context.
     pub fn chat(engine: &mut Engine, request: &ChatRequest, grammars: Option<Rc<dyn Grammars>>) -> Result<Session> {
-        let mut options = request.options()?;
+        let mut options = request.options(&engine.sampling)?;
         let wanted = request.wanted()?;
         wanted.check(grammars.is_some())?;
         let mut writing = Writing::of(engine, request)?;
@@ -182,7 +182,7 @@ impl Session {
 
     /// As [`Session::chat`].
     pub fn completion(engine: &mut Engine, request: &CompletionRequest) -> Result<Session> {
-        let options = request.options()?;
+        let options = request.options(&engine.sampling)?;
         let prompts = text::prompts(engine, request)?;
         let echoed = if request.echo == Some(true) { text::texts(engine, request, &prompts) } else { Vec::new() };
         let replies = TextReplies::new(echoed, request.common.n.unwrap_or(1) as usize);

@@ -68,7 +68,7 @@ impl Model {
         let (rows, outputs) = (u64::from(sizes.max_rows), u64::from(sizes.max_outputs));
         // One masked word's are as many as tokens.
         let words = if network.words.is_some() { u64::from(net.n_vocab) } else { 0 };
-        let logits = outputs * u64::from(net.output_width());
+        let logits = outputs * u64::from(net.output_row().room);
         let ends = Ends {
             batch: memory.alloc("batch", rows * 16)?,
             outputs: memory.alloc("outputs", outputs * 4)?,
@@ -126,9 +126,11 @@ impl Model {
     pub fn scores(&self, state: &[f32]) -> Vec<f32> {
         head::scores(&self.net, &self.head, state)
     }
-    /// What a masked word's logits are made of: [n_embd], of its state.
+    /// What a masked word's logits are made of: [n_embd], filled up, of its state.
     pub fn word(&self, state: &[f32]) -> Vec<f32> {
-        head::inner(&self.net, &self.head, state)
+        let mut word = head::inner(&self.net, &self.head, state);
+        word.resize(self.net.stream().room as usize, 0.0);
+        word
     }
 
     /// Its weights, and where they lie.

@@ -6,6 +6,7 @@
 pub mod arch;
 mod arena;
 mod blocks;
+pub mod filled;
 pub mod fit;
 pub mod forward;
 mod gives;

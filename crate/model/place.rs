@@ -8,6 +8,7 @@ use crate::base::buffer::BufferId;
 use crate::base::error::Result;
 use crate::device::memory::Memory;
 use crate::file::{Catalog, Tensor, quoted};
+use crate::model::filled::Filled;
 use crate::quant::{self, TensorType};
 
 /// Whole rows of one tensor type in one buffer.
@@ -82,32 +83,6 @@ impl Weights {
     }
 }
 
-/// Things in pieces of one length, each of which is filled up with zeros to another.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Filled {
-    /// As the file has them.
-    pub length: u32,
-    /// At least the length.
-    pub room: u32,
-}
-
-impl Filled {
-    /// Pieces of this length, which stay as they are.
-    pub fn whole(length: u32) -> Self {
-        Filled { length, room: length }
-    }
-
-    /// The same, up to what kernels read at a time.
-    pub fn up(length: u32) -> Self {
-        Filled { length, room: length.next_multiple_of(ROW_MULTIPLE) }
-    }
-
-    /// Where a place that begins a piece is, once all before it are filled up.
-    pub fn place(self, at: u64) -> u64 {
-        at / u64::from(self.length) * u64::from(self.room)
-    }
-}
-
 /// Where a run of a tensor's elements goes.
 #[derive(Clone, Debug)]
 pub enum Target {
@@ -161,8 +136,6 @@ pub const UNIT: u64 = 2 * quant::UNIT as u64;
 const ROWS: u64 = 4;
 /// So that one dispatch of 16 rows a workgroup covers a part.
 const MAX_PART_ROWS: u64 = 1 << 19;
-/// Kernels read rows in runs of this many elements.
-const ROW_MULTIPLE: u32 = 32;
 
 /// A catalog's tensors while a model declares them.
 pub struct Tensors<'a> {
@@ -227,10 +200,10 @@ impl<'a> Tensors<'a> {
         self.vectors(&[(name, n)], 1.0)
     }
 
-    /// [n] floats of no file.
-    pub fn constant(&mut self, label: &str, n: u32, value: f32) -> Result<BufferId> {
-        let buffer = self.alloc(label, u64::from(n) * 4)?;
-        self.memory.write(buffer, 0, bytemuck::cast_slice(&vec![value; n as usize]));
+    /// Floats of no file, in one piece.
+    pub fn constant(&mut self, label: &str, piece: Filled, value: f32) -> Result<BufferId> {
+        let buffer = self.alloc(label, u64::from(piece.room) * 4)?;
+        self.memory.write(buffer, 0, bytemuck::cast_slice(&vec![value; piece.length as usize]));
         Ok(buffer)
     }
 
@@ -246,10 +219,10 @@ impl<'a> Tensors<'a> {
         self.floats_in(tensors, &whole, scale)
     }
 
-    /// Vectors of these pieces, one after the other in one buffer.
-    pub fn vectors_in(&mut self, vectors: &[(&str, u32)], piece: Filled) -> Result<BufferId> {
+    /// Vectors of these pieces, one after the other in one buffer, multiplied by `scale`.
+    pub fn vectors_in(&mut self, vectors: &[(&str, u32)], piece: Filled, scale: f32) -> Result<BufferId> {
         let shapes: Vec<_> = vectors.iter().map(|&(name, n)| (name, [n, 1])).collect();
-        self.floats_in(&shapes, &vec![piece; shapes.len()], 1.0)
+        self.floats_in(&shapes, &vec![piece; shapes.len()], scale)
     }
 
     /// Floats that have rows, each tensor in its pieces.
@@ -276,28 +249,15 @@ impl<'a> Tensors<'a> {
         Ok(())
     }
 
-    /// n rows of k weights.
-    pub fn matrix(&mut self, name: &str, k: u32, n: u32) -> Result<MatrixId> {
-        self.stack(k, &[(name, n)])
-    }
-
-    /// Matrices of rows of k weights, stacked.
-    pub fn stack(&mut self, k: u32, matrices: &[(&str, u32)]) -> Result<MatrixId> {
-        if !k.is_multiple_of(ROW_MULTIPLE) {
-            bail!(
-                BadShape,
-                "The tensor {}{} has rows of {k}, only multiples of {ROW_MULTIPLE} are supported",
-                self.prefix,
-                matrices[0].0
-            );
-        }
-        self.stack_in(Filled::whole(k), matrices, None)
+    /// n rows of weights.
+    pub fn matrix(&mut self, name: &str, row: Filled, n: u32) -> Result<MatrixId> {
+        self.stack(row, &[(name, n)], None)
     }
 
     /// Matrices of such rows, stacked, with zeros behind each `piece` of their rows. Neighbours of one type share a part while
     /// it fits and starts on a whole unit; where one type holds them all exactly, that is theirs: a dispatch less is worth the
     /// bytes.
-    pub fn stack_in(&mut self, row: Filled, matrices: &[(&str, u32)], piece: Option<Filled>) -> Result<MatrixId> {
+    pub fn stack(&mut self, row: Filled, matrices: &[(&str, u32)], piece: Option<Filled>) -> Result<MatrixId> {
         let mut tensors = Vec::with_capacity(matrices.len());
         for &(name, n) in matrices {
             let tensor = self.claim(name, &[u64::from(row.length), u64::from(n)])?;

@@ -5,6 +5,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::model::filled::Filled;
+
 /// A whole network: embedding, blocks, the last norm, the output matrix.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Net {
@@ -344,11 +346,27 @@ impl Net {
         Net { embed_scale: self.embed_scale / scale, norm_eps: self.norm_eps / (scale * scale), ..self }
     }
 
+    /// The stream's rows.
+    pub fn stream(&self) -> Filled {
+        Filled::up(self.n_embd)
+    }
+
+    /// What makes RMS norms of the stream right, which count the zeros behind it: their weights are multiplied by the root of
+    /// its share of the room, and their epsilon is multiplied by the share: x √s / √(s Σx²/n + s ε).
+    pub fn rms_scale(&self) -> f32 {
+        self.stream().share().sqrt()
+    }
+
+    /// The epsilon of RMS norms of the stream.
+    pub fn rms_eps(&self) -> f32 {
+        self.norm_eps * self.stream().share()
+    }
+
     /// Numbers that it gives of a token: logits, or its state.
-    pub fn output_width(&self) -> u32 {
+    pub fn output_row(&self) -> Filled {
         match self.gives {
-            Gives::Logits => self.n_vocab,
-            Gives::States { .. } => self.n_embd,
+            Gives::Logits => Filled::whole(self.n_vocab),
+            Gives::States { .. } => self.stream(),
         }
     }
 

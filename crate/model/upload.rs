@@ -6,7 +6,8 @@ use std::borrow::Cow;
 use crate::bail;
 use crate::base::error::Result;
 use crate::device::memory::Memory;
-use crate::model::place::{Filled, Placement, Target, UNIT};
+use crate::model::filled::Filled;
+use crate::model::place::{Placement, Target, UNIT};
 use crate::quant;
 
 /// Bytes that are repacked at a time, at most: what they become is read again at once, and takes memory of the program's.

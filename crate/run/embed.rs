@@ -241,7 +241,7 @@ impl Engine {
         wanted: impl Fn(usize, usize) -> bool,
     ) -> Result<Vec<Vec<f32>>> {
         self.check_tokens(texts)?;
-        let width = self.model.net.output_width() as usize;
+        let width = self.model.net.output_row().length as usize;
         let most = self.model.sizes.max_rows as usize;
         let mut pooled: Vec<Pool> = texts.iter().map(|_| Pool::default()).collect();
         for group in groups(texts, most) {

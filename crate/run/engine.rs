@@ -8,6 +8,7 @@ use crate::base::cancel::Cancel;
 use crate::base::error::Result;
 use crate::device::Device;
 use crate::device::memory::Memory;
+use crate::model::filled::Filled;
 use crate::model::forward::{Model, Shape};
 use crate::model::spec::Gives;
 use crate::model::store::SequenceId;
@@ -39,6 +40,8 @@ pub struct Engine {
     pub templates: Templates,
     /// `general.name` of the file, or what stands for it.
     pub name: String,
+    /// How its file says that replies are drawn, or else Sotto does.
+    pub sampling: SamplingParams,
     /// What its classifier tells apart, by the file or by number.
     pub labels: Vec<String>,
     /// Bytes of tensors by type, the largest first: `[("Q4_K", 12345), …]`.
@@ -86,6 +89,7 @@ impl Engine {
             tokenizer: Arc::new(tokenizer),
             templates,
             name: String::new(),
+            sampling: SamplingParams::chat(),
             labels: Vec::new(),
             types: Vec::new(),
             n_params: 0,
@@ -168,9 +172,12 @@ impl Engine {
 
     /// The first rows of logits that were computed last: [rows][n_vocab], or of states: [rows][n_embd].
     pub(crate) async fn logits(&self, rows: u32) -> Result<Vec<f32>> {
-        let n = u64::from(rows) * u64::from(self.model.net.output_width());
-        let bytes = self.device.read(self.model.logits_buffer(), n * 4).await?;
+        let Filled { length, room } = self.model.net.output_row();
+        let bytes = self.device.read(self.model.logits_buffer(), u64::from(rows) * u64::from(room) * 4).await?;
         let mut logits: Vec<f32> = bytemuck::pod_collect_to_vec(&bytes);
+        if length < room {
+            logits = logits.chunks_exact(room as usize).flat_map(|row| &row[..length as usize]).copied().collect();
+        }
         if let Some(cap) = self.model.net.final_logit_softcap {
             logits.iter_mut().for_each(|l| *l = cap * (*l / cap).tanh());
         }

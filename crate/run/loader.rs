@@ -18,6 +18,7 @@ use crate::model::upload::Upload;
 use crate::run::engine::Engine;
 use crate::run::plan::{Place, Plan};
 use crate::run::room;
+use crate::run::sampler::SamplingParams;
 use crate::text::template::Templates;
 use crate::text::tokenizer::Tokenizer;
 
@@ -195,6 +196,7 @@ impl Loader {
         let templates = Templates::from_metadata(&catalog.metadata)?;
         let name = catalog.metadata.str("general.name")?.unwrap_or(net.arch).to_string();
         let labels = labels(&catalog, &net)?;
+        let sampling = SamplingParams::of_file(&catalog.metadata);
         let mut types: HashMap<&'static str, u64> = HashMap::new();
         let mut n_params = 0;
         for tensor in &catalog.tensors {
@@ -221,6 +223,7 @@ impl Loader {
         engine.reason = self.reason.clone();
         engine.name = name;
         engine.labels = labels;
+        engine.sampling = sampling;
         engine.types = types;
         engine.n_params = n_params;
         // Kernels are compiled while the weights are on their way.

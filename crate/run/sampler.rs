@@ -6,12 +6,14 @@
 //! recordings never change.
 
 use std::mem::offset_of;
+use std::ops::RangeInclusive;
 
 use crate::bail;
 use crate::base::buffer::BufferId;
 use crate::base::error::Result;
 use crate::device::memory::Memory;
 use crate::device::recording::Recording;
+use crate::file::Metadata;
 use crate::kernels::sample::{BINS, CUT_WORDS, LIST_WORDS};
 use crate::kernels::table::choices::{Bins, Digit};
 use crate::kernels::table::sample_scan::{Options, Params};
@@ -88,6 +90,31 @@ impl SamplingParams {
     /// llama.cpp's defaults for chats.
     pub fn chat() -> Self {
         SamplingParams { temperature: 0.8, top_k: 40, top_p: 0.95, min_p: 0.05, ..Self::default() }
+    }
+
+    /// The same, but for what a file recommends: its keys `general.sampling.…`, as llama.cpp reads them. What they say of other
+    /// samplers is not read, nor what is no number or out of range.
+    pub fn of_file(metadata: &Metadata) -> Self {
+        let number = |key: &str, range: RangeInclusive<f64>| {
+            let number = metadata.f32(&format!("general.sampling.{key}")).ok().flatten();
+            number.filter(|number| range.contains(&f64::from(*number)))
+        };
+        let chat = Self::chat();
+        // At or below 0 it is greedy.
+        let temperature = number("temp", f64::MIN..=*range::TEMPERATURE.end()).map(|number| number.max(0.0));
+        // At or below 0: all.
+        let count = |number: f32| number.max(0.0) as u32;
+        // Below 0: the whole context.
+        let window = |number: f32| if number < 0.0 { u32::MAX } else { number as u32 };
+        SamplingParams {
+            temperature: temperature.unwrap_or(chat.temperature),
+            top_k: number("top_k", f64::MIN..=f64::MAX).map_or(chat.top_k, count),
+            top_p: number("top_p", range::TOP_P).unwrap_or(chat.top_p),
+            min_p: number("min_p", range::MIN_P).unwrap_or(chat.min_p),
+            repeat_penalty: number("penalty_repeat", range::REPEAT_PENALTY).unwrap_or(chat.repeat_penalty),
+            repeat_last_n: number("penalty_last_n", f64::MIN..=f64::MAX).map_or(chat.repeat_last_n, window),
+            ..chat
+        }
     }
 
     /// Errors: `BadOption` with the option's name and range. `n_vocab` bounds the biased ids.

@@ -235,8 +235,8 @@ impl Engine {
             Some(text) => Prompt::Text(text),
             None => Prompt::Messages(from_js("prompt", prompt)?),
         };
-        let options = options.read().map_err(thrown)?;
         let mut held = Held::new(&self.0).map_err(thrown)?;
+        let options = options.read(&held.engine().sampling).map_err(thrown)?;
         let generation = session::Generation::new(held.engine(), &prompt, options).map_err(thrown)?;
         Ok(Generation::of(&self.0, generation))
     }

@@ -106,8 +106,9 @@ impl From<LoadOptions> for loader::LoadOptions {
     }
 }
 
-/// How a reply is made. By default as chats are; a temperature of 0 takes the best token always.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+/// How a reply is made. What is not given is as the file recommends, else as chats are; a temperature of 0 takes the best token
+/// always.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct GenerateOptions {
     /// The longest reply, in tokens; by default until the context is full.
@@ -116,25 +117,26 @@ pub struct GenerateOptions {
         "aliases" = ["max_new_tokens", "max_completion_tokens", "n_predict", "num_predict"]
     ))]
     pub max_tokens: Option<u32>,
-    /// Divides the logits: below 1 likely tokens become likelier, above 1 less so; 0 is greedy.
+    /// Divides the logits: below 1 likely tokens become likelier, above 1 less so; 0 is greedy. By default as the file says, else
+    /// 0.8.
     #[schemars(range(min = *range::TEMPERATURE.start(), max = *range::TEMPERATURE.end()), extend("aliases" = ["temp"]))]
-    pub temperature: f32,
-    /// Only the k best tokens; 0 for all.
-    pub top_k: u32,
-    /// Only the best tokens that reach this probability together; 1 for all.
+    pub temperature: Option<f32>,
+    /// Only the k best tokens; 0 for all. By default as the file says, else 40.
+    pub top_k: Option<u32>,
+    /// Only the best tokens that reach this probability together; 1 for all. By default as the file says, else 0.95.
     #[schemars(range(min = *range::TOP_P.start(), max = *range::TOP_P.end()))]
-    pub top_p: f32,
-    /// Only tokens at least this likely compared with the best; 0 for all.
+    pub top_p: Option<f32>,
+    /// Only tokens at least this likely compared with the best; 0 for all. By default as the file says, else 0.05.
     #[schemars(range(min = *range::MIN_P.start(), max = *range::MIN_P.end()))]
-    pub min_p: f32,
-    /// Divides (multiplies, below zero) the logits of recent tokens; 1 for none.
+    pub min_p: Option<f32>,
+    /// Divides (multiplies, below zero) the logits of recent tokens; 1 for none. By default as the file says, else 1.
     #[schemars(
         range(min = *range::REPEAT_PENALTY.start(), max = *range::REPEAT_PENALTY.end()),
         extend("aliases" = ["repetition_penalty"])
     )]
-    pub repeat_penalty: f32,
-    /// How many of the last tokens the penalties look at, the prompt's included.
-    pub repeat_last_n: u32,
+    pub repeat_penalty: Option<f32>,
+    /// How many of the last tokens the penalties look at, the prompt's included. By default as the file says, else 64.
+    pub repeat_last_n: Option<u32>,
     /// Subtracted once from each recent token's logit.
     #[schemars(range(min = *range::PRESENCE_PENALTY.start(), max = *range::PRESENCE_PENALTY.end()))]
     pub presence_penalty: f32,
@@ -164,44 +166,21 @@ pub struct GenerateOptions {
 /// The largest whole number that JavaScript holds exactly.
 pub const MAX_SAFE_INTEGER: u64 = (1 << 53) - 1;
 
-impl Default for GenerateOptions {
-    fn default() -> Self {
-        let chat = SamplingParams::chat();
-        GenerateOptions {
-            max_tokens: None,
-            temperature: chat.temperature,
-            top_k: chat.top_k,
-            top_p: chat.top_p,
-            min_p: chat.min_p,
-            repeat_penalty: chat.repeat_penalty,
-            repeat_last_n: chat.repeat_last_n,
-            presence_penalty: chat.presence_penalty,
-            frequency_penalty: chat.frequency_penalty,
-            logit_bias: BTreeMap::new(),
-            seed: None,
-            stop: None,
-            stop_tokens: Vec::new(),
-            speculate: Speculate::default(),
-            raw: false,
-        }
-    }
-}
-
 impl GenerateOptions {
-    /// `BadOption` for a bias of what is no token id.
-    pub fn read(self) -> Result<session::GenerateOptions> {
+    /// `own` says what is not given. `BadOption` for a bias of what is no token id.
+    pub fn read(self, own: &SamplingParams) -> Result<session::GenerateOptions> {
         let mut logit_bias = Vec::new();
         for (id, bias) in self.logit_bias {
             let Some(id) = token_id(&id) else { bail!(BadOption, "logitBias names \"{id}\"; give token ids.") };
             logit_bias.push((id, bias));
         }
         let sampling = SamplingParams {
-            temperature: self.temperature,
-            top_k: self.top_k,
-            top_p: self.top_p,
-            min_p: self.min_p,
-            repeat_penalty: self.repeat_penalty,
-            repeat_last_n: self.repeat_last_n,
+            temperature: self.temperature.unwrap_or(own.temperature),
+            top_k: self.top_k.unwrap_or(own.top_k),
+            top_p: self.top_p.unwrap_or(own.top_p),
+            min_p: self.min_p.unwrap_or(own.min_p),
+            repeat_penalty: self.repeat_penalty.unwrap_or(own.repeat_penalty),
+            repeat_last_n: self.repeat_last_n.unwrap_or(own.repeat_last_n),
             presence_penalty: self.presence_penalty,
             frequency_penalty: self.frequency_penalty,
             logit_bias,

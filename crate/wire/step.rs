@@ -181,7 +181,7 @@ impl Counted {
     /// By the request that would be answered. Errors: as of that.
     pub fn of(engine: &Engine, request: &ChatRequest) -> Result<Counted> {
         let context_length = engine.model.sizes.context;
-        let room = fit::room(context_length, request.options()?.max_tokens);
+        let room = fit::room(context_length, request.options(&engine.sampling)?.max_tokens);
         let tokens = Writing::of(engine, request)?.tokens(engine, &request.messages, None)?;
         let text = engine.tokenizer.decode(&tokens, true);
         Ok(Counted { text, tokens: tokens.len(), context_length, room })

@@ -1,10 +1,13 @@
 // LayerNorm (Ba, Kiros & Hinton 2016):  out[r] = (v - mean(v)) * rsqrt(var(v) + eps) * weight + bias,  v = x[src]
 // var is the mean of the squared distances from the mean, summed once that is known: nothing cancels where it is large.
+// of the row's first n numbers; what is behind them is 0.
 // Shapes: x [*][K], weight [K], bias [K], rows [R] (which row of x; used when gather is set), out [R][K]; K % 4 == 0.
 // Grid: (1, R), a workgroup a row.  Mirror: crate/kernels/norm/mod.rs
 struct Params {
     // Row length / 4.
     k4: u32,
+    // Numbers of a row that count.
+    n: u32,
     // Added to the variance.
     eps: f32,
     // 1: read row `rows[r]` instead of row r.
@@ -27,7 +30,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     }
     let start = src * params.k4;
     let to = group.y * params.k4;
-    let k = f32(params.k4 * 4u);
+    let n = f32(params.n);
     var sums = vec4<f32>(0.0);
     let i_turns = turns(lid, params.k4, 64u);
     for (var i_turn = 0u; i_turn < MOST_TURNS; i_turn++) {
@@ -37,7 +40,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         let i = lid + i_turn * 64u;
         sums += x[start + i];
     }
-    let mean = workgroup_sum(sums.x + sums.y + sums.z + sums.w, lid) / k;
+    let mean = workgroup_sum(sums.x + sums.y + sums.z + sums.w, lid) / n;
     var squares = vec4<f32>(0.0);
     let i_turns2 = turns(lid, params.k4, 64u);
     for (var i_turn = 0u; i_turn < MOST_TURNS; i_turn++) {
@@ -45,11 +48,12 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
             break;
         }
         let i = lid + i_turn * 64u;
-        let v = x[start + i] - mean;
+        let counts = vec4<u32>(i * 4u) + vec4<u32>(0u, 1u, 2u, 3u) < vec4<u32>(params.n);
+        let v = select(vec4<f32>(0.0), x[start + i] - mean, counts);
         squares += v * v;
     }
     let total = workgroup_sum(squares.x + squares.y + squares.z + squares.w, lid);
-    let scale = inverseSqrt(total / k + params.eps);
+    let scale = inverseSqrt(total / n + params.eps);
     let i_turns3 = turns(lid, params.k4, 64u);
     for (var i_turn = 0u; i_turn < MOST_TURNS; i_turn++) {
         if i_turn >= i_turns3 {

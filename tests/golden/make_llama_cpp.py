@@ -43,6 +43,9 @@ class LlamaCpp:
         assert n >= 0
         return out.raw[:n].decode(errors="replace")
 
+    def is_control(self, token):
+        return lib.llama_vocab_is_control(self.vocab, token)
+
     def eog(self):
         return [i for i in range(lib.llama_vocab_n_tokens(self.vocab)) if lib.llama_vocab_is_eog(self.vocab, i)]
 

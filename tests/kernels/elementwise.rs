@@ -1,7 +1,7 @@
 //! What is computed number by number.
 
 use sotto::kernels::table::choices::Op;
-use sotto::kernels::table::map;
+use sotto::kernels::table::{fill_up, map};
 
 use crate::F32;
 use crate::case::{Case, Data, Runs, bits, close, floats};
@@ -35,6 +35,26 @@ pub fn run(rig: &mut impl Runs) {
             }
         }
     }
+    for (length, room, rows) in [(4, 32, 1), (48, 64, 3), (252, 256, 2), (260, 288, 33), (2048, 2048, 4)] {
+        let x = bits(&random.floats((rows * length) as usize, 2.0));
+        rig.run(Case::new(
+            fill_up::Variant {},
+            format!("{rows} rows of {length} of {room}"),
+            fill_up::Params { length4: length / 4, room4: room / 4 },
+            fill_up::Bind { x: Data::In(x), out: Data::Out(poison((rows * room) as usize)) },
+            [(room / 4).div_ceil(fill_up::THREADS), rows],
+            F32,
+        ));
+    }
+}
+
+#[test]
+fn rows_are_filled_up_by_hand() {
+    let x = bits(&[3.0, -4.0, 0.5, 1.0, 5.0, 6.0, 7.0, 8.0]);
+    let bind = fill_up::Bind { x: &x[..], out: &[7; 16] };
+    let out = mirror(fill_up::Variant {}, fill_up::Params { length4: 1, room4: 2 }, bind, [1, 2]).out;
+    let want = [3.0, -4.0, 0.5, 1.0, 0.0, 0.0, 0.0, 0.0, 5.0, 6.0, 7.0, 8.0, 0.0, 0.0, 0.0, 0.0];
+    close(floats(&out), &want, 0.0);
 }
 
 #[test]

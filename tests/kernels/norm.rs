@@ -63,11 +63,14 @@ fn layer(rig: &mut impl Runs, reduce: Reduce) {
         for (mean, gather) in [(0.0, 0), (-3.0 * size, 1), (100.0 * size, 0)] {
             let sources = rows + 5;
             let picks: Vec<u32> = (0..rows).map(|_| (random.next() % sources as u64) as u32).collect();
-            let x: Vec<f32> = random.floats(sources * k, size).iter().map(|x| x + mean).collect();
+            // Two of three shapes have zeros behind their numbers.
+            let n = [k, k - 3, k.saturating_sub(33).max(2)][k % 3];
+            let mut x: Vec<f32> = random.floats(sources * k, size).iter().map(|x| x + mean).collect();
+            x.chunks_exact_mut(k).for_each(|row| row[n..].fill(0.0));
             rig.run(Case::new(
                 layernorm::Variant { reduce },
-                format!("{rows} rows of {k} around {mean}, eps {eps:e}, gather {gather}"),
-                layernorm::Params { k4: k as u32 / 4, eps, gather },
+                format!("{rows} rows of {n} of {k} around {mean}, eps {eps:e}, gather {gather}"),
+                layernorm::Params { k4: k as u32 / 4, n: n as u32, eps, gather },
                 layernorm::Bind {
                     x: Data::In(bits(&x)),
                     weight: Data::In(bits(&random.floats(k, 2.0))),
@@ -153,13 +156,16 @@ fn layernorm_by_hand() {
     // (104, 96, 104, 96) is 4 from its mean of 100: with eps 9 the root is that of 25.
     let weight = bits(&[1.0, 3.0, 6.0, -1.0]);
     let bias = bits(&[0.0, 10.0, -2.0, 0.5]);
-    let run = |x: [f32; 4], eps: f32| {
+    let first = |n: u32, x: [f32; 4], eps: f32| {
         let bind = layernorm::Bind { x: &bits(&x)[..], weight: &weight, bias: &bias, rows: &[0], out: &[0; 4] };
-        mirror(layernorm::Variant { reduce: Reduce::Tree }, layernorm::Params { k4: 1, eps, gather: 1 }, bind, [1, 1])
-            .out
+        let params = layernorm::Params { k4: 1, n, eps, gather: 1 };
+        mirror(layernorm::Variant { reduce: Reduce::Tree }, params, bind, [1, 1]).out
     };
+    let run = |x, eps| first(4, x, eps);
     close(floats(&run([1.0, 3.0, 5.0, 7.0], 4.0)), &[-1.0, 9.0, 0.0, -0.5], 1e-6);
     close(floats(&run([104.0, 96.0, 104.0, 96.0], 9.0)), &[0.8, 7.6, 2.8, 1.3], 1e-6);
+    // (3, 9, 6) is -3, 3 and 0 from its mean, whose squares' mean is 6; eps 3 makes 9 of it. What is behind does not count.
+    close(&floats(&first(3, [3.0, 9.0, 6.0, 0.0], 3.0))[..3], &[-1.0, 13.0, -2.0], 1e-6);
     // No variance: the bias alone.
     close(floats(&run([1e4; 4], 1e-5)), &[0.0, 10.0, -2.0, 0.5], 0.0);
 }

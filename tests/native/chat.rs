@@ -354,7 +354,7 @@ on_both_backends!(
 fn what_is_not_said_is_as_chats_are() {
     let request = |request: Value| {
         let request: sotto::chat::request::ChatRequest = serde_json::from_value(request).expect("a request");
-        request.options().expect("options").sampling
+        request.options(&SamplingParams::chat()).expect("options").sampling
     };
     let said = json!({ "seed": 5, "top_k": 3, "presence_penalty": 0.5, "logit_bias": { "7": -100, "8": 2 } });
     let want = SamplingParams {

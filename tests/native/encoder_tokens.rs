@@ -1,18 +1,12 @@
 //! The tokenizers of encoders against Hugging Face's library, BPE of characters, and all vocabularies of llama.cpp.
 
-use crate::tokenizer::{RAW, TEXT, bpe, golden};
+use crate::tokenizer::{RAW, TEXT, bpe, golden, load_vocab};
 use serde_json::Value as Json;
 use sotto::base::error::Code;
 use sotto::file::gguf::HeaderParser;
 use sotto::file::{Metadata, Value};
 use sotto::text::tokenizer::Tokenizer;
 use tiny_models as tiny;
-
-fn load_vocab(name: &str) -> Tokenizer {
-    let file = tiny::vocab::alone(name).expect("a vocabulary of this name");
-    let (mut header, _) = HeaderParser::new().push(&file).expect("it parses").expect("it is whole");
-    Tokenizer::from_metadata(&mut header.catalog.metadata).expect("its tokenizer loads")
-}
 
 #[test]
 fn encoders_read_texts_and_pairs_as_hugging_face_has_it() {

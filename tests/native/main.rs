@@ -14,6 +14,7 @@ mod config;
 mod constrained_chat;
 mod constraint;
 mod conversations;
+mod defaults;
 mod encoder_tokens;
 mod encoders;
 mod eval;

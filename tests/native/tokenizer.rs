@@ -21,6 +21,12 @@ fn load_tiny(model: &str) -> Tokenizer {
     Tokenizer::from_metadata(&mut header.catalog.metadata).expect("its tokenizer loads")
 }
 
+pub fn load_vocab(name: &str) -> Tokenizer {
+    let file = tiny::vocab::alone(name).expect("a vocabulary of this name");
+    let (mut header, _) = HeaderParser::new().push(&file).expect("it parses").expect("it is whole");
+    Tokenizer::from_metadata(&mut header.catalog.metadata).expect("its tokenizer loads")
+}
+
 pub fn golden<T: serde::de::DeserializeOwned>(file: &str) -> T {
     let path = format!("{}/tests/golden/{file}", env!("CARGO_MANIFEST_DIR"));
     let json = std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{path}: {e}"));
@@ -110,6 +116,9 @@ fn the_tiny_vocabularies_give_the_golden_ids() {
     for (model, vocab) in models {
         check_tokens(&load_tiny(model), &format!("tokens_tiny_{vocab}.json"));
     }
+    for (name, _) in tiny::vocab::OTHERS {
+        check_tokens(&load_vocab(name), &format!("tokens_{name}.json"));
+    }
 }
 
 #[test]
@@ -120,6 +129,9 @@ fn generation_ends_at_the_golden_ids() {
     assert_eq!(load_tiny("llama-f32").eog_ids(), ends["tiny_bpe"]);
     assert_eq!(load_tiny("llama-spm-f32").eog_ids(), ends["tiny_spm"]);
     assert_eq!(load_tiny("gemma3-f32").eog_ids(), ends["tiny_gemma"]);
+    for (name, _) in tiny::vocab::OTHERS {
+        assert_eq!(load_vocab(name).eog_ids(), ends[name], "{name}");
+    }
 }
 
 #[test]
@@ -135,8 +147,9 @@ fn text_comes_back_as_it_was() {
         "\0\u{1}\u{7f}\u{ad}\u{fffd}\u{10ffff}",
         "",
     ];
-    for model in [GEMMA, SMOLLM2] {
-        let tokenizer = load(model);
+    let real = [GEMMA, SMOLLM2].map(|model| (model, load(model)));
+    let small = ["tiny_rwkv", "tiny_plamo"].map(|name| (name, load_vocab(name)));
+    for (model, tokenizer) in real.into_iter().chain(small) {
         for text in texts {
             let ids = tokenizer.encode(text, TEXT).unwrap();
             assert_eq!(tokenizer.decode(&ids, false), text, "{model}");
@@ -407,7 +420,7 @@ fn bad_tokenizers_are_typed_errors() {
         metadata
     };
     let plain = || spm(&[("<unk>", 0.0, 2), ("a", 0.0, 1), ("b", 0.0, 1)]);
-    assert_eq!(fails(with(plain(), "model", Value::Str("rwkv".into()))), Code::UnsupportedTokenizer);
+    assert_eq!(fails(with(plain(), "model", Value::Str("made-up".into()))), Code::UnsupportedTokenizer);
     assert_eq!(fails(with(plain(), "model", Value::U64(1))), Code::BadMetadata);
     assert_eq!(fails(with(plain(), "tokens", Value::U64(1))), Code::BadMetadata);
     assert_eq!(fails(with(plain(), "tokens", Value::Strings(vec![]))), Code::BadMetadata);

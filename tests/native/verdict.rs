@@ -68,7 +68,7 @@ fn what_keeps_a_model_from_running_is_named() {
     assert!(strange.findings[0].sentence.contains("mamba9") && strange.memory.is_none(), "{strange:?}");
 
     let mut file = tiny::assemble(spec);
-    file.set("tokenizer.ggml.model", Value::Str("rwkv".into()));
+    file.set("tokenizer.ggml.model", Value::Str("made-up".into()));
     let strange = verdict(&file.to_bytes(), &on(Backend::Cpu), &around);
     assert_eq!((strange.runs, strange.findings[0].code), (false, "unsupported_tokenizer"));
     assert!(strange.memory.is_some());

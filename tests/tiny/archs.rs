@@ -53,6 +53,10 @@ const LONG: Dims = dims(96, (6, 2, 16), 96, 5);
 pub(super) const ODD: Dims = dims(96, (6, 6, 16), 160, 3);
 /// A feed-forward network whose width is no multiple of 32.
 const NARROW: Dims = dims(64, (8, 4, 8), 172, 3);
+/// Streams and heads whose widths are no multiples of 32, some none of 4.
+pub(super) const SLIM: Dims = dims(100, (5, 1, 12), 172, 3);
+pub(super) const SLIM_SQUARE: Dims = dims(72, (6, 6, 12), 100, 3);
+const SLIM_ODD: Dims = dims(70, (3, 1, 20), 64, 3);
 const DEEP_ALIBI: Dims = dims(64, (4, 4, 16), 32, 40);
 const DEEP: Dims = dims(32, (2, 1, 16), 32, 32);
 const DEEPER: Dims = dims(32, (2, 1, 16), 32, 64);
@@ -91,6 +95,16 @@ pub const ROWS: &[Row] = &[
     row("llama/narrow", NARROW, LLAMA, OWN, &[]),
     row("gpt2/narrow", NARROW, "attn_norm+ attn_qkv+ attn_output+ ffn_norm+ ffn_up+ ffn_down+", "position_embd output_norm+", &[]),
     row("chatglm/narrow", NARROW, "attn_norm attn_qkv+ attn_output ffn_norm ffn_up*2 ffn_down", OWN, &[("rope.dimension_count", U(4))]),
+    row("llama/slim", SLIM, LLAMA, TIED, &[]),
+    row("gpt2/slim", SLIM_SQUARE, GPT, "position_embd output_norm+", &[]),
+    row("bloom/slim", SLIM_SQUARE, GPT, "token_embd_norm+ output_norm+", &[]),
+    row("olmo/slim", SLIM_SQUARE, "attn_q attn_k attn_v attn_output ffn_gate ffn_up ffn_down", "", &[("attention.clamp_kqv", F(1.0))]),
+    row("gemma2/slim", SLIM_ODD, "attn_norm attn_q attn_k attn_v attn_output post_attention_norm ffn_norm ffn_gate ffn_up ffn_down post_ffw_norm",
+        TIED, &[("attention.sliding_window", U(WINDOW)), ("attn_logit_softcapping", F(2.0)), ("final_logit_softcapping", F(9.0))]),
+    row("olmo2/slim", SLIM_SQUARE, "attn_q attn_k attn_v attn_q_norm*all attn_k_norm*all BEHIND", OWN, &[]),
+    row("granite/slim", SLIM_ODD, LLAMA, TIED, &[("attention.scale", F(0.25)), ("embedding_scale", F(6.0)), ("residual_scale", F(0.4)),
+        ("logit_scale", F(1.5))]),
+    row("falcon/slim", SLIM_SQUARE, "attn_norm+ attn_qkv attn_output ffn_up ffn_down", LAYERNORM_TIED, &[]),
     row("qwen2vl", ONE, QKV_BIASED, OWN, &[("rope.dimension_sections", I(&[4, 4, 4, 0])),
         // llama.cpp does not read it for this one, and takes 0.
         ("attention.layer_norm_rms_epsilon", F(1e-9))]),

@@ -2,7 +2,7 @@
 
 #[allow(clippy::enum_glob_use, reason = "the table below is read by columns")]
 use super::archs::Key::*;
-use super::archs::{EIGHT, HEADS_NORMED, LLAMA, ODD, ONE, Row, WIDE, row};
+use super::archs::{EIGHT, HEADS_NORMED, LLAMA, ODD, ONE, Row, SLIM_SQUARE, WIDE, row};
 use super::{Dims, dims};
 
 const BERT: &str = "attn_q+ attn_k+ attn_v+ attn_output+ attn_output_norm+ ffn_up+ ffn_down+ layer_output_norm+";
@@ -34,6 +34,9 @@ pub const ROWS: &[Row] = &[
         ("pooling_type", U(4)), ("attention.sliding_window", U(12)), ("hidden_act", S("silu"))]),
     row("modern-bert/words", SIX_HEADS, MODERN, "token_embd_norm output_norm cls cls.norm output.bias", &[("attention.causal", B(false)),
         ("attention.sliding_window", U(8))]),
+    row("bert/slim", SLIM_SQUARE, BERT, "position_embd token_types token_embd_norm+ cls+ cls.norm+ output.bias", &[("attention.causal", B(false))]),
+    row("modern-bert/slim", SLIM_SQUARE, MODERN, "token_embd_norm output_norm cls cls.norm cls.output*1+", &[("attention.causal", B(false)),
+        ("pooling_type", U(4)), ("attention.sliding_window", U(12))]),
     row("eurobert", EIGHT, LLAMA, "output_norm", &[("attention.causal", B(false)), ("pooling_type", U(1)), ("rope.freq_base", F(1000.0)),
         ("rope.scaling.type", S("none"))]),
     row("gemma-embedding", SEVEN_LAYERS, GEMMA, "output_norm dense_2 dense_3", &[("pooling_type", U(1)), ("attention.sliding_window", U(8)),

@@ -23,7 +23,7 @@ fn main() -> ExitCode {
             ExitCode::SUCCESS
         }
         [all, folder] if all == "vocabs" => {
-            for (name, _) in tiny::vocab::ENCODERS {
+            for (name, _) in tiny::vocab::ENCODERS.iter().chain(&tiny::vocab::OTHERS) {
                 let out = std::path::Path::new(folder).join(format!("{name}.gguf"));
                 if let Err(error) = std::fs::write(&out, tiny::vocab::alone(name).unwrap_or_default()) {
                     return fail(format!("Could not write {}: {error}.", out.display()));

@@ -2,6 +2,7 @@
 
 use super::encoder_vocab;
 use super::gguf::{Gguf, Value};
+use super::other_vocab;
 
 /// Which vocabulary a tiny model carries.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -20,15 +21,25 @@ pub enum Vocab {
     CasedWordPiece,
     /// Unigram as XLM-RoBERTa has it.
     Unigram,
+    /// As RWKV World has it: bytes, and the longest token counts.
+    Rwkv,
+    /// As PLaMo 2 has it.
+    Plamo,
+    /// As Jina's Chinese encoder has it: words of characters.
+    Words,
 }
 
 /// The vocabularies of encoders, by name.
 pub const ENCODERS: [(&str, Vocab); 3] =
     [("wordpiece", Vocab::WordPiece), ("wordpiece_cased", Vocab::CasedWordPiece), ("unigram", Vocab::Unigram)];
 
+/// Vocabularies that no tiny model has, by name.
+pub const OTHERS: [(&str, Vocab); 3] =
+    [("tiny_rwkv", Vocab::Rwkv), ("tiny_plamo", Vocab::Plamo), ("tiny_words", Vocab::Words)];
+
 /// A file of a vocabulary alone.
 pub fn alone(name: &str) -> Option<Vec<u8>> {
-    let (_, vocab) = ENCODERS.iter().find(|(known, _)| *known == name)?;
+    let (_, vocab) = ENCODERS.iter().chain(&OTHERS).find(|(known, _)| *known == name)?;
     let mut file = Gguf { version: 3, metadata: Vec::new(), tensors: Vec::new() };
     file.set("general.architecture", Value::Str("bert".into()));
     write(*vocab, &mut file);
@@ -60,12 +71,12 @@ const GEMMA_TURNS: &str = "{{ bos_token }}{% for message in messages %}{% if mes
     {{ '<start_of_turn>model\n' }}{% endif %}";
 
 /// Pieces longer than a letter, likeliest first; `_` stands for the space `▁`.
-const PIECES: &str = "_t he in er _a on re _s en at _the or _w _o an it is _c es _b ou _in ing _p _f _an _and ed _d _h \
+pub(super) const PIECES: &str = "_t he in er _a on re _s en at _the or _w _o an it is _c es _b ou _in ing _p _f _an _and ed _d _h \
     _of to _to _m al ar _wor ld _world ll Hell Hello _l _le et _let __ ____ ______ ha hat _what _is fn == 19 20 2024 \
     user model ab cd abcd 世界 你好 né";
 
 /// Single letters of the SentencePiece vocabularies; whatever is missing falls back to bytes.
-const LETTERS: &str =
+pub(super) const LETTERS: &str =
     "_eatoinsrhldcumfpgwybvkxjqzETAOINSRHLDCUMFPGWYBVKXJQZ0123456789.,;:!?'\"()[]{}<>=+-*/\\|@#$%&^`~é世界你好日本";
 
 /// Puts the tokenizer's metadata into `file` and returns the number of tokens.
@@ -81,6 +92,9 @@ pub fn write(vocab: Vocab, file: &mut Gguf) -> usize {
         Vocab::WordPiece => encoder_vocab::word_piece(false, file),
         Vocab::CasedWordPiece => encoder_vocab::word_piece(true, file),
         Vocab::Unigram => encoder_vocab::unigram(file),
+        Vocab::Rwkv => other_vocab::rwkv(file),
+        Vocab::Plamo => other_vocab::plamo(file),
+        Vocab::Words => other_vocab::words(file),
     }
 }
 

@@ -87,9 +87,9 @@ pub async fn run(args: Generate) -> Result<()> {
     let items = args.input.read()?;
     let options = args.options.read("generate")?;
     let raw = options.raw;
-    let options = options.read()?;
     let (in_json, streams) = (args.model.json, args.parallel == 1);
     let (mut engine, load_ms) = args.model.load().await?;
+    let options = options.read(&engine.sampling)?;
     let started = Instant::now();
     let mut results = vec![Value::Null; items.list.len()];
     let (mut tokens, mut slowest_ms) = (0, 0f64);

@@ -1,5 +1,7 @@
 //! What is computed number by number. The shaders are in `shaders/elementwise`.
 
+mod fill_up;
+
 use wide::f32x4;
 
 use super::job::Job;

@@ -38,7 +38,7 @@ impl Rows for layernorm::Variant {
         let source = if p.gather != 0 { b.rows.words(r..r + 1)[0] as usize } else { r };
         let x = b.x.floats(source * k..(source + 1) * k).as_chunks::<4>().0;
         let (weight, bias) = (b.weight.floats(0..k).as_chunks::<4>().0, b.bias.floats(0..k).as_chunks::<4>().0);
-        let (mean, scale) = moments::<L>(x, p.eps);
+        let (mean, scale) = moments::<L>(x, p.n as usize, p.eps);
         let out = b.out.floats_mut(r * k..(r + 1) * k).as_chunks_mut::<4>().0;
         for (((x, weight), bias), out) in x.iter().zip(weight).zip(bias).zip(out) {
             *out = ((L::load(x) - mean) * scale * L::load(weight) + L::load(bias)).store();
@@ -46,12 +46,18 @@ impl Rows for layernorm::Variant {
     }
 }
 
-/// The mean of some numbers, and 1 / sqrt(variance + eps).
+/// The mean of the first n numbers, behind which are zeros, and 1 / sqrt(variance + eps).
 #[inline(always)]
-fn moments<L: Lanes>(x: &[[f32; 4]], eps: f32) -> (L, L) {
-    let (zero, n) = (L::splat(L::Number::default()), L::Number::of(4.0 * x.len() as f32));
-    let mean = L::splat(x.iter().fold(zero, |sum, x| sum + L::load(x)).sum() / n);
-    let variance = x.iter().map(|x| L::load(x) - mean).fold(zero, |sum, v| sum + v * v).sum() / n;
+fn moments<L: Lanes>(x: &[[f32; 4]], n: usize, eps: f32) -> (L, L) {
+    let (zero, count) = (L::splat(L::Number::default()), L::Number::of(n as f32));
+    let mean = L::splat(x.iter().fold(zero, |sum, x| sum + L::load(x)).sum() / count);
+    let mut squares = x[..n / 4].iter().map(|x| L::load(x) - mean).fold(zero, |sum, v| sum + v * v);
+    if !n.is_multiple_of(4) {
+        let mut last = (L::load(&x[n / 4]) - mean).store();
+        last[n % 4..].fill(0.0);
+        squares = squares + L::load(&last) * L::load(&last);
+    }
+    let variance = squares.sum() / count;
     (mean, L::splat(L::Number::of(1.0) / (variance + L::Number::of(eps)).sqrt()))
 }
 

@@ -27,7 +27,7 @@ impl Rows for Variant {
 /// x = (x - mean) / sqrt(mean((x - mean)²) + eps) · weight, where mean is 0 if it is no layer norm.
 fn norm<L: Lanes>(x: &mut [f32], weight: &[f32], layer: bool, eps: f32) {
     let (mean, scale) = match layer {
-        true => moments::<L>(x.as_chunks().0, eps),
+        true => moments::<L>(x.as_chunks().0, x.len(), eps),
         false => (L::splat(L::Number::default()), L::splat(rms_scale::<L>(x, eps))),
     };
     for (x, weight) in x.as_chunks_mut::<4>().0.iter_mut().zip(weight.as_chunks::<4>().0) {

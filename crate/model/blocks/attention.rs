@@ -6,8 +6,9 @@ use crate::base::buffer::BufferId;
 use crate::base::error::Result;
 use crate::kernels::choose::{Attend, Heads};
 use crate::kernels::table::choices::Op;
-use crate::kernels::table::{attention, attention_combine, decode_attention, map, qk_norm, rope_kv};
+use crate::kernels::table::{attention, attention_combine, decode_attention, fill_up, map, qk_norm, rope_kv};
 use crate::model::arena::Act;
+use crate::model::filled::Filled;
 use crate::model::place::{MatrixId, Tensors};
 use crate::model::spec::{Attention, Pairs, QkNorm};
 
@@ -30,19 +31,19 @@ pub struct Weights {
     head_norms: Option<[BufferId; 2]>,
     /// Of queries and keys before they are rotated.
     norm: Option<QkNorms>,
-    /// [n_embd][n_heads * head_dim]
+    /// [n_embd][n_heads * head_dim], both filled up
     pub output: MatrixId,
     /// [n_embd]
     pub output_bias: Option<BufferId>,
 }
 
 impl Weights {
-    pub fn place(spec: &Attention, n_embd: u32, t: &mut Tensors) -> Result<Self> {
+    pub fn place(spec: &Attention, stream: Filled, t: &mut Tensors) -> Result<Self> {
         let (q, kv, head) = (spec.q_dim(), spec.kv_dim(), spec.head_dim);
         // Some files have the three in one.
         let qkv = match t.has("attn_qkv.weight") {
-            true => t.matrix("attn_qkv.weight", n_embd, q + 2 * kv)?,
-            false => t.stack(n_embd, &[("attn_q.weight", q), ("attn_k.weight", kv), ("attn_v.weight", kv)])?,
+            true => t.matrix("attn_qkv.weight", stream, q + 2 * kv)?,
+            false => t.stack(stream, &[("attn_q.weight", q), ("attn_k.weight", kv), ("attn_v.weight", kv)], None)?,
         };
         let bias = match (spec.bias, t.has("attn_qkv.bias")) {
             (false, _) => None,
@@ -60,8 +61,11 @@ impl Weights {
             bias,
             head_norms,
             norm: QkNorms::place(spec, t)?,
-            output: t.matrix("attn_output.weight", q, n_embd)?,
-            output_bias: spec.output_bias.then(|| t.vector("attn_output.bias", n_embd)).transpose()?,
+            output: t.stack(Filled::up(q), &[("attn_output.weight", stream.length)], Some(stream))?,
+            output_bias: spec
+                .output_bias
+                .then(|| t.vectors_in(&[("attn_output.bias", stream.length)], stream, 1.0))
+                .transpose()?,
         })
     }
 }
@@ -80,7 +84,7 @@ impl QkNorms {
 }
 
 impl Pass<'_> {
-    /// attention( rope(norm?(W_qkv x + b)) ): [rows][n_heads * head_dim]
+    /// attention( rope(norm?(W_qkv x + b)) ): [rows][n_heads * head_dim], filled up
     pub(super) fn attention(&mut self, index: usize, spec: &Attention, w: &Weights, input: &Input) -> Result<Act> {
         let mut qkv = self.project(w.qkv, input, Fused { bias: w.bias, ..Fused::default() })?;
         if let Some(most) = spec.clamp {
@@ -111,6 +115,20 @@ impl Pass<'_> {
             self.attend_many(index, spec, w, &qkv, &out)?;
         }
         self.acts.free(qkv);
+        self.filled_up(out)
+    }
+
+    /// Activations with zeros behind each row, where products read more.
+    fn filled_up(&mut self, x: Act) -> Result<Act> {
+        let Filled { length, room } = Filled::up(x.width);
+        if length == room {
+            return Ok(x);
+        }
+        let out = self.acts.take(self.shape.rows, room)?;
+        let params = fill_up::Params { length4: length / 4, room4: room / 4 };
+        let grid = [params.room4.div_ceil(fill_up::THREADS), self.shape.rows];
+        self.recording.push(fill_up::Variant {}, params, fill_up::Bind { x: x.id, out: out.id }, grid)?;
+        self.acts.free(x);
         Ok(out)
     }
 

@@ -7,7 +7,8 @@ use crate::base::error::Result;
 use crate::kernels::table::choices::Op;
 use crate::kernels::table::map;
 use crate::model::arena::Act;
-use crate::model::place::{Filled, MatrixId, Tensors};
+use crate::model::filled::Filled;
+use crate::model::place::{MatrixId, Tensors};
 use crate::model::spec::{Activation, Dense, GateIn};
 
 pub struct Weights {
@@ -24,7 +25,7 @@ pub struct Weights {
 }
 
 impl Weights {
-    pub fn place(spec: &Dense, n_embd: u32, t: &mut Tensors) -> Result<Self> {
+    pub fn place(spec: &Dense, stream: Filled, t: &mut Tensors) -> Result<Self> {
         let n_ff = spec.n_ff;
         let (matrices, biases): (&[_], &[_]) = match spec.gate {
             GateIn::Own => (
@@ -37,10 +38,13 @@ impl Weights {
         let inner = Filled::up(n_ff);
         Ok(Weights {
             n_ff: inner.room,
-            up: t.stack_in(Filled::whole(n_embd), matrices, Some(inner))?,
-            up_bias: spec.bias.then(|| t.vectors_in(biases, inner)).transpose()?,
-            down: t.stack_in(inner, &[("ffn_down.weight", n_embd)], None)?,
-            down_bias: spec.down_bias.then(|| t.vector("ffn_down.bias", n_embd)).transpose()?,
+            up: t.stack(stream, matrices, Some(inner))?,
+            up_bias: spec.bias.then(|| t.vectors_in(biases, inner, 1.0)).transpose()?,
+            down: t.stack(inner, &[("ffn_down.weight", stream.length)], Some(stream))?,
+            down_bias: spec
+                .down_bias
+                .then(|| t.vectors_in(&[("ffn_down.bias", stream.length)], stream, 1.0))
+                .transpose()?,
         })
     }
 }

@@ -57,8 +57,9 @@ impl Network {
     /// fails.
     pub fn place(catalog: &Catalog, net: &Net, memory: &mut dyn Memory) -> Result<(Self, Vec<Placement>)> {
         let mut t = Tensors::new(catalog, net.arch, memory);
-        let tokens = t.matrix("token_embd.weight", net.n_embd, net.n_vocab)?;
-        let mut rows = |name, rows: Option<u32>| rows.map(|rows| t.matrix(name, net.n_embd, rows)).transpose();
+        let stream = net.stream();
+        let tokens = t.matrix("token_embd.weight", stream, net.n_vocab)?;
+        let mut rows = |name, rows: Option<u32>| rows.map(|rows| t.matrix(name, stream, rows)).transpose();
         let positions = rows("position_embd.weight", net.learned_positions)?;
         let types = rows("token_types.weight", net.token_types)?;
         match net.rope_factors {
@@ -80,7 +81,7 @@ impl Network {
         t.set_layer(None);
         let output_norm = norms.place(&net.output_norm, net.logit_scale, &mut t)?;
         let mut output = |tied: bool, bias: bool| -> Result<Option<Output>> {
-            let matrix = if tied { tokens } else { t.matrix("output.weight", net.n_embd, net.n_vocab)? };
+            let matrix = if tied { tokens } else { t.matrix("output.weight", stream, net.n_vocab)? };
             let bias = bias.then(|| t.vector("output.bias", net.n_vocab)).transpose()?;
             Ok(Some(Output { matrix, bias }))
         };
@@ -113,16 +114,16 @@ pub struct Layer {
 
 impl Layer {
     fn place(block: &Block, norms: &norm::Norms, t: &mut Tensors) -> Result<Self> {
-        let n_embd = norms.n_embd;
+        let stream = norms.stream;
         let norm = |t: &mut Tensors, name: Option<&str>| name.map(|name| norms.place(name, 1.0, t)).transpose();
-        let post_norm = |t: &mut Tensors, name| block.post_norms.then(|| t.vector(name, n_embd)).transpose();
+        let post_norm = |t: &mut Tensors, name| block.post_norms.then(|| norms.place_rms(name, 1.0, t)).transpose();
         Ok(Layer {
             norm: norm(t, block.norms[0])?,
-            attention: attention::Weights::place(block.attention(), n_embd, t)?,
-            attention_post_norm: post_norm(t, "post_attention_norm.weight")?,
+            attention: attention::Weights::place(block.attention(), stream, t)?,
+            attention_post_norm: post_norm(t, "post_attention_norm")?,
             feed_norm: norm(t, block.norms[1])?,
-            feed: feed::Weights::place(block.dense(), n_embd, t)?,
-            feed_post_norm: post_norm(t, "post_ffw_norm.weight")?,
+            feed: feed::Weights::place(block.dense(), stream, t)?,
+            feed_post_norm: post_norm(t, "post_ffw_norm")?,
         })
     }
 }

@@ -5,10 +5,11 @@ use super::pass::Pass;
 use crate::base::buffer::BufferId;
 use crate::base::error::Result;
 use crate::kernels::table::{layernorm, rmsnorm};
+use crate::model::filled::Filled;
 use crate::model::place::Tensors;
 use crate::model::spec::{self, Net};
 
-/// The weights of a norm: [n_embd] each.
+/// The weights of a norm of the stream: [n_embd] each, filled up.
 #[derive(Clone, Copy)]
 pub struct Norm {
     pub weight: BufferId,
@@ -18,7 +19,8 @@ pub struct Norm {
 
 /// What all norms of a network are like.
 pub struct Norms {
-    pub n_embd: u32,
+    pub stream: Filled,
+    rms_scale: f32,
     kind: spec::Norm,
     /// Where layer norms have no weight of their own, and where no bias.
     constant: [Option<BufferId>; 2],
@@ -30,24 +32,28 @@ impl Norms {
             spec::Norm::Rms => [false; 2],
             spec::Norm::Layer { weight, bias } => [!weight, !bias],
         };
+        let stream = net.stream();
         // A norm without a weight may still be scaled: there is one such, before the logits.
-        let ones = wanted[0].then(|| t.constant("ones", net.n_embd, 1.0)).transpose()?;
-        let zeros = wanted[1].then(|| t.constant("zeros", net.n_embd, 0.0)).transpose()?;
-        Ok(Norms { n_embd: net.n_embd, kind: net.norm, constant: [ones, zeros] })
+        let ones = wanted[0].then(|| t.constant("ones", stream, 1.0)).transpose()?;
+        let zeros = wanted[1].then(|| t.constant("zeros", stream, 0.0)).transpose()?;
+        Ok(Norms { stream, rms_scale: net.rms_scale(), kind: net.norm, constant: [ones, zeros] })
     }
 
     /// The norm of this name, its results multiplied by `scale`.
     pub fn place(&self, name: &str, scale: f32, t: &mut Tensors) -> Result<Norm> {
+        if self.kind == spec::Norm::Rms {
+            return Ok(Norm { weight: self.place_rms(name, scale, t)?, bias: None });
+        }
         let mut tensor = |part: &str, constant: Option<BufferId>| match constant {
             Some(constant) => Ok(constant),
-            None => t.vectors(&[(&format!("{name}.{part}"), self.n_embd)], scale),
+            None => t.vectors_in(&[(&format!("{name}.{part}"), self.stream.length)], self.stream, scale),
         };
-        let weight = tensor("weight", self.constant[0])?;
-        let bias = match self.kind {
-            spec::Norm::Rms => None,
-            spec::Norm::Layer { .. } => Some(tensor("bias", self.constant[1])?),
-        };
-        Ok(Norm { weight, bias })
+        Ok(Norm { weight: tensor("weight", self.constant[0])?, bias: Some(tensor("bias", self.constant[1])?) })
+    }
+
+    /// The weight of the RMS norm of this name, its results multiplied by `scale`.
+    pub fn place_rms(&self, name: &str, scale: f32, t: &mut Tensors) -> Result<BufferId> {
+        t.vectors_in(&[(&format!("{name}.weight"), self.stream.length)], self.stream, scale * self.rms_scale)
     }
 }
 
@@ -64,14 +70,14 @@ impl Pass<'_> {
     /// The norm of `rows` rows of the stream's width.
     pub(super) fn norm(&mut self, x: BufferId, norm: Norm, out: BufferId, how: How, rows: u32) -> Result<()> {
         let net = self.at.net;
-        let (k4, eps, gather, picked) = (net.n_embd / 4, net.norm_eps, u32::from(how.gather), self.at.ends.outputs);
+        let (k4, gather, picked) = (net.stream().room / 4, u32::from(how.gather), self.at.ends.outputs);
         let Norm { weight, bias } = norm;
         let rms = self.at.choice.rmsnorm();
         let Some(bias) = bias else {
-            let params = rmsnorm::Params { k4, eps, gather, accumulate: u32::from(how.add) };
+            let params = rmsnorm::Params { k4, eps: net.rms_eps(), gather, accumulate: u32::from(how.add) };
             return self.recording.push(rms, params, rmsnorm::Bind { x, weight, rows: picked, out }, [1, rows]);
         };
-        let params = layernorm::Params { k4, eps, gather };
+        let params = layernorm::Params { k4, n: net.n_embd, eps: net.norm_eps, gather };
         let variant = layernorm::Variant { reduce: rms.reduce };
         self.recording.push(variant, params, layernorm::Bind { x, weight, bias, rows: picked, out }, [1, rows])
     }

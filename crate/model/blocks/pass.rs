@@ -108,7 +108,7 @@ pub struct Recorded {
 
 /// The residual stream.
 pub(super) struct Stream {
-    /// Where it is: [rows][n_embd].
+    /// Where it is: [rows][n_embd], filled up.
     pub at: Act,
     /// What is still to be added to it.
     pub due: Option<Due>,
@@ -133,7 +133,7 @@ pub(super) enum Input {
 impl<'a> Pass<'a> {
     /// Begins with x = embed_scale * embedding[token] (+ positions[position]) (+ types[type]), normed if there is a norm.
     pub fn begin(at: Places<'a>, shape: Shape, mut acts: Acts<'a>, from: &Embeddings) -> Result<Self> {
-        let x = acts.take(shape.rows, at.net.n_embd)?;
+        let x = acts.take(shape.rows, at.net.stream().room)?;
         let (recording, products) = (Recording::default(), Vec::new());
         let mut pass = Pass { at, shape, stream: Stream { at: x, due: None }, acts, recording, products };
         pass.embed(from.tokens, at.net.embed_scale, 0)?;
@@ -149,7 +149,7 @@ impl<'a> Pass<'a> {
     }
 
     fn embed(&mut self, embedding: MatrixId, scale: f32, by: u32) -> Result<()> {
-        let k_blocks = self.at.net.n_embd / 32;
+        let k_blocks = self.at.net.stream().room / 32;
         for part in &self.at.weights[embedding].parts {
             self.recording.push(
                 embed::Variant { format: part.kind },
@@ -170,7 +170,7 @@ impl<'a> Pass<'a> {
 
     /// x = norm(x)
     pub(super) fn norm_stream(&mut self, norm: Norm) -> Result<()> {
-        let normed = self.acts.take(self.shape.rows, self.at.net.n_embd)?;
+        let normed = self.acts.take(self.shape.rows, self.at.net.stream().room)?;
         self.norm(self.stream.at.id, norm, normed.id, How::default(), self.shape.rows)?;
         let before = std::mem::replace(&mut self.stream.at, normed);
         self.acts.free(before);
@@ -184,7 +184,7 @@ impl<'a> Pass<'a> {
             Some(norm) => {
                 self.settle()?;
                 let rows = self.shape.rows;
-                let normed = self.acts.take(rows, self.at.net.n_embd)?;
+                let normed = self.acts.take(rows, self.at.net.stream().room)?;
                 self.norm(self.stream.at.id, norm, normed.id, How::default(), rows)?;
                 Ok(Input::Normed(normed))
             }

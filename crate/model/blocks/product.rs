@@ -73,7 +73,7 @@ impl Pass<'_> {
                 match self.stream.due.take() {
                     None => self.matvec(matrix, fused, rows, None)?,
                     Some(due) => {
-                        let post = Post { due, next: self.acts.take(count, self.at.net.n_embd)? };
+                        let post = Post { due, next: self.acts.take(count, self.at.net.stream().room)? };
                         self.matvec(matrix, fused, rows, Some(&post))?;
                         let before = std::mem::replace(&mut self.stream.at, post.next);
                         self.acts.free(before);
@@ -103,7 +103,7 @@ impl Pass<'_> {
             self.acts.free(y);
             return Ok(());
         };
-        let sum = self.acts.take(count, self.at.net.n_embd)?;
+        let sum = self.acts.take(count, self.at.net.stream().room)?;
         self.product(matrix, Fused { bias, ..Fused::default() }, Rows { x: y.id, out: sum.id, count })?;
         self.acts.free(y);
         self.stream.due = Some(Due { sum, weight });
@@ -129,7 +129,7 @@ impl Pass<'_> {
             let fused = Fused { bias, norm: Some(weight), gather, ..Fused::default() };
             return self.matvec(matrix, fused, Rows { x, out: logits, count }, None);
         }
-        let normed = self.acts.take(count, self.at.net.n_embd)?;
+        let normed = self.acts.take(count, self.at.net.stream().room)?;
         self.norm(x, norm, normed.id, How { gather, ..How::default() }, count)?;
         let (fused, rows) = (Fused { bias, ..Fused::default() }, Rows { x: normed.id, out: logits, count });
         match count {
@@ -140,9 +140,9 @@ impl Pass<'_> {
         Ok(())
     }
 
-    /// logits = W x + b of one row, and where that row is to be written: [n_embd].
+    /// logits = W x + b of one row, and where that row is to be written: [n_embd], filled up.
     pub fn words(at: Places, mut acts: Acts, Output { matrix, bias }: Output) -> Result<(BufferId, Recording)> {
-        let x = acts.take(1, at.net.n_embd)?;
+        let x = acts.take(1, at.net.stream().room)?;
         let rows = Rows { x: x.id, out: at.ends.logits, count: 1 };
         let (recording, products) = (Recording::default(), Vec::new());
         let stream = Stream { at: x, due: None };
@@ -194,7 +194,7 @@ impl Pass<'_> {
                 accumulate: fused.add as u32,
                 gather: fused.gather as u32,
                 has_norm: fused.norm.is_some() as u32,
-                eps: self.at.net.norm_eps,
+                eps: self.at.net.rms_eps(),
                 glu: fused.gate.map_or(0, |gate| gate as u32),
                 lanes: way.lanes(),
                 scale: self.at.weights.scale(part),

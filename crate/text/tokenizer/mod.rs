@@ -1,8 +1,9 @@
 //! Text ↔ token ids, from a GGUF file's `tokenizer.ggml.*` metadata.
 //!
-//! Five models: byte-level BPE ("gpt2", merged by the crate `tokenizers`), SentencePiece-style merging by score ("llama") or
-//! by a list ("gemma4"), and the encoders' WordPiece ("bert") and Unigram ("t5"). Around all: special tokens are cut out of the text first,
-//! where the caller allows them, and what texts begin and end with is added as the file says.
+//! Byte-level BPE ("gpt2", merged by the crate `tokenizers`), SentencePiece-style merging by score ("llama") or by a list, of
+//! whole texts ("gemma4") or of words ("whitespace"), the encoders' WordPiece ("bert") and Unigram ("t5"), and those of RWKV and
+//! PLaMo 2. Around all: special tokens are cut out of the text first, where the caller allows them, and what texts begin and end
+//! with is added as the file says.
 
 mod ahead;
 mod automaton;
@@ -11,7 +12,9 @@ mod charsmap;
 mod frame;
 mod letters;
 mod named;
+mod plamo;
 mod pre;
+mod rwkv;
 mod special;
 mod split;
 mod spm;
@@ -26,7 +29,9 @@ pub use stream::StreamDecoder;
 use bpe::Bpe;
 use frame::Frame;
 use named::Named;
+use plamo::Plamo;
 use pre::Pre;
+use rwkv::Rwkv;
 use special::{Piece, SpecialTokens};
 use spm::Spm;
 use unigram::Unigram;
@@ -56,17 +61,24 @@ enum Method {
     Spm,
     /// BPE of characters: a list of merges as byte-level BPE has it, blanks and bytes as SentencePiece has them.
     Merges,
+    /// The same, word by word; blanks are no tokens.
+    Words,
     WordPiece,
     Unigram,
+    Rwkv,
+    Plamo,
 }
 
 /// The values of `tokenizer.ggml.model`.
-const METHODS: [(&str, Method); 5] = [
+const METHODS: [(&str, Method); 8] = [
     ("gpt2", Method::Bpe),
     ("llama", Method::Spm),
     ("gemma4", Method::Merges),
     ("bert", Method::WordPiece),
     ("t5", Method::Unigram),
+    ("whitespace", Method::Words),
+    ("rwkv", Method::Rwkv),
+    ("plamo2", Method::Plamo),
 ];
 
 /// The values of `tokenizer.ggml.pre` with which "gpt2" means BPE of characters.
@@ -75,6 +87,12 @@ const CHARACTERS: [&str; 3] = ["gemma4", "granite-embed-multi-311m", "sarvam-moe
 enum Model {
     Bpe(Box<Bpe>),
     Spm(Box<Spm>),
+    Words {
+        spm: Box<Spm>,
+        lowercase: bool,
+    },
+    Rwkv(Box<Rwkv>),
+    Plamo(Box<Plamo>),
     WordPiece(Box<WordPiece>),
     Unigram(Box<Unigram>),
     /// The file has no vocabulary: ids only.
@@ -143,6 +161,12 @@ impl Tokenizer {
                 Model::Unigram(Box::new(Unigram::new(metadata, &vocab, scores, unknown)?))
             }
             (Method::Bpe, Some(pre)) => Model::Bpe(Box::new(Bpe::new(tokens, merges(metadata)?, pre)?)),
+            (Method::Words, _) => Model::Words {
+                spm: Box::new(Spm::of_merges(&vocab, &merges(metadata)?, unknown)?),
+                lowercase: metadata.bool("tokenizer.ggml.normalizer.lowercase")?.unwrap_or(false),
+            },
+            (Method::Rwkv, _) => Model::Rwkv(Box::new(Rwkv::new(&vocab, unknown))),
+            (Method::Plamo, _) => Model::Plamo(Box::new(Plamo::new(&vocab, scores(metadata, n_vocab)?))),
             (Method::Merges, _) => Model::Spm(Box::new(Spm::of_merges(&vocab, &merges(metadata)?, unknown)?)),
             _ => Model::Spm(Box::new(Spm::new(&vocab, scores(metadata, n_vocab)?, unknown))),
         };
@@ -152,8 +176,8 @@ impl Tokenizer {
     /// A text of so many bytes has at least this many tokens.
     pub fn fewest_tokens(&self, text_bytes: usize) -> usize {
         match self.model {
-            // An unknown word is one token, however long.
-            Model::WordPiece(_) | Model::Unigram(_) => 0,
+            // An unknown word is one token, however long, and blanks may be none.
+            Model::WordPiece(_) | Model::Unigram(_) | Model::Words { .. } => 0,
             _ => text_bytes / self.vocab.max_token_bytes().max(1),
         }
     }
@@ -212,6 +236,13 @@ impl Tokenizer {
                         spm.encode(&self.vocab, &format!(" {text}"), &mut ids);
                     }
                     Model::Spm(spm) => spm.encode(&self.vocab, text, &mut ids),
+                    Model::Words { spm, lowercase } => {
+                        let lower = lowercase.then(|| text.to_lowercase());
+                        let words = lower.as_deref().unwrap_or(text).split_whitespace();
+                        words.for_each(|word| spm.encode(&self.vocab, word, &mut ids));
+                    }
+                    Model::Rwkv(rwkv) => rwkv.encode(text, &mut ids),
+                    Model::Plamo(plamo) => plamo.encode(&self.vocab, text, &mut ids),
                     Model::WordPiece(words) => words.encode(&self.vocab, text, &mut ids),
                     Model::Unigram(unigram) => {
                         unigram.encode(&self.vocab, text, self.add_space_prefix && after_special, &mut ids);
@@ -262,6 +293,8 @@ impl Tokenizer {
             (Kind::Byte, _) => hex().map_or_else(|| text.as_bytes().to_vec(), |byte| vec![byte]),
             (_, Model::Spm(_) | Model::Unigram(_)) => spm::token_bytes(text),
             (_, Model::WordPiece(_)) => wordpiece::token_bytes(text),
+            (_, Model::Rwkv(_)) => rwkv::token_bytes(text),
+            (_, Model::Words { .. } | Model::Plamo(_)) => text.as_bytes().to_vec(),
             (_, _) => bpe::token_bytes(text),
         })
     }

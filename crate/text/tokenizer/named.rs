@@ -17,17 +17,22 @@ const ROLES: [(&str, &str); 7] = [
     ("mask", "mask"),
 ];
 
+/// What else ends a reply: a turn, a message, and in code padding, a repository's name, a file's border.
+const ENDS: [&str; 5] = ["eot", "eom", "fim_pad", "fim_rep", "fim_sep"];
+
 /// What the tokens of encoders are called.
 const WORD_PIECE: [(&str, &str); 5] =
     [("unk", "[UNK]"), ("pad", "[PAD]"), ("cls", "[CLS]"), ("sep", "[SEP]"), ("mask", "[MASK]")];
 const UNIGRAM: [(&str, &str); 4] = [("eos", "</s>"), ("unk", "<unk>"), ("pad", "<pad>"), ("mask", "<mask>")];
 /// The ids that Llama 1 and 2 have.
 const SPM: [(&str, u32); 3] = [("bos", 1), ("eos", 2), ("unk", 0)];
+/// Those of PLaMo 2.
+const PLAMO: [(&str, u32); 4] = [("bos", 1), ("eos", 2), ("unk", 0), ("pad", 3)];
 
 #[derive(Default)]
 pub struct Named {
     roles: Vec<(&'static str, Option<u32>)>,
-    /// End of turn, end of message.
+    /// Those of [`ENDS`].
     others: Vec<Option<u32>>,
 }
 
@@ -38,18 +43,23 @@ impl Named {
             let id = metadata.u32(&format!("tokenizer.ggml.{key}_token_id"))?;
             Ok(id.filter(|id| (*id as usize) < vocab.len()))
         };
-        let mut named = Named { roles: Vec::new(), others: vec![id("eot")?, id("eom")?] };
+        let mut named = Named { roles: Vec::new(), others: Vec::new() };
+        for key in ENDS {
+            named.others.push(id(key)?);
+        }
         let called = |names: &[(&str, &str)], role: &str| {
             names.iter().find(|(name, _)| *name == role).and_then(|(_, text)| vocab.id(text))
         };
         for (role, key) in ROLES {
+            let by_number = |ids: &[(&str, u32)]| {
+                ids.iter().find(|(name, id)| *name == role && (*id as usize) < vocab.len()).map(|row| row.1)
+            };
             let usual = || match method {
                 Method::WordPiece => called(&WORD_PIECE, role),
                 Method::Unigram => called(&UNIGRAM, role),
-                Method::Spm => {
-                    SPM.iter().find(|(name, id)| *name == role && (*id as usize) < vocab.len()).map(|row| row.1)
-                }
-                Method::Bpe | Method::Merges => None,
+                Method::Spm => by_number(&SPM),
+                Method::Plamo => by_number(&PLAMO),
+                Method::Bpe | Method::Merges | Method::Words | Method::Rwkv => None,
             };
             named.roles.push((role, id(key)?.or_else(usual)));
         }

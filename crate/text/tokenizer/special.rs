@@ -44,6 +44,18 @@ const END_TOKENS: &[&str] = &[
     "<|file_sep|>",
 ];
 
+/// Texts that end nothing where all of the first are ends, and what they are then.
+const NO_ENDS: &[(&[&str], &str, Kind)] = &[
+    // Harmony and Solar write <|end|> after each message of one reply.
+    (&["<|return|>", "<|call|>"], "<|end|>", Kind::Control),
+    (&["<|return|>", "<|calls|>"], "<|end|>", Kind::Control),
+    (&["<|flush|>", "<|call|>"], "<|end|>", Kind::Control),
+    (&["<|flush|>", "<|calls|>"], "<|end|>", Kind::Control),
+    // Plain HTML to Gemma 4 and PLaMo.
+    (&["<|tool_response>"], "</s>", Kind::Normal),
+    (&["<|plamo:eos|>"], "</s>", Kind::Normal),
+];
+
 /// Control texts that files sometimes mark as ordinary tokens; they do not end a generation.
 const CONTROL_TOKENS: &[&str] = &[
     "<|fim_prefix|>",
@@ -87,10 +99,13 @@ pub fn mark_control_tokens(vocab: &mut Vocab, named: &[Option<u32>]) -> Vec<u32>
             vocab.set_kind(id, Kind::Control);
         }
     }
-    // Harmony writes <|end|> after each message of one reply: only <|return|> and <|call|> end it.
-    let harmony = ["<|return|>", "<|call|>", "<|end|>"].map(|text| vocab.id(text));
-    if let [Some(_), Some(_), Some(end)] = harmony {
-        ends.retain(|id| *id != end);
+    for (others, text, kind) in NO_ENDS {
+        if let Some(id) = vocab.id(text)
+            && others.iter().all(|other| vocab.id(other).is_some_and(|id| ends.contains(&id)))
+        {
+            vocab.set_kind(id, *kind);
+            ends.retain(|end| *end != id);
+        }
     }
     ends.sort_unstable();
     ends.dedup();

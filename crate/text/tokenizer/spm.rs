@@ -163,6 +163,8 @@ impl Spm {
             let piece = &text[symbol.start..symbol.end];
             match self.token(vocab, piece) {
                 Some(id) => out.push(id),
+                // A character.
+                None if piece.bytes().all(|b| self.bytes[b as usize] == NONE) => out.extend(self.unknown),
                 None => {
                     let ids = piece.bytes().map(|b| self.bytes[b as usize]);
                     out.extend(ids.filter_map(|id| if id == NONE { self.unknown } else { Some(id) }));

@@ -78,25 +78,35 @@ export interface LoadOptions {
   tune?: boolean;
 }
 
-/** How a reply is made. By default as chats are; a temperature of 0 takes the best token always. */
+/**
+ * How a reply is made. What is not given is as the file recommends, else as chats are; a temperature of 0 takes the best token
+ * always.
+ */
 export interface GenerateOptions {
   /** The longest reply, in tokens; by default until the context is full. */
   maxTokens?: number;
   /**
-   * Divides the logits: below 1 likely tokens become likelier, above 1 less so; 0 is greedy. From 0 to 100. By default 0.8.
+   * Divides the logits: below 1 likely tokens become likelier, above 1 less so; 0 is greedy. By default as the file says, else
+   * 0.8. From 0 to 100.
    */
   temperature?: number;
-  /** Only the k best tokens; 0 for all. By default 40. */
+  /** Only the k best tokens; 0 for all. By default as the file says, else 40. */
   topK?: number;
-  /** Only the best tokens that reach this probability together; 1 for all. From 0 to 1. By default 0.95. */
+  /**
+   * Only the best tokens that reach this probability together; 1 for all. By default as the file says, else 0.95. From 0 to 1.
+   */
   topP?: number;
-  /** Only tokens at least this likely compared with the best; 0 for all. From 0 to 1. By default 0.05. */
+  /**
+   * Only tokens at least this likely compared with the best; 0 for all. By default as the file says, else 0.05. From 0 to 1.
+   */
   minP?: number;
   /**
-   * Divides (multiplies, below zero) the logits of recent tokens; 1 for none. From 0.01 to 100. By default 1.
+   * Divides (multiplies, below zero) the logits of recent tokens; 1 for none. By default as the file says, else 1. From 0.01 to 100.
    */
   repeatPenalty?: number;
-  /** How many of the last tokens the penalties look at, the prompt's included. By default 64. */
+  /**
+   * How many of the last tokens the penalties look at, the prompt's included. By default as the file says, else 64.
+   */
   repeatLastN?: number;
   /** Subtracted once from each recent token's logit. From -100 to 100. By default 0. */
   presencePenalty?: number;
