@@ -215,6 +215,9 @@ impl Loader {
             placed = self.place(&catalog, &net, &mut device);
         }
         let (model, upload) = placed?;
+        if matches!(model.net.gives, Gives::States { .. }) {
+            device.set_apart();
+        }
         // Only a real GPU gains by going ahead: others would finish in vain what a stop makes needless.
         let usual = if is_real_gpu(&device) { depth::CARD } else { 1..=1 };
         let depth = Depth::new(self.options.depth.map_or(usual, |depth| depth.max(1)..=depth.max(1)));
