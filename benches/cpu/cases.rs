@@ -3,7 +3,7 @@
 use bytemuck::{bytes_of, cast_slice};
 use sotto::kernels::cpu::Scratch;
 use sotto::kernels::face::{Face, VariantId};
-use sotto::kernels::job::{Job, Shared};
+use sotto::kernels::job::{Exactness, Job, Shared};
 use sotto::kernels::table::choices::{Bins, Digit, Kv, Lanes, Op, Qh, Reduce, X};
 use sotto::kernels::table::{
     attention, attention_combine, decode_attention, map, matmul, matvec, rmsnorm, rope_kv, sample_bins, sample_gather,
@@ -68,7 +68,7 @@ impl Case {
         let shared: Vec<Shared> = self.buffers.iter_mut().map(|words| Shared::new(words)).collect();
         let bound: Vec<Shared> = self.views.iter().map(|&field| shared[field]).collect();
         // SAFETY: the buffers outlive it, and this thread alone uses them.
-        let job = unsafe { Job::new(self.variant, &self.params, self.grid, &bound, true) };
+        let job = unsafe { Job::new(self.variant, &self.params, self.grid, &bound, Exactness::default()) };
         let kernel = self.variant.kernel().simd.expect("a kernel of the CPU backend");
         (kernel.run)(&job, 0..(kernel.pieces)(&job), scratch);
     }

@@ -4,7 +4,7 @@ use crate::base::buffer::BufferId;
 use crate::base::error::Result;
 use crate::device::memory::{Memory, Move, Moves};
 use crate::device::recording::{Dispatch, Recording};
-use crate::kernels::job::{Job, Shared};
+use crate::kernels::job::{Exactness, Job, Shared};
 
 /// The buffers of the mirrors.
 #[derive(Default)]
@@ -51,7 +51,7 @@ impl CpuMemory {
     pub fn dispatch(&mut self, d: &Dispatch) {
         let bound: Vec<Shared> = d.buffers.iter().map(|id| Shared::new(&mut self.buffers[id.0])).collect();
         // SAFETY: the buffers are this memory's, which is borrowed mutably: they stay, and are nobody else's until it is done.
-        let job = unsafe { Job::new(d.variant, &d.params, d.grid, &bound, true) };
+        let job = unsafe { Job::new(d.variant, &d.params, d.grid, &bound, Exactness::default()) };
         (d.kernel().mirror())(&job);
     }
 }

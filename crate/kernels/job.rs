@@ -2,6 +2,7 @@
 
 use std::marker::PhantomData;
 use std::ops::Range;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::face::{Face, VariantId};
 
@@ -44,8 +45,24 @@ pub struct Job<'a> {
     pub grid: [u32; 3],
     /// In binding order.
     buffers: &'a [Shared],
-    /// Activations keep 16 bits in products, where 8 would be faster.
-    pub precise: bool,
+    /// How exact products have to be.
+    pub exactness: Exactness,
+    id: JobId,
+}
+
+/// Tells jobs apart: no two that a thread does one after the other have the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct JobId(u32);
+
+static NEXT: AtomicU32 = AtomicU32::new(0);
+
+/// How exact products have to be, where less would be faster.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Exactness {
+    /// Activations may be rounded to 8 bits; else they keep 16.
+    pub bytes: bool,
+    /// The model reads texts whole and writes none, so products of many rows need not give the bits of those of one.
+    pub apart: bool,
 }
 
 impl<'a> Job<'a> {
@@ -57,9 +74,15 @@ impl<'a> Job<'a> {
         params: &'a [u8],
         grid: [u32; 3],
         buffers: &'a [Shared],
-        precise: bool,
+        exactness: Exactness,
     ) -> Self {
-        Job { variant, params, grid, buffers, precise }
+        let id = JobId(NEXT.fetch_add(1, Ordering::Relaxed));
+        Job { variant, params, grid, buffers, exactness, id }
+    }
+
+    /// Which it is.
+    pub fn id(&self) -> JobId {
+        self.id
     }
 
     /// The uniforms of a dispatch of this kernel.

@@ -216,6 +216,9 @@ impl Loader {
             placed = self.place(&catalog, &net, &mut device);
         }
         let (model, upload) = placed?;
+        if matches!(model.net.gives, Gives::States { .. }) {
+            device.set_apart();
+        }
         // Only a real GPU gains by going ahead, and by no more than that (docs/PERFORMANCE.md): others would finish in vain
         // what a stop makes needless.
         let depth = self.options.depth.unwrap_or(if is_real_gpu(&device) { 3 } else { 1 });

@@ -4,7 +4,7 @@
 use sotto::device::recording::Dispatch;
 use sotto::kernels::cpu::{self, Scratch};
 use sotto::kernels::face::{Face, VariantId};
-use sotto::kernels::job::{Job, Shared};
+use sotto::kernels::job::{Exactness, Job, Shared};
 use sotto::kernels::table::choices::{Lanes, Qh};
 use sotto::kernels::table::{KERNELS, KernelId, attention, attention_tile};
 
@@ -14,14 +14,14 @@ use crate::findings::Findings;
 /// Runs one dispatch on its mirror, and gives every buffer afterwards, by name.
 pub fn mirror<V: Face>(variant: V, params: V::Params, bind: V::Bind<&[u32]>, grid: [u32; 2]) -> V::Bind<Vec<u32>> {
     let dispatch = case::dispatch(variant, params, grid);
-    named::<V, _>(&after(&dispatch, &owned::<V>(bind), true, dispatch.kernel().mirror()))
+    named::<V, _>(&after(&dispatch, &owned::<V>(bind), Exactness::default(), dispatch.kernel().mirror()))
 }
 
 /// The same on the CPU backend.
 pub fn simd<V: Face>(variant: V, params: V::Params, bind: V::Bind<&[u32]>, grid: [u32; 2]) -> V::Bind<Vec<u32>> {
     let dispatch = case::dispatch(variant, params, grid);
     let kernel = dispatch.kernel().simd.expect("a kernel for the CPU");
-    named::<V, _>(&after(&dispatch, &owned::<V>(bind), true, |job| whole(kernel, job, &mut Scratch::default())))
+    named::<V, _>(&after(&dispatch, &owned::<V>(bind), Exactness::default(), |job| whole(kernel, job, &mut Scratch::default())))
 }
 
 fn owned<V: Face>(bind: V::Bind<&[u32]>) -> Vec<Vec<u32>> {
@@ -29,12 +29,12 @@ fn owned<V: Face>(bind: V::Bind<&[u32]>) -> Vec<Vec<u32>> {
 }
 
 /// What the fields hold after a dispatch; `go` does its work.
-fn after(dispatch: &Dispatch, fields: &[Vec<u32>], precise: bool, go: impl FnOnce(&Job)) -> Vec<Vec<u32>> {
+fn after(dispatch: &Dispatch, fields: &[Vec<u32>], exactness: Exactness, go: impl FnOnce(&Job)) -> Vec<Vec<u32>> {
     let mut after = fields.to_vec();
     let shared: Vec<Shared> = after.iter_mut().map(|words| Shared::new(words)).collect();
     let bound: Vec<Shared> = dispatch.buffers.iter().map(|id| shared[id.0]).collect();
     // SAFETY: the buffers outlive the job, and this thread alone uses them.
-    let job = unsafe { Job::new(dispatch.variant, &dispatch.params, dispatch.grid, &bound, precise) };
+    let job = unsafe { Job::new(dispatch.variant, &dispatch.params, dispatch.grid, &bound, exactness) };
     go(&job);
     after
 }
@@ -68,17 +68,17 @@ impl Rig {
         rig.findings.finish(|id| KERNELS[*id as usize].name);
     }
 
-    /// Runs a case on the mirror, and the same on the CPU backend, where weights may be in another arrangement. Unless
-    /// `precise`, that may round activations to 8 bits.
-    pub fn compare(&mut self, case: &Case, arranged: &Case, precise: bool) {
+    /// Runs a case on the mirror, and the same on the CPU backend, where weights may be in another arrangement. That may
+    /// round as `exactness` allows.
+    pub fn compare(&mut self, case: &Case, arranged: &Case, exactness: Exactness) {
         let each = |case: &Case, words: fn(&Data) -> Vec<u32>| case.fields.iter().map(words).collect::<Vec<_>>();
         let dispatch = &case.dispatch;
         let kernel = dispatch.kernel().simd.expect("a kernel for the CPU");
-        let want = after(dispatch, &each(case, Data::padded), precise, dispatch.kernel().mirror());
+        let want = after(dispatch, &each(case, Data::padded), exactness, dispatch.kernel().mirror());
         let before = each(arranged, Data::padded);
-        let got = after(dispatch, &before, precise, |job| whole(kernel, job, &mut self.scratch));
+        let got = after(dispatch, &before, exactness, |job| whole(kernel, job, &mut self.scratch));
         // Once with poison past the end of each buffer, which must stay, and once with nothing, which must be enough.
-        let cut_up = after(dispatch, &each(arranged, |data| data.words().to_vec()), precise, |job| cut_up(kernel, job));
+        let cut_up = after(dispatch, &each(arranged, |data| data.words().to_vec()), exactness, |job| cut_up(kernel, job));
         if got.iter().zip(&cut_up).any(|(got, cut_up)| got[..cut_up.len()] != **cut_up) {
             self.findings.failures.push(format!("{case}: depends on how it is cut up"));
         }
@@ -97,7 +97,7 @@ impl Runs for Rig {
     fn run(&mut self, case: Case) {
         let Some(variant) = on_cpu(case.dispatch.variant) else { return };
         let case = Case { dispatch: Dispatch { variant, ..case.dispatch }, ..case };
-        self.compare(&case, &case, true);
+        self.compare(&case, &case, Exactness::default());
     }
 }
 

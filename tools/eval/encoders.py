@@ -96,8 +96,10 @@ WORDS = {
 }
 
 
-def convert(folder, out, pooling):
+def convert(folder, out, pooling, kind="f16"):
+    """`kind`: of the matrices."""
     import gguf
+    from gguf import quants
 
     w = weights(folder)
     config = json.loads((folder / "config.json").read_text()) if (folder / "config.json").exists() else {}
@@ -131,8 +133,10 @@ def convert(folder, out, pooling):
         if stem not in names or (stem == "pooler.dense" and pooling != "rank"):
             print(f"left out: {name}")
             continue
-        kind = np.float16 if array.ndim == 2 and "embd" not in names[stem] else np.float32
-        file.add_tensor(f"{prefix}{names[stem]}.{part}", np.ascontiguousarray(array.astype(kind)))
+        is_matrix = array.ndim == 2 and names[stem] not in ("token_types", "position_embd")
+        stored = gguf.GGMLQuantizationType[kind.upper() if is_matrix else "F32"]
+        array = np.ascontiguousarray(array.astype(np.float32))
+        file.add_tensor(f"{prefix}{names[stem]}.{part}", quants.quantize(array, stored), raw_dtype=stored)
     file.write_header_to_file()
     file.write_kv_data_to_file()
     file.write_tensors_to_file()
@@ -244,9 +248,10 @@ if __name__ == "__main__":
     parser.add_argument("folder", type=Path)
     parser.add_argument("gguf")
     parser.add_argument("--pooling", default="mean", choices=["mean", "cls", "rank", "words"])
+    parser.add_argument("--type", default="f16", choices=["f32", "f16", "q8_0"], help="of the matrices, where one is converted")
     parser.add_argument("--backend", default="cpu")
     args = parser.parse_args()
     if args.what == "convert":
-        convert(args.folder, args.gguf, args.pooling)
+        convert(args.folder, args.gguf, args.pooling, args.type)
     else:
         compare(args.folder, args.gguf, args.backend)

@@ -4,12 +4,11 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { firstLine, launchBrowser } from "../browser.mjs";
-import { sendFile, serve } from "../serve.mjs";
+import { ISOLATED, sendFile, serve } from "../serve.mjs";
 import { ROOT } from "../setup.mjs";
 import { HERE } from "./install.mjs";
 import { PEERS } from "./peers.mjs";
 
-const ISOLATED = { "cross-origin-opener-policy": "same-origin", "cross-origin-embedder-policy": "require-corp" };
 const PAGE = "<!doctype html><title>peers</title><script src=/peers/instrument.js></script>";
 /** A peer on WebGPU keeps at least its weights there; less than this is not a GPU run. */
 const MIN_GPU_BYTES = 16e6;

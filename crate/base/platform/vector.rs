@@ -50,3 +50,23 @@ pub fn dot_bytes(codes: u8x16, x: i8x16) -> i16x8 {
         i16x8::new(std::array::from_fn(|i| (2 * i..2 * i + 2).map(|j| i16::from(codes[j]) * i16::from(x[j])).sum()))
     }
 }
+
+/// a and b in 16 bits: what does not fit becomes the nearest that does.
+#[inline(always)]
+pub fn narrow(a: i32x4, b: i32x4) -> i16x8 {
+    #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+    {
+        use std::arch::wasm32::i16x8_narrow_i32x4;
+        return i16x8_narrow_i32x4(a.into(), b.into()).into();
+    }
+    #[cfg(all(target_arch = "x86_64", target_feature = "sse2"))]
+    {
+        // SAFETY: the feature is there.
+        return bytemuck::cast(unsafe { std::arch::x86_64::_mm_packs_epi32(bytemuck::cast(a), bytemuck::cast(b)) });
+    }
+    #[allow(unreachable_code, reason = "reached where no feature above is there")]
+    {
+        let all: [i32; 8] = bytemuck::cast([a.to_array(), b.to_array()]);
+        i16x8::new(all.map(|v| v.clamp(i32::from(i16::MIN), i32::from(i16::MAX)) as i16))
+    }
+}

@@ -16,7 +16,7 @@ use crate::base::error::Result;
 use crate::base::platform::Instant;
 use crate::device::memory::{Memory, Move, Moves, Named};
 use crate::device::recording::{Dispatch, Recording};
-use crate::kernels::job::{Job, MAX_BINDINGS, Shared};
+use crate::kernels::job::{Exactness, Job, MAX_BINDINGS, Shared};
 use crate::kernels::product::quads;
 use crate::quant::{self, TensorType};
 use buffer::Buffer;
@@ -57,8 +57,7 @@ pub const MAX_BUFFER: u64 = (1 << 31) - (1 << 16);
 /// The CPU as a device: its buffers, and the threads that compute.
 pub struct Cpu {
     options: CpuOptions,
-    /// Products take 8 bits of each activation, not 16: quicker where the processor multiplies bytes, and less exact.
-    fast: bool,
+    exactness: Exactness,
     buffers: Vec<Buffer>,
     labels: Vec<String>,
     bytes: u64,
@@ -76,13 +75,18 @@ impl Cpu {
         });
         Cpu {
             options: options.clone(),
-            fast,
+            exactness: Exactness { bytes: fast, apart: false },
             buffers: Vec::new(),
             labels: Vec::new(),
             bytes: 0,
             pool: Pool::new(threads, options.spawn.as_ref()),
             paused: Instant::now(),
         }
+    }
+
+    /// Products of many rows need not give the bits of those of one: for a model that writes nothing.
+    pub fn set_apart(&mut self) {
+        self.exactness.apart = true;
     }
 
     /// Threads that compute.
@@ -145,7 +149,7 @@ impl Cpu {
         }
         let buffers = &shared[..dispatch.buffers.len()];
         // SAFETY: the buffers are this device's, which is borrowed mutably: they stay and are nobody else's until it is done.
-        let job = unsafe { Job::new(dispatch.variant, &dispatch.params, dispatch.grid, buffers, !self.fast) };
+        let job = unsafe { Job::new(dispatch.variant, &dispatch.params, dispatch.grid, buffers, self.exactness) };
         self.pool.run((kernel.pieces)(&job), &|pieces, scratch| (kernel.run)(&job, pieces, scratch))
     }
 

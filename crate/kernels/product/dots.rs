@@ -4,7 +4,8 @@ use wide::{f32x4, i32x4, u8x16};
 
 use super::activations::{Activation, BLOCK, Block, Row};
 use super::formats::{Format, Quad, Scales};
-use super::layout::SPAN;
+use super::halves;
+use super::layout::{ROWS, SPAN};
 
 /// The body once for each of the eight vectors of a block: compilers leave such a loop alone, and a shift that is no
 /// constant costs more than a product.
@@ -71,6 +72,25 @@ impl<A: Activation> Default for Unpacked<A> {
     }
 }
 
+impl Unpacked<i16> {
+    /// Takes blocks of four rows of floats, each rounded to integers; the first is number `first` of the whole rows.
+    pub fn round(&mut self, rows: [&[f32]; ROWS], first: usize) {
+        self.first = first;
+        self.weights.resize(rows[0].len() / BLOCK, [<i16 as Activation>::weights(u8x16::ZERO); 8]);
+        for (i, to) in self.weights.iter_mut().enumerate() {
+            // Vectors of two rows, four columns of each.
+            let to: &mut [[u64; ROWS]; 8] = bytemuck::cast_mut(to);
+            let scales = std::array::from_fn(|r| {
+                let row = &rows[r].as_chunks::<BLOCK>().0[i];
+                let (scale, integers) = halves::round(row);
+                to.iter_mut().zip(integers).for_each(|(to, four)| to[r] = four);
+                scale
+            });
+            self.scales.scale[i] = f32x4::new(scales);
+        }
+    }
+}
+
 impl<A: Activation> Unpacked<A> {
     /// Takes `count` of a row's `blocks` blocks, from `first` on: a multiple of [`SPAN`], and no more than that.
     pub fn fill<F: Format>(&mut self, quad: &Quad, blocks: usize, first: usize, count: usize) {
@@ -82,7 +102,7 @@ impl<A: Activation> Unpacked<A> {
             // SAFETY: there are as many.
             let codes = unsafe { planes.block(first + i) };
             unrolled!(J => {
-                to[J] = A::weights(codes.codes::<F>(J));
+                to[J] = A::kept(codes.codes::<F>(J), F::FORM.bias);
             });
         }
         F::scales(quad, first, count, &mut self.scales);
@@ -101,7 +121,9 @@ impl<A: Activation> Unpacked<A> {
         let run = A::run(F::FORM.bits()).min(stretch);
         // Compilers that know how often a loop runs lay it out row by row, and then weights do not stay in registers.
         let rounds = if run == stretch { 1 } else { std::hint::black_box(stretch / run) };
-        let run = std::hint::black_box(run);
+        // Two at a time do stay.
+        let step = if run.is_multiple_of(2) { 2 } else { 1 };
+        let run = std::hint::black_box(run / step);
         for (b, weights) in self.weights.iter().enumerate() {
             let (q, with) = (x.map(|x| &x.q[b]), x.map(|x| &x.blocks[b]));
             for part in 0..each {
@@ -109,18 +131,21 @@ impl<A: Activation> Unpacked<A> {
                 let mut j = part * stretch;
                 for _ in 0..rounds {
                     for _ in 0..run {
-                        // SAFETY: a block has eight.
-                        let weights = unsafe { *weights.get_unchecked(j) };
-                        for m in 0..M {
-                            // SAFETY: of activations too.
-                            A::add(&mut dots[m], weights, unsafe { q[m].as_chunks().0.get_unchecked(j) });
+                        for _ in 0..step {
+                            // SAFETY: a block has eight.
+                            let weights = unsafe { *weights.get_unchecked(j) };
+                            for m in 0..M {
+                                // SAFETY: of activations too.
+                                A::add(&mut dots[m], weights, unsafe { q[m].as_chunks().0.get_unchecked(j) });
+                            }
+                            j += 1;
                         }
-                        j += 1;
                     }
                     dots.iter_mut().for_each(A::carry);
                 }
                 for m in 0..M {
-                    scaled::<F>(A::total(dots[m]), with[m], &self.scales, b * each + part, part, &mut sums[m]);
+                    let (dot, at) = (A::total(dots[m]), b * each + part);
+                    scaled::<F>(dot, A::KEEPS_BIAS, with[m], &self.scales, at, part, &mut sums[m]);
                 }
             }
         }
@@ -129,13 +154,22 @@ impl<A: Activation> Unpacked<A> {
 }
 
 /// Adds the products of a stretch of columns, number `part` of a block's, to a result; `at` is the number of their scale.
+/// `biased`: weights had their bias.
 #[inline(always)]
-fn scaled<F: Format>(mut dot: i32x4, with: &Block, scales: &Scales, at: usize, part: usize, out: &mut f32x4) {
-    if F::FORM.bias != 0 {
+fn scaled<F: Format>(
+    mut dot: i32x4,
+    biased: bool,
+    with: &Block,
+    scales: &Scales,
+    at: usize,
+    part: usize,
+    out: &mut f32x4,
+) {
+    if biased && F::FORM.bias != 0 {
         dot += i32x4::splat(with.biases[part]);
     }
     *out += dot.round_float() * (scales.scale[at] * f32x4::splat(with.d));
-    if F::FORM.bias == 0 {
+    if F::FORM.has_offsets() {
         *out += scales.offset[at] * f32x4::splat(with.totals[part]);
     }
 }
@@ -166,7 +200,7 @@ fn block<F: Format, A: Activation, const Q: usize>(
             let part = J / stretch;
             for n in 0..Q {
                 let dot = A::total(std::mem::replace(&mut dots[n], A::ZERO));
-                scaled::<F>(dot, with, scales[n], i * form.each + part, part, &mut out[n]);
+                scaled::<F>(dot, true, with, scales[n], i * form.each + part, part, &mut out[n]);
             }
         }
     });

@@ -42,7 +42,8 @@ pub const fn form(kind: TensorType) -> Form {
         TensorType::IQ2_S => (&[(2, 0), (1, 2)], CODED, 2, 0, NONE),
         TensorType::Q2_0 => (&[(2, 0)], 1, 1, 0, 1),
         TensorType::Q1_0 => (&[(1, 0)], 0, 1, 0, 1),
-        _ => (&[], 0, 0, 0, NONE),
+        // Floats, as they are multiplied with many rows: without offsets.
+        _ => (&[], 0, 1, 0, NONE),
     };
     Form { fields, bias, each, flip, halves }
 }
@@ -59,6 +60,11 @@ impl Form {
             i += 1;
         }
         bits
+    }
+
+    /// Whether numbers are added to scaled integers.
+    pub const fn has_offsets(&self) -> bool {
+        self.bias == 0 && !self.fields.is_empty()
     }
 
     /// Words of a plane of integers that belong to a block of four rows.

@@ -49,11 +49,11 @@ fn run(job: &Job, pieces: Range<usize>, scratch: &mut Scratch) {
         dispatch.store(pieces, |quads, r| {
             quads.map(|quad| floats::dot(floats::rows(&part, quad, weights), &x[r * k..][..k]))
         });
-    } else if vector::HAS_BYTES && !job.precise && form.bits() < 8 {
-        let x = bytes.fill(rows, part.blocks, form, x, |r, x| dispatch.input(r, x));
+    } else if vector::HAS_BYTES && job.exactness.bytes && form.bits() < 8 {
+        let x = bytes.fill(job, rows, part.blocks, form, x, |r, x| dispatch.input(r, x));
         with_format!(kind, F => quantized::<F, _>(&dispatch, &part, &x, pieces));
     } else {
-        let x = shorts.fill(rows, part.blocks, form, x, |r, x| dispatch.input(r, x));
+        let x = shorts.fill(job, rows, part.blocks, form, x, |r, x| dispatch.input(r, x));
         with_format!(kind, F => quantized::<F, _>(&dispatch, &part, &x, pieces));
     }
 }
@@ -119,8 +119,12 @@ impl Dispatch<'_> {
 }
 
 /// Up to four results of a row, to where they belong.
+#[inline(always)]
 pub fn put(to: &mut [f32], mut y: f32x4, bias: Option<&[f32]>, accumulate: bool) {
-    if let (Ok(to), None) = (<&mut [f32; 4]>::try_from(&mut *to), bias) {
+    if let Ok(to) = <&mut [f32; 4]>::try_from(&mut *to) {
+        if let Some(bias) = bias {
+            y += f32x4::new([bias[0], bias[1], bias[2], bias[3]]);
+        }
         if accumulate {
             y += f32x4::new(*to);
         }

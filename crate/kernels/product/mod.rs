@@ -7,6 +7,7 @@ pub(in crate::kernels) mod coded;
 mod dots;
 mod floats;
 pub(in crate::kernels) mod formats;
+mod halves;
 pub mod integers;
 mod layout;
 mod matmul;
