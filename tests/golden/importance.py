@@ -36,7 +36,9 @@ def main(model: str, out: str) -> None:
         """The name of the matrix that a product multiplies by, if it is one of the file's."""
         source = tensor.src[0]
         name = source.contents.name.decode() if source else ""
-        return name if name.endswith(".weight") and tensor.src[1] and tensor.src[1].contents.ne[0] == source.contents.ne[0] else None
+        if not name.endswith(".weight") or not tensor.src[1]:
+            return None
+        return name if tensor.src[1].contents.ne[0] == source.contents.ne[0] else None
 
     def watch(pointer, ask, _):
         tensor = ctypes.cast(pointer, ctypes.POINTER(Tensor)).contents
