@@ -445,6 +445,23 @@ fn bad_tokenizers_are_typed_errors() {
         assert!(tokenizer.encode("aa a\0é", options).is_ok());
     }
     assert_eq!(tokenizer.token_bytes(5), None);
+    for model in ["rwkv", "plamo2"] {
+        let mut odd = with(spm(&odd), "model", Value::Str(model.into()));
+        let tokenizer = Tokenizer::from_metadata(&mut odd).unwrap();
+        for text in ["", "aa a\0é", &"a".repeat(100_000)] {
+            assert!(tokenizer.encode(text, RAW).unwrap().len() <= text.len() + 1, "{model}");
+        }
+    }
+    let mut escapes = with(
+        spm(&[(r"\x4", 0.0, 1), (r"\", 0.0, 1), (r"\xzz", 0.0, 1), (r"\x41", 0.0, 1)]),
+        "model",
+        Value::Str("rwkv".into()),
+    );
+    let tokenizer = Tokenizer::from_metadata(&mut escapes).unwrap();
+    assert_eq!(
+        (0..4).map(|id| tokenizer.token_bytes(id).unwrap()).collect::<Vec<_>>(),
+        [&b"x4"[..], b"\\", b"x", b"A"]
+    );
 }
 
 #[test]

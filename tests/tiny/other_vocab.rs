@@ -10,9 +10,11 @@ const BYTE: i32 = 6;
 
 /// Tokens of several bytes besides [`PIECES`], as the file writes them: some end within a character.
 const RWKV: &str = r"\n\n \r\n \t\t \\\\ ::\n <s \xe4\xb8 \xe4\xb8\x96\xe7\x95 \xf0\x9f\x98 \xf0\x9f \x00\x00 der>";
+// cspell:disable
 /// Merges of characters in rank order.
 const WORDS: &str =
     "t h|th e|h e|l l|o r|w or|wor l|worl d|H e|He ll|Hell o|世 界|你 好|l d|i n|in g|1 2|12 3|f n|a b|c d|ab cd";
+// cspell:enable
 
 fn set(file: &mut Gguf, model: &str, tokens: Vec<(String, i32, f32)>) -> usize {
     let n = tokens.len();

@@ -1,9 +1,9 @@
 """What each tensor type costs a real model, and that Sotto reads it right, by hand.
 
 Run: pip install gguf==0.19.0 numpy, GGML_BASE as in tests/golden/make_blocks.py, `cargo build --release --bin sotto`, then
-     python tools/eval/types.py MODEL.gguf [TYPE...]
+     python tools/eval/types.py MODEL.gguf [--importance FILE.npz] [TYPE...]
 For each type that llama.cpp's library writes, tests/golden/requantize.py makes two files: the model's matrices in this type,
-and the same numbers as F32. `sotto score` reads a text by both, on the CPU; their perplexities differ by roundings of
+and the same numbers as F32; where an importance matrix is given (tests/golden/importance.py), by that. `sotto score` reads a text by both, on the CPU; their perplexities differ by roundings of
 activations alone, and may by no more than 0.1 %. Rows that a type's blocks do not divide are IQ4_NL in both files.
 """
 
@@ -15,10 +15,10 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-# Those of `TensorType::ALL`, but for Q2_0, which the gguf package does not know.
+# Those of `TensorType::ALL`.
 TYPES = (
     "F32 F16 BF16 Q4_0 Q4_1 Q5_0 Q5_1 Q8_0 Q2_K Q3_K Q4_K Q5_K Q6_K IQ4_NL IQ4_XS MXFP4 NVFP4 IQ3_S IQ3_XXS IQ2_S IQ2_XS IQ2_XXS "
-    "IQ1_S IQ1_M Q1_0 TQ1_0 TQ2_0"
+    "IQ1_S IQ1_M Q1_0 Q2_0 TQ1_0 TQ2_0"
 ).split()
 CHARACTERS = 3000
 MOST = 1e-3
@@ -36,13 +36,17 @@ def score(model):
 
 
 def main(model, *types):
-    failed = []
+    failed, importance = [], []
+    if types[:1] == ("--importance",):
+        importance, types = [types[1]], types[2:]
     print("| Type | Perplexity | of the same numbers as F32 | apart |\n| --- | --- | --- | --- |", flush=True)
     for name in types or TYPES:
         with tempfile.TemporaryDirectory() as folder:
             out = f"{folder}/model"
             made = subprocess.run(
-                [sys.executable, ROOT / "tests/golden/requantize.py", model, name, out], capture_output=True, text=True
+                [sys.executable, ROOT / "tests/golden/requantize.py", model, name, out, *importance],
+                capture_output=True,
+                text=True,
             )
             if made.returncode != 0:
                 print(f"| {name} | not written: {made.stderr.strip().splitlines()[-1:]} | | |", flush=True)

@@ -6,7 +6,7 @@ use super::vocab::{Kind, Vocab};
 
 /// What a character costs that has no token: it becomes bytes.
 const UNKNOWN: i64 = 10_000_000;
-/// Worse scores count as none.
+/// Worse scores count as none, and none is better than its opposite.
 const WORST: f64 = -20_000_000.0;
 /// Longer tokens are not looked for: bounds the work at each character.
 const MAX_PIECE_BYTES: usize = 512;
@@ -40,11 +40,11 @@ impl Plamo {
         for (start, char) in text.char_indices().rev() {
             let next = start + char.len_utf8();
             let mut found = Step { cost: best[next].cost + UNKNOWN, end: next, id: None };
-            let most = text.floor_char_boundary((start + self.longest).min(text.len()));
             // The shortest first: of equals the longest stays.
-            for end in text[start..most].char_indices().map(|(at, char)| start + at + char.len_utf8()) {
+            let ends = text[start..].char_indices().map(|(at, char)| at + char.len_utf8());
+            for end in ends.take_while(|length| *length <= self.longest).map(|length| start + length) {
                 let Some(id) = self.ordinary(vocab, &text[start..end]) else { continue };
-                let score = (f64::from(self.scores[id as usize]) * 1e4).round();
+                let score = (f64::from(self.scores[id as usize]) * 1e4).round().min(-WORST);
                 let cost = best[end].cost - score as i64;
                 if score > WORST && cost <= found.cost {
                     found = Step { cost, end, id: Some(id) };
