@@ -22,7 +22,7 @@ pub fn simd<V: Face>(variant: V, params: V::Params, bind: V::Bind<&[u32]>, grid:
     let dispatch = case::dispatch(variant, params, grid);
     let kernel = dispatch.kernel().simd.expect("a kernel for the CPU");
     named::<V, _>(&after(&dispatch, &owned::<V>(bind), Exactness::default(), |job| {
-        whole(kernel, job, &mut Scratch::default())
+        whole(kernel, job, &mut Scratch::default());
     }))
 }
 
