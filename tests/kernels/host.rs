@@ -21,7 +21,9 @@ pub fn mirror<V: Face>(variant: V, params: V::Params, bind: V::Bind<&[u32]>, gri
 pub fn simd<V: Face>(variant: V, params: V::Params, bind: V::Bind<&[u32]>, grid: [u32; 2]) -> V::Bind<Vec<u32>> {
     let dispatch = case::dispatch(variant, params, grid);
     let kernel = dispatch.kernel().simd.expect("a kernel for the CPU");
-    named::<V, _>(&after(&dispatch, &owned::<V>(bind), Exactness::default(), |job| whole(kernel, job, &mut Scratch::default())))
+    named::<V, _>(&after(&dispatch, &owned::<V>(bind), Exactness::default(), |job| {
+        whole(kernel, job, &mut Scratch::default());
+    }))
 }
 
 fn owned<V: Face>(bind: V::Bind<&[u32]>) -> Vec<Vec<u32>> {
@@ -78,7 +80,8 @@ impl Rig {
         let before = each(arranged, Data::padded);
         let got = after(dispatch, &before, exactness, |job| whole(kernel, job, &mut self.scratch));
         // Once with poison past the end of each buffer, which must stay, and once with nothing, which must be enough.
-        let cut_up = after(dispatch, &each(arranged, |data| data.words().to_vec()), exactness, |job| cut_up(kernel, job));
+        let cut_up =
+            after(dispatch, &each(arranged, |data| data.words().to_vec()), exactness, |job| cut_up(kernel, job));
         if got.iter().zip(&cut_up).any(|(got, cut_up)| got[..cut_up.len()] != **cut_up) {
             self.findings.failures.push(format!("{case}: depends on how it is cut up"));
         }

@@ -1,31 +1,27 @@
-// A thousand sentences as vectors, in the page: how long it took, and the vectors, one behind the other.
+// Texts to vectors, in the page: each peer, once it has loaded the model, is a function that gives them one behind the other.
 
 const TRANSFORMERS = "/peers/node_modules/@huggingface/transformers";
 
-async function timed(texts, warmup, embed) {
-  await embed(texts.slice(0, warmup));
-  const started = performance.now();
-  const vectors = await embed(texts);
-  return { ms: performance.now() - started, vectors };
-}
-
 /** Through the built package's own API, in one call. */
-export async function sotto({ file, threads, precision, texts, warmup }) {
+export async function sotto({ file, threads, precision }) {
   const { load } = await import("/dist/index.js");
   const model = await load(`/encoder/${file}`, { backend: "cpu", cache: "none", threads, precision });
-  const { ms, vectors } = await timed(texts, warmup, (texts) => model.embed(texts));
-  await model.dispose();
-  return { ms, vectors: vectors.flatMap((vector) => Array.from(vector)) };
+  return async (texts) => (await model.embed(texts)).flatMap((vector) => Array.from(vector));
 }
 
-/** In calls of `batch` texts; its runtime in a worker of its own, as Sotto's is, where there are threads. */
-export async function transformers({ dtype, threads, batch, sorted, texts, warmup }) {
+/** In calls of `batch` texts, which `sorted` puts in the order of their lengths first. */
+export async function transformers({ dtype, threads, batch, sorted }) {
   const { env, pipeline } = await import(`${TRANSFORMERS}/dist/transformers.min.js`);
-  Object.assign(env, { allowLocalModels: true, allowRemoteModels: false, localModelPath: "/", useBrowserCache: false });
+  Object.assign(env, {
+    allowLocalModels: true,
+    allowRemoteModels: false,
+    localModelPath: "/",
+    useBrowserCache: false,
+  });
   env.backends.onnx.wasm.wasmPaths = `${TRANSFORMERS}/node_modules/onnxruntime-web/dist/`;
   env.backends.onnx.wasm.numThreads = threads;
   const extract = await pipeline("feature-extraction", "encoder", { dtype, device: "wasm" });
-  const { ms, vectors } = await timed(texts, warmup, async (texts) => {
+  return async (texts) => {
     const order = texts.map((_, i) => i);
     if (sorted) order.sort((a, b) => texts[a].length - texts[b].length);
     const found = [];
@@ -38,7 +34,6 @@ export async function transformers({ dtype, threads, batch, sorted, texts, warmu
       const width = data.length / some.length;
       for (const [row, i] of some.entries()) found[i] = Array.from(data.subarray(row * width, (row + 1) * width));
     }
-    return found;
-  });
-  return { ms, vectors: vectors.flat() };
+    return found.flat();
+  };
 }

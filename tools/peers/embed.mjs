@@ -21,7 +21,8 @@ const PAIRS = [
 ];
 
 /** A number in [0, 1) a call, always the same ones. */
-function seeded(state) {
+function seeded(seed) {
+  let state = seed;
   return () => {
     state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
     return state / 2 ** 32;
@@ -48,20 +49,37 @@ function rows({ batches, only }) {
       }
       for (const batch of batches) {
         const sorted = batch.endsWith("s");
-        const label = `transformers.js, ${dtype}, ${Number.parseInt(batch)} a call${sorted ? ", sorted by length" : ""}`;
-        const options = { dtype, threads, batch: Number.parseInt(batch), sorted };
+        const size = Number.parseInt(batch, 10);
+        const label = `transformers.js, ${dtype}, ${size} a call${sorted ? ", sorted by length" : ""}`;
+        const options = { dtype, threads, batch: size, sorted };
         all.push({ call: "transformers", label, dtype, threads, options });
       }
     }
   }
-  return all.filter(({ label, threads }) => only.test(`${label}, ${threads} thread`));
+  const wanted = all.filter(({ label, threads }) => only.test(`${label}, ${threads} threads`));
+  if (wanted.length === 0) throw new Stop("--only leaves nothing to measure.");
+  return wanted.map((row) => ({ ...row, ms: [], cpu: [] }));
 }
 
 /** The lowest cosine of a text's two vectors, which have the length 1. */
 function lowest(a, b) {
   const width = a.length / COUNT;
-  const cosine = (i) => Array.from({ length: width }, (_, j) => a[i * width + j] * b[i * width + j]).reduce((x, y) => x + y);
+  const cosine = (i) =>
+    Array.from({ length: width }, (_, j) => a[i * width + j] * b[i * width + j]).reduce((x, y) => x + y);
   return Math.min(...Array.from({ length: COUNT }, (_, i) => cosine(i)));
+}
+
+/** Runs inside the page. */
+async function load({ call, options, texts }) {
+  globalThis.embed = await (await import("/peers/embed.js"))[call](options);
+  await globalThis.embed(texts);
+}
+
+/** The same. */
+async function embed(texts) {
+  const started = performance.now();
+  const vectors = await globalThis.embed(texts);
+  return { ms: performance.now() - started, vectors };
 }
 
 await tool(async () => {
@@ -92,19 +110,26 @@ await tool(async () => {
   const servers = [await serve(routes), await serve(routes, { headers: ISOLATED })];
   const all = rows({ batches: values.batches.split(","), only: new RegExp(values.only) });
   const { browser } = await launchBrowser(servers[0].url);
+  const system = await browser.newBrowserCDPSession();
+  // Of the pages' processes, which are all that compute.
+  const cpuSeconds = async () => {
+    const { processInfo } = await system.send("SystemInfo.getProcessInfo");
+    return processInfo.filter(({ type }) => type === "renderer").reduce((sum, { cpuTime }) => sum + cpuTime, 0);
+  };
   try {
     for (let i = 0; i < Number(values.runs); i++) {
       for (const row of all) {
         const page = await browser.newPage();
         await page.goto(servers[row.threads - 1].url);
-        const { ms, vectors } = await page.evaluate(
-          async ({ call, options }) => (await import("/peers/embed.js"))[call](options),
-          { call: row.call, options: { ...row.options, texts, warmup: WARMUP } },
-        );
+        await page.evaluate(load, { call: row.call, options: row.options, texts: texts.slice(0, WARMUP) });
+        const before = await cpuSeconds();
+        const { ms, vectors } = await page.evaluate(embed, texts);
+        const cpu = (await cpuSeconds()) - before;
         await page.close();
         row.vectors = vectors;
-        (row.ms ??= []).push(ms);
-        console.error(`${row.label}, ${row.threads} thread: ${ms.toFixed(0)} ms`);
+        row.ms.push(ms);
+        row.cpu.push(cpu);
+        console.error(`${row.label}, ${row.threads} threads: ${ms.toFixed(0)} ms, ${cpu.toFixed(1)} CPU seconds`);
       }
     }
   } finally {
@@ -112,15 +137,41 @@ await tool(async () => {
     for (const server of servers) server.close();
   }
   const truth = all.find(({ call, dtype }) => call === "transformers" && dtype === "fp32")?.vectors;
-  console.log(`${COUNT} sentences, ${tokens} tokens, medians of ${values.runs}; transformers.js ${packageVersion("@huggingface/transformers")}\n`);
-  console.log("|  | threads | sentences/s | tokens/s | spread | Sotto is | lowest cosine with fp32 |\n| --- | --- | --- | --- | --- | --- | --- |");
-  for (const { label, threads, dtype, call, ms, vectors } of all) {
-    const rate = (ms) => (COUNT / ms) * 1e3;
-    const peers = all.filter((row) => row.call !== "sotto" && row.dtype === dtype && row.threads === threads);
-    const best = Math.min(...peers.map((row) => median(row.ms)));
-    const times = call === "sotto" && peers.length > 0 ? `${short(best / median(ms))}× the best of them` : "";
-    const cells = [short(rate(median(ms))), short((tokens / median(ms)) * 1e3)];
-    cells.push(`${short(rate(Math.max(...ms)))} to ${short(rate(Math.min(...ms)))}`, times);
-    console.log(`| ${label} | ${threads} | ${cells.join(" | ")} | ${truth ? lowest(vectors, truth).toFixed(6) : ""} |`);
+  const { length } = all[0].ms;
+  console.log(
+    `${COUNT} sentences, ${tokens} tokens, medians of ${length}; transformers.js ${packageVersion("@huggingface/transformers")}\n`,
+  );
+  const columns = [
+    "",
+    "threads",
+    "sentences/s",
+    "lie in",
+    "tokens/s",
+    "CPU seconds",
+    "lowest cosine with fp32",
+    "Sotto / the best peer",
+    "by CPU seconds",
+  ];
+  console.log(`| ${columns.join(" | ")} |\n|${" --- |".repeat(columns.length)}`);
+  for (const row of all) {
+    const rate = (ms) => short((COUNT / ms) * 1e3);
+    const peers = all.filter(
+      ({ call, dtype, threads }) => call !== "sotto" && dtype === row.dtype && threads === row.threads,
+    );
+    const ratio = (of) => `${short(Math.min(...peers.map((peer) => median(of(peer)))) / median(of(row)))}×`;
+    const ratios =
+      row.call === "sotto" && peers.length > 0 ? [ratio(({ ms }) => ms), ratio(({ cpu }) => cpu)] : ["", ""];
+    const cells = [
+      row.label,
+      row.threads,
+      rate(median(row.ms)),
+      `${rate(Math.max(...row.ms))}–${rate(Math.min(...row.ms))}`,
+    ];
+    cells.push(
+      short((tokens / median(row.ms)) * 1e3),
+      short(median(row.cpu)),
+      truth ? lowest(row.vectors, truth).toFixed(6) : "",
+    );
+    console.log(`| ${[...cells, ...ratios].join(" | ")} |`);
   }
 });

@@ -17,6 +17,22 @@ pub fn max(v: f32x4) -> f32 {
     a.max(b).max(c.max(d))
 }
 
+/// The largest of four that are numbers.
+#[inline(always)]
+pub fn largest(v: f32x4) -> f32 {
+    let [a, b, c, d] = v.to_array();
+    let of = |a: f32, b: f32| if a > b { a } else { b };
+    of(of(a, b), of(c, d))
+}
+
+/// The nearest whole numbers, halves to even, of numbers within 2^22; of others any.
+#[inline(always)]
+pub fn nearest(v: f32x4) -> i32x4 {
+    // Numbers around 1.5 * 2^23 are whole, and lie in the low bits.
+    let magic = f32x4::splat(12_582_912.0);
+    cast::<_, i32x4>(v + magic) - cast::<_, i32x4>(magic)
+}
+
 /// The sum of squares; the length is a multiple of 4.
 #[inline]
 pub fn squares(x: &[f32]) -> f32 {
@@ -59,6 +75,15 @@ pub fn exp(x: f32x4) -> f32x4 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nearest_is_that_of_floats() {
+        for step in -400_000..=400_000i32 {
+            let x = step as f32 / 8.0;
+            let got = nearest(f32x4::new([x, -x, x * 83.0, 0.5])).to_array();
+            assert_eq!(got, [x, -x, x * 83.0, 0.5].map(|x| x.round_ties_even() as i32), "{x}");
+        }
+    }
 
     #[test]
     fn exp_is_exact_enough_and_passes_on_what_is_no_number() {

@@ -4,8 +4,8 @@ use bytemuck::cast;
 use wide::{f32x4, i8x16, i16x8, i32x4, u8x16};
 
 use super::formats::Form;
-use crate::base::platform::vector::{add_pairs, dot_bytes};
-use crate::kernels::cpu::sized;
+use crate::base::platform::vector::{add_pairs, dot_bytes, narrow};
+use crate::kernels::cpu::{math, sized};
 use crate::kernels::job::{Job, JobId};
 
 /// Columns of a block.
@@ -35,8 +35,8 @@ pub trait Activation: bytemuck::Pod + Default {
     fn carry(sum: &mut Self::Sum);
     /// The four rows' sums.
     fn total(sum: Self::Sum) -> i32x4;
-    /// Of a number that fits.
-    fn from_i32(v: i32) -> Self;
+    /// Of numbers that fit.
+    fn packed(v: &[i32x4; 8]) -> [Self; BLOCK];
 }
 
 /// Sixteen bits: as good as f32 for what follows.
@@ -72,8 +72,12 @@ impl Activation for i16 {
         add_pairs(sum[0], sum[1])
     }
     #[inline(always)]
-    fn from_i32(v: i32) -> i16 {
-        v as i16
+    fn packed(v: &[i32x4; 8]) -> [i16; BLOCK] {
+        let mut packed = [i16x8::ZERO; 4];
+        for (to, [a, b]) in packed.iter_mut().zip(v.as_chunks::<2>().0) {
+            *to = narrow(*a, *b);
+        }
+        cast(packed)
     }
 }
 
@@ -113,8 +117,11 @@ impl Activation for i8 {
         sum.1
     }
     #[inline(always)]
-    fn from_i32(v: i32) -> i8 {
-        v as i8
+    fn packed(v: &[i32x4; 8]) -> [i8; BLOCK] {
+        let v: [i32; BLOCK] = cast(*v);
+        let mut packed = [0; BLOCK];
+        packed.iter_mut().zip(v).for_each(|(to, v)| *to = v as i8);
+        packed
     }
 }
 
@@ -199,16 +206,23 @@ impl<A: Activation> Store<A> {
 #[inline(always)]
 fn quantize<A: Activation>(x: &[f32; BLOCK], q: &mut [A; BLOCK], stretch: usize) -> (f32, [i32; 2]) {
     let x: &[f32x4; 8] = &cast(*x);
-    let all = x.iter().fold(f32x4::ZERO, |sum, v| sum + *v * f32x4::ZERO);
-    let most = x.iter().fold(f32x4::ZERO, |most, v| most.fast_max(v.abs())).to_array();
-    let most = most.into_iter().fold(0f32, f32::max) + all.reduce_add();
-    let inverse = f32x4::splat(if most > 0.0 { A::MOST / most } else { 0.0 });
-    let rounded: [i32x4; 8] = x.map(|v| (v * inverse).fast_round_int());
-    let rounded: [i32; BLOCK] = cast(rounded);
-    for (q, &v) in q.iter_mut().zip(&rounded) {
-        *q = A::from_i32(v);
+    let (mut all, mut most) = (f32x4::ZERO, f32x4::ZERO);
+    for v in x {
+        all += *v * f32x4::ZERO;
+        most = most.fast_max(v.abs());
     }
+    let most = math::largest(most) + all.reduce_add();
+    let inverse = f32x4::splat(if most > 0.0 { A::MOST / most } else { 0.0 });
+    let mut rounded = [i32x4::ZERO; 8];
+    for (to, v) in rounded.iter_mut().zip(x) {
+        *to = math::nearest(*v * inverse);
+    }
+    *q = A::packed(&rounded);
     let mut sums = [0; 2];
-    sums.iter_mut().zip(rounded.chunks_exact(stretch)).for_each(|(sum, q)| *sum = q.iter().sum());
+    for (sum, rounded) in sums.iter_mut().zip(rounded.chunks_exact(stretch / 4)) {
+        let mut four = i32x4::ZERO;
+        rounded.iter().for_each(|v| four += *v);
+        *sum = four.reduce_add();
+    }
     (most / A::MOST, sums)
 }

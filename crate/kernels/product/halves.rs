@@ -2,7 +2,7 @@
 //! quickly as by products of floats. What is lost is less than such floats had lost when they were made.
 
 use bytemuck::cast;
-use wide::{f32x4, i16x8, i32x4};
+use wide::{f32x4, i16x8};
 
 use super::activations::{Activation, BLOCK};
 use super::formats::{Format, Quad, Scales};
@@ -27,15 +27,20 @@ const SUM: f32 = 65_520.0;
 /// 32 numbers as w = scale · q, four q in each word. Numbers that are none make the scale none.
 #[inline(always)]
 pub fn round(w: &[f32; BLOCK]) -> (f32, [u64; 8]) {
-    let w: &[f32x4; 8] = bytemuck::cast_ref(w);
-    let size = w.map(f32x4::abs);
-    let most = size.iter().fold(f32x4::ZERO, |most, v| most.fast_max(*v)).to_array();
-    let most = most.into_iter().fold(0f32, f32::max);
-    let sum = math::sum(size.iter().fold(f32x4::ZERO, |sum, v| sum + *v));
-    let scale = (most / i16::MOST).max(sum / SUM) + sum * 0.0;
+    let w: &[f32x4; 8] = &cast(*w);
+    let (mut most, mut sum) = (f32x4::ZERO, f32x4::ZERO);
+    for v in w {
+        let size = v.abs();
+        most = most.fast_max(size);
+        sum += size;
+    }
+    let sum = math::sum(sum);
+    let scale = math::largest(most).max(sum * (i16::MOST / SUM)) * (1.0 / i16::MOST) + sum * 0.0;
     let inverse = f32x4::splat(if scale > 0.0 { 1.0 / scale } else { 0.0 });
-    let q: [i32x4; 8] = w.map(|v| (v * inverse).fast_round_int());
-    let pairs: [i16x8; 4] = std::array::from_fn(|i| vector::narrow(q[2 * i], q[2 * i + 1]));
+    let mut pairs = [i16x8::ZERO; 4];
+    for (to, [a, b]) in pairs.iter_mut().zip(w.as_chunks::<2>().0) {
+        *to = vector::narrow(math::nearest(*a * inverse), math::nearest(*b * inverse));
+    }
     (scale, cast(pairs))
 }
 
@@ -65,7 +70,7 @@ mod tests {
         }
         // The worst that there is: all as large as can be.
         let (scale, q) = integers(&[-3.0; BLOCK]);
-        assert!(q.iter().all(|&q| q == q[0]) && (f32::from(q[0]) * scale + 3.0).abs() < 1e-3);
+        assert!(q.iter().all(|&other| other == q[0]) && (f32::from(q[0]) * scale + 3.0).abs() < 1e-3);
         assert!(32 * i64::from(q[0].unsigned_abs()) * 32767 < 1 << 31, "{}", q[0]);
         assert_eq!(integers(&[0.0; BLOCK]), (0.0, [0; BLOCK]));
         for odd in [f32::NAN, f32::INFINITY] {

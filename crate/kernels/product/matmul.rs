@@ -60,9 +60,17 @@ fn run(job: &Job, pieces: Range<usize>, scratch: &mut Scratch) {
             return in_floats(&dispatch, &part, columns, weights, sums, pieces);
         }
         let x = shorts.fill(job, rows, part.blocks, form, x, input);
-        products::<Half, _>(&dispatch, &x, unpacked_shorts, sums, pieces, part.blocks, |unpacked, quad, first, count| {
-            unpacked.round(floats::columns(&part, quad, 32 * first..32 * (first + count), weights), first);
-        });
+        products::<Half, _>(
+            &dispatch,
+            &x,
+            unpacked_shorts,
+            sums,
+            pieces,
+            part.blocks,
+            |unpacked, quad, first, count| {
+                unpacked.round(floats::columns(&part, quad, 32 * first..32 * (first + count), weights), first);
+            },
+        );
     } else if !kind.is_quantized() {
         for quad in pieces {
             let w = floats::rows(&part, quad, weights);
