@@ -1,4 +1,4 @@
-// What the peers need, installed on first use: their npm packages, Python's onnx and gguf in a
+// What the peers need, installed on first use: their npm packages, Python's onnx, gguf and safetensors in a
 // virtual environment, and the graph of a model. All of it lies in ignored folders of tools/peers/.
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync } from "node:fs";
@@ -7,7 +7,7 @@ import { createHash } from "node:crypto";
 import { ROOT, Stop, run } from "../setup.mjs";
 
 export const HERE = join(ROOT, "tools", "peers");
-const PYTHON_PACKAGES = ["onnx==1.23.2", "gguf==0.19.0", "numpy==2.4.6"];
+const PYTHON_PACKAGES = ["onnx==1.23.2", "gguf==0.19.0", "numpy==2.4.6", "safetensors==0.8.0"];
 
 export function ensurePeerPackages() {
   const { dependencies } = JSON.parse(readFileSync(join(HERE, "package.json"), "utf8"));
@@ -30,9 +30,9 @@ export function packageVersion(name) {
 export function python() {
   const folder = join(HERE, ".venv");
   const path = join(folder, process.platform === "win32" ? "Scripts/python.exe" : "bin/python");
-  const ready = () => existsSync(path) && spawnSync(path, ["-c", "import onnx, gguf, numpy"]).status === 0;
+  const ready = () => existsSync(path) && spawnSync(path, ["-c", "import onnx, gguf, numpy, safetensors"]).status === 0;
   if (ready()) return path;
-  console.error("Setting up Python's onnx and gguf, once…");
+  console.error("Setting up Python's onnx, gguf and safetensors, once…");
   run("python3", ["-m", "venv", folder]);
   run(path, ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", ...PYTHON_PACKAGES]);
   if (!ready())
