@@ -83,6 +83,13 @@ test.each([
   expect([error.code, error.message]).toEqual([code, expect.stringContaining(said)]);
 });
 
+test("what fails in the page's own headers is not said of the server", async () => {
+  const asked = answering(whole("never"));
+  const headers = () => Promise.reject(new Error("No token today."));
+  await expect(reply(server({ ...FAR, headers }))).rejects.toThrow("No token today.");
+  expect(asked).toEqual([]);
+});
+
 test("a reply that is stopped keeps what it has", async () => {
   let cut: ((error: unknown) => void) | undefined;
   const stuck = new ReadableStream<Uint8Array<ArrayBuffer>>({

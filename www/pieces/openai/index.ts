@@ -5,10 +5,10 @@
  *     const client = new OpenAI({ fetch: createFetch(model), apiKey: "none", dangerouslyAllowBrowser: true });
  */
 import type { Model } from "sotto";
+import { addressOf, ask, type Fetch, parsed, type Server } from "../shared/server.js";
 import { failed, ROUTES, refused } from "./routes.js";
 
-/** As browsers have it. */
-export type Fetch = (input: string | URL | Request, init?: RequestInit) => Promise<Response>;
+export type { Fetch };
 
 /** What is asked, before it is answered. */
 export interface Asked {
@@ -22,18 +22,10 @@ export interface Asked {
   error?: unknown;
 }
 
-/** A server of the page's choice. */
-export interface Fallback {
-  /** Its address, with `/v1` where it has that. */
-  baseURL: string | URL;
-  /** Headers of its requests, such as its key. Those of the client's own request are not sent. */
-  headers?: HeadersInit | (() => HeadersInit | Promise<HeadersInit>);
-  /** The name of the model there; by default the request's own. */
-  model?: string;
+/** A server of the page's choice. Headers of the client's own request are not sent there. */
+export interface Fallback extends Server {
   /** Whether it answers this request; by default where there is no model to answer it. */
   when?: (asked: Asked) => boolean | Promise<boolean>;
-  /** What it is asked with; by default the browser's. */
-  fetch?: Fetch;
 }
 
 /** Where a request goes. */
@@ -71,9 +63,9 @@ export function createFetch(
     request.signal?.throwIfAborted();
     const asked = await withModel(model, request);
     if (fallback && (await (fallback.when ?? isAlone)(asked))) {
-      const url = address(fallback, request);
+      const url = addressOf(fallback, `${request.path}${request.search}`);
       await onRoute?.({ to: "server", path: request.path, url });
-      return marked(await forward(url, fallback, request), url);
+      return marked(await ask(fallback, url, request), url);
     }
     await onRoute?.({ to: "tab", path: request.path });
     return marked(await answer(asked, request), "tab");
@@ -111,15 +103,6 @@ async function withModel(model: Model | PromiseLike<Model> | undefined, { path, 
   }
 }
 
-/** What is not JSON is `undefined`, as nothing is. */
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-}
-
 async function answer({ path, body, model, error }: Asked, { method, text, signal }: Read): Promise<Response> {
   const [wanted, route] = Object.entries(ROUTES).find(([pattern]) => matches(pattern, path)) ?? [];
   if (!wanted || !route)
@@ -142,23 +125,6 @@ const matches = (pattern: string, path: string) =>
 
 /** What follows the first name of a path. */
 const nameOf = (path: string) => decodeURIComponent(path.replace(/^\/[^/]+\/?/, ""));
-
-const address = ({ baseURL }: Fallback, { path, search }: Read) =>
-  `${String(baseURL).replace(/\/+$/, "")}${path}${search}`;
-
-async function forward(url: string, { headers, model, fetch: ask }: Fallback, request: Read): Promise<Response> {
-  const own = new Headers(typeof headers === "function" ? await headers() : headers);
-  const { method, text, signal } = request;
-  if (text !== "" && !own.has("content-type")) own.set("content-type", "application/json");
-  const body = parsed(text);
-  const isNamed = model !== undefined && typeof body === "object" && body !== null;
-  return (ask ?? globalThis.fetch)(url, {
-    method,
-    headers: own,
-    ...(text !== "" && { body: isNamed ? JSON.stringify({ ...body, model }) : text }),
-    ...(signal && { signal }),
-  });
-}
 
 /** The answer with a header that tells its way; those of the network cannot be written. */
 function marked({ body, status, statusText, headers }: Response, route: string): Response {

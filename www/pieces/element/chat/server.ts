@@ -1,16 +1,11 @@
 /** A server of the page's choice, as a conversation's model: for what the tab is too small for. */
 import type { ChatCompletionChunk, CreateChat, CreateStream } from "sotto";
 import { EventSourceParserStream } from "eventsource-parser/stream";
+import { type Asking, addressOf, ask, headersOf, parsed, type Server } from "../../shared/server.js";
 import type { ChatModel } from "./session.js";
 
 /** A server with OpenAI's API. */
-export interface ChatFallback {
-  /** Its address, with `/v1` where it has that. */
-  baseURL: string | URL;
-  /** The name of the model there. */
-  model?: string;
-  /** Headers of each request, such as a key. Whoever sees the page can read them. */
-  headers?: HeadersInit | (() => HeadersInit | Promise<HeadersInit>);
+export interface ChatFallback extends Omit<Server, "fetch"> {
   /**
    * Whether it answers this message although the model is in the tab. Without it the server is asked once someone has
    * chosen it: that is offered where the model does not fit or did not load.
@@ -28,35 +23,27 @@ const OURS = ["overflow"];
 
 function serverOf(fallback: ChatFallback): CreateStream {
   return async (request, { signal, onAbort } = {}) => {
-    const { headers, model, baseURL } = fallback;
-    const own = new Headers(typeof headers === "function" ? await headers() : headers);
-    own.set("content-type", "application/json");
-    const body = { ...request, ...(model !== undefined && { model }) } as Record<string, unknown>;
+    const body = { ...request } as Record<string, unknown>;
     for (const name of OURS) delete body[name];
-    const url = new URL(`${String(baseURL).replace(/\/+$/, "")}/chat/completions`, globalThis.document?.baseURI);
-    const answer = await reach(url, {
-      method: "POST",
-      headers: own,
-      body: JSON.stringify(body),
-      signal: signal ?? null,
-    });
+    const url = new URL(addressOf(fallback, "/chat/completions"), globalThis.document?.baseURI);
+    // What fails in the page's own function is its own failure, not the server's.
+    const server = { ...fallback, headers: await headersOf(fallback) };
+    const answer = await reach(server, url, { method: "POST", text: JSON.stringify(body), signal });
     return chunksOf(answer, url.host, onAbort === "result" ? signal : undefined);
   };
 }
 
-async function reach(url: URL, init: RequestInit): Promise<Response> {
+async function reach(server: Server, url: URL, asking: Asking): Promise<Response> {
   let answer: Response;
   try {
-    answer = await fetch(url, init);
+    answer = await ask(server, url, asking);
   } catch (cause) {
-    init.signal?.throwIfAborted();
+    asking.signal?.throwIfAborted();
     throw told("network", `${url.host} was not reached; check the connection, and that it allows other sites.`, cause);
   }
   if (answer.ok && answer.body) return answer;
-  const said = await answer.json().then(
-    ({ error }) => error?.message ?? error,
-    () => undefined,
-  );
+  const { error } = Object(parsed(await answer.text().catch(() => "")));
+  const said = error?.message ?? error;
   const why = typeof said === "string" ? `: ${said}` : "";
   throw told("http", `${url.host} answered with status ${answer.status}${why}`);
 }
