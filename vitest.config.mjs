@@ -7,6 +7,7 @@ export default {
   resolve: {
     alias: [
       { find: /^sotto$/, replacement: path("www/api/index.ts") },
+      { find: /^sotto\/catalog$/, replacement: path("www/catalog/index.ts") },
       { find: /^sotto\/(.*)$/, replacement: path("www/pieces/$1/index.ts") },
     ],
   },

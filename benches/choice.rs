@@ -35,6 +35,8 @@ const FORCED: &[Force] = &[
     ("kv", "pack16", |c| c.kv = Kv::Pack16),
     ("kv", "f16", |c| c.kv = Kv::F16),
     ("kv", "f32", |c| c.kv = Kv::F32),
+    ("kv", "q8", |c| c.kv = Kv::Q8),
+    ("kv", "q4", |c| c.kv = Kv::Q4),
 ];
 
 /// The adapter's choice with some of it forced, in the order of the words. `BadOption` for what is no choice.

@@ -102,7 +102,7 @@ impl Subject {
         let layer = self.model.kv().layers.iter().position(|(k, _)| dispatch.buffers.contains(k));
         match layer {
             Some(layer) if self.reads(dispatch, rows, position).kv > 0 => {
-                let attention = self.model.net.blocks[layer].attention();
+                let Some(attention) = self.model.net.blocks[layer].attention() else { return 0.0 };
                 let window = attention.mask.window().unwrap_or(u32::MAX);
                 let cells: f64 = (position..position + rows).map(|p| f64::from((p + 1).min(window))).sum();
                 4.0 * f64::from(attention.q_dim()) * cells

@@ -28,7 +28,7 @@ macro_rules! line {
 fn texts(out: &mut String, sources: &Sources) {
     line!(out, "/// The files of `shaders/`, without comments.");
     line!(out, "pub(super) static SOURCES: &[&str] = &[");
-    sources.all.iter().for_each(|source| line!(out, "    {:?},", source.body));
+    sources.all.iter().for_each(|source| line!(out, "    wgsl({:?}),", source.body));
     line!(out, "];\n");
 }
 
@@ -49,7 +49,7 @@ fn kernels(out: &mut String, faces: &[Face]) {
         line!(
             out,
             "    Kernel {{ id: KernelId::{}, family: {:?}, name: {name:?}, bindings: &[{}], params_bytes: {}, first: {first}, \
-             count: {}, simd: <{name}::Variant as OnCpu>::SIMD }},",
+             count: {}, simd: simd::<{name}::Variant>() }},",
             camel(name),
             face.kernel.family,
             access.join(", "),
@@ -70,7 +70,7 @@ fn variants(out: &mut String, faces: &[Face]) {
         for Variant { name, consts, parts, subgroups, f16, dot, threads } in &face.variants {
             line!(
                 out,
-                "    Shader {{ kernel: KernelId::{}, name: {name:?}, consts: {consts:?}, parts: &{parts:?}, subgroups: {subgroups}, \
+                "    Shader {{ kernel: KernelId::{}, name: {name:?}, consts: wgsl({consts:?}), parts: parts(&{parts:?}), subgroups: {subgroups}, \
                  f16: {f16}, dot: {dot}, threads: {threads} }},",
                 camel(&face.kernel.name)
             );

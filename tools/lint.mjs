@@ -27,6 +27,8 @@ const CHECKS = {
       "--package",
       "sotto-grammar",
       "--package",
+      "sotto-repository",
+      "--package",
       "sotto-web",
       "--lib",
       "--target",

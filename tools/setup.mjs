@@ -30,9 +30,14 @@ export async function tool(main) {
   } catch (error) {
     // So does a flag that is not known.
     if (!(error instanceof Stop || error.code?.startsWith("ERR_PARSE_ARGS"))) throw error;
-    console.error(`error: ${error.message.split(". To specify ")[0]}`);
-    process.exit(1);
+    fail(error);
   }
+}
+
+/** Ends the program with what went wrong, as one line. */
+export function fail(error) {
+  console.error(`error: ${error.message.split(". To specify ")[0]}`);
+  process.exit(1);
 }
 
 /** Runs a command in the repository; output goes to stderr, so that stdout stays the tool's own. */
@@ -49,7 +54,8 @@ export function run(command, args, { env, quiet = false, optional = false, shell
   throw new Stop(`"${command} ${args.join(" ")}" failed; its output above says why.`);
 }
 
-function onPath(...names) {
+/** Path of the first of these commands that is there. */
+export function onPath(...names) {
   for (const name of names) {
     for (const folder of (process.env.PATH ?? "").split(delimiter)) {
       try {
@@ -70,6 +76,18 @@ export function ensurePackages() {
   // On Windows npm is a script for the shell.
   const shell = process.platform === "win32";
   run("npm", ["ci", "--no-audit", "--no-fund"], { shell });
+}
+
+/** The packages of a folder's own package-lock.json: of a tool that the project itself does without. */
+export function ensureOwnPackages(folder) {
+  const { dependencies } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
+  const isThere = ([name, version]) => {
+    const path = join(folder, "node_modules", name, "package.json");
+    return existsSync(path) && JSON.parse(readFileSync(path, "utf8")).version === version;
+  };
+  if (Object.entries(dependencies).every(isThere)) return;
+  const shell = process.platform === "win32";
+  run("npm", ["ci", "--prefix", folder, "--ignore-scripts", "--no-audit", "--no-fund"], { shell });
 }
 
 export const hasCargo = () => onPath("cargo", "cargo.exe") !== undefined;

@@ -9,16 +9,26 @@ import { ROOT, Stop } from "./setup.mjs";
  * @param {string} name
  */
 export function tinyModel(name) {
+  return made(name, ".gguf", []);
+}
+
+/**
+ * Path of a folder with a tiny model as Hugging Face has it; made once.
+ * @param {string} name
+ */
+export function tinyRepository(name) {
+  return made(name, "", ["repository"]);
+}
+
+function made(name, ending, how) {
   const folder = join(ROOT, "test-results", "tiny");
-  const path = join(folder, `${name.replaceAll("/", "-")}.gguf`);
+  const path = join(folder, `${name.replaceAll("/", "-")}${ending}`);
   if (existsSync(path)) return path;
   mkdirSync(folder, { recursive: true });
   // Two processes may make it at the same time, and neither may see a part.
   const part = `${path}.${process.pid}`;
-  const { status, stderr } = spawnSync("cargo", ["run", "-q", "--release", "-p", "tiny-models", "--", name, part], {
-    cwd: ROOT,
-    encoding: "utf8",
-  });
+  const args = ["run", "-q", "--release", "-p", "tiny-models", "--", ...how, name, part];
+  const { status, stderr } = spawnSync("cargo", args, { cwd: ROOT, encoding: "utf8" });
   if (status !== 0) throw new Stop(`the tiny model ${name} could not be made: ${stderr}`);
   renameSync(part, path);
   return path;

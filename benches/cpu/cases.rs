@@ -214,6 +214,7 @@ fn prompt() -> Vec<Case> {
         rope_half: DIM / 2,
         neox: 1,
         has_norm: 1,
+        v_norm: 0,
         eps: 1e-6,
         attn_scale: 0.0625,
         stretch: 0.0,

@@ -49,6 +49,8 @@ codes! {
     BadMetadata = "bad_metadata", "Convert the model again, or take another file of it.";
     /// The file is GGUF, but no model of its own: an adapter (LoRA), an importance matrix, a projector of images.
     NotAModel = "not_a_model", "Load the model that the file belongs to.";
+    /// An adapter (LoRA) is another model's, or has what is not supported, or its file is damaged.
+    BadAdapter = "bad_adapter", "Take an adapter that was made for this model; the message says what does not fit.";
     /// The model's architecture is not built.
     UnsupportedArchitecture = "unsupported_architecture", "Take a model of one of the architectures that the message lists.";
     /// A tensor has a type that is not read.
@@ -67,6 +69,8 @@ codes! {
     PromptTooLong = "prompt_too_long", "Shorten the prompt, or load the model with a larger contextLength.";
     /// An argument or option is unknown, out of range or of the wrong type.
     BadOption = "bad_option", "The message names it and says what it may be.";
+    /// The model that is to guess for another has other tokens than that one.
+    OtherVocabulary = "other_vocabulary", "Take a smaller model of the same family as draft.";
     /// There is no WebGPU here, or none for this page.
     NoWebgpu = "no_webgpu", "Open the page over https or on localhost in a browser with WebGPU, or load with backend \"auto\" or \"cpu\".";
     /// The adapter's limits are below what the model needs.
@@ -74,7 +78,7 @@ codes! {
     /// The memory does not suffice.
     OutOfMemory = "out_of_memory", "Take a smaller model or a shorter contextLength, or close other tabs.";
     /// The device was lost, for instance because its driver crashed.
-    DeviceLost = "device_lost", "Load the model again.";
+    DeviceLost = "device_lost", "Nothing where a warning tells of it: the model was loaded anew, and replies went on. Where an error does, load the model again.";
     /// The driver refused a shader or a command.
     Gpu = "gpu", "Update the graphics driver or the browser, or load with backend \"cpu\".";
     /// The model produced NaN or infinite logits.
@@ -95,6 +99,10 @@ codes! {
     NotStored = "not_stored", "Load it once with cache \"auto\" and a network, or give the file to store.import.";
     /// The browser's store cannot be used, or is full. A load goes on without it, and tells of it in a warning.
     Storage = "storage", "Open the page over https, in a window that is not private; free space with store.delete.";
+    /// A session was saved by another model or version, or with other options of `load`: its text is read anew.
+    StaleSession = "stale_session", "Nothing: the next reply reads the text anew; save the session again.";
+    /// A saved session is not as it was written.
+    DamagedSession = "damaged_session", "Where its messages are whole the next reply reads them anew; save the session again, or delete it.";
     /// A file or stream could not be read.
     Io = "io", "Check that the file is still there, and pick it again.";
     /// Sotto's worker did not start, or its wasm file: it is not where it should be, or not allowed to run, or there are
@@ -104,8 +112,12 @@ codes! {
     Blocked = "blocked", "Serve worker.js with the header, or allow it by the directive, that the message names.";
     /// A service worker cannot start the worker that a model lives in.
     ServiceWorker = "service_worker", "Load the model in a page, an offscreen document or a worker of your own.";
-    /// The tab that ran a model that several tabs share was closed, or its engine ended, in the midst of the reply.
-    TabClosed = "tab_closed", "Ask again: another tab runs the model now. What had not begun to arrive was asked again by itself.";
+    /// The tabs that ran a model that several tabs share were closed one after the other, or their engines ended, before the call got
+    /// any further.
+    TabClosed = "tab_closed", "Ask again: another tab runs the model now.";
+    /// The weights came from a stream or from bytes, so a lost device ends the model. The load goes on, and tells of it in a
+    /// warning.
+    ReadOnce = "read_once", "Load the model from an address, a File or the store, which can be read again.";
     /// Tabs cannot share a model here. The load goes on for this tab alone, and tells of it in a warning.
     NotShared = "not_shared", "Open the page over https or on localhost, and not in a sandboxed frame.";
     /// A bug of Sotto, or a worker that ended before its time.

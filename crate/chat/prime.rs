@@ -24,6 +24,11 @@ pub fn prime(engine: &mut Engine, request: &ChatRequest) -> Result<Generation> {
     let [mut tokens, other] = [prompt(TURNS[0])?, prompt(TURNS[1])?];
     let shared = tokens.iter().zip(&other).take_while(|(a, b)| a == b).count();
     tokens.truncate(shared);
-    let options = GenerateOptions { max_tokens: Some(0), primes: true, ..Default::default() };
+    let options = GenerateOptions {
+        max_tokens: Some(0),
+        primes: true,
+        adapter: request.sampling.adapter.clone(),
+        ..Default::default()
+    };
     Generation::with_tokens(engine, tokens, options)
 }

@@ -199,6 +199,8 @@ fn options(common: &Common, own: &SottoSampling, model: &SamplingParams) -> Resu
         stop: common.stop.clone().map_or(Vec::new(), OneOrMany::into_list),
         stop_tokens: own.stop_token_ids.clone(),
         speculate: own.speculate,
+        adapter: own.adapter.clone(),
+        schedule: own.schedule,
         ..Default::default()
     })
 }

@@ -9,7 +9,9 @@ use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
 use crate::base::many::OneOrMany;
+use crate::run::adapters::Wanted;
 use crate::run::sampler::range;
+use crate::run::schedule::Schedule;
 use crate::run::speculate::Speculate;
 
 /// A request of `chat.completions.create`.
@@ -138,6 +140,9 @@ pub struct Common {
     /// What a streamed answer tells beside its text.
     #[schemars(extend("tsType" = "{ include_usage?: boolean; include_obfuscation?: boolean } | null"))]
     pub stream_options: Option<StreamOptions>,
+    /// Of each reply, by its index: tokens that were sampled for it on an engine that is gone. It goes on behind them.
+    #[serde(skip)]
+    pub past: BTreeMap<usize, Vec<u32>>,
 }
 
 /// How Sotto samples beyond what OpenAI's API can say.
@@ -165,6 +170,12 @@ pub struct SottoSampling {
     /// it is quicker, as measured; a number: so many a pass, in any case. Not while other replies are under way, nor under a
     /// grammar.
     pub speculate: Speculate,
+    /// How much of which adapters, by the ids that they were loaded by: `{ poet: 1 }`. By default none.
+    #[schemars(extend("tsType" = "Record<string, number>", "flag" = false))]
+    pub adapter: Wanted,
+    /// What the order of work is to serve where several replies are under way. `latency`: that nobody's next token waits long
+    /// for another's prompt; `throughput`: that all are done as soon as can be, as is right for work that nobody watches.
+    pub schedule: Schedule,
 }
 
 /// Options of a chat beyond OpenAI's API.

@@ -1,7 +1,7 @@
 //! One request under way: its replies side by side, each a generation, and what they become.
 
 use std::cell::RefCell;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
 use super::constrain::Plan;
@@ -146,6 +146,10 @@ pub struct Session {
     prompts: Vec<Vec<u32>>,
     /// Replies to each.
     n: usize,
+    /// Of each reply, by its index: what was sampled for it before, on an engine that is gone.
+    past: BTreeMap<usize, Vec<u32>>,
+    /// Tokens that were sampled since someone asked, with their replies' indices.
+    sampled: Vec<(usize, u32)>,
     /// Replies that have begun.
     begun: usize,
     /// Those under way; the one that is asked next is the first.
@@ -207,6 +211,8 @@ impl Session {
             model: engine.name.clone(),
             system_fingerprint: Some(concat!("sotto-", env!("CARGO_PKG_VERSION")).into()),
         };
+        // What is told of tokens that are not computed again is told already, where it was streamed.
+        let goes_on = common.streams() || options.logprobs.is_none();
         let mut session = Session {
             output: Output { head, streams: common.streams(), tells_usage: common.tells_usage() },
             kind,
@@ -214,6 +220,8 @@ impl Session {
             plan,
             prompts,
             n: common.n.unwrap_or(1) as usize,
+            past: if goes_on { common.past.clone() } else { BTreeMap::new() },
+            sampled: Vec::new(),
             begun: 0,
             replies: VecDeque::new(),
             pending: Vec::new(),
@@ -228,6 +236,12 @@ impl Session {
     /// What ends it.
     pub fn stop_handle(&self) -> &Stop {
         &self.stop
+    }
+
+    /// The tokens that were sampled since it was asked last, each with its reply's index. All that it was ever given makes
+    /// [`Common::past`] of a request that goes on with these replies.
+    pub fn take_sampled(&mut self) -> Vec<(usize, u32)> {
+        std::mem::take(&mut self.sampled)
     }
 
     /// What happened next: often nothing that shows. `None` after the end; after an error, too, there is nothing more.
@@ -251,7 +265,9 @@ impl Session {
             self.over = true;
             return Ok(self.kind.finish(&self.output, self.usage));
         };
-        match reply.generation.next(engine).await? {
+        let step = reply.generation.next(engine).await?;
+        self.sampled.extend(reply.generation.take_sampled().into_iter().map(|token| (reply.index, token)));
+        match step {
             Some(Step::Waiting) => {
                 self.replies.push_back(reply);
                 Ok(Vec::new())
@@ -285,6 +301,7 @@ impl Session {
             let index = self.begun;
             let mut options = self.options.clone();
             options.sampling.seed = options.sampling.seed.wrapping_add((index % self.n) as u64);
+            options.past = self.past.remove(&index).unwrap_or_default();
             let prompt = self.prompts[index / self.n].clone();
             let constraint = self.plan.as_ref().map(Plan::reply);
             let generation = Generation::constrained(engine, prompt, options, constraint)?;

@@ -35,6 +35,15 @@ pub struct Move {
     pub bytes: u64,
 }
 
+/// A backend whose buffers come and go while a model is loaded.
+pub trait Exchange: Memory {
+    /// The buffer is used no more: its number may be another's from here on.
+    fn free(&mut self, id: BufferId);
+
+    /// Queued like [`Memory::write`]: bytes of one buffer to another. All numbers are multiples of 4.
+    fn copy(&mut self, from: (BufferId, u64), to: (BufferId, u64), bytes: u64);
+}
+
 /// A backend that can move what its buffers hold.
 pub trait Moves {
     /// Queued like [`Memory::write`]; one move after the other.

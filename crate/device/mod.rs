@@ -1,8 +1,20 @@
 //! What a model runs on: a GPU by WebGPU, or the CPU. Both take the same recordings.
 
+#[cfg(feature = "cpu")]
 pub mod cpu;
+#[cfg(not(feature = "cpu"))]
+#[path = "absent/cpu.rs"]
+#[allow(missing_docs, reason = "these are the names of what there is not")]
+mod cpu;
+#[cfg(feature = "gpu")]
+pub mod gpu;
+#[cfg(not(feature = "gpu"))]
+#[path = "absent/gpu.rs"]
+#[allow(missing_docs, reason = "these are the names of what there is not")]
 pub mod gpu;
 pub mod memory;
+pub mod options;
+pub mod pool;
 pub mod recording;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod reference;
@@ -14,14 +26,19 @@ use crate::base::buffer::BufferId;
 use crate::base::cancel::Cancel;
 use crate::base::error::{Code, Error, Result};
 use crate::base::platform::BROWSER;
-use crate::device::gpu::{Gpu, GpuOptions};
-use crate::device::memory::{Memory, Move, Moves, Named};
+use crate::device::gpu::Gpu;
+use crate::device::memory::{Exchange, Memory, Move, Moves, Named};
+use crate::device::options::GpuOptions;
 use crate::device::recording::Recording;
 use crate::kernels::choose::AdapterName;
 use crate::quant::TensorType;
 
-pub use cpu::pool::{Pool, Spawn, Worker};
-pub use cpu::{Cpu, CpuOptions, Pause};
+pub use cpu::Cpu;
+pub use options::{CpuOptions, Pause};
+pub use pool::{Pool, Spawn, Worker};
+
+/// Whether this build can compute on the CPU; without, who wants it where WebGPU fails takes another build.
+pub const HAS_CPU: bool = cfg!(feature = "cpu");
 
 /// Which device the caller wants; `auto` is a GPU where there is one, else the CPU.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -71,39 +88,40 @@ impl Chosen {
         let on = |device, reason: String| Ok(Chosen { device, reason, warning: None });
         match backend {
             Backend::Webgpu => on(Device::Gpu(Gpu::request(gpu.clone()).await?), "WebGPU was asked for.".into()),
-            Backend::Cpu => on(Device::Cpu(Cpu::new(cpu, fast)), "The CPU was asked for.".into()),
+            Backend::Cpu => on(Device::Cpu(Cpu::new(cpu, fast)?), "The CPU was asked for.".into()),
             Backend::Auto => {
                 let software = |name: &AdapterName| {
                     format!("The WebGPU adapter '{name}' is software, which the CPU's own kernels outrun.")
                 };
                 // Where the adapter is known already, no device need be made to learn what it is.
                 if let Some(name) = gpu.adapter.as_ref().filter(|name| name.is_software()) {
-                    return on(Device::Cpu(Cpu::new(cpu, fast)), software(name));
+                    return on(Device::Cpu(Cpu::new(cpu, fast)?), software(name));
                 }
                 match Gpu::request(gpu.clone()).await {
                     Ok(found) if found.caps.is_software => {
-                        on(Device::Cpu(Cpu::new(cpu, fast)), software(&found.caps.adapter))
+                        on(Device::Cpu(Cpu::new(cpu, fast)?), software(&found.caps.adapter))
                     }
                     Ok(found) => {
                         let reason = format!("WebGPU offers the graphics adapter '{}'.", found.caps.adapter);
                         on(Device::Gpu(found), reason)
                     }
-                    Err(error) => Ok(Chosen::instead(error, cpu, fast)),
+                    Err(error) if !HAS_CPU => Err(error),
+                    Err(error) => Chosen::instead(error, cpu, fast),
                 }
             }
         }
     }
 
     /// The CPU, because WebGPU failed.
-    pub fn instead(error: Error, cpu: &CpuOptions, fast: bool) -> Chosen {
+    pub fn instead(error: Error, cpu: &CpuOptions, fast: bool) -> Result<Chosen> {
         let message = format!("The model runs on the CPU because WebGPU did not start. {}", error.message);
         let warning = Some(Error::new(error.code, message));
-        let device = Device::Cpu(Cpu::new(cpu, fast));
+        let device = Device::Cpu(Cpu::new(cpu, fast)?);
         let mut reason = format!("WebGPU did not start. {}", error.message);
         if BROWSER && device.threads() == 1 {
             reason += " It computes on one thread; asked for the CPU, a cross-origin isolated page may use more.";
         }
-        Chosen { device, reason, warning }
+        Ok(Chosen { device, reason, warning })
     }
 }
 
@@ -277,9 +295,14 @@ impl Device {
 
     /// The first `bytes` of a buffer, after everything run so far.
     pub async fn read(&self, id: BufferId, bytes: u64) -> Result<Vec<u8>> {
+        self.read_at(id, 0, bytes).await
+    }
+
+    /// `bytes` of a buffer from byte `offset` on, after everything run so far; both are multiples of 4.
+    pub async fn read_at(&self, id: BufferId, offset: u64, bytes: u64) -> Result<Vec<u8>> {
         match self {
-            Device::Gpu(gpu) => gpu.read(id, bytes).await,
-            Device::Cpu(cpu) => Ok(cpu.read(id, bytes).to_vec()),
+            Device::Gpu(gpu) => gpu.read_at(id, offset, bytes).await,
+            Device::Cpu(cpu) => Ok(cpu.read(id, offset + bytes)[offset as usize..].to_vec()),
         }
     }
 
@@ -360,6 +383,21 @@ impl Memory for Device {
     }
     fn arrange(&mut self, id: BufferId, kind: TensorType, planes: [u32; 4], n_rows: u32, k: u32) {
         self.memory_mut().arrange(id, kind, planes, n_rows, k);
+    }
+}
+
+impl Exchange for Device {
+    fn free(&mut self, id: BufferId) {
+        match self {
+            Device::Gpu(gpu) => gpu.free(id),
+            Device::Cpu(cpu) => cpu.free(id),
+        }
+    }
+    fn copy(&mut self, from: (BufferId, u64), to: (BufferId, u64), bytes: u64) {
+        match self {
+            Device::Gpu(gpu) => gpu.copy(from, to, bytes),
+            Device::Cpu(cpu) => cpu.copy(from, to, bytes),
+        }
     }
 }
 

@@ -7,7 +7,7 @@ mod traffic;
 
 pub use bench::{Bench, BenchOptions, Length, bench};
 pub use profile::{KernelTime, PassTime, Profile, profile};
-pub use score::{Score, score, score_in};
+pub use score::{Score, score, score_in, score_with};
 pub use traffic::{Reads, reads, total};
 
 /// The middle value; 0 of none.

@@ -10,7 +10,6 @@ use super::median;
 use super::traffic::reads;
 use crate::base::error::Result;
 use crate::base::platform::Instant;
-use crate::device::memory::Memory;
 use crate::model::forward::Shape;
 use crate::run::batch::{Batch, Row};
 use crate::run::engine::Engine;
@@ -83,10 +82,11 @@ async fn pass(engine: &mut Engine, batch: &Batch, runs: usize) -> Result<PassTim
     let outputs = u32::from(!prefill);
     let shape = if prefill { Shape::new(rows, outputs, true, position) } else { engine.decode_shape(position) };
     let cancel = engine.begin();
+    engine.model.kv_mut().suppose(batch.rows[0].sequence, position)?;
+    engine.write_rows(batch)?;
     let (model, device) = (&engine.model, &mut engine.device);
     let recording = model.record(shape)?;
     let prepared = device.prepare(&recording, &cancel).await?;
-    device.write(model.batch_buffer(), 0, bytemuck::cast_slice(&batch.words(model.kv())?));
 
     let mut wall = Vec::new();
     let mut times = vec![Vec::new(); prepared.len()];

@@ -6,6 +6,7 @@ use serde::Serialize;
 use crate::bail;
 use crate::base::error::Result;
 use crate::model::store::SequenceId;
+use crate::run::adapters::Wanted;
 use crate::run::batch::{Batch, Row};
 use crate::run::engine::{Engine, Prompt};
 
@@ -26,7 +27,13 @@ pub struct Score {
 
 /// Scores a text, read with its special tokens parsed and BOS as the file says.
 pub async fn score(engine: &mut Engine, text: &str) -> Result<Score> {
+    score_with(engine, text, &Wanted::new()).await
+}
+
+/// The same, with adapters.
+pub async fn score_with(engine: &mut Engine, text: &str, adapter: &Wanted) -> Result<Score> {
     engine.check_writes()?;
+    let blend = engine.blend(adapter)?;
     let tokens = engine.encode(&Prompt::Raw(text.into()))?;
     let n_vocab = engine.model.net.n_vocab as usize;
     if tokens.iter().any(|&t| t as usize >= n_vocab) {
@@ -35,7 +42,7 @@ pub async fn score(engine: &mut Engine, text: &str) -> Result<Score> {
             "The tokenizer's ids exceed the model's {n_vocab} logits; the file's tokenizer does not fit its weights."
         );
     }
-    let sequence = engine.open(tokens.len() as u32)?;
+    let sequence = engine.open_with(tokens.len() as u32, &blend)?;
     let score = score_in(engine, sequence, tokens).await;
     engine.close(sequence);
     score

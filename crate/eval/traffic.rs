@@ -9,6 +9,7 @@ use crate::device::recording::{Dispatch, Recording};
 use crate::kernels::face::Access;
 use crate::kernels::table::KernelId;
 use crate::model::forward::Model;
+use crate::model::spec::Block;
 
 /// Bytes, each counted once however often a kernel loads it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -35,13 +36,27 @@ pub fn reads(buffers: &dyn Named, model: &Model, dispatch: &Dispatch, positions:
         if let Some(cells) = visible_cells(model, id, &positions) {
             reads.kv += bytes * u64::from(cells) / u64::from(model.kv().cells);
         } else if model.weights().holds(id) {
-            // Of the embedding each token looks up one row, wherever it is cut into parts.
-            let is_lookup = dispatch.kernel().id == KernelId::Embed;
             let rows = positions.len() as u64;
-            reads.weights += if is_lookup { bytes * rows / u64::from(model.net.n_vocab) } else { bytes };
+            reads.weights += match dispatch.kernel().id {
+                // Of the embedding each token looks up one row, wherever it is cut into parts.
+                KernelId::Embed => bytes * rows / u64::from(model.net.n_vocab),
+                // Of the experts each token reads those that it chose: at most as many as there are.
+                KernelId::MatvecExperts | KernelId::MatmulExperts => match experts(model) {
+                    Some((used, count)) => bytes * (rows * used).min(count) / count,
+                    None => bytes,
+                },
+                _ => bytes,
+            };
         }
     }
     reads
+}
+
+/// Experts that a token takes, and how many there are.
+fn experts(model: &Model) -> Option<(u64, u64)> {
+    // All layers' are as many.
+    let experts = model.net.blocks.iter().find_map(Block::experts)?;
+    Some((u64::from(experts.used), u64::from(experts.count)))
 }
 
 /// What all dispatches read together.
@@ -56,7 +71,7 @@ pub fn total(buffers: &dyn Named, model: &Model, recording: &Recording, position
 /// Cells of a cache buffer that any of the rows looks at; `None` for other buffers.
 fn visible_cells(model: &Model, id: BufferId, positions: &Range<u32>) -> Option<u32> {
     let layer = model.kv().layers.iter().position(|&(k, v)| k == id || v == id)?;
-    let first = match model.net.blocks[layer].attention().mask.window() {
+    let first = match model.net.blocks[layer].attention()?.mask.window() {
         Some(window) => positions.start.saturating_sub(window - 1),
         None => 0,
     };

@@ -18,10 +18,13 @@
 //! # Ok::<(), sotto::base::error::Error>(())
 //! ```
 
+pub mod adapter;
 pub mod gguf;
+pub mod safetensors;
 
 mod catalog;
 mod metadata;
+mod names;
 
 pub(crate) use catalog::quoted;
 pub use catalog::{Catalog, Tensor};

@@ -7,7 +7,7 @@
 use crate::bail;
 use crate::base::buffer::BufferId;
 use crate::base::error::Result;
-use crate::device::memory::Memory;
+use crate::device::memory::{Exchange, Memory};
 
 /// Activations: [rows][width] floats.
 #[must_use]
@@ -46,6 +46,21 @@ impl Arena {
         let slots = needs.0.iter().enumerate();
         let slot = |(i, &bytes)| Ok(Slot { buffer: memory.alloc(&format!("activations {i}"), bytes)?, bytes });
         Ok(Arena { slots: slots.map(slot).collect::<Result<_>>()? })
+    }
+
+    /// Room for these too; what is in slots that grow is lost. Fails as `memory` does, and what fits then is what fitted.
+    pub fn grow(&mut self, needs: &Needs, memory: &mut dyn Exchange) -> Result<()> {
+        for (i, &bytes) in needs.0.iter().enumerate() {
+            if self.slots.get(i).is_some_and(|slot| slot.bytes >= bytes) {
+                continue;
+            }
+            let slot = Slot { buffer: memory.alloc(&format!("activations {i}"), bytes)?, bytes };
+            match self.slots.get_mut(i) {
+                Some(before) => memory.free(std::mem::replace(before, slot).buffer),
+                None => self.slots.push(slot),
+            }
+        }
+        Ok(())
     }
 }
 

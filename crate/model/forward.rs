@@ -1,19 +1,24 @@
 //! A model laid out in memory, and its forward pass: embed, then the blocks, then logits. Activations are f32,
 //! row-major, [rows of the batch][width].
 
+use std::collections::BTreeSet;
+
+use crate::bail;
 use crate::base::buffer::BufferId;
 use crate::base::error::Result;
-use crate::device::memory::Memory;
+use crate::device::memory::{Exchange, Memory};
 use crate::device::recording::Recording;
 use crate::file::Catalog;
+use crate::file::adapter::Adapter;
 use crate::kernels::choose::{Choice, Product, Tuning};
+use crate::model::adapter::{AdapterId, Adapters, Incoming, Spot};
 use crate::model::arena::{Acts, Arena, Needs};
-use crate::model::blocks::{Ends, Network, Pass, Places, Recorded};
+use crate::model::blocks::{Ends, FileRows, Network, Pass, Places, Recorded};
 use crate::model::head;
 use crate::model::place::Weights;
 use crate::model::rope;
 use crate::model::spec::{Net, RopeFactors};
-use crate::model::store::Store;
+use crate::model::store::{States, Store};
 use crate::model::upload::Upload;
 
 pub use crate::model::blocks::Shape;
@@ -48,6 +53,7 @@ pub struct Model {
     ropes: rope::Tables,
     ends: Ends,
     arena: Arena,
+    adapters: Adapters,
 }
 
 impl Model {
@@ -61,9 +67,11 @@ impl Model {
         choice: Choice,
         memory: &mut dyn Memory,
     ) -> Result<(Self, Upload)> {
-        let (network, placements) = Network::place(catalog, &net, memory)?;
-        let widths = net.blocks.iter().map(|block| block.attention().kv_dim());
-        let kv = Store::new(widths, choice.kv_type(), sizes.cells, memory)?;
+        let (network, placements) = Network::place(catalog, &net, sizes.max_rows, memory)?;
+        let kind = choice.kv_type();
+        let cell_bytes = net.blocks.iter().map(|block| block.attention().map_or([0; 2], |spec| spec.cell_bytes(kind)));
+        let mut kv = Store::new(cell_bytes, kind, sizes.cells, memory)?;
+        kv.states = States::new(net.blocks.iter().map(|block| block.state(&net)), memory)?;
         let ropes = rope::Tables::place(&net, sizes.context, memory)?;
         let (rows, outputs) = (u64::from(sizes.max_rows), u64::from(sizes.max_outputs));
         // One masked word's are as many as tokens.
@@ -71,13 +79,15 @@ impl Model {
         let logits = outputs * u64::from(net.output_row().room);
         let ends = Ends {
             batch: memory.alloc("batch", rows * 16)?,
+            from_to: memory.alloc("from to", if kv.states.are_there() { rows * 16 } else { 0 })?,
             outputs: memory.alloc("outputs", outputs * 4)?,
             logits: memory.alloc("logits", logits.max(words) * 4)?,
             none: memory.alloc("none", 16)?,
         };
-        let (tuning, arena) = (Tuning::default(), Arena::default());
-        let mut model = Model { net, sizes, choice, tuning, head: Vec::new(), network, kv, ropes, ends, arena };
-        model.arena = Arena::place(&model.needs()?, memory)?;
+        let (tuning, arena, adapters) = (Tuning::default(), Arena::default(), Adapters::default());
+        let head = Vec::new();
+        let mut model = Model { net, sizes, choice, tuning, head, network, kv, ropes, ends, arena, adapters };
+        model.arena = Arena::place(&model.needs(&model.adapters)?, memory)?;
         Ok((model, Upload::new(placements)))
     }
 
@@ -104,6 +114,10 @@ impl Model {
     /// (token, position, first cell, cells of its sequence) of each row.
     pub fn batch_buffer(&self) -> BufferId {
         self.ends.batch
+    }
+    /// Which states each row reads and writes.
+    pub fn from_to_buffer(&self) -> BufferId {
+        self.ends.from_to
     }
     /// The rows that want logits, where not all do: else it is not read.
     pub fn outputs_buffer(&self) -> BufferId {
@@ -133,6 +147,11 @@ impl Model {
         word
     }
 
+    /// Rows of a tensor that stays in the file, which are wanted before each pass.
+    pub fn file_rows(&self) -> Option<&FileRows> {
+        self.network.embeddings.layers.as_ref().and_then(|layers| layers.file_rows())
+    }
+
     /// Its weights, and where they lie.
     pub fn weights(&self) -> &Weights {
         &self.network.weights
@@ -150,12 +169,12 @@ impl Model {
     /// The forward pass of a batch of this shape. It depends on nothing else, so it can be prepared once for a shape
     /// and replayed with other tokens and positions.
     pub fn record(&self, shape: Shape) -> Result<Recording> {
-        Ok(self.write(shape, Acts::new(Some(&self.arena)))?.recording)
+        Ok(self.write(shape, Acts::new(Some(&self.arena)), &self.adapters)?.recording)
     }
 
     /// The same, and which products its dispatches (by index) compute, or make activations ready for.
     pub fn record_products(&self, shape: Shape) -> Result<(Recording, Vec<(Product, usize)>)> {
-        let Recorded { recording, products, .. } = self.write(shape, Acts::new(Some(&self.arena)))?;
+        let Recorded { recording, products, .. } = self.write(shape, Acts::new(Some(&self.arena)), &self.adapters)?;
         Ok((recording, products))
     }
 
@@ -173,14 +192,15 @@ impl Model {
             kv: &self.kv,
             ropes: &self.ropes,
             ends: &self.ends,
+            adapters: &self.adapters,
             choice: &self.choice,
             tuning: &self.tuning,
         }
     }
 
-    fn write(&self, shape: Shape, acts: Acts) -> Result<Recorded> {
+    fn write<'a>(&'a self, shape: Shape, acts: Acts<'a>, adapters: &'a Adapters) -> Result<Recorded> {
         let Network { embeddings, layers, output_norm, output, .. } = &self.network;
-        let mut pass = Pass::begin(self.places(), shape, acts, embeddings)?;
+        let mut pass = Pass::begin(Places { adapters, ..self.places() }, shape, acts, embeddings)?;
         for (index, (block, layer)) in self.net.blocks.iter().zip(layers).enumerate() {
             pass.block(index, block, layer)?;
         }
@@ -188,12 +208,79 @@ impl Model {
         pass.finish()
     }
 
-    /// What passes need of an arena, by a trial of each kind at its largest.
-    fn needs(&self) -> Result<Needs> {
-        let mut needs = Needs::default();
+    /// What passes need of an arena, by a trial of each kind at its largest. `BadAdapter` where one of the adapters changes
+    /// what is computed otherwise than by a product.
+    fn needs(&self, adapters: &Adapters) -> Result<Needs> {
+        let (mut needs, mut adapted) = (Needs::default(), BTreeSet::new());
         for shape in Shape::largest(self.sizes.max_rows, self.sizes.max_outputs) {
-            needs.join(self.write(shape, Acts::new(None))?.needs);
+            let recorded = self.write(shape, Acts::new(None), adapters)?;
+            needs.join(recorded.needs);
+            adapted.extend(recorded.adapted);
         }
-        Ok(needs)
+        match adapters.spots().find(|spot| !adapted.contains(spot)).as_ref() {
+            None => Ok(needs),
+            Some(spot) => {
+                let what = match spot {
+                    Spot::Matrix(matrix) => self.network.weights.names(*matrix),
+                    Spot::Embedding => "the embedding".into(),
+                    Spot::Head => "the output matrix".into(),
+                };
+                bail!(
+                    BadAdapter,
+                    "The adapter changes {what}, which cannot be adapted in this {} model yet; take an adapter without",
+                    self.net.arch
+                )
+            }
+        }
+    }
+
+    /// Its adapters.
+    pub fn adapters(&self) -> &Adapters {
+        &self.adapters
+    }
+
+    /// Begins to load an adapter, whose bytes the result takes. `BadAdapter` where it does not fit; else as `memory` fails.
+    pub fn begin_adapter(&self, adapter: &Adapter, memory: &mut dyn Exchange) -> Result<Incoming> {
+        let of = (&self.net, &self.network);
+        let incoming = Incoming::new(adapter, of, &self.adapters, self.sizes.max_rows, memory)?;
+        match self.needs(incoming.adapters()) {
+            Ok(_) => Ok(incoming),
+            Err(error) => {
+                incoming.give_up(memory);
+                Err(error)
+            }
+        }
+    }
+
+    /// Takes an adapter whose bytes have come; passes that were recorded before must be gone. `Truncated` where bytes are
+    /// missing; then nothing has changed.
+    pub fn finish_adapter(&mut self, incoming: Incoming, memory: &mut dyn Exchange) -> Result<AdapterId> {
+        match incoming.check() {
+            Ok(id) => {
+                let next = incoming.next();
+                self.exchange(next, memory).map(|()| id)
+            }
+            Err(error) => {
+                incoming.give_up(memory);
+                Err(error)
+            }
+        }
+    }
+
+    /// Forgets an adapter; passes that were recorded before must be gone. Fails as `memory` does, and then it is still there.
+    pub fn unload_adapter(&mut self, id: AdapterId, memory: &mut dyn Exchange) -> Result<()> {
+        let next = self.adapters.without(id, self.sizes.max_rows, memory)?;
+        self.exchange(next, memory)
+    }
+
+    fn exchange(&mut self, mut next: Adapters, memory: &mut dyn Exchange) -> Result<()> {
+        let grown = self.needs(&next).and_then(|needs| self.arena.grow(&needs, memory));
+        // What goes is what is not used from here on.
+        std::mem::swap(&mut self.adapters, &mut next);
+        if grown.is_err() {
+            std::mem::swap(&mut self.adapters, &mut next);
+        }
+        next.free(memory);
+        grown
     }
 }

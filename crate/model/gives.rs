@@ -6,6 +6,8 @@ use crate::base::error::Result;
 use crate::model::spec::{Block, Gives, Head, Mask, Mix, Net, Pooling, Scores};
 
 const MAX_LABELS: u32 = 1 << 16;
+/// Those whose classifier always reads what a pooler makes of a state.
+const POOLED: [&str; 2] = ["bert", "jina-bert-v2"];
 
 impl Keys<'_> {
     /// A network of blocks with norms behind them, as an encoder: it begins with a norm of embeddings and token types, and
@@ -43,6 +45,12 @@ impl Keys<'_> {
             Some(0) => Pooling::None,
             Some(2) => Pooling::Cls,
             Some(3) => Pooling::Last,
+            Some(4) if !head.is_some_and(|head| self.ranks_by(head)) => bail!(
+                MissingTensor,
+                "This {} model ranks texts, but its file lacks the classifier (cls.output.weight), or the pooler before \
+                 it (cls.weight), which some converters leave out; convert it again with both",
+                self.arch
+            ),
             Some(4) | None if head.is_some_and(|head| head.labels().is_some()) => {
                 match self.u32("classifier.pooling_type")? {
                     Some(1) => Pooling::Mean,
@@ -53,11 +61,6 @@ impl Keys<'_> {
             }
             None if causal => return Ok(Gives::Logits),
             Some(1) | None => Pooling::Mean,
-            Some(4) => bail!(
-                MissingTensor,
-                "This {} model ranks texts, but its file lacks the classifier (cls.output.weight); convert it again",
-                self.arch
-            ),
             Some(other) => bail!(
                 UnsupportedArchitecture,
                 "This {} model pools states by way {other}, which is not supported",
@@ -65,6 +68,11 @@ impl Keys<'_> {
             ),
         };
         Ok(Gives::States { pooling, head, widened: self.widened()? })
+    }
+
+    /// Whether this makes scores of texts, and all of it is there.
+    fn ranks_by(&self, head: Head) -> bool {
+        head.labels().is_some() && (head.dense[0] || !POOLED.contains(&self.arch))
     }
 
     /// The classifier that the file has, or what fills in masked words.
@@ -100,8 +108,9 @@ impl Keys<'_> {
 /// Tokens that see all before them see those behind them, too.
 pub(super) fn both_ways(blocks: &mut [Block]) {
     for block in blocks {
-        let Mix::Attention(attention) = &mut block.mix;
-        if attention.mask == Mask::Causal {
+        if let Mix::Attention(attention) = &mut block.mix
+            && attention.mask == Mask::Causal
+        {
             attention.mask = Mask::Full;
         }
     }

@@ -1,6 +1,8 @@
 //! What an architecture's file asks of a catalog: its keys, with the ranges that sizes must lie in, and whether a tensor
 //! is there. Defaults for missing keys are llama.cpp's.
 
+use std::ops::RangeInclusive;
+
 use crate::bail;
 use crate::base::error::Result;
 use crate::file::{Catalog, Value, quoted};
@@ -9,8 +11,8 @@ use crate::model::spec::{
     Activation, Attention, Block, Dense, GateIn, Mask, Net, Norm, Pairs, QkNorm, Rope, RopeFactors,
 };
 
-/// Attention kernels hold a head in this many lanes' worth of registers at most.
-const MAX_HEAD_DIM: u32 = 256;
+/// The widest head that attention kernels have room for.
+const MAX_HEAD_DIM: u32 = 512;
 const MAX_LAYERS: u32 = 1024;
 
 /// Getters for the keys `{arch}.{key}`.
@@ -26,8 +28,8 @@ pub struct Keys<'a> {
 impl<'a> Keys<'a> {
     pub fn new(catalog: &'a Catalog, arch: &'static str) -> Result<Self> {
         let mut keys = Keys { catalog, arch, n_layers: 0, n_embd: 0 };
-        keys.refuse_unknown_features()?;
-        keys.n_layers = keys.size("block_count", MAX_LAYERS)?;
+        let layers = keys.size("block_count", MAX_LAYERS)?;
+        keys.n_layers = layers - keys.number_or("nextn_predict_layers", 0, 0..=layers - 1)?;
         keys.n_embd = keys.size("embedding_length", 1 << 17)?;
         Ok(keys)
     }
@@ -44,10 +46,23 @@ impl<'a> Keys<'a> {
 
     /// Compiled once, not for each architecture.
     fn net_of(&self, norm: Norm, block: &dyn Fn(u32) -> Result<Block>) -> Result<Net> {
-        let eps = if norm == Norm::Rms { "attention.layer_norm_rms_epsilon" } else { "attention.layer_norm_epsilon" };
+        let eps = match norm {
+            Norm::Rms | Norm::BiasedRms => "attention.layer_norm_rms_epsilon",
+            Norm::Layer { .. } => "attention.layer_norm_epsilon",
+        };
         let mut blocks: Vec<Block> = (0..self.n_layers).map(block).collect::<Result<_>>()?;
+        if self.has_experts()? && blocks.iter().all(|block| block.experts().is_none()) {
+            bail!(UnsupportedArchitecture, "This {} model is a mixture of experts, which is not supported", self.arch);
+        }
         if !self.is_causal()? {
-            if blocks.iter().any(|block| matches!(block.attention().mask, Mask::Window(_))) {
+            if blocks.iter().any(|block| block.attention().is_none()) {
+                bail!(
+                    UnsupportedArchitecture,
+                    "This {} model sees later tokens, which is not supported of its layers without attention",
+                    self.arch
+                );
+            }
+            if blocks.iter().filter_map(Block::attention).any(|attention| matches!(attention.mask, Mask::Window(_))) {
                 bail!(
                     UnsupportedArchitecture,
                     "This {} model sees later tokens, and others in a window, which is not supported",
@@ -67,6 +82,7 @@ impl<'a> Keys<'a> {
             learned_positions: None,
             token_types: None,
             embed_norm: false,
+            layers_in_file: false,
             blocks,
             output_norm: "output_norm".into(),
             gives: self.gives()?,
@@ -80,6 +96,13 @@ impl<'a> Keys<'a> {
 
     /// Causal attention without biases and head norms; `theta` is the RoPE base where the file gives none.
     pub fn attention(&self, layer: u32, pairs: Pairs, theta: f32) -> Result<Attention> {
+        self.attention_by("", layer, pairs, theta)
+    }
+
+    /// The same, with this behind the names of the keys that tell layers of a window from others: sizes of heads, the
+    /// rotation's size and base.
+    pub fn attention_by(&self, suffix: &str, layer: u32, pairs: Pairs, theta: f32) -> Result<Attention> {
+        let own = |key: &str| format!("{key}{suffix}");
         let n_heads = self.n_heads(layer)?;
         let n_kv_heads = self.size_of("attention.head_count_kv", layer, 1 << 12)?.unwrap_or(n_heads);
         if !n_heads.is_multiple_of(n_kv_heads) {
@@ -88,8 +111,8 @@ impl<'a> Keys<'a> {
                 "{n_heads} attention heads cannot share {n_kv_heads} key heads evenly; the file needs to be converted again"
             );
         }
-        let head_dim = self.head_dim(layer)?;
-        let rope_dim = self.size_of("rope.dimension_count", layer, head_dim)?.unwrap_or(head_dim);
+        let head_dim = self.head_dim(suffix, layer)?;
+        let rope_dim = self.size_of(&own("rope.dimension_count"), layer, head_dim)?.unwrap_or(head_dim);
         if !rope_dim.is_multiple_of(2) {
             bail!(
                 BadMetadata,
@@ -97,7 +120,7 @@ impl<'a> Keys<'a> {
                 self.arch
             );
         }
-        let theta = self.positive("rope.freq_base")?.unwrap_or(theta);
+        let theta = self.positive(&own("rope.freq_base"))?.unwrap_or(theta);
         Ok(Attention {
             n_heads,
             n_kv_heads,
@@ -112,6 +135,10 @@ impl<'a> Keys<'a> {
             bias: false,
             output_bias: false,
             qk_norm: QkNorm::None,
+            v_norm: false,
+            sinks: false,
+            keys_of: None,
+            latent: None,
         })
     }
 
@@ -157,7 +184,8 @@ impl<'a> Keys<'a> {
 
     /// The factors that the file has for the rotations of these blocks.
     pub fn rope_factors(&self, blocks: &[Block]) -> Result<Option<RopeFactors>> {
-        let count = blocks.iter().map(|block| block.attention().rope.dim / 2).max().unwrap_or(0);
+        let ropes = blocks.iter().filter_map(Block::attention).map(|attention| attention.rope);
+        let count = ropes.filter(|rope| rope.factors).map(|rope| rope.dim / 2).max().unwrap_or(0);
         Ok(if self.has_tensor("rope_freqs.weight") {
             Some(RopeFactors::One(count))
         } else if self.has_tensor("rope_factors_long.weight") {
@@ -171,9 +199,10 @@ impl<'a> Keys<'a> {
         self.need_size_of("attention.head_count", layer, 1 << 12)
     }
 
-    fn head_dim(&self, layer: u32) -> Result<u32> {
+    fn head_dim(&self, suffix: &str, layer: u32) -> Result<u32> {
         let n_heads = self.n_heads(0)?;
-        let head_dim = match self.number_of("attention.key_length", layer)? {
+        let length = |of: &str| self.number_of(&format!("attention.{of}_length{suffix}"), layer);
+        let head_dim = match length("key")? {
             Some(length) => length,
             None if self.n_embd.is_multiple_of(n_heads) => self.n_embd / n_heads,
             None => bail!(
@@ -182,7 +211,7 @@ impl<'a> Keys<'a> {
                 self.n_embd
             ),
         };
-        let value_length = self.number_of("attention.value_length", layer)?.unwrap_or(head_dim);
+        let value_length = length("value")?.unwrap_or(head_dim);
         if value_length != head_dim {
             bail!(
                 UnsupportedArchitecture,
@@ -224,7 +253,7 @@ impl<'a> Keys<'a> {
     }
 
     /// Rotation as the file has it scaled.
-    fn rope(&self, dim: u32, pairs: Pairs, theta: f32) -> Result<Rope> {
+    pub(super) fn rope(&self, dim: u32, pairs: Pairs, theta: f32) -> Result<Rope> {
         let kind = self.str("rope.scaling.type")?.unwrap_or("linear");
         if !["none", "linear", "yarn", "longrope"].contains(&kind) {
             bail!(
@@ -240,7 +269,7 @@ impl<'a> Keys<'a> {
         };
         let factor = if kind == "none" { 1.0 } else { factor.unwrap_or(1.0) };
         let amplitude = self.positive("rope.scaling.attn_factor")?.unwrap_or(1.0);
-        let rope = Rope { dim, pairs, theta, scale: 1.0 / factor, ramp: None, amplitude };
+        let rope = Rope { dim, pairs, theta, scale: 1.0 / factor, ramp: None, amplitude, factors: true };
         if kind != "yarn" {
             return Ok(rope);
         }
@@ -265,14 +294,6 @@ impl<'a> Keys<'a> {
         }
         let period = self.size_or(KEY, period, u32::MAX)?;
         Ok((0..self.n_layers).map(|layer| layer % period != period - 1).collect())
-    }
-
-    /// What would change the forward pass and is not built must not pass silently.
-    fn refuse_unknown_features(&self) -> Result<()> {
-        if self.u32("expert_count")?.is_some_and(|experts| experts > 0) {
-            bail!(UnsupportedArchitecture, "This {} model is a mixture of experts, which is not supported", self.arch);
-        }
-        Ok(())
     }
 }
 
@@ -315,23 +336,33 @@ impl<'a> Keys<'a> {
     }
 
     pub fn size_or(&self, key: &str, default: u32, most: u32) -> Result<u32> {
-        let size = self.u32(key)?.unwrap_or(default);
-        self.check_size(key, size, most)
+        self.number_or(key, default, 1..=most)
+    }
+
+    /// A number in this range.
+    pub fn number_or(&self, key: &str, default: u32, range: RangeInclusive<u32>) -> Result<u32> {
+        self.check(key, self.u32(key)?.unwrap_or(default), range)
     }
 
     fn check_size(&self, key: &str, size: u32, most: u32) -> Result<u32> {
-        if !(1..=most).contains(&size) {
+        self.check(key, size, 1..=most)
+    }
+
+    fn check(&self, key: &str, number: u32, range: RangeInclusive<u32>) -> Result<u32> {
+        if !range.contains(&number) {
             bail!(
                 BadMetadata,
-                "The metadata key {:?} is {size}, not 1 to {most}; the file needs to be converted again",
-                self.full(key)
+                "The metadata key {:?} is {number}, not {} to {}; the file needs to be converted again",
+                self.full(key),
+                range.start(),
+                range.end()
             );
         }
-        Ok(size)
+        Ok(number)
     }
 
     /// A layer's number, which files give once for all layers or in a list.
-    fn number_of(&self, key: &str, layer: u32) -> Result<Option<u32>> {
+    pub fn number_of(&self, key: &str, layer: u32) -> Result<Option<u32>> {
         let Some(Value::Ints(list)) = self.get(key) else {
             return self.u32(key);
         };

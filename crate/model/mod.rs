@@ -3,15 +3,18 @@
 //! A catalog becomes a [`spec::Net`] by its architecture's file ([`arch`]), plain data from which weights are declared
 //! and placed ([`place`]), and passes recorded ([`forward`], a file a kind of block in `blocks/`).
 
+pub mod adapter;
 pub mod arch;
 mod arena;
 mod blocks;
+mod experts;
 pub mod filled;
 pub mod fit;
 pub mod forward;
 mod gives;
 mod head;
 mod keys;
+mod latent;
 pub mod place;
 pub mod rope;
 pub mod spec;
@@ -29,7 +32,7 @@ use crate::file::Catalog;
 pub fn read(catalog: &Catalog) -> Result<spec::Net> {
     refuse_companions(catalog.metadata.str("general.type")?)?;
     let net = arch::net(catalog)?;
-    blocks::Network::place(catalog, &net, &mut fit::Counter::new(u64::MAX))?;
+    blocks::Network::place(catalog, &net, 1, &mut fit::Counter::new(u64::MAX))?;
     Ok(net)
 }
 

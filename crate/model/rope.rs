@@ -49,7 +49,7 @@ impl Tables {
     pub fn place(net: &Net, context: u32, memory: &mut dyn Memory) -> Result<Self> {
         let mut tables = Tables { distinct: Vec::new(), by_layer: Vec::with_capacity(net.blocks.len()) };
         for block in &net.blocks {
-            let rope = block.attention().rope;
+            let rope = block.attention().map_or(Rope::NONE, |attention| attention.rope);
             // Which dimensions are rotated together is nothing to the table.
             let same = |other: &Rope| Rope { pairs: rope.pairs, ..*other } == rope;
             let buffer = match tables.distinct.iter().find(|(other, _)| same(other)) {
@@ -69,7 +69,7 @@ impl Tables {
     /// Fills them in, once the file's factors are there.
     pub fn write(&self, factors: &[f32], context: u32, memory: &mut dyn Memory) {
         for (rope, buffer) in &self.distinct {
-            let table = table(rope, factors, context);
+            let table = table(rope, if rope.factors { factors } else { &[] }, context);
             memory.write(*buffer, 0, bytemuck::cast_slice(&table));
         }
     }
@@ -80,7 +80,8 @@ mod tests {
     use super::*;
     use crate::model::spec::Pairs;
 
-    const PLAIN: Rope = Rope { dim: 8, pairs: Pairs::Halves, theta: 1e4, scale: 1.0, ramp: None, amplitude: 1.0 };
+    const PLAIN: Rope =
+        Rope { dim: 8, pairs: Pairs::Halves, theta: 1e4, scale: 1.0, ramp: None, amplitude: 1.0, factors: true };
 
     #[test]
     fn coarse_and_fine_angles_add_up() {

@@ -12,9 +12,9 @@ use half::{bf16, f16};
 /// Stops at the shorter of the two; an incomplete block at either end is left alone.
 pub fn dequantize(kind: TensorType, bytes: &[u8], out: &mut [f32]) {
     let decode: fn(&[u8], &mut [f32]) = match kind {
-        TensorType::F32 => |b, y| y[0] = f32::from_le_bytes([b[0], b[1], b[2], b[3]]),
-        TensorType::F16 => |b, y| y[0] = half_at(b, 0),
-        TensorType::BF16 => |b, y| y[0] = bf16::from_le_bytes([b[0], b[1]]).to_f32(),
+        TensorType::F32 => return floats(bytes, out, f32::from_le_bytes),
+        TensorType::F16 => return floats(bytes, out, |b| f16::from_le_bytes(b).to_f32()),
+        TensorType::BF16 => return floats(bytes, out, |b| bf16::from_le_bytes(b).to_f32()),
         TensorType::Q4_0 => q4_0,
         TensorType::Q4_1 => q4_1,
         TensorType::Q5_0 => q5_0,
@@ -44,6 +44,13 @@ pub fn dequantize(kind: TensorType, bytes: &[u8], out: &mut [f32]) {
     let blocks = bytes.chunks_exact(kind.block_bytes());
     for (block, y) in blocks.zip(out.chunks_exact_mut(kind.block_len())) {
         decode(block, y);
+    }
+}
+
+/// Weights that are no blocks: a loop of its own for each type, since a call for each weight takes longer than the rest.
+fn floats<const N: usize>(bytes: &[u8], out: &mut [f32], float: impl Fn([u8; N]) -> f32) {
+    for (bytes, y) in bytes.as_chunks().0.iter().zip(out) {
+        *y = float(*bytes);
     }
 }
 

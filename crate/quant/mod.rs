@@ -6,6 +6,7 @@
 //! - [`dequantize`]: file blocks → f32, the ground truth.
 //! - [`repack`]: file blocks → the planes that shaders read; [`plane_offsets`] says where they go.
 //! - [`widen`]: file blocks → those of a type that holds the same numbers.
+//! - [`quantize`]: f32 → file blocks.
 //! - [`load_block`], [`dequantize_packed`]: planes → f32, the mirrors of `shaders/formats`.
 //!
 //! ```
@@ -23,6 +24,7 @@ mod dequantize;
 mod grids;
 mod layout;
 mod packed;
+mod quantize;
 mod repack;
 mod widen;
 
@@ -30,6 +32,7 @@ pub use dequantize::dequantize;
 pub(crate) use grids::{BOOKS, FP4};
 pub use layout::{BLOCK, PlaneSpec, UNIT, plane_offsets, planes};
 pub use packed::{Block, Packed, dequantize_packed, load_block, load_packed};
+pub use quantize::quantize;
 pub use repack::repack;
 pub use widen::{common, widen};
 

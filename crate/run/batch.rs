@@ -4,6 +4,8 @@ use std::collections::{HashMap, HashSet};
 
 use crate::bail;
 use crate::base::error::Result;
+use crate::kernels::recurrent::FromTo;
+use crate::model::adapter::Adapters;
 use crate::model::store::{SequenceId, Store};
 
 /// One token to be processed.
@@ -45,6 +47,30 @@ impl Batch {
                 bail!(Internal, "A token at {} has no cell in a sequence of {}.", row.position, sequence.cells.count);
             }
             words.extend(sequence.row(row.token, row.position, ends[&row.sequence]));
+        }
+        Ok(words)
+    }
+
+    /// How much of each adapter each row wants: [rows][adapters]. `Disposed` where a sequence is not kept any more.
+    pub fn gains(&self, store: &Store, adapters: &Adapters) -> Result<Vec<f32>> {
+        let mut gains = Vec::with_capacity(self.rows.len() * adapters.loaded().len());
+        for row in &self.rows {
+            gains.extend(adapters.gains(&store.get(row.sequence)?.blend));
+        }
+        Ok(gains)
+    }
+
+    /// Which states each row reads and writes. `Internal` where a sequence's rows are no neighbours, or
+    /// go on from a token after which no state is kept.
+    pub fn from_to(&self, store: &mut Store) -> Result<Vec<FromTo>> {
+        let mut words = Vec::with_capacity(self.rows.len());
+        let mut seen = HashSet::new();
+        for rows in self.rows.chunk_by(|a, b| a.sequence == b.sequence) {
+            let (id, first) = (rows[0].sequence, rows[0].position);
+            if !seen.insert(id) || (first..).zip(rows).any(|(position, row)| row.position != position) {
+                bail!(Internal, "The rows of a sequence that has a state are no neighbours.");
+            }
+            words.extend(store.from_to(id, first, rows.len() as u32)?);
         }
         Ok(words)
     }

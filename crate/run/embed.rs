@@ -10,7 +10,9 @@ use crate::base::error::Result;
 use crate::device::memory::Memory;
 use crate::device::recording::Recording;
 use crate::kernels::cell;
+use crate::model::adapter::Blend;
 use crate::model::spec::{Gives, Head, Pooling};
+use crate::run::adapters::Wanted;
 use crate::run::batch::{Batch, Row};
 use crate::run::decode;
 use crate::run::engine::Engine;
@@ -24,7 +26,7 @@ const NO: &str = "no";
 const AT_ONCE: usize = 8;
 
 /// How texts are embedded.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct EmbedOptions {
     /// How the states of a text's tokens become one; `None`: as the file says.
     pub pooling: Option<Pooling>,
@@ -32,11 +34,13 @@ pub struct EmbedOptions {
     pub normalize: bool,
     /// Numbers that are kept of each vector, the first ones; `None`: all (Matryoshka, Kusupati et al. 2022).
     pub dimensions: Option<u32>,
+    /// The adapters that texts are read with, by name, and how much of each.
+    pub adapter: Wanted,
 }
 
 impl Default for EmbedOptions {
     fn default() -> Self {
-        EmbedOptions { pooling: None, normalize: true, dimensions: None }
+        EmbedOptions { pooling: None, normalize: true, dimensions: None, adapter: Wanted::new() }
     }
 }
 
@@ -132,7 +136,8 @@ impl Engine {
             bail!(BadOption, "dimensions is {dimensions}; give a whole number from 1 to {n_embd}.");
         }
         let (n_embd, dimensions) = (n_embd as usize, dimensions as usize);
-        let mut states = self.states(texts, pooling, |at, tokens| wanted(pooling, at, tokens)).await?;
+        let blend = self.blend(&options.adapter)?;
+        let mut states = self.states(texts, pooling, &blend, |at, tokens| wanted(pooling, at, tokens)).await?;
         if pooling != Pooling::None {
             states.iter_mut().for_each(|state| *state = self.model.embedding(state));
         }
@@ -158,7 +163,7 @@ impl Engine {
                 "This model has no classifier (cls.output.weight); take a reranker or a classifier, or embed."
             )
         }
-        let states = self.states(texts, pooling, |at, tokens| wanted(pooling, at, tokens)).await?;
+        let states = self.states(texts, pooling, &Blend::new(), |at, tokens| wanted(pooling, at, tokens)).await?;
         Ok(states.iter().map(|state| self.model.scores(state)).collect())
     }
 
@@ -186,7 +191,7 @@ impl Engine {
         let mut found = Vec::with_capacity(prompts.len());
         // A vocabulary's logits are many.
         for few in prompts.chunks(AT_ONCE) {
-            let logits = self.states(few, Pooling::Last, |at, tokens| at + 1 == tokens).await?;
+            let logits = self.states(few, Pooling::Last, &Blend::new(), |at, tokens| at + 1 == tokens).await?;
             found.extend(logits.iter().map(|row| row[yes as usize] - row[no as usize]));
         }
         Ok(found)
@@ -197,7 +202,7 @@ impl Engine {
     /// Errors: `BadOption` where the model has no head for words; `BadLogits`; those of [`Engine::forward`].
     pub async fn fill(&mut self, text: Vec<u32>, place: usize) -> Result<Vec<f32>> {
         let (buffer, recording) = self.words()?;
-        let states = self.states(&[text], Pooling::None, |at, _| at == place).await?;
+        let states = self.states(&[text], Pooling::None, &Blend::new(), |at, _| at == place).await?;
         let word = self.model.word(&states[0]);
         let prepared = self.device.prepare(&recording, &self.current).await?;
         self.device.write(buffer, 0, bytemuck::cast_slice(&word));
@@ -238,6 +243,7 @@ impl Engine {
         &mut self,
         texts: &[Vec<u32>],
         pooling: Pooling,
+        blend: &Blend,
         wanted: impl Fn(usize, usize) -> bool,
     ) -> Result<Vec<Vec<f32>>> {
         self.check_tokens(texts)?;
@@ -248,7 +254,7 @@ impl Engine {
             let mut rows = Vec::new();
             for index in group {
                 let tokens = &texts[index];
-                let sequence = self.open(tokens.len() as u32)?;
+                let sequence = self.open_with(tokens.len() as u32, blend)?;
                 rows.extend(tokens.iter().zip(0..).map(|(&token, position)| {
                     let logits = wanted(position as usize, tokens.len());
                     (index, Row { token, position, sequence, logits })

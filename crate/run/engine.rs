@@ -8,17 +8,21 @@ use crate::base::cancel::Cancel;
 use crate::base::error::Result;
 use crate::device::Device;
 use crate::device::memory::Memory;
+use crate::model::adapter::Blend;
 use crate::model::filled::Filled;
 use crate::model::forward::{Model, Shape};
 use crate::model::spec::Gives;
-use crate::model::store::SequenceId;
+use crate::model::store::{MOST_AHEAD, SequenceId};
+use crate::run::adapters::Named;
 use crate::run::batch::Batch;
 use crate::run::constraint::Constraint;
 use crate::run::decode::{self, Decoder, Sampled};
 use crate::run::pace::Pace;
 use crate::run::passes::Passes;
 use crate::run::request::{Request, Shared};
+use crate::run::rows::Rows;
 use crate::run::sampler::{Limits, SamplingParams};
+use crate::run::speculate::draft::Draft;
 use crate::run::speculate::worth::Worth;
 use crate::run::stats::Counts;
 use crate::text::template::Templates;
@@ -48,6 +52,8 @@ pub struct Engine {
     pub types: Vec<(&'static str, u64)>,
     /// Parameters: the elements of all tensors.
     pub n_params: u64,
+    /// Of the bytes of its file, and whether its products may be less exact: what is saved of one model fits no other.
+    pub fingerprint: (u64, bool),
     /// What it has done so far.
     pub counts: Counts,
     /// Ends the pass under way.
@@ -67,8 +73,16 @@ pub struct Engine {
     pub(super) decoder: Decoder,
     /// What guesses are worth.
     pub(super) worth: Worth,
+    /// What stays in the file.
+    pub(crate) rows: Option<Rows>,
+    /// The token that was sampled last.
+    last: u32,
+    /// Who else guesses.
+    pub(super) draft: Option<Box<Draft>>,
     /// Steps that are under way are read, and none is submitted behind them.
     pub(super) drains: bool,
+    /// Its adapters.
+    pub(super) named: Named,
 }
 
 impl Engine {
@@ -80,6 +94,7 @@ impl Engine {
         templates: Templates,
         depth: usize,
     ) -> Result<Self> {
+        let depth = if model.kv().states.are_there() { depth.min(MOST_AHEAD) } else { depth };
         let decoder = Decoder::new(&mut device, &model, depth)?;
         Ok(Engine {
             device,
@@ -93,6 +108,7 @@ impl Engine {
             labels: Vec::new(),
             types: Vec::new(),
             n_params: 0,
+            fingerprint: (0, false),
             counts: Counts::default(),
             current: Cancel::default(),
             whole: Cancel::default(),
@@ -103,7 +119,11 @@ impl Engine {
             passes: Passes::default(),
             decoder,
             worth: Worth::default(),
+            rows: None,
+            last: 0,
+            draft: None,
             drains: false,
+            named: Named::default(),
         })
     }
 
@@ -133,8 +153,13 @@ impl Engine {
     /// A sequence for [`Engine::forward`], with room for so many tokens; others may be forgotten for it, and it for
     /// others. Generations end by it. `Internal` where that is more than the cache holds.
     pub fn open(&mut self, room: u32) -> Result<SequenceId> {
+        self.open_with(room, &Blend::new())
+    }
+
+    /// The same, read with these adapters.
+    pub fn open_with(&mut self, room: u32, blend: &Blend) -> Result<SequenceId> {
         self.begin();
-        self.model.kv_mut().open(room, &mut self.device)
+        self.model.kv_mut().open_with(room, blend, &mut self.device)
     }
 
     /// Forgets a sequence.
@@ -207,20 +232,27 @@ impl Engine {
         self.decoder.submit(&mut self.device, self.passes.get(shape), mask, &self.current).await
     }
 
-    /// The next token of the generation. Where anything may come, later ones are submitted meanwhile; under a mask each
-    /// waits for the one before.
-    pub(crate) async fn next_token(&mut self, mut mask: Option<&mut dyn Constraint>) -> Result<Sampled> {
-        let stepped = mask.is_some();
+    /// The next token of the generation. Where anything may come, later ones are submitted meanwhile; under a mask, or
+    /// where a part of the model stays in the file, each waits for the one before.
+    pub(crate) async fn next_token(&mut self, mask: Option<&mut dyn Constraint>) -> Result<Sampled> {
+        let sampled = self.next_sampled(mask).await?;
+        self.last = sampled.token;
+        Ok(sampled)
+    }
+
+    async fn next_sampled(&mut self, mut mask: Option<&mut dyn Constraint>) -> Result<Sampled> {
+        let (masked, stepped) = (mask.is_some(), mask.is_some() || self.rows.is_some());
         if self.decoder.is_waiting() && (stepped || self.drains || !self.decodes()) {
             // The first waits for no kernel of those after it.
             return self.decoder.next(&self.device).await;
         }
         self.prepare_decode().await?;
-        self.decoder.set_masked(stepped, &mut self.device, &self.current).await?;
+        self.decoder.set_masked(masked, &mut self.device, &self.current).await?;
         while self.decoder.takes_more() && !(stepped && self.decoder.is_waiting()) {
             let position = self.decoder.position();
-            self.make_room(position + 1)?;
+            self.make_room(position)?;
             let shape = self.decode_shape(position);
+            self.bring_rows(&[self.last]).await?;
             let mask: Option<&mut dyn Constraint> = match &mut mask {
                 Some(mask) => Some(&mut **mask),
                 None => None,
@@ -235,19 +267,31 @@ impl Engine {
         self.decoder.is_waiting()
     }
 
-    /// Room for so many tokens in the sequence that the resident loop goes on with. Steps that were submitted before still find
-    /// its cells where they were, those to come where they are now: the device does all of it in order.
-    fn make_room(&mut self, tokens: u32) -> Result<()> {
+    /// Room for one more token, at `position`, in the sequence that the resident loop goes on with. Steps that were submitted
+    /// before still find its cells where they were, those to come where they are now: the device does all of it in order.
+    fn make_room(&mut self, position: u32) -> Result<()> {
         let request = self.resident.as_ref().and_then(Weak::upgrade);
         let Some(sequence) = request.and_then(|request| request.borrow().sequence) else { return Ok(()) };
         let store = self.model.kv_mut();
         let before = store.get(sequence)?.cells.first;
-        store.reserve(sequence, tokens, &mut self.device)?;
+        store.reserve(sequence, position + 1, &mut self.device)?;
         let first = store.get(sequence)?.cells.first;
         if first != before {
             self.decoder.move_to(first, &mut self.device);
         }
+        if self.model.kv().states.are_there() {
+            let from_to = self.model.kv_mut().from_to(sequence, position, 1)?;
+            self.device.write(self.model.from_to_buffer(), 0, bytemuck::cast_slice(&from_to));
+        }
         Ok(())
+    }
+
+    /// What stays in the file of these tokens, for the pass that is submitted next.
+    async fn bring_rows(&mut self, tokens: &[u32]) -> Result<()> {
+        match &mut self.rows {
+            Some(rows) => rows.bring(tokens, &self.model, &mut self.device).await,
+            None => Ok(()),
+        }
     }
 
     /// Prepares the batch's shape and writes its rows.
@@ -262,12 +306,30 @@ impl Engine {
         let outputs = batch.outputs();
         let shape = self.shape_of(batch);
         self.prepare(shape).await?;
-        let words = batch.words(self.model.kv())?;
-        self.device.write(self.model.batch_buffer(), 0, bytemuck::cast_slice(&words));
+        if self.rows.is_some() {
+            let tokens: Vec<u32> = batch.rows.iter().map(|row| row.token).collect();
+            self.bring_rows(&tokens).await?;
+        }
+        self.write_rows(batch)?;
         // Where all rows want logits, nobody reads which.
         if !outputs.is_empty() {
             self.device.write(self.model.outputs_buffer(), 0, bytemuck::cast_slice(&outputs));
         }
         Ok(shape)
+    }
+
+    /// Tells the device the batch's rows.
+    pub(crate) fn write_rows(&mut self, batch: &Batch) -> Result<()> {
+        let words = batch.words(self.model.kv())?;
+        self.device.write(self.model.batch_buffer(), 0, bytemuck::cast_slice(&words));
+        if let Some(buffer) = self.model.adapters().gains_buffer() {
+            let gains = batch.gains(self.model.kv(), self.model.adapters())?;
+            self.device.write(buffer, 0, bytemuck::cast_slice(&gains));
+        }
+        if self.model.kv().states.are_there() {
+            let from_to = batch.from_to(self.model.kv_mut())?;
+            self.device.write(self.model.from_to_buffer(), 0, bytemuck::cast_slice(&from_to));
+        }
+        Ok(())
     }
 }

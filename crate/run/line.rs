@@ -94,12 +94,13 @@ impl Engine {
         let mut request = shared.borrow_mut();
         let store = self.model.kv_mut();
         let wanted = (request.text.len() + AHEAD.min(request.most)) as u32;
-        if store.spare() < wanted.min(store.cells) {
+        let running = self.live.iter().filter(|other| !Rc::ptr_eq(other, shared) && other.borrow().sequence.is_some());
+        if store.spare() < wanted.min(store.cells) || !store.has_states_for(running.count() + 1) {
             return Ok(false);
         }
         let id = match request.fresh {
-            true => store.open(request.text.len() as u32, &mut self.device)?,
-            false => prefix::take(store, &request.text, &mut self.device)?,
+            true => store.open_with(request.text.len() as u32, &request.blend, &mut self.device)?,
+            false => prefix::take(store, &request.text, &request.blend, &mut self.device)?,
         };
         store.hold(id, true);
         request.sequence = Some(id);
@@ -135,7 +136,7 @@ impl Engine {
     fn will_share(&self, reading: &Shared, request: &Shared) -> bool {
         let (other, request) = (reading.borrow(), request.borrow());
         let same = other.text.iter().zip(&request.text).take_while(|(a, b)| a == b).count();
-        !request.fresh && same >= WORTH + self.done(reading)
+        !request.fresh && request.blend == other.blend && same >= WORTH + self.done(reading)
     }
 
     /// Room in its sequence for all that is to be computed of it, for which those that came later may lose their cells; `false` where it lost

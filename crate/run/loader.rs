@@ -6,8 +6,8 @@ use std::collections::{HashMap, VecDeque};
 use crate::bail;
 use crate::base::error::{Code, Error, Result};
 use crate::base::precision::KvType;
-use crate::device::gpu::GpuOptions;
-use crate::device::{Backend, Chosen, CpuOptions, Device};
+use crate::device::options::GpuOptions;
+use crate::device::{Backend, Chosen, CpuOptions, Device, HAS_CPU};
 use crate::file::Catalog;
 use crate::file::gguf::{Header, HeaderParser, Joined};
 use crate::kernels::choose::{Choice, Tuning};
@@ -15,12 +15,16 @@ use crate::model;
 use crate::model::forward::Model;
 use crate::model::spec::{Gives, Net};
 use crate::model::upload::Upload;
+use crate::quant::TensorType;
 use crate::run::engine::Engine;
 use crate::run::plan::{Place, Plan};
 use crate::run::room;
+use crate::run::rows::{Reread, Rows};
 use crate::run::sampler::SamplingParams;
 use crate::text::template::Templates;
 use crate::text::tokenizer::Tokenizer;
+
+use xxhash_rust::xxh64::Xxh64;
 
 /// How a model is loaded.
 #[derive(Clone, Debug)]
@@ -33,6 +37,8 @@ pub struct LoadOptions {
     pub cpu: CpuOptions,
     /// Positions of a sequence, at most; `None`: the trained context, at most [`default_context`](super::plan::default_context).
     pub context: Option<u32>,
+    /// Where the model was trained for less than `context`, it is that.
+    pub context_at_most: bool,
     /// Tokens of all conversations together whose keys and values are kept, so that none of them is computed again;
     /// at least the context. `None`: as many as the context. Called `cacheTokens` in JavaScript.
     pub cache_tokens: Option<u32>,
@@ -50,6 +56,11 @@ pub struct LoadOptions {
     pub tune: Option<bool>,
     /// What was measured before on this adapter (`Tuning::lines`).
     pub tuning: Vec<String>,
+    /// What a repository's matrices become before they come here; `None`: [`USUAL`](super::repository::USUAL). A file's are
+    /// what they are.
+    pub quantize: Option<TensorType>,
+    /// Reads the model's file again, where that can be: what is large and read by rows then stays there.
+    pub reread: Option<Reread>,
 }
 
 impl Default for LoadOptions {
@@ -59,6 +70,7 @@ impl Default for LoadOptions {
             gpu: GpuOptions::default(),
             cpu: CpuOptions::default(),
             context: None,
+            context_at_most: false,
             cache_tokens: None,
             max_rows: None,
             depth: None,
@@ -67,6 +79,27 @@ impl Default for LoadOptions {
             choice: None,
             tune: None,
             tuning: Vec::new(),
+            quantize: None,
+            reread: None,
+        }
+    }
+}
+
+impl LoadOptions {
+    /// Of a model that guesses for a loaded one: on the same device, where it can follow each of its texts.
+    pub fn of_draft(self, engine: &Engine) -> LoadOptions {
+        let cpu = match &engine.device {
+            Device::Cpu(cpu) => cpu.options_beside(),
+            Device::Gpu(_) => self.cpu,
+        };
+        let context = Some(engine.model.sizes.context);
+        LoadOptions {
+            backend: engine.device.backend(),
+            cpu,
+            context,
+            context_at_most: true,
+            cache_tokens: None,
+            ..self
         }
     }
 }
@@ -82,6 +115,8 @@ pub struct Loader {
     others: Vec<Header>,
     /// Bytes pushed so far, of the file that comes now.
     received: u64,
+    /// Of the bytes of all files.
+    hash: Xxh64,
 }
 
 enum State {
@@ -104,9 +139,14 @@ struct Tensors {
 impl Tensors {
     /// The next bytes of a file, `at` of which have come. What lies behind its tensors is not the next file's.
     fn push(&mut self, bytes: &[u8], at: u64) {
-        let left = self.files.front().copied().unwrap_or_default().saturating_sub(at);
-        let ours = bytes.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+        let ours = bytes.len().min(self.left(at));
         self.upload.push(&bytes[..ours], &mut self.engine.device);
+    }
+
+    /// Bytes of the file that comes now, of which `at` have come.
+    fn left(&self, at: u64) -> usize {
+        let left = self.files.front().copied().unwrap_or_default().saturating_sub(at);
+        usize::try_from(left).unwrap_or(usize::MAX)
     }
 }
 
@@ -116,7 +156,7 @@ impl Loader {
         let Chosen { device, reason, warning } =
             Chosen::new(options.backend, &options.gpu, &options.cpu, options.fast).await?;
         let state = State::Header(Box::new((HeaderParser::default(), device)));
-        Ok(Loader { options, reason, warning, state, others: Vec::new(), received: 0 })
+        Ok(Loader { options, reason, warning, state, others: Vec::new(), received: 0, hash: Xxh64::new(0) })
     }
 
     /// Why the CPU took WebGPU's place; once, as soon as it is known.
@@ -162,6 +202,11 @@ impl Loader {
         }
     }
 
+    /// How the model's file is read again; before its first bytes.
+    pub fn set_reread(&mut self, reread: Reread) {
+        self.options.reread = Some(reread);
+    }
+
     /// Takes the next bytes of the file.
     pub fn push(&mut self, bytes: &[u8]) -> Result<()> {
         match std::mem::replace(&mut self.state, State::Failed) {
@@ -185,13 +230,21 @@ impl Loader {
                 }
             },
         }
+        let ours = match &self.state {
+            State::Tensors(tensors) => tensors.left(self.received).min(bytes.len()),
+            _ => bytes.len(),
+        };
+        self.hash.update(&bytes[..ours]);
         self.received += bytes.len() as u64;
         Ok(())
     }
 
     /// Everything the header decides.
     fn open(&mut self, mut catalog: Catalog, files: VecDeque<u64>, mut device: Device) -> Result<Tensors> {
-        let net = model::read(&catalog)?;
+        let mut net = model::read(&catalog)?;
+        if self.options.reread.is_some() {
+            net = net.of_file();
+        }
         let tokenizer = Tokenizer::from_metadata(&mut catalog.metadata)?;
         let templates = Templates::from_metadata(&catalog.metadata)?;
         let name = catalog.metadata.str("general.name")?.unwrap_or(net.arch).to_string();
@@ -207,11 +260,12 @@ impl Loader {
         types.sort_by_key(|&(name, bytes)| (std::cmp::Reverse(bytes), name));
 
         let mut placed = self.place(&catalog, &net, &mut device);
-        if self.options.backend == Backend::Auto
+        if HAS_CPU
+            && self.options.backend == Backend::Auto
             && device.gpu().is_some()
             && let Some(error) = placed.as_ref().err().filter(|error| error.code == Code::AdapterTooSmall)
         {
-            let chosen = Chosen::instead(error.clone(), &self.options.cpu, self.options.fast);
+            let chosen = Chosen::instead(error.clone(), &self.options.cpu, self.options.fast)?;
             (device, self.reason, self.warning) = (chosen.device, chosen.reason, chosen.warning);
             placed = self.place(&catalog, &net, &mut device);
         }
@@ -223,6 +277,9 @@ impl Loader {
         // what a stop makes needless.
         let depth = self.options.depth.unwrap_or(if is_real_gpu(&device) { 3 } else { 1 });
         let mut engine = Engine::new(device, model, tokenizer, templates, depth.max(1))?;
+        if engine.model.file_rows().is_some() {
+            engine.rows = self.options.reread.clone().map(Rows::new);
+        }
         engine.reason = self.reason.clone();
         engine.name = name;
         engine.labels = labels;
@@ -258,9 +315,10 @@ impl Loader {
 
     /// The end of the file. `Truncated` if bytes are missing.
     pub async fn finish(self) -> Result<Engine> {
-        let Loader { state: State::Tensors(tensors), .. } = self else { return Err(self.cut_short()) };
+        let Loader { state: State::Tensors(tensors), hash, .. } = self else { return Err(self.cut_short()) };
         let Tensors { mut engine, upload, file_bytes, .. } = *tensors;
         upload.finish(file_bytes)?;
+        engine.fingerprint = (hash.digest(), self.options.fast);
         engine.model.finish(&upload, &mut engine.device);
         engine.device.idle().await?;
         if tunes(&self.options, &engine.device) {

@@ -1,5 +1,6 @@
 //! What runs a model: loading, the loop of passes and choices, one generation.
 
+pub mod adapters;
 pub mod batch;
 pub mod constraint;
 pub mod decode;
@@ -8,15 +9,20 @@ pub mod engine;
 mod line;
 pub mod loader;
 pub mod logprobs;
+pub mod options;
 pub mod pace;
 pub mod passes;
+mod past;
 pub mod plan;
 pub mod prefix;
 pub mod prompt;
 pub mod rate;
+pub mod repository;
 mod request;
 pub mod room;
+pub mod rows;
 pub mod sampler;
+pub mod saved;
 pub mod schedule;
 pub mod session;
 pub mod speculate;

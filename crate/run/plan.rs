@@ -55,6 +55,7 @@ impl Plan {
             None if at_once => net.context_length.min(usual_context).min(MAX_ROWS),
             None => net.context_length.min(usual_context),
             Some(0) => bail!(BadOption, "contextLength is 0; give at least 1."),
+            Some(wanted) if wanted > net.context_length && options.context_at_most => net.context_length,
             Some(wanted) if wanted > net.context_length => bail!(
                 BadOption,
                 "contextLength is {wanted}, but the model was trained for {}; give at most that.",
@@ -76,6 +77,7 @@ impl Plan {
         if rows == 0 || rows > MAX_ROWS {
             bail!(BadOption, "maxBatchTokens is {rows}; give a whole number from 1 to {MAX_ROWS}.");
         }
+        let rows = rows.min(net.most_rows());
         let context = if at_once { context.min(rows) } else { context };
         let mut sizes = Sizes { context, cells, max_rows: rows.min(context), max_outputs: MAX_OUTPUTS.min(rows) };
         let mut kv = options.kv;
@@ -83,6 +85,25 @@ impl Plan {
             // Several texts may share a batch, any row's state may be wanted, and keys are kept for one batch only.
             sizes = Sizes { cells: cells.max(rows), max_rows: rows, max_outputs: rows, ..sizes };
             kv = KvType::F32;
+        }
+        if let Some(heads) =
+            net.blocks.iter().filter_map(|b| b.attention()).map(|a| a.head_dim).find(|dim| dim % kv.block() != 0)
+        {
+            bail!(
+                BadOption,
+                "kvType is \"{}\", which takes {} numbers of a head together, but this model's heads are of {heads}; give \"f16\".",
+                kv.name(),
+                kv.block()
+            );
+        }
+        if kv.block() > 1
+            && net.blocks.iter().filter_map(|b| b.attention()).any(|a| a.latent.is_none() && a.head_dim > 256)
+        {
+            bail!(
+                BadOption,
+                "kvType is \"{}\", which takes heads of at most 256 numbers, but this model has wider ones; give \"f16\".",
+                kv.name()
+            );
         }
         let suits = |caps: &Caps| options.choice.unwrap_or_else(|| Choice::of(caps, kv, options.fast));
         Ok(Plan { sizes, choice: place.caps.map_or(Choice::cpu(kv), suits) })

@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 
 use crate::base::error::Result;
 use crate::device::memory::Moves;
+use crate::model::adapter::Blend;
 use crate::model::store::{Sequence, SequenceId, Store};
 
 /// How a prompt comes to a sequence.
@@ -44,16 +45,18 @@ impl Match<'_> {
     }
 }
 
-/// The sequence that shares most goes on, or lends a copy of what it shares:
+/// Of the sequences that were read with the same adapters, the one that shares most goes on, or lends a copy of what it shares:
 /// - It goes on where that costs it nothing, or just a reply to this very prompt that is to be made anew.
 /// - Else it is another text's: it stays as it is while there is room for both.
 /// - One in which a request is under way only lends, and so does one that is kept, as long as others can go for it.
 /// - Without room, it goes on if it keeps more than it loses, or was used longest ago; else the one that was makes room.
-pub fn choose(store: &Store, prompt: &[u32]) -> Choice {
-    let matches = store.sequences().iter().map(|sequence| {
+pub fn choose(store: &Store, prompt: &[u32], blend: &Blend) -> Choice {
+    let alike = store.sequences().iter().filter(|sequence| sequence.blend == *blend);
+    let matches = alike.map(|sequence| {
         let same = sequence.tokens.iter().zip(prompt).take_while(|(a, b)| a == b).count();
         // The last token is computed in any case: its logits are wanted.
-        Match { sequence, shared: same.min(prompt.len() - 1), whole: same == prompt.len() }
+        let shared = store.reach(sequence.id, same.min(prompt.len() - 1) as u32) as usize;
+        Match { sequence, shared, whole: same == prompt.len() }
     });
     let best = matches.max_by_key(|m| (m.shared, Reverse(m.rest()), Reverse(m.sequence.used)));
     let Some(best) = best.filter(|m| m.shared > 0) else { return Choice::Open };
@@ -77,11 +80,11 @@ pub fn choose(store: &Store, prompt: &[u32]) -> Choice {
 }
 
 /// A sequence with room for the prompt, in which the first of its tokens may be there already: never all of them.
-pub fn take(store: &mut Store, prompt: &[u32], memory: &mut dyn Moves) -> Result<SequenceId> {
+pub fn take(store: &mut Store, prompt: &[u32], blend: &Blend, memory: &mut dyn Moves) -> Result<SequenceId> {
     let room = prompt.len() as u32;
     loop {
-        match choose(store, prompt) {
-            Choice::Open => return store.open(room, memory),
+        match choose(store, prompt, blend) {
+            Choice::Open => return store.open_with(room, blend, memory),
             Choice::Fork { of, shared } => return store.fork(of, shared, room, memory),
             Choice::Continue { id, shared } => {
                 store.rewind(id, shared);
@@ -89,7 +92,7 @@ pub fn take(store: &mut Store, prompt: &[u32], memory: &mut dyn Moves) -> Result
                 store.reserve(id, room, memory)?;
                 return Ok(id);
             }
-            Choice::Close(id) => store.close(id),
+            Choice::Close(id) => store.evict(id),
         }
     }
 }

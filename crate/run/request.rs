@@ -7,10 +7,12 @@ use std::rc::Rc;
 
 use crate::base::cancel::Cancel;
 use crate::base::error::Result;
+use crate::model::adapter::Blend;
 use crate::model::store::SequenceId;
 use crate::run::constraint::{Constraint, Next};
 use crate::run::decode::Sampled;
 use crate::run::sampler::{Limits, SamplingParams};
+use crate::run::schedule::Schedule;
 use crate::run::speculate::{Guessed, Speculate};
 
 /// A generation and the engine share it. Once only the engine has it, it is over.
@@ -33,6 +35,8 @@ pub(crate) struct Request {
     pub sampling: SamplingParams,
     /// Tokens that end it.
     pub stops: Vec<u32>,
+    /// The adapters that it is read with.
+    pub blend: Blend,
     /// Nothing of another text is taken over.
     pub fresh: bool,
     /// Its text stays when it is over.
@@ -52,6 +56,8 @@ pub(crate) struct Request {
     pub chosen: Option<Result<Chosen>>,
     /// What comes after that, where guesses were right.
     pub ahead: VecDeque<Chosen>,
+    /// What its place in a pass is to serve.
+    pub schedule: Schedule,
     /// Whether guesses are made, and those made so far.
     pub speculate: Speculate,
     pub guessed: Guessed,

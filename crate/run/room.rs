@@ -15,7 +15,7 @@ use crate::run::sampler::{Sampler, Shape};
 pub struct Needs {
     /// Matrices and vectors of the file.
     pub weights: u64,
-    /// Keys and values of the context.
+    /// Keys and values of the context, and states.
     pub cache: u64,
     /// What passes and sampling compute with, and tables.
     pub activations: u64,
@@ -35,7 +35,8 @@ impl Needs {
         let (model, _) = placed.map_err(|error| on(place, error))?;
         Sampler::place(Shape::of(&model), &mut counter).map_err(|error| on(place, error))?;
         let weights = counter.bytes_of(|id| model.weights().holds(id));
-        let cache = counter.bytes_of(|id| model.kv_buffers().iter().any(|&(keys, values)| id == keys || id == values));
+        let is_cell = |id| model.kv_buffers().iter().any(|&(keys, values)| id == keys || id == values);
+        let cache = counter.bytes_of(|id| is_cell(id) || model.kv().states.buffers().any(|state| id == state));
         Ok(Needs { weights, cache, activations: counter.bytes_of(|_| true) - weights - cache })
     }
 }

@@ -3,6 +3,21 @@
 //! Every reply that goes on has its next token in each pass. What room is left, as far as the pace allows, is for prompts,
 //! the first to come the first to be read: so a reply starts as soon as it can, and nobody waits for ever.
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// What the order of work is to serve.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(inline)]
+pub enum Schedule {
+    /// Nobody's next token waits long for another's prompt.
+    #[default]
+    Latency,
+    /// All is done as soon as can be: prompts are read in whole chunks beside replies that say so too.
+    Throughput,
+}
+
 /// What a request has to be computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Want {

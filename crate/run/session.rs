@@ -17,37 +17,13 @@ use crate::run::constraint::{Commit, Constraint, Next};
 use crate::run::decode::Sampled;
 use crate::run::engine::{Engine, Prompt};
 use crate::run::logprobs::{self, Logprobs};
+pub use crate::run::options::GenerateOptions;
+use crate::run::past;
 use crate::run::request::{Chosen, Request, Shared};
-use crate::run::sampler::SamplingParams;
-use crate::run::speculate::{Guessed, Speculate};
+use crate::run::speculate::Guessed;
 use crate::run::timings::{Timings, rate};
 use crate::text::stop::{Passed, StopMatcher};
 use crate::text::tokenizer::{StreamDecoder, Tokenizer};
-
-/// How a reply is made.
-#[derive(Clone, Debug, Default)]
-pub struct GenerateOptions {
-    /// How tokens are chosen.
-    pub sampling: SamplingParams,
-    /// `None`: until the context is full.
-    pub max_tokens: Option<u32>,
-    /// Texts that end it; they are not part of it.
-    pub stop: Vec<String>,
-    /// Tokens that end it, beside the model's own.
-    pub stop_tokens: Vec<u32>,
-    /// Go on past end-of-text tokens (for timing).
-    pub ignore_eos: bool,
-    /// Do not reuse what an earlier prompt left in the cache.
-    pub fresh: bool,
-    /// Tell how likely each token was, and so many of the likeliest; then one is computed at a time.
-    pub logprobs: Option<u32>,
-    /// Control tokens are part of the text, as the file writes them.
-    pub keep_special: bool,
-    /// What is read stays in the cache as long as there is room without it, and texts that begin so take a copy.
-    pub primes: bool,
-    /// Whether several tokens may come of one pass, by guesses; it changes no reply.
-    pub speculate: Speculate,
-}
 
 /// Why a reply ended. `stop`: an end-of-text token, a stop token or a stop text; `length`: `maxTokens`, or the context is
 /// full; `abort`: the caller stopped it.
@@ -108,11 +84,15 @@ pub enum Step {
 pub struct Generation {
     options: GenerateOptions,
     /// What the engine knows of it: it is over once the engine has begun something else.
-    request: Shared,
+    pub(super) request: Shared,
     /// Tokens that begin the reply, whatever the model would say.
     forced: Vec<u32>,
     /// The reply has gone on otherwise than the device did.
-    apart: bool,
+    pub(super) apart: bool,
+    /// Of the options: what is still to be taken again.
+    pub(super) past: VecDeque<u32>,
+    /// Tokens that were sampled since someone asked.
+    pub(super) sampled: Vec<u32>,
     /// The prompt's tokens.
     pub prompt: Vec<u32>,
     /// The reply's tokens so far.
@@ -155,7 +135,7 @@ impl Generation {
     pub fn constrained(
         engine: &mut Engine,
         prompt: Vec<u32>,
-        options: GenerateOptions,
+        mut options: GenerateOptions,
         mut constraint: Option<Box<dyn Constraint>>,
     ) -> Result<Self> {
         engine.check_writes()?;
@@ -165,6 +145,7 @@ impl Generation {
         if let Some(token) = options.stop_tokens.iter().find(|&&t| t >= n_vocab) {
             bail!(BadOption, "Stop token {token} is not in the vocabulary of {n_vocab}; give a token id below that.");
         }
+        let past = past::read(&mut options, n_vocab)?;
         if let Some(token) = prompt.iter().find(|&&t| t >= n_vocab) {
             bail!(
                 BadMetadata,
@@ -182,6 +163,7 @@ impl Generation {
             // A tokenizer may know ids beyond the model's logits: those are never sampled.
             stops.extend(engine.tokenizer.eog_ids().iter().filter(|&&id| id < n_vocab));
         }
+        let blend = engine.blend(&options.adapter)?;
         let cancel = engine.part();
         let request = Rc::new(RefCell::new(Request {
             text: prompt.clone(),
@@ -189,16 +171,18 @@ impl Generation {
             most,
             sampling: options.sampling.clone(),
             stops,
+            blend,
             fresh,
             logits: options.logprobs.is_some(),
             constraint,
             going: next,
-            wants: most > 0 && forced.is_empty() && next != Next::End,
+            wants: most > 0 && forced.is_empty() && past.is_empty() && next != Next::End,
             sequence: None,
             cached: 0,
             chosen: None,
             ahead: VecDeque::new(),
             speculate: options.speculate,
+            schedule: options.schedule,
             primes: options.primes,
             guessed: Guessed::default(),
             cancel: cancel.clone(),
@@ -214,6 +198,8 @@ impl Generation {
             request,
             forced,
             apart: false,
+            past,
+            sampled: Vec::new(),
             prompt,
             tokens: Vec::new(),
             text: String::new(),
@@ -278,7 +264,7 @@ impl Generation {
             engine.leave(&self.request);
         } else {
             let mut request = self.request.borrow_mut();
-            request.wants = self.forced.is_empty() && self.tokens.len() < request.most;
+            request.wants = self.forced.is_empty() && self.past.is_empty() && self.tokens.len() < request.most;
         }
         step.map(Some)
     }
@@ -290,7 +276,7 @@ impl Generation {
         if self.forced.is_empty() && self.request.borrow().going == Next::End {
             return Ok(self.end(FinishReason::Stop, Vec::new()));
         }
-        if self.done < self.prompt.len() {
+        if self.past.is_empty() && self.done < self.prompt.len() {
             return self.prefill(engine).await;
         }
         if self.tokens.len() >= self.request.borrow().most {
@@ -303,14 +289,15 @@ impl Generation {
             self.obey(&engine.tokenizer, commit, &mut new)?;
             return Ok(self.told(new));
         }
-        let Some(Chosen { sampled: Sampled { token, stops }, logits }) = self.choose(engine).await? else {
+        let Some(Chosen { sampled: Sampled { token, stops }, logits }) = self.take(engine).await? else {
             return Ok(Step::Waiting);
         };
         let Guessed { drafted, accepted } = self.request.borrow().guessed;
         (self.timings.drafted_tokens, self.timings.accepted_tokens) = (drafted, accepted);
         let instead = self.with_constraint(|it| it.instead(token)).flatten();
         if let Some(n) = self.options.logprobs.filter(|_| instead.is_none()) {
-            self.logprobs.push(logprobs::of(&logits.unwrap_or_default(), token, n as usize));
+            let of = |logits: Vec<f32>| logprobs::of(&logits, token, n as usize);
+            self.logprobs.push(logits.map_or_else(|| Logprobs::certain(token, n as usize), of));
         }
         if let Some(commit) = instead {
             self.apart = true;
@@ -335,7 +322,7 @@ impl Generation {
     /// What comes next. Tokens that were not sampled are computed first, in as few passes as they fit in, and the one after
     /// them is sampled as if the device had come to it by itself: by its place in the reply. `None` where others' passes are
     /// to be read first.
-    async fn choose(&mut self, engine: &mut Engine) -> Result<Option<Chosen>> {
+    pub(super) async fn choose(&mut self, engine: &mut Engine) -> Result<Option<Chosen>> {
         if std::mem::take(&mut self.apart) {
             self.request.borrow_mut().ahead.clear();
             if engine.follows(&self.request) {

@@ -18,7 +18,10 @@ use crate::run::constraint::{Constraint, Next};
 use crate::run::decode::Sampled;
 use crate::run::engine::Engine;
 use crate::run::request::{Chosen, Request, Shared, mask};
-use crate::run::schedule::{self, Bounds, Want};
+use crate::run::schedule::{self, Bounds, Schedule, Want};
+
+/// Tokens of a prompt that pay a pass of their last one by itself, where there are states.
+const WORTH_LEAVING: usize = 16;
 
 /// Rows of a request in a pass.
 struct Part {
@@ -37,6 +40,12 @@ impl Part {
     fn of_prompt(&self) -> usize {
         self.request.borrow().prompt.saturating_sub(self.from).min(self.tokens.len())
     }
+}
+
+/// Whether all replies that go on may wait for prompts.
+fn is_patient(parts: &[Part]) -> bool {
+    let mut replies = parts.iter().filter(|part| !part.reads);
+    replies.all(|part| part.request.borrow().schedule == Schedule::Throughput)
 }
 
 impl Engine {
@@ -75,10 +84,10 @@ impl Engine {
         self.counts.pass(batch.rows.len(), parts.len(), prompts);
         let ms = started.elapsed().as_secs_f64() * 1e3;
         if batch.rows.len() == 1 && self.is_alone() {
-            self.worth.took(1, ms);
+            self.took_one(ms);
         }
         let read = parts.iter().filter(|part| part.reads).map(|part| part.tokens.len()).sum();
-        if parts.iter().any(|part| !part.reads) {
+        if parts.iter().any(|part| !part.reads) && !(read > 0 && is_patient(&parts)) {
             self.pace.took(read, ms);
         }
         Ok(())
@@ -93,7 +102,7 @@ impl Engine {
         let ms = started.elapsed().as_secs_f64() * 1e3;
         self.pace.took(0, ms);
         if going == Next::Free {
-            self.worth.took(1, ms);
+            self.took_one(ms);
         }
         self.counts.pass(1, 1, 0);
         request.borrow_mut().constraint = constraint;
@@ -122,7 +131,11 @@ impl Engine {
         self.turn += 1;
         // The first to come has room first.
         for request in self.live.clone() {
-            if request.borrow().sequence.is_some() && request.borrow().is_ready() {
+            let sequence = request.borrow().sequence;
+            if let Some(sequence) = sequence {
+                self.model.kv_mut().settle(sequence);
+            }
+            if sequence.is_some() && request.borrow().is_ready() {
                 self.make_room_for(&request)?;
             }
         }
@@ -136,12 +149,19 @@ impl Engine {
                 // The logits after its last token are wanted once more.
                 done = self.model.kv_mut().rewind(sequence, done as u32 - 1) as usize;
             }
-            let tokens = state.text[done..state.end().max(done)].to_vec();
+            let mut end = state.end().max(done);
+            // The same prompt once more goes on from before its last token: its state there is left.
+            let leaves = self.model.kv().states.are_there() && done + WORTH_LEAVING < state.prompt;
+            if leaves {
+                end = end.min(state.prompt - 1);
+            }
+            let tokens = state.text[done..end].to_vec();
             if tokens.is_empty() {
                 continue;
             }
             let reads = done < state.prompt || !Shape::are_few(tokens.len());
-            parts.push(Part { request: request.clone(), sequence, from: done, tokens, logits: state.wants, reads });
+            let logits = state.wants && end == state.end().max(done);
+            parts.push(Part { request: request.clone(), sequence, from: done, tokens, logits, reads });
         }
         if self.model.net.sees_ahead()
             && let Some(at) = parts.iter().position(|part| part.from < part.request.borrow().prompt)
@@ -159,8 +179,9 @@ impl Engine {
             served: part.request.borrow().served,
         };
         let sizes = &self.model.sizes;
-        let bounds =
-            Bounds { rows: sizes.max_rows as usize, outputs: sizes.max_outputs as usize, chunk: self.pace.chunk() };
+        let rows = sizes.max_rows as usize;
+        let chunk = if is_patient(&parts) { rows } else { self.pace.chunk() };
+        let bounds = Bounds { rows, outputs: sizes.max_outputs as usize, chunk };
         let shares = schedule::share(&parts.iter().map(want).collect::<Vec<_>>(), bounds, self.turn);
         for (part, share) in parts.iter_mut().zip(shares) {
             part.logits &= share == part.tokens.len();

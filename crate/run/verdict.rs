@@ -5,10 +5,10 @@ use serde::Serialize;
 
 use crate::base::error::{Code, Error, Result};
 use crate::device::Backend;
-use crate::device::cpu::MAX_BUFFER;
+use crate::device::options::MAX_BUFFER;
 use crate::file::Catalog;
 use crate::kernels::choose::Caps;
-use crate::model::spec::{Gives, Net};
+use crate::model::spec::{Block, Gives, Net};
 use crate::run::loader::LoadOptions;
 use crate::run::plan::{MAX_ROWS, Place, Plan};
 use crate::run::room::{self, Needs, megabytes};
@@ -107,7 +107,7 @@ impl Verdict {
         let on_gpu = options.backend == Backend::Webgpu || (options.backend == Backend::Auto && card);
         let mut found = Found::default();
         if on_gpu && around.caps.is_none() {
-            found.stops(Code::NoWebgpu, "There is no WebGPU adapter here; load it with backend \"auto\" or \"cpu\".");
+            found.stops(Code::NoWebgpu, "There is no WebGPU adapter here; load it with backend \"cpu\".");
         }
         for error in [subject.net.err(), subject.refused].into_iter().flatten() {
             found.stops(error.code, &error.message);
@@ -268,18 +268,26 @@ const PRODUCTS: f64 = 0.6;
 const DISPATCH_SECONDS: f64 = 7e-6;
 /// Dispatches of a layer.
 const DISPATCHES: f64 = 5.0;
+/// Those by which it chooses experts.
+const ROUTES: f64 = 2.0;
 
-/// Tokens that are written in a second: for each, every weight but those of other tokens' embeddings is read once.
+/// Tokens that are written in a second: for each, every weight is read once but those of other tokens' embeddings and of
+/// experts that it does not take.
 fn speed(catalog: &Catalog, net: &Net, around: &Around, on_gpu: bool) -> Option<f64> {
     if net.gives != Gives::Logits {
         return None;
     }
     let tied = catalog.tensor("output.weight").is_none();
     let read = catalog.tensors.iter().filter(|tensor| tied || tensor.name != "token_embd.weight");
-    let (weights, bytes) = read
-        .fold((0.0, 0.0), |(weights, bytes), tensor| (weights + tensor.elements() as f64, bytes + tensor.bytes as f64));
+    let experts = net.blocks.iter().find_map(Block::experts);
+    let chosen = experts.map_or(1.0, |experts| f64::from(experts.used) / f64::from(experts.count));
+    let (weights, bytes) = read.fold((0.0, 0.0), |(weights, bytes), tensor| {
+        let share = if tensor.name.contains("_exps.") { chosen } else { 1.0 };
+        (weights + tensor.elements() as f64 * share, bytes + tensor.bytes as f64 * share)
+    });
+    let dispatches = DISPATCHES + if experts.is_some() { ROUTES } else { 0.0 };
     let seconds = if on_gpu {
-        bytes / (around.gpu_rate? * PRODUCTS) + net.blocks.len() as f64 * DISPATCHES * DISPATCH_SECONDS
+        bytes / (around.gpu_rate? * PRODUCTS) + net.blocks.len() as f64 * dispatches * DISPATCH_SECONDS
     } else {
         weights / (around.cpu_rate? * KERNEL * (1.0 + SHARED * f64::from(around.threads.max(1) - 1)))
     };

@@ -1,6 +1,7 @@
 //! Requests in OpenAI's shapes, with arguments as JavaScript gives them.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use wasm_bindgen::prelude::*;
@@ -10,16 +11,18 @@ use super::{Engine, Generation, Held, JsResult, Shared, disposed, from_js, throw
 use sotto::base::error::Result;
 use sotto::chat::grammar::Grammars;
 use sotto::chat::prime::prime;
-use sotto::chat::request::ChatRequest;
+use sotto::chat::request::{ChatRequest, CompletionRequest};
 use sotto::chat::session::{Session, Stop};
 use sotto::run::engine;
 use sotto::wire::step::{ChatStep, Counted};
 
 #[wasm_bindgen]
 impl Engine {
-    /// A request of `chat.completions.create`; what asks for grammars comes with them.
-    pub fn chat(&self, request: JsValue, grammars: Option<JsGrammars>) -> JsResult<Chat> {
-        let request = from_js("request", request)?;
+    /// A request of `chat.completions.create`; what asks for grammars comes with them. `past`: what `sampled` of a request gave
+    /// that goes on here, on an engine that is another.
+    pub fn chat(&self, request: JsValue, grammars: Option<JsGrammars>, past: Vec<u32>) -> JsResult<Chat> {
+        let mut request = from_js::<ChatRequest>("request", request)?;
+        request.common.past = past_of(&past);
         let grammars = grammars.map(|grammars| -> Rc<dyn Grammars> { Rc::new(Apart(grammars)) });
         self.answer(|engine| Session::chat(engine, &request, grammars))
     }
@@ -30,8 +33,9 @@ impl Engine {
     }
 
     /// A request of `completions.create`.
-    pub fn completion(&self, request: JsValue) -> JsResult<Chat> {
-        let request = from_js("request", request)?;
+    pub fn completion(&self, request: JsValue, past: Vec<u32>) -> JsResult<Chat> {
+        let mut request = from_js::<CompletionRequest>("request", request)?;
+        request.common.past = past_of(&past);
         self.answer(|engine| Session::completion(engine, &request))
     }
 
@@ -84,8 +88,24 @@ impl Chat {
         }
     }
 
+    /// The tokens that were sampled since it was asked last, each behind its reply's index.
+    pub fn sampled(&self) -> Vec<u32> {
+        let mut session = self.session.borrow_mut();
+        let sampled = session.as_mut().map(Session::take_sampled).unwrap_or_default();
+        sampled.into_iter().flat_map(|(index, token)| [index as u32, token]).collect()
+    }
+
     /// Ends the reply under way with what there is of it; on the CPU also in the middle of a step.
     pub fn cancel(&self) {
         self.stop.stop();
     }
+}
+
+/// Tokens, each behind its reply's index, of each reply.
+pub(super) fn past_of(sampled: &[u32]) -> BTreeMap<usize, Vec<u32>> {
+    let mut past = BTreeMap::<usize, Vec<u32>>::new();
+    for pair in sampled.chunks_exact(2) {
+        past.entry(pair[0] as usize).or_default().push(pair[1]);
+    }
+    past
 }

@@ -66,8 +66,8 @@ impl TextLoader {
 
 /// Weights that a thread multiplies in a second; it takes a few milliseconds to learn.
 #[wasm_bindgen]
-pub fn cpu_rate() -> JsResult<f64> {
-    rate::cpu().map_err(thrown)
+pub fn cpu_rate() -> f64 {
+    rate::cpu()
 }
 
 #[wasm_bindgen]

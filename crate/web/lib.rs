@@ -3,12 +3,15 @@
 
 #![cfg(target_arch = "wasm32")]
 
+mod adapters;
 mod chat;
 mod embed;
 mod grammar;
 // Only in the artifact without threads: this needs none.
 #[cfg(not(target_feature = "atomics"))]
 mod header;
+mod reread;
+mod saved;
 mod text;
 #[cfg(target_feature = "atomics")]
 mod threads;
@@ -30,7 +33,7 @@ use sotto::run::engine::{self, Prompt};
 use sotto::run::{loader, session};
 use sotto::wire::embed::FillOptions;
 use sotto::wire::info::ModelInfo;
-use sotto::wire::options::{BenchOptions, GenerateOptions, LoadOptions};
+use sotto::wire::options::{BenchOptions, GenerateOptions, LoadOptions, ScoreOptions};
 use sotto::wire::stats::ModelStats;
 use sotto::wire::step::Step;
 
@@ -76,6 +79,8 @@ struct Place {
     adapter: Option<AdapterName>,
     /// What was measured before on this adapter.
     tuning: Vec<String>,
+    /// Why the artifact with WebGPU gave it up: an error's code and message.
+    refused: Option<[String; 2]>,
 }
 
 #[wasm_bindgen]
@@ -91,23 +96,14 @@ impl Loader {
         pause: js_sys::Function,
         spawn: Option<js_sys::Function>,
     ) -> JsResult<Loader> {
-        let mut options: loader::LoadOptions = from_js::<LoadOptions>("options object", options)?.into();
-        let Place { adapter, tuning } = from_js("place", place)?;
-        options.gpu.adapter = adapter;
-        options.tuning = tuning;
-        options.cpu.room = Some(ROOM);
-        options.cpu.pause = Some(Pause(Rc::new(move || {
-            let paused = pause.call0(&JsValue::NULL).unwrap_or(JsValue::NULL);
-            Box::pin(async move { drop(JsFuture::from(js_sys::Promise::resolve(&paused)).await) })
-        })));
+        let mut options = read(options, place, pause)?;
         options.cpu.spawn = spawn.map(|spawn| {
             Spawn(Rc::new(move |worker| {
                 let address = Box::into_raw(Box::new(worker)) as usize;
                 drop(spawn.call1(&JsValue::NULL, &address.into()));
             }))
         });
-        let loader = loader::Loader::new(options).await.map_err(thrown)?;
-        Ok(Loader(RefCell::new(Some(loader)), RefCell::default()))
+        Loader::of(options).await
     }
 
     /// The next bytes of the header of a model's next file, in order, before those of its first; whether they were enough.
@@ -125,6 +121,14 @@ impl Loader {
         match self.0.borrow_mut().as_mut() {
             Some(loader) => loader.next_part().map(|bytes| bytes as f64).map_err(thrown),
             None => Err(thrown(disposed("load"))),
+        }
+    }
+
+    /// How the model's file is read again: by a function of pairs (first byte, count), which promises these bytes, one
+    /// behind the other. Before the file's first bytes.
+    pub fn set_reread(&self, read: js_sys::Function) {
+        if let Some(loader) = self.0.borrow_mut().as_mut() {
+            loader.set_reread(reread::by(read));
         }
     }
 
@@ -158,6 +162,31 @@ impl Loader {
         let engine = loader.finish().await.map_err(thrown)?;
         Ok(Engine(Rc::new(RefCell::new(Some(engine))), RefCell::default()))
     }
+}
+
+impl Loader {
+    async fn of(options: loader::LoadOptions) -> JsResult<Loader> {
+        let loader = loader::Loader::new(options).await.map_err(thrown)?;
+        Ok(Loader(RefCell::new(Some(loader)), RefCell::default()))
+    }
+}
+
+/// The options of a load, and where it is.
+fn read(options: JsValue, place: JsValue, pause: js_sys::Function) -> JsResult<loader::LoadOptions> {
+    let mut options: loader::LoadOptions = from_js::<LoadOptions>("options object", options)?.into();
+    let Place { adapter, tuning, refused } = from_js("place", place)?;
+    options.gpu.adapter = adapter;
+    options.gpu.refused = refused.map(|[code, message]| {
+        let known = Code::ALL.iter().find(|known| known.as_str() == code);
+        Error::new(known.copied().unwrap_or(Code::NoWebgpu), message)
+    });
+    options.tuning = tuning;
+    options.cpu.room = Some(ROOM);
+    options.cpu.pause = Some(Pause(Rc::new(move || {
+        let paused = pause.call0(&JsValue::NULL).unwrap_or(JsValue::NULL);
+        Box::pin(async move { drop(JsFuture::from(js_sys::Promise::resolve(&paused)).await) })
+    })));
+    Ok(options)
 }
 
 fn disposed(what: &str) -> Error {
@@ -206,6 +235,18 @@ impl Engine {
         to_js(&ModelStats::of(held.engine()))
     }
 
+    /// For a model that guesses for this one, on the same device; `set_draft` takes what it makes.
+    pub async fn draft_loader(&self, options: JsValue, place: JsValue, pause: js_sys::Function) -> JsResult<Loader> {
+        let options = read(options, place, pause)?;
+        let options = options.of_draft(Held::new(&self.0).map_err(thrown)?.engine());
+        Loader::of(options).await
+    }
+
+    pub fn set_draft(&self, draft: Engine) -> JsResult<()> {
+        let Some(draft) = draft.0.take() else { return Err(thrown(disposed("draft"))) };
+        Held::new(&self.0).map_err(thrown)?.engine().set_draft(draft).map_err(thrown)
+    }
+
     pub fn tokenize(&self, text: &JsValue, options: JsValue) -> JsResult<Vec<u32>> {
         let mut held = Held::new(&self.0).map_err(thrown)?;
         text::tokenize(&held.engine().tokenizer, text, options)
@@ -228,7 +269,8 @@ impl Engine {
         text::render_chat(&engine.templates, Some(&engine.tokenizer), messages, options)
     }
 
-    pub fn generate(&self, prompt: JsValue, options: JsValue) -> JsResult<Generation> {
+    /// `past`: what `sampled` of a generation gave that goes on here, on an engine that is another.
+    pub fn generate(&self, prompt: JsValue, options: JsValue, past: Vec<u32>) -> JsResult<Generation> {
         let options = from_js::<GenerateOptions>("options object", options)?;
         let prompt = match prompt.as_string() {
             Some(text) if options.raw => Prompt::Raw(text),
@@ -236,15 +278,16 @@ impl Engine {
             None => Prompt::Messages(from_js("prompt", prompt)?),
         };
         let mut held = Held::new(&self.0).map_err(thrown)?;
-        let options = options.read(&held.engine().sampling).map_err(thrown)?;
+        let mut options = options.read(&held.engine().sampling).map_err(thrown)?;
+        options.past = chat::past_of(&past).remove(&0).unwrap_or_default();
         let generation = session::Generation::new(held.engine(), &prompt, options).map_err(thrown)?;
         Ok(Generation::of(&self.0, generation))
     }
 
-    pub async fn score(&self, text: JsValue) -> JsResult<JsValue> {
-        let text = text::text_of(&text)?;
+    pub async fn score(&self, text: JsValue, options: JsValue) -> JsResult<JsValue> {
+        let (text, options) = (text::text_of(&text)?, from_js::<ScoreOptions>("options object", options)?);
         let mut held = self.measure().map_err(thrown)?;
-        let score = eval::score(held.engine(), &text).await;
+        let score = eval::score_with(held.engine(), &text, &options.adapter).await;
         held.engine().within(Cancel::default());
         to_js(&score.map_err(thrown)?)
     }
@@ -337,6 +380,13 @@ impl Generation {
         };
         *self.generation.borrow_mut() = Some(generation);
         out
+    }
+
+    /// The tokens that were sampled since it was asked last, each behind its reply's index, which is 0.
+    pub fn sampled(&self) -> Vec<u32> {
+        let mut generation = self.generation.borrow_mut();
+        let sampled = generation.as_mut().map(session::Generation::take_sampled).unwrap_or_default();
+        sampled.into_iter().flat_map(|token| [0, token]).collect()
     }
 
     /// Ends the generation; on the CPU also in the middle of a step.

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::error::Result;
 use crate::model::spec::{Gives, Pooling};
+use crate::run::adapters::Wanted;
 use crate::run::embed;
 use crate::run::engine::Engine;
 
@@ -23,11 +24,15 @@ pub struct EmbedOptions {
     pub prompt: Option<String>,
     /// Texts longer than the context lose their ends; else they are an error.
     pub truncate: bool,
+    /// How much of which adapters, by the ids that they were loaded by: `{ poet: 1 }`. By default none.
+    #[schemars(extend("tsType" = "Record<string, number>", "flag" = false))]
+    pub adapter: Wanted,
 }
 
 impl Default for EmbedOptions {
     fn default() -> Self {
-        EmbedOptions { pooling: None, normalize: true, dimensions: None, prompt: None, truncate: false }
+        let adapter = Wanted::new();
+        EmbedOptions { pooling: None, normalize: true, dimensions: None, prompt: None, truncate: false, adapter }
     }
 }
 
@@ -102,8 +107,8 @@ impl EmbeddingInfo {
 
 /// The vectors of texts. Errors: those of [`Engine::encode_texts`] and [`Engine::embed`].
 pub async fn embed(engine: &mut Engine, texts: Vec<Input>, options: EmbedOptions) -> Result<Vec<embed::Embedding>> {
-    let EmbedOptions { pooling, normalize, dimensions, prompt, truncate } = options;
-    let options = embed::EmbedOptions { pooling, normalize, dimensions };
+    let EmbedOptions { pooling, normalize, dimensions, prompt, truncate, adapter } = options;
+    let options = embed::EmbedOptions { pooling, normalize, dimensions, adapter };
     let prompt = prompt.unwrap_or_default();
     let texts = texts.into_iter().enumerate().map(|(index, text)| match text {
         Input::Text(text) => engine.encode_for_states(index, &format!("{prompt}{text}"), None, truncate),

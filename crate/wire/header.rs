@@ -189,7 +189,8 @@ pub struct ModelText {
 impl ModelText {
     /// `BadMetadata` as for [`ModelHeader`]. What is wrong with the tokenizer is told where it is needed.
     pub fn new(header: Header) -> Result<ModelText> {
-        let net = model::read(&header.catalog);
+        // The browser's store, or the file that it is given, can be read again.
+        let net = model::read(&header.catalog).map(Net::of_file);
         ModelText::with(header, net)
     }
 

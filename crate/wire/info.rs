@@ -7,6 +7,7 @@ use super::embed::EmbeddingInfo;
 use crate::base::platform;
 use crate::device::gpu::Gpu;
 use crate::run::engine::Engine;
+use crate::run::sampler::SamplingParams;
 
 /// A loaded model, and what it runs on.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
@@ -47,8 +48,44 @@ pub struct ModelInfo {
     pub embedding: Option<EmbeddingInfo>,
     /// Token ids that end a reply.
     pub eos_tokens: Vec<u32>,
+    /// How replies are drawn where a call does not say: as the file has it, else as Sotto does.
+    pub sampling: SamplingDefaults,
     /// The kernels that measurement chose, one line a matrix product; empty where none was made.
     pub tuning: Vec<String>,
+}
+
+/// How replies are drawn where a call does not say; the options of `generate` have the same names.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SamplingDefaults {
+    /// 0 is greedy.
+    pub temperature: f64,
+    /// Only the k best tokens; 0 for all.
+    pub top_k: u32,
+    /// Only the best tokens that reach this probability together; 1 for all.
+    pub top_p: f64,
+    /// Only tokens at least this likely compared with the best; 0 for all.
+    pub min_p: f64,
+    /// What the logits of recent tokens are divided by; 1 for none.
+    pub repeat_penalty: f64,
+    /// How many of the last tokens the penalty looks at; 4294967295 for all.
+    pub repeat_last_n: u32,
+}
+
+impl SamplingDefaults {
+    /// Of what is loaded.
+    pub fn of(params: &SamplingParams) -> SamplingDefaults {
+        // As they were written: 0.8, not the nearest that 32 bits have.
+        let number = |number: f32| (f64::from(number) * 1e6).round() / 1e6;
+        SamplingDefaults {
+            temperature: number(params.temperature),
+            top_k: params.top_k,
+            top_p: number(params.top_p),
+            min_p: number(params.min_p),
+            repeat_penalty: number(params.repeat_penalty),
+            repeat_last_n: params.repeat_last_n,
+        }
+    }
 }
 
 /// A graphics adapter, as WebGPU describes it.
@@ -124,6 +161,7 @@ impl ModelInfo {
             context_usage: ContextUsage::of(engine),
             memory: Memory { gpu_bytes: engine.device.gpu_bytes(), wasm_bytes: platform::wasm_bytes() },
             eos_tokens: engine.tokenizer.eog_ids().to_vec(),
+            sampling: SamplingDefaults::of(&engine.sampling),
             tuning: engine.model.tuning.lines(),
         }
     }

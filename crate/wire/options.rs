@@ -12,10 +12,13 @@ use crate::base::error::Result;
 use crate::base::many::OneOrMany;
 use crate::base::platform;
 use crate::base::precision::KvType;
-use crate::device::gpu::GpuOptions;
+use crate::device::options::GpuOptions;
 use crate::device::{Backend, CpuOptions};
 use crate::eval;
+use crate::quant::TensorType;
+use crate::run::adapters::Wanted;
 use crate::run::sampler::{SamplingParams, range, token_id};
+use crate::run::schedule::Schedule;
 use crate::run::speculate::Speculate;
 use crate::run::{loader, plan, session};
 use crate::text::template::RenderOptions;
@@ -32,6 +35,53 @@ pub enum Precision {
     Fast,
 }
 
+/// What the matrices of a repository of floats become.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Quantize {
+    /// `q8_0`.
+    #[default]
+    Auto,
+    /// 32 bits.
+    F32,
+    /// 16 bits (IEEE half).
+    F16,
+    /// The upper 16 bits of 32.
+    Bf16,
+    /// 8 bits, with a scale for each 32.
+    #[serde(rename = "q8_0")]
+    Q8Zero,
+    /// 5 bits, with a scale and a minimum.
+    #[serde(rename = "q5_1")]
+    Q5One,
+    /// 5 bits, with a scale.
+    #[serde(rename = "q5_0")]
+    Q5Zero,
+    /// 4 bits, with a scale and a minimum.
+    #[serde(rename = "q4_1")]
+    Q4One,
+    /// 4 bits, with a scale.
+    #[serde(rename = "q4_0")]
+    Q4Zero,
+}
+
+impl Quantize {
+    /// The type of tensors; `None` where nobody said.
+    pub fn kind(self) -> Option<TensorType> {
+        Some(match self {
+            Quantize::Auto => return None,
+            Quantize::F32 => TensorType::F32,
+            Quantize::F16 => TensorType::F16,
+            Quantize::Bf16 => TensorType::BF16,
+            Quantize::Q8Zero => TensorType::Q8_0,
+            Quantize::Q5One => TensorType::Q5_1,
+            Quantize::Q5Zero => TensorType::Q5_0,
+            Quantize::Q4One => TensorType::Q4_1,
+            Quantize::Q4Zero => TensorType::Q4_0,
+        })
+    }
+}
+
 /// How a model is loaded.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
@@ -44,7 +94,7 @@ pub struct LoadOptions {
     /// costs up to 2 % of a text's log-likelihood.
     pub precision: Precision,
     /// Threads that compute on the CPU; by default one a core, at most 8. A page has them if it is cross-origin isolated;
-    /// elsewhere, and with `wasmUrl`, there is one.
+    /// elsewhere there is one.
     #[schemars(range(min = 1, max = 256), extend("aliases" = ["n_threads"]))]
     pub threads: Option<u32>,
     /// Tokens of context to reserve memory for; by default what the model was trained for, at most 4096 on WebGPU and
@@ -58,7 +108,8 @@ pub struct LoadOptions {
     /// Prompt tokens computed at once.
     #[schemars(range(min = 1, max = plan::MAX_ROWS), extend("aliases" = ["n_batch", "batch_size"]))]
     pub max_batch_tokens: Option<u32>,
-    /// How the cache stores keys and values.
+    /// How the cache stores keys and values. `q8_0` takes 53 % of the memory of `f16`, `q4_0` 28 % and costs accuracy; both want
+    /// heads that are a multiple of 32 long. Models that embed always keep f32.
     #[schemars(extend("aliases" = ["cache_type"]))]
     pub kv_type: KvType,
     /// `false` keeps the kernels to f32 on an adapter with `shader-f16`.
@@ -69,6 +120,9 @@ pub struct LoadOptions {
     pub dot: bool,
     /// Whether kernels are measured, for up to 1.5 s, where the adapter and model are new; by default on a real GPU.
     pub tune: Option<bool>,
+    /// What the matrices of a repository of safetensors become while they come: `auto` is `q8_0`. With fewer bits embedding and
+    /// logits stay `q8_0`. A GGUF file's are what they are: there it is an error.
+    pub quantize: Quantize,
 }
 
 impl Default for LoadOptions {
@@ -85,6 +139,7 @@ impl Default for LoadOptions {
             subgroups: true,
             dot: true,
             tune: None,
+            quantize: Quantize::default(),
         }
     }
 }
@@ -93,7 +148,7 @@ impl From<LoadOptions> for loader::LoadOptions {
     fn from(o: LoadOptions) -> Self {
         loader::LoadOptions {
             backend: o.backend,
-            gpu: GpuOptions { subgroups: o.subgroups, f16: o.f16, dot: o.dot, adapter: None },
+            gpu: GpuOptions { subgroups: o.subgroups, f16: o.f16, dot: o.dot, ..Default::default() },
             cpu: CpuOptions { threads: o.threads.map(|n| n as usize), ..Default::default() },
             context: o.context_length,
             cache_tokens: o.cache_tokens,
@@ -101,6 +156,7 @@ impl From<LoadOptions> for loader::LoadOptions {
             kv: o.kv_type,
             fast: o.precision == Precision::Fast,
             tune: o.tune,
+            quantize: o.quantize.kind(),
             ..Default::default()
         }
     }
@@ -159,8 +215,31 @@ pub struct GenerateOptions {
     /// it is quicker, as measured; a number: so many a pass, in any case. Not while other replies are under way, nor under a
     /// grammar.
     pub speculate: Speculate,
+    /// How much of which adapters, by the ids that they were loaded by: `{ poet: 1 }`. By default none.
+    #[schemars(extend("tsType" = "Record<string, number>", "flag" = false))]
+    pub adapter: Wanted,
+    /// What the order of work is to serve where several replies are under way. `latency`: that nobody's next token waits long
+    /// for another's prompt; `throughput`: that all are done as soon as can be, as is right for work that nobody watches.
+    pub schedule: Schedule,
     /// No chat template; special tokens in the prompt are parsed.
     pub raw: bool,
+}
+
+/// How an adapter is loaded.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct AdapterOptions {
+    /// What calls use it by: `adapter: { [id]: scale }`.
+    pub id: String,
+}
+
+/// How a text is scored.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ScoreOptions {
+    /// How much of which adapters, by the ids that they were loaded by: `{ poet: 1 }`. By default none.
+    #[schemars(extend("tsType" = "Record<string, number>", "flag" = false))]
+    pub adapter: Wanted,
 }
 
 /// The largest whole number that JavaScript holds exactly.
@@ -192,6 +271,8 @@ impl GenerateOptions {
             stop: self.stop.map_or(Vec::new(), OneOrMany::into_list),
             stop_tokens: self.stop_tokens,
             speculate: self.speculate,
+            adapter: self.adapter,
+            schedule: self.schedule,
             ..Default::default()
         })
     }

@@ -10,7 +10,8 @@ use super::header::ModelHeader;
 use super::info::ModelInfo;
 use super::inspect::Inspection;
 use super::options::{
-    BenchOptions, DetokenizeOptions, GenerateOptions, LoadOptions, MAX_SAFE_INTEGER, RenderChatOptions, TokenizeOptions,
+    AdapterOptions, BenchOptions, DetokenizeOptions, GenerateOptions, LoadOptions, MAX_SAFE_INTEGER, RenderChatOptions,
+    ScoreOptions, TokenizeOptions,
 };
 use super::stats::ModelStats;
 use super::step::{ChatStep, Counted, Step};
@@ -21,6 +22,7 @@ use crate::chat::request::{ChatRequest, CompletionRequest, SottoOptions, SottoSa
 use crate::eval;
 use crate::model::arch;
 use crate::quant::{self, TensorType};
+use crate::run::adapters::LoadedAdapter;
 
 /// Calls `$visit!(name, type)` for the options of each call.
 macro_rules! calls {
@@ -32,6 +34,8 @@ macro_rules! calls {
             $visit!("detokenize", DetokenizeOptions),
             $visit!("bench", BenchOptions),
             $visit!("renderChat", RenderChatOptions),
+            $visit!("adapters.load", AdapterOptions),
+            $visit!("score", ScoreOptions),
             $visit!("embed", EmbedOptions),
             $visit!("rerank", ScoringOptions),
             $visit!("classify", ScoringOptions),
@@ -112,6 +116,7 @@ fn types() -> Value {
     output.subschema_for::<ChoiceLogprobs>();
     output.subschema_for::<CompletionLogprobs>();
     output.subschema_for::<Filled>();
+    output.subschema_for::<LoadedAdapter>();
     output.subschema_for::<eval::Score>();
     output.subschema_for::<eval::Bench>();
     let mut definitions = input.take_definitions(true);

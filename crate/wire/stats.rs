@@ -77,6 +77,8 @@ pub struct CacheStats {
     pub cells: u32,
     /// Texts that are kept: those under way, and those that a later prompt may begin with.
     pub texts: usize,
+    /// Texts that made room for others, since the load.
+    pub evictions: u64,
 }
 
 /// Guesses of what comes next, in tokens, since the load.
@@ -105,7 +107,12 @@ impl ModelStats {
                 prompt_tps: counts.prompt_tps(),
                 completion_tps: counts.completion_tps(),
             },
-            cache: CacheStats { used: store.cells - store.free(), cells: store.cells, texts: store.sequences().len() },
+            cache: CacheStats {
+                used: store.cells - store.free(),
+                cells: store.cells,
+                texts: store.sequences().len(),
+                evictions: store.evictions,
+            },
             speculation: SpeculationStats { drafted: counts.guessed.drafted, accepted: counts.guessed.accepted },
             memory: Memory { gpu_bytes: engine.device.gpu_bytes(), wasm_bytes: platform::wasm_bytes() },
         }

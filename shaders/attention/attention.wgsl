@@ -35,8 +35,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     workgroupBarrier();
 
     let seen = seen_by(row);
-    let stride = params.n_kv_heads * dim4;
-    let base = kv_head * dim4;
+    let stride = params.n_kv_heads * kv_head_size(dim4);
+    let base = kv_head * kv_head_size(dim4);
     let sums = attend(row, seen.x, seen.y, base, stride, dim4, slopes_from(head0), caller_lane(caller), lid);
     if lid < dim4 {
         for (var h = 0u; h < MOST_TURNS; h++) {

@@ -15,9 +15,9 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let row = batch[r];
     let head = group.y;
     let dim4 = params.head_dim4;
-    let stride = params.n_kv_heads * dim4;
+    let stride = params.n_kv_heads * kv_head_size(dim4);
     let kv_head = head / (params.n_heads / params.n_kv_heads);
-    let base = kv_head * dim4;
+    let base = kv_head * kv_head_size(dim4);
     let seen = seen_by(row);
     let end = seen.y;
     let head_slope = slope(head);
@@ -49,10 +49,10 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
             }
             let v = q[i];
             score += vec4<f32>(
-                dot(v, kv_unpack(k_cache[at.x + i])),
-                dot(v, kv_unpack(k_cache[at.y + i])),
-                dot(v, kv_unpack(k_cache[at.z + i])),
-                dot(v, kv_unpack(k_cache[at.w + i])),
+                dot(v, k4(at.x, i)),
+                dot(v, k4(at.y, i)),
+                dot(v, k4(at.z, i)),
+                dot(v, k4(at.w, i)),
             );
         }
         score = capped(score) - head_slope * abs(vec4<f32>(four) - f32(row.y));
@@ -67,10 +67,10 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
                 break;
             }
             acc[i] = acc[i] * shrink +
-                p.x * kv_unpack(v_cache[at.x + i]) +
-                p.y * kv_unpack(v_cache[at.y + i]) +
-                p.z * kv_unpack(v_cache[at.z + i]) +
-                p.w * kv_unpack(v_cache[at.w + i]);
+                p.x * v4(at.x, i) +
+                p.y * v4(at.y, i) +
+                p.z * v4(at.z, i) +
+                p.w * v4(at.w, i);
         }
     }
     for (var i = 0u; i < MOST_TURNS; i++) {

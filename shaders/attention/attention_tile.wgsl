@@ -55,9 +55,9 @@ fn block_of(group: vec3<u32>) -> Block {
     );
 }
 
-// Where in the caches, in vectors, the KV head's part of a position is.
+// Where in the caches the KV head's part of a position begins.
 fn cell_at(block: Block, row: vec4<u32>, position: u32) -> u32 {
-    return (cell(row, position) * params.n_kv_heads + block.kv_head) * params.head_dim4;
+    return (cell(row, position) * params.n_kv_heads + block.kv_head) * kv_head_size(params.head_dim4);
 }
 
 fn add4(sum: vec4<f32>, p: vec4<f32>, a: vec4<f32>, b: vec4<f32>, c: vec4<f32>, d: vec4<f32>) -> vec4<f32> {
@@ -140,7 +140,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
                     let c = q0 + c_turn * (THREADS / 8u);
                     var k = vec4<f32>(0.0);
                     if tile + c >= begin && tile + c < end && d4 < dim4 {
-                        k = kv_unpack(k_cache[cell_at(block, start, tile + c) + d4]);
+                        k = k4(cell_at(block, start, tile + c), d4);
                     }
                     kv_tile[c % 4u][slot(c / 4u, lane)] = k;
                 }
@@ -195,7 +195,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
                         let c = q0 + c_turn * (THREADS / 8u);
                         var v = vec4<f32>(0.0);
                         if tile + c >= begin && tile + c < end && d4 < dim4 {
-                            v = kv_unpack(v_cache[cell_at(block, start, tile + c) + d4]);
+                            v = v4(cell_at(block, start, tile + c), d4);
                         }
                         kv_tile[c % 4u][slot(c / 4u, lane)] = v;
                     }

@@ -47,7 +47,8 @@ struct Params {
 @group(0) @binding(7) var<storage, read_write> out: array<vec4<f32>>;
 @group(0) @binding(8) var<uniform> params: Params;
 #import shared/turns
-#import shared/kv_{kv}
+#import shared/kv_get
+#import shared/kv_put
 #import shared/rope_angle
 #import shared/query_scale
 #import shared/scores
@@ -74,8 +75,20 @@ fn put_head(head: u32, i: u32, dim: u32, v: vec4<f32>) {
     heads[at + 3u] = v.w;
 }
 
-fn head4(at: u32) -> vec4<f32> {
+// Vector i of the head that starts there.
+fn head_vector(start: u32, i: u32) -> vec4<f32> {
+    let at = start + 4u * i;
     return vec4<f32>(heads[at], heads[at + 1u], heads[at + 2u], heads[at + 3u]);
+}
+
+// Where a thread stores no other vector than its own, that is there already.
+var<private> own_value: vec4<f32>;
+
+fn value_vector(start: u32, i: u32) -> vec4<f32> {
+    if !KV_TURNED {
+        return own_value;
+    }
+    return qkv[start + i];
 }
 
 @compute @workgroup_size(64)
@@ -91,13 +104,16 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let n_heads = min(QH, (kv_head + 1u) * per_kv - head0);
     let q_from = r * (params.n_heads + 2u * params.n_kv_heads) * dim4;
     let k_from = q_from + (params.n_heads + kv_head) * dim4;
+    let v_from = k_from + params.n_kv_heads * dim4;
 
     // A thread has a vector of each head. All of them are asked for before any is waited for, and the angles too.
     let half = params.rope_half;
     let q_at = q_from + head0 * dim4 + lid;
     let owns = lid < dim4;
     var k = vector(k_from + lid, owns);
-    let v = vector(k_from + params.n_kv_heads * dim4 + lid, owns);
+    if !KV_TURNED {
+        own_value = vector(v_from + lid, owns);
+    }
     var q0 = vector(q_at, owns);
     var q1 = vector(q_at + dim4, owns && QH > 1u && n_heads > 1u);
     var q2 = vector(q_at + 2u * dim4, owns && QH > 2u && n_heads > 2u);
@@ -183,16 +199,32 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         let i = lid + i_turn * 64u;
         var q = vec4<f32>(0.0);
         if i % q_stride < dim4 {
-            q = head4(i / q_stride * dim + 4u * (i % q_stride)) * scale;
+            let start = i / q_stride * dim;
+            if KV_TURNED {
+                q = turned_vector(start, i % q_stride, dim4) * scale;
+            } else {
+                q = head_vector(start, i % q_stride) * scale;
+            }
         }
         q_tile[i] = q;
     }
-    let stride = params.n_kv_heads * dim4;
-    let base = kv_head * dim4;
-    if lid < dim4 {
-        let at = cell(row, row.y) * stride + base + lid;
-        k_cache[at] = kv_pack(head4(QH * dim + 4u * lid));
-        v_cache[at] = kv_pack(v);
+    let stride = params.n_kv_heads * kv_head_size(dim4);
+    let base = kv_head * kv_head_size(dim4);
+    if KV_TURNED {
+        var key = vec4<f32>(0.0);
+        if owns {
+            key = turned_vector(QH * dim, lid, dim4);
+        }
+        workgroupBarrier();
+        if owns {
+            put_head(QH, lid, dim, key);
+        }
+        workgroupBarrier();
+    }
+    if lid < kv_parts(dim4) {
+        let at = cell(row, row.y) * stride + base;
+        k_put(at, lid, QH * dim, dim4);
+        v_put(at, lid, v_from, dim4);
     }
     // The new cell is read back below, by other threads.
     storageBarrier();

@@ -1,6 +1,8 @@
-// LayerNorm (Ba, Kiros & Hinton 2016):  out[r] = (v - mean(v)) * rsqrt(var(v) + eps) * weight + bias,  v = x[src]
+// LayerNorm (Ba, Kiros & Hinton 2016):  y = (v - mean(v)) * rsqrt(var(v) + eps) * weight + bias,  v = x[src]
+//   out[r] = y            or, with accumulate,   out[r] += y
 // var is the mean of the squared distances from the mean, summed once that is known: nothing cancels where it is large.
 // of the row's first n numbers; what is behind them is 0.
+// Or, not centred, an RMSNorm with a bias: the same with 0 for the mean.
 // Shapes: x [*][K], weight [K], bias [K], rows [R] (which row of x; used when gather is set), out [R][K]; K % 4 == 0.
 // Grid: (1, R), a workgroup a row.  Mirror: crate/kernels/norm/mod.rs
 struct Params {
@@ -12,6 +14,10 @@ struct Params {
     eps: f32,
     // 1: read row `rows[r]` instead of row r.
     gather: u32,
+    // 1: add to the output instead of overwriting it.
+    accumulate: u32,
+    // 1: the mean is taken off; 0: it counts as 0.
+    centred: u32,
 }
 @group(0) @binding(0) var<storage, read> x: array<vec4<f32>>;
 @group(0) @binding(1) var<storage, read> weight: array<vec4<f32>>;
@@ -40,7 +46,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         let i = lid + i_turn * 64u;
         sums += x[start + i];
     }
-    let mean = workgroup_sum(sums.x + sums.y + sums.z + sums.w, lid) / n;
+    let mean = select(0.0, workgroup_sum(sums.x + sums.y + sums.z + sums.w, lid) / n, params.centred != 0u);
     var squares = vec4<f32>(0.0);
     let i_turns2 = turns(lid, params.k4, 64u);
     for (var i_turn = 0u; i_turn < MOST_TURNS; i_turn++) {
@@ -60,6 +66,11 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
             break;
         }
         let i = lid + i_turn * 64u;
-        out[to + i] = (x[start + i] - mean) * scale * weight[i] + bias[i];
+        let y = (x[start + i] - mean) * scale * weight[i] + bias[i];
+        if params.accumulate != 0u {
+            out[to + i] += y;
+        } else {
+            out[to + i] = y;
+        }
     }
 }

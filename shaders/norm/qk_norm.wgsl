@@ -1,7 +1,7 @@
 // Norms of a token's queries and of its keys before they are rotated, in place: of all of them together, or head by head.
 //   RMS (Zhang & Sennrich 2019; "2 OLMo 2 Furious", OLMo team 2024):  x * rsqrt(mean(x^2) + eps) * weight
-//   layer norm (Ba, Kiros & Hinton 2016):  (x - mean(x)) * rsqrt(mean((x - mean(x))^2) + eps) * weight
-// Shapes: x [R][4 * (q4 + 2*k4)], of which the values stay; weight [4 * (q4 + k4)].
+//   layer norm (Ba, Kiros & Hinton 2016):  (x - mean(x)) * rsqrt(mean((x - mean(x))^2) + eps) * weight (+ bias)
+// Shapes: x [R][4 * (q4 + 2*k4)], of which the values stay; weight [4 * (q4 + k4)], and behind it as many biases, if any.
 // Grid: (q_parts + k_parts, R), a workgroup a part.  On the CPU: crate/kernels/norm/qk_norm.rs
 struct Params {
     // Numbers of the queries / 4.
@@ -14,7 +14,7 @@ struct Params {
     k_parts: u32,
     // Added to the means of squares.
     eps: f32,
-    // 1: a layer norm.
+    // 1: a layer norm; 2: one with biases.
     layer: u32,
 }
 @group(0) @binding(0) var<storage, read> weight: array<vec4<f32>>;
@@ -56,6 +56,10 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
             break;
         }
         let i = lid + i_turn * 64u;
-        x[start + i] = (x[start + i] - mean) * scale * weight[first + i];
+        var bias = vec4<f32>(0.0);
+        if params.layer == 2u {
+            bias = weight[params.q4 + params.k4 + first + i];
+        }
+        x[start + i] = (x[start + i] - mean) * scale * weight[first + i] + bias;
     }
 }

@@ -12,7 +12,7 @@
 @group(0) @binding(5) var<storage, read_write> k_cache: array<Kv4>;
 @group(0) @binding(6) var<storage, read_write> v_cache: array<Kv4>;
 @group(0) @binding(7) var<uniform> params: Params;
-#import shared/kv_{kv}
+#import shared/kv_put
 #import shared/rope_angle
 #import shared/query_scale
 #import shared/cell
@@ -43,13 +43,73 @@ fn load(head: Head, i: u32) -> vec4<f32> {
     return weighted(head, i, qkv[head.start + i] * head.scale, 1u);
 }
 
+// What waits to be stored: a vector, or a whole head where it is turned first.
+const KEPT: u32 = select(1u, 64u, KV_TURNED);
+var<private> kept: array<vec4<f32>, KEPT>;
+
+fn head_vector(start: u32, i: u32) -> vec4<f32> {
+    return kept[(start + i) % KEPT];
+}
+
+var<private> v_scale: f32;
+
+fn value_vector(start: u32, i: u32) -> vec4<f32> {
+    return qkv[start + i] * v_scale;
+}
+
 fn store(head: Head, i: u32, rotated: vec4<f32>) {
     let v = weighted(head, i, rotated, 2u);
-    if head.is_q {
+    if head.is_q && !KV_TURNED {
         qkv[head.start + i] = v * head.q_scale;
-    } else {
-        k_cache[head.to + i] = kv_pack(v);
+        return;
     }
+    kept[i % KEPT] = v;
+    if !KV_TURNED {
+        k_put(head.to, i, 0u, params.head_dim / 4u);
+    }
+}
+
+// What has waited.
+fn store_all(head: Head, dim4: u32) {
+    var turned: array<vec4<f32>, KEPT>;
+    for (var i = 0u; i < MOST_TURNS; i++) {
+        if i >= dim4 {
+            break;
+        }
+        turned[i % KEPT] = turned_vector(0u, i, dim4);
+    }
+    if head.is_q {
+        for (var i = 0u; i < MOST_TURNS; i++) {
+            if i >= dim4 {
+                break;
+            }
+            qkv[head.start + i] = turned[i % KEPT] * head.q_scale;
+        }
+        return;
+    }
+    kept = turned;
+    for (var i = 0u; i < MOST_TURNS; i++) {
+        if i >= kv_parts(dim4) {
+            break;
+        }
+        k_put(head.to, i, 0u, dim4);
+    }
+}
+
+// What a head is multiplied by before its norm's weights, where it has one.
+fn norm_scale(start: u32, has_norm: u32) -> f32 {
+    if has_norm == 0u {
+        return 1.0;
+    }
+    var squares = 0.0;
+    for (var i = 0u; i < MOST_TURNS; i++) {
+        if i >= params.head_dim / 4u {
+            break;
+        }
+        let v = qkv[start + i];
+        squares += dot(v, v);
+    }
+    return inverseSqrt(squares / f32(params.head_dim) + params.eps);
 }
 
 @compute @workgroup_size(16)
@@ -61,31 +121,20 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let row = batch[r];
     let h = group.y;
     let dim4 = params.head_dim / 4u;
-    let kv_head = (h - min(h, params.n_heads)) % params.n_kv_heads;
+    let kv_head = (h - min(h, params.n_heads)) % max(params.n_kv_heads, 1u);
     let start = (r * (params.n_heads + 2u * params.n_kv_heads) + h) * dim4;
-    let to = (cell(row, row.y) * params.n_kv_heads + kv_head) * dim4;
+    let to = (cell(row, row.y) * params.n_kv_heads + kv_head) * kv_head_size(dim4);
     if h >= params.n_heads + params.n_kv_heads {
+        v_scale = norm_scale(start, params.v_norm);
         for (var i = 0u; i < MOST_TURNS; i++) {
-            if i >= dim4 {
+            if i >= kv_parts(dim4) {
                 break;
             }
-            v_cache[to + i] = kv_pack(qkv[start + i]);
+            v_put(to, i, start, dim4);
         }
         return;
     }
-    var scale = 1.0;
-    if params.has_norm != 0u {
-        var squares = 0.0;
-        for (var i = 0u; i < MOST_TURNS; i++) {
-            if i >= dim4 {
-                break;
-            }
-            let v = qkv[start + i];
-            squares += dot(v, v);
-        }
-        scale = inverseSqrt(squares / f32(params.head_dim) + params.eps);
-    }
-    let head = Head(start, to, h < params.n_heads, scale, query_scale(row.y));
+    let head = Head(start, to, h < params.n_heads, norm_scale(start, params.has_norm), query_scale(row.y));
     let half = params.rope_half;
     if params.neox != 0u {
         let i_end = half / 4u;
@@ -126,5 +175,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
             break;
         }
         store(head, i, load(head, i));
+    }
+    if KV_TURNED {
+        store_all(head, dim4);
     }
 }

@@ -23,7 +23,7 @@ fn q_row(dim4: u32) -> u32 {
     return (dim4 + 3u) & 124u;
 }
 
-// Positions begin..end of the row's sequence. A cell is `stride` vectors, the KV head's from `base` on. The queries are in
+// Positions begin..end of the row's sequence. A cell is `stride` elements, the KV head's from `base` on. The queries are in
 // place; `slopes` are those of their heads.
 fn attend(
     row: vec4<u32>,
@@ -68,10 +68,10 @@ fn attend(
                     break;
                 }
                 let i = i_turn * 4u;
-                let k0 = kv_unpack(k_cache[at + i]);
-                let k1 = kv_unpack(k_cache[at + min(i + 1u, dim4 - 1u)]);
-                let k2 = kv_unpack(k_cache[at + min(i + 2u, dim4 - 1u)]);
-                let k3 = kv_unpack(k_cache[at + min(i + 3u, dim4 - 1u)]);
+                let k0 = k4(at, i);
+                let k1 = k4(at, min(i + 1u, dim4 - 1u));
+                let k2 = k4(at, min(i + 2u, dim4 - 1u));
+                let k3 = k4(at, min(i + 3u, dim4 - 1u));
                 for (var h = 0u; h < QH; h++) {
                     let q = q4(h * q_stride + i, lane);
                     score[h] += dot(k0, q.a) + dot(k1, q.b) + dot(k2, q.c) + dot(k3, q.d);
@@ -108,7 +108,7 @@ fn attend(
                     break;
                 }
                 let c = part + c_turn * parts;
-                let v = kv_unpack(v_cache[cell(row, tile + c) * stride + base + d4]);
+                let v = v4(cell(row, tile + c) * stride + base, d4);
                 let p = p_tile[c];
                 for (var h = 0u; h < QH; h++) {
                     acc[h] += p[h] * v;

@@ -29,10 +29,10 @@ struct Quarter {
 // Past the head's end a vector repeats: the query there is zero.
 fn key(start: u32, i: u32, last: u32) -> Quarter {
     return Quarter(
-        kv_unpack(k_cache[start + min(i, last)]),
-        kv_unpack(k_cache[start + min(i + 4u, last)]),
-        kv_unpack(k_cache[start + min(i + 8u, last)]),
-        kv_unpack(k_cache[start + min(i + 12u, last)]),
+        k4(start, min(i, last)),
+        k4(start, min(i + 4u, last)),
+        k4(start, min(i + 8u, last)),
+        k4(start, min(i + 12u, last)),
     );
 }
 
@@ -45,15 +45,15 @@ fn dots(k: Quarter, q: Quarter) -> f32 {
 }
 
 // Value vector d4 of the cell i of a tile; past its end the last cell's, whose weight there is 0.
-fn value(start: u32, i: u32, count: u32, stride: u32) -> vec4<f32> {
-    return kv_unpack(v_cache[start + min(i, count - 1u) * stride]);
+fn value(start: u32, d4: u32, i: u32, count: u32, stride: u32) -> vec4<f32> {
+    return v4(start + min(i, count - 1u) * stride, d4);
 }
 
 fn weight(i: u32) -> vec4<f32> {
     return select(vec4<f32>(0.0), p_tile[min(i, TILE - 1u)], i < TILE);
 }
 
-// Positions begin..end of the row's sequence. A cell is `stride` vectors, the KV head's from `base` on. The queries are in
+// Positions begin..end of the row's sequence. A cell is `stride` elements, the KV head's from `base` on. The queries are in
 // place; `slopes` are those of their heads.
 fn attend(
     row: vec4<u32>,
@@ -151,21 +151,20 @@ fn attend(
             acc1 *= shrink.y;
             acc2 *= shrink.z;
             acc3 *= shrink.w;
-            let start = first + d4;
             let c_turns = turns(part, count, 8u * parts);
             for (var c_turn = 0u; c_turn < MOST_TURNS; c_turn++) {
                 if c_turn >= c_turns {
                     break;
                 }
                 let c = part + c_turn * (8u * parts);
-                let v0 = value(start, c, count, stride);
-                let v1 = value(start, c + parts, count, stride);
-                let v2 = value(start, c + 2u * parts, count, stride);
-                let v3 = value(start, c + 3u * parts, count, stride);
-                let v4 = value(start, c + 4u * parts, count, stride);
-                let v5 = value(start, c + 5u * parts, count, stride);
-                let v6 = value(start, c + 6u * parts, count, stride);
-                let v7 = value(start, c + 7u * parts, count, stride);
+                let v0 = value(first, d4, c, count, stride);
+                let v1 = value(first, d4, c + parts, count, stride);
+                let v2 = value(first, d4, c + 2u * parts, count, stride);
+                let v3 = value(first, d4, c + 3u * parts, count, stride);
+                let v4 = value(first, d4, c + 4u * parts, count, stride);
+                let v5 = value(first, d4, c + 5u * parts, count, stride);
+                let v6 = value(first, d4, c + 6u * parts, count, stride);
+                let v7 = value(first, d4, c + 7u * parts, count, stride);
                 let p0 = weight(c);
                 let p1 = weight(c + parts);
                 let p2 = weight(c + 2u * parts);

@@ -1,4 +1,4 @@
-#import shared/kv_{kv}
+#import shared/kv_get
 #import shared/scores
 #import shared/cell
 // What the attention kernels bind: rows (token, position, first cell, cells of its sequence), queries, cache, results.

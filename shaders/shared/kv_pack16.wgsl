@@ -1,6 +1,7 @@
 // Four elements of a K/V cache row held as f16, two to a word, in core WGSL: no adapter feature needed.
 // What f16 cannot hold becomes its largest number instead of infinity; what is no number stays none.
 #import shared/no_number
+#import shared/kv_plain
 alias Kv4 = vec2<u32>;
 fn kv_pack(v: vec4<f32>) -> Kv4 {
     let held = clamp(v, vec4<f32>(-65504.0), vec4<f32>(65504.0));

@@ -4,14 +4,6 @@
 #import shared/matvec_sums
 // A matrix-vector product of floats: the kernels matvec.wgsl and matvec_post.wgsl, which import what it binds.
 
-// The product of a block of weights and one of activations, whose halves have these sums.
-fn multiplied(raw: Raw, b: u32, v: Activations, sums: vec2<f32>) -> f32 {
-    let w = block(raw, b);
-    let low = dot(w.v0, v.x0) + dot(w.v1, v.x1) + dot(w.v2, v.x2) + dot(w.v3, v.x3);
-    let high = dot(w.v4, v.x4) + dot(w.v5, v.x5) + dot(w.v6, v.x6) + dot(w.v7, v.x7);
-    return dot(w.scale, vec2<f32>(low, high)) + dot(w.offset, sums);
-}
-
 @compute @workgroup_size(THREADS)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lid: u32) {
     let lane = lid % params.lanes;

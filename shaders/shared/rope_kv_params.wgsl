@@ -1,7 +1,7 @@
 struct Params {
     // Query heads.
     n_heads: u32,
-    // Heads of keys, as of values.
+    // Heads of keys, as of values; 0: there are queries only.
     n_kv_heads: u32,
     // Numbers of a head.
     head_dim: u32,
@@ -11,6 +11,8 @@ struct Params {
     neox: u32,
     // Query and key heads go through RMSNorm: 1, first; 2, once they are rotated.
     has_norm: u32,
+    // 1: values go through RMSNorm too, without weights.
+    v_norm: u32,
     // Added to the mean of squares.
     eps: f32,
     // Queries are multiplied by this.

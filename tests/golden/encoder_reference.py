@@ -99,8 +99,12 @@ class Encoder:
             parts = np.split(self.linear(x, name + "qkv"), ends, -1)
         else:
             parts = [self.linear(x, name + role) for role in "qkv"]
+        # Jina's model of code norms all heads together.
+        whole = len(self.w.get(name + "q_norm.weight", ())) == sizes[0] * self.head_dim
+        if whole:
+            parts = [self.norm(parts[0], name + "q_norm"), self.norm(parts[1], name + "k_norm"), parts[2]]
         q, k, v = (part.reshape(n, size, self.head_dim) for part, size in zip(parts, sizes))
-        if name + "q_norm.weight" in self.w:
+        if name + "q_norm.weight" in self.w and not whole:
             q, k = self.norm(q, name + "q_norm"), self.norm(k, name + "k_norm")
         theta = self.local_theta if self.is_local(blk) else self.theta
         q, k = self.rope(q, theta), self.rope(k, theta)
@@ -125,6 +129,9 @@ class Encoder:
             inner = self.act(up)
         else:
             first, second = np.split(up, 2, -1)
+            if f"blk.{blk}.attn_norm_2.weight" in self.w:
+                # Jina's model of code: `up_gated_layer`, not `gated_layers`.
+                first, second = second, first
             inner = self.act(first) * second
         return self.linear(inner, f"blk.{blk}.ffn_down")
 
@@ -138,7 +145,8 @@ class Encoder:
         for blk in range(self.layers):
             name = f"blk.{blk}."
             if self.behind:
-                x = self.norm(x + self.attention(x, blk), name + "attn_output_norm")
+                mixed = self.norm(x + self.attention(x, blk), name + "attn_output_norm")
+                x = self.norm(x + mixed, name + "attn_norm_2") if name + "attn_norm_2.weight" in self.w else mixed
                 x = self.norm(x + self.feed(x, blk), name + "layer_output_norm")
             else:
                 # Gemma's norms behind the parts too, where there are any.

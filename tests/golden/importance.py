@@ -2,7 +2,7 @@
 
 Run: llama.cpp's bindings as in README.md; python tests/golden/importance.py MODEL.gguf OUT.npz
 For each matrix the mean of the squares of each column's input, over the texts of prompts.json but the one that
-tools/eval/types.py scores.
+tools/eval/tensor_types.py scores.
 """
 
 import ctypes

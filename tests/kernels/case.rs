@@ -5,7 +5,7 @@ use std::fmt;
 use sotto::base::buffer::BufferId;
 use sotto::device::recording::{Dispatch, Recording};
 use sotto::kernels::face::{Access, Face};
-use sotto::kernels::table::choices::Planes;
+use sotto::kernels::table::choices::{Kv, Planes};
 
 /// What every output holds before a run, and every buffer past its end: NaN as f32, and as two f16.
 pub const POISON: u32 = 0x7fc1_7e01;
@@ -19,8 +19,6 @@ pub enum Data {
     In(Vec<u32>),
     /// Written or updated, f32.
     Out(Vec<u32>),
-    /// Written, pairs of f16.
-    OutF16(Vec<u32>),
     /// Written, integers: every word must be the mirror's.
     OutWords(Vec<u32>),
     /// Written, integers: a count, another word, and then so many words in any order.
@@ -28,6 +26,8 @@ pub enum Data {
     /// Written, activations as integers in so many planes: another rounding of an integer is no difference but a small
     /// error of its value.
     OutPlanes(Vec<u32>, Planes),
+    /// Written, keys or values of heads of so many numbers.
+    OutHeads(Vec<u32>, Kv, u32),
 }
 
 impl Data {
@@ -36,10 +36,10 @@ impl Data {
         match self {
             Data::In(words)
             | Data::Out(words)
-            | Data::OutF16(words)
             | Data::OutWords(words)
             | Data::OutList(words)
-            | Data::OutPlanes(words, _) => words,
+            | Data::OutPlanes(words, _)
+            | Data::OutHeads(words, ..) => words,
         }
     }
 
@@ -52,24 +52,28 @@ impl Data {
     pub fn compare(&self) -> Option<Compare> {
         match self {
             Data::In(_) => None,
-            Data::Out(_) => Some(compare_f32),
-            Data::OutF16(_) => Some(compare_f16),
-            Data::OutWords(_) => Some(compare_words),
-            Data::OutList(_) => Some(compare_list),
-            Data::OutPlanes(_, Planes::N1) => Some(compare_planes::<1>),
-            Data::OutPlanes(_, Planes::N2) => Some(compare_planes::<2>),
+            Data::Out(_) | Data::OutHeads(_, Kv::F32, _) => Some(Box::new(compare_f32)),
+            Data::OutHeads(_, Kv::F16 | Kv::Pack16, _) => Some(Box::new(compare_f16)),
+            Data::OutWords(_) => Some(Box::new(compare_words)),
+            Data::OutList(_) => Some(Box::new(compare_list)),
+            Data::OutPlanes(_, Planes::N1) => Some(Box::new(compare_planes::<1>)),
+            Data::OutPlanes(_, Planes::N2) => Some(Box::new(compare_planes::<2>)),
+            Data::OutHeads(_, kv, head_dim) => {
+                let (kv, head_dim) = (*kv, *head_dim as usize);
+                Some(Box::new(move |before, want, got| compare_heads(kv, head_dim, before, want, got)))
+            }
         }
     }
 
     /// The name that exported cases give to the comparison.
-    pub fn kind(&self) -> &'static str {
+    pub fn kind(&self) -> String {
         match self {
-            Data::In(_) | Data::Out(_) => "f32",
-            Data::OutF16(_) => "f16",
-            Data::OutWords(_) => "words",
-            Data::OutList(_) => "list",
-            Data::OutPlanes(_, Planes::N1) => "planes1",
-            Data::OutPlanes(_, Planes::N2) => "planes2",
+            Data::In(_) | Data::Out(_) | Data::OutHeads(_, Kv::F32, _) => "f32".into(),
+            Data::OutHeads(_, Kv::F16 | Kv::Pack16, _) => "f16".into(),
+            Data::OutWords(_) => "words".into(),
+            Data::OutList(_) => "list".into(),
+            Data::OutPlanes(_, planes) => format!("planes{}", planes.value()),
+            Data::OutHeads(_, kv, head_dim) => format!("{}:{head_dim}", kv.kind().name()),
         }
     }
 }
@@ -156,7 +160,7 @@ pub trait Runs {
 }
 
 /// Buffer before the run, the mirror's and the kernel's after it → normalised mean-square error, or what is wrong.
-pub type Compare = fn(&[u32], &[u32], &[u32]) -> Result<f64, String>;
+pub type Compare = Box<dyn Fn(&[u32], &[u32], &[u32]) -> Result<f64, String>>;
 
 pub fn compare_f32(before: &[u32], want: &[u32], got: &[u32]) -> Result<f64, String> {
     let rows = before.iter().zip(want).zip(got);
@@ -176,6 +180,36 @@ pub fn compare_f16(before: &[u32], want: &[u32], got: &[u32]) -> Result<f64, Str
             Element { untouched: b == POISON && w == POISON, kept: g == b, want: half(w), got: half(g) }
         })
     }))
+}
+
+/// By the numbers that blocks of heads stand for.
+fn compare_heads(kv: Kv, head_dim: usize, before: &[u32], want: &[u32], got: &[u32]) -> Result<f64, String> {
+    let words = kv.words(head_dim);
+    // Past the last whole head nothing is written.
+    let end = want.len() / words * words;
+    compare_words(before, &want[end..], &got[end..])?;
+    let heads = before.chunks_exact(words).zip(want.chunks_exact(words)).zip(got.chunks_exact(words));
+    let elements = |((before, want), got): ((&[u32], &[u32]), &[u32])| -> Vec<Element> {
+        let (untouched, kept) = (before[0] == POISON && want == before, got == before);
+        let [want, got] = [want, got].map(|words| head(kv, words, head_dim));
+        want.into_iter().zip(got).map(|(want, got)| Element { untouched, kept, want, got }).collect()
+    };
+    compare(heads.flat_map(elements))
+}
+
+/// A head of numbers in blocks, read by no code of the crate.
+fn head(kv: Kv, words: &[u32], head_dim: usize) -> Vec<f32> {
+    let fours = if kv == Kv::Q4 { 2 } else { 1 };
+    let number = |i: usize| {
+        let pair = &words[i / 64 * (1 + 16 / fours)..];
+        let scale = half::f16::from_bits((pair[0] >> (16 * (i / 32 % 2))) as u16).to_f32();
+        let byte = pair[1 + i % 64 / (4 * fours)].to_le_bytes()[i % 4];
+        match kv {
+            Kv::Q4 => (8.0 - f32::from(byte >> (4 * (i / 4 % 2)) & 15)) * scale / 8.0,
+            _ => f32::from(byte as i8) * scale / 127.0,
+        }
+    };
+    (0..head_dim).map(number).collect()
 }
 
 /// By the values that records stand for, and their sums.

@@ -21,8 +21,9 @@ pub struct Exporter {
 pub struct Binding {
     pub before: Vec<u32>,
     pub after: Option<Vec<u32>>,
-    /// What is written: `f32`, `f16` in pairs, `words`, a `list` in any order, or records of `planes1` or `planes2`.
-    pub kind: &'static str,
+    /// What is written: `f32`, `f16` in pairs, `words`, a `list` in any order, records of `planes1` or `planes2`,
+    /// or heads of so many numbers, as in `q8_0:64`.
+    pub kind: String,
 }
 
 impl Exporter {

@@ -4,16 +4,20 @@
 mod attention;
 mod case;
 mod elementwise;
+mod experts;
 mod export;
 mod findings;
 mod gather;
 mod gpu;
 mod host;
+mod latent;
 mod loops;
+mod lora;
 mod norm;
 mod product;
 mod random;
 mod recording;
+mod recurrent;
 mod rope;
 mod sample;
 mod simd;
@@ -32,9 +36,13 @@ type Job = Box<dyn FnOnce(&mut gpu::Rig) + Send>;
 fn quick(rig: &mut gpu::Rig) {
     norm::run(rig);
     elementwise::run(rig);
+    experts::run(rig);
+    lora::run(rig);
     product::quantize(rig);
     gather::run(rig);
+    recurrent::run(rig);
     rope::run(rig);
+    latent::run(rig);
     sample::run(rig);
 }
 

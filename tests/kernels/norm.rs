@@ -60,7 +60,9 @@ const FAR: f64 = 1e-13;
 fn layer(rig: &mut impl Runs, reduce: Reduce) {
     let mut random = Random::new(26);
     for (k, rows, size, eps) in SHAPES {
-        for (mean, gather) in [(0.0, 0), (-3.0 * size, 1), (100.0 * size, 0)] {
+        for (mean, gather, accumulate, centred) in
+            [(0.0, 0, 0, 1), (-3.0 * size, 1, 0, 1), (100.0 * size, 0, 0, 1), (size, 1, 0, 0), (size, 0, 1, 1)]
+        {
             let sources = rows + 5;
             let picks: Vec<u32> = (0..rows).map(|_| (random.next() % sources as u64) as u32).collect();
             // Two of three shapes have zeros behind their numbers.
@@ -69,14 +71,20 @@ fn layer(rig: &mut impl Runs, reduce: Reduce) {
             x.chunks_exact_mut(k).for_each(|row| row[n..].fill(0.0));
             rig.run(Case::new(
                 layernorm::Variant { reduce },
-                format!("{rows} rows of {n} of {k} around {mean}, eps {eps:e}, gather {gather}"),
-                layernorm::Params { k4: k as u32 / 4, n: n as u32, eps, gather },
+                format!(
+                    "{rows} rows of {n} of {k} around {mean}, eps {eps:e}, gather {gather}, accumulate {accumulate}, centred {centred}"
+                ),
+                layernorm::Params { k4: k as u32 / 4, n: n as u32, eps, gather, accumulate, centred },
                 layernorm::Bind {
                     x: Data::In(bits(&x)),
                     weight: Data::In(bits(&random.floats(k, 2.0))),
                     bias: Data::In(bits(&random.floats(k, 2.0))),
                     rows: Data::In(if gather == 1 { picks } else { poison(4) }),
-                    out: Data::Out(poison(rows * k)),
+                    out: Data::Out(if accumulate == 1 {
+                        bits(&random.floats(rows * k, 1.0))
+                    } else {
+                        poison(rows * k)
+                    }),
                 },
                 [1, rows as u32],
                 F32.max(FAR * f64::from(mean / size).powi(2)),
@@ -96,13 +104,16 @@ fn qk(rig: &mut impl Runs, reduce: Reduce) {
         ([2048, 512], [1, 1], 1.0, 2, 1e-5),
     ];
     for ([q, k], [q_parts, k_parts], mean, rows, eps) in shapes {
-        for layer in [0, 1] {
+        for layer in [0, 1, 2] {
             let x: Vec<f32> = random.floats(rows * (q + 2 * k), 3.0).iter().map(|x| x + mean).collect();
             rig.run(Case::new(
                 qk_norm::Variant { reduce },
                 format!("{rows} rows of {q} and {k} in {q_parts} and {k_parts}, eps {eps:e}, layer {layer}"),
                 qk_norm::Params { q4: q as u32 / 4, k4: k as u32 / 4, q_parts, k_parts, eps, layer },
-                qk_norm::Bind { weight: Data::In(bits(&random.floats(q + k, 2.0))), x: Data::Out(bits(&x)) },
+                qk_norm::Bind {
+                    weight: Data::In(bits(&random.floats((q + k) * layer.max(1) as usize, 2.0))),
+                    x: Data::Out(bits(&x)),
+                },
                 [q_parts + k_parts, rows as u32],
                 F32,
             ));
@@ -131,6 +142,10 @@ fn qk_norm_by_hand() {
     close(&floats(&run(&x, &weight, qk_norm::Params { eps: 4.0, ..layer }))[..4], &[-1.0, -1.0, 2.0, -1.0], 1e-6);
     let out = run(&x, &weight, qk_norm::Params { eps: 9.0, ..layer });
     close(&floats(&out)[4..], &[0.8, -1.6, 0.8, -0.8, 0.0, 0.0, 0.0, 0.0, 5.0, 6.0, 7.0, 8.0], 1e-6);
+    // The same with biases: those of the queries, then those of the keys.
+    let biases = bits(&[0.5, 0.0, -1.0, 2.0, 1.0, 1.0, 1.0, 1.0, 3.0, 4.0, 5.0, 6.0]);
+    let out = run(&x, &[weight, biases].concat(), qk_norm::Params { eps: 9.0, layer: 2, ..layer });
+    close(&floats(&out)[4..], &[1.8, -0.6, 1.8, 0.2, 3.0, 4.0, 5.0, 6.0, 5.0, 6.0, 7.0, 8.0], 1e-6);
 }
 
 #[test]
@@ -158,7 +173,7 @@ fn layernorm_by_hand() {
     let bias = bits(&[0.0, 10.0, -2.0, 0.5]);
     let first = |n: u32, x: [f32; 4], eps: f32| {
         let bind = layernorm::Bind { x: &bits(&x)[..], weight: &weight, bias: &bias, rows: &[0], out: &[0; 4] };
-        let params = layernorm::Params { k4: 1, n, eps, gather: 1 };
+        let params = layernorm::Params { k4: 1, n, eps, gather: 1, accumulate: 0, centred: 1 };
         mirror(layernorm::Variant { reduce: Reduce::Tree }, params, bind, [1, 1]).out
     };
     let run = |x, eps| first(4, x, eps);
@@ -166,6 +181,18 @@ fn layernorm_by_hand() {
     close(floats(&run([104.0, 96.0, 104.0, 96.0], 9.0)), &[0.8, 7.6, 2.8, 1.3], 1e-6);
     // (3, 9, 6) is -3, 3 and 0 from its mean, whose squares' mean is 6; eps 3 makes 9 of it. What is behind does not count.
     close(&floats(&first(3, [3.0, 9.0, 6.0, 0.0], 3.0))[..3], &[-1.0, 13.0, -2.0], 1e-6);
+    // Not centred: (3, 1, 1, 5) is of mean square 9.
+    let params = layernorm::Params { k4: 1, n: 4, eps: 0.0, gather: 0, accumulate: 0, centred: 0 };
+    let bind =
+        layernorm::Bind { x: &bits(&[3.0, 1.0, 1.0, 5.0])[..], weight: &weight, bias: &bias, rows: &[0], out: &[0; 4] };
+    let out = mirror(layernorm::Variant { reduce: Reduce::Tree }, params, bind, [1, 1]).out;
+    close(floats(&out), &[1.0, 11.0, 0.0, 0.5 - 5.0 / 3.0], 1e-6);
     // No variance: the bias alone.
     close(floats(&run([1e4; 4], 1e-5)), &[0.0, 10.0, -2.0, 0.5], 0.0);
+    // Added to 10.
+    let x = bits(&[1.0, 3.0, 5.0, 7.0]);
+    let bind = layernorm::Bind { x: &x[..], weight: &weight, bias: &bias, rows: &[0], out: &bits(&[10.0; 4]) };
+    let params = layernorm::Params { k4: 1, n: 4, eps: 4.0, gather: 0, accumulate: 1, centred: 1 };
+    let out = mirror(layernorm::Variant { reduce: Reduce::Tree }, params, bind, [1, 1]).out;
+    close(floats(&out), &[9.0, 19.0, 10.0, 9.5], 1e-6);
 }

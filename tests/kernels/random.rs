@@ -113,18 +113,37 @@ pub fn output(random: &mut Random, m: u32, stride: u32, added: Range<u32>, size:
     out
 }
 
-/// Keys or values, [cells][width], and some room: numbers in these cells, poison in all others.
-pub fn cache(random: &mut Random, kv: Kv, width: u32, seen: &[Range<u32>]) -> Vec<u32> {
-    let per_word = if kv != Kv::F32 { 2 } else { 1 };
-    let words = |cell: u32| (cell * width) as usize / per_word;
+/// Keys or values, [cells][heads][head_dim], and some room: numbers in these cells, poison in all others.
+pub fn cache(random: &mut Random, kv: Kv, heads: u32, head_dim: u32, seen: &[Range<u32>]) -> Vec<u32> {
+    let head = kv.words(head_dim as usize);
+    let words = |cell: u32| (cell * heads) as usize * head;
     let mut cache = poison(words(seen.iter().map(|cells| cells.end).max().unwrap_or(0) + 4));
+    let halves = |random: &mut Random| {
+        let pair = [random.unit(), random.unit()].map(|v| half::f16::from_f32(2.0 * v).to_bits() as u32);
+        pair[0] | pair[1] << 16
+    };
+    // Of 64 numbers.
+    let pair = match kv {
+        Kv::Q8 => 17,
+        Kv::Q4 => 9,
+        Kv::F32 | Kv::F16 | Kv::Pack16 => 1,
+    };
     for cells in seen {
-        for word in &mut cache[words(cells.start)..words(cells.end)] {
-            let pair = [random.unit(), random.unit()].map(|v| half::f16::from_f32(2.0 * v).to_bits() as u32);
-            *word = if kv != Kv::F32 { pair[0] | pair[1] << 16 } else { (2.0 * random.unit()).to_bits() };
+        for (i, word) in cache[words(cells.start)..words(cells.end)].iter_mut().enumerate() {
+            *word = match kv {
+                Kv::F32 => (2.0 * random.unit()).to_bits(),
+                Kv::Q8 | Kv::Q4 if !(i % head).is_multiple_of(pair) => random.next() as u32,
+                // Two numbers, or the scales of two blocks.
+                _ => halves(random),
+            };
         }
     }
     cache
+}
+
+/// Whether a cache of this type takes heads of this length.
+pub fn takes(kv: Kv, head_dim: u32) -> bool {
+    head_dim.is_multiple_of(kv.kind().block())
 }
 
 /// The cells of a row that it sees, its own the last.

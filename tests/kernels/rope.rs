@@ -10,13 +10,16 @@ use sotto::model::spec::{Pairs, Rope};
 use crate::F32;
 use crate::case::{Case, Data, Runs, bits, close, floats};
 use crate::host::mirror;
-use crate::random::{Random, poison};
+use crate::random::{Random, poison, takes};
 
 /// Stored keys and values rounded to f16 on both sides: they differ only where f32 roundings fall to either side.
 const F16_CACHE: f64 = 1e-9;
+/// And so numbers in blocks, of fewer steps.
+const Q8_CACHE: f64 = 1e-5;
+const Q4_CACHE: f64 = 1e-3;
 
 fn rotation(dim: u32, theta: f32, scale: f32) -> Rope {
-    Rope { dim, pairs: Pairs::Halves, theta, scale, ramp: None, amplitude: 1.0 }
+    Rope { dim, pairs: Pairs::Halves, theta, scale, ramp: None, amplitude: 1.0, factors: true }
 }
 
 /// The angles of a plain rotation.
@@ -35,6 +38,8 @@ struct Shape {
     theta: f32,
     scale: f32,
     attn_scale: f32,
+    /// Of values, without weights.
+    v_norm: u32,
     /// (position, first cell) a row.
     rows: &'static [(u32, u32)],
 }
@@ -46,7 +51,7 @@ impl Shape {
     }
 }
 
-const SHAPES: [Shape; 9] = [
+const SHAPES: [Shape; 14] = [
     // One head each, one row, at the start.
     Shape {
         n_heads: 1,
@@ -55,6 +60,7 @@ const SHAPES: [Shape; 9] = [
         rope_half: 16,
         neox: 0,
         norm: 0,
+        v_norm: 0,
         theta: 1e4,
         scale: 1.0,
         attn_scale: 1.0,
@@ -68,6 +74,7 @@ const SHAPES: [Shape; 9] = [
         rope_half: 32,
         neox: 0,
         norm: 0,
+        v_norm: 0,
         theta: 1e5,
         scale: 1.0,
         attn_scale: 0.125,
@@ -81,6 +88,7 @@ const SHAPES: [Shape; 9] = [
         rope_half: 32,
         neox: 1,
         norm: 0,
+        v_norm: 0,
         theta: 1e6,
         scale: 1.0,
         attn_scale: 0.125,
@@ -94,6 +102,7 @@ const SHAPES: [Shape; 9] = [
         rope_half: 128,
         neox: 1,
         norm: 1,
+        v_norm: 0,
         theta: 1e6,
         scale: 0.125,
         attn_scale: 0.0625,
@@ -107,6 +116,7 @@ const SHAPES: [Shape; 9] = [
         rope_half: 20,
         neox: 1,
         norm: 2,
+        v_norm: 0,
         theta: 1e4,
         scale: 1.0,
         attn_scale: 0.3,
@@ -119,6 +129,7 @@ const SHAPES: [Shape; 9] = [
         rope_half: 16,
         neox: 0,
         norm: 1,
+        v_norm: 0,
         theta: 1e4,
         scale: 1.0,
         attn_scale: 2.0,
@@ -131,6 +142,7 @@ const SHAPES: [Shape; 9] = [
         rope_half: 64,
         neox: 0,
         norm: 0,
+        v_norm: 0,
         theta: 5e5,
         scale: 1.0,
         attn_scale: 0.0884,
@@ -144,10 +156,38 @@ const SHAPES: [Shape; 9] = [
         rope_half: 50,
         neox: 1,
         norm: 2,
+        v_norm: 0,
         theta: 1e4,
         scale: 1.0,
         attn_scale: 0.1,
         rows: &[(600, 0), (601, 0)],
+    },
+    // Heads of three blocks of 32, and of five.
+    Shape {
+        n_heads: 2,
+        n_kv_heads: 2,
+        head_dim: 96,
+        rope_half: 48,
+        neox: 1,
+        norm: 2,
+        v_norm: 0,
+        theta: 1e4,
+        scale: 1.0,
+        attn_scale: 0.5,
+        rows: &[(1, 7), (2, 7), (300, 0)],
+    },
+    Shape {
+        n_heads: 3,
+        n_kv_heads: 1,
+        head_dim: 160,
+        rope_half: 20,
+        neox: 0,
+        norm: 1,
+        v_norm: 0,
+        theta: 1e4,
+        scale: 1.0,
+        attn_scale: 0.5,
+        rows: &[(31, 0)],
     },
     Shape {
         n_heads: 2,
@@ -156,25 +196,71 @@ const SHAPES: [Shape; 9] = [
         rope_half: 1,
         neox: 0,
         norm: 0,
+        v_norm: 0,
         theta: 1e4,
         scale: 1.0,
         attn_scale: 0.5,
         rows: &[(1, 7), (2, 7)],
     },
+    // Gemma 4's: wide heads, values normed too; and queries alone.
+    Shape {
+        n_heads: 2,
+        n_kv_heads: 1,
+        head_dim: 512,
+        rope_half: 256,
+        neox: 1,
+        norm: 1,
+        v_norm: 1,
+        theta: 1e6,
+        scale: 1.0,
+        attn_scale: 1.0,
+        rows: &[(700, 3), (513, 3)],
+    },
+    Shape {
+        n_heads: 3,
+        n_kv_heads: 0,
+        head_dim: 260,
+        rope_half: 64,
+        neox: 1,
+        norm: 1,
+        v_norm: 1,
+        theta: 1e4,
+        scale: 1.0,
+        attn_scale: 0.7,
+        rows: &[(4, 3), (5, 3)],
+    },
+    Shape {
+        n_heads: 1,
+        n_kv_heads: 2,
+        head_dim: 80,
+        rope_half: 20,
+        neox: 0,
+        norm: 0,
+        v_norm: 1,
+        theta: 1e4,
+        scale: 1.0,
+        attn_scale: 0.3,
+        rows: &[(7, 0), (1029, 11)],
+    },
 ];
+
+/// Heads in blocks are turned in the registers of their threads.
+fn stores(kv: Kv, head_dim: u32) -> bool {
+    takes(kv, head_dim) && (head_dim <= 256 || !kv.turned())
+}
 
 pub fn run(rig: &mut impl Runs) {
     for kv in Kv::ALL {
         for reduce in Reduce::ALL {
             let mut random = Random::new(5);
-            for s in &SHAPES {
+            for s in SHAPES.iter().filter(|s| stores(kv, s.head_dim)) {
                 let grid = [s.heads(), s.rows.len() as u32];
                 rig.run(case(&mut random, s, kv, rope_kv::Variant { reduce, kv }, grid));
             }
         }
         let mut random = Random::new(5);
         // Threads that own a head rotate whole vectors.
-        for s in SHAPES.iter().filter(|s| s.rope_half % 4 == 0) {
+        for s in SHAPES.iter().filter(|s| s.rope_half % 4 == 0 && stores(kv, s.head_dim)) {
             let grid = [(s.rows.len() as u32).div_ceil(rope_kv_rows::THREADS), s.heads()];
             rig.run(case(&mut random, s, kv, rope_kv_rows::Variant { kv }, grid));
         }
@@ -190,8 +276,8 @@ where
     let factors = if s.neox == 0 && s.norm == 0 { factors } else { Vec::new() };
     let table = rope::table(&rotation(2 * s.rope_half, s.theta, s.scale), &factors, 1280);
     let cells = s.rows.iter().map(|(p, c)| p + c + 1).max().unwrap_or(0) + 2;
-    let words = (cells * s.n_kv_heads * s.head_dim) as usize / if kv != Kv::F32 { 2 } else { 1 };
-    let cache = || if kv != Kv::F32 { Data::OutF16(poison(words)) } else { Data::Out(poison(words)) };
+    let words = (cells * s.n_kv_heads.max(1)) as usize * kv.words(s.head_dim as usize);
+    let cache = || Data::OutHeads(poison(words), kv, s.head_dim);
     let norm = |random: &mut Random| {
         Data::In(if s.norm > 0 { bits(&random.floats(s.head_dim as usize, 2.0)) } else { poison(4) })
     };
@@ -213,6 +299,7 @@ where
             rope_half: s.rope_half,
             neox: s.neox,
             has_norm: s.norm,
+            v_norm: s.v_norm,
             eps: 1e-3,
             attn_scale: s.attn_scale,
             stretch: if s.norm == 2 { 0.3 } else { 0.0 },
@@ -229,8 +316,18 @@ where
             v_cache: cache(),
         },
         grid,
-        if kv != Kv::F32 { F16_CACHE } else { F32 },
+        of_cache(kv),
     )
+}
+
+/// How far what is stored may be from what the mirror stores.
+pub fn of_cache(kv: Kv) -> f64 {
+    match kv {
+        Kv::F32 => F32,
+        Kv::F16 | Kv::Pack16 => F16_CACHE,
+        Kv::Q8 => Q8_CACHE,
+        Kv::Q4 => Q4_CACHE,
+    }
 }
 
 /// Heads of 4 in one sequence whose cells start at 2: q, k and v rows of one head each, and both caches.
@@ -259,6 +356,7 @@ const ONE_HEAD: rope_kv::Params = rope_kv::Params {
     rope_half: 2,
     neox: 0,
     has_norm: 0,
+    v_norm: 0,
     eps: 0.0,
     attn_scale: 1.0,
     stretch: 0.0,
@@ -303,6 +401,9 @@ fn rope_norms_first_and_rotates_a_part() {
     close(&q[..4], &[cos, sin, 3.0, 4.0], 1e-6);
     close(&k, &[cos, sin, 3.0, 4.0], 1e-6);
     assert_eq!(v, [2.0; 4]);
+    // Values of root mean square 2, normed without weights.
+    let [.., v] = rope_row(rope_kv::Params { v_norm: 1, ..params }, 5, &[2.0; 12], &[1.0, 0.0, 3.0, 4.0], &table);
+    close(&v, &[1.0; 4], 1e-6);
     // The other way round: (1, 1) rotated, then weighted. At position 5 queries are 1 + 0.5 ln(1 + 2) as large.
     (params.has_norm, params.stretch, params.stretch_every) = (2, 0.5, 2);
     let [q, k, _] = rope_row(params, 5, &[2.0; 12], &[1.0, 0.0, 3.0, 4.0], &table);

@@ -7,7 +7,7 @@ use crate::case::{bits, floats};
 use crate::host::{Rig, simd};
 use crate::product::arranged;
 use crate::random::Random;
-use crate::{elementwise, norm, rope, sample};
+use crate::{elementwise, experts, latent, lora, norm, recurrent, rope, sample};
 
 #[test]
 fn norms_and_activations() {
@@ -19,7 +19,10 @@ fn norms_and_activations() {
 
 #[test]
 fn rotation_and_cache() {
-    Rig::check(&["rope"], rope::run);
+    Rig::check(&["rope"], |rig| {
+        rope::run(rig);
+        latent::run(rig);
+    });
 }
 
 #[test]
@@ -37,7 +40,24 @@ fn products_of_one_row_and_of_many() {
     Rig::check(&["product"], |rig| {
         arranged::single_rows(rig);
         arranged::many_rows(rig);
+        arranged::experts(rig);
+        arranged::by_head(rig);
     });
+}
+
+#[test]
+fn choices_of_experts() {
+    Rig::check(&["experts"], experts::run);
+}
+
+#[test]
+fn products_of_adapters() {
+    Rig::check(&["lora"], lora::run);
+}
+
+#[test]
+fn states_of_sequences() {
+    Rig::check(&["recurrent"], recurrent::run);
 }
 
 #[test]

@@ -18,16 +18,28 @@ fn llama_with_defaults() {
         scale: 0.25,
         stretch: None,
         mask: Mask::Causal,
-        rope: Rope { dim: 16, pairs: Pairs::Adjacent, theta: 10_000.0, scale: 1.0, ramp: None, amplitude: 1.0 },
+        rope: Rope {
+            dim: 16,
+            pairs: Pairs::Adjacent,
+            theta: 10_000.0,
+            scale: 1.0,
+            ramp: None,
+            amplitude: 1.0,
+            factors: true,
+        },
         softcap: None,
         alibi: None,
         clamp: None,
         bias: false,
         output_bias: false,
         qk_norm: QkNorm::None,
+        v_norm: false,
+        sinks: false,
+        keys_of: None,
+        latent: None,
     };
     for block in &net.blocks {
-        assert_eq!((block.attention(), block.post_norms), (&attention, false));
+        assert_eq!((block.attention().expect("attention"), block.post_norms), (&attention, false));
         assert_eq!((block.dense().n_ff, block.dense().activation), (96, Activation::Silu));
     }
     assert_eq!((attention.q_dim(), attention.kv_dim()), (64, 32));
@@ -51,7 +63,7 @@ fn llama_with_everything() {
         (net.tied_output, net.rope_factors, net.final_logit_softcap),
         (false, Some(RopeFactors::One(8)), Some(30.0))
     );
-    let attention = net.blocks[6].attention();
+    let attention = net.blocks[6].attention().expect("attention");
     assert_eq!((attention.rope.theta, attention.rope.scale), (500_000.0, 0.25));
     assert_eq!((attention.bias, attention.mask), (true, Mask::Causal));
 }
@@ -59,8 +71,8 @@ fn llama_with_everything() {
 #[test]
 fn qwen2_has_biases_and_neox() {
     let net = accepted("qwen2", |_| {});
-    assert_eq!((net.blocks[0].attention().rope.pairs, net.tied_output), (Pairs::Halves, true));
-    assert!(net.blocks.iter().all(|block| block.attention().bias));
+    assert_eq!((net.blocks[0].attention().expect("attention").rope.pairs, net.tied_output), (Pairs::Halves, true));
+    assert!(net.blocks.iter().all(|block| block.attention().expect("attention").bias));
     refused(
         "qwen2",
         |model| model.tensors.retain(|(name, _)| name != "blk.3.attn_k.bias"),
@@ -80,11 +92,11 @@ fn qwen3_has_head_norms_and_no_biases() {
         });
         assert_eq!((net.tied_output, net.embed_scale, net.rope_factors), (tied, 1.0, None));
         for block in &net.blocks {
-            let attention = block.attention();
+            let attention = block.attention().expect("attention");
             assert_eq!((attention.qk_norm, attention.bias, block.post_norms), (QkNorm::Heads, false, false));
             assert_eq!(attention.mask, Mask::Causal);
             let (theta, scale) = (1_000_000.0, 1.0);
-            let rope = Rope { dim: 16, pairs: Pairs::Halves, theta, scale, ramp: None, amplitude: 1.0 };
+            let rope = Rope { dim: 16, pairs: Pairs::Halves, theta, scale, ramp: None, amplitude: 1.0, factors: true };
             assert_eq!((attention.rope, attention.scale), (rope, 0.25));
             assert_eq!(block.dense().activation, Activation::Silu);
         }
@@ -99,7 +111,7 @@ fn gemma3_alternates() {
     });
     assert_eq!((net.embed_scale, net.tied_output), (8.0, true));
     for (index, block) in net.blocks.iter().enumerate() {
-        let attention = block.attention();
+        let attention = block.attention().expect("attention");
         let expected = if index == 5 { (1_000_000.0, 0.125, Mask::Causal) } else { (10_000.0, 1.0, Mask::Window(32)) };
         assert_eq!((attention.rope.theta, attention.rope.scale, attention.mask), expected, "layer {index}");
         assert_eq!((attention.qk_norm, attention.rope.pairs, block.post_norms), (QkNorm::Heads, Pairs::Halves, true));
@@ -110,7 +122,10 @@ fn gemma3_alternates() {
 #[test]
 fn gemma3_pattern_from_the_file() {
     let windows = |net: Net| -> Vec<u8> {
-        net.blocks.iter().map(|block| u8::from(block.attention().mask == Mask::Window(32))).collect()
+        net.blocks
+            .iter()
+            .map(|block| u8::from(block.attention().expect("attention").mask == Mask::Window(32)))
+            .collect()
     };
     const PATTERN: &str = "attention.sliding_window_pattern";
     assert_eq!(windows(accepted("gemma3", |model| model.set(PATTERN, value::u32(3)))), [1, 1, 0, 1, 1, 0, 1]);
@@ -124,7 +139,7 @@ fn gemma3_pattern_from_the_file() {
     refused("gemma3", |model| model.set(PATTERN, value::u32(0)), Code::BadMetadata, PATTERN);
     assert_eq!(windows(accepted("gemma3", |model| model.unset("attention.sliding_window"))), [0; 7]);
     let net = accepted("gemma3", |model| model.set("rope.freq_base_swa", value::f32(5000.0)));
-    assert_eq!(net.blocks[0].attention().rope.theta, 5000.0);
+    assert_eq!(net.blocks[0].attention().expect("attention").rope.theta, 5000.0);
 }
 
 #[test]
@@ -144,7 +159,7 @@ fn gemma3_27b_scales_attention_by_its_width() {
             _ => {}
         }
     }
-    assert_eq!(model.read().unwrap().blocks[0].attention().scale, 1.0 / 32f32.sqrt());
+    assert_eq!(model.read().unwrap().blocks[0].attention().expect("attention").scale, 1.0 / 32f32.sqrt());
 }
 
 #[test]
@@ -155,7 +170,7 @@ fn rotation_is_stretched_as_the_file_says() {
         model.set("rope.scaling.original_context_length", value::u32(512));
         model.set("rope.scaling.attn_factor", value::f32(0.5));
     });
-    let rope = net.blocks[0].attention().rope;
+    let rope = net.blocks[0].attention().expect("attention").rope;
     // 8 pairs: the pair that turns 32 times in 512 positions is at 0.8 = 16 ln(512 / 64π) / (2 ln 10000), once at 3.8.
     assert_eq!((rope.scale, rope.ramp), (0.25, Some((0.0, 4.0))));
     assert!((rope.amplitude - 0.5 * (0.1 * 4f32.ln() + 1.0)).abs() < 1e-6);
@@ -163,7 +178,13 @@ fn rotation_is_stretched_as_the_file_says() {
         model.set("rope.scaling.type", value::text("none"));
         model.set("rope.scaling.factor", value::f32(4.0));
     });
-    assert_eq!((same.blocks[0].attention().rope.scale, same.blocks[0].attention().rope.ramp), (1.0, None));
+    assert_eq!(
+        (
+            same.blocks[0].attention().expect("attention").rope.scale,
+            same.blocks[0].attention().expect("attention").rope.ramp
+        ),
+        (1.0, None)
+    );
 }
 
 #[test]

@@ -36,13 +36,20 @@ fn each_of_their_tensors_counts() {
     };
     // Without these it is another model: of other scales, tied, with the plain rotation, as XLM-RoBERTa, or of a head without biases.
     let optional = ["output.weight", "rope_freqs.weight", "token_types.weight"];
+    let needed = |row: &tiny_models::archs::Row, name: &str| row.arch() == "gemma4" && name == "rope_freqs.weight";
     let biases = ["cls.bias", "cls.norm.bias", "cls.output.bias", "output.bias"];
     let optional = |row: &tiny_models::archs::Row, name: &str| {
-        optional.contains(&name) || name.ends_with(".scale") || row.name != "phi2" && biases.contains(&name)
+        optional.contains(&name) && !needed(row, name)
+            || name.ends_with(".scale")
+            || !matches!(row.arch(), "phi2" | "phimoe") && biases.contains(&name)
     };
     for row in ROWS.iter().chain(tiny_models::encoders::ROWS).filter(|row| row.dims.n_layers < 8) {
         let file = row.assemble();
         for (index, name) in file.tensors.iter().enumerate().map(|(index, tensor)| (index, tensor.name.clone())) {
+            if row.name == "glm4moe/ahead" && name.starts_with("blk.4.") {
+                // Of a layer that is not read.
+                continue;
+            }
             let mut without = file.clone();
             without.tensors.remove(index);
             let found = read(without);
@@ -64,9 +71,9 @@ fn each_of_their_tensors_counts() {
             assert_eq!(read(other).map_err(|error| error.code), Err(Code::BadShape), "{}: {name}", row.name);
         }
         let mut more = file.clone();
-        more.tensor("blk.0.attn_output.weight").name = "blk.0.attn_rel_b.weight".into();
-        let unclaimed = file.tensors.iter().find(|tensor| tensor.name == "blk.0.attn_output.weight").cloned();
-        more.tensors.extend(unclaimed);
+        let mut unclaimed = file.tensors[0].clone();
+        unclaimed.name = "blk.0.attn_rel_b.weight".into();
+        more.tensors.push(unclaimed);
         let error = read(more).expect_err("a tensor that nobody claims");
         assert!(error.code == Code::UnsupportedArchitecture && error.message.contains("attn_rel_b"), "{error}");
     }

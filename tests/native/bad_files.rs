@@ -10,6 +10,7 @@ use sotto::run::engine::{Engine, Prompt};
 use sotto::run::loader::{LoadOptions, Loader};
 use sotto::run::session::{GenerateOptions, Generation, Step};
 use tiny_models as tiny;
+use tiny_models::gguf::Value;
 
 fn generate(engine: &mut Engine, prompt: &Prompt) -> Result<Vec<u32>> {
     let options = GenerateOptions { max_tokens: Some(4), ignore_eos: true, ..Default::default() };
@@ -110,4 +111,36 @@ fn a_loader_that_failed_says_so() {
     assert_eq!(loader.push(b"more").unwrap_err().code, Code::Internal);
     let error: Error = block_on(loader.finish()).err().expect("an error");
     assert_eq!(error.code, Code::Internal);
+}
+
+/// The header's bytes are all that a page has fetched by then.
+#[test]
+fn what_is_not_known_is_named_by_the_header_alone() {
+    let text = |value: &str| Value::Str(value.into());
+    for (model, key, value, code, named) in [
+        ("llama-f32", "general.architecture", text("mamba9"), Code::UnsupportedArchitecture, "mamba9"),
+        ("llama-f32", "llama.pooling_type", Value::U32(9), Code::UnsupportedArchitecture, "by way 9"),
+        ("llama-f32", "llama.rope.scaling.type", text("su"), Code::UnsupportedArchitecture, "su"),
+        ("llama-f32", "tokenizer.ggml.model", text("made-up"), Code::UnsupportedTokenizer, "made-up"),
+        ("llama-f32", "tokenizer.ggml.pre", text("no-such"), Code::UnsupportedTokenizer, "no-such"),
+        ("llama-f32", "", Value::U32(15), Code::UnsupportedTensorType, "15"),
+        ("bert", "bert.pooling_type", Value::U32(5), Code::UnsupportedArchitecture, "by way 5"),
+    ] {
+        let row = tiny::encoders::ROWS.iter().find(|row| row.name == model);
+        let mut file = match row {
+            Some(row) => row.assemble(),
+            None => tiny::assemble(tiny::find(model).expect("a model")),
+        };
+        let sound = file.to_bytes();
+        let (header, _) = HeaderParser::new().push(&sound).unwrap().expect("a whole header");
+        match value {
+            Value::U32(kind) if key.is_empty() => file.tensors[1].kind_id = kind,
+            value => file.set(key, value),
+        }
+        // At most so much longer, with a key more.
+        let most = (header.data_offset as usize + 64).min(sound.len());
+        let mut loader = block_on(Loader::new(on(Backend::Cpu))).expect("a device");
+        let error = loader.push(&file.to_bytes()[..most]).expect_err(named);
+        assert!(error.code == code && error.message.contains(named), "{error}");
+    }
 }

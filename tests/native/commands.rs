@@ -134,14 +134,111 @@ fn an_address_is_not_read_past_the_header() {
     assert!(sent < 32 << 20, "{sent} bytes were sent after the header");
 }
 
+/// The command fails with status 1, prints nothing, and says this in one line that tells of the help at most once.
+fn fails(args: &[&str], says: &str) {
+    let Output { status, stdout, stderr } = sotto(args);
+    let stderr = String::from_utf8_lossy(&stderr);
+    assert_eq!((status.code(), stdout.len()), (Some(1), 0), "{args:?}");
+    assert!(stderr.contains(says), "{stderr}");
+    assert_eq!((stderr.matches('\n').count(), stderr.matches("help").count() < 2), (1, true), "{stderr}");
+}
+
+#[test]
+fn what_no_flags_can_mean_is_refused_in_one_sentence() {
+    let generate = |args: &[&'static str]| [&["generate", "--model", "none.gguf"], args].concat();
+    fails(&[], "sotto: No command was given; see --help.\n");
+    fails(&["dance"], "unrecognized subcommand 'dance'");
+    fails(&generate(&[]), "--prompt");
+    for says in ["cannot be used with", "--prompt-file <PROMPT_FILE>", "; see --help.\n"] {
+        fails(&generate(&["--prompt", "x", "--prompt-file", "y"]), says);
+    }
+    fails(&generate(&["--prompt", "x", "--parallel", "0"]), "--parallel");
+    fails(&generate(&["--prompt", "x", "--prompt", "y"]), "cannot be used multiple times; see --help.\n");
+    for says in ["cannot be used with", "'--stream'", "--batch <BATCH>"] {
+        fails(&["chat", "--model", "none.gguf", "--batch", "x", "--stream"], says);
+    }
+}
+
+#[test]
+fn files_that_cannot_be_read_are_named() {
+    let folder = env!("CARGO_TARGET_TMPDIR");
+    let latin = file("latin.txt", b"Gr\xfc\xdfe");
+    fails(
+        &["inspect", "--model", folder],
+        "is a folder; give the .gguf file in it, or a folder with a config.json and safetensors. (io)\n",
+    );
+    fails(&["tokenize", "--model", "none.gguf", "--text-file", folder], "is a folder; give a file. (io)\n");
+    let latin = ["tokenize", "--model", "none.gguf", "--text-file", text(&latin)];
+    fails(&latin, "latin.txt' is not text in UTF-8 (byte 2); save it in that encoding. (bad_option)\n");
+    fails(&["inspect", "--model", "hf:owner/name:Q4_K_M"], "'hf:owner/name:Q4_K_M' is looked up by pages");
+}
+
+/// The second command goes on with what the first has read; a file that has changed is told of, and the answer is the same.
+#[test]
+fn a_conversation_goes_on_from_its_file() {
+    let model = file("session.gguf", tiny::build("llama-f32").expect("a tiny model"));
+    let kept = Path::new(env!("CARGO_TARGET_TMPDIR")).join("talk.session");
+    drop(std::fs::remove_file(&kept));
+    let ask = |messages: Value| {
+        let request = json!({ "messages": messages, "temperature": 0, "max_tokens": 6 });
+        let request = file("session.json", request.to_string());
+        let args = ["chat", "--backend", "cpu", "--model", text(&model), "--request", text(&request)];
+        let Output { status, stdout, stderr } = sotto(&[&args[..], &["--session", text(&kept)]].concat());
+        let stderr = String::from_utf8_lossy(&stderr).into_owned();
+        assert!(status.success(), "{stderr}");
+        let mut answer: Value = serde_json::from_slice(&stdout).expect("an answer");
+        let cached = answer["usage"]["prompt_tokens_details"]["cached_tokens"].as_u64().expect("a number");
+        (answer["choices"][0]["message"].take(), cached, stderr)
+    };
+    let first = json!({ "role": "user", "content": "the cat and the dog" });
+    let (reply, cached, _) = ask(json!([first]));
+    assert_eq!(cached, 0);
+    let longer = json!([first, reply, { "role": "user", "content": "which?" }]);
+    let (next, cached, told) = ask(longer.clone());
+    assert!(cached > 8 && told.is_empty(), "{cached} tokens, {told}");
+    let mut bytes = std::fs::read(&kept).expect("it is there");
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(&kept, bytes).expect("it is written");
+    let (again, cached, told) = ask(longer);
+    assert_eq!((again, cached), (next, 0));
+    assert!(told.contains("damaged_session"), "{told}");
+}
+
+#[test]
+fn the_engines_advice_names_flags() {
+    let model = file("advice.gguf", tiny::build("llama-f32").expect("a tiny model"));
+    let generate = ["generate", "--model", text(&model), "--backend", "cpu", "--prompt"];
+    let long = "x ".repeat(999);
+    let on = |args: &[&'static str]| [&generate[..], args].concat();
+    fails(
+        &on(&["x", "--context-length", "9999"]),
+        "sotto: --context-length is 9999, but the model was trained for 512",
+    );
+    fails(&[&generate[..], &[&long]].concat(), "with a larger --context-length. (prompt_too_long)\n");
+}
+
+#[test]
+fn inspect_tells_of_a_file_that_ends_before_its_tensors() {
+    let mut bytes = tiny::build("llama-f32").expect("a tiny model");
+    let whole = bytes.len();
+    bytes.truncate(whole - 8);
+    let cut = file("cut.gguf", &bytes);
+    let verdict = json_of(&["inspect", "--model", text(&cut)])["verdict"].take();
+    assert_eq!((&verdict["runs"], &verdict["findings"][0]["code"]), (&json!(false), &json!("truncated")));
+    let says =
+        format!("The file has {} of {whole} bytes: it ends before its tensors do; download it again.", whole - 8);
+    assert_eq!(verdict["findings"][0]["sentence"], says);
+    let parts = ["llama-mixed@1of2", "llama-mixed@2of2"].map(|name| tiny::build(name).expect("a part"));
+    let first = file("whole-00001-of-00002.gguf", &parts[0]);
+    file("whole-00002-of-00002.gguf", &parts[1]);
+    assert_eq!(json_of(&["inspect", "--model", text(&first)])["verdict"]["runs"], true);
+    file("whole-00002-of-00002.gguf", &parts[1][..parts[1].len() - 1000]);
+    assert_eq!(json_of(&["inspect", "--model", text(&first)])["verdict"]["findings"][0]["code"], "truncated");
+}
+
 #[test]
 fn flags_are_the_options_of_the_schema() {
-    let fails = |args: &[&str], says: &str| {
-        let Output { status, stdout, stderr } = sotto(args);
-        let stderr = String::from_utf8_lossy(&stderr);
-        assert_eq!((status.code(), stdout.len()), (Some(1), 0), "{args:?}");
-        assert!(stderr.contains(says), "{stderr}");
-    };
     let on = |args: &[&'static str]| [&["generate", "--model", "none.gguf", "--prompt", "x"], args].concat();
     fails(&on(&["--temperature", "-1"]), "--temperature is -1; give a number from 0 to 100. (bad_option)");
     fails(&on(&["--top-k", "many"]), "--top-k is \"many\"; give a whole number from 0 to 4294967295. (bad_option)");

@@ -29,18 +29,22 @@ fn the_vocabulary_has_the_last_word() {
 
 #[test]
 fn unknown_architectures_and_features() {
-    refused(
-        "gpt-oss",
-        |_| {},
-        Code::UnsupportedArchitecture,
-        "\"gpt-oss\" are not supported; these are: apertus, arcee, ",
-    );
-    refused(
-        "llama",
-        |model| model.set("expert_count", value::u32(8)),
-        Code::UnsupportedArchitecture,
-        "mixture of experts",
-    );
+    refused("grok", |_| {}, Code::UnsupportedArchitecture, "\"grok\" are not supported; these are: apertus, arcee, ");
+    let experts = |model: &mut Model| model.set("expert_count", value::u32(8));
+    refused("qwen2", experts, Code::UnsupportedArchitecture, "mixture of experts");
+    refused("llama", experts, Code::BadMetadata, "expert_used_count");
+    let more = |model: &mut Model| {
+        experts(model);
+        model.set("expert_used_count", value::u32(9));
+    };
+    refused("llama", more, Code::BadMetadata, "is 9, not 1 to 8");
+    let grouped = |model: &mut Model| {
+        experts(model);
+        model.set("expert_used_count", value::u32(3));
+        model.set("expert_group_count", value::u32(4));
+        model.set("expert_group_used_count", value::u32(1));
+    };
+    refused("llama", grouped, Code::BadMetadata, "cannot be chosen from 1 of 4 groups");
     let sees_all = |model: &mut Model| model.set("attention.causal", value::bool(false));
     let both = accepted("llama", sees_all);
     assert!(both.sees_ahead());
@@ -59,7 +63,7 @@ fn unknown_architectures_and_features() {
         Code::UnsupportedArchitecture,
         "values of 32",
     );
-    for length in [0, 15, 18, 260, 512] {
+    for length in [0, 15, 18, 516, 1024] {
         refused(
             "llama",
             |model| model.set("attention.key_length", value::u32(length)),
@@ -67,7 +71,7 @@ fn unknown_architectures_and_features() {
             "",
         );
     }
-    let scale = |net: Net| net.blocks[0].attention().rope.scale;
+    let scale = |net: Net| net.blocks[0].attention().expect("attention").rope.scale;
     let unscaled = accepted("llama", |model| {
         model.set("rope.scaling.type", value::text("none"));
         model.set("rope.scaling.factor", value::f32(4.0));
@@ -114,7 +118,7 @@ fn sizes_may_be_listed_by_layer() {
     let list =
         |values: &[i32]| value::list(5, values.len() as u64, values.iter().flat_map(|n| n.to_le_bytes()).collect());
     let net = accepted("llama", |model| model.set("attention.head_count_kv", list(&[2; 7])));
-    assert!(net.blocks.iter().all(|block| block.attention().n_kv_heads == 2));
+    assert!(net.blocks.iter().all(|block| block.attention().expect("attention").n_kv_heads == 2));
     refused(
         "llama",
         |model| model.set("attention.head_count", list(&[4; 6])),
@@ -144,7 +148,7 @@ fn sizes_may_be_listed_by_layer() {
             }
         }
     });
-    let sizes = net.blocks.iter().map(|block| (block.attention().n_kv_heads, block.dense().n_ff));
+    let sizes = net.blocks.iter().map(|block| (block.attention().expect("attention").n_kv_heads, block.dense().n_ff));
     assert_eq!(sizes.collect::<Vec<_>>(), [[(2, 96); 4].as_slice(), &[(4, 128)], &[(2, 96); 2]].concat());
 }
 

@@ -27,23 +27,23 @@ const TEMPLATE: &str = "{% for t in tools %}{{ t.function.name }} {% endfor %}{%
     </tool_call>{% endfor %}<|im_end|>\n{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n\
     {% if thinking %}<think>\n{% endif %}{% endif %}";
 
-fn engine(backend: Backend) -> Engine {
+pub fn engine(backend: Backend) -> Engine {
     let mut engine = deep_engine(backend, "llama-f32", 512, if backend == Backend::Cpu { 1 } else { 3 });
     engine.templates.chat = Some(TEMPLATE.into());
     engine
 }
 
-fn request(more: Value) -> Value {
+pub fn request(more: Value) -> Value {
     let mut request = json!({ "messages": [{ "role": "user", "content": "the cat" }], "temperature": 1, "seed": 3 });
     request.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
     request
 }
 
-fn typed(request: &Value) -> ChatRequest {
+pub fn typed(request: &Value) -> ChatRequest {
     serde_json::from_value(request.clone()).expect("a request")
 }
 
-fn grammars(engine: &Engine) -> Rc<dyn Grammars> {
+pub fn grammars(engine: &Engine) -> Rc<dyn Grammars> {
     Rc::new(Linked::new(&engine.tokenizer).expect("a vocabulary"))
 }
 
@@ -79,12 +79,12 @@ fn last_chunk(engine: &mut Engine, request: &Value) -> Value {
     last
 }
 
-fn schema() -> Value {
+pub fn schema() -> Value {
     json!({ "type": "object", "additionalProperties": false, "required": ["a", "b"], "properties": {
         "a": { "type": "string", "enum": ["one", "two"] }, "b": { "type": "boolean" } } })
 }
 
-fn tools() -> Value {
+pub fn tools() -> Value {
     let named = |name: &str| json!({ "type": "function", "function": { "name": name, "parameters": schema() } });
     json!([named("first"), named("second")])
 }

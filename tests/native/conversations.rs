@@ -144,6 +144,45 @@ fn a_larger_cache_keeps_more_than_one_context(backend: Backend) {
     }
 }
 
+/// In a random order: some turns find their text, some do not.
+fn twelve_take_turns_in_a_cache_that_holds_eight(backend: Backend) {
+    let options = |cells: u32| LoadOptions {
+        backend,
+        context: Some(64),
+        cache_tokens: Some(cells),
+        max_rows: Some(16),
+        kv: KvType::F32,
+        ..Default::default()
+    };
+    let file = tiny::build("llama-f32").expect("a tiny model");
+    let (mut shared, mut alone) = (load(&file, options(8 * 36)).expect("one"), load(&file, options(64)).expect("one"));
+    let mut conversations: Vec<Vec<u32>> = (0..12).map(|i| text(i * 5, 12)).collect();
+    let (mut state, mut hits, mut bytes) = (7u32, 0, 0);
+    for turn in 0..500 {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        let which = (state >> 16) as usize % conversations.len();
+        let conversation = &mut conversations[which];
+        if conversation.len() > 48 {
+            *conversation = text(which as u32 * 5 + turn, 12);
+        }
+        conversation.extend(text(turn, 5));
+        let reply = run(&mut shared, conversation, kept(6));
+        assert_eq!(reply.tokens, run(&mut alone, conversation, greedy(6)).tokens, "turn {turn}");
+        conversation.extend(&reply.tokens);
+        hits += u32::from(reply.cached > 11);
+        let store = shared.model.kv();
+        assert!(store.sequences().len() <= 40 && store.free() < store.cells);
+        // After the first turns every buffer is there.
+        if turn == 50 {
+            bytes = shared.device.bytes();
+        }
+    }
+    let evictions = shared.model.kv().evictions;
+    println!("{backend:?}: {hits} of 500 turns went on with what was there, {evictions} texts made room");
+    assert!(hits > 150 && evictions > 50, "{hits} turns, {evictions} texts");
+    assert_eq!(shared.device.bytes(), bytes);
+}
+
 fn measuring_and_scoring_leave_conversations_alone(backend: Backend) {
     let mut shared = engine(backend, 256);
     let mut one = Conversation::new(backend, text(1, 20));
@@ -173,7 +212,7 @@ fn what_ends_one_badly_leaves_the_others(backend: Backend) {
     // Its first key is no number: every later token looks at it.
     let mut generation = start(&mut shared);
     let first = u64::from(shared.model.kv().get(generation.sequence().expect("room")).expect("a sequence").cells.first);
-    let width = u64::from(shared.model.net.blocks[0].attention().kv_dim());
+    let width = u64::from(shared.model.net.blocks[0].attention().expect("attention").kv_dim());
     let (keys, _) = shared.model.kv_buffers()[0];
     shared.device.write(keys, first * width * 4, bytemuck::cast_slice(&[f32::NAN; 4]));
     let error = loop {
@@ -204,6 +243,7 @@ on_both_backends!(
     a_reply_that_wants_the_whole_context_gets_it,
     the_one_used_longest_ago_goes_first,
     a_larger_cache_keeps_more_than_one_context,
+    twelve_take_turns_in_a_cache_that_holds_eight,
     measuring_and_scoring_leave_conversations_alone,
     what_ends_one_badly_leaves_the_others,
 );

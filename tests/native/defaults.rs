@@ -11,6 +11,7 @@ use sotto::run::loader::LoadOptions;
 use sotto::run::sampler::SamplingParams;
 use sotto::run::session;
 use sotto::text::tokenizer::Tokenizer;
+use sotto::wire::info::ModelInfo;
 use sotto::wire::options::GenerateOptions;
 use tiny_models::archs::ROWS;
 use tiny_models::gguf::Value as Written;
@@ -69,6 +70,9 @@ fn the_caller_goes_before_the_file_and_the_file_before_sotto() {
     let keys = [("temp", Written::F32(0.5)), ("top_k", Written::U32(3)), ("penalty_last_n", Written::U32(9))];
     let keys = keys.map(|(key, value)| (format!("general.sampling.{key}"), value));
     let engine = engine(&keys.each_ref().map(|(key, value)| (key.as_str(), value.clone())));
+    let told =
+        json!({ "temperature": 0.5, "topK": 3, "topP": 0.95, "minP": 0.05, "repeatPenalty": 1.0, "repeatLastN": 9 });
+    assert_eq!(serde_json::to_value(ModelInfo::of(&engine)).expect("JSON")["sampling"], told);
     let want = SamplingParams { temperature: 0.5, top_k: 7, repeat_last_n: 9, seed: 4, ..SamplingParams::chat() };
     assert_eq!(options(&engine, json!({ "topK": 7, "seed": 4 })).sampling, want);
     assert_eq!(options(&engine, json!({ "topK": 7, "temperature": null, "seed": 4 })).sampling, want);

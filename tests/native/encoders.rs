@@ -82,6 +82,25 @@ fn a_masked_word_is_filled_in_by_its_likeliest_tokens() {
     assert_eq!(EmbeddingInfo::of(&other).expect("it embeds").mask, None);
 }
 
+/// What converters leave out: without BERT's pooler scores would be wrong.
+#[test]
+fn a_reranker_without_its_pooler_is_refused_by_its_header() {
+    for name in ["bert/rank", "jina-bert-v2/rank"] {
+        let mut file = ROWS.iter().find(|row| row.name == name).expect("a reranker").assemble();
+        file.tensors.retain(|tensor| !tensor.name.starts_with("cls."));
+        // As llama.cpp has Jina's: the classifier by the pooler's name.
+        let classifier =
+            tiny_models::gguf::Tensor { name: "cls.weight".into(), ..file.tensor("token_embd_norm.weight").clone() };
+        for more in [None, Some(classifier)] {
+            let mut file = file.clone();
+            file.tensors.extend(more);
+            let options = LoadOptions { backend: Backend::Cpu, ..Default::default() };
+            let error = load(&file.to_bytes(), options).map(|_| ()).expect_err("no pooler");
+            assert!(error.code == Code::MissingTensor && error.message.contains("pooler"), "{error}");
+        }
+    }
+}
+
 #[test]
 fn what_a_model_cannot_do_is_an_error() {
     let mut embeds = engine("bert", Backend::Cpu, None);

@@ -50,16 +50,22 @@ fn a_token_reads_every_weight_once_and_one_row_of_the_embedding(backend: Backend
 
 fn a_token_reads_the_cache_up_to_itself_or_its_window(backend: Backend) {
     let llama = engine(backend, "llama-f32");
-    let cell: u64 = llama.model.net.blocks.iter().map(|block| u64::from(block.attention().kv_dim()) * 2 * 2).sum();
+    let cell: u64 = llama
+        .model
+        .net
+        .blocks
+        .iter()
+        .map(|block| u64::from(block.attention().expect("attention").kv_dim()) * 2 * 2)
+        .sum();
     assert_eq!(token(&llama, 0).1, cell);
     assert_eq!(token(&llama, 99).1, 100 * cell);
 
     let gemma = engine(backend, "gemma3-mixed");
     let blocks = &gemma.model.net.blocks;
-    let window = |block: &Block| u64::from(block.attention().mask.window().unwrap_or(100).min(100));
+    let window = |block: &Block| u64::from(block.attention().expect("attention").mask.window().unwrap_or(100).min(100));
     let cells: u64 = blocks.iter().map(window).sum();
     assert!(cells < 100 * blocks.len() as u64, "a window below 100");
-    assert_eq!(token(&gemma, 99).1, cells * u64::from(blocks[0].attention().kv_dim()) * 2 * 2);
+    assert_eq!(token(&gemma, 99).1, cells * u64::from(blocks[0].attention().expect("attention").kv_dim()) * 2 * 2);
 }
 
 fn a_benchmark_reports_each_length_and_refuses_what_does_not_fit(backend: Backend) {

@@ -87,3 +87,29 @@ fn incomplete_blocks_are_left_out() {
         }
     }
 }
+
+#[derive(serde::Deserialize)]
+struct Quantized {
+    bits: Vec<u32>,
+    blocks: std::collections::HashMap<String, String>,
+}
+
+#[test]
+fn quantising_gives_the_bytes_of_the_reference() {
+    let Quantized { bits, blocks } = crate::common::run::golden("quantized.json");
+    let weights: Vec<f32> = bits.into_iter().map(f32::from_bits).collect();
+    for kind in TensorType::WRITTEN.into_iter().filter(|kind| *kind != TensorType::F32) {
+        let mut got = Vec::new();
+        quant::quantize(kind, &weights, &mut got);
+        let hex: Vec<String> = got.chunks(kind.block_bytes()).map(hex).collect();
+        let want: Vec<&str> = (0..hex.len())
+            .map(|at| &blocks[kind.name()][at * 2 * kind.block_bytes()..][..2 * kind.block_bytes()])
+            .collect();
+        assert_eq!(hex, want, "{kind:?}");
+        assert_eq!(blocks[kind.name()].len(), 2 * got.len());
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -12,7 +12,7 @@ use sotto::run::session::{FinishReason, GenerateOptions, Generation, Step};
 use sotto::run::speculate::Speculate;
 
 /// Words of three tokens in some order: their ends come again and again, and mostly go on otherwise than before.
-fn prompt(seed: u32) -> Vec<u32> {
+pub fn prompt(seed: u32) -> Vec<u32> {
     let mut state = seed.wrapping_mul(2_654_435_761) + 1;
     let mut below = |n: u32| {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
@@ -23,26 +23,26 @@ fn prompt(seed: u32) -> Vec<u32> {
 }
 
 /// Of few tokens: so what is written comes again.
-fn few(sampling: SamplingParams) -> SamplingParams {
+pub fn few(sampling: SamplingParams) -> SamplingParams {
     SamplingParams { logit_bias: [40, 41, 50, 61, 150].map(|id| (id, 40.0)).to_vec(), ..sampling }
 }
 
-fn off(options: GenerateOptions) -> GenerateOptions {
+pub fn off(options: GenerateOptions) -> GenerateOptions {
     GenerateOptions { speculate: Speculate::OFF, ..options }
 }
 
-fn most(count: u32, options: GenerateOptions) -> GenerateOptions {
+pub fn most(count: u32, options: GenerateOptions) -> GenerateOptions {
     GenerateOptions { speculate: Speculate::Most(count), ..options }
 }
 
-fn whole(engine: &mut Engine, prompt: &[u32], options: GenerateOptions) -> Generation {
+pub fn whole(engine: &mut Engine, prompt: &[u32], options: GenerateOptions) -> Generation {
     let mut generation = Generation::with_tokens(engine, prompt.to_vec(), options).expect("a generation");
     while block_on(generation.next(engine)).expect("a step").is_some() {}
     generation
 }
 
 /// Steps until so many tokens are there.
-fn write(engine: &mut Engine, generation: &mut Generation, tokens: usize) {
+pub fn write(engine: &mut Engine, generation: &mut Generation, tokens: usize) {
     while generation.tokens.len() < tokens {
         block_on(generation.next(engine)).expect("a step");
     }
@@ -50,7 +50,7 @@ fn write(engine: &mut Engine, generation: &mut Generation, tokens: usize) {
 
 /// On the CPU to the bit. On a GPU a row among others has kernels that sum in other orders.
 #[track_caller]
-fn compare(backend: Backend, one: &Generation, plain: &Generation) {
+pub fn compare(backend: Backend, one: &Generation, plain: &Generation) {
     assert_eq!((&one.tokens, &one.text, &one.ends), (&plain.tokens, &plain.text, &plain.ends));
     assert_eq!(one.logprobs.len(), plain.logprobs.len());
     for (one, plain) in one.logprobs.iter().zip(&plain.logprobs) {
@@ -120,32 +120,37 @@ fn chi_square(counts: &[f64], probabilities: &[f64]) -> f64 {
 }
 
 fn what_is_drawn_has_the_models_distribution(backend: Backend) {
+    // What followed 70, 71 was 72: after they came once more, that is the guess.
     let mut engine = engine(backend, 64);
+    draws_after_a_guess_have_the_models_distribution(&mut engine, [70, 71, 72, 73, 74, 75, 70], 71, 72);
+}
+
+/// Of many replies to a text that `first` begins, after which `guess` is what is guessed: a bias makes it likely.
+pub fn draws_after_a_guess_have_the_models_distribution(engine: &mut Engine, text: [u32; 7], first: u32, guess: u32) {
+    let backend = engine.device.backend();
     let n_vocab = engine.model.net.n_vocab as usize;
-    // What followed 70, 71 was 72: after they came once more, that is the guess, which a bias makes likely.
-    let (text, guess) = ([70, 71, 72, 73, 74, 75, 70], 72);
     let mut weights = |ids: &[u32]| -> Vec<f64> {
         let sequence = engine.open(64).expect("a sequence");
-        let logits = compute(&mut engine, ids, sequence, 0, 16, true).split_off((ids.len() - 1) * n_vocab);
+        let logits = compute(engine, ids, sequence, 0, 16, true).split_off((ids.len() - 1) * n_vocab);
         logits.into_iter().map(|logit| f64::from(logit).exp()).collect()
     };
-    let before = [&text[..], &[71]].concat();
-    let (mut first, mut second) = (weights(&before), weights(&[&before[..], &[guess]].concat()));
-    let bias = (first.iter().sum::<f64>() / first[guess as usize]).ln() as f32;
-    for weights in [&mut first, &mut second] {
+    let before = [&text[..], &[first]].concat();
+    let (mut once, mut twice) = (weights(&before), weights(&[&before[..], &[guess]].concat()));
+    let bias = (once.iter().sum::<f64>() / once[guess as usize]).ln() as f32;
+    for weights in [&mut once, &mut twice] {
         weights[guess as usize] *= f64::from(bias).exp();
         let sum: f64 = weights.iter().sum();
         weights.iter_mut().for_each(|weight| *weight /= sum);
     }
-    assert!((0.4..0.6).contains(&first[guess as usize]), "{}", first[guess as usize]);
+    assert!((0.4..0.7).contains(&once[guess as usize]), "{}", once[guess as usize]);
     let sampling =
         |seed| SamplingParams { temperature: 1.0, seed, logit_bias: vec![(guess, bias)], ..Default::default() };
     let (mut firsts, mut seconds) = (vec![0.0; n_vocab], vec![0.0; n_vocab]);
     for seed in 0..if backend == Backend::Cpu { 6000 } else { 1500 } {
         let options = most(1, GenerateOptions { sampling: sampling(seed), ..greedy(3) });
-        let begins: Box<dyn Constraint> = Box::new(Begins(vec![71]));
-        let mut reply = Generation::constrained(&mut engine, text.to_vec(), options, Some(begins)).expect("one");
-        write(&mut engine, &mut reply, 3);
+        let begins: Box<dyn Constraint> = Box::new(Begins(vec![first]));
+        let mut reply = Generation::constrained(engine, text.to_vec(), options, Some(begins)).expect("one");
+        write(engine, &mut reply, 3);
         assert_eq!(reply.timings.drafted_tokens, 1);
         assert_eq!(reply.timings.accepted_tokens == 1, reply.tokens[1] == guess);
         firsts[reply.tokens[1] as usize] += 1.0;
@@ -153,7 +158,7 @@ fn what_is_drawn_has_the_models_distribution(backend: Backend) {
             seconds[reply.tokens[2] as usize] += 1.0;
         }
     }
-    for (counts, probabilities) in [(firsts, first), (seconds, second)] {
+    for (counts, probabilities) in [(firsts, once), (seconds, twice)] {
         let sum = chi_square(&counts, &probabilities);
         println!("{backend:?}: chi square {sum:.1}, {} degrees of freedom", KINDS - 1);
         // More comes by chance once in a thousand times; the seeds are always the same.

@@ -10,6 +10,7 @@ use sotto::device::Backend;
 use sotto::run::engine::Engine;
 use sotto::run::loader::LoadOptions;
 use sotto::run::sampler::SamplingParams;
+use sotto::run::schedule::Schedule;
 use sotto::run::session::{FinishReason, GenerateOptions, Generation, Step};
 use tiny_models as tiny;
 
@@ -25,7 +26,8 @@ fn options(sampling: u64, most: u32) -> GenerateOptions {
         1 => drawn,
         _ => SamplingParams { repeat_penalty: 1.3, presence_penalty: 0.4, logit_bias: vec![(40, 2.0)], ..drawn },
     };
-    GenerateOptions { sampling, fresh: false, logprobs: Some(1), ..greedy(most) }
+    let schedule = if most.is_multiple_of(2) { Schedule::Latency } else { Schedule::Throughput };
+    GenerateOptions { sampling, schedule, fresh: false, logprobs: Some(1), ..greedy(most) }
 }
 
 /// Steps until it is over.
@@ -58,8 +60,12 @@ struct Guest {
 }
 
 fn whoever_comes_and_goes_each_writes_what_it_would_alone(backend: Backend) {
+    come_and_go(backend, &tiny::build("llama-f32").expect("a tiny model"), None);
+}
+
+/// Requests at random on a model of this file, which keeps so many states at most.
+pub fn come_and_go(backend: Backend, file: &[u8], states: Option<u32>) {
     let steps = if backend == Backend::Cpu { 2500 } else { 500 };
-    let file = tiny::build("llama-f32").expect("a tiny model");
     let options_of = |cells| LoadOptions {
         backend,
         context: Some(96),
@@ -68,8 +74,9 @@ fn whoever_comes_and_goes_each_writes_what_it_would_alone(backend: Backend) {
         kv: KvType::F32,
         ..Default::default()
     };
-    let mut shared = load(&file, options_of(200)).expect("a model");
-    let mut alone = load(&file, options_of(96)).expect("a model");
+    let mut shared = load(file, options_of(200)).expect("a model");
+    let mut alone = load(file, options_of(96)).expect("a model");
+    states.into_iter().for_each(|most| shared.model.kv_mut().states.limit(most));
     let mut by_itself = |(kind, len, sampling, reply): Asked| {
         let options = GenerateOptions { fresh: true, ..options(sampling, reply) };
         let mut one = Generation::with_tokens(&mut alone, text(kind, len), options).expect("a generation");
@@ -152,6 +159,29 @@ fn each_has_a_token_of_every_round(backend: Backend) {
     }
 }
 
+/// Beside replies that may wait, a prompt has all rows that they leave.
+fn replies_that_may_wait_leave_a_prompt_whole_chunks(backend: Backend) {
+    let mut engine = engine(backend, 256);
+    let patient = |most| GenerateOptions { schedule: Schedule::Throughput, ..greedy(most) };
+    let mut reply = Generation::with_tokens(&mut engine, text(1, 8), patient(40)).expect("one");
+    while reply.tokens.is_empty() {
+        block_on(reply.next(&mut engine)).expect("a step");
+    }
+    let mut prompt = Generation::with_tokens(&mut engine, text(2, 60), patient(4)).expect("one");
+    let before = reply.tokens.len();
+    while prompt.tokens.is_empty() {
+        block_on(reply.next(&mut engine)).expect("a step");
+        block_on(prompt.next(&mut engine)).expect("a step");
+    }
+    // Of 16 rows the reply has one, so that 60 take four passes; it has a token of each.
+    let passes = reply.tokens.len() - before;
+    assert!((4..=6).contains(&passes), "{passes} passes");
+    for reply in [&mut reply, &mut prompt] {
+        finish(&mut engine, reply);
+    }
+    assert_eq!(prompt.tokens, run(&mut engine, &text(2, 60), greedy(4)).tokens);
+}
+
 fn where_cells_run_out_all_come_to_their_end(backend: Backend) {
     // Each takes most of the cache by itself.
     let (mut shared, mut alone) = (engine(backend, 96), engine(backend, 96));
@@ -228,6 +258,7 @@ fn one_that_was_never_asked_gives_up_its_cells_and_goes_on(backend: Backend) {
 on_both_backends!(
     whoever_comes_and_goes_each_writes_what_it_would_alone,
     each_has_a_token_of_every_round,
+    replies_that_may_wait_leave_a_prompt_whole_chunks,
     where_cells_run_out_all_come_to_their_end,
     one_that_nobody_reads_gives_up_its_cells,
     one_that_was_never_asked_gives_up_its_cells_and_goes_on,

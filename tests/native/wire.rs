@@ -68,7 +68,7 @@ fn what_passes_is_read() {
     assert!(read >= 5);
     assert_eq!(schemas["generate"]["properties"]["frequencyPenalty"]["default"], 0.0);
     assert!(schemas["generate"]["properties"]["temperature"].get("default").is_none(), "a file may say it");
-    assert_eq!(schemas["load"]["properties"]["kvType"]["enum"], json!(["f16", "f32"]));
+    assert_eq!(schemas["load"]["properties"]["kvType"]["enum"], json!(["f16", "f32", "q8_0", "q4_0"]));
 }
 
 #[test]

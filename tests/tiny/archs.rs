@@ -11,6 +11,7 @@ pub enum Key {
     B(bool),
     S(&'static str),
     I(&'static [i32]),
+    T(&'static [bool]),
 }
 
 /// One tiny model: a row of [`ROWS`].
@@ -20,7 +21,7 @@ pub struct Row {
     pub name: &'static str,
     pub dims: Dims,
     /// Tensors of each layer, by words: [`Row::shape`] says what they mean. `+` adds a bias, and what begins
-    /// with `-` the first layer has not.
+    /// with `-` the first layer has not, with `=` only the first, with digits and a colon only these.
     layer: &'static str,
     /// Tensors of no layer, besides the embedding.
     ends: &'static str,
@@ -39,6 +40,30 @@ const SCALED: &str = "attn_norm attn_q attn_q.scale attn_k attn_k.scale attn_v a
 const BEHIND: &str = "attn_output post_attention_norm ffn_gate ffn_up ffn_down post_ffw_norm";
 pub(super) const HEADS_NORMED: &str =
     "attn_norm attn_q attn_k attn_v attn_q_norm attn_k_norm attn_output ffn_norm ffn_gate ffn_up ffn_down";
+const QWEN3_EXPERTS: &str = "attn_norm attn_q attn_k attn_v attn_q_norm attn_k_norm attn_output ffn_norm EXPERTS";
+const EXPERTS: &str = "ffn_gate_inp ffn_gate_exps ffn_up_exps ffn_down_exps";
+const SHARED: &str = "ffn_gate_shexp ffn_up_shexp ffn_down_shexp";
+const GLM_EXPERTS: &str = "attn_norm attn_q+ attn_k+ attn_v+ attn_output post_attention_norm =ffn_gate =ffn_up =ffn_down \
+    -ffn_gate_inp -exp_probs_b.bias -ffn_gate_exps -ffn_up_exps -ffn_down_exps -ffn_gate_shexp -ffn_up_shexp -ffn_down_shexp";
+const DENSE_FIRST: &str = "attn_norm attn_q attn_k attn_v attn_q_norm attn_k_norm attn_output ffn_norm =ffn_gate =ffn_up =ffn_down \
+    -ffn_gate_inp -exp_probs_b.bias -ffn_gate_exps -ffn_up_exps -ffn_down_exps -ffn_gate_shexp -ffn_up_shexp -ffn_down_shexp";
+const GEMMA4: &str = "attn_norm 0135:attn_q*swa 24:attn_q 01:attn_k*swa 2:attn_k 01:attn_v*swa 2:attn_v 0135:attn_q_norm*swa \
+    24:attn_q_norm 01:attn_k_norm*swa 2:attn_k_norm 0135:attn_output*swa 24:attn_output post_attention_norm ffn_norm \
+    012:ffn_gate 012:ffn_up 012:ffn_down 345:ffn_gate*2 345:ffn_up*2 345:ffn_down*2 post_ffw_norm inp_gate proj post_norm \
+    layer_output_scale";
+const GEMMA4_PLAIN: &str = "attn_norm 0:attn_q*swa 1:attn_q 0:attn_k*swa 1:attn_k 0:attn_v*swa 1:attn_v 0:attn_q_norm*swa 1:attn_q_norm \
+    0:attn_k_norm*swa 1:attn_k_norm 0:attn_output*swa 1:attn_output post_attention_norm ffn_norm ffn_gate ffn_up ffn_down post_ffw_norm";
+const GPT_OSS: &str = "attn_norm attn_q+ attn_k+ attn_v+ attn_sinks attn_output+ post_attention_norm ffn_gate_inp+ ffn_gate_exps+ ffn_up_exps+ \
+    ffn_down_exps+";
+const MLA_FEED: &str = "=ffn_gate =ffn_up =ffn_down -ffn_gate_inp -ffn_gate_exps -ffn_up_exps -ffn_down_exps -ffn_gate_shexp -ffn_up_shexp \
+    -ffn_down_shexp";
+const CONV_FIRST: &str = "attn_norm =shortconv.in_proj =shortconv.conv =shortconv.out_proj -attn_q -attn_k -attn_v -attn_q_norm \
+    -attn_k_norm -attn_output ffn_norm ffn_gate ffn_up ffn_down";
+const CONV_LAST: &str = "attn_norm -shortconv.in_proj -shortconv.conv -shortconv.out_proj =attn_q =attn_k =attn_v =attn_q_norm \
+    =attn_k_norm =attn_output ffn_norm ffn_gate ffn_up ffn_down";
+const CONV_EXPERTS: &str = "attn_norm =shortconv.in_proj =shortconv.conv =shortconv.out_proj -attn_q -attn_k -attn_v -attn_q_norm \
+    -attn_k_norm -attn_output ffn_norm =ffn_gate =ffn_up =ffn_down -ffn_gate_inp -exp_probs_b.bias -ffn_gate_exps -ffn_up_exps \
+    -ffn_down_exps";
 const LAYERNORM: &str = "attn_norm+ attn_q attn_k attn_v attn_output ffn_norm+ ffn_gate ffn_up ffn_down";
 const GPT: &str = "attn_norm+ attn_qkv+ attn_output+ ffn_norm+ ffn_up+ ffn_down+";
 const SIDE_BY_SIDE: &str = "attn_norm attn_q attn_k attn_v attn_output ffn_gate ffn_up ffn_down";
@@ -57,6 +82,13 @@ const NARROW: Dims = dims(64, (8, 4, 8), 172, 3);
 pub(super) const SLIM: Dims = dims(100, (5, 1, 12), 172, 3);
 pub(super) const SLIM_SQUARE: Dims = dims(72, (6, 6, 12), 100, 3);
 const SLIM_ODD: Dims = dims(70, (3, 1, 20), 64, 3);
+/// Heads of more than 256 numbers.
+const SIX: Dims = dims(96, (4, 1, 272), 96, 6);
+const WIDER: Dims = dims(100, (4, 2, 512), 64, 2);
+/// What a cell keeps of latent attention, or a head's key.
+const MLA: Dims = dims(96, (4, 1, 80), 160, 3);
+const MLA_LITE: Dims = dims(32, (2, 2, 20), 64, 27);
+const MINI: Dims = dims(128, (5, 5, 32), 96, 3);
 const DEEP_ALIBI: Dims = dims(64, (4, 4, 16), 32, 40);
 const DEEP: Dims = dims(32, (2, 1, 16), 32, 32);
 const DEEPER: Dims = dims(32, (2, 1, 16), 32, 64);
@@ -110,6 +142,48 @@ pub const ROWS: &[Row] = &[
         ("attention.layer_norm_rms_epsilon", F(1e-9))]),
     row("qwen3vl", WIDE, HEADS_NORMED, TIED, &[("rope.dimension_sections", I(&[8, 8, 8, 0]))]),
     row("qwen", ONE, "attn_norm attn_qkv+ attn_output ffn_norm ffn_gate ffn_up ffn_down", OWN, &[("feed_forward_length", U(320))]),
+    row("qwen3moe", WIDE, QWEN3_EXPERTS, OWN, &[("expert_count", U(8)), ("expert_used_count", U(3)), ("expert_feed_forward_length", U(64))]),
+    row("qwen3moe/many", ONE, QWEN3_EXPERTS, TIED, &[("expert_count", U(70)), ("expert_used_count", U(8)), ("expert_feed_forward_length", U(32))]),
+    row("llama/experts", THREE, "attn_norm attn_q attn_k attn_v attn_output ffn_norm EXPERTS", OWN, &[("expert_count", U(5)),
+        ("expert_used_count", U(2))]),
+    row("llama/switch", SLIM, "attn_norm attn_q attn_k attn_v attn_output ffn_norm EXPERTS", TIED, &[("expert_count", U(3)),
+        ("expert_used_count", U(1))]),
+    row("olmoe", ODD, "attn_norm attn_q attn_k attn_v attn_q_norm*all attn_k_norm*all attn_output ffn_norm EXPERTS", OWN,
+        &[("expert_count", U(9)), ("expert_used_count", U(4))]),
+    row("olmoe/slim", SLIM_SQUARE, "attn_norm attn_q attn_k attn_v attn_q_norm*all attn_k_norm*all attn_output ffn_norm EXPERTS", OWN,
+        &[("expert_count", U(4)), ("expert_used_count", U(2))]),
+    row("qwen2moe", ONE, "attn_norm attn_q+ attn_k+ attn_v+ attn_output ffn_norm EXPERTS ffn_gate_inp_shexp SHARED", OWN,
+        &[("expert_count", U(16)), ("expert_used_count", U(4)), ("expert_feed_forward_length", U(32)),
+        ("expert_shared_feed_forward_length", U(96))]),
+    row("granitemoe", THREE, "attn_norm attn_q attn_k attn_v attn_output ffn_norm EXPERTS", TIED, &[("expert_count", U(7)),
+        ("expert_used_count", U(3)), ("attention.scale", F(0.25)), ("embedding_scale", F(6.0)), ("residual_scale", F(0.4)), ("logit_scale", F(1.5))]),
+    row("granitemoe/shared", SLIM_ODD, "attn_norm attn_q attn_k attn_v attn_output ffn_norm EXPERTS SHARED", TIED, &[("expert_count", U(4)),
+        ("expert_used_count", U(2)), ("expert_shared_feed_forward_length", U(36)), ("logit_scale", F(1.5))]),
+    row("dots1", ONE, DENSE_FIRST, OWN, &[("expert_count", U(16)), ("expert_used_count", U(3)), ("expert_feed_forward_length", U(64)),
+        ("leading_dense_block_count", U(1)), ("expert_shared_count", U(2)), ("expert_weights_scale", F(2.5)), ("expert_weights_norm", B(true)),
+        ("expert_gating_func", U(2)), ("expert_group_count", U(4)), ("expert_group_used_count", U(2))]),
+    row("dots1/chosen", ONE, DENSE_FIRST, OWN, &[("expert_count", U(6)), ("expert_used_count", U(3)), ("expert_feed_forward_length", U(32)),
+        ("leading_dense_block_count", U(1)), ("expert_shared_count", U(1)), ("expert_gating_func", U(3))]),
+    row("ernie4_5-moe", WIDE, "attn_norm attn_q attn_k attn_v attn_output ffn_norm =ffn_gate =ffn_up =ffn_down -ffn_gate_inp -exp_probs_b.bias \
+        -ffn_gate_exps -ffn_up_exps -ffn_down_exps -ffn_gate_shexp -ffn_up_shexp -ffn_down_shexp", TIED, &[("expert_count", U(8)),
+        ("expert_used_count", U(2)), ("expert_feed_forward_length", U(32)), ("leading_dense_block_count", U(1)),
+        ("interleave_moe_layer_step", U(1)), ("expert_shared_feed_forward_length", U(64))]),
+    row("glm4moe", ONE, GLM_EXPERTS, OWN, &[("rope.dimension_count", U(12)), ("expert_count", U(8)), ("expert_used_count", U(3)),
+        ("expert_feed_forward_length", U(64)), ("leading_dense_block_count", U(1)), ("expert_shared_count", U(1)),
+        ("expert_weights_scale", F(1.5)), ("expert_weights_norm", B(true))]),
+    // Its last layer guesses further tokens.
+    row("glm4moe/ahead", LONG, GLM_EXPERTS, TIED, &[("rope.dimension_count", U(8)), ("expert_count", U(4)), ("expert_used_count", U(2)),
+        ("expert_feed_forward_length", U(32)), ("leading_dense_block_count", U(1)), ("expert_shared_count", U(1)),
+        ("nextn_predict_layers", U(1))]),
+    row("hunyuan-moe", EIGHT, "attn_norm attn_q attn_k attn_v attn_q_norm attn_k_norm attn_output ffn_norm EXPERTS SHARED", TIED,
+        &[("expert_count", U(4)), ("expert_used_count", U(2)), ("expert_feed_forward_length", U(96))]),
+    row("lfm2", THREE, CONV_FIRST, "token_embd_norm", &[("shortconv.l_cache", U(3)), ("attention.head_count_kv", I(&[0, 1, 1]))]),
+    row("lfm2/slim", SLIM_SQUARE, CONV_LAST, "token_embd_norm output", &[("shortconv.l_cache", U(4)), ("attention.head_count_kv", I(&[6, 0, 0]))]),
+    row("lfm2/window", ONE, CONV_FIRST, "token_embd_norm", &[("shortconv.l_cache", U(2)), ("attention.head_count_kv", I(&[0, 4, 4])),
+        ("attention.sliding_window", U(WINDOW))]),
+    row("lfm2moe", ONE, CONV_EXPERTS, "token_embd_norm", &[("shortconv.l_cache", U(3)), ("attention.head_count_kv", I(&[0, 4, 4])),
+        ("expert_count", U(8)), ("expert_used_count", U(3)), ("expert_feed_forward_length", U(64)), ("leading_dense_block_count", U(1)),
+        ("expert_gating_func", U(2))]),
     row("internlm2", THREE, LLAMA, OWN, &[]),
     row("xverse", ONE, LLAMA, OWN, &[]),
     row("ernie4_5", EIGHT, LLAMA, TIED, &[]),
@@ -128,6 +202,38 @@ pub const ROWS: &[Row] = &[
     row("gemma", WIDE, LLAMA, TIED, &[]),
     row("gemma2", WIDE, "attn_norm attn_q attn_k attn_v attn_output post_attention_norm ffn_norm ffn_gate ffn_up ffn_down post_ffw_norm", TIED,
         &[("attention.sliding_window", U(WINDOW)), ("attn_logit_softcapping", F(2.0)), ("final_logit_softcapping", F(9.0))]),
+    row("gemma4", SIX, GEMMA4, "output_norm rope_freqs per_layer_token_embd per_layer_model_proj per_layer_proj_norm", &[
+        ("attention.sliding_window_pattern", T(&[true, true, false, true, false, true])), ("attention.sliding_window", U(WINDOW)),
+        ("attention.shared_kv_layers", U(3)), ("embedding_length_per_layer_input", U(32)), ("feed_forward_length", I(&[96, 96, 96, 192, 192, 192])),
+        ("attention.key_length_swa", U(24)), ("attention.value_length_swa", U(24)), ("rope.dimension_count_swa", U(16)),
+        ("rope.freq_base_swa", F(500.0)), ("final_logit_softcapping", F(9.0))]),
+    // Without embeddings of each layer, and as many keys as layers.
+    row("gemma4/plain", WIDER, GEMMA4_PLAIN, "output_norm output rope_freqs", &[("embedding_length_per_layer_input", U(0)),
+        ("attention.sliding_window_pattern", T(&[true, false])), ("attention.sliding_window", U(WINDOW)),
+        ("attention.key_length_swa", U(40)), ("attention.value_length_swa", U(40)), ("rope.dimension_count_swa", U(40))]),
+    row("gpt-oss", LONG, GPT_OSS, OWN, &[("attention.sliding_window", U(WINDOW)), ("rope.freq_base", F(1e3)), ("rope.scaling.type", S("yarn")),
+        ("rope.scaling.factor", F(8.0)), ("rope.scaling.original_context_length", U(16)), ("expert_count", U(6)), ("expert_used_count", U(3)),
+        ("expert_feed_forward_length", U(72))]),
+    row("deepseek2", MLA, "attn_norm attn_q_a attn_q_a_norm attn_q_b attn_kv_a_mqa attn_kv_a_norm attn_k_b attn_v_b attn_output*mla ffn_norm MLA_FEED",
+        OWN, &[("attention.value_length", U(64)), ("attention.key_length_mla", U(48)), ("attention.value_length_mla", U(24)),
+        ("attention.kv_lora_rank", U(64)), ("attention.q_lora_rank", U(96)), ("rope.dimension_count", U(16)), ("expert_count", U(8)),
+        ("expert_used_count", U(3)), ("expert_feed_forward_length", U(64)), ("leading_dense_block_count", U(1)), ("expert_shared_count", U(2)),
+        ("expert_weights_scale", F(2.5)), ("expert_weights_norm", B(true)), ("expert_gating_func", U(2)), ("expert_group_count", U(4)),
+        ("expert_group_used_count", U(2)), ("rope.freq_base", F(1e3)), ("rope.scaling.type", S("yarn")), ("rope.scaling.factor", F(8.0)),
+        ("rope.scaling.original_context_length", U(16)), ("rope.scaling.yarn_log_multiplier", F(0.0707))]),
+    // With queries of the stream, and one tensor for keys and values: as old files have V2-Lite, which llama.cpp knows by its layers.
+    row("deepseek2/lite", MLA_LITE, "attn_norm attn_q*mla attn_kv_a_mqa attn_kv_a_norm attn_kv_b attn_output*mla ffn_norm MLA_FEED", TIED,
+        &[("attention.value_length", U(32)), ("attention.kv_lora_rank", U(32)), ("rope.dimension_count", U(8)), ("expert_count", U(4)),
+        ("expert_used_count", U(2)), ("expert_feed_forward_length", U(32)), ("leading_dense_block_count", U(1)), ("expert_shared_count", U(1))]),
+    row("minicpm3", MINI, "attn_norm attn_q_a attn_q_a_norm attn_q_b attn_kv_a_mqa attn_kv_a_norm attn_kv_b attn_output*mla ffn_norm ffn_gate ffn_up ffn_down",
+        "output_norm rope_factors_long rope_factors_short", &[("attention.value_length", U(28)), ("attention.kv_lora_rank", U(96)),
+        ("attention.q_lora_rank", U(64)), ("rope.dimension_count", U(12)), ("rope.scaling.type", S("longrope")),
+        ("rope.scaling.original_context_length", U(16)), ("rope.scaling.attn_factor", F(1.19))]),
+    row("phimoe", ONE, "attn_norm+ attn_q+ attn_k+ attn_v+ attn_output+ ffn_norm+ EXPERTS", "output_norm+ output+ rope_factors_long rope_factors_short",
+        &[("expert_count", U(6)), ("expert_used_count", U(2)), ("rope.scaling.type", S("longrope")),
+        ("rope.scaling.original_context_length", U(16)), ("rope.scaling.attn_factor", F(1.19))]),
+    row("phimoe/slim", SLIM_SQUARE, "attn_norm+ attn_q+ attn_k+ attn_v+ attn_output+ ffn_norm+ EXPERTS", "output_norm+ output+",
+        &[("expert_count", U(4)), ("expert_used_count", U(2))]),
     row("olmo2", THREE, "attn_q attn_k attn_v attn_q_norm*all attn_k_norm*all BEHIND", OWN, &[]),
     row("olmo2/window", LONG, "attn_q attn_k attn_v attn_q_norm*all attn_k_norm*all BEHIND", OWN, &[("attention.sliding_window", U(WINDOW)),
         ("rope.scaling.type", S("yarn")), ("rope.scaling.factor", F(4.0)), ("rope.scaling.original_context_length", U(16))]),
@@ -192,15 +298,16 @@ impl Row {
             let name = name.replace(word, tensor.split('*').next().unwrap_or(tensor));
             let mut rng = Rng::named(&format!("{}/{name}", self.name));
             if bias || alone {
-                let floats = (0..*shape.last().unwrap_or(&1)).map(|_| 0.5 * rng.symmetric()).collect();
-                push(&mut file, format!("{name}.bias"), &shape[shape.len() - 1..], floats);
+                let shape = &shape[1.min(shape.len() - 1)..];
+                let floats = (0..shape.iter().product()).map(|_| 0.5 * rng.symmetric()).collect();
+                push(&mut file, format!("{name}.bias"), shape, floats);
             }
             if alone {
                 return;
             }
             let data = match (tensor, shape.len()) {
                 ("token_embd" | "output", _) => matrix(&shape, if tensor == "output" { 3.0 } else { 2.0 }, &mut rng),
-                (_, 2) => matrix(&shape, 1.25, &mut rng),
+                (_, 2 | 3) => matrix(&shape, 1.25, &mut rng),
                 (factors, _) if factors.starts_with("rope_f") => {
                     (0..shape[0]).map(|_| 1.0 + 3.0 * rng.unit()).collect()
                 }
@@ -210,10 +317,16 @@ impl Row {
         };
         add("token_embd".into(), "token_embd");
         self.ends.split_whitespace().for_each(|word| add(word.into(), word));
-        let layer_words = self.layer.replace("BEHIND", BEHIND);
+        let layer_words = self
+            .layer
+            .replace("BEHIND", BEHIND)
+            .replace("EXPERTS", EXPERTS)
+            .replace("SHARED", SHARED)
+            .replace("MLA_FEED", MLA_FEED);
         for layer in 0..self.dims.n_layers {
-            let words = layer_words.split_whitespace().filter(|word| layer > 0 || !word.starts_with('-'));
-            words.map(|word| word.trim_start_matches('-')).for_each(|word| add(format!("blk.{layer}.{word}"), word));
+            let skipped = if layer > 0 { '=' } else { '-' };
+            let words = layer_words.split_whitespace().filter(|word| !word.starts_with(skipped));
+            words.filter_map(|word| in_layer(word, layer)).for_each(|word| add(format!("blk.{layer}.{word}"), word));
         }
         file
     }
@@ -238,6 +351,7 @@ impl Row {
                 B(flag) => Value::Bool(flag),
                 S(text) => Value::Str(text.into()),
                 I(list) => Value::Ints(list.into()),
+                T(list) => Value::Bools(list.into()),
             };
             file.set(&key, value);
         };
@@ -264,22 +378,58 @@ impl Row {
     fn shape(&self, word: &str, n_vocab: usize) -> Vec<usize> {
         let d = &self.dims;
         let (n, q, kv, ff) = (d.n_embd, d.n_heads * d.head_dim, d.n_kv_heads * d.head_dim, d.n_ff);
-        let rotated = self.keys.iter().find_map(|(key, value)| match (*key, value) {
-            ("rope.dimension_count", U(size)) => Some(*size as usize),
-            _ => None,
-        });
+        let size = |wanted: &str| {
+            self.keys.iter().find_map(|(key, value)| match value {
+                U(size) if *key == wanted => Some(*size as usize),
+                _ => None,
+            })
+        };
+        let rotated = size("rope.dimension_count");
+        let experts = size("expert_count").unwrap_or(1);
+        let expert_ff = size("expert_feed_forward_length").unwrap_or(ff);
+        let shared_ff = size("expert_shared_feed_forward_length");
+        let shared_ff = shared_ff.unwrap_or(expert_ff * size("expert_shared_count").unwrap_or(1));
+        let layers_own = size("embedding_length_per_layer_input").unwrap_or(0);
+        if let Some(word) = word.strip_suffix("*swa") {
+            // Of a layer that looks back over a window, whose heads have another size.
+            let head_dim = size("attention.key_length_swa").unwrap_or(d.head_dim);
+            let keys = &[];
+            return Row { dims: Dims { head_dim, ..*d }, keys, ..*self }.shape(word, n_vocab);
+        }
+        let (rank, q_rank) = (size("attention.kv_lora_rank").unwrap_or(0), size("attention.q_lora_rank").unwrap_or(0));
+        let key = size("attention.key_length_mla").unwrap_or(d.head_dim);
+        let value = size("attention.value_length_mla").or(size("attention.value_length")).unwrap_or(d.head_dim);
+        let own = key - rotated.unwrap_or(0).min(key);
         match word {
+            "attn_q*mla" => vec![n, d.n_heads * key],
+            "attn_q_a" => vec![n, q_rank],
+            "attn_q_a_norm" => vec![q_rank],
+            "attn_q_b" => vec![q_rank, d.n_heads * key],
+            "attn_kv_a_mqa" => vec![n, rank + rotated.unwrap_or(0)],
+            "attn_kv_a_norm" => vec![rank],
+            "attn_k_b" => vec![own, rank, d.n_heads],
+            "attn_v_b" => vec![rank, value, d.n_heads],
+            "attn_kv_b" => vec![rank, d.n_heads * (own + value)],
+            "attn_output*mla" => vec![d.n_heads * value, n],
             "token_embd" | "output" => vec![n, n_vocab],
+            "per_layer_token_embd" => vec![layers_own * d.n_layers, n_vocab],
+            "per_layer_model_proj" => vec![n, layers_own * d.n_layers],
+            "per_layer_proj_norm" => vec![layers_own],
+            "inp_gate" => vec![n, layers_own],
+            "proj" => vec![layers_own, n],
+            "layer_output_scale" => vec![1],
             "position_embd" => vec![n, CONTEXT as usize],
             "token_types" | "cls.output*2" => vec![n, 2],
-            "cls" => vec![n, n],
-            "dense_2" => vec![n, 3 * n],
+            "cls" | "shortconv.out_proj" => vec![n, n],
+            "dense_2" | "shortconv.in_proj" => vec![n, 3 * n],
             "dense_3" => vec![3 * n, n],
             "cls.output*1" => vec![n, 1],
             "cls.output*3" => vec![n, 3],
             "attn_q" => vec![n, q],
             "attn_k" | "attn_v" => vec![n, kv],
             "attn_qkv" => vec![n, q + 2 * kv],
+            "attn_sinks" => vec![d.n_heads],
+            "shortconv.conv" => vec![size("shortconv.l_cache").unwrap_or(1), n],
             "attn_output" => vec![q, n],
             "attn_q_norm" | "attn_k_norm" => vec![d.head_dim],
             "attn_q_norm*all" => vec![q],
@@ -287,8 +437,15 @@ impl Row {
             "attn_q_norm*each" => vec![d.head_dim, d.n_heads],
             "attn_k_norm*each" => vec![d.head_dim, d.n_kv_heads],
             "ffn_gate" | "ffn_up" => vec![n, ff],
-            "ffn_up*2" => vec![n, 2 * ff],
+            "ffn_gate*2" | "ffn_up*2" => vec![n, 2 * ff],
             "ffn_down" => vec![ff, n],
+            "ffn_down*2" => vec![2 * ff, n],
+            "ffn_gate_inp" => vec![n, experts],
+            "exp_probs_b" => vec![experts],
+            "ffn_gate_exps" | "ffn_up_exps" => vec![n, expert_ff, experts],
+            "ffn_down_exps" => vec![expert_ff, n, experts],
+            "ffn_gate_shexp" | "ffn_up_shexp" => vec![n, shared_ff],
+            "ffn_down_shexp" => vec![shared_ff, n],
             factors if factors.starts_with("rope_f") => vec![rotated.unwrap_or(d.head_dim) / 2],
             _ => vec![n],
         }
@@ -300,9 +457,17 @@ pub fn build(name: &str) -> Option<Vec<u8>> {
     ROWS.iter().find(|row| row.name == name).map(|row| row.assemble().to_bytes())
 }
 
+/// A word without what says that this layer has it.
+fn in_layer(word: &str, layer: usize) -> Option<&str> {
+    match word.split_once(':') {
+        Some((layers, word)) => layers.contains(&layer.to_string()).then_some(word),
+        None => Some(word.trim_start_matches(['-', '='])),
+    }
+}
+
 /// A matrix that turns inputs of size 1 into outputs of size `gain`.
 fn matrix(shape: &[usize], gain: f32, rng: &mut Rng) -> Vec<f32> {
-    let data = random_weights(F32, shape[0] * shape[1], gain / (shape[0] as f32).sqrt(), rng);
+    let data = random_weights(F32, shape.iter().product(), gain / (shape[0] as f32).sqrt(), rng);
     data.chunks_exact(4).map(|bytes| f32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]])).collect()
 }
 

@@ -9,6 +9,10 @@ const BERT: &str = "attn_q+ attn_k+ attn_v+ attn_output+ attn_output_norm+ ffn_u
 const JINA: &str =
     "attn_q+ attn_k+ attn_v+ attn_output+ attn_output_norm+ ffn_gate ffn_up ffn_down+ layer_output_norm+";
 const JINA_UP: &str = "attn_q+ attn_k+ attn_v+ attn_output+ attn_output_norm+ ffn_up*2 ffn_down+ layer_output_norm+";
+const JINA_CODE: &str = "attn_q+ attn_k+ attn_v+ attn_q_norm*all+ attn_k_norm*all+ attn_output+ attn_output_norm+ attn_norm_2+ \
+    ffn_gate ffn_up ffn_down+ layer_output_norm+";
+const JINA_CODE_UP: &str = "attn_q+ attn_k+ attn_v+ attn_q_norm*all+ attn_k_norm*all+ attn_output+ attn_output_norm+ attn_norm_2+ \
+    ffn_up*2 ffn_down+ layer_output_norm+";
 const MODERN: &str = "-attn_norm attn_qkv attn_output ffn_norm ffn_up*2 ffn_down";
 const GEMMA: &str = "attn_norm attn_q attn_k attn_v attn_q_norm attn_k_norm attn_output post_attention_norm ffn_norm ffn_gate ffn_up \
     ffn_down post_ffw_norm";
@@ -28,6 +32,15 @@ pub const ROWS: &[Row] = &[
     row("bert/words", ONE, BERT, "position_embd token_types token_embd_norm+ cls+ cls.norm+ output.bias", &[("attention.causal", B(false))]),
     row("jina-bert-v2", ODD, JINA, "token_types token_embd_norm+", &[("attention.causal", B(false)), ("pooling_type", U(1))]),
     row("jina-bert-v2/up", EIGHT_HEADS, JINA_UP, "token_types token_embd_norm+", &[("attention.causal", B(false)), ("pooling_type", U(1))]),
+    // Jina's rerankers and classifiers have BERT's head.
+    row("jina-bert-v2/rank", EIGHT_HEADS, JINA_UP, "token_types token_embd_norm+ cls+ cls.output*1+",
+        &[("attention.causal", B(false)), ("pooling_type", U(4))]),
+    row("jina-bert-v2/labels", ODD, JINA, "token_types token_embd_norm+ cls+ cls.output*3+",
+        &[("attention.causal", B(false)), ("pooling_type", U(2))]),
+    // The model of code: norms of all queries and all keys, and a second one behind attention.
+    row("jina-bert-v2/code", ODD, JINA_CODE, "token_types token_embd_norm+", &[("attention.causal", B(false)), ("pooling_type", U(1))]),
+    row("jina-bert-v2/code-up", SLIM_SQUARE, JINA_CODE_UP, "token_types token_embd_norm+", &[("attention.causal", B(false)),
+        ("pooling_type", U(1))]),
     row("modern-bert", SIX_HEADS, MODERN, "token_embd_norm output_norm", &[("attention.causal", B(false)), ("pooling_type", U(2)),
         ("attention.sliding_window", U(8)), ("rope.freq_base", F(1000.0)), ("rope.freq_base_swa", F(100.0))]),
     row("modern-bert/rank", SIX_HEADS, MODERN, "token_embd_norm output_norm cls cls.norm cls.output*1+", &[("attention.causal", B(false)),

@@ -172,6 +172,7 @@ pub enum Value {
     Bool(bool),
     Str(String),
     Strings(Vec<String>),
+    Bools(Vec<bool>),
     Ints(Vec<i32>),
     Floats(Vec<f32>),
     /// A type id and its bytes, for files that break the format.
@@ -279,6 +280,10 @@ fn put_value(out: &mut Vec<u8>, value: &Value) {
         Value::Strings(v) => {
             put_array(out, 8, v.len());
             v.iter().for_each(|s| put_str(out, s));
+        }
+        Value::Bools(v) => {
+            put_array(out, 7, v.len());
+            out.extend(v.iter().map(|&flag| u8::from(flag)));
         }
         Value::Ints(v) => {
             put_array(out, 5, v.len());

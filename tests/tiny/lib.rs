@@ -9,6 +9,7 @@ mod encoder_vocab;
 pub mod encoders;
 pub mod gguf;
 mod other_vocab;
+pub mod repository;
 pub mod vocab;
 
 use gguf::{BF16, CODED, F16, F32, Gguf, Kind, QUANTIZED, Rng, Tensor, Value, random_weights};

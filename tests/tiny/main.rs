@@ -1,5 +1,6 @@
 //! `cargo run --release -p tiny-models` lists the tiny models, `… -- NAME OUT.gguf` writes one, `… -- archs FOLDER` those
-//! of `archs.rs`, `… -- encoders FOLDER` those of `encoders.rs`, `… -- vocabs FOLDER` the vocabularies of encoders.
+//! of `archs.rs`, `… -- encoders FOLDER` those of `encoders.rs`, `… -- vocabs FOLDER` the vocabularies of encoders,
+//! `… -- repository NAME FOLDER` one as Hugging Face has it.
 
 use std::process::ExitCode;
 
@@ -26,6 +27,19 @@ fn main() -> ExitCode {
             for (name, _) in tiny::vocab::ENCODERS.iter().chain(&tiny::vocab::OTHERS) {
                 let out = std::path::Path::new(folder).join(format!("{name}.gguf"));
                 if let Err(error) = std::fs::write(&out, tiny::vocab::alone(name).unwrap_or_default()) {
+                    return fail(format!("Could not write {}: {error}.", out.display()));
+                }
+            }
+            ExitCode::SUCCESS
+        }
+        [what, name, folder] if what == "repository" => {
+            let spec = tiny::find(name).map(tiny::assemble);
+            let row = || tiny::encoders::ROWS.iter().find(|row| row.name == name).map(tiny::archs::Row::assemble);
+            let Some(mut file) = spec.or_else(row) else { return fail(format!("There is no tiny model {name}.")) };
+            for (path, bytes) in tiny::repository::write(&mut file, 2) {
+                let out = std::path::Path::new(folder).join(path);
+                let parent = out.parent().map_or(Ok(()), std::fs::create_dir_all);
+                if let Err(error) = parent.and_then(|()| std::fs::write(&out, bytes)) {
                     return fail(format!("Could not write {}: {error}.", out.display()));
                 }
             }

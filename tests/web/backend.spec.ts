@@ -81,6 +81,48 @@ for (const [worker, code] of [
   });
 }
 
+test("a page fetches the engine for what it computes on, and the CPU's where WebGPU gives up", async ({ blank }) => {
+  const fetched = async (backend: Backend, worker?: string) => {
+    const files: string[] = [];
+    const note = (request: { url(): string }) => {
+      const file = /[^/]*_bg[.]wasm$/.exec(request.url())?.[0];
+      if (file) files.push(file);
+    };
+    blank.context().on("request", note);
+    expect(await load(blank, backend, worker)).toMatchObject({ code: "fine" });
+    blank.context().off("request", note);
+    return files;
+  };
+  expect(await fetched("auto")).toEqual(["sotto_cpu_bg.wasm"]);
+  expect(await fetched("webgpu")).toEqual(["sotto_bg.wasm"]);
+  expect(await fetched("auto", "small-card")).toEqual(["sotto_bg.wasm", "sotto_cpu_bg.wasm"]);
+});
+
+test("bytes that come once are kept until it is known what takes them", async ({ blank }) => {
+  const loaded = await blank.evaluate(async () => {
+    const bytes = new Uint8Array(await (await fetch("/tiny/gemma3-mixed.gguf")).arrayBuffer());
+    let at = 0;
+    const source = new ReadableStream<Uint8Array>({
+      pull: (controller) => {
+        controller.enqueue(bytes.slice(at, at + 700));
+        at += 700;
+        if (at >= bytes.length) controller.close();
+      },
+    });
+    const workerUrl = new URL("/workers/small-card.js", location.href);
+    const write = async (source: string | ReadableStream<Uint8Array>, options: object) => {
+      const model = await sotto.load(source, { contextLength: 64, ...options });
+      let text = "";
+      for await (const chunk of model.generate("the cat", { raw: true, maxTokens: 4, temperature: 0 }))
+        text += chunk.text;
+      await model.dispose();
+      return [model.info.backend, text];
+    };
+    return [await write(source, { workerUrl }), await write("/tiny/gemma3-mixed.gguf", { backend: "cpu" })];
+  });
+  expect(loaded[0]).toEqual(loaded[1]);
+});
+
 test("names that are no backend or precision are refused", async ({ blank }) => {
   const codes = await blank.evaluate(async () => {
     const code = (options: object) =>

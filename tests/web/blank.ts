@@ -1,10 +1,11 @@
 /** Fixture: an empty page with the built package, beside models and odd workers. */
 import type { Page } from "@playwright/test";
 import { readFileSync } from "node:fs";
-import type { ServerResponse } from "node:http";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import { join } from "node:path";
-import { serve } from "../../tools/serve.mjs";
+import { sendFile, serve } from "../../tools/serve.mjs";
 import { ROOT } from "../../tools/setup.mjs";
+import { tinyRepository } from "../../tools/tiny-model.mjs";
 import { test as base, tinyModel } from "./servers.js";
 
 export { expect } from "@playwright/test";
@@ -31,6 +32,18 @@ const WORKERS: Record<string, string> = {
     }
     const channel = new BroadcastChannel("memory");
     channel.onmessage = ({ data }) => data === "?" && channel.postMessage(memory?.buffer.byteLength ?? 0);`,
+  // What it is told ends its devices, or itself.
+  mortal: `
+    const devices = [];
+    const request = globalThis.GPUAdapter?.prototype.requestDevice;
+    if (request) GPUAdapter.prototype.requestDevice = async function (...given) {
+      devices.push(await request.apply(this, given));
+      return devices.at(-1);
+    };
+    new BroadcastChannel("fate").onmessage = ({ data }) => {
+      if (data === "device") for (const device of devices.splice(0)) device.destroy();
+      else self.close();
+    };`,
   "without-gpu": "delete WorkerNavigator.prototype.gpu;",
   "without-adapter": "GPU.prototype.requestAdapter = async () => null;",
   "without-device": `${CARD} GPUAdapter.prototype.requestDevice = async () => { throw new TypeError("no device today"); };`,
@@ -64,7 +77,10 @@ function endless(response: ServerResponse, path: string): void {
   send(readFileSync(tinyModel(path.slice("/endless/".length, -".gguf".length))));
 }
 
-/** A page with the package's exports in `sotto`; /tiny/NAME.gguf makes that model, /workers/NAME.js is an odd worker. */
+/**
+ * A page with the package's exports in `sotto`; /tiny/NAME.gguf makes that model, /repositories/NAME/ one as Hugging Face has it,
+ * /workers/NAME.js is an odd worker.
+ */
 export const test = base.extend<{ blank: Page }>({
   blank: async ({ page }, use) => {
     const server = await serve({
@@ -72,6 +88,10 @@ export const test = base.extend<{ blank: Page }>({
       "/models/": join(ROOT, "models"),
       "/tiny/": (_request: unknown, response: ServerResponse, path: string) =>
         response.end(readFileSync(tinyModel(path.slice("/tiny/".length, -".gguf".length)))),
+      "/repositories/": (request: IncomingMessage, response: ServerResponse, path: string) => {
+        const [name, ...rest] = path.slice("/repositories/".length).split("/");
+        sendFile(request, response, join(tinyRepository(name!), ...rest));
+      },
       // Goes on for as long as it is read; what was taken is in the next answer's length.
       "/endless/": (_request: unknown, response: ServerResponse, path: string) => endless(response, path),
       "/endless-sent": (_request: unknown, response: ServerResponse) => response.end(String(sent)),

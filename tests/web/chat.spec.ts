@@ -2,14 +2,16 @@
 import type { Page } from "@playwright/test";
 import { expect, test } from "./servers.js";
 
+const input = (page: Page) => page.getByRole("textbox", { name: "Write a message" });
+
 async function openModel(page: Page, url: string): Promise<void> {
   await page.goto(url);
   await page.getByRole("button", { name: "Load", exact: true }).first().click();
-  await expect(page.getByLabel("Your message")).toBeFocused();
+  await expect(input(page)).toBeFocused();
 }
 
 async function say(page: Page, text: string): Promise<void> {
-  await page.getByLabel("Your message").fill(text);
+  await input(page).fill(text);
   await page.getByRole("button", { name: "Send" }).click();
 }
 
@@ -28,9 +30,9 @@ test("loads the default model, chats, shows the figures, and again after a reloa
   await expect(reply(page).locator("ol > li")).toHaveCount(3);
   await expect(reply(page).locator("pre code")).toContainText("def balance");
   await expect(reply(page).locator(".figures")).toHaveText(
-    /^\d+ tokens\/s · first token after [\d.]+ m?s · 61 tokens$/,
+    /^[\d.]+ tokens\/s · first token after [\d.]+ (ms|sec) · 61 tokens$/,
   );
-  await expect(page.getByLabel("Your message")).toBeFocused();
+  await expect(input(page)).toBeFocused();
   await page.reload();
   await openModel(page, fakeChat);
   await say(page, "echo hello again");
@@ -42,12 +44,12 @@ test("a double click on Load, or a key that is held down, loads the model", asyn
   const load = page.getByRole("button", { name: "Load", exact: true }).first();
   const box = (await load.boundingBox())!;
   await page.mouse.dblclick(box.x + box.width / 2, box.y + box.height / 2, { delay: 40 });
-  await expect(page.getByLabel("Your message")).toBeFocused();
+  await expect(input(page)).toBeFocused();
   await page.reload();
   await load.focus();
   for (let i = 0; i < 5; i++) await page.keyboard.down("Enter");
   await page.keyboard.up("Enter");
-  await expect(page.getByLabel("Your message")).toBeFocused();
+  await expect(input(page)).toBeFocused();
 });
 
 test("an address with a % that begins no code is tried as it is", async ({ page, fakeChat, bad }) => {
@@ -89,15 +91,15 @@ test("stop keeps what was said, and the next message works", async ({ page, fake
   await expect(reply(page).locator(".body")).toContainText("bicycle");
   await page.getByRole("button", { name: "Stop" }).click();
   await idle(page);
-  await expect(reply(page).locator(".figures")).toContainText("stopped");
+  await expect(reply(page).locator(".note")).toHaveText("Stopped");
   await expect(reply(page).locator(".body")).not.toContainText("never a tag");
-  await page.getByLabel("Your message").fill("echo still here");
+  await input(page).fill("echo still here");
   await page.keyboard.press("Enter");
   await expect(reply(page).locator(".body")).toHaveText("still here");
   await say(page, "once more");
   await expect(reply(page).locator(".body")).toContainText("Sure");
   await page.keyboard.press("Escape");
-  await expect(reply(page).locator(".figures")).toContainText("stopped");
+  await expect(reply(page).locator(".note")).toHaveText("Stopped");
 });
 
 test("a new chat starts empty; suggestions are one click", async ({ page, fakeChat }) => {
@@ -121,7 +123,8 @@ test("settings hold for the reply and for the next visit", async ({ page, fakeCh
   await page.getByRole("button", { name: "Done" }).click();
   await say(page, "talk");
   await idle(page);
-  await expect(reply(page).locator(".figures")).toContainText("5 tokens · cut at the longest reply set");
+  await expect(reply(page).locator(".figures")).toContainText("· 5 tokens");
+  await expect(reply(page).locator(".note")).toHaveText("The answer reached its longest length.");
   await page.reload();
   await page.getByRole("button", { name: "Settings" }).click();
   await expect(page.getByLabel("Longest reply, in tokens")).toHaveValue("5");
@@ -166,16 +169,17 @@ test("a chat that has grown too long goes on, and says what the model no longer 
   await idle(page);
   await say(page, `echo two ${"word ".repeat(20).trim()}`);
   await idle(page);
-  await expect(reply(page)).toContainText("It no longer sees the grey messages.");
+  await expect(page.getByRole("alert")).toHaveText("The model no longer sees the grey messages.");
   await expect(reply(page).locator(".body")).toContainText("two word");
   await expect(page.locator("article.forgotten")).toHaveCount(2);
   // It is said once, until more goes.
   await say(page, "echo three");
   await idle(page);
   await expect(reply(page).locator(".body")).toHaveText("three");
-  await page.getByRole("button", { name: "Start a new chat" }).first().click();
+  await expect(page.getByRole("alert")).toBeHidden();
+  await page.getByRole("button", { name: "New chat" }).click();
   await expect(page.locator("article")).toHaveCount(0);
-  await expect(page.getByLabel("Your message")).toBeFocused();
+  await expect(input(page)).toBeFocused();
   await say(page, "echo four");
   await expect(reply(page).locator(".body")).toHaveText("four");
 });
@@ -190,11 +194,8 @@ test("a reply that the full context cuts says so, and can be had without the old
   // Half of the context is the most that a reply is sure of: this one wants more.
   await say(page, `tell me ${"please ".repeat(20).trim()}`);
   await idle(page);
-  await expect(reply(page).locator(".figures")).toContainText("57 tokens · cut: no more fits");
-  await expect(reply(page)).toContainText(
-    "The reply stopped here: the chat fills all that the model can keep in mind.",
-  );
-  await expect(reply(page).getByRole("button", { name: "Start a new chat" })).toBeVisible();
+  await expect(reply(page).locator(".figures")).toContainText("· 57 tokens");
+  await expect(reply(page).locator(".note")).toHaveText("The chat fills all that the model can keep in mind.");
   await page.getByRole("button", { name: "Answer again without the older messages" }).click();
   await idle(page);
   await expect(reply(page).locator(".figures")).toHaveText(/61 tokens$/);
@@ -245,8 +246,8 @@ test.describe("what goes wrong is said in a sentence, and the page goes on", () 
     await page.goto(fakeChat);
     await page.getByLabel("Any GGUF model by address").fill(`${bad}/slow.gguf`);
     await page.keyboard.press("Enter");
-    await expect(page.locator("#loading-text")).toContainText("2.0 MB of 100 MB");
-    await page.getByRole("button", { name: "Stop" }).click();
+    await expect(page.locator("sotto-chat .state")).toContainText("2 MB of 100 MB");
+    await page.getByRole("button", { name: "Choose another model" }).click();
     await expect(page.getByRole("button", { name: "Load", exact: true }).first()).toBeFocused();
     await expect(page.getByRole("alert")).toBeHidden();
     await openModel(page, page.url());
@@ -257,19 +258,19 @@ test.describe("what goes wrong is said in a sentence, and the page goes on", () 
     const long = `echo ${"word ".repeat(150).trim()}`;
     await say(page, long);
     const alert = page.getByRole("alert");
-    await expect(alert).toContainText("Your message is too long: this model reads about 30 words at once.");
-    await expect(page.getByLabel("Your message")).toHaveValue(long);
+    await expect(alert).toContainText("This message is too long for the model; please shorten it.");
+    await expect(input(page)).toHaveValue(long);
     await expect(page.locator("article")).toHaveCount(0);
     await expect(page.getByRole("button", { name: "Write a haiku" })).toBeVisible();
     await alert.getByRole("button", { name: "Keep what fits" }).click();
     await expect(alert).toBeHidden();
-    await expect(page.getByLabel("Your message")).toHaveValue(`echo ${"word ".repeat(48).trim()}`);
+    await expect(input(page)).toHaveValue(`echo ${"word ".repeat(48).trim()}`);
     await page.getByRole("button", { name: "Send" }).click();
     await expect(reply(page).locator(".body")).toHaveText("word ".repeat(48).trim());
     await idle(page);
     await say(page, long);
     await expect(alert).toBeVisible();
-    await page.getByLabel("Your message").fill("echo fine");
+    await input(page).fill("echo fine");
     await expect(alert).toBeHidden();
     await page.keyboard.press("Enter");
     await expect(reply(page).locator(".body")).toHaveText("fine");
@@ -291,7 +292,7 @@ test.describe("what goes wrong is said in a sentence, and the page goes on", () 
       await expect(page.getByRole("alert")).toHaveAttribute("data-code", code);
       await expect(page.getByRole("alert")).toContainText("load the model again");
       await expect(page.locator("article.assistant").first()).toContainText("before");
-      await expect(page.getByLabel("Your message")).toBeHidden();
+      await expect(input(page)).toBeHidden();
       await page.getByRole("button", { name: "Models" }).click();
       await openModel(page, page.url());
       await say(page, "echo after");

@@ -74,6 +74,23 @@ test("a batch has each answer at its request's place, and one that fails fails n
   expect(await codeOf(model.batch(trap))).toBe("bad_option");
 });
 
+test("a batch for throughput takes the longest first, and tells how far it is", async () => {
+  const requests = ["echo a", "echo b b b b", "echo c c"].map((content) => ({ messages: user(content) }));
+  const told: number[] = [];
+  const results = await model.batch([...requests, null as never], {
+    schedule: "throughput",
+    onProgress: ({ done, total, completionTokens, secondsLeft }) => {
+      expect([total, secondsLeft >= 0]).toEqual([4, true]);
+      told.push(done, completionTokens);
+    },
+  });
+  expect(results.map(({ status }) => status)).toEqual(["fulfilled", "fulfilled", "fulfilled", "rejected"]);
+  expect(told.filter((_, i) => i % 2 === 0)).toEqual([1, 2, 3, 4]);
+  expect(told.at(-1)).toBe(7);
+  for (const wrong of [{ schedule: "fast" }, { onProgress: 5 }])
+    expect(await codeOf(model.batch(requests, wrong as never))).toBe("bad_option");
+});
+
 test("completions go on with a text", async () => {
   const answer = await model.completions.create({ prompt: "echo one two" });
   expect(answer).toMatchObject({ object: "text_completion", choices: [{ text: "one two", finish_reason: "stop" }] });

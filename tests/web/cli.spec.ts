@@ -1,61 +1,10 @@
 /** The headless commands, and that they agree with the native ones. */
-import { spawnSync } from "node:child_process";
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { copyFileSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { ROOT } from "../../tools/setup.mjs";
+import { BATCH, CHATS, FOLDER, TEMPLATE, VOCABULARY, json, sotto, writeFiles } from "./commands.js";
 import { expect, test, tinyModel } from "./servers.js";
 
-const FOLDER = join(ROOT, "test-results", "cli");
-const BATCH = join(FOLDER, "batch.json");
-const CHATS = join(FOLDER, "chats.json");
-const TEMPLATE = join(FOLDER, "template.jinja");
-const VOCABULARY = join(FOLDER, "vocabulary.gguf");
-
-test.beforeAll(() => {
-  mkdirSync(FOLDER, { recursive: true });
-  const texts = {
-    short: "the cat",
-    long: "The quick brown fox jumps over the lazy dog. ".repeat(3),
-    other: "Grüße, 世界 🙂\n\tx = 1",
-  };
-  writeFileSync(BATCH, JSON.stringify(Object.entries(texts).map(([name, text]) => ({ name, text }))));
-  const messages = [{ role: "user", content: "Grüße 🙂" }];
-  const chats = [
-    { name: "plain", messages },
-    { name: "all", messages, tools: [{ a: 1 }], add_generation_prompt: true, variables: { bos_token: "<s>" }, now: 0 },
-    { name: "refused", messages: [{ role: "tool", content: "x" }] },
-    { name: "none" },
-    { name: "odd", messages, variable: {} },
-    { name: "wrong", messages, add_generation_prompt: "yes" },
-  ];
-  writeFileSync(CHATS, JSON.stringify(chats));
-  writeFileSync(
-    TEMPLATE,
-    "{{ bos_token }}{% for m in messages %}{% if m.role == 'tool' %}{{ raise_exception('no tools') }}{% endif %}" +
-      "{{ m.role }}: {{ m.content }}\n{% endfor %}{% if add_generation_prompt %}{{ tools | tojson }} in {{ strftime_now('%Y') }}{% endif %}",
-  );
-  // The same metadata, and no tensor.
-  writeFileSync(VOCABULARY, readFileSync(tinyModel("llama-spm-f32")).fill(0, 8, 16));
-  writeFileSync(join(FOLDER, "page.gguf"), "<!doctype html><title>no model</title>");
-});
-
-/** The native program: the whole suite has built it; else cargo does. */
-const NATIVE = process.env.SOTTO_BINARY
-  ? [process.env.SOTTO_BINARY]
-  : ["cargo", "run", "-q", "--release", "--bin", "sotto", "--"];
-
-function sotto(where: "web" | "native", args: string[]): { stdout: string; stderr: string; status: number | null } {
-  const env = { ...process.env, SOTTO_ADAPTER: test.info().project.name };
-  const options = { cwd: ROOT, encoding: "utf8" as const, env };
-  const [program, ...first] = where === "web" ? [process.execPath, "tools/cli.mjs"] : NATIVE;
-  return spawnSync(program!, [...first, ...args], options);
-}
-
-function json(where: "web" | "native", args: string[]): never {
-  const { stdout, stderr, status } = sotto(where, [...args, "--json"]);
-  expect(status, stderr).toBe(0);
-  return JSON.parse(stdout) as never;
-}
+test.beforeAll(writeFiles);
 
 interface Scored {
   name: string;
@@ -314,6 +263,23 @@ for (const [command, args] of TEXT_COMMANDS)
     expect(JSON.stringify(web).length).toBeGreaterThan(20);
   });
 
+test("a model in several files is found by the first one's name, and named where it is cut", () => {
+  const parts = [1, 2].map((no) => {
+    const path = join(FOLDER, `parts-0000${no}-of-00002.gguf`);
+    copyFileSync(tinyModel(`llama-mixed@${no}of2`), path);
+    return path;
+  });
+  const args = ["--model", parts[0]!, "--backend", "cpu"];
+  const scored = (where: "web" | "native") => json(where, ["score", ...args, "--text", "the cat"]) as Scored;
+  expect(scored("web").tokens).toEqual(scored("native").tokens);
+  type Inspected = { verdict: { runs: boolean; findings: { code: string; sentence: string }[] } };
+  const inspected = () => json("web", ["inspect", ...args]) as Inspected;
+  expect(inspected().verdict.runs).toBe(true);
+  truncateSync(parts[1]!, statSync(parts[1]!).size - 1000);
+  const { runs, findings } = inspected().verdict;
+  expect([runs, findings[0]!.code]).toEqual([false, "truncated"]);
+});
+
 test("the text commands say what they found", () => {
   const [plain, all, refused, none, odd, wrong] = json("web", [
     "template",
@@ -340,34 +306,4 @@ test("the text commands say what they found", () => {
   });
   const listed = sotto("web", ["inspect", "--model", VOCABULARY]);
   expect(listed.stdout).toMatch(/^architecture +"llama"$/m);
-});
-
-test("failures: exit code 1, one clear line, nothing on stdout", () => {
-  const model = tinyModel("llama-f32");
-  const cases: [string[], RegExp][] = [
-    [["score", "--model", join(FOLDER, "none.gguf"), "--text-file", BATCH], /there is no file/],
-    [["score", "--model", join(FOLDER, "page.gguf"), "--text-file", BATCH], /not_gguf/],
-    [["score", "--model", "http://127.0.0.1:9/x.gguf", "--text-file", BATCH], /network/],
-    [["score", "--model", model, "--text-file", join(FOLDER, "none.txt")], /cannot read/],
-    [["generate", "--model", model, "--prompt", "x", "--temperature", "-1"], /bad_option/],
-    [["generate", "--model", model, "--prompt", "x", "--top-k", "many"], /needs a number/],
-    [["bench", "--model", model, "--prompt-tokens", "8,x"], /needs a number/],
-    [["bench", "--model", model, "--prompt-tokens", "8,100000"], /bad_option/],
-    [["generate", "--model", model], /one of --prompt/],
-    // cspell:ignore modle
-    [["generate", "--modle", model], /Unknown option/],
-    [["generate", "--model", model, "--prompt", "x", "--backend", "gpu"], /--backend is one of auto, webgpu, cpu/],
-    [["tokenize", "--model", VOCABULARY], /one of --text/],
-    [["tokenize", "--model", join(FOLDER, "page.gguf"), "--text", "x"], /not_gguf/],
-    [["template", "--batch", CHATS], /one of --template and --model/],
-    [["template", "--template", TEMPLATE, "--batch", TEMPLATE], /is not JSON/],
-    [["inspect"], /--model is missing/],
-    [["dance"], /usage/],
-  ];
-  for (const [args, says] of cases) {
-    const { stdout, stderr, status } = sotto("web", [...args, "--json"]);
-    expect({ status, stdout }, args.join(" ")).toEqual({ status: 1, stdout: "" });
-    expect(stderr).toMatch(/^error: .*\n$/);
-    expect(stderr).toMatch(says);
-  }
 });

@@ -9,6 +9,7 @@ import { rolldown } from "rolldown";
 import { build, createServer, preview } from "vite";
 import { ISOLATED, sendFile, serve } from "../../tools/serve.mjs";
 import { ROOT } from "../../tools/setup.mjs";
+import { blocksIn } from "./blocks.js";
 import { expect, test, tinyModel } from "./servers.js";
 
 const APP = join(ROOT, "test-results", "consumer");
@@ -72,8 +73,11 @@ test("Vite's build, unconfigured", async ({ page }) => {
 });
 
 /** `dist` and a page on a plain file server; `from` is another server that has `dist`. */
-function plain(headers?: Record<string, string>, from = "") {
-  const script = STATIC.replace('"/dist', `"${from}/dist`);
+function plain(headers?: Record<string, string>, from = "", options = "") {
+  const script = STATIC.replace('"/dist', `"${from}/dist`).replace(
+    'load("/model.gguf"',
+    `load("/model.gguf"${options}`,
+  );
   return serve(
     {
       "/dist/": join(INSTALLED, "dist"),
@@ -95,9 +99,10 @@ test("plain static serving, without any header", async ({ page }) => {
 });
 
 test("a strict policy: no eval, no inline script, wasm-unsafe-eval alone", async ({ page }) => {
-  const policy =
-    "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; connect-src 'self'; img-src data:";
-  const server = await plain({ "content-security-policy": policy });
+  // The one that the guide of privacy gives; the page's icon is in the page.
+  const [policy] = blocksIn(["http"], (document) => document === "docs/PRIVACY.md");
+  const [, value] = policy!.code.split("Content-Security-Policy: ");
+  const server = await plain({ "content-security-policy": value!.replace("img-src 'self'", "$& data:") });
   const refused: string[] = [];
   page.on("console", (message) => message.text().includes("Content Security Policy") && refused.push(message.text()));
   await works(page, server.url);
@@ -122,6 +127,20 @@ const TRUSTED = "require-trusted-types-for 'script'; trusted-types";
 test("a page that requires Trusted Types lists one policy", async ({ page }) => {
   const server = await plain({ "content-security-policy": `${TRUSTED} sotto` });
   await works(page, server.url);
+  server.close();
+});
+
+test("a page with a policy of its own gives trusted addresses, and lists no other", async ({ page }) => {
+  const trusted = (file: string) => `policy.createScriptURL("/dist/${file}")`;
+  const options = `, (() => {
+    const policy = trustedTypes.createPolicy("page", { createScriptURL: (url) => url });
+    return { workerUrl: ${trusted("worker.js")}, wasmUrl: ${trusted("sotto_bg.wasm")} };
+  })()`;
+  const server = await plain({ "content-security-policy": `${TRUSTED} page` }, "", options);
+  const refused: string[] = [];
+  page.on("console", (message) => message.text().includes("Trusted") && refused.push(message.text()));
+  await works(page, server.url);
+  expect(refused).toEqual([]);
   server.close();
 });
 
@@ -161,7 +180,9 @@ const asItIs: Answer = () => undefined;
 const forWasm =
   (status: number, body = ""): Answer =>
   (response, path) =>
-    path.endsWith("sotto_bg.wasm") ? response.writeHead(status, { "content-type": "text/html" }).end(body) : undefined;
+    path.endsWith("sotto_cpu_bg.wasm")
+      ? response.writeHead(status, { "content-type": "text/html" }).end(body)
+      : undefined;
 
 for (const [what, headers, answer, said] of [
   ["worker.js lacks an isolated page's header", ISOLATED, asItIs, /^failed: blocked: .*Embedder-Policy: require-corp/],
@@ -169,13 +190,13 @@ for (const [what, headers, answer, said] of [
     "the wasm file is not there",
     {},
     forWasm(404),
-    /^failed: not_started: .* there is no http.*sotto_bg.wasm \(HTTP 404\)/,
+    /^failed: not_started: .* there is no http.*sotto_cpu_bg.wasm \(HTTP 404\)/,
   ],
   [
     "a page is in its place",
     {},
     forWasm(200, "<!doctype html>"),
-    /^failed: not_started: .*at its address is no wasm; serve sotto_bg.wasm/,
+    /^failed: not_started: .*at its address is no wasm; serve sotto_cpu_bg.wasm/,
   ],
   [
     "the policy forbids wasm",

@@ -115,7 +115,17 @@ test("functions of the page are called for a server, too", async () => {
     whole("Warm."),
   );
   const calls: Call[] = [];
-  const quiet = { added() {}, removed() {}, begun() {}, text() {}, thought() {}, forgotten() {}, ended() {} };
+  const quiet = {
+    added() {},
+    removed() {},
+    read() {},
+    part() {},
+    begun() {},
+    text() {},
+    thought() {},
+    forgotten() {},
+    ended() {},
+  };
   const session = new Session({ ...quiet, called: (_, called) => calls.push({ ...called }) }, () => ({
     system: "",
     params: {},

@@ -1,9 +1,9 @@
 /** The chat element in a browser: by keyboard, for screen readers, in each direction, width and scheme, and with a strict CSP. */
 import { join } from "node:path";
-import AxeBuilder from "@axe-core/playwright";
 import { type Page, expect, test as base } from "@playwright/test";
 import { ROOT } from "../../tools/setup.mjs";
 import { startSite } from "./element/site.mjs";
+import { accessible } from "./page.js";
 import type {} from "../../www/pieces/element/index.js";
 
 const test = base.extend<object, { site: string }>({
@@ -27,14 +27,6 @@ const idle = (page: Page) => expect(page.locator("sotto-chat .send")).toBeVisibl
 async function say(page: Page, text: string): Promise<void> {
   await input(page).fill(text);
   await input(page).press("Enter");
-}
-
-/** Nothing to complain of, for people who do not see or hear or point. */
-async function accessible(page: Page): Promise<void> {
-  const { violations } = await new AxeBuilder({ page }).analyze();
-  expect(
-    violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 200)).join(" | ")}`),
-  ).toEqual([]);
 }
 
 /** Nothing is wider than the page. */
@@ -185,6 +177,47 @@ test("a screen reader hears whole sentences; a selection survives", async ({ pag
   expect(selected).toBe("One sentence");
 });
 
+test("the list stays at its end while a reply grows, unless someone has scrolled up", async ({ page, site }) => {
+  await page.goto(`${site}/element`);
+  const words = Array.from({ length: 60 }, (_, i) => `Paragraph ${i}, which is long enough.\n\n`);
+  await page.evaluate((words) => Object.assign(script, { words: () => words, pause: 5, holdBefore: words[40] }), words);
+  const fromEnd = () =>
+    page.getByRole("log").evaluate((it) => Math.round(it.scrollHeight - it.scrollTop - it.clientHeight));
+  const body = lastReply(page).locator(".body");
+  await input(page).fill("go");
+  await input(page).press("Enter");
+  await expect(body).toContainText("Paragraph 39");
+  await expect.poll(fromEnd).toBeLessThanOrEqual(1);
+  await page.getByRole("log").hover();
+  await page.mouse.wheel(0, -300);
+  await expect.poll(fromEnd).toBeGreaterThan(200);
+  const top = () => page.getByRole("log").evaluate((it) => Math.round(it.scrollTop));
+  await page.waitForTimeout(300);
+  const seen = await top();
+  await page.evaluate(() => Object.assign(script, { holdBefore: undefined }));
+  await expect(body).toContainText("Paragraph 59");
+  expect(Math.abs((await top()) - seen)).toBeLessThanOrEqual(1);
+  await page.getByRole("button", { name: "To the latest message" }).click();
+  await expect.poll(fromEnd).toBeLessThanOrEqual(1);
+  await idle(page);
+  // What becomes shorter for a frame, and then longer, moves the end up and away, which is nobody's doing.
+  await page.evaluate(async () => {
+    const list = chat.shadowRoot!.querySelector<HTMLElement>(".list")!;
+    const frame = () => new Promise((resolve) => requestAnimationFrame(resolve));
+    list.style.marginBlockEnd = "300px";
+    await frame();
+    await frame();
+    await frame();
+    list.lastElementChild!.remove();
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    list.style.paddingBlockEnd = "500px";
+    await frame();
+    await frame();
+  });
+  await expect.poll(fromEnd).toBeLessThanOrEqual(1);
+  await expect(page.getByRole("button", { name: "To the latest message" })).toBeHidden();
+});
+
 for (const [what, query, width] of [
   ["at 320 pixels", "", 320],
   ["at 2560 pixels", "", 2560],
@@ -246,6 +279,30 @@ test("a model is asked for, loaded, and kept: with a launcher, by keyboard, on a
   await launcher.press("Enter");
   await expect(page.getByText("How can I help?")).toBeVisible();
   expect(await page.locator("article").count()).toBe(0);
+});
+
+test("each name has a conversation of its own, and a reply says what it took", async ({ page, site }) => {
+  await page.goto(`${site}/element?keep=one&figures`);
+  await say(page, "rich");
+  await expect(lastReply(page).locator(".figures")).toHaveText(/first token after \d+ ms · 5 tokens$/);
+  await page.evaluate(() => Object.assign(script, { hold: true }));
+  await say(page, "think");
+  await expect(lastReply(page).locator(".thoughts")).toBeVisible();
+  const name = (keep: string) => page.locator("sotto-chat").evaluate((it, keep) => it.setAttribute("keep", keep), keep);
+  await name("two");
+  await expect(page.locator("article")).toHaveCount(0);
+  await idle(page);
+  await page.evaluate(() => Object.assign(script, { hold: false }));
+  await say(page, "echo two");
+  await expect(lastReply(page).locator(".body")).toHaveText("two");
+  await idle(page);
+  await name("one");
+  await expect(page.locator("article")).toHaveCount(4);
+  await expect(lastReply(page).locator(".note")).toHaveText("Stopped");
+  await expect(page.locator("article.assistant").first().locator(".figures")).toContainText("5 tokens");
+  await accessible(page);
+  await page.reload();
+  await expect(page.locator("article.user")).toHaveText(["rich", "think"]);
 });
 
 test("a download can be paused, and goes on", async ({ page, site }) => {

@@ -1,7 +1,8 @@
 /** The chat element's parts that need no page: Markdown that streams, its texts, sentences, conversations. */
 import { expect, test, vi } from "vitest";
 import { Loader, nameOf } from "../../www/pieces/element/chat/loader.js";
-import { type ChatModel, Session } from "../../www/pieces/element/chat/session.js";
+import { type ChatModel, type Params, Session } from "../../www/pieces/element/chat/session.js";
+import { shortened } from "../../www/pieces/element/chat/shorten.js";
 import { Sentences } from "../../www/pieces/element/chat/sentences.js";
 import {
   type AssistantTurn,
@@ -13,6 +14,7 @@ import {
 import { Blocks, blocksOf } from "../../www/pieces/element/markdown/blocks.js";
 import { type Node, textOf } from "../../www/pieces/element/markdown/nodes.js";
 import { LANGUAGES, Say } from "../../www/pieces/element/texts.js";
+import { LoadControl } from "../../www/api/control.js";
 import { loadFake } from "./harness.js";
 
 /** The package, as the loader imports it. */
@@ -21,7 +23,7 @@ const sotto = vi.hoisted(() => ({
   inspect: vi.fn(),
   store: { list: vi.fn(async () => [] as object[]) },
 }));
-vi.mock("sotto", () => sotto);
+vi.mock("sotto", () => ({ ...sotto, LoadControl }));
 
 const RICH = `# A title
 
@@ -209,6 +211,29 @@ test("texts are those of the page's language, unless the page says otherwise", (
   expect(new Say("ar").dir).toBe("rtl");
 });
 
+test("a word that goes with a number has the form that its language gives it", () => {
+  const said = (tag: string, key: "tokens" | "rate", ...counts: number[]) =>
+    counts.map((n) => new Say(tag).text(key, { n })).join(", ");
+  expect(said("en", "tokens", 0, 1, 2, 1000)).toBe("0 tokens, 1 token, 2 tokens, 1,000 tokens");
+  // As it is told: 1.04 is "1".
+  expect(said("en", "rate", 1, 1.04, 1.2, 31.4)).toBe("1 token/s, 1 token/s, 1.2 tokens/s, 31 tokens/s");
+  expect(said("fr", "tokens", 0, 1, 2, 1e6)).toBe("0 jeton, 1 jeton, 2 jetons, 1\u202f000\u202f000 jetons");
+  expect(said("ru", "tokens", 1, 2, 5, 11, 21)).toBe("1 токен, 2 токена, 5 токенов, 11 токенов, 21 токен");
+  expect(said("ru", "rate", 2.5)).toBe("2,5 токена/с");
+  expect(said("de", "tokens", 1, 2)).toBe("1 Token, 2 Token");
+  expect(said("ja", "tokens", 1, 2)).toBe("1 トークン, 2 トークン");
+  expect(new Say("en", { tokens: "{n} {n:one=piece|other=pieces}" }).text("tokens", { n: 1 })).toBe("1 piece");
+  // Every form that a text has is one that its language knows, and there is one for each other number.
+  for (const [name, texts] of Object.entries(LANGUAGES)) {
+    const { pluralCategories } = new Intl.PluralRules(name).resolvedOptions();
+    for (const [, forms] of Object.values(texts).flatMap((text) => Array.from(text.matchAll(/\{n:(.*?)\}/g)))) {
+      const named = forms!.split("|").map((form) => form.split("=")[0]!);
+      expect(pluralCategories, name).toEqual(expect.arrayContaining(named));
+      expect(named.at(-1), name).toBe("other");
+    }
+  }
+});
+
 test("sentences are read when they are whole, without marks, and of code that it is there", () => {
   const read = new Sentences("en", "Code.");
   const heard: string[] = [];
@@ -233,7 +258,7 @@ test("a conversation is data: files are fenced, what is none is left out", () =>
 });
 
 /** A session with the fake engine, and what it told. */
-async function session(system = "", tools: never[] | object[] = []) {
+async function session(system = "", tools: never[] | object[] = [], params: Params = {}) {
   const model = await loadFake();
   const told: string[] = [];
   const tell = (what: string) => (turn: unknown) => void told.push(`${what} ${(turn as Turn).role}`);
@@ -242,13 +267,15 @@ async function session(system = "", tools: never[] | object[] = []) {
       added: tell("added"),
       removed: (turns) => void told.push(`removed ${turns.length}`),
       begun: tell("begun"),
+      read: (_, loaded, total) => void told.push(`read ${loaded} of ${total}`),
+      part: () => {},
       text: () => {},
       thought: () => {},
       called: (_, call) => void told.push(`called ${call.name}${call.result === undefined ? "" : ` = ${call.result}`}`),
       forgotten: (turns) => void told.push(`forgotten ${turns.length}`),
       ended: ({ end }) => void told.push(`ended ${end}`),
     },
-    () => ({ system, tools: tools as never, params: {}, goOn: "echo , and more" }),
+    () => ({ system, tools: tools as never, params, goOn: "echo , and more" }),
   );
   return { model: model as unknown as ChatModel & { dispose(): Promise<void> }, session: made, told };
 }
@@ -265,6 +292,9 @@ test("a conversation: asked, asked otherwise, answered again, gone on with", asy
   await chat.continue(model, chat.turns[3] as AssistantTurn);
   expect(chat.turns.map(({ text }) => text)).toEqual(["echo one", "one", "echo three", "three, and more"]);
   expect(told.filter((what) => what.startsWith("removed"))).toEqual(["removed 2", "removed 1"]);
+  // Two tokens: the continuation's own.
+  expect((chat.turns[3] as AssistantTurn).took).toMatchObject({ tokens: 3 });
+  expect(told).toContain("read 8 of 8");
   await model.dispose();
   await chat.send(model, "echo four");
   expect(chat.turns.at(-1)).toMatchObject({ end: "failed", text: "" });
@@ -294,6 +324,50 @@ test("a reply that is stopped keeps what there is of it; tools are called and to
   await second.model.dispose();
 });
 
+test("what the model has no room for is not sent again; a reply can be had without what was said before", async () => {
+  const { model, session: chat, told } = await session();
+  const asked = vi.spyOn(model.chat.completions, "create");
+  const long = `echo ${"word ".repeat(20).trim()}`;
+  for (const text of [long, long, "echo three", "echo four"]) await chat.send(model, text);
+  expect(told.filter((what) => what.startsWith("forgotten"))).toEqual(["forgotten 2"]);
+  expect(chat.turns.filter((turn) => chat.forgotten.has(turn))).toEqual(chat.turns.slice(0, 2));
+  const sent = () => asked.mock.lastCall![0].messages.map((message) => "content" in message && message.content);
+  expect(sent()).toEqual([long, long.slice(5), "echo three", "three", "echo four"]);
+  await chat.regenerate(model, chat.turns.at(-1) as AssistantTurn, true);
+  expect(sent()).toEqual(["echo four"]);
+  expect(chat.older()).toEqual([]);
+  await model.dispose();
+});
+
+test("a text that is too long is cut between words to what leaves room for a reply", async () => {
+  const model = (await loadFake()) as unknown as ChatModel & { dispose(): Promise<void> };
+  const text = `echo ${"word ".repeat(150).trim()}`;
+  const turn = { role: "user" as const, text };
+  // Of a hundred words: half for the reply at most, or what it is given.
+  expect((await shortened(model, "", turn, 1000)).split(" ")).toHaveLength(49);
+  expect((await shortened(model, "Be kind.", turn, 10)).split(" ")).toHaveLength(87);
+  expect(await shortened(model, "", { ...turn, text: "short" })).toBe("short");
+  await model.dispose();
+});
+
+test("a base model goes on with the text, with what the page has set for it", async () => {
+  const params = { temperature: 0.5, max_completion_tokens: 9, reasoning_effort: "low" as const };
+  const { session: chat } = await session("", [], params);
+  const create = vi.fn(async function* (_: object) {
+    yield { choices: [{ text: "on and on", finish_reason: "length" as const }] };
+  });
+  const model = { info: { chatTemplate: false }, chat: {}, completions: { create } } as unknown as ChatModel;
+  await chat.send(model, "Once upon");
+  expect(chat.turns[1]).toMatchObject({ text: "on and on", end: "cut" });
+  expect(create.mock.lastCall![0]).toEqual({
+    prompt: "Once upon",
+    stream: true,
+    stream_options: { include_usage: true },
+    temperature: 0.5,
+    max_tokens: 9,
+  });
+});
+
 test("a model is looked for in the browser, judged where the page wants that, paused, and gone on with", async () => {
   vi.stubGlobal("document", { baseURI: "https://example.org/a/page" });
   const told: string[] = [];
@@ -313,18 +387,44 @@ test("a model is looked for in the browser, judged where the page wants that, pa
   expect(told).toEqual(["asking", "98 false undefined"]);
   await loader.look(true);
   expect(told.splice(0).at(-1)).toBe("98 false Too large.");
-  sotto.load.mockImplementationOnce(
-    (_, { onProgress, signal }) =>
-      new Promise((_, reject) => {
-        onProgress({ phase: "download", loaded: 5, total: 98 });
-        signal.addEventListener("abort", () => reject(new Error("aborted")));
-      }),
-  );
+  let done = (_: object) => {};
+  let tell = (_: object) => {};
+  sotto.load.mockImplementationOnce((_, { onProgress }) => {
+    tell = onProgress;
+    return new Promise((resolve) => {
+      done = resolve;
+    });
+  });
   const first = loader.start();
-  await vi.waitFor(() => expect(told.at(-1)).toBe("5"));
+  await vi.waitFor(() => expect(sotto.load).toHaveBeenCalled());
+  const { control } = sotto.load.mock.lastCall![1] as { control: LoadControl };
+  tell({ phase: "download", loaded: 5, total: 98 });
   loader.pause();
+  expect(control.isPaused()).toBe(true);
+  // What was on its way arrives; the same load goes on.
+  tell({ phase: "download", loaded: 6, total: 98 });
+  await loader.start();
+  expect(control.isPaused()).toBe(false);
+  // What is no download cannot be held up.
+  loader.pause();
+  tell({ phase: "upload", loaded: 7, total: 98 });
+  done({});
   await first;
-  expect(told.splice(0)).toEqual(["loading", "5", "paused"]);
+  expect(sotto.load).toHaveBeenCalledTimes(1);
+  expect(told.splice(0)).toEqual([
+    "loading",
+    "5",
+    "paused",
+    "6",
+    "loading",
+    "paused",
+    "loading",
+    "7",
+    "loaded",
+    "ready",
+  ]);
+  loader.choose("model.gguf");
+  told.length = 0;
   sotto.load.mockRejectedValueOnce(new Error("offline"));
   await loader.start();
   sotto.load.mockResolvedValueOnce({});

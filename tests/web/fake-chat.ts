@@ -18,6 +18,8 @@ type Finish = "stop" | "tool_calls";
 
 const CONTEXT = 100;
 
+let answers = 0;
+
 type Messages = ChatRequest["messages"];
 
 const words = (messages: Messages) =>
@@ -93,7 +95,8 @@ export class FakeChat implements Chat {
     this.#text += chunk.text;
     this.#tokens += chunk.tokens.length;
     this.#over = chunk.finishReason !== undefined;
-    if (!this.#over) return stream && !this.#plan.calls ? [this.#part({ content: chunk.text }, null)] : [];
+    if (!this.#over)
+      return stream && !this.#plan.calls ? [this.#part({ content: chunk.text }, null, this.#likely(chunk.text))] : [];
     const { calls, finish_reason } = this.#end(chunk.finishReason!);
     if (!stream) return [this.#whole(finish_reason, calls)];
     const told = calls.flatMap(({ id, function: { name, arguments: text } }, index) => [
@@ -106,6 +109,10 @@ export class FakeChat implements Chat {
     return this.#request.stream_options?.include_usage ? [...told, last, this.#usage()] : [...told, last];
   }
 
+  sampled(): Uint32Array {
+    return this.#work.sampled();
+  }
+
   cancel(): void {
     this.#work.cancel();
   }
@@ -114,7 +121,8 @@ export class FakeChat implements Chat {
     this.#work.free();
   }
 
-  #head = { id: "x-1", created: 1, model: "Fake" };
+  /** Each answer has another name. */
+  #head = { id: `x-${++answers}`, created: answers, model: "Fake" };
 
   #took = () => ({
     prompt_tokens: 3,
@@ -123,6 +131,14 @@ export class FakeChat implements Chat {
     prompt_tokens_details: { cached_tokens: 0 },
     completion_tokens_details: { reasoning_tokens: this.#plan.reasoning ? 3 : 0 },
   });
+
+  /** A token's probabilities, where they are asked for: 4 in 5, or 1 in 10 where it is long. */
+  #likely(token: string) {
+    if (!this.#request.logprobs) return {};
+    const one = (token: string, p: number) => ({ token, bytes: null, logprob: Math.log(p) });
+    const chosen = one(token, token.length > 8 ? 0.1 : 0.8);
+    return { logprobs: { content: [{ ...chosen, top_logprobs: [one(" other", 0.15), chosen] }], refusal: null } };
+  }
 
   #told = () => (this.#dropped.length > 0 ? { dropped: this.#dropped } : {});
 

@@ -19,6 +19,7 @@ import type {
   EmbedOptions,
   FinishReason,
   GenerateOptions,
+  LoadedAdapter,
   LoadOptions,
   ModelHeader,
   ModelInfo,
@@ -27,6 +28,7 @@ import type {
 } from "../../www/wire/generated.js";
 import type { EmbedInput, Message } from "../../www/wire/protocol.js";
 import { FakeChat, counted } from "./fake-chat.js";
+import { fakeRestorer, fakeSaver } from "./fake-saved.js";
 
 export default async function init(): Promise<void> {}
 
@@ -35,7 +37,20 @@ export const serveThread = () => {};
 export const usableThreads = () => undefined;
 export const startThreads = async () => ({ Loader });
 
-const NOTHING = { freed: 0, cancelled: 0, disposed: 0, pushed: 0, largest: 0, running: 0, most: 0, tokens: 0 };
+const NOTHING = {
+  lost: 0,
+  loads: 0,
+  past: 0,
+  freed: 0,
+  cancelled: 0,
+  disposed: 0,
+  pushed: 0,
+  largest: 0,
+  running: 0,
+  most: 0,
+  tokens: 0,
+  drafts: 0,
+};
 
 /** What happened, for tests to look at. */
 export const log = { ...NOTHING };
@@ -71,6 +86,7 @@ export class Loader implements LoaderType {
   /** Files that say so run on one. */
   #card = false;
   static async create(_options: LoadOptions): Promise<Loader> {
+    log.loads++;
     return new Loader();
   }
   push(chunk: Uint8Array): void {
@@ -90,6 +106,7 @@ export class Loader implements LoaderType {
     return this.#bytes;
   }
   take_warning(): undefined {}
+  set_reread(): void {}
   async drain(): Promise<void> {}
   /** By a header that says so: "GGUF, 64 bytes". */
   total_bytes(): number | undefined {
@@ -221,6 +238,7 @@ class FakeEngine extends FakeText implements Engine {
       contextUsage: { tokens: log.tokens, contextLength: 100 },
       embedding: { dimensions: 4, pooling: "mean" as const, labels: ["calm", "glad"], mask: "[MASK]" },
       eosTokens: [2],
+      sampling: { temperature: 0.6, topK: 20, topP: 0.95, minP: 0, repeatPenalty: 1, repeatLastN: 64 },
       tuning: ["q4_1 576x576 rows 1 fused = matvec subgroup 16"],
     };
   }
@@ -229,37 +247,73 @@ class FakeEngine extends FakeText implements Engine {
       requests: { running: log.running, waiting: 0, total: ++this.#asked },
       batch: { passes: 0, rows: 0, lastRows: 0, lastRequests: 0 },
       tokens: { prompt: 0, cached: 0, completion: 0, promptTps: 0, completionTps: 0 },
-      cache: { used: 0, cells: 100, texts: 0 },
+      cache: { used: 0, cells: 100, texts: 0, evictions: 0 },
       speculation: { drafted: 0, accepted: 0 },
       memory: { gpuBytes: 0, wasmBytes: 0 },
     };
   }
   #asked = 0;
-  generate(prompt: string | Message[], options: GenerateOptions): Generation {
+  generate(prompt: string | Message[], options: GenerateOptions, past: Uint32Array): Generation {
     const text = typeof prompt === "string" ? prompt : String(prompt.at(-1)!.content);
     if (text === "trap") throw new WebAssembly.RuntimeError("unreachable");
     if (text === "deep") throw new RangeError("Maximum call stack size exceeded");
     if (text.length > 2000)
       throw fail("prompt_too_long", "The prompt has 3000 tokens and the context holds 100; shorten it.");
-    return new FakeGeneration(text, options.maxTokens ?? 1000);
+    return new FakeGeneration(text, options.maxTokens ?? 1000, past);
   }
   prime(): Generation {
-    return new FakeGeneration("", 0);
+    return new FakeGeneration("", 0, new Uint32Array());
   }
   takes_grammars(): boolean {
     return false;
   }
-  chat(request: ChatRequest): Chat {
-    return new FakeChat(request, (text, most) => this.generate(text, { maxTokens: most }));
+  chat(request: ChatRequest, _grammars: undefined, past: Uint32Array): Chat {
+    return new FakeChat(request, (text, most) => this.generate(text, { maxTokens: most }, past));
   }
-  completion(request: CompletionRequest): Chat {
-    return new FakeChat(request, (text, most) => this.generate(text, { maxTokens: most }));
+  completion(request: CompletionRequest, past: Uint32Array): Chat {
+    return new FakeChat(request, (text, most) => this.generate(text, { maxTokens: most }, past));
   }
   count(request: ChatRequest): Counted {
     return counted(request);
   }
+  async draft_loader() {
+    return new Loader();
+  }
+  set_draft(): void {
+    log.drafts++;
+  }
+  save = fakeSaver;
+  restore = fakeRestorer;
   words(): never {
     throw fail("internal", "The fake engine has no tokens for grammars.");
+  }
+  #adapters: LoadedAdapter[] = [];
+  #arriving = { id: "", config: "", bytes: 0 };
+  adapter_begin(id: string, config = ""): void {
+    if (config.startsWith("broken")) throw fail("bad_adapter", "adapter_config.json is not JSON.");
+    this.#arriving = { id, config, bytes: 0 };
+  }
+  adapter_push(chunk: Uint8Array): void {
+    this.#arriving.bytes += chunk.length;
+  }
+  /** Its base model is what its config says. */
+  async adapter_finish(): Promise<LoadedAdapter> {
+    const { id, bytes, config } = this.#arriving;
+    if (bytes === 0) throw fail("truncated", "The adapter's file is empty.");
+    const info = { id, rank: 8, tensors: 2, bytes, baseModel: config || null };
+    this.#adapters.push(info);
+    return info;
+  }
+  adapter_give_up(): void {
+    log.cancelled++;
+  }
+  adapter_unload(id: string): void {
+    const at = this.#adapters.findIndex((adapter) => adapter.id === id);
+    if (at < 0) throw fail("bad_option", `adapter names "${id}", which is not loaded.`);
+    this.#adapters.splice(at, 1);
+  }
+  adapters(): LoadedAdapter[] {
+    return this.#adapters;
   }
   #cancel = () => {};
   /** What takes until it is ended. */
@@ -305,8 +359,8 @@ class FakeEngine extends FakeText implements Engine {
     const vowels = ["a", "e", "i", "o"].map((token, id) => ({ token, id, score: text.split(token).length / 10 }));
     return vowels.sort((a, b) => b.score - a.score).slice(0, top);
   }
-  async bench({ runs }: BenchOptions) {
-    if (runs === 1000) await this.#endless();
+  async bench({ runs, genTokens }: BenchOptions) {
+    if (runs === 1000 || genTokens === 256) await this.#endless();
     return {
       prefillTps: 1,
       decodeTps: 1,
@@ -330,7 +384,12 @@ class FakeGeneration implements Generation {
   #max: number;
   #delay: number;
   #cancelled = false;
-  constructor(prompt: string, max: number) {
+  /** Words that it need not make again; those that it made. */
+  #past: number;
+  #made: number[] = [];
+  constructor(prompt: string, max: number, past: Uint32Array) {
+    this.#past = past.length / 2;
+    log.past = Math.max(log.past, this.#past);
     this.#prompt = prompt;
     this.#max = max;
     this.#delay = prompt.startsWith("fast") ? 0 : 12;
@@ -338,10 +397,13 @@ class FakeGeneration implements Generation {
     log.most = Math.max(log.most, ++log.running);
   }
   async next(): Promise<Step | undefined> {
-    await sleep(this.#delay);
+    await sleep(this.#at < this.#past ? 0 : this.#delay);
     if (this.#prompt === "exit") globalThis.close();
     if (this.#prompt === "hang") await new Promise(() => {});
-    if (this.#prompt === "lost" && this.#at === 3) throw fail("device_lost", "The GPU was lost; load the model again.");
+    // At the same word again and again, or after so many words each time.
+    if (this.#prompt === "lost" && this.#at === 3) this.#lose();
+    const [, every] = this.#prompt.match(/^lost every (\d+)/) ?? [];
+    if (every && !this.#cancelled && this.#at >= this.#past + Number(every)) this.#lose();
     if (this.#cancelled) {
       const length = this.#at;
       this.#at = Infinity;
@@ -349,9 +411,19 @@ class FakeGeneration implements Generation {
     }
     if (this.#at++ < 0) return { progress: { phase: "prefill", loaded: 8, total: 8 } };
     const length = Math.min(this.#max, this.#words.length);
-    if (this.#at <= length) return { chunk: { text: this.#words[this.#at - 1]!, tokens: [this.#at] } };
+    if (this.#at <= length) {
+      if (this.#at > this.#past) this.#made.push(0, this.#at);
+      return { chunk: { text: this.#words[this.#at - 1]!, tokens: [this.#at] } };
+    }
     if (this.#at > length + 1) return undefined;
     return this.#end(length < this.#words.length ? "length" : "stop", length);
+  }
+  sampled(): Uint32Array {
+    return Uint32Array.from(this.#made.splice(0));
+  }
+  #lose(): never {
+    log.lost++;
+    throw fail("device_lost", "The GPU was lost; load the model again.");
   }
   #end(finishReason: FinishReason, length: number): Step {
     const none = { cachedTokens: 0, draftedTokens: 0, acceptedTokens: 0 };

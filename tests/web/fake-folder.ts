@@ -17,6 +17,7 @@ export function fakeFolder(): FakeFolder {
   };
   const folder: FakeFolder = {
     files,
+    data: ".gguf",
     room: Infinity,
     names: async () => [...files.keys()],
     async open(name, shared = false): Promise<Handle> {

@@ -161,7 +161,7 @@ test("a server that falls silent is given up", async () => {
 });
 
 test("an abort stops before, at, and after the first byte, and closes the connection", async () => {
-  expect((await failure(url("http://127.0.0.1:9/"), AbortSignal.abort())).code).toBe("aborted");
+  expect((await failure(url("http://127.0.0.1:9/a.gguf"), AbortSignal.abort())).code).toBe("aborted");
   let closed!: () => void;
   const gone = new Promise<void>((resolve) => (closed = resolve));
   const address = await serve((_request, response) => {

@@ -1,11 +1,8 @@
 /** Every example of the guides runs, on the fake engine. */
-import { readFileSync } from "node:fs";
-import { afterEach, expect, test } from "vitest";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import type { Model } from "../../www/api/model.js";
-import schemas from "../../www/wire/schema.json" with { type: "json" };
-import { loadFake } from "./harness.js";
-
-const GUIDES = ["CHAT.md", "TOOLS.md", "STRUCTURED.md", "REASONING.md", "CONTEXT.md", "EMBEDDINGS.md", "PIECES.md"];
+import { blocksIn, placeOf, RUN } from "./blocks.js";
+import { GGUF, loadFake } from "./harness.js";
 
 const AsyncFunction = (async () => {}).constructor as new (...parts: string[]) => (...args: unknown[]) => Promise<void>;
 
@@ -30,26 +27,23 @@ const asBody = (code: string) =>
   });
 
 let model: Model | undefined;
+// What examples fetch.
+beforeEach(() => void vi.stubGlobal("fetch", async () => new Response(GGUF)));
 afterEach(() => {
+  vi.unstubAllGlobals();
   // One of the examples makes it.
   Reflect.deleteProperty(globalThis, "LanguageModel");
   return model?.dispose();
 });
 
-for (const guide of GUIDES) {
-  const text = readFileSync(new URL(`../../docs/${guide}`, import.meta.url), "utf8");
-  const examples = Array.from(text.matchAll(/^```js\n([\s\S]*?)^```/gm), ([, code]) => code!);
-  test(`${guide} has examples`, () => expect(examples.length).toBeGreaterThan(0));
-  for (const code of examples) {
-    // A member that requests do not have yet.
-    const isEarly = code.includes("reasoning: {") && !("reasoning" in schemas["chat.completions.create"].properties);
-    test.skipIf(isEarly)(`${guide}: ${code.split("\n")[0]}`, async () => {
-      model = await loadFake();
-      const printed: unknown[] = [];
-      const console = { log: (...values: unknown[]) => printed.push(...values) };
-      const page = { model, console, modules: MODULES, self: new EventTarget(), navigator: {} };
-      await new AsyncFunction(...Object.keys(page), asBody(code))(...Object.values(page));
-      expect(printed).not.toContain(undefined);
-    });
-  }
+for (const block of blocksIn(["js"], (document) => RUN.includes(document))) {
+  const { code } = block;
+  test(`${placeOf(block)}: ${code.split("\n")[0]}`, async () => {
+    model = await loadFake();
+    const printed: unknown[] = [];
+    const console = { log: (...values: unknown[]) => printed.push(...values) };
+    const page = { model, console, modules: MODULES, self: new EventTarget(), navigator: {} };
+    await new AsyncFunction(...Object.keys(page), asBody(code))(...Object.values(page));
+    expect(printed).not.toContain(undefined);
+  });
 }

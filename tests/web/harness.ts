@@ -13,6 +13,7 @@ export function fakeWorker(module: () => Promise<EngineModule> = async () => fak
     {
       start: module,
       startText: async () => fake,
+      startRepositories: () => Promise.reject(new Error("there are none")),
       startGrammars: async () => ({
         compile: () => Promise.reject(new Error("there are none")) as never,
         fits: () => true,
@@ -44,7 +45,8 @@ export const GGUF = new Blob(["GGUF", new Uint8Array(60)]);
 
 export function loadFake(source: SourceData = { kind: "blob", blob: GGUF }, options: LoadOptions = {}): Promise<Model> {
   const { wire, page } = readOptions("load", options);
-  return connect(() => fakeWorker(), source, wire, page);
+  const { draft, ...place } = page;
+  return connect(() => fakeWorker(), source, wire, { ...place, ...(draft ? { draft: source } : {}) });
 }
 
 /** The code of what a promise rejects with. */

@@ -122,6 +122,9 @@ test("the address of a hub's page becomes that of its file; what names no file i
   );
   expect(url("https://elsewhere.example/me/it/blob/main/a.gguf")).toContain("/blob/");
   expect(url("hf:me/it:Q4_K_M")).toBe("hf:me/it:Q4_K_M");
-  for (const bad of ["hf:me", "hf:me/it", "hf:me/it/readme.md", "hf:me/it:", "hf:me/it/a.gguf@"])
+  expect(url("https://huggingface.co/me/it")).toBe("hf:me/it");
+  expect(url("https://huggingface.co/me/it/tree/v1.0")).toBe("hf:me/it@v1.0");
+  expect(url("https://huggingface.co/me/it.gguf")).toBe("https://huggingface.co/me/it.gguf");
+  for (const bad of ["hf:me", "hf:me/it/readme.md", "hf:me/it:", "hf:me/it/a.gguf@"])
     expect(() => url(bad)).toThrow("names no file on a hub");
 });

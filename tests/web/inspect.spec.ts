@@ -128,6 +128,37 @@ test("of a file of 8 GB the header alone is fetched", async ({ site }) => {
   expect(asked).toBeLessThanOrEqual(1 << 18);
 });
 
+test("a file that ends before its tensors do is told of", async ({ site: { page, files } }) => {
+  const found = () =>
+    page.evaluate(async (first) => {
+      const body = await (await fetch("/llama-f32.gguf")).blob();
+      const sources = [
+        "/llama-f32.gguf",
+        new File([body], "model.gguf"),
+        new File([body.slice(0, -1)], "cut.gguf"),
+        first,
+      ];
+      const verdicts = await Promise.all(sources.map((source) => sotto.inspect(source, { backend: "cpu" })));
+      return verdicts.map(({ verdict: { runs, findings } }) => [runs, findings[0]!.code, findings[0]!.sentence]);
+    }, PART(1));
+  expect((await found()).map(([runs, code]) => [runs, code])).toEqual([
+    [true, "fits"],
+    [true, "fits"],
+    [false, "truncated"],
+    [true, "fits"],
+  ]);
+  const last = files[PART(3)]!;
+  last.file = last.file.subarray(0, -1000);
+  const whole = files["/llama-f32.gguf"]!;
+  const { length } = whole.file;
+  whole.file = whole.file.subarray(0, length - 8);
+  const [cut, , , part] = await found();
+  expect(cut![2]).toBe(
+    `The file has ${length - 8} of ${length} bytes: it ends before its tensors do; download it again.`,
+  );
+  expect(part!.slice(0, 2)).toEqual([false, "truncated"]);
+});
+
 test("a model in several files loads from the first one's address, then from the store, and from files", async ({
   site: { page, files },
 }) => {

@@ -4,10 +4,11 @@
 export type Words = [number, number];
 
 /**
- * What is written: f32, f16 in pairs, words that must be equal, a list (a count, a word, so many words in any order); or
- * records of activations as integers, in one plane of bytes or two.
+ * What is written: f32, f16 in pairs, words that must be equal, a list (a count, a word, so many words in any order);
+ * records of activations as integers, in one plane of bytes or two; or keys and values of heads of so many numbers.
  */
-export type Kind = "f32" | "f16" | "words" | "list" | "planes1" | "planes2";
+export type Kind = "f32" | "f16" | "words" | "list" | "planes1" | "planes2" | Heads;
+type Heads = `q8_0:${number}` | `q4_0:${number}`;
 
 export interface Case {
   variant: string;
@@ -40,6 +41,7 @@ export function difference(
   got: Uint32Array,
 ): string | undefined {
   if (kind === "words" || kind === "list") return unequal(kind, want, got);
+  if (isHeads(kind)) return apart(kind, ceiling, before, want, got);
   const [wanted, found] = [values(kind, want), values(kind, got)];
   const each = wanted.length / want.length;
   let [error, norm] = [0, 0];
@@ -63,7 +65,43 @@ function unequal(kind: "words" | "list", want: Uint32Array, got: Uint32Array): s
   return at < 0 ? undefined : `word ${at} is ${found[at]}, not ${wanted[at]}`;
 }
 
-function values(kind: Exclude<Kind, "words" | "list">, words: Uint32Array): Float64Array {
+function isHeads(kind: Kind): kind is Heads {
+  return kind.startsWith("q");
+}
+
+/** Heads of which one word is written are written whole. */
+function apart(kind: Heads, ceiling: number, before: Uint32Array, want: Uint32Array, got: Uint32Array) {
+  const [name, numbers] = kind.split(":");
+  const [headDim, fours] = [Number(numbers), name === "q4_0" ? 2 : 1];
+  const size = headDim / (4 * fours) + Math.ceil(headDim / 64);
+  let [error, norm] = [0, 0];
+  for (let at = 0; at < want.length; at += size) {
+    const [old, wanted, found] = [before, want, got].map((words) => words.subarray(at, at + size));
+    const untouched = old![0] === POISON && old!.every((word, i) => word === wanted![i]);
+    if (untouched || found!.length < size) {
+      if (found!.some((word, i) => word !== old![i])) return `words from ${at} on were written`;
+      continue;
+    }
+    for (let i = 0; i < headDim; i++) {
+      const [is, should] = [element(found!, i, fours), element(wanted!, i, fours)];
+      if (!Number.isFinite(is)) return `element ${i} from ${at} on is ${is}, not ${should}`;
+      error += (is - should) ** 2;
+      norm += should ** 2;
+    }
+  }
+  return error > ceiling * norm ? `error ${error / norm} is over ${ceiling}` : undefined;
+}
+
+/** Number i of a head in blocks, of whose bytes each holds so many fours' part. */
+function element(head: Uint32Array, i: number, fours: number): number {
+  const pair = Math.floor(i / 64) * (1 + 16 / fours);
+  const scale = half((head[pair]! >> (16 * (Math.floor(i / 32) % 2))) & 0xffff);
+  const byte = (head[pair + 1 + Math.floor((i % 64) / (4 * fours))]! >> (8 * (i % 4))) & 0xff;
+  if (fours === 1) return (((byte << 24) >> 24) * scale) / 127;
+  return ((8 - ((byte >> (4 * (Math.floor(i / 4) % 2))) & 15)) * scale) / 8;
+}
+
+function values(kind: Exclude<Kind, "words" | "list" | Heads>, words: Uint32Array): Float64Array {
   if (kind === "planes1" || kind === "planes2") return activations(words, kind === "planes1" ? 1 : 2);
   if (kind === "f32") return Float64Array.from(new Float32Array(words.slice().buffer));
   return Float64Array.from({ length: words.length * 2 }, (_, i) => half((words[i >> 1]! >> (16 * (i & 1))) & 0xffff));

@@ -51,6 +51,13 @@ async function run() {
   const session = await createLanguageModel(model).create();
   found.prompt = JSON.parse(await session.prompt(ASK, { responseConstraint: CITY }));
 
+  const begun = [
+    { role: "user", content: ASK },
+    { role: "assistant", content: "It is (as JSON): ", prefix: true },
+  ];
+  found.prefix = JSON.parse(await session.prompt(begun as never, { responseConstraint: CITY }));
+  found.prefixed = await session.prompt(begun as never, { responseConstraint: /Paris|Rome/ });
+
   const outside = performance.getEntriesByType("resource").filter(({ name }) => !name.startsWith(location.origin));
   found.outside = outside.map(({ name }) => name);
   await model.dispose();

@@ -78,6 +78,8 @@ test("OpenAI's client, the AI SDK, LangChain and the Prompt API answer in the ta
     langchain: text,
     structured: city,
     prompt: city,
+    prefix: city,
+    prefixed: expect.stringMatching(/^(Paris|Rome)$/),
     outside: [],
   });
   const names = asked.map((url) => url.slice(server.url.length));

@@ -116,6 +116,26 @@ test("a reply goes on as the prompt says", async () => {
   expect(session.contextUsage).toBeGreaterThan(1);
 });
 
+test("a constraint is for what follows the beginning that is given, which is no part of the reply", async () => {
+  const session = await Own.create();
+  const after = (content: string) => [
+    { role: "user", content: "Say it." },
+    { role: "assistant", content, prefix: true },
+  ];
+  // The fake model says "yes" to every grammar, and what an expression begins with.
+  const schema = { type: "string" };
+  expect(await session.prompt(after("ye") as never, { responseConstraint: schema })).toBe("s");
+  expect(await session.prompt(after("(Well, ") as never, { responseConstraint: /yes|no/ as never })).toBe("yes");
+  const parts: string[] = [];
+  for await (const part of session.promptStreaming(after("ye") as never, { responseConstraint: schema }))
+    parts.push(part);
+  expect(parts.join("")).toBe("s");
+  const tooled = await Own.create({
+    tools: [{ name: "f", description: "It does it.", inputSchema: {}, execute: () => "" }],
+  } as never);
+  expect(await nameOf(tooled.prompt(after("x") as never))).toBe("NotSupportedError");
+});
+
 test("a conversation that is too long loses its oldest turns, and says so; a prompt that is too long is refused", async () => {
   const session = await Own.create({ initialPrompts: [{ role: "system", content: "Be brief." }] });
   const events: string[] = [];
@@ -151,6 +171,115 @@ test("signals, and the end of a session", async () => {
   expect(await nameOf(session.prompt("echo late"))).toBe("AbortError");
   expect(await (await Own.create()).prompt("echo other")).toBe("other");
   expect(log.running).toBe(0);
+});
+
+test("what is not asked for is as the model's file has it, and as Sotto has it before the file is there", async () => {
+  const defaults = async (of: { params(): Promise<object | null> }) => {
+    const { defaultTopK, defaultTemperature } = (await of.params()) as LanguageModelParams;
+    return [defaultTopK, defaultTemperature];
+  };
+  const drawn = ({ topK, temperature }: LanguageModel) => [topK, temperature];
+  expect(await defaults(Own)).toEqual([20, 0.6]);
+  expect(drawn(await Own.create())).toEqual([20, 0.6]);
+  expect(drawn(await Own.create({ topK: 3, temperature: 1.5 }))).toEqual([3, 1.5]);
+  const Loads = createLanguageModel((options) => loadFake(undefined, options));
+  expect(await defaults(Loads)).toEqual([40, 0.8]);
+  await Loads.create();
+  expect(await defaults(Loads)).toEqual([20, 0.6]);
+  Loads.unload();
+});
+
+test("how words are chosen is said by a mode or by numbers, and is told", async () => {
+  const modeOf = async (options: object) =>
+    ((await Own.create(options)) as unknown as { samplingMode: unknown }).samplingMode;
+  expect(await modeOf({})).toBe("balanced");
+  expect(await modeOf({ samplingMode: "slightly-creative" })).toBe("slightly-creative");
+  expect(await modeOf({ temperature: 0.5 })).toBe(null);
+  const session = (await Own.create({ samplingMode: "most-predictable" } as never)) as LanguageModel;
+  expect([session.temperature, (await session.clone()).temperature]).toEqual([0, 0]);
+  const { topK, temperature } = await Own.create({ topK: 2.9, temperature: Infinity });
+  expect([topK, temperature]).toEqual([2, 100]);
+  expect((await Own.create({ topK: 1e9, temperature: 1 })).topK).toBe(1000);
+  for (const wrong of [{ topK: 0 }, { topK: Number.NaN }, { temperature: -0.1 }])
+    expect(await nameOf(Own.create(wrong)), JSON.stringify(wrong)).toBe("RangeError");
+  expect(await nameOf(Own.create({ samplingMode: "wild" } as never))).toBe("TypeError");
+  expect(await nameOf(Own.availability({ samplingMode: "balanced", topK: 3 } as never))).toBe("TypeError");
+});
+
+test("what is expected, tools and constraints are read as the draft reads them", async () => {
+  const english = (languages: string[]) => ({ expectedInputs: [{ type: "text" as const, languages }] });
+  for (const call of [Own.create, Own.availability] as ((options: object) => Promise<unknown>)[]) {
+    expect(await nameOf(call(english(["EN"])))).toBe("nothing");
+    expect(await nameOf(call(english(["en-abc-invalid"])))).toBe("RangeError");
+    expect(await nameOf(call({ expectedOutputs: [{ type: "soup" }] }))).toBe("TypeError");
+  }
+  const tool = { name: "weather", description: "The weather.", inputSchema: {}, execute: async () => "" };
+  const circular: Record<string, unknown> = {};
+  circular.self = circular;
+  const throws = {
+    toJSON() {
+      throw new EvalError("x");
+    },
+  };
+  const withTool = (more: object) => nameOf(Own.create({ tools: [{ ...tool, ...more }] } as never));
+  expect(await withTool({})).toBe("nothing");
+  for (const more of [
+    { inputSchema: null },
+    { name: "" },
+    { description: undefined },
+    { execute: 1 },
+    { inputSchema: circular },
+  ])
+    expect(await withTool(more), Object.keys(more)[0]).toBe("TypeError");
+  expect(await withTool({ inputSchema: throws })).toBe("EvalError");
+  const session = await Own.create();
+  expect(await nameOf(session.prompt("x", { responseConstraint: circular }))).toBe("NotSupportedError");
+  expect(await session.prompt(new Set([{ role: "user", content: "echo listed" }]) as never)).toBe("listed");
+  const all = [
+    { role: "system", content: "Be brief." },
+    { role: "user", content: "Hi." },
+  ];
+  expect(await session.measureContextUsage(all as never)).toBe(3);
+});
+
+test("the signal of create ends what it made, and streams fail at once where they cannot begin", async () => {
+  const controller = new AbortController();
+  const session = await Own.create({ signal: controller.signal });
+  const running = session.prompt("Hi");
+  const why = new Error("enough");
+  controller.abort(why);
+  await expect(running).rejects.toBe(why);
+  await expect(session.prompt("Hi")).rejects.toBe(why);
+  expect(() => session.promptStreaming("Hi")).toThrow(why);
+  const other = await Own.create();
+  expect(() => other.promptStreaming("Hi", { signal: AbortSignal.abort() })).toThrow("abort");
+  // Told that the model is there, one may still want no session.
+  const late = new AbortController();
+  const created = Own.create({
+    signal: late.signal,
+    monitor: (m: EventTarget) =>
+      m.addEventListener("downloadprogress", (e) => {
+        if ((e as ProgressEvent).loaded === 1) late.abort(why);
+      }),
+  });
+  await expect(created).rejects.toBe(why);
+});
+
+test("progress comes in steps that do not tell the size to the byte", async () => {
+  const bytes = 3_000_017;
+  const Loads = createLanguageModel((options) => {
+    for (const loaded of [1, 1_000_003, bytes])
+      options.onProgress?.({ phase: "download", loaded, total: bytes } as never);
+    return loadFake(undefined, options);
+  });
+  const loaded: number[] = [];
+  await Loads.create({
+    monitor: (m: EventTarget) =>
+      m.addEventListener("downloadprogress", (e) => loaded.push((e as ProgressEvent).loaded)),
+  });
+  expect(loaded.length).toBeGreaterThan(2);
+  expect(loaded.every((part) => Number.isInteger(part * 0x10000))).toBe(true);
+  Loads.unload();
 });
 
 test("availability and progress follow the load; a failure may be tried again", async () => {

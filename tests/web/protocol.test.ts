@@ -16,6 +16,10 @@ async function collect(chunks: AsyncIterable<Chunk>): Promise<Chunk[]> {
   return all;
 }
 
+/** Weights that can be read once alone: of such a model a lost engine is the end. */
+const once = (bytes = new TextEncoder().encode(`GGUF${" ".repeat(60)}`)) =>
+  ({ kind: "port", port: pump(bytes), total: bytes.length }) as const;
+
 const tick = (ms = 0) => new Promise((resolve) => setTimeout(resolve, ms));
 
 test("a load reports bytes, phases and a last event", async () => {
@@ -126,8 +130,8 @@ test("the engine's typed errors keep their code and the model stays usable", asy
   expect((await collect(model.generate("fast", { maxTokens: 1 }))).length).toBe(2);
 });
 
-test("a wasm trap fails this call and every later one, typed", async () => {
-  model = await loadFake();
+test("a wasm trap fails this call and every later one, typed, where the weights cannot be read again", async () => {
+  model = await loadFake(once());
   await expect(collect(model.generate("trap"))).rejects.toMatchObject({
     code: "internal",
     message: expect.stringContaining("load the model again"),
@@ -136,7 +140,7 @@ test("a wasm trap fails this call and every later one, typed", async () => {
 });
 
 test("so does a stack that came to its end inside of wasm", async () => {
-  model = await loadFake();
+  model = await loadFake(once());
   await expect(collect(model.generate("deep"))).rejects.toThrow(
     "The engine crashed (Maximum call stack size exceeded);",
   );
@@ -207,7 +211,7 @@ test("options that cannot be sent are a bad_option", async () => {
 
 test("a worker that fails ends what waits for it", async () => {
   const worker = fakeWorker();
-  model = await connect(() => worker, { kind: "blob", blob: GGUF }, {});
+  model = await connect(() => worker, once(), {});
   const waiting = codeOf(collect(model.generate("hang")));
   await tick(30);
   worker.onerror!({ message: "boom" } as ErrorEvent);
@@ -244,6 +248,19 @@ test("a load can be stopped while it waits for the adapter", async () => {
     await codeOf(connect(() => worker, { kind: "blob", blob: GGUF }, {}, { signal: AbortSignal.timeout(30) })),
   ).toBe("aborted");
   await expect.poll(() => worker.terminated).toBe(true);
+});
+
+test("a load whose engine does not start lets go of the file that it had opened", async () => {
+  const worker = fakeWorker(() => Promise.reject(new Error("no engine")));
+  let cancelled = false;
+  const stream = new ReadableStream<Uint8Array>({
+    pull: async (controller) => controller.enqueue(new Uint8Array(await GGUF.arrayBuffer())),
+    cancel: () => {
+      cancelled = true;
+    },
+  });
+  expect(await codeOf(connect(() => worker, { kind: "port", port: pump(stream) }, {}))).toBe("internal");
+  await expect.poll(() => cancelled).toBe(true);
 });
 
 test("a load that is stopped while it reads frees the loader, then the worker ends", async () => {

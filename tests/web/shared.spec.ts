@@ -81,10 +81,10 @@ test("three tabs chat with one download and one engine; the one that serves is c
   const { paused } = await stands(context, first.serving);
   const cut = reply(one, 480, "tell");
   await paused;
-  // Of this nothing was delivered.
+  // Of this nothing was delivered; the reply goes on in another tab.
   const measured = other.evaluate(async () => (await model.bench({ runs: 1 })).decodeTps);
   await first.serving.close();
-  expect(await cut).toBe("tab_closed");
+  expect(await cut).toHaveLength(480);
   expect(await measured).toBeGreaterThan(0);
   expect(await reply(one, 30)).toBe(texts[0]);
   expect(file.sent).toBe(file.file.length);

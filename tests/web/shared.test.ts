@@ -52,13 +52,14 @@ test("two tabs have one engine, and each lets go by itself", async () => {
   await two.dispose();
 });
 
-test("what ends each tab's engine is not asked of all of them", async () => {
+test("what ends each engine is not asked again and again", async () => {
   const start = vi.fn(() => worker("score"));
   const model = await load(start);
-  expect(await codeOf(model.score("deadly"))).toBe("tab_closed");
+  expect(await codeOf(model.score("deadly"))).toBe("internal");
   // The next engine is there.
   expect(await model.tokenize("x")).toEqual([1, 2]);
-  expect(start.mock.calls.length).toBeLessThanOrEqual(4);
+  // The first, with less, on the CPU, and the next.
+  expect(start.mock.calls.length).toBeLessThanOrEqual(5);
   await model.dispose();
 });
 
@@ -66,7 +67,7 @@ test("a load that ends the engine fails, in all tabs", async () => {
   const start = vi.fn(() => worker("load"));
   const loads = [1, 2].map(() => codeOf(load(start, {}, "https://site.example/d.gguf")));
   expect(await Promise.all(loads)).toEqual(["internal", "internal"]);
-  expect(start.mock.calls.length).toBeLessThanOrEqual(2);
+  expect(start.mock.calls.length).toBeLessThanOrEqual(4);
 });
 
 test("so does one whose worker cannot be started", async () => {

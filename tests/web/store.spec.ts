@@ -9,7 +9,7 @@ import { BLOCK, expect, test } from "./site.js";
 declare const sotto: typeof import("../../www/api/index.js");
 
 /** Loads the model; what the load told, and an error's code. */
-function load(page: Page, options: import("../../www/api/index.js").LoadOptions = {}) {
+function load(page: Page, options: Omit<import("../../www/api/index.js").LoadOptions, "draft"> = {}) {
   return page.evaluate(async (options) => {
     const events: import("../../www/api/index.js").Progress[] = [];
     const warnings: string[] = [];

@@ -79,7 +79,7 @@ test("an isolated page computes on several threads, and gets what one gives", as
   expect(two).toMatchObject({ threads: 2, backend: "cpu", warnings: [] });
   expect(two.tokens.length).toBeGreaterThan(8);
   expect(fetched).toContain("sotto_threads_bg.wasm");
-  expect(fetched).not.toContain("sotto_bg.wasm");
+  expect(fetched).not.toContain("sotto_cpu_bg.wasm");
   const cores = await page.evaluate(() => navigator.hardwareConcurrency);
   expect(await write(page)).toEqual({ ...two, threads: Math.max(1, Math.min(cores - 1, 8)) });
   expect(await write(page, 5)).toEqual({ ...two, threads: 5 });
@@ -108,7 +108,7 @@ test("a page without the headers computes on one thread", async ({ page }) => {
   const warnings = [expect.stringContaining("on 1 thread, not 2")];
   expect(await write(page, 2)).toMatchObject({ threads: 1, backend: "cpu", warnings });
   expect(await write(page)).toMatchObject({ threads: 1, warnings: [] });
-  expect(fetched).toContain("sotto_bg.wasm");
+  expect(fetched).toContain("sotto_cpu_bg.wasm");
   expect(fetched).not.toContain("sotto_threads_bg.wasm");
   close();
 });
@@ -120,7 +120,7 @@ test("such a page too gets the artifact with relaxed SIMD where products of 8 bi
   expect(fast).toMatchObject({ threads: 1, backend: "cpu", warnings: [] });
   expect(fast.tokens.length).toBeGreaterThan(8);
   expect(fetched).toContain("sotto_threads_bg.wasm");
-  expect(fetched).not.toContain("sotto_bg.wasm");
+  expect(fetched).not.toContain("sotto_cpu_bg.wasm");
   expect(fetched.filter((file) => file === "worker.js")).toHaveLength(1);
   close();
 });

@@ -1,9 +1,10 @@
 /** The package's types, as a page's own compiler reads them: strictly, and with no library but ES2022's and the browser's. */
 import { spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { ROOT, TARGET } from "../../tools/setup.mjs";
+import { blocksIn, RUN, scriptsIn } from "./blocks.js";
 
 const TSC = join(ROOT, "node_modules", "typescript", "bin", "tsc");
 
@@ -12,22 +13,55 @@ function compile(...args: string[]): void {
   expect(status, stdout).toBe(0);
 }
 
-/** A guide's typed examples. */
-const examples = (guide: string, pattern: RegExp) =>
-  Array.from(readFileSync(join(ROOT, "docs", `${guide}.md`), "utf8").matchAll(pattern), ([, code]) => code!);
+/** What examples take as given. */
+const GIVEN: Record<string, string> = {
+  model: 'declare const model: import("sotto").Model;',
+  url: "declare const url: string;",
+  file: "declare const file: File;",
+  sha256: "declare const sha256: string;",
+  show: "declare function show(...what: unknown[]): void;",
+  chrome: "declare const chrome: any;",
+};
+
+/** Modules without types, or that are no part of the tests. */
+const MODULES = 'declare module "@rollup/plugin-node-resolve" { export default function resolve(): object; }';
+
+/** An example as a page's script: what it uses and does not say where it is from is there. */
+function asModule(code: string): string {
+  // The one value that a guide shows.
+  if (code.startsWith("{")) return `export const shown: import("sotto").Verdict = ${code}`;
+  const uses = (name: string) => new RegExp(`\\b${name}\\b`).test(code);
+  const has = (name: string) =>
+    new RegExp(`(import|const|using|let)\\s[^;=]*\\b${name}\\b[^;]*(from|=)|for [^)]*\\b${name} of`).test(code);
+  const names = ["load", "inspect", "LoadControl", "store"].filter((name) => uses(name) && !has(name));
+  const given = Object.keys(GIVEN).filter((name) => uses(name) && !has(name));
+  // A page's author knows that the element is there.
+  const found = code.replace('querySelector("sotto-chat")', "$&!");
+  const element = found === code ? [] : ['import "sotto/element";'];
+  const imports = [`import { ${names.join(", ")} } from "sotto";`, ...element];
+  return [...imports, ...given.map((name) => GIVEN[name]!), found].join("\n");
+}
+
+/** What every document's blocks say to the compiler: those of typed languages as they are, the others as a page has them. */
+const modules = () => [
+  ...blocksIn(["ts", "tsx"]).map(({ code }) => code),
+  ...blocksIn(["js"], (document) => !RUN.includes(document)).map(({ code }) => asModule(code)),
+  ...blocksIn(["html", "vue", "svelte"]).flatMap(({ code }) => scriptsIn(code).map(asModule)),
+];
 
 test("the declarations compile in a page that checks its libraries", { timeout: 60_000 }, () => {
   mkdirSync(TARGET, { recursive: true });
   const folder = mkdtempSync(join(TARGET, "types-"));
   try {
-    compile("-p", "tsconfig.build.json", "--outDir", join(folder, "sotto"));
-    // The guides' own examples, each a page.
-    const pages = ["CHAT", "TOOLS"].map((guide) => {
-      const path = join(folder, `${guide}.ts`);
-      const [code] = examples(guide, /^```ts\n([\s\S]*?)^```/gm);
-      writeFileSync(path, code!.replace('from "sotto"', 'from "./sotto/api/index.js"'));
+    for (const project of ["tsconfig.build.json", "www/bundler"])
+      compile("-p", project, "--outDir", join(folder, "sotto"));
+    // Two guides' own examples, each a page, as strictly.
+    const pages = blocksIn(["ts"], (document) => /CHAT|TOOLS/.test(document)).map(({ code }, i) => {
+      const path = join(folder, `guide-${i}.ts`);
+      writeFileSync(path, code.replace('from "sotto"', 'from "./sotto/api/index.js"'));
       return path;
     });
+    expect(pages.length).toBe(2);
     const page = join(folder, "page.ts");
     writeFileSync(
       page,
@@ -68,17 +102,25 @@ test("the declarations compile in a page that checks its libraries", { timeout: 
       "--lib",
       "es2022,dom",
     );
-    // The pieces', with the frameworks that they are for.
-    const pieces = examples("PIECES", /^```tsx?\n([\s\S]*?)^```/gm);
-    expect(pieces.length).toBeGreaterThan(3);
-    pieces.forEach((code, i) => void writeFileSync(join(folder, `piece-${i}.tsx`), code));
-    const paths = { sotto: ["./sotto/api/index.d.ts"], "sotto/*": ["./sotto/pieces/*/index.d.ts"] };
+    modules().forEach((code, i) => void writeFileSync(join(folder, `block-${i}.tsx`), code));
+    writeFileSync(join(folder, "given.d.ts"), MODULES);
+    const own = ["bundler", "catalog", "service-worker"].map((name) => [
+      `sotto/${name}`,
+      [`./sotto/${name}/index.d.ts`],
+    ]);
+    const paths = {
+      sotto: ["./sotto/api/index.d.ts"],
+      ...Object.fromEntries(own),
+      "sotto/*": ["./sotto/pieces/*/index.d.ts"],
+    };
     const lib = ["es2024", "esnext.disposable", "dom", "dom.iterable", "dom.asynciterable"];
     const compilerOptions = { paths, lib, jsx: "react-jsx", types: [], skipLibCheck: true, strict: true, noEmit: true };
+    // A page's own script may look into what was thrown.
+    Object.assign(compilerOptions, { useUnknownInCatchVariables: false });
     const bundler = { target: "es2022", module: "esnext", moduleResolution: "bundler" };
     writeFileSync(
       join(folder, "tsconfig.json"),
-      JSON.stringify({ compilerOptions: { ...compilerOptions, ...bundler }, include: ["piece-*.tsx"] }),
+      JSON.stringify({ compilerOptions: { ...compilerOptions, ...bundler }, include: ["block-*.tsx", "given.d.ts"] }),
     );
     compile("-p", folder);
   } finally {

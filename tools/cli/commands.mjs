@@ -1,13 +1,16 @@
 // The commands: each reads its input, and gives the work to do in the page.
 import { Stop } from "../setup.mjs";
+import { inFlags } from "./flags.mjs";
 import { only, readBatch, readRequest, readText, readTexts } from "./input.mjs";
-import { adapter, memory, named, print, round, rounded, snakeCase } from "./print.mjs";
+import { adapter, memory, named, out, print, round, rounded, snakeCase } from "./print.mjs";
 
-/** Own flags: `texts` take a value, `switches` none. `calls` are those whose options are flags too. */
+/** `about`: what it does. Own flags: `texts` take a value, `lists` one each time, `switches` none. `calls` are those whose options are flags too. */
 export const COMMANDS = {
   generate: {
+    about: "Streams text after a prompt",
     usage: "--model FILE_OR_URL (--prompt TEXT | --prompt-file F | --batch F.json)",
     texts: ["model", "prompt", "prompt-file", "batch"],
+    lists: ["adapter"],
     calls: ["generate", "load"],
     prepare: (values) => {
       needModel(values);
@@ -15,19 +18,25 @@ export const COMMANDS = {
     },
   },
   chat: {
+    about: "Answers a request in OpenAI's shape",
     usage: "--model FILE_OR_URL (--request F.json [--stream] | --batch F.json)",
     texts: ["model", "request", "batch"],
+    lists: ["adapter"],
     switches: ["stream"],
     calls: ["load"],
     prepare: (values) => {
       needModel(values);
       only(values, ["request", "batch"]);
+      if (values.stream && values.batch !== undefined)
+        throw new Stop("--stream and --batch do not go together; leave one of them out.");
       return values.batch === undefined ? chat(values, readRequest(values)) : chats(values, readBatch(values.batch));
     },
   },
   score: {
+    about: "Tells how well the model predicts a text",
     usage: "--model FILE_OR_URL (--text TEXT | --text-file F | --batch F.json)",
     texts: ["model", "text", "text-file", "batch"],
+    lists: ["adapter"],
     calls: ["load"],
     prepare: (values) => {
       needModel(values);
@@ -35,8 +44,10 @@ export const COMMANDS = {
     },
   },
   embed: {
+    about: "Prints vectors of texts",
     usage: "--model FILE_OR_URL (--text TEXT | --text-file F | --batch F.json)",
     texts: ["model", "text", "text-file", "batch"],
+    lists: ["adapter"],
     calls: ["embed", "load"],
     prepare: (values) => {
       needModel(values);
@@ -44,6 +55,7 @@ export const COMMANDS = {
     },
   },
   rerank: {
+    about: "Scores documents by a query",
     usage: "--model FILE_OR_URL --batch F.json",
     texts: ["model", "batch"],
     calls: ["rerank", "load"],
@@ -54,6 +66,7 @@ export const COMMANDS = {
     },
   },
   classify: {
+    about: "Prints the labels of texts",
     usage: "--model FILE_OR_URL (--text TEXT | --text-file F | --batch F.json)",
     texts: ["model", "text", "text-file", "batch"],
     calls: ["classify", "load"],
@@ -63,6 +76,7 @@ export const COMMANDS = {
     },
   },
   "fill-mask": {
+    about: "Fills in the masked word of texts",
     usage: "--model FILE_OR_URL (--text TEXT | --text-file F | --batch F.json)",
     texts: ["model", "text", "text-file", "batch"],
     calls: ["fillMask", "load"],
@@ -72,6 +86,7 @@ export const COMMANDS = {
     },
   },
   bench: {
+    about: "Times prefill and decode",
     usage: "--model FILE_OR_URL",
     texts: ["model"],
     calls: ["bench", "load"],
@@ -81,6 +96,7 @@ export const COMMANDS = {
     },
   },
   tokenize: {
+    about: "Prints the tokens of a text",
     usage: "--model FILE_OR_URL (--text TEXT | --text-file F | --batch F.json) [--special]",
     texts: ["model", "text", "text-file", "batch"],
     switches: ["special"],
@@ -91,6 +107,7 @@ export const COMMANDS = {
     },
   },
   template: {
+    about: "Prints the text that a chat template makes of messages",
     usage: "(--template FILE.jinja | --model FILE_OR_URL) --batch F.json",
     texts: ["model", "template", "batch"],
     prepare: (values) => {
@@ -101,6 +118,7 @@ export const COMMANDS = {
     },
   },
   inspect: {
+    about: "Prints what a file says before its weights, and whether it runs here",
     usage: "--model FILE_OR_URL",
     texts: ["model"],
     calls: ["load"],
@@ -115,20 +133,25 @@ function needModel({ model }) {
   if (!model) throw new Stop("--model is missing; see --help.");
 }
 
-/** Loads the model, and says what it has to do without. */
-async function load({ call, source }, { options }) {
+/** Loads the model, and says what it has to do without; and the adapters, of which calls take so much as `wanted` says. */
+async function load({ call, source, adapters }, { options }) {
   const { warnings, ...loaded } = await call("load", source, options.load);
   for (const warning of warnings) console.error(`warning: ${warning}`);
-  return loaded;
+  const wanted = {};
+  for (const [at, { address, scale }] of adapters.entries()) {
+    await call("adapter", address, { id: String(at + 1) });
+    wanted[at + 1] = scale;
+  }
+  return { ...loaded, wanted };
 }
 
 function generate({ options, json, ...values }, inputs) {
   return async (page) => {
-    const { info, loadMs } = await load(page, { options, ...values });
+    const { info, loadMs, wanted } = await load(page, { options, ...values });
     const results = [];
     for (const { name, text } of inputs) {
-      if (!json && name !== undefined) console.log(`## ${name}`);
-      const reply = await page.call("generate", text, options.generate, !json);
+      if (!json && name !== undefined) out.log(`## ${name}`);
+      const reply = await page.call("generate", text, { ...options.generate, adapter: wanted }, !json);
       if (!json) process.stdout.write(reply.text.endsWith("\n") ? "" : "\n");
       const { ttftMs, prefillTps, decodeTps, draftedTokens, acceptedTokens } = reply.timings;
       const result = {
@@ -162,32 +185,33 @@ function generate({ options, json, ...values }, inputs) {
 /** The answer, or its chunks, one a line. */
 function chat(values, request) {
   return async (page) => {
-    await load(page, values);
-    const answer = await page.call("ask", request);
-    if (answer) console.log(JSON.stringify(answer));
+    const { wanted } = await load(page, values);
+    const answer = await page.call("ask", { ...request, adapter: { ...request.adapter, ...wanted } });
+    if (answer) out.log(JSON.stringify(answer));
   };
 }
 
 /** Each answer is a line; one that fails says why in it. */
 function chats(values, batch) {
   return async (page) => {
-    await load(page, values);
+    const { wanted } = await load(page, values);
     for (const { name, request } of batch) {
-      const { value: response, error } = await page.attempt("ask", { ...request, stream: false });
-      console.log(JSON.stringify(named(name, error ? { error } : { response })));
+      const adapter = { ...request.adapter, ...wanted };
+      const { value: response, error } = await page.attempt("ask", { ...request, stream: false, adapter });
+      out.log(JSON.stringify(named(name, error ? { error } : { response })));
     }
   };
 }
 
 function score(values, inputs) {
   return async (page) => {
-    await load(page, values);
+    const { wanted } = await load(page, values);
     const results = [];
     for (const { name, text } of inputs) {
-      const { tokens, nllMean, perplexity, top } = await page.call("score", text);
+      const { tokens, nllMean, perplexity, top } = await page.call("score", text, { adapter: wanted });
       results.push(named(name, { tokens, nll_mean: nllMean, perplexity, top }));
       if (!values.json)
-        console.log(
+        out.log(
           `${name ? `${name}: ` : ""}${tokens.length} tokens, mean NLL ${nllMean.toFixed(4)}, perplexity ${perplexity.toFixed(3)}`,
         );
     }
@@ -197,14 +221,15 @@ function score(values, inputs) {
 
 function embed(values, inputs) {
   return async (page) => {
-    await load(page, values);
+    const { wanted } = await load(page, values);
     const texts = inputs.map(({ text }) => text);
-    const { vectors, tokens, dimensions } = await page.call("embed", texts, values.options.embed);
+    const options = { ...values.options.embed, adapter: wanted };
+    const { vectors, tokens, dimensions } = await page.call("embed", texts, options);
     const results = inputs.map(({ name }, i) => {
       const vector = vectors[i];
       const embedding = vector.length === dimensions ? vector : rows(vector, dimensions);
       if (!values.json)
-        console.log(`${name ? `${name}: ` : ""}${tokens[i]} tokens, ${vector.length} numbers: ${shown(vector)} ...`);
+        out.log(`${name ? `${name}: ` : ""}${tokens[i]} tokens, ${vector.length} numbers: ${shown(vector)} ...`);
       return named(name, { tokens: tokens[i], embedding });
     });
     if (values.json) print(inputs, results);
@@ -229,10 +254,10 @@ function rerank(values, batch) {
       const scores = documents.map((_, i) => ranked.find(({ index }) => index === i).score);
       results.push(named(name, { scores }));
       if (values.json) continue;
-      console.log(`## ${query}`);
-      for (const { index, score } of ranked) console.log(`${score.toFixed(3).padStart(8)} ${documents[index]}`);
+      out.log(`## ${query}`);
+      for (const { index, score } of ranked) out.log(`${score.toFixed(3).padStart(8)} ${documents[index]}`);
     }
-    if (values.json) console.log(JSON.stringify(results));
+    if (values.json) out.log(JSON.stringify(results));
   };
 }
 
@@ -267,7 +292,7 @@ function fillMask(values, inputs) {
 /** How likely each is, for people. */
 function showShares(name, pairs) {
   const each = pairs.map(([text, share]) => `${text} ${share.toFixed(3)}`);
-  console.log(`${name ? `${name}: ` : ""}${each.join(", ")}`);
+  out.log(`${name ? `${name}: ` : ""}${each.join(", ")}`);
 }
 
 function bench(values) {
@@ -291,15 +316,15 @@ function bench(values) {
       host_peak_bytes: peak.wasmBytes,
       ...more,
     };
-    if (values.json) return console.log(JSON.stringify(result));
+    if (values.json) return out.log(JSON.stringify(result));
     const { lengths = [], profile: passes = {}, tuning, ...single } = result;
-    for (const [name, value] of Object.entries(single)) console.log(`${name.padEnd(22)} ${round(value)}`);
-    for (const line of tuning) console.log(`${"tuned".padEnd(22)} ${line}`);
-    if (lengths.length) console.table(lengths.map(rounded));
+    for (const [name, value] of Object.entries(single)) out.log(`${name.padEnd(22)} ${round(value)}`);
+    for (const line of tuning) out.log(`${"tuned".padEnd(22)} ${line}`);
+    if (lengths.length) out.table(lengths.map(rounded));
     for (const [name, { kernels, ...pass }] of Object.entries(passes)) {
       const facts = Object.entries(pass).map(([key, value]) => `${key} ${round(value)}`);
-      console.log(`\n${name}: ${facts.join(", ")}`);
-      console.table(kernels.map(rounded));
+      out.log(`\n${name}: ${facts.join(", ")}`);
+      out.table(kernels.map(rounded));
     }
   };
 }
@@ -314,8 +339,8 @@ function tokenize({ options, special, json }, inputs) {
       const pieces = await call("pieces", ids);
       results.push(named(name, { ids, pieces }));
       if (json) continue;
-      if (name !== undefined) console.log(`## ${name}`);
-      for (const [i, id] of ids.entries()) console.log(`${String(id).padStart(7)} ${JSON.stringify(pieces[i])}`);
+      if (name !== undefined) out.log(`## ${name}`);
+      for (const [i, id] of ids.entries()) out.log(`${String(id).padStart(7)} ${JSON.stringify(pieces[i])}`);
     }
     if (json) print(inputs, results);
   };
@@ -329,9 +354,9 @@ function template({ json }, source, batch) {
       const options = Object.fromEntries(Object.entries(rest).map(([name, value]) => [camel(name), value]));
       const { value: text, error } = await page.attempt("renderChat", messages, options);
       results.push(named(name, error ? { error } : { text }));
-      if (!json) console.log(`## ${name ?? ""}\n${error ? `${error.message} (${error.code})` : text}`);
+      if (!json) out.log(`## ${name ?? ""}\n${error ? `${error.message} (${error.code})` : text}`);
     }
-    if (json) console.log(JSON.stringify(results));
+    if (json) out.log(JSON.stringify(results));
   };
 }
 
@@ -340,17 +365,17 @@ const camel = (name) => name.replace(/_(\w)/g, (_, letter) => letter.toUpperCase
 function inspect({ json, options }) {
   return async ({ call, source }) => {
     const header = snakeCase(await call("inspect", source, options.load));
-    if (json) return console.log(JSON.stringify(header));
+    for (const finding of header.verdict.findings) finding.sentence = inFlags(finding.sentence, COMMANDS.inspect);
+    if (json) return out.log(JSON.stringify(header));
     for (const [name, value] of Object.entries(header)) {
       if (Array.isArray(value) && value.some((row) => typeof row === "object")) {
-        console.log(name);
-        for (const row of value) console.log(`    ${JSON.stringify(row)}`);
+        out.log(name);
+        for (const row of value) out.log(`    ${JSON.stringify(row)}`);
       } else if (value !== null && typeof value === "object" && !Array.isArray(value)) {
-        console.log(name);
-        for (const [key, member] of Object.entries(value))
-          console.log(`    ${key.padEnd(24)} ${JSON.stringify(member)}`);
+        out.log(name);
+        for (const [key, member] of Object.entries(value)) out.log(`    ${key.padEnd(24)} ${JSON.stringify(member)}`);
       } else {
-        console.log(`${name.padEnd(28)} ${JSON.stringify(value)}`);
+        out.log(`${name.padEnd(28)} ${JSON.stringify(value)}`);
       }
     }
   };

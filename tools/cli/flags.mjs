@@ -6,7 +6,8 @@ import { ROOT, Stop } from "../setup.mjs";
 
 const SCHEMA = JSON.parse(readFileSync(join(ROOT, "www", "wire", "schema.json"), "utf8"));
 
-const text = { type: "string" };
+/** As often as it is given, so that a second time can be refused. */
+const text = { type: "string", multiple: true };
 const flag = { type: "boolean", default: false };
 
 /** Flags of every command. */
@@ -28,32 +29,23 @@ function form({ type, enum: names, anyOf, items, default: standard }) {
 }
 
 /** The options of the calls as flags: `{ flag, option, schema, form }`. */
-function options({ calls = [] }) {
-  return calls.flatMap((call) =>
-    Object.entries(SCHEMA[call].properties).map(([option, schema]) => {
+export function options({ calls = [] }) {
+  return calls.flatMap((call) => {
+    // Those that are no flags have another one in their place.
+    const own = Object.entries(SCHEMA[call].properties).filter(([, schema]) => schema.flag !== false);
+    return own.map(([option, schema]) => {
       const written = form(schema);
       return { call, option, schema, form: written, flag: `${written === "off" ? "no-" : ""}${kebab(option)}` };
-    }),
-  );
-}
-
-export function usage(name, command) {
-  const shown = options(command).map(({ flag, form, schema }) => {
-    if (form === "on" || form === "off") return `[--${flag}]`;
-    const either = schema.anyOf?.map(({ enum: names }) => names?.join("|") ?? "N").join("|");
-    const value = { onoff: "on|off", name: schema.enum?.join("|"), either, numbers: "N[,N]…", json: "JSON" }[form];
-    return `[--${flag} ${value ?? (form === "number" ? "N" : "TEXT")}]${form === "texts" ? "…" : ""}`;
+    });
   });
-  return [name, command.usage, ...shown, "[--json]"].join(" ");
 }
 
 /** The command's own flags by name, and the options of each call in `options`. */
-export function readFlags(name, command, args) {
+export function readFlags(command, args) {
   const listed = options(command);
   const flags = { ...COMMON, ...Object.fromEntries((command.switches ?? []).map((name) => [name, flag])) };
-  for (const name of command.texts) flags[name] = text;
-  for (const { flag: name, form } of listed)
-    flags[name] = form === "on" || form === "off" ? flag : { ...text, multiple: form === "texts" };
+  for (const name of [...command.texts, ...(command.lists ?? [])]) flags[name] = text;
+  for (const { flag: name, form } of listed) flags[name] = form === "on" || form === "off" ? flag : text;
   let values;
   try {
     // parseArgs takes "-1" for a flag unless it is joined to its name.
@@ -62,7 +54,13 @@ export function readFlags(name, command, args) {
     );
     ({ values } = parseArgs({ args: joined, options: flags }));
   } catch (error) {
-    throw new Stop(`${error.message.split(". ")[0]}; usage: ${usage(name, command)}`);
+    throw new Stop(`${error.message.split(/[.;] |\n/)[0].replace(/\.$/, "")}; see --help.`);
+  }
+  const several = [...(command.lists ?? []), ...listed.filter(({ form }) => form === "texts").map(({ flag }) => flag)];
+  for (const [name, given] of Object.entries(values)) {
+    if (!Array.isArray(given) || several.includes(name)) continue;
+    if (given.length > 1) throw new Stop(`--${name} was given ${given.length} times; give it once.`);
+    values[name] = given[0];
   }
   values.options = Object.fromEntries((command.calls ?? []).map((call) => [call, {}]));
   for (const { call, option, schema, form, flag } of listed) {
@@ -96,6 +94,23 @@ function read(name, schema, form, value) {
     default:
       return value;
   }
+}
+
+/** What a page is advised, and a command. */
+const ADVICE = [
+  [/\bbackend "(\w+)"/g, "--backend $1"],
+  [/\bgive truncate,/g, "give --truncate,"],
+  [/\bpass hub: \{ token \}/g, "set HF_TOKEN"],
+];
+
+/** A page's message, with the flags of the command in place of the names of options. */
+export function inFlags(message, command) {
+  const names = options(command).map(({ option, flag }) => {
+    // Names of one word are words of sentences, too.
+    const name = /[A-Z]/.test(option) ? `(?<![^\\s(])${option}\\b` : `^${option}(?= is |\\[)`;
+    return [new RegExp(name, "g"), `--${flag}`];
+  });
+  return [...names, ...ADVICE].reduce((text, [words, flag]) => text.replace(words, flag), message);
 }
 
 function oneOf(name, known, value) {

@@ -16,9 +16,13 @@ export function readTexts(values, direct, file) {
 /** Exactly one of the flags is there. */
 export function only(values, flags) {
   const given = flags.filter((name) => values[name] !== undefined);
-  if (given.length === 1) return;
+  if (given.length === 0) throw new Stop(`one of ${listed(flags)} is needed; see --help.`);
+  if (given.length > 1) throw new Stop(`${listed(given)} do not go together; give one of them.`);
+}
+
+function listed(flags) {
   const names = flags.map((name) => `--${name}`);
-  throw new Stop(`one of ${names.slice(0, -1).join(", ")} and ${names.at(-1)} is needed; see --help.`);
+  return `${names.slice(0, -1).join(", ")} and ${names.at(-1)}`;
 }
 
 export function readBatch(path) {
@@ -46,9 +50,16 @@ export function readRequest({ request: path, stream }) {
 }
 
 export function readText(path) {
+  let bytes;
   try {
-    return readFileSync(path, "utf8");
+    bytes = readFileSync(path);
   } catch (error) {
+    if (error.code === "EISDIR") throw new Stop(`${path} is a folder; give a file.`);
     throw new Stop(`cannot read ${path}: ${error.code ?? error.message}.`);
+  }
+  try {
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    throw new Stop(`${path} is not text in UTF-8; save it in that encoding.`);
   }
 }

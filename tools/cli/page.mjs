@@ -1,20 +1,26 @@
 // A page in headless Chromium that holds what a command loaded.
 import { existsSync, statSync } from "node:fs";
-import { basename, join, resolve } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import { ROOT, Stop, ensurePackages } from "../setup.mjs";
+import { inFlags } from "./flags.mjs";
 
 /** Opens a page; `work` gets functions that call the package there. */
-export async function openPage({ model, options, profile }, work) {
-  const isUrl = /^https?:/i.test(model ?? "");
-  const path = model === undefined ? undefined : resolve(model);
-  if (path && !isUrl && !statSync(path, { throwIfNoEntry: false })?.isFile())
-    throw new Stop(`there is no file ${model}.`);
+export async function openPage({ model, options, profile, adapter = [] }, command, work) {
+  const path = localPath(model);
+  const adapters = adapter.map(readAdapter);
   await ensureBuilt();
   const { ISOLATED, serve, sendFile } = await import("../serve.mjs");
-  const { firstLine, launchBrowser } = await import("../browser.mjs");
+  const { launchBrowser, orStop } = await import("../browser.mjs");
   const routes = {
     "/dist/": join(ROOT, "dist"),
-    "/model/": (request, response) => sendFile(request, response, path),
+    // The other files of a model in several lie beside the first.
+    "/model/": (request, response, pathname) =>
+      sendFile(request, response, join(dirname(path), basename(decodeURIComponent(pathname)))),
+    // Those of the folder of an adapter.
+    "/adapter/": (request, response, pathname) => {
+      const [at, file] = decodeURIComponent(pathname).split("/").slice(-2);
+      sendFile(request, response, join(adapters[at].folder, file));
+    },
     "/": (_request, response) =>
       response.setHeader("content-type", "text/html").end("<!doctype html><title>sotto</title>"),
   };
@@ -24,13 +30,17 @@ export async function openPage({ model, options, profile }, work) {
     let page;
     const webgpu = options.load?.backend === "webgpu";
     ({ browser, page } = await launchBrowser(server.url, { webgpu, exactTimes: profile }));
-    await page.exposeFunction("write", (piece) => void process.stdout.write(piece));
-    const source = isUrl || !path ? model : `${server.url}/model/${encodeURIComponent(basename(path))}`;
+    const failed = "the page failed";
+    await orStop(
+      page.exposeFunction("write", (piece) => void process.stdout.write(piece)),
+      failed,
+    );
+    const source = path === undefined ? model : `${server.url}/model/${encodeURIComponent(basename(path))}`;
     const attempt = async (action, ...args) => {
-      const result = await page.evaluate(inPage, { action, args }).catch((error) => {
-        throw new Stop(`the page failed: ${firstLine(error)}`);
-      });
+      const given = SOURCED.includes(action) ? [args[0], { ...args[1], ...hubOf(model) }] : args;
+      const result = await orStop(page.evaluate(inPage, { action, args: given }), failed);
       if (result.error && source) result.error.message = result.error.message.replaceAll(source, model);
+      if (result.error) result.error.message = inFlags(result.error.message, command);
       return result;
     };
     const call = async (action, ...args) => {
@@ -38,11 +48,48 @@ export async function openPage({ model, options, profile }, work) {
       if (error) throw new Stop(`${error.message} (${error.code})`);
       return value;
     };
-    await work({ attempt, call, source });
+    const located = adapters.map(({ folder, file, address, scale }, at) => ({
+      address: folder === undefined ? address : `${server.url}/adapter/${at}/${encodeURIComponent(file)}`,
+      scale,
+    }));
+    await work({ attempt, call, source, adapters: located });
   } finally {
     await browser?.close();
     server.close();
   }
+}
+
+/** Of a file here; none of an address, and where there is no model. */
+function localPath(model) {
+  if (model === undefined || /^(https?|hf):/i.test(model)) return undefined;
+  const path = resolve(model);
+  const stat = statSync(path, { throwIfNoEntry: false });
+  if (!stat) throw new Stop(`there is no file ${model}.`);
+  if (stat.isDirectory()) throw new Stop(`${model} is a folder; give the .gguf file in it.`);
+  if (!stat.isFile()) throw new Stop(`${model} is no file that can be read twice; give a .gguf file.`);
+  return path;
+}
+
+/** `FILE_OR_URL[=SCALE]`; of a folder PEFT's file. */
+function readAdapter(given) {
+  const [, before, number] = /^(.*)=(-?[\d.]+(?:e-?\d+)?)$/s.exec(given) ?? [];
+  const [from, scale] = number === undefined ? [given, 1] : [before, Number(number)];
+  if (/^(https?|hf):/i.test(from)) return { address: from, scale };
+  const path = resolve(from);
+  const stat = statSync(path, { throwIfNoEntry: false });
+  if (!stat) throw new Stop(`there is no file ${from}.`);
+  if (stat.isDirectory()) return { folder: path, file: "adapter_model.safetensors", scale };
+  return { folder: dirname(path), file: basename(path), scale };
+}
+
+/** Calls that are given where a model is, and options. */
+const SOURCED = ["load", "loadText", "inspect"];
+
+/** The hub of `hf:` addresses, by the variables that Hugging Face's own tools read. */
+function hubOf(model) {
+  const { HF_ENDPOINT: endpoint, HF_TOKEN: token } = process.env;
+  if (!/^hf:/i.test(model ?? "") || !(endpoint || token)) return {};
+  return { hub: { ...(endpoint && { endpoint }), ...(token && { token }) } };
 }
 
 async function ensureBuilt() {
@@ -78,6 +125,7 @@ async function inPage({ action, args }) {
       return { value: await inspect(...args) };
     }
     const { model } = globalThis;
+    if (action === "adapter") return { value: await model.adapters.load(...args) };
     if (action === "generate") {
       const [prompt, options, stream] = args;
       const all = { text: "", tokens: [] };

@@ -1,9 +1,24 @@
 // What commands print.
+import { Console } from "node:console";
+import { Stop, fail } from "../setup.mjs";
+
+/** The status that a shell gives a program whose reader is gone (128 and the number of the signal). */
+const READER_GONE = 141;
+
+// A reader that is gone ends a command quietly; what else keeps it from printing ends it with a sentence.
+process.stdout.on("error", ({ code, message }) => {
+  if (code === "EPIPE") process.exit(READER_GONE);
+  fail(new Stop(`what the command prints could not be written (${code ?? message}).`));
+});
+process.stderr.on("error", () => {});
+
+/** As `console`, which would say nothing of what could not be written. */
+export const out = new Console({ stdout: process.stdout, stderr: process.stderr, ignoreErrors: false });
 
 /** One JSON value: an array for a batch, else the one result. */
 export function print(inputs, results) {
   const batch = inputs.some(({ name }) => name !== undefined) || results.length !== 1;
-  console.log(JSON.stringify(batch ? results : results[0]));
+  out.log(JSON.stringify(batch ? results : results[0]));
 }
 
 export const named = (name, result) => ({ ...(name !== undefined && { name }), ...result });

@@ -4,9 +4,10 @@ python encoders.py compare FOLDER OUT.gguf [--backend cpu].
 FOLDER holds a model as its package has it: model.safetensors or an int8 model.onnx, whose weights are taken out as floats,
 tokenizer.json, and config.json if there is one. `compare` runs `sotto embed` or `sotto rerank` (release build, or
 SOTTO_BINARY) on 200 sentences of ten languages and FlaxBertModel on the same weights and on the ids of the crate
-`tokenizers`, and prints the lowest cosine, or the largest distance of scores and whether their orders are equal. With `words` it
-keeps the head that fills in masked words; `compare` then masks a word of each sentence, and prints how many times both find the
-same five tokens, and the largest distance of probabilities from BertForMaskedLM's.
+`tokenizers`, and prints the lowest cosine, or the largest distance of scores, how many orders are equal, and how near to each
+other documents were that changed places. With `words` it keeps the head that fills in masked words; `compare` then masks a word
+of each sentence, and prints how many times both find the same five tokens, and the largest distance of probabilities from
+BertForMaskedLM's.
 
 Needs numpy, gguf, safetensors, onnx, tokenizers, transformers 4, flax; with `words` transformers 5 and torch instead.
 """
@@ -233,13 +234,16 @@ def compare(folder, model, backend):
     for language, sentences in SENTENCES.items():
         documents = [text for other in SENTENCES.values() for text in other[:2]]
         batch += [{"name": f"{language} {i}", "query": text, "documents": documents} for i, text in enumerate(sentences)]
-    worst, orders = 0.0, 0
+    worst, orders, turned = 0.0, 0, 0.0
     for item, found in zip(batch, sotto("rerank", model, batch, backend)):
         want = np.array([reference.score(item["query"], document) for document in item["documents"]])
         got = np.array(found["scores"])
         worst = max(worst, float(np.abs(got - want).max()))
         orders += list(np.argsort(-got)) == list(np.argsort(-want))
-    print(f"{len(batch)} queries of 20 documents: scores differ by {worst:.2g} at most, {orders} orders are equal")
+        apart = want[:, None] - want
+        turned = max(turned, apart[(apart > 0) & (got[:, None] < got)].max(initial=0.0))
+    print(f"{len(batch)} queries of 20 documents: scores differ by {worst:.2g} at most, {orders} orders are equal, "
+          f"documents that changed places were {turned:.2g} apart at most")
 
 
 if __name__ == "__main__":

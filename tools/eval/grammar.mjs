@@ -8,6 +8,7 @@ import { parseArgs } from "node:util";
 import { launchBrowser } from "../browser.mjs";
 import { serveModel } from "../serve.mjs";
 import { ROOT, tool } from "../setup.mjs";
+import { median } from "./measured.mjs";
 
 const MODEL = "models/SmolLM2-135M-Instruct.Q4_1.gguf";
 const TOKENS = 64;
@@ -37,8 +38,6 @@ const FORMATS = {
     }),
   ),
 };
-
-const median = (list) => list.toSorted((a, b) => a - b)[list.length >> 1];
 
 /** Runs inside the page: one reply, and when its pieces came. */
 async function reply(response_format, logprobs, max_tokens) {

@@ -2,13 +2,9 @@
 // it and with it. Tells how many prompt tokens were computed in all, and when the first token came of the first question and of
 // the later ones; fails where more was computed than the system text, once, and the questions.
 //   node tools/eval/prime.mjs [--model FILE] [--backend cpu|webgpu] [--threads 1]
-import { basename, join } from "node:path";
-import { parseArgs } from "node:util";
-import { launchBrowser } from "../browser.mjs";
-import { serveModel } from "../serve.mjs";
-import { ROOT, Stop, tool } from "../setup.mjs";
-
-const MODEL = "models/SmolLM2-135M-Instruct.Q4_1.gguf";
+import { basename } from "node:path";
+import { Stop, tool } from "../setup.mjs";
+import { inBrowser, median } from "./measured.mjs";
 
 /** Runs inside the page: one load, and all questions one after the other. */
 async function inPage({ primes, ...options }) {
@@ -36,25 +32,12 @@ async function inPage({ primes, ...options }) {
   return { prefix, primeMs, firsts, asked, computed: tokens.prompt - tokens.cached };
 }
 
-const median = (list) => list.toSorted((a, b) => a - b)[list.length >> 1];
-
-await tool(async () => {
-  const { values } = parseArgs({
-    options: {
-      model: { type: "string", default: join(ROOT, MODEL) },
-      backend: { type: "string", default: "cpu" },
-      threads: { type: "string", default: "1" },
-    },
-  });
-  const server = await serveModel(values.model);
-  const { backend, threads } = values;
-  const { browser, page } = await launchBrowser(server.url, { webgpu: backend === "webgpu" });
-  try {
-    const options = { backend, ...(backend === "cpu" && { threads: Number(threads) }) };
+await tool(() =>
+  inBrowser({}, async (page, { model, backend }, options) => {
     const [plain, primed] = [false, true].map((primes) => ({ primes, ...options }));
     const rows = [await page.evaluate(inPage, plain), await page.evaluate(inPage, primed)];
     const { prefix } = rows[1];
-    console.log(`${basename(values.model)}, ${backend}: ${prefix} tokens are shared`);
+    console.log(`${basename(model)}, ${backend}: ${prefix} tokens are shared`);
     console.table(
       rows.map(({ primeMs, firsts, asked, computed }, i) => ({
         prime: i === 1 ? `${primeMs.toFixed(0)} ms` : "no",
@@ -67,8 +50,5 @@ await tool(async () => {
     // 20 times the system text were asked, and one is computed. A prompt's last token is computed in any case.
     const most = rows[1].asked - 19 * prefix + 20;
     if (rows[1].computed > most) throw new Stop(`${rows[1].computed} tokens were computed, and ${most} are new.`);
-  } finally {
-    await browser.close();
-    server.close();
-  }
-});
+  }),
+);

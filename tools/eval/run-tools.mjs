@@ -2,10 +2,8 @@
 // with them. Prints each message; fails where the model calls none, or where its answer lacks what the function gave.
 //   node tools/eval/run-tools.mjs [--model FILE] [--backend cpu|webgpu] [--threads 2]
 import { basename, join } from "node:path";
-import { parseArgs } from "node:util";
-import { launchBrowser } from "../browser.mjs";
-import { serveModel } from "../serve.mjs";
 import { ROOT, Stop, tool } from "../setup.mjs";
+import { inBrowser } from "./measured.mjs";
 
 const MODEL = "models/Qwen2.5-Coder-1.5B-Instruct.Q4_K_M.gguf";
 
@@ -54,32 +52,16 @@ async function inPage({ system, ...options }) {
   return { said, text, calls, finish_reason, usage, seconds: (performance.now() - started) / 1000 };
 }
 
-await tool(async () => {
-  const { values } = parseArgs({
-    options: {
-      model: { type: "string", default: join(ROOT, MODEL) },
-      backend: { type: "string", default: "cpu" },
-      threads: { type: "string", default: "2" },
-    },
-  });
-  const server = await serveModel(values.model);
-  const { browser, page } = await launchBrowser(server.url, { webgpu: values.backend === "webgpu" });
-  try {
-    const options = {
-      system: SYSTEM,
-      backend: values.backend,
-      ...(values.backend === "cpu" && { threads: Number(values.threads) }),
-    };
-    const { said, text, calls, finish_reason, usage, seconds } = await page.evaluate(inPage, options);
+await tool(() =>
+  inBrowser({ model: join(ROOT, MODEL), threads: "2" }, async (page, { model }, options) => {
+    const told = await page.evaluate(inPage, { system: SYSTEM, ...options });
+    const { said, text, calls, finish_reason, usage, seconds } = told;
     for (const message of said) console.log(JSON.stringify(message));
     console.log(
-      `${basename(values.model)}: ${finish_reason}, ${calls.length} calls, ${seconds.toFixed(0)} s, ${JSON.stringify(usage)}`,
+      `${basename(model)}: ${finish_reason}, ${calls.length} calls, ${seconds.toFixed(0)} s, ${JSON.stringify(usage)}`,
     );
     if (!calls.some(({ name, result }) => name === "get_weather" && result))
       throw new Stop("the weather was not asked for.");
     if (!/17/.test(text)) throw new Stop("the answer does not say what the function gave.");
-  } finally {
-    await browser.close();
-    server.close();
-  }
-});
+  }),
+);

@@ -4,24 +4,12 @@ import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync } from "node:fs";
 import { basename, join } from "node:path";
 import { createHash } from "node:crypto";
-import { ROOT, Stop, run } from "../setup.mjs";
+import { ROOT, Stop, ensureOwnPackages, run } from "../setup.mjs";
 
 export const HERE = join(ROOT, "tools", "peers");
 const PYTHON_PACKAGES = ["onnx==1.23.2", "gguf==0.19.0", "numpy==2.4.6", "safetensors==0.8.0"];
 
-export function ensurePeerPackages() {
-  const { dependencies } = JSON.parse(readFileSync(join(HERE, "package.json"), "utf8"));
-  const there = (name) => existsSync(join(HERE, "node_modules", name, "package.json"));
-  if (Object.entries(dependencies).every(([name, version]) => there(name) && packageVersion(name) === version)) return;
-  run(process.platform === "win32" ? "npm.cmd" : "npm", [
-    "ci",
-    "--prefix",
-    HERE,
-    "--ignore-scripts",
-    "--no-audit",
-    "--no-fund",
-  ]);
-}
+export const ensurePeerPackages = () => ensureOwnPackages(HERE);
 
 export function packageVersion(name) {
   return JSON.parse(readFileSync(join(HERE, "node_modules", name, "package.json"), "utf8")).version;

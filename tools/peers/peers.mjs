@@ -12,7 +12,8 @@ const ort = {
     `${ORT}/ort-wasm-simd-threaded.asyncify.wasm`,
   ],
 };
-const sotto = { module: "sotto.js", files: ["dist/index.js", "dist/worker.js", "dist/sotto_bg.wasm"] };
+const sottoFiles = (engine) => ["dist/index.js", "dist/worker.js", `dist/${engine}_bg.wasm`];
+const sotto = { module: "sotto.js", files: sottoFiles("sotto") };
 const wllama = {
   module: "wllama.js",
   package: "@wllama/wllama",
@@ -25,13 +26,19 @@ const wllama = {
  */
 export const PEERS = {
   sotto: { ...sotto, label: "Sotto", backend: "webgpu", options: { backend: "webgpu" } },
-  "sotto-cpu": { ...sotto, label: "Sotto, CPU", backend: "cpu", options: { backend: "cpu", threads: 1 } },
+  "sotto-cpu": {
+    ...sotto,
+    label: "Sotto, CPU",
+    backend: "cpu",
+    files: sottoFiles("sotto_cpu"),
+    options: { backend: "cpu", threads: 1 },
+  },
   "sotto-cpu-2": {
     ...sotto,
     label: "Sotto, CPU, 2 threads",
     backend: "cpu",
     isolated: true,
-    files: ["dist/index.js", "dist/worker.js", "dist/sotto_threads_bg.wasm"],
+    files: sottoFiles("sotto_threads"),
     options: { backend: "cpu", threads: 2 },
   },
   ort: { ...ort, label: "ONNX Runtime Web", rivals: ["sotto"], options: { graph: "model.onnx" } },

@@ -29,6 +29,7 @@ const PAGE: { [Name in keyof Own]-?: { wanted: string; fits: (value: unknown) =>
     wanted: "the SHA-256 of the file: 64 digits from 0 to f",
     fits: (value) => typeof value === "string" && /^[0-9a-f]{64}$/i.test(value),
   },
+  draft: { wanted: "a source, as load has", fits: () => true },
   shared: { wanted: "true or false", fits: (value) => typeof value === "boolean" },
   hub: { wanted: "an object of an endpoint, which is a URL, and a token", fits: isHub },
   url: { wanted: "a URL", fits: isUrl },
@@ -57,6 +58,7 @@ const TAKES = {
     "cache",
     "sha256",
     "shared",
+    "draft",
     "hub",
     "workerUrl",
     "wasmUrl",
@@ -70,6 +72,7 @@ const TAKES = {
   tokenize: [],
   detokenize: [],
   score: ["signal"],
+  "adapters.load": ["signal", "headers", "hub", "sha256"],
   bench: ["signal"],
   renderChat: [],
   embed: ["signal"],
@@ -78,10 +81,7 @@ const TAKES = {
   fillMask: ["signal"],
   "chat.completions.create": ["signal", "onProgress", "errors", "onAbort"],
   "completions.create": ["signal", "onProgress", "errors", "onAbort"],
-} as const satisfies Record<
-  keyof Options | "inspect" | "loadText" | "score" | "store" | "store.import",
-  readonly (keyof Own)[]
->;
+} as const satisfies Record<keyof Options | "inspect" | "loadText" | "store" | "store.import", readonly (keyof Own)[]>;
 
 /** The call of which others are short forms. */
 const CHAT = "chat.completions.create";
@@ -126,7 +126,8 @@ const SHORT: Record<string, { takes(name: string): boolean; own: readonly string
     own: [...TAKES[CHAT], "maxSteps", "onMessage", "onDelta"],
   },
   countTokens: { takes: templated, own: [] },
-  prime: { takes: templated, own: ["signal", "onProgress"] },
+  prime: { takes: (name) => templated(name) || name === "adapter", own: ["signal", "onProgress"] },
+  session: { takes: templated, own: ["id", "messages"] },
 };
 
 /** What a template sees. */
@@ -142,7 +143,7 @@ function all(...but: string[]) {
 }
 
 /** Throws `bad_option` for a member that the call does not have, naming the call that has it or the member meant. */
-export function refuseOthers(call: "chat" | "runTools" | "countTokens" | "prime", options: unknown): void {
+export function refuseOthers(call: "chat" | "runTools" | "countTokens" | "prime" | "session", options: unknown): void {
   reading(`An option of ${call}`, () => {
     if (options === undefined || options === null) return;
     if (kind(options) !== "object") throw bad(`The options of ${call} are ${shown(options)}`, "an object");
@@ -282,7 +283,7 @@ function isFunction(value: unknown): boolean {
 }
 
 function isUrl(value: unknown): boolean {
-  return typeof value === "string" || kind(value) === "URL";
+  return typeof value === "string" || ["URL", "TrustedScriptURL"].includes(kind(value));
 }
 
 function hasLength(value: unknown): value is ArrayLike<unknown> {

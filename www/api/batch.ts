@@ -12,11 +12,32 @@ export type BatchRequest = CreateChat & { stream?: false | null };
 /** An answer, or why there is none. */
 export type BatchResult = PromiseSettledResult<ChatCompletion>;
 
+/** How far a batch is. */
+export interface BatchProgress {
+  /** Requests that are answered, or have failed. */
+  done: number;
+  total: number;
+  /** Tokens of those that are answered. */
+  promptTokens: number;
+  completionTokens: number;
+  /** Since the batch began. */
+  seconds: number;
+  /** Until all are answered, if the rest goes as what came until now. */
+  secondsLeft: number;
+}
+
 export interface BatchOptions {
   /** Stops those under way; what has not begun does not begin. */
   signal?: AbortSignal | undefined;
   /** Is given each result as it comes, and the place of its request. */
   onResult?: ((result: BatchResult, index: number) => void) | undefined;
+  /** Is told how far it is after each result. */
+  onProgress?: ((progress: BatchProgress) => void) | undefined;
+  /**
+   * `throughput`: all are done as soon as can be, those of a length side by side, and prompts are read in whole chunks;
+   * `latency`: in the order of the list, and what else is asked meanwhile waits less. By default `latency`.
+   */
+  schedule?: "latency" | "throughput" | undefined;
 }
 
 type Create = (request: BatchRequest, options: { signal?: AbortSignal | undefined }) => Promise<ChatCompletion>;
@@ -27,32 +48,61 @@ export async function batch(
   requests: readonly BatchRequest[],
   options?: BatchOptions,
 ): Promise<BatchResult[]> {
-  const { signal, onResult } = reading("An option of batch", () => readOptions(options));
+  const { signal, onResult, onProgress, schedule } = reading("An option of batch", () => readOptions(options));
   if (kind(requests) !== "Array") throw bad(`The requests of batch are ${shown(requests)}`, "a list of them");
   const all = reading("The requests of batch", () => Array.from(requests));
   const results: BatchResult[] = Array.from({ length: all.length });
-  let next = 0;
+  const started = performance.now();
+  const progress = { done: 0, total: all.length, promptTokens: 0, completionTokens: 0 };
+  const order = schedule === "throughput" ? byLength(all) : all.keys();
+  // What is no request is refused as it is.
+  const ask = async (request: BatchRequest) =>
+    create(schedule && kind(request) === "object" ? { ...request, schedule } : request, { signal });
   const work = async () => {
-    while (next < results.length) {
-      const index = next++;
-      const [result] = await Promise.allSettled([create(all[index]!, { signal })]);
+    for (const index of order) {
+      const [result] = await Promise.allSettled([ask(all[index]!)]);
       results[index] = result;
       onResult?.(result, index);
+      progress.done++;
+      if (result.status === "fulfilled") {
+        progress.promptTokens += result.value.usage?.prompt_tokens ?? 0;
+        progress.completionTokens += result.value.usage?.completion_tokens ?? 0;
+      }
+      const seconds = (performance.now() - started) / 1000;
+      const secondsLeft = (seconds / progress.done) * (progress.total - progress.done);
+      onProgress?.({ ...progress, seconds, secondsLeft });
     }
   };
   await Promise.all(Array.from({ length: Math.min(AT_ONCE, results.length) }, work));
   return results;
 }
 
+/** Places, those of the longest requests first: they end together, and none is left to the end by itself. */
+function byLength(requests: readonly BatchRequest[]): IterableIterator<number> {
+  const lengths = requests.map((request) => {
+    try {
+      return JSON.stringify(request.messages).length;
+    } catch {
+      // What cannot be read is refused in its turn.
+      return 0;
+    }
+  });
+  return [...requests.keys()].sort((a, b) => lengths[b]! - lengths[a]!).values();
+}
+
 function readOptions(options: unknown): BatchOptions {
   if (options === undefined || options === null) return {};
   if (kind(options) !== "object") throw bad(`The options of batch are ${shown(options)}`, "an object");
   for (const name of Object.keys(options)) {
-    if (name !== "signal" && name !== "onResult")
-      throw bad(`${name} is not an option of batch`, "signal or onResult; what a reply is like is in each request");
+    if (!NAMES.includes(name))
+      throw bad(`${name} is not an option of batch`, `${NAMES.join(", ")}; what a reply is like is in each request`);
   }
-  const { signal, onResult } = options as BatchOptions;
-  if (onResult !== undefined && typeof onResult !== "function")
-    throw bad(`onResult is ${shown(onResult)}`, "a function");
-  return { signal, onResult };
+  const { signal, onResult, onProgress, schedule } = options as BatchOptions;
+  for (const [name, given] of Object.entries({ onResult, onProgress }))
+    if (given !== undefined && typeof given !== "function") throw bad(`${name} is ${shown(given)}`, "a function");
+  if (schedule !== undefined && schedule !== "latency" && schedule !== "throughput")
+    throw bad(`schedule is ${shown(schedule)}`, '"latency" or "throughput"');
+  return { signal, onResult, onProgress, schedule };
 }
+
+const NAMES = ["signal", "onResult", "onProgress", "schedule"];

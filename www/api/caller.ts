@@ -9,6 +9,8 @@ export interface CallOptions<M extends Method> {
   /** When this fires, the call ends by itself with what there is of its work; before that begins, as by `signal`. */
   stop?: AbortSignal | undefined;
   onEvent?: (event: Calls[M]["event"]) => void;
+  /** Hears what was sampled for the call: reply and token, in turn. */
+  onSampled?: (sampled: readonly number[]) => void;
   transfer?: Transferable[];
 }
 

@@ -53,7 +53,10 @@ export type ChatOptions = Omit<CreateChat, "messages" | "stream" | "stream_optio
 export type CountOptions = Pick<CreateChat, "tools" | "tool_choice" | "reasoning_effort" | "chat_template_kwargs">;
 
 /** What `model.prime` takes beside the messages. */
-export interface PrimeOptions extends CountOptions, Pick<PageOptions, "signal" | "onProgress"> {}
+export interface PrimeOptions
+  extends CountOptions,
+    Pick<CreateChat, "adapter">,
+    Pick<PageOptions, "signal" | "onProgress"> {}
 
 type Choice = ChatCompletion["choices"][number];
 

@@ -10,6 +10,7 @@ const FREE_MS = 2000;
 
 interface Pending {
   onEvent: (event: never) => void;
+  onSampled: ((sampled: readonly number[]) => void) | undefined;
   resolve: (result: never) => void;
   reject: (error: SottoError) => void;
 }
@@ -68,7 +69,7 @@ export class Connection extends Caller {
   }
 
   call<M extends Method>(method: M, args: Calls[M]["args"], options: CallOptions<M> = {}): Promise<Calls[M]["result"]> {
-    const { what = `The call of ${method}`, signal, stop, onEvent = () => {}, transfer = [] } = options;
+    const { what = `The call of ${method}`, signal, stop, onEvent = () => {}, onSampled, transfer = [] } = options;
     if (signal?.aborted) return Promise.reject(aborted(what, signal));
     if (stop?.aborted) return Promise.reject(aborted(what, stop));
     if (this.ended.aborted) return Promise.reject(this.ended.reason);
@@ -101,7 +102,7 @@ export class Connection extends Caller {
           fail(thrown);
         }
       };
-      const settle: Pending = { onEvent: onEach, resolve: settled(resolve), reject: settled(reject) };
+      const settle: Pending = { onEvent: onEach, onSampled, resolve: settled(resolve), reject: settled(reject) };
       signal?.addEventListener("abort", onAbort, { once: true });
       stop?.addEventListener("abort", onStop, { once: true });
       this.#pending.set(id, settle);
@@ -126,9 +127,15 @@ export class Connection extends Caller {
     if (message.type === "threads") return void this.#startThreads(message.count);
     // A late answer to a call that was stopped finds nobody waiting.
     const pending = this.#pending.get(message.id);
-    if (message.type === "event") pending?.onEvent(message.event as never);
-    else if (message.type === "done") pending?.resolve(message.result as never);
-    else pending?.reject(SottoError.read(message.error) ?? SottoError.from(message.error));
+    if (message.type === "event") {
+      if (message.sampled) pending?.onSampled?.(message.sampled);
+      if (message.event) pending?.onEvent(message.event as never);
+    } else if (message.type === "done") pending?.resolve(message.result as never);
+    else {
+      const error = SottoError.read(message.error) ?? SottoError.from(message.error);
+      if (message.over) this.#close(error);
+      else pending?.reject(error);
+    }
   }
 
   async #startThreads(count: number): Promise<void> {

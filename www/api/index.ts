@@ -17,7 +17,8 @@ import { reading } from "../wire/check.js";
 import { aborted } from "../wire/errors.js";
 import type { LoadOptions, Source, TextOptions } from "../wire/protocol.js";
 
-export type { BatchOptions, BatchRequest, BatchResult } from "./batch.js";
+export type { BatchOptions, BatchProgress, BatchRequest, BatchResult } from "./batch.js";
+export type { Adapters } from "./adapters.js";
 export type { Model } from "./model.js";
 export { LoadControl } from "./control.js";
 export { inspect } from "./inspect.js";
@@ -59,6 +60,7 @@ export type {
   ToolsStep,
 } from "./tools.js";
 export type { AnyTool, Called, RunnableFunction, RunnableTool, ToolContext } from "./runnable.js";
+export type { Restored, Session, SessionOptions } from "./session.js";
 export { OpenAIError } from "./openai-error.js";
 export type * from "../wire/openai.js";
 export type { Hub } from "../wire/hub.js";
@@ -73,6 +75,7 @@ export type {
 export { ERROR_CODES, SottoError, type ErrorCode } from "../wire/errors.js";
 export type {
   AdapterInfo,
+  AdapterOptions,
   AnyMessage,
   BenchOptions,
   BenchResult,
@@ -93,6 +96,7 @@ export type {
   ImportOptions,
   InspectOptions,
   Inspection,
+  LoadedAdapter,
   LoadOptions,
   Memory,
   MemoryNeeds,
@@ -104,6 +108,7 @@ export type {
   RenderChatOptions,
   ScoreOptions,
   ScoreResult,
+  SavedSession,
   SottoOptions,
   SottoSampling,
   Source,
@@ -127,8 +132,11 @@ export async function load(source: Source, options?: LoadOptions): Promise<Model
   const workerUrl = page.workerUrl && absolute(page.workerUrl, "worker.js");
   const failed = new AbortController();
   const data = describe(source, page, failed.signal);
+  // The hash is the model's own.
+  const { draft, sha256: _, ...rest } = page;
   const place = {
-    ...page,
+    ...rest,
+    ...(draft !== undefined && { draft: describe(draft, rest, failed.signal) }),
     ...(workerUrl && { workerUrl }),
     ...(wasmUrl && { wasmUrl: absolute(wasmUrl, "sotto_bg.wasm") }),
     ...(grammarUrl && { grammarUrl: absolute(grammarUrl, "sotto_grammar_bg.wasm") }),

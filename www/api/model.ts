@@ -1,4 +1,5 @@
 /** A loaded model, as a page holds it. */
+import { Adapters } from "./adapters.js";
 import { readOptions, readPrompt, readText } from "./arguments.js";
 import { type BatchOptions, type BatchRequest, type BatchResult, batch } from "./batch.js";
 import {
@@ -22,9 +23,11 @@ import {
   type ScoringOptions,
 } from "./embed.js";
 import { Loaded } from "./loaded.js";
+import { type Change, Recovering } from "./recovering.js";
 import type { Loading } from "./service.js";
+import { restore, Session, type SessionOptions } from "./session.js";
 import { Shared, canShare, nameOf } from "./shared.js";
-import { transferred } from "./source.js";
+import { canReread, transferred } from "./source.js";
 import { isAborted, stoppedPiece } from "./stopped.js";
 import { type RunTools, type RunToolsOptions, type ToolsReply, runTools } from "./tools.js";
 import { workersOf } from "./start.js";
@@ -47,25 +50,50 @@ import type {
   SourceData,
 } from "../wire/protocol.js";
 
+/** What a load takes that stays in the page, or goes beside its options. */
+type Place = Omit<PageOptions, "draft"> & { draft?: SourceData };
+
 /** Begins to load a model through workers that `start` starts. */
 function begin(
   start: () => Endpoint,
   source: SourceData,
   options: Calls["load"]["args"]["options"],
-  { signal, control, workerUrl, wasmUrl, grammarUrl }: PageOptions,
+  { signal, control, workerUrl, wasmUrl, grammarUrl, draft }: Place,
   onEvent: (event: Calls["load"]["event"]) => void,
 ): Loading {
   const connection = new Connection(workersOf(start, workerUrl), wasmUrl?.toString(), grammarUrl?.toString());
   const gate = control?.connect();
-  const args = { source, options, ...(gate && { gate }) };
-  const transfer = [...transferred(source), ...(gate ? [gate] : [])];
+  const args = { source, options, ...(draft && { draft }), ...(gate && { gate }) };
+  const transfer = [...transferred(source), ...(draft ? transferred(draft) : []), ...(gate ? [gate] : [])];
   return { connection, info: connection.call("load", args, { what: "Loading the model", signal, onEvent, transfer }) };
+}
+
+/** The same, of a model that is loaded anew when its engine is lost. */
+function keep(...[start, source, options, page, tell]: Parameters<typeof begin>): Loading {
+  if (!canReread(source) || (page.draft && !canReread(page.draft))) {
+    tell({ warning: { code: "read_once", message: READ_ONCE } });
+    return begin(start, source, options, page, tell);
+  }
+  // The caller's signal ends the load that he asked for, and his control was connected to that one.
+  const { signal, control, ...own } = page;
+  let asked = page;
+  const again = (change: Change) => {
+    const loading = begin(start, source, { ...options, ...(change as typeof options) }, asked, tell);
+    asked = own;
+    return loading;
+  };
+  const connection = new Recovering(again, options, (warning) => tell({ warning }));
+  return { connection, info: connection.load() };
 }
 
 /** The same, in whichever tab's turn it is. */
 function share(...[start, source, options, page, tell]: Parameters<typeof begin>): Loading {
   const { signal, ...own } = page;
-  const connection = new Shared(nameOf(source, options), (tell) => begin(start, source, options, own, tell), tell);
+  const connection = new Shared(
+    nameOf(source, options, page.draft),
+    (tell) => keep(start, source, options, own, tell),
+    tell,
+  );
   return { connection, info: connection.load(signal) };
 }
 
@@ -74,12 +102,12 @@ export async function connect(
   start: () => Endpoint,
   source: SourceData,
   options: Calls["load"]["args"]["options"],
-  page: PageOptions = {},
+  page: Place = {},
 ): Promise<Model> {
   const { onProgress, onWarning } = page;
   const shared = page.shared && canShare();
   if (page.shared && !shared) onWarning?.({ code: "not_shared", message: NOT_SHARED });
-  const { connection, info } = (shared ? share : begin)(start, source, options, page, (event) =>
+  const { connection, info } = (shared ? share : keep)(start, source, options, page, (event) =>
     "progress" in event ? onProgress?.(event.progress) : onWarning?.(event.warning),
   );
   try {
@@ -89,6 +117,9 @@ export async function connect(
     throw thrown;
   }
 }
+
+const READ_ONCE =
+  "The weights come from a stream or from bytes, which cannot be read again: if the device is lost, load the model again; a URL, a File or the store avoids that.";
 
 const NOT_SHARED = "The model is this tab's alone: tabs share one on secure pages; open it over https or on localhost.";
 
@@ -101,12 +132,15 @@ export class Model extends Loaded {
   readonly completions: TextCompletions;
   /** `embeddings.create` as OpenAI's client has it, of a model that embeds. */
   readonly embeddings: Embeddings;
+  /** Its LoRA adapters: `adapters.load(source, { id })`, then `adapter: { [id]: scale }` in any call. */
+  readonly adapters: Adapters;
   #embedder: Embedder;
 
   /** Use `load()`. */
   constructor(connection: Caller, info: ModelInfo) {
     super(connection);
     this.info = info;
+    this.adapters = new Adapters(this.connection);
     const requests = new Requests(this.connection, info);
     this.chat = requests.chat();
     this.completions = requests.completions();
@@ -129,6 +163,19 @@ export class Model extends Loaded {
    */
   prime(messages: string | readonly AnyMessage[], options?: PrimeOptions): Promise<number> {
     return new Requests(this.connection, this.info).prime(messages, options);
+  }
+
+  /** A conversation that can be saved: `chat` goes on with it, `save` keeps it under its `id`. */
+  session(options: SessionOptions): Session {
+    return new Session(this.connection, this.chat, options);
+  }
+
+  /**
+   * The conversation that was saved under a name, with what the model had computed of it: its next reply reads only what is new.
+   * None where there is none.
+   */
+  restore(id: string, options?: Pick<PageOptions, "signal">): Promise<Session | undefined> {
+    return restore(this.connection, this.chat, id, options);
   }
 
   /**
@@ -222,8 +269,9 @@ export class Model extends Loaded {
 
   /** How likely the model finds a text. */
   async score(text: string, options?: ScoreOptions): Promise<ScoreResult> {
-    const { signal } = readOptions("score", options).page;
-    const args = { text: readText("text", text) };
+    const { wire, page } = readOptions("score", options);
+    const { signal } = page;
+    const args = { text: readText("text", text), options: wire };
     const { score, memory } = await this.connection.call("score", args, { signal, what: "The scoring" });
     this.info.memory = memory;
     return score;

@@ -117,8 +117,9 @@ export class Service {
     const stop = new AbortController();
     running.set(id, (keep) => (keep ? stop : abort).abort());
     const onEvent = (event: unknown) => void post({ type: "event", id, event });
+    const onSampled = (sampled: readonly number[]) => void post({ type: "event", id, sampled });
     try {
-      const options = { signal: abort.signal, stop: stop.signal, onEvent };
+      const options = { signal: abort.signal, stop: stop.signal, onEvent, onSampled };
       let result: unknown = null;
       if (method === "load") result = await this.#join(onEvent);
       else if (method === "dispose") {
@@ -131,10 +132,7 @@ export class Service {
       post({ type: "done", id, result });
       if (method === "dispose") left.abort();
     } catch (thrown) {
-      const error = SottoError.from(thrown).toData();
-      post({ type: "failed", id, error });
-      // Of a crash: who asks next, asks an engine that is loaded anew.
-      if (method !== "load" && ["internal", "device_lost"].includes(error.code)) this.end();
+      post({ type: "failed", id, error: SottoError.from(thrown).toData() });
     }
     running.delete(id);
   }

@@ -4,6 +4,7 @@
  */
 import { Caller, type CallOptions } from "./caller.js";
 import { Connection } from "./connection.js";
+import { Course } from "./course.js";
 import { Seat } from "./seat.js";
 import { type Loading, Service } from "./service.js";
 import { Workers } from "./workers.js";
@@ -22,8 +23,8 @@ const LOAD = {} as Calls["load"]["args"];
 const MOST_LOSSES = 3;
 
 /** Which model it is: tabs that give the same source and options share one. */
-export function nameOf(source: SourceData, options: object): string {
-  if (source.kind !== "url")
+export function nameOf(source: SourceData, options: object, draft?: SourceData): string {
+  if (source.kind !== "url" || (draft && draft.kind !== "url"))
     throw new SottoError(
       "bad_option",
       "A shared model is one that all tabs can read; give the file to store.import, and load its url.",
@@ -32,7 +33,7 @@ export function nameOf(source: SourceData, options: object): string {
   const sorted = Object.entries(options).sort(([a], [b]) => (a < b ? -1 : 1));
   // Pages of other versions speak otherwise.
   const version = typeof SOTTO_VERSION === "undefined" ? "" : SOTTO_VERSION;
-  return `sotto-model ${JSON.stringify([version, url, sha256, hub?.endpoint, sorted])}`;
+  return `sotto-model ${JSON.stringify([version, url, sha256, hub?.endpoint, sorted, draft?.url])}`;
 }
 
 /** Whether tabs can find each other here. */
@@ -69,21 +70,17 @@ export class Shared extends Caller {
     return this.#info;
   }
 
-  /** Where the tab that serves is closed, a call of which nothing was delivered is made again. */
+  /** Where the tab that serves is closed, the call goes on in the next. */
   async call<M extends Method>(
     method: M,
     args: Calls[M]["args"],
     options: CallOptions<M> = {},
   ): Promise<Calls[M]["result"]> {
-    let begun = false;
-    const onEvent = (event: Calls[M]["event"]) => {
-      begun ||= method !== "load" && !("progress" in Object(event));
-      return options.onEvent?.(event);
-    };
-    for (let lost = 0; !begun && lost < MOST_LOSSES; lost++) {
+    const course = new Course(method, args, options.onEvent);
+    for (let vain = 0; vain < MOST_LOSSES; vain = course.grew ? 0 : vain + 1) {
       const seat = this.#seat;
       try {
-        return await seat.call(method, args, { ...options, onEvent });
+        return await seat.call(method, course.make(), { ...options, ...course.heard });
       } catch (thrown) {
         if (this.ended.aborted || thrown !== seat.ended.reason) throw thrown;
       }

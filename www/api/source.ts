@@ -2,7 +2,7 @@
 import { kind, reading, shown } from "../wire/check.js";
 import { SottoError, isOurs } from "../wire/errors.js";
 import { isHubFile, ofPage, readHubFile } from "../wire/hub.js";
-import type { PageOptions, Source, SourceData } from "../wire/protocol.js";
+import type { Address, PageOptions, Source, SourceData } from "../wire/protocol.js";
 import { pump } from "../wire/pump.js";
 
 /** What goes with a source. */
@@ -41,7 +41,7 @@ function described(source: Source, { headers, cache, hub, sha256 }: With, failed
     case "File":
       // What is none throws here, as below.
       void (source as Blob).size;
-      return { kind: "blob", blob: source as Blob, ...promised };
+      return { kind: "blob", blob: source as Blob, ...pathOf(source as Partial<File>), ...promised };
     case "ReadableStream":
       void (source as ReadableStream).locked;
       return { kind: "port", port: pump(source as ReadableStream<Uint8Array>, failed), ...promised };
@@ -53,6 +53,12 @@ function described(source: Source, { headers, cache, hub, sha256 }: With, failed
   if (ArrayBuffer.isView(source))
     return { ...bytes(() => new Uint8Array(source.buffer, source.byteOffset, source.byteLength)), ...promised };
   throw new SottoError("bad_option", `${NONE}.`);
+}
+
+/** Where a file lies in the folder that a user has picked; its name, if it was picked alone. */
+function pathOf({ name, webkitRelativePath }: Partial<File>): { path?: string } {
+  const path = webkitRelativePath?.replace(/^[^/]*\//, "") || name;
+  return path === undefined ? {} : { path };
 }
 
 /** In the order that their names tell, where these do. */
@@ -68,6 +74,11 @@ function several(files: readonly Source[], sha256: string | undefined, failed: A
   if (sha256 !== undefined && parts.length > 1)
     throw new SottoError("bad_option", "A sha256 is that of one file; leave it out for a model in several.");
   return parts.length === 1 ? parts[0]! : { kind: "parts", parts };
+}
+
+/** Whether the same bytes can be had once more. */
+export function canReread(source: SourceData): boolean {
+  return source.kind === "parts" ? source.parts.every(canReread) : source.kind !== "port";
 }
 
 /** What goes with it instead of being copied. */
@@ -95,8 +106,11 @@ function located(source: string | URL, endpoint: string | undefined): string {
   return given;
 }
 
+/** Trusted addresses (Trusted Types) that a page gave, by what they say: a worker is started at them as they are. */
+export const trustedByPage = new Map<string, unknown>();
+
 /** Relative to the page, as a worker would resolve it relative to its own script: the address of `file`. */
-export function absolute(url: string | URL, file = "a .gguf file"): string {
+export function absolute(url: string | Address, file = "a .gguf file"): string {
   const base = globalThis.document?.baseURI ?? globalThis.location?.href;
   const given = reading(`The address of ${file}`, () => String(url));
   let parsed: URL;
@@ -112,6 +126,7 @@ export function absolute(url: string | URL, file = "a .gguf file"): string {
     throw new SottoError("bad_option", "A page cannot read addresses with a user's name in them; pass it in headers.");
   if (base !== undefined && bare(href) === bare(base))
     throw new SottoError("bad_option", `${shown(given)} is the page's own address; give that of ${file}.`);
+  if (kind(url) === "TrustedScriptURL") trustedByPage.set(href, url);
   return href;
 }
 

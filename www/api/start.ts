@@ -1,7 +1,9 @@
 /** Starts worker.js: from wherever it is served, and under the page's policy. */
 import { whyNotStarted } from "./causes.js";
+import { trustedByPage } from "./source.js";
 import { type Endpoint, START_MS, Workers } from "./workers.js";
 import { SottoError, said } from "../wire/errors.js";
+import type { Address } from "../wire/protocol.js";
 
 /** The name of the Trusted Types policy, which a page that requires them lists: `trusted-types sotto`. */
 const POLICY = "sotto";
@@ -38,7 +40,7 @@ export function startWorker(given?: string): Worker {
 }
 
 /** Workers of a page, which `start` starts; the script lies at `url`, if it is given. */
-export const workersOf = (start: () => Endpoint, url?: string | URL): Workers =>
+export const workersOf = (start: () => Endpoint, url?: string | Address): Workers =>
   new Workers(start, START_MS, () => whyNotStarted(url?.toString()));
 
 /** What to do about a worker that does not start. */
@@ -88,7 +90,8 @@ function asked(): [string, WorkerOptions] {
 function open(url: string, options: WorkerOptions): Worker {
   const { origin, href } = new URL(url, globalThis.location?.href);
   const ours = origin === globalThis.location?.origin || !href.startsWith("http");
-  return new Worker(trusted(ours ? href : blob(href, options)), options);
+  const own = ours && trustedByPage.get(href);
+  return new Worker((own || trusted(ours ? href : blob(href, options))) as string, options);
 }
 
 /** A script of this page that runs the one at `url`: browsers start workers from the page's own origin only. */

@@ -6,7 +6,15 @@ import { requireWorkers } from "./causes.js";
 import { startWorker, workersOf } from "./start.js";
 import { bad, kind, shown } from "../wire/check.js";
 import { SottoError } from "../wire/errors.js";
-import type { ImportOptions, StoreAsk, StoreEstimate, StoreOptions, StoredFile, Verified } from "../wire/protocol.js";
+import type {
+  ImportOptions,
+  SavedSession,
+  StoreAsk,
+  StoreEstimate,
+  StoreOptions,
+  StoredFile,
+  Verified,
+} from "../wire/protocol.js";
 
 /** Asks a worker that lives as long as the call. */
 async function ask<T>(ask: StoreAsk, { workerUrl, signal, onProgress }: StoreOptions): Promise<T> {
@@ -43,6 +51,16 @@ export const store = {
   /** Compares every block with its hash; what has changed is fetched again by the next load. */
   async verify(file: string | StoredFile, options?: StoreOptions): Promise<Verified> {
     return ask({ what: "verify", which: which(file) }, read(options));
+  },
+
+  /** The sessions that were saved, the newest first. */
+  async sessions(options?: StoreOptions): Promise<SavedSession[]> {
+    return ask({ what: "sessions" }, read(options));
+  },
+
+  /** Removes a session, by its id; whether there was one. */
+  async deleteSession(id: string, options?: StoreOptions): Promise<boolean> {
+    return ask({ what: "forget", which: readText("the session's id", id) }, read(options));
   },
 
   /** How much is kept, and how much may be. */

@@ -1,4 +1,5 @@
-/** Numbers as people read them. */
+/** Numbers and names as people read them. */
+import type { ModelInfo } from "sotto";
 
 export function bytes(count: number): string {
   if (count < 1e6) return `${Math.max(0, Math.round(count / 1e3))} kB`;
@@ -6,30 +7,26 @@ export function bytes(count: number): string {
   return `${(count / 1e9).toFixed(2)} GB`;
 }
 
-export function seconds(ms: number): string {
-  if (ms < 950) return `${Math.max(10, Math.round(ms / 10) * 10)} ms`;
-  if (ms < 60_000) return `${(ms / 1000).toFixed(ms < 9950 ? 1 : 0)} s`;
-  return `${Math.floor(ms / 60_000)} min ${Math.round((ms % 60_000) / 1000)} s`;
-}
-
-/** "42 MB of 98 MB · 31 MB/s · 2 s left" */
-export function transfer(loaded: number, total: number | undefined, elapsedMs: number): string {
-  const parts = [total === undefined ? bytes(loaded) : `${bytes(loaded)} of ${bytes(total)}`];
-  const rate = loaded / (elapsedMs / 1000);
-  if (elapsedMs > 300 && rate > 0) {
-    parts.push(`${bytes(rate)}/s`);
-    if (total !== undefined && loaded < total) parts.push(`${seconds(((total - loaded) / rate) * 1000)} left`);
-  }
-  return parts.join(" · ");
-}
-
 export function parameters(count: number | undefined): string | undefined {
   if (!count) return undefined;
   return count < 1e9 ? `${Math.round(count / 1e6)}M` : `${(count / 1e9).toFixed(1)}B`;
 }
 
+/** How many there are of something: "1 passage", "2 passages". */
+export const counted = (count: number, what: string): string => `${count} ${what}${count === 1 ? "" : "s"}`;
+
 export function rate(tokensPerSecond: number): string {
   return `${tokensPerSecond.toFixed(tokensPerSecond < 10 ? 1 : 0)} tokens/s`;
+}
+
+export function seconds(ms: number): string {
+  return ms < 950 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`;
+}
+
+/** What a model runs on. */
+export function deviceOf({ adapter, threads }: Pick<ModelInfo, "adapter" | "threads">): string {
+  if (!adapter) return threads > 1 ? `the CPU, ${threads} threads` : "the CPU";
+  return adapter.description || [adapter.vendor, adapter.architecture].filter(Boolean).join(" ") || "WebGPU";
 }
 
 /** The name of the file at an address, as people write it. */
@@ -41,4 +38,10 @@ export function fileName(url: string): string {
     // Not every % begins a code.
     return name;
   }
+}
+
+/** A conversation's name: how its first message begins. */
+export function titleOf(text: string): string {
+  const line = text.trim().split("\n")[0]!;
+  return line.length > 60 ? `${line.slice(0, 60).replace(/\s+\S*$/, "")}…` : line;
 }

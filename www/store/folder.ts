@@ -11,6 +11,8 @@ export interface Handle {
 }
 
 export interface Folder {
+  /** What the names of its data end with. */
+  data: string;
   names(): Promise<string[]>;
   /** For writing, which nobody else can meanwhile; `shared`, for reading, which others may do too where browsers let them. */
   open(name: string, shared?: boolean): Promise<Handle>;
@@ -20,19 +22,21 @@ export interface Folder {
   remove(name: string): Promise<void>;
 }
 
-const NAME = "sotto";
+/** What the store keeps, each in a folder of its own: the models, and what they have read. */
+const FOLDERS = { sotto: ".gguf", "sotto-sessions": ".session" };
 
 interface SyncFile {
   createSyncAccessHandle(options?: { mode: string }): Promise<Handle>;
 }
 
 /** Throws where there is none: in private windows of some browsers, and on pages that are not secure. */
-export async function openFolder(): Promise<Folder> {
+export async function openFolder(name: keyof typeof FOLDERS = "sotto"): Promise<Folder> {
   if (!navigator.storage?.getDirectory)
     throw new Error(isSecureContext ? "this browser has no private files" : "the page is not secure");
   const root = await navigator.storage.getDirectory();
-  const folder = await root.getDirectoryHandle(NAME, { create: true });
+  const folder = await root.getDirectoryHandle(name, { create: true });
   return {
+    data: FOLDERS[name],
     async names() {
       const names: string[] = [];
       for await (const name of (folder as unknown as { keys(): AsyncIterable<string> }).keys()) names.push(name);

@@ -30,6 +30,8 @@ export interface Facts {
   whole: boolean;
   /** When it was begun, in ms since 1970. */
   added: number;
+  /** Of a session: those whose keys and values are there. */
+  tokens?: number;
 }
 
 /** From `start` on, up to and without `end`. */

@@ -2,7 +2,6 @@
 import type { Folder, Handle } from "./folder.js";
 import { BLOCK, type Facts, Journal, readHead } from "./journal.js";
 
-const DATA = ".gguf";
 const JOURNAL = ".journal";
 
 /** A file as `list` shows it. */
@@ -42,11 +41,11 @@ export async function journalOf(folder: Folder, id: string): Promise<Journal | u
   return Journal.read(await bytesOf(folder, id + JOURNAL));
 }
 
-export const dataOf = (folder: Folder, id: string): Promise<File> => folder.snapshot(id + DATA);
+export const dataOf = (folder: Folder, id: string): Promise<File> => folder.snapshot(id + folder.data);
 
 /** Both files; throws while somebody has them open. */
 export async function remove(folder: Folder, id: string): Promise<void> {
-  await folder.remove(id + DATA).catch(unlessMissing);
+  await folder.remove(id + folder.data).catch(unlessMissing);
   await folder.remove(id + JOURNAL).catch(unlessMissing);
 }
 
@@ -93,7 +92,7 @@ export class Kept {
     const id = crypto.randomUUID();
     const handles: Handle[] = [];
     try {
-      for (const end of [DATA, JOURNAL]) handles.push(await folder.open(id + end));
+      for (const end of [folder.data, JOURNAL]) handles.push(await folder.open(id + end));
       const [data, journal] = handles as [Handle, Handle];
       if (facts.size !== undefined) data.truncate(facts.size);
       return new Kept(folder, id, new Journal(facts, journal), data, true);
@@ -106,7 +105,7 @@ export class Kept {
 
   /** One that was begun, to go on with; none if its journal cannot be read. */
   static async resume(folder: Folder, id: string): Promise<Kept | undefined> {
-    const data = await openSoon(folder, id + DATA);
+    const data = await openSoon(folder, id + folder.data);
     const handle = await openSoon(folder, id + JOURNAL).catch((error) => {
       data.close();
       throw error;
@@ -122,7 +121,7 @@ export class Kept {
   static async read(folder: Folder, id: string): Promise<Kept | undefined> {
     const journal = await journalOf(folder, id);
     if (!journal) return undefined;
-    const data = await folder.open(id + DATA, true).catch(() => undefined);
+    const data = await folder.open(id + folder.data, true).catch(() => undefined);
     return new Kept(folder, id, journal, data, false);
   }
 
@@ -202,14 +201,14 @@ export class Kept {
     this.#data?.close();
     this.#data = undefined;
     try {
-      const handle = await this.#folder.open(this.id + DATA);
+      const handle = await this.#folder.open(this.id + this.#folder.data);
       handle.write(bytes, { at });
       handle.flush();
       handle.close();
     } catch {
       // It is found again.
     }
-    this.#data = await this.#folder.open(this.id + DATA, true).catch(() => undefined);
+    this.#data = await this.#folder.open(this.id + this.#folder.data, true).catch(() => undefined);
   }
 
   close(): void {

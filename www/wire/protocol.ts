@@ -21,6 +21,7 @@ export type {
   Filled,
   Finding,
   Inspection,
+  LoadedAdapter,
   Memory,
   MemoryNeeds,
   ModelHeader,
@@ -49,13 +50,19 @@ export type Source =
   | ReadableStream<Uint8Array>
   | ArrayBuffer
   | ArrayBufferView
-  /** The files of a model that is in several. */
+  /** The files of a model that is in several, or of a repository. */
   | readonly Blob[];
 
 /** Something that the model works in spite of. */
 export interface Warning {
   code: ErrorCode;
   message: string;
+}
+
+/** An address that is no text: a `URL`, or a `TrustedScriptURL`, which TypeScript's library has not always. */
+export interface Address {
+  toString(): string;
+  toJSON(): string;
 }
 
 /** Options that stay in the page. */
@@ -82,14 +89,19 @@ export interface PageOptions {
    * when it is closed. By default no.
    */
   shared?: boolean;
+  /**
+   * A smaller model with the same tokens, which guesses what this one writes: several right guesses come of one pass, and the
+   * reply stays the same (see `speculate` of `generate`).
+   */
+  draft?: Source;
   /** The hub of `hf:` addresses and a token for it; by default Hugging Face's. */
   hub?: Hub;
   /** Where `worker.js` lies, if the bundler moved it. */
-  workerUrl?: string | URL;
-  /** Where `sotto_bg.wasm` lies, if the bundler moved it. */
-  wasmUrl?: string | URL;
+  workerUrl?: string | Address;
+  /** Where `sotto_bg.wasm` lies, if the bundler moved it; the other wasm files lie beside it, under their own names. */
+  wasmUrl?: string | Address;
   /** Where `sotto_grammar_bg.wasm` lies, if the bundler moved it; by default beside `wasmUrl`, else beside `worker.js`. */
-  grammarUrl?: string | URL;
+  grammarUrl?: string | Address;
   /** `openai`: failures are errors in the shape of OpenAI's API, the `SottoError` their `cause`. By default `sotto`. */
   errors?: "sotto" | "openai";
   /**
@@ -148,6 +160,26 @@ export interface Verified {
   bad: { start: number; end: number }[];
 }
 
+/** A session of the store. */
+export interface SavedSession {
+  id: string;
+  /** The name of the model. */
+  model: string;
+  /** Those that need not be read again. */
+  tokens: number;
+  /** All that is kept of it. */
+  bytes: number;
+  /** When it was saved, in milliseconds since 1970. */
+  saved: number;
+}
+
+/** A session as it comes back. */
+export interface FoundSession extends SavedSession {
+  request: wire.ChatRequest;
+  /** Why its text is read anew, where it is: `stale_session` or `damaged_session`. */
+  refused?: Warning;
+}
+
 export interface StoreEstimate {
   /** Bytes of the models. */
   models: number;
@@ -162,7 +194,13 @@ export interface StoreEstimate {
 export interface GenerateOptions
   extends Loose<wire.GenerateOptions & Pick<PageOptions, "signal" | "onProgress" | "onAbort">> {}
 
-export interface ScoreOptions extends Pick<PageOptions, "signal"> {}
+export interface ScoreOptions extends Loose<wire.ScoreOptions & Pick<PageOptions, "signal">> {}
+
+export interface AdapterOptions
+  extends Loose<wire.AdapterOptions & Pick<PageOptions, "signal" | "headers" | "hub" | "sha256">> {
+  /** What calls use it by: `adapter: { [id]: scale }`. */
+  id: string;
+}
 
 export interface BenchOptions extends Loose<wire.BenchOptions & Pick<PageOptions, "signal">> {}
 
@@ -187,20 +225,20 @@ export const KEEP = "keep";
 /** A source as it travels: a stream or bytes come through a port (see pump.ts). */
 export type SourceData =
   | { kind: "url"; url: string; headers?: Record<string, string>; cache?: Caching; hub?: Hub; sha256?: string }
-  | { kind: "blob"; blob: Blob; sha256?: string }
+  | { kind: "blob"; blob: Blob; path?: string; sha256?: string }
   | { kind: "port"; port: MessagePort; total?: number; sha256?: string }
   | { kind: "parts"; parts: SourceData[] };
 
 /** What is asked of the store; `which` is an id or an address. */
 export type StoreAsk =
-  | { what: "list" | "estimate" }
-  | { what: "delete" | "verify" | "export"; which: string }
+  | { what: "list" | "estimate" | "sessions" }
+  | { what: "delete" | "verify" | "export" | "forget"; which: string }
   | { what: "import"; blob: Blob; name: string; url: string; sha256?: string };
 
 /** What the page may ask; each gets one `done` or `failed`, with `event`s before it. */
 export interface Calls {
   load: {
-    args: { source: SourceData; options: wire.LoadOptions; gate?: MessagePort };
+    args: { source: SourceData; draft?: SourceData; options: wire.LoadOptions; gate?: MessagePort };
     event: { progress: wire.Progress } | { warning: Warning };
     result: wire.ModelInfo;
   };
@@ -213,14 +251,17 @@ export interface Calls {
   };
   store: { args: StoreAsk; event: { progress: wire.Progress }; result: unknown };
   generate: {
-    args: { prompt: string | Message[]; options: wire.GenerateOptions };
+    args: { prompt: string | Message[]; options: wire.GenerateOptions; past?: number[] };
     event: wire.Step;
     result: State;
   };
-  chat: { args: { request: wire.ChatRequest }; event: wire.ChatStep; result: State };
-  completion: { args: { request: wire.CompletionRequest }; event: wire.ChatStep; result: State };
+  /** `past`, here and elsewhere: what events of a call told as `sampled` that this one goes on with. */
+  chat: { args: { request: wire.ChatRequest; past?: number[] }; event: wire.ChatStep; result: State };
+  completion: { args: { request: wire.CompletionRequest; past?: number[] }; event: wire.ChatStep; result: State };
   prime: { args: { request: wire.ChatRequest }; event: wire.Step; result: State };
   count: { args: { request: wire.ChatRequest }; event: never; result: wire.Counted };
+  saveSession: { args: { id: string; request: wire.ChatRequest }; event: never; result: SavedSession };
+  restoreSession: { args: { id: string }; event: never; result: FoundSession | null };
   stats: { args: Record<string, never>; event: never; result: wire.ModelStats };
   tokenize: { args: { text: string; options: wire.TokenizeOptions }; event: never; result: number[] };
   detokenize: { args: { ids: number[]; options: wire.DetokenizeOptions }; event: never; result: string };
@@ -234,7 +275,18 @@ export interface Calls {
   /** Of a classifier: [texts][labels]. */
   scores: { args: { query?: string; texts: string[]; options: wire.ScoringOptions }; event: never; result: number[][] };
   fill: { args: { text: string; options: wire.FillOptions }; event: never; result: wire.Filled[] };
-  score: { args: { text: string }; event: never; result: { score: wire.ScoreResult; memory: wire.Memory } };
+  loadAdapter: {
+    args: { id: string; source: SourceData; config?: SourceData };
+    event: never;
+    result: wire.LoadedAdapter;
+  };
+  unloadAdapter: { args: { id: string }; event: never; result: null };
+  adapters: { args: Record<string, never>; event: never; result: wire.LoadedAdapter[] };
+  score: {
+    args: { text: string; options: wire.ScoreOptions };
+    event: never;
+    result: { score: wire.ScoreResult; memory: wire.Memory };
+  };
   bench: { args: wire.BenchOptions; event: never; result: { bench: wire.BenchResult; memory: wire.Memory } };
   dispose: { args: Record<string, never>; event: never; result: null };
 }
@@ -257,6 +309,8 @@ export type ToPage =
   | { type: "ready" }
   /** The engine wants so many more workers, to compute on as threads. Answered by `threads`. */
   | { type: "threads"; count: number }
-  | { type: "event"; id: number; event: unknown }
+  /** `sampled`: tokens that were sampled since the last message of it, each behind its reply's index. */
+  | { type: "event"; id: number; event?: unknown; sampled?: readonly number[] }
   | { type: "done"; id: number; result: unknown }
-  | { type: "failed"; id: number; error: ErrorData };
+  /** `over`: nothing that is asked can succeed any more. */
+  | { type: "failed"; id: number; error: ErrorData; over?: boolean };

@@ -3,7 +3,7 @@
  * device for it nor reports it, and it passes on only part of the adapter's name. So the worker adds the feature to
  * the request, and tells the engine what adapter it is on. Without subgroups the engine runs its other kernels.
  */
-import type { AdapterName } from "./engine.js";
+import type { AdapterName, Kind } from "./engine.js";
 import { SottoError } from "../wire/errors.js";
 
 interface Adapter {
@@ -28,7 +28,7 @@ export function insecurePage(): string | undefined {
   return "The model runs on the CPU because WebGPU needs a secure page: open it over https or on localhost.";
 }
 
-/** What software adapters call themselves; `crate/device/gpu/adapter.rs` has the same list. */
+/** What software adapters call themselves; `crate/kernels/choose/adapter.rs` has the same list. */
 const SOFTWARE = /swiftshader|llvmpipe|lavapipe|warp|basic render/i;
 
 /** Whether there is an adapter, and it is no software. */
@@ -38,6 +38,11 @@ export function isGraphicsCard(adapter: AdapterName | undefined): boolean {
     !adapter.isFallback &&
     !SOFTWARE.test(`${adapter.vendor} ${adapter.architecture} ${adapter.description}`)
   );
+}
+
+/** Which engine "auto" takes: WebGPU's where there is a card. */
+export function kindFor({ adapter }: Described): Kind {
+  return isGraphicsCard(adapter) ? "webgpu" : "cpu";
 }
 
 export interface Described {

@@ -5,7 +5,7 @@ import { SottoError, aborted, said } from "../wire/errors.js";
 import { HUB, isHubFile } from "../wire/hub.js";
 import type { SourceData } from "../wire/protocol.js";
 import { portStream } from "../wire/pump.js";
-import { type Found, findOnHub } from "./hub.js";
+import { type Found, type Listed, findOnHub, isRepository } from "./hub.js";
 import { type Answer, PATIENCE, type Patience, ask, checkFirstBytes, part } from "./remote.js";
 import { type Feed, type Tell, openStored, wrongHash } from "./stored.js";
 
@@ -23,14 +23,30 @@ export interface Opening {
   keep?: boolean;
   patience?: typeof PATIENCE;
   openStore?: typeof openFolder;
+  /** What a repository's matrices become. */
+  quantize?: string | undefined;
+  /** Opens a repository as one file of GGUF; without it a source is a file. */
+  convert?: ((source: SourceData, signal: AbortSignal, opening: Opening) => Promise<Feed>) | undefined;
+  /** What a hub was asked for already. */
+  listed?: Listed[] | undefined;
 }
 
 /** Opens a source; a URL's errors (`network`, `http`, `not_gguf` for a web page, …) come from here, and while it is read. */
 export async function open(source: SourceData, signal: AbortSignal, opening: Opening = {}): Promise<Feed> {
+  if (isRepository(source)) {
+    if (opening.convert) return opening.convert(source, signal, opening);
+    throw new SottoError("bad_option", "This is the address of a repository; give that of a file in it.");
+  }
+  if (opening.quantize !== undefined && opening.quantize !== "auto")
+    throw new SottoError(
+      "bad_option",
+      "quantize is for repositories of safetensors, and this is a file; leave it out.",
+    );
   switch (source.kind) {
     case "blob": {
       const name = source.blob instanceof File ? source.blob.name : "the file";
-      return plain(name, source.blob.size, read(source.blob.stream(), name, source.blob.size, signal), source.sha256);
+      const stream = read(source.blob.stream(), name, source.blob.size, signal);
+      return { ...plain(name, source.blob.size, stream, source.sha256), file: async () => source.blob };
     }
     case "parts":
       return open(source.parts[0]!, signal, opening);
@@ -49,7 +65,7 @@ async function openUrl(source: UrlSource, signal: AbortSignal, opening: Opening)
   const { url, cache = "auto" } = source;
   tell.progress("connect", 0, undefined);
   const offline = cache === "only";
-  const found = isHubFile(url) ? await onHub(source, offline, signal) : { target: aim(source) };
+  const found = isHubFile(url) ? await onHub(source, offline, signal, opening.listed) : { target: aim(source) };
   const name = nameOf(found.target?.url ?? url);
   const sha256 = source.sha256 ?? found.target?.sha256;
   if (cache !== "none" && /^(https?|hf|store):/i.test(url)) {
@@ -113,10 +129,10 @@ interface OnHub {
   error?: unknown;
 }
 
-async function onHub({ url, headers, hub = {} }: UrlSource, offline: boolean, signal: AbortSignal): Promise<OnHub> {
+async function onHub(source: UrlSource, offline: boolean, signal: AbortSignal, listed?: Listed[]): Promise<OnHub> {
   if (offline) return {};
   try {
-    return { target: await findOnHub(url, hub, headers, signal) };
+    return { target: await findOnHub(source.url, source, signal, listed) };
   } catch (error) {
     if (signal.aborted) throw aborted("Loading the model", signal);
     if (error instanceof SottoError && error.code === "bad_option") throw error;

@@ -1,62 +1,57 @@
 /** The worker's side of the protocol: loads one model, then answers calls about it. */
-import type { Engine, EngineModule, Text, TextCalls, TextModule, Work } from "./engine.js";
+import type { Engine, EngineModule, Kind, Text, TextCalls, TextModule, Work } from "./engine.js";
+import { loadAdapter } from "./adapters.js";
 import { type ErrorCode, SottoError, aborted, said } from "../wire/errors.js";
 import { open } from "./fetch.js";
+import { fill, fixed } from "./fill.js";
 import { gateOf } from "./gate.js";
 import type { Grammars, Words } from "./grammar.js";
+import type { ChatStep } from "../wire/generated.js";
 import {
   type Calls,
   type Inspection,
   KEEP,
+  type LoadOptions,
   type Method,
   type ModelHeader,
   type ModelInfo,
-  type Progress,
   type SourceData,
   type State,
+  type Step,
   type ToPage,
   type ToWorker,
-  type Warning,
 } from "../wire/protocol.js";
-import { describeAdapter, insecurePage, isGraphicsCard, requireWebgpu } from "./adapter.js";
+import { describeAdapter, insecurePage, kindFor, requireWebgpu } from "./adapter.js";
 import { numbersOf, surroundings } from "./device.js";
+import { isRepository } from "./hub.js";
+import { Loading } from "./loading.js";
 import { manage } from "./manage.js";
-import { othersOf, readHead } from "./parts.js";
-import { pause } from "./pause.js";
+import { leave, ofWhole, othersOf, readHead } from "./parts.js";
 import { Reporter } from "./progress.js";
 import { readTuning, writeTuning } from "../store/tuning.js";
+import { pause } from "./pause.js";
 import { Queue, unlessAborted } from "./queue.js";
 import { PATIENCE } from "./remote.js";
+import { type Repositories, converting } from "./repository.js";
+import { restoreSession, saveSession } from "./sessions.js";
 
-/** Bytes given to the engine before waiting for the device to take them. */
-const DRAIN_EVERY = 16 << 20;
-const PIECE = 1 << 20;
-
-/** What no other device or option makes a model of: it is not kept. */
-const USELESS: ErrorCode[] = [
-  "not_gguf",
-  "unsupported_version",
-  "bad_header",
-  "bad_metadata",
-  "not_a_model",
-  "unsupported_architecture",
-  "unsupported_tensor_type",
-  "missing_tensor",
-  "bad_shape",
-  "unsupported_tokenizer",
-];
+/** Numbers of what was sampled that are told without an event, of replies that are told when they are whole. */
+const QUIET = 32;
 
 interface Context<M extends Method> {
   signal: AbortSignal;
-  emit(event: Calls[M]["event"]): void;
+  /** `sampled`: see `ToPage`. */
+  emit(event: Calls[M]["event"] | undefined, sampled?: readonly number[]): void;
 }
 
 /** Where the engine comes from. */
 export interface EngineSource {
-  /** With a number of threads, for the CPU backend alone. */
-  start(threads: number | undefined): Promise<EngineModule>;
-  /** For a tokenizer and a chat template alone. */
-  startText(): Promise<TextModule>;
+  /** With a number of threads, for the CPU alone. */
+  start(kind: Kind, threads: number | undefined): Promise<EngineModule>;
+  /** For a tokenizer and a chat template alone: of the engine that would be fetched anyway. */
+  startText(kind: Kind): Promise<TextModule>;
+  /** Fetched when a load first asks for one. */
+  startRepositories(): Promise<Repositories>;
   /** Fetched when a request first asks for one. */
   startGrammars(words: () => Promise<Words>): Promise<Grammars>;
   /** How many there can be where `wanted` are, or nobody has said; `fast` wants products of 8 bits. */
@@ -77,6 +72,8 @@ export class Host {
   #requests = new Queue();
   /** Single calls of the engine: it must not be entered while it works, but between the tokens of a reply it may. */
   #steps = new Queue();
+  /** Adapters on their way. */
+  #adapters = new Queue();
 
   constructor(source: EngineSource, post: (message: ToPage) => void) {
     this.#source = source;
@@ -94,12 +91,16 @@ export class Host {
       const call = this.#calls[method] as (args: unknown, context: Context<Method>) => Promise<unknown>;
       const result = await call(args, {
         signal: controller.signal,
-        emit: (event) => this.#post({ type: "event", id, event }),
+        emit: (event, sampled = []) => {
+          if (event !== undefined || sampled.length > 0) this.#post({ type: "event", id, event, sampled });
+        },
       });
       this.#post({ type: "done", id, result });
     } catch (thrown) {
       const reason = controller.signal.reason;
-      this.#post({ type: "failed", id, error: this.#typed(reason instanceof SottoError ? reason : thrown).toData() });
+      const error = this.#typed(reason instanceof SottoError ? reason : thrown).toData();
+      const over = this.#crash !== undefined || error.code === "device_lost";
+      this.#post({ type: "failed", id, error, ...(over && { over }) });
     } finally {
       this.#running.delete(id);
     }
@@ -134,20 +135,27 @@ export class Host {
    * Does all of a work, and passes its steps on; then says what the engine is like. Whichever work asks for a step has one
    * computed for all of them, and each asks once before any asks again: so none waits for who reads slowly.
    */
-  #drive<S>(begin: (engine: Engine) => Work<S>, signal: AbortSignal, pass: (step: S) => void): Promise<State> {
+  #drive<E>(
+    begin: (engine: Engine) => Work<E | E[]>,
+    { signal, emit }: { signal: AbortSignal; emit(event: E | undefined, sampled?: readonly number[]): void },
+  ): Promise<State> {
     return this.#requests.share(async () => {
       const work = await this.#steps.run(() => begin(this.#ready));
       const cancel = () => work.cancel();
       signal.addEventListener("abort", cancel);
+      const sampled: number[] = [];
       try {
         for (;;) {
           const step = await this.#steps.run(() => work.next());
           if (signal.aborted && signal.reason !== KEEP) throw aborted("The reply", signal);
           if (step === undefined) break;
-          if (step !== null) pass(step);
+          sampled.push(...work.sampled());
+          for (const event of step === null ? [] : ([step].flat() as E[])) emit(event, sampled.splice(0));
+          if (sampled.length > QUIET) emit(undefined, sampled.splice(0));
         }
       } finally {
         signal.removeEventListener("abort", cancel);
+        emit(undefined, sampled);
         release(work);
       }
       return this.#steps.run(() => this.#state());
@@ -163,29 +171,27 @@ export class Host {
 
     store: (ask, { signal, emit }) => manage(ask, signal, (progress) => emit({ progress })),
 
-    generate: ({ prompt, options }, { signal, emit }) =>
-      this.#drive((engine) => engine.generate(prompt, options), signal, emit),
+    generate: ({ prompt, options, past }, context) =>
+      this.#drive<Step>((engine) => engine.generate(prompt, options, Uint32Array.from(past ?? [])), context),
 
-    chat: async ({ request }, { signal, emit }) => {
+    chat: async ({ request, past }, context) => {
       const takes = await this.#steps.run(() => this.#ready.takes_grammars(request));
-      const grammars = takes ? await this.#startGrammars(signal) : undefined;
-      return this.#drive(
-        (engine) => engine.chat(request, grammars),
-        signal,
-        (steps) => steps.forEach(emit),
-      );
+      const grammars = takes ? await this.#startGrammars(context.signal) : undefined;
+      return this.#drive<ChatStep>((engine) => engine.chat(request, grammars, Uint32Array.from(past ?? [])), context);
     },
 
-    completion: ({ request }, { signal, emit }) =>
-      this.#drive(
-        (engine) => engine.completion(request),
-        signal,
-        (steps) => steps.forEach(emit),
-      ),
+    completion: ({ request, past }, context) =>
+      this.#drive<ChatStep>((engine) => engine.completion(request, Uint32Array.from(past ?? [])), context),
 
-    prime: ({ request }, { signal, emit }) => this.#drive((engine) => engine.prime(request), signal, emit),
+    prime: ({ request }, context) => this.#drive<Step>((engine) => engine.prime(request), context),
 
     count: ({ request }) => this.#steps.run(() => this.#ready.count(request)),
+
+    saveSession: (args, { signal }) =>
+      this.#measure("The saving", signal, (engine) => saveSession(engine, args, signal)),
+
+    restoreSession: ({ id }, { signal }) =>
+      this.#measure("The restoring", signal, (engine) => restoreSession(engine, id, signal)),
 
     stats: () => this.#steps.run(() => this.#ready.stats()),
 
@@ -209,9 +215,21 @@ export class Host {
     fill: ({ text, options }, { signal }) =>
       this.#measure("The filling in", signal, (engine) => engine.fill(text, options.top)),
 
-    score: ({ text }, { signal }) =>
+    // One at a time, beside replies.
+    loadAdapter: (args, { signal }) =>
+      this.#adapters.run(() => loadAdapter((work) => this.#steps.run(() => work(this.#ready)), args, signal), signal),
+
+    unloadAdapter: ({ id }) =>
+      this.#steps.run(() => {
+        this.#ready.adapter_unload(id);
+        return null;
+      }),
+
+    adapters: () => this.#steps.run(() => this.#ready.adapters()),
+
+    score: ({ text, options }, { signal }) =>
       this.#measure("The scoring", signal, async (engine) => ({
-        score: await engine.score(text),
+        score: await engine.score(text, options),
         memory: engine.info().memory,
       })),
 
@@ -237,100 +255,69 @@ export class Host {
   };
 
   async #load(
-    { source, options, gate: port }: Calls["load"]["args"],
+    { source, draft, options, gate: port }: Calls["load"]["args"],
     { signal, emit }: Context<"load">,
   ): Promise<ModelInfo> {
-    const { backend, threads: wanted } = options;
-    const usable = backend === "webgpu" ? undefined : this.#source.usableThreads(wanted, options.precision === "fast");
-    // Where there are no threads to choose, the engine starts while the adapter is asked for.
-    const alone = usable === undefined ? this.#source.start(undefined) : undefined;
-    alone?.catch(() => {});
-    if (backend === "webgpu") requireWebgpu();
-    const described = backend === "cpu" ? { subgroups: false, dot: false } : await describeAdapter();
-    // WebGPU does not take shared memory: so threads are for those whom the CPU awaits.
-    const starting = alone ?? this.#source.start(isGraphicsCard(described.adapter) ? undefined : usable);
-    const { Loader, threads, warning } = await unlessAborted(starting, "Loading the model", signal);
-    if (warning) emit({ warning });
-    else if (backend !== "webgpu" && !isGraphicsCard(described.adapter) && wanted! > (usable ?? 1))
-      emit({ warning: fewThreads(wanted!, usable ?? 1) });
-    const subgroups = options.subgroups !== false && described.subgroups;
-    const dot = options.dot !== false && described.dot;
-    const insecure = backend === undefined || backend === "auto" ? insecurePage() : undefined;
+    const { backend = "auto" } = options;
+    // Where the options say which engine it is, it is fetched while the adapter is asked for.
+    const sure = backend === "auto" ? undefined : backend;
+    const threads =
+      sure === "webgpu" ? undefined : this.#source.usableThreads(options.threads, options.precision === "fast");
+    const start = (kind: Kind) => this.#source.start(kind, kind === "cpu" ? threads : undefined);
+    const early = sure && start(sure);
+    early?.catch(() => {});
+    if (sure === "webgpu") requireWebgpu();
+    const described = sure === "cpu" ? { subgroups: false, dot: false } : await describeAdapter();
+    const insecure = sure ? undefined : insecurePage();
     const reporter = new Reporter((progress) => emit({ progress }));
+    const tell = {
+      progress: reporter.tell.bind(reporter),
+      warn: (code: ErrorCode, message: string) => emit({ warning: { code, message } }),
+    };
+    const patience = { ...PATIENCE, gate: port && gateOf(port) };
+    // The file is asked for while the engine comes.
+    const convert = converting(() => this.#source.startRepositories());
+    const opening = open(source, signal, { tell, patience, quantize: options.quantize, convert });
+    opening.catch(() => {});
+    const tuning = await readTuning(described.adapter, options.precision);
+    const loading = await Loading.begin(sure ?? kindFor(described), {
+      options,
+      described,
+      tuning,
+      threads,
+      start,
+      warn: (warning) => emit({ warning }),
+      signal,
+    }).catch((thrown: unknown) => {
+      reporter.stop();
+      opening.then(leave).catch(() => {});
+      throw thrown;
+    });
     const warn = () => {
-      const warning = loader.take_warning();
+      const warning = loading.loader.take_warning();
       if (warning) emit({ warning: { code: warning.code, message: insecure ?? warning.message } });
     };
-    const tuning = await readTuning(described.adapter, options.precision);
-    const created = Loader.create(
-      { ...options, subgroups, dot, threads: threads?.count ?? 1, ...(threads?.slowBytes && { precision: "high" }) },
-      { adapter: described.adapter, tuning },
-      pause,
-      threads?.spawn,
-    );
-    const loader = await unlessAborted(created, "Loading the model", signal);
     let finishing = false;
     try {
       warn();
-      const tell = {
-        progress: reporter.tell.bind(reporter),
-        warn: (code: ErrorCode, message: string) => emit({ warning: { code, message } }),
-      };
-      const patience = { ...PATIENCE, gate: port && gateOf(port) };
-      const first = await open(source, signal, { tell, patience });
-      const others = othersOf(source, first.address);
-      for (const other of others) await readHead(other, signal, (chunk) => loader.push_part(chunk));
-      let loaded = 0;
-      let total = others.length > 0 ? undefined : first.total;
-      let undrained = 0;
-      for (const [index, of] of [source, ...others].entries()) {
-        const before = index > 0 ? loader.next_part() : 0;
-        const shifted = {
-          ...tell,
-          progress: (phase: Progress["phase"], bytes: number) => reporter.tell(phase, before + bytes, total),
-        };
-        const feed = index > 0 ? await open(of, signal, { tell: shifted, patience }) : first;
-        reporter.facts = { file: feed.name, fromCache: feed.fromCache };
-        loaded = before;
-        const report = () => {
-          const arriving = feed.arriving();
-          const arrived = arriving ? feed.loaded?.() : undefined;
-          reporter.tell(arriving ? "download" : "upload", arrived ? before + arrived : loaded, total);
-        };
-        report();
-        try {
-          for await (const chunk of feed.chunks) {
-            const whole = loader.total_bytes();
-            // What a server sends beyond the model, or a stream that never ends, is not waited for.
-            if (whole === undefined || loaded < whole) pushPieces(chunk, (piece) => loader.push(piece));
-            else if (!feed.kept) break;
-            warn();
-            loaded += chunk.length;
-            undrained += chunk.length;
-            total = loader.total_bytes() ?? total;
-            report();
-            if (loaded >= total! && !feed.kept) break;
-            if (undrained >= DRAIN_EVERY) {
-              await loader.drain();
-              undrained = 0;
-            }
-          }
-        } catch (thrown) {
-          const { code } = SottoError.read(thrown) ?? {};
-          if (code && USELESS.includes(code)) await feed.discard?.();
-          throw thrown;
-        }
-      }
+      const { loaded, total } = await fill(loading, source, opening, signal, { reporter, tell, patience, warn });
       reporter.flush();
       reporter.tell("prepare", loaded, total);
       // From here on the loader belongs to finish(), whatever it returns.
       finishing = true;
-      const engine = await loader.finish();
+      const engine = await loading.loader.finish();
       if (signal.aborted) {
         engine.dispose();
         throw aborted("Loading the model", signal);
       }
       this.#engine = engine;
+      if (draft) {
+        const guesses = await engine.draft_loader(options, { adapter: described.adapter, tuning }, pause);
+        const quantize = isRepository(draft) ? options.quantize : undefined;
+        const opened = open(draft, signal, { tell, patience, quantize, convert });
+        await fill(fixed(guesses), draft, opened, signal, { reporter, tell, patience, warn() {} });
+        engine.set_draft(await guesses.finish());
+      }
       const info = engine.info();
       if (info.tuning.some((line) => !tuning.includes(line)))
         await writeTuning(described.adapter, options.precision, info.tuning);
@@ -338,27 +325,57 @@ export class Host {
       return insecure && info.backend === "cpu" ? { ...info, backendReason: insecure } : info;
     } finally {
       reporter.stop();
-      if (!finishing) release(loader);
+      if (!finishing) release(loading.loader);
     }
   }
 
   async #loadText(args: Calls["loadText"]["args"], { signal }: Context<"loadText">): Promise<ModelHeader> {
-    const module = await unlessAborted(this.#source.startText(), "Reading the model", signal);
+    const module = await unlessAborted(this.#startText(undefined), "Reading the model", signal);
     if ("template" in args) this.#text = module.Text.of_template(args.template);
-    else this.#text = await readText(module, args.source, signal, false);
+    else this.#text = (await this.#readText(module, args.source, signal)).text;
     return this.#text.header();
   }
 
   async #inspect({ source, options, touch }: Calls["inspect"]["args"], signal: AbortSignal): Promise<Inspection> {
-    const module = await unlessAborted(this.#source.startText(), "The inspection", signal);
-    const text = await readText(module, source, signal, true);
+    const module = await unlessAborted(this.#startText(options.backend), "The inspection", signal);
+    const { text, there } = await this.#readText(module, source, signal, options.quantize ?? "auto");
     const threads = options.backend === "webgpu" ? 1 : this.#source.usableThreads(options.threads, false);
     try {
       const place = await surroundings(options, threads ?? 1, touch, module.cpu_rate);
-      return { ...text.header(), ...text.inspect(options, numbersOf(place), place.budget?.who) };
+      const header = text.header();
+      const { verdict, ...judgement } = text.inspect(options, numbersOf(place), place.budget?.who);
+      return { ...header, ...judgement, verdict: ofWhole(verdict, header.fileBytes, there) };
     } finally {
       release(text);
     }
+  }
+
+  /**
+   * The headers of a model's files; one with what cannot be run is an error, unless it is judged by what `quantize` makes of
+   * it. `there`: their bytes.
+   */
+  async #readText(
+    { TextLoader }: TextModule,
+    source: SourceData,
+    signal: AbortSignal,
+    quantize?: string,
+  ): Promise<{ text: Text; there: number | undefined }> {
+    const loader = new TextLoader(quantize !== undefined);
+    const opening = { quantize, convert: converting(() => this.#source.startRepositories()) };
+    const read = (from: SourceData) => readHead(from, signal, (chunk) => loader.push(chunk), opening);
+    const first = await read(source);
+    const others = othersOf(source, first.address);
+    let there = first.total;
+    for (const other of others) {
+      const { total } = await read(other);
+      there = there && total && there + total;
+    }
+    return { text: loader.finish(1 + others.length), there };
+  }
+
+  /** What reads texts comes with the engine that a load would take. */
+  async #startText(backend: LoadOptions["backend"] = "auto"): Promise<TextModule> {
+    return this.#source.startText(backend === "auto" ? kindFor(await describeAdapter()) : backend);
   }
 
   #startGrammars(signal: AbortSignal): Promise<Grammars> {
@@ -382,30 +399,6 @@ export class Host {
     };
     return this.#requests.run(() => this.#steps.run(stoppable), signal);
   }
-}
-
-/** The headers of a model's files; one with what cannot be run is an error, unless it is `judged`. */
-async function readText(
-  { TextLoader }: TextModule,
-  source: SourceData,
-  signal: AbortSignal,
-  judged: boolean,
-): Promise<Text> {
-  const loader = new TextLoader(judged);
-  const address = await readHead(source, signal, (chunk) => loader.push(chunk));
-  const others = othersOf(source, address);
-  for (const other of others) await readHead(other, signal, (chunk) => loader.push(chunk));
-  return loader.finish(1 + others.length);
-}
-
-/** The program takes a copy of what it is given: of a piece at a time. */
-function pushPieces(chunk: Uint8Array, push: (piece: Uint8Array) => void): void {
-  for (let at = 0; at < chunk.length; at += PIECE) push(chunk.subarray(at, at + PIECE));
-}
-
-function fewThreads(wanted: number, used: number): Warning {
-  const message = `The CPU computes on ${used} thread, not ${wanted}; threads need a cross-origin isolated page and no wasmUrl.`;
-  return { code: "not_started", message };
 }
 
 /** A wasm trap, or the end of the stack inside of wasm, which engines tell by errors of their own. */

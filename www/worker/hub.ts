@@ -1,42 +1,67 @@
 /** Finds a file on a hub by what the hub lists: its address, and the SHA-256 that it is kept under. */
 import { SottoError } from "../wire/errors.js";
-import { HUB, type Hub, hubAddress, readHubFile } from "../wire/hub.js";
+import { HUB, type Hub, hubAddress, isHubFile, readHubFile } from "../wire/hub.js";
+import type { SourceData } from "../wire/protocol.js";
 import { PATIENCE, type Target } from "./remote.js";
 
 export interface Found extends Target {
   sha256?: string | undefined;
 }
 
-interface Listed {
+/** A file of a repository, as the hub lists it. */
+export interface Listed {
   type: string;
   path: string;
   lfs?: { oid?: string };
 }
 
-/** Throws what a hub answers, and `bad_option` for a file that it does not have. */
-export async function findOnHub(
-  source: string,
-  { endpoint = HUB, token }: Hub,
-  given: Record<string, string> | undefined,
+/** How a hub is asked. */
+interface Asking {
+  hub?: Hub;
+  headers?: Record<string, string> | undefined;
+}
+
+const headersOf = ({ hub = {}, headers }: Asking) => ({
+  ...(hub.token && { Authorization: `Bearer ${hub.token}` }),
+  ...headers,
+});
+
+const baseOf = ({ hub = {} }: Asking) => (hub.endpoint ?? HUB).replace(/\/+$/, "");
+
+/** The files of a repository; none where the hub cannot be reached. Throws what it answers. */
+export async function listHub(
+  repo: string,
+  revision: string,
+  asking: Asking,
   signal: AbortSignal,
-): Promise<Found> {
-  const wanted = readHubFile(source);
-  const headers = { ...(token && { Authorization: `Bearer ${token}` }), ...given };
-  const base = endpoint.replace(/\/+$/, "");
-  const list = `${base}/api/models/${wanted.repo}/tree/${encodeURIComponent(wanted.revision)}?recursive=true`;
-  let files: Listed[];
+): Promise<Listed[] | undefined> {
+  const list = `${baseOf(asking)}/api/models/${repo}/tree/${encodeURIComponent(revision)}?recursive=true`;
   try {
     const timeout = AbortSignal.timeout(PATIENCE.stallMs);
-    const response = await fetch(list, { headers, signal: AbortSignal.any([signal, timeout]) });
-    if (!response.ok) throw refused(wanted.repo, response.status);
-    files = ((await response.json()) as Listed[]).filter(({ type }) => type === "file");
+    const response = await fetch(list, { headers: headersOf(asking), signal: AbortSignal.any([signal, timeout]) });
+    if (!response.ok) throw refused(repo, response.status);
+    return ((await response.json()) as Listed[]).filter(({ type }) => type === "file");
   } catch (cause) {
-    // The address of a file that was named is known without the list.
-    if (wanted.path && !(cause instanceof SottoError)) return { url: hubAddress(wanted, wanted.path, base), headers };
     if (cause instanceof SottoError) throw cause;
-    throw new SottoError("network", `The hub's list of ${wanted.repo} could not be fetched; check the connection.`, {
-      cause,
-    });
+    return undefined;
+  }
+}
+
+/** Throws what a hub answers, and `bad_option` for a file that it does not have; `listed`: what it has said already. */
+export async function findOnHub(
+  source: string,
+  asking: Asking,
+  signal: AbortSignal,
+  listed?: Listed[],
+): Promise<Found> {
+  const wanted = readHubFile(source);
+  const [headers, base] = [headersOf(asking), baseOf(asking)];
+  const files = listed ?? (await listHub(wanted.repo, wanted.revision, asking, signal));
+  if (!files) {
+    // The address of a file that was named is known without the list.
+    if (wanted.path) return { url: hubAddress(wanted, wanted.path, base), headers };
+    const message = `The hub's list of ${wanted.repo} could not be fetched; check the connection.`;
+    throw new SottoError("network", message);
   }
   const file = choose(source, files, wanted);
   return { url: hubAddress(wanted, file.path, base), headers, sha256: file.lfs?.oid };
@@ -48,7 +73,7 @@ const OTHERS = /mmproj|imatrix|-(?!00001)\d{5}-of-\d{5}\./i;
 function choose(source: string, files: Listed[], { repo, path, quantization }: ReturnType<typeof readHubFile>): Listed {
   const models = files.filter((file) => /\.gguf$/i.test(file.path));
   const named = path
-    ? models.filter((file) => file.path === path)
+    ? files.filter((file) => file.path === path)
     : models.filter((file) => quantizationOf(file.path) === quantization!.toUpperCase() && !OTHERS.test(file.path));
   // One in several files has a longer name than one that is whole.
   const best = named.sort((a, b) => a.path.length - b.path.length)[0];
@@ -76,4 +101,13 @@ function refused(repo: string, status: number): SottoError {
         ? "there is no such model or revision: check the name"
         : "try again later";
   return new SottoError("http", `The hub answered HTTP ${status} for ${repo}; ${why}.`);
+}
+
+/** Whether a source is a repository, and not a file. */
+export function isRepository(source: SourceData): boolean {
+  if (source.kind === "parts") return source.parts.some((part) => part.kind === "blob" && part.path === "config.json");
+  if (source.kind !== "url" || /^(blob|data|store):/i.test(source.url)) return false;
+  if (!isHubFile(source.url)) return new URL(source.url).pathname.endsWith("/");
+  const { path, quantization } = readHubFile(source.url);
+  return path === undefined && quantization === undefined;
 }

@@ -6,6 +6,7 @@ import { Kept, dataOf, entries, journalOf, remove } from "../store/kept.js";
 import { SottoError, aborted, said } from "../wire/errors.js";
 import type { Progress, StoreAsk, StoreEstimate, StoredFile, Verified } from "../wire/protocol.js";
 import { Reporter } from "./progress.js";
+import { forgetSession, listSessions, opened, unusable } from "./sessions.js";
 import { wrongHash } from "./stored.js";
 
 /** Answers what is asked. Throws `storage` where there is no store, `not_stored` for what is not in it. */
@@ -13,11 +14,11 @@ export async function manage(
   ask: StoreAsk,
   signal: AbortSignal,
   emit: (progress: Progress) => void,
-  openStore: () => Promise<Folder> = openFolder,
+  openStore: typeof openFolder = openFolder,
 ): Promise<unknown> {
-  const folder = await openStore().catch((cause) => {
-    throw new SottoError("storage", `The browser's store cannot be used here (${said(cause)}); see docs/STORE.md.`);
-  });
+  if (ask.what === "sessions") return listSessions(await opened(openStore));
+  if (ask.what === "forget") return forgetSession(await opened(openStore), ask.which);
+  const folder = await openStore().catch(unusable);
   const reporter = new Reporter(emit);
   try {
     switch (ask.what) {

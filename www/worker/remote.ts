@@ -49,13 +49,15 @@ const HTTP_ADVICE: Record<number, string> = {
 };
 
 /** A server's refusal. */
-class Refused extends SottoError {
+export class Refused extends SottoError {
+  readonly status: number;
   readonly passes: boolean;
   readonly waitMs: number;
 
   constructor(url: string, { status, headers }: Response) {
     const other = status >= 500 ? "it has a problem: try again later" : "check the address";
     super("http", `The server answered HTTP ${status} for ${url}; ${HTTP_ADVICE[status] ?? other}.`);
+    this.status = status;
     this.passes = status >= 500 || status === 429 || status === 408;
     this.waitMs = Math.min(1000 * (Number(headers.get("retry-after")) || 0), MOST_WAIT_MS);
   }

@@ -6,7 +6,7 @@ import { SottoError, aborted, said } from "../wire/errors.js";
 import type { Folder } from "../store/folder.js";
 import { Hasher, digest, same } from "../store/hash.js";
 import { BLOCK, type Facts } from "../store/journal.js";
-import { type Entry, Kept, entries, remove } from "../store/kept.js";
+import { type Entry, Kept, dataOf, entries, remove } from "../store/kept.js";
 import { Speaker, hold } from "../store/locks.js";
 import { SEGMENT, download } from "./download.js";
 import { type Answer, type Patience, type Target, ask, checkFirstBytes, hasChanged, part } from "./remote.js";
@@ -30,6 +30,8 @@ export interface Feed {
   kept: boolean;
   /** Takes it out of the store: it is of no use. */
   discard?: () => Promise<void>;
+  /** The file, where it can be read again. */
+  file?: () => Promise<Blob>;
 }
 
 /** What is wanted. */
@@ -120,7 +122,16 @@ async function readWhole(
   }
   const total = kept.journal.facts.size;
   const address = kept.journal.facts.url;
-  return { name, address, total, chunks: chunks(), arriving: () => false, fromCache: true, kept: true };
+  return {
+    name,
+    address,
+    total,
+    chunks: chunks(),
+    arriving: () => false,
+    fromCache: true,
+    kept: true,
+    file: () => dataOf(folder, entry.id),
+  };
 }
 
 /** Fetches what is missing of a file, and reads it as it arrives; `release` ends the hold on its address. */
@@ -186,6 +197,7 @@ async function fetchWhole(
     fromCache: false,
     kept: true,
     discard: () => remove(folder, kept.id).catch(() => {}),
+    file: () => dataOf(folder, kept.id),
   };
 }
 

@@ -61,14 +61,19 @@ const hasRelaxed = () => WebAssembly.validate(RELAXED_SIMD);
 /** The page keeps one of them: it would wait for its turn as long as a reply is computed. */
 const cores = () => navigator.hardwareConcurrency || 1;
 
-/** Starts the artifact with `count` threads, this one among them; `ask` has the page start the others. */
+/**
+ * Starts the artifact with `count` threads, this one among them; `ask` has the page start the others, and `beside` says where
+ * files were moved to.
+ */
 export async function startThreads(
   count: number,
   ask: (count: number) => Promise<MessagePort[]>,
+  beside: (file: string) => URL | "" | undefined,
 ): Promise<EngineModule> {
   const relaxed = hasRelaxed();
-  const place = relaxed ? undefined : { module_or_path: new URL("sotto_plain_bg.wasm", import.meta.url) };
-  const [ports] = await Promise.all([count > 1 ? ask(count - 1) : [], init(place)]);
+  const moved = beside(relaxed ? "sotto_threads_bg.wasm" : "sotto_plain_bg.wasm");
+  const place = moved || (relaxed ? undefined : new URL("sotto_plain_bg.wasm", import.meta.url));
+  const [ports] = await Promise.all([count > 1 ? ask(count - 1) : [], init(place && { module_or_path: place })]);
   const [module, memory] = wasm.shared() as [WebAssembly.Module, WebAssembly.Memory];
   await Promise.all(ports.map((port) => started(port, { module, memory })));
   let used = 0;

@@ -1,38 +1,60 @@
 /** The worker's entry: starts the wasm module and connects it to the page, or serves another worker's as a thread. */
-import type { EngineModule, TextModule } from "./engine.js";
+import type { EngineModule, Kind, TextModule } from "./engine.js";
 import { whyNoWasm } from "./causes.js";
 import { said } from "../wire/errors.js";
 import { startGrammars } from "./grammar.js";
 import { Host } from "./host.js";
 import type { ToPage, ToWorker } from "../wire/protocol.js";
+import { startRepositories } from "./repository.js";
 import { serveThread } from "./thread.js";
 import { startThreads, usableThreads } from "./threads.js";
-import init, * as wasm from "../wasm/sotto.js";
+import startCpu, * as cpu from "../wasm-cpu/sotto_cpu.js";
+import startWebgpu, * as webgpu from "../wasm/sotto.js";
 
 let wasmUrl: string | undefined;
 let grammarUrl: string | undefined;
-let starting: Promise<EngineModule> | undefined;
 
-/** Starts the wasm module on first use; a failed start is tried again by the next load. */
-function engine(threads: number | undefined): Promise<EngineModule> {
-  starting ??= threads === undefined ? startAlone() : startThreads(threads, askForThreads).catch(startWithout);
-  starting.catch(() => (starting = undefined));
-  return starting;
+const starting: { [K in Kind]?: Promise<EngineModule & TextModule> } = {};
+
+const ENGINES = {
+  webgpu: { init: startWebgpu, module: webgpu, file: "sotto_bg.wasm" },
+  cpu: { init: startCpu, module: cpu, file: "sotto_cpu_bg.wasm" },
+};
+
+/** Where a wasm file lies, if not beside this script: beside the engine's. */
+const beside = (file: string) => wasmUrl && new URL(file, new URL(wasmUrl, self.location.href));
+
+/** An engine is fetched when it is first needed; if that failed, again by the next load. */
+function startAlone(kind: Kind): Promise<EngineModule & TextModule> {
+  starting[kind] ??= fetchEngine(kind);
+  starting[kind].catch(() => delete starting[kind]);
+  return starting[kind];
 }
 
-async function startAlone(): Promise<EngineModule & TextModule> {
+async function fetchEngine(kind: Kind): Promise<EngineModule & TextModule> {
+  const { init, module, file } = ENGINES[kind];
+  const place = kind === "webgpu" ? wasmUrl : beside(file);
   try {
-    await init(wasmUrl === undefined ? undefined : { module_or_path: wasmUrl });
+    await init(place ? { module_or_path: place } : undefined);
   } catch (cause) {
-    throw whyNoWasm(cause, "The engine's wasm file", "sotto_bg.wasm", "wasmUrl");
+    throw whyNoWasm(cause, "The engine's wasm file", file, "wasmUrl");
   }
-  return wasm as unknown as EngineModule & TextModule;
+  return module as unknown as EngineModule & TextModule;
+}
+
+let threaded: Promise<EngineModule> | undefined;
+
+/** Once, however often it is asked for: each start has the page start workers. */
+function startThreaded(count: number): Promise<EngineModule> {
+  threaded ??= startThreads(count, askForThreads, beside).catch(startWithout);
+  threaded.catch(() => (threaded = undefined));
+  return threaded;
 }
 
 /** One thread, because several did not start. */
 async function startWithout(cause: unknown): Promise<EngineModule> {
   const message = `The model runs on one thread because others did not start (${said(cause)}); serve sotto_threads_bg.wasm beside worker.js.`;
-  return { Loader: (await startAlone()).Loader, warning: { code: "not_started", message } };
+  return { Loader: (await startAlone("cpu")).Loader, warning: { code: "not_started", message } };
 }
 
 const post = (message: ToPage) => self.postMessage(message);
@@ -49,10 +71,11 @@ function askForThreads(count: number): Promise<MessagePort[]> {
 
 const host = new Host(
   {
-    start: engine,
+    start: (kind, threads) => (threads === undefined ? startAlone(kind) : startThreaded(threads)),
     startText: startAlone,
+    startRepositories: () => startRepositories(wasmUrl),
     startGrammars: (words) => startGrammars(words, grammarUrl, wasmUrl),
-    usableThreads: (wanted, fast) => (wasmUrl === undefined ? usableThreads(wanted, fast) : undefined),
+    usableThreads,
   },
   post,
 );

@@ -2,6 +2,8 @@
 
 pub mod vector;
 
+use std::borrow::Cow;
+
 pub use web_time::Instant;
 
 /// Whether this runs as WebAssembly in a page.
@@ -19,6 +21,17 @@ pub fn random_seed() -> u64 {
     return (js_sys::Math::random() * MOST as f64) as u64;
     #[cfg(not(target_arch = "wasm32"))]
     return since_1970().as_nanos() as u64 % MOST;
+}
+
+/// The text with letters and their marks as one character where there is one (Unicode's NFC).
+pub fn composed(text: &str) -> Cow<'_, str> {
+    if text.is_ascii() {
+        return text.into();
+    }
+    #[cfg(target_arch = "wasm32")]
+    return String::from(js_sys::JsString::from(text).normalize("NFC")).into();
+    #[cfg(not(target_arch = "wasm32"))]
+    return unicode_normalization::UnicodeNormalization::nfc(text).collect::<String>().into();
 }
 
 /// Bytes of the WebAssembly memory, which never shrinks: so this is its peak. 0 in a native program.

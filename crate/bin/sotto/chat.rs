@@ -1,5 +1,6 @@
 //! `sotto chat`: requests in OpenAI's shape, and their answers.
 
+use std::path::PathBuf;
 use std::rc::Rc;
 
 use clap::Args;
@@ -11,12 +12,16 @@ use sotto::chat::grammar::Grammars;
 use sotto::chat::linked::Linked;
 use sotto::chat::request::{ChatRequest, CompletionRequest};
 use sotto::chat::session::{Event, Session};
+use sotto::run::adapters::Wanted;
 use sotto::run::engine::Engine;
 use sotto::wire::check::checked;
 use sotto::wire::schema::options_of;
 
+use crate::adapters::Adapters;
+use crate::flags::in_flags;
 use crate::input;
 use crate::model::Model;
+use crate::saved;
 
 #[derive(Args)]
 pub struct Chat {
@@ -24,9 +29,14 @@ pub struct Chat {
     model: Model,
     #[command(flatten)]
     input: Input,
+    #[command(flatten)]
+    adapters: Adapters,
     /// Print the answer's chunks, one a line, as they come
-    #[arg(long)]
+    #[arg(long, conflicts_with = "batch")]
     stream: bool,
+    /// Go on from what this file has of the conversation, if it is there, and write it anew
+    #[arg(long, value_name = "FILE", conflicts_with = "batch")]
+    session: Option<PathBuf>,
 }
 
 #[derive(Args)]
@@ -45,21 +55,34 @@ enum Request {
     Completion(Box<CompletionRequest>),
 }
 
+impl Request {
+    /// The command's adapters are every request's.
+    fn adapt(&mut self, adapter: &Wanted) {
+        let sampling = match self {
+            Request::Chat(request) => &mut request.sampling,
+            Request::Completion(request) => &mut request.sampling,
+        };
+        sampling.adapter.extend(adapter.clone());
+    }
+}
+
 pub async fn run(args: Chat) -> Result<()> {
     let path = args.input.batch.as_ref().or(args.input.request.as_ref()).cloned().unwrap_or_default();
     if args.input.batch.is_some() {
         let batch = input::objects(&path)?;
         let (mut engine, _) = args.model.load().await?;
+        let adapter = args.adapters.load(&mut engine).await?;
         let mut grammars = None;
         for mut item in batch {
             let request = item.remove("request").unwrap_or_default();
             let mut answers = Vec::new();
-            let answered = answer(&mut engine, request, &mut grammars, |answer| answers.push(answer)).await;
+            let answered = answer(&mut engine, request, &adapter, &mut grammars, |answer| answers.push(answer)).await;
             item.retain(|name, _| name == "name");
             match answered {
                 Ok(()) => item.insert("response".into(), answers.pop().unwrap_or_default()),
                 Err(Error { code, message }) => {
-                    item.insert("error".into(), serde_json::json!({ "code": code.as_str(), "message": message }))
+                    let error = serde_json::json!({ "code": code.as_str(), "message": in_flags(&message) });
+                    item.insert("error".into(), error)
                 }
             };
             print(&item.into());
@@ -72,16 +95,32 @@ pub async fn run(args: Chat) -> Result<()> {
         members.insert("stream".into(), true.into());
     }
     // What is wrong with it is told before the model is loaded.
-    let request = read(request)?;
+    let mut request = read(request)?;
     let (mut engine, _) = args.model.load().await?;
-    session(&mut engine, &request, &mut None, |answer| print(&answer)).await
+    request.adapt(&args.adapters.load(&mut engine).await?);
+    if let Some(path) = &args.session {
+        saved::restore(&mut engine, path).await?;
+    }
+    session(&mut engine, &request, &mut None, |answer| print(&answer)).await?;
+    match &args.session {
+        Some(path) => saved::save(&engine, path).await,
+        None => Ok(()),
+    }
 }
 
 /// Those of the model, once one is asked for.
 type Kept = Option<Rc<dyn Grammars>>;
 
-async fn answer(engine: &mut Engine, request: Value, grammars: &mut Kept, tell: impl FnMut(Value)) -> Result<()> {
-    session(engine, &read(request)?, grammars, tell).await
+async fn answer(
+    engine: &mut Engine,
+    request: Value,
+    adapter: &Wanted,
+    grammars: &mut Kept,
+    tell: impl FnMut(Value),
+) -> Result<()> {
+    let mut request = read(request)?;
+    request.adapt(adapter);
+    session(engine, &request, grammars, tell).await
 }
 
 async fn session(

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use sotto::base::error::{Code, Error, Result};
 use sotto::wire::embed::{EmbedOptions, FillOptions, Input, ScoringOptions, embed, fill, probabilities, scores};
 
+use crate::adapters::Adapters;
 use crate::flags::Flags;
 use crate::input::{Item, TextInput, read};
 use crate::model::Model;
@@ -17,6 +18,8 @@ pub struct Embed {
     #[command(flatten)]
     input: TextInput,
     #[command(flatten)]
+    adapters: Adapters,
+    #[command(flatten)]
     options: Flags<EmbedOptions>,
 }
 
@@ -25,8 +28,9 @@ pub async fn run(args: Embed) -> Result<()> {
     let options = args.options.read("embed")?;
     let in_json = args.model.json;
     let (mut engine, _) = args.model.load().await?;
+    let adapter = args.adapters.load(&mut engine).await?;
     let texts = items.list.iter().map(|item| Input::Text(item.text.clone())).collect();
-    let found = embed(&mut engine, texts, options).await?;
+    let found = embed(&mut engine, texts, EmbedOptions { adapter, ..options }).await?;
     let mut results = Vec::new();
     for (Item { name, .. }, found) in items.list.iter().zip(found) {
         if in_json {

@@ -1,5 +1,7 @@
 //! Flags that are not written down here: those of a call's options, from their schema.
 
+use std::sync::OnceLock;
+
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
@@ -82,7 +84,8 @@ fn has_numbers(schema: &Value) -> bool {
 
 fn members<T: JsonSchema>() -> Map<String, Value> {
     match options_of::<T>()["properties"].take() {
-        Value::Object(members) => members,
+        // Those that are no flags have another one in their place.
+        Value::Object(members) => members.into_iter().filter(|(_, schema)| schema["flag"] != false).collect(),
         _ => Map::new(),
     }
 }
@@ -140,6 +143,43 @@ impl<T: JsonSchema> FromArgMatches for Flags<T> {
         *self = Self::from_arg_matches(matches)?;
         Ok(())
     }
+}
+
+/// What options are called in the engine's messages, and what their flags are: of the command that runs.
+static NAMES: OnceLock<Vec<(String, String)>> = OnceLock::new();
+
+/// What a page is advised, and a command (`tools/cli/flags.mjs` has the same).
+const ADVICE: [(&str, &str); 4] = [
+    ("backend \"auto\"", "--backend auto"),
+    ("backend \"cpu\"", "--backend cpu"),
+    ("backend \"webgpu\"", "--backend webgpu"),
+    ("give truncate,", "give --truncate,"),
+];
+
+/// Keeps the names of the flags of the command that runs.
+pub fn learn(command: Option<&Command>) {
+    let named = command.into_iter().flat_map(Command::get_arguments);
+    let names = named.filter_map(|arg| Some((arg.get_id().to_string(), format!("--{}", arg.get_long()?))));
+    NAMES.get_or_init(|| names.collect());
+}
+
+/// A message of the engine, with flags in place of the names of options.
+pub fn in_flags(message: &str) -> String {
+    let names = NAMES.get().map_or(&[][..], Vec::as_slice);
+    let words: Vec<&str> = message.split(' ').collect();
+    let told = words.iter().enumerate().map(|(at, word)| {
+        let end = word.find(|char: char| !char.is_ascii_alphanumeric()).unwrap_or(word.len());
+        let (name, rest) = word.split_at(end);
+        // Names of one word are words of sentences, too: one counts where it stands first and is said to be something.
+        let is_said = at == 0 && (rest.starts_with('[') || words.get(1) == Some(&"is"));
+        let counts = is_said || name.contains(|char: char| char.is_ascii_uppercase());
+        match names.iter().find(|(option, _)| counts && option == name) {
+            Some((_, flag)) => format!("{flag}{rest}"),
+            None => (*word).to_string(),
+        }
+    });
+    let told = told.collect::<Vec<_>>().join(" ");
+    ADVICE.iter().fold(told, |told, (words, flag)| told.replace(words, flag))
 }
 
 fn kebab(name: &str) -> String {

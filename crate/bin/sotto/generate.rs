@@ -10,6 +10,7 @@ use sotto::run::session::{GenerateOptions as Options, Generation, Step};
 use sotto::wire::options::GenerateOptions;
 use sotto::wire::stats::ModelStats;
 
+use crate::adapters::Adapters;
 use crate::flags::Flags;
 use crate::input::{Item, PromptInput};
 use crate::model::{Model, adapter};
@@ -24,6 +25,8 @@ pub struct Generate {
     /// So many texts of a batch are answered at a time; of more than one each reply is printed once it is whole
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     parallel: u32,
+    #[command(flatten)]
+    adapters: Adapters,
     #[command(flatten)]
     options: Flags<GenerateOptions>,
 }
@@ -89,7 +92,8 @@ pub async fn run(args: Generate) -> Result<()> {
     let raw = options.raw;
     let (in_json, streams) = (args.model.json, args.parallel == 1);
     let (mut engine, load_ms) = args.model.load().await?;
-    let options = options.read(&engine.sampling)?;
+    let adapter = args.adapters.load(&mut engine).await?;
+    let options = Options { adapter, ..options.read(&engine.sampling)? };
     let started = Instant::now();
     let mut results = vec![Value::Null; items.list.len()];
     let (mut tokens, mut slowest_ms) = (0, 0f64);
@@ -143,7 +147,7 @@ pub async fn run(args: Generate) -> Result<()> {
     if items.batch {
         let seconds = started.elapsed().as_secs_f64();
         warn_line!(
-            "[{tokens} tokens in {seconds:.2} s, {:.1} tokens/s together, the slowest after {slowest_ms:.0} ms]",
+            "[{tokens} tokens in {seconds:.2} s, {:.1} tokens/s together, the longest wait for a next token {slowest_ms:.0} ms]",
             tokens as f64 / seconds
         );
     }

@@ -1,5 +1,7 @@
 //! Texts to work on: one, a file, or a batch of them with names.
 
+use std::path::Path;
+
 use clap::Args;
 use serde::Deserialize;
 use serde_json::Value;
@@ -74,10 +76,18 @@ fn items(direct: Option<String>, file: Option<String>, batch: Option<String>) ->
 }
 
 pub fn read(path: &str) -> Result<String> {
-    match std::fs::read_to_string(path) {
-        Ok(text) => Ok(text),
-        Err(e) => bail!(Io, "The file '{path}' cannot be read ({e}); check the path."),
+    if Path::new(path).is_dir() {
+        bail!(Io, "'{path}' is a folder; give a file.");
     }
+    let bytes = std::fs::read(path).map_err(|e| unreadable(path, &e))?;
+    String::from_utf8(bytes).map_err(|e| {
+        let at = e.utf8_error().valid_up_to();
+        Error::new(Code::BadOption, format!("'{path}' is not text in UTF-8 (byte {at}); save it in that encoding."))
+    })
+}
+
+pub fn unreadable(path: &str, why: &std::io::Error) -> Error {
+    Error::new(Code::Io, format!("The file '{path}' cannot be read ({why}); check the path."))
 }
 
 /// A batch of objects.

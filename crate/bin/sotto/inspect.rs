@@ -2,22 +2,22 @@
 
 use clap::Args;
 use serde_json::Value;
-use sotto::base::error::Result;
+use sotto::base::error::{Code, Result};
 use sotto::device::Backend;
 use sotto::device::gpu::Gpu;
 use sotto::run::loader;
 use sotto::run::rate;
-use sotto::run::verdict::Around;
+use sotto::run::verdict::{Around, Finding};
 use sotto::wire::inspect::Inspection;
 use sotto::wire::options::LoadOptions;
 
-use crate::flags::Flags;
+use crate::flags::{Flags, in_flags};
 use crate::output::json;
 use crate::source;
 
 #[derive(Args)]
 pub struct Inspect {
-    /// A GGUF file or its URL; its header is enough
+    /// A GGUF file, a folder with a repository of safetensors, or the URL of either; headers are enough
     #[arg(long)]
     model: String,
     #[command(flatten)]
@@ -33,9 +33,18 @@ pub async fn run(args: Inspect) -> Result<()> {
     if options.backend == Backend::Auto {
         options.backend = Backend::Cpu;
     }
-    let text = source::open_text(&args.model, true)?;
+    let text = source::open_text(&args.model, true, options.quantize)?;
     let around = around(&options).await?;
-    let found = json(&Inspection::of(&text, &options, &around)?)?;
+    let mut found = Inspection::of(&text, &options, &around)?;
+    let verdict = &mut found.judgement.verdict;
+    if let Some(cut) = cut(found.header.file_bytes, source::bytes_there(&args.model)) {
+        verdict.runs = false;
+        verdict.findings.insert(0, cut);
+    }
+    for finding in &mut verdict.findings {
+        finding.sentence = in_flags(&finding.sentence);
+    }
+    let found = json(&found)?;
     if args.json {
         print_line!("{found}");
         return Ok(());
@@ -56,6 +65,13 @@ pub async fn run(args: Inspect) -> Result<()> {
     Ok(())
 }
 
+/// What there is to say of files that have less bytes than the header wants (`www/worker/parts.ts` says the same).
+fn cut(wanted: u64, there: Option<u64>) -> Option<Finding> {
+    let there = there.filter(|&there| there < wanted)?;
+    let sentence = format!("The file has {there} of {wanted} bytes: it ends before its tensors do; download it again.");
+    Some(Finding { code: Code::Truncated.as_str(), sentence })
+}
+
 /// This machine. Its memory is not asked for: systems lend more than they have.
 async fn around(options: &loader::LoadOptions) -> Result<Around> {
     let gpu = match options.backend {
@@ -66,7 +82,7 @@ async fn around(options: &loader::LoadOptions) -> Result<Around> {
     Ok(Around {
         caps: gpu.map(|gpu| gpu.caps.clone()),
         threads: options.cpu.threads.unwrap_or(cores) as u32,
-        cpu_rate: Some(rate::cpu()?),
+        cpu_rate: Some(rate::cpu()),
         ..Around::default()
     })
 }

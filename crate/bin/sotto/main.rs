@@ -5,6 +5,7 @@
 #[macro_use]
 mod output;
 
+mod adapters;
 mod bench;
 mod chat;
 mod embed;
@@ -14,12 +15,15 @@ mod generate;
 mod input;
 mod inspect;
 mod model;
+mod repository;
+mod saved;
 mod score;
 mod source;
 mod template;
 mod tokenize;
 
-use clap::{Parser, Subcommand};
+use clap::error::ErrorKind;
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use sotto::base::error::Result;
 
 /// Runs GGUF language models on the GPU or the CPU.
@@ -61,19 +65,34 @@ enum Command {
 }
 
 fn main() {
-    let cli = Cli::try_parse().unwrap_or_else(|e| {
-        // clap's own text is many lines; the first says what is wrong.
-        if e.use_stderr() {
-            let first = e.to_string().lines().take(3).map(str::trim).collect::<Vec<_>>().join(" ");
-            warn_line!("sotto: {}; see --help.", first.trim_start_matches("error: ").trim());
+    let mut program = Cli::command();
+    let parsed = program.try_get_matches_from_mut(std::env::args_os()).and_then(|matches| {
+        flags::learn(matches.subcommand_name().and_then(|name| program.find_subcommand(name)));
+        Cli::from_arg_matches(&matches)
+    });
+    let cli = parsed.unwrap_or_else(|error| {
+        if error.use_stderr() {
+            warn_line!("sotto: {}", refusal(&error));
             std::process::exit(1);
         }
-        e.exit()
+        error.exit()
     });
     if let Err(error) = pollster::block_on(run(cli.command)) {
-        warn_line!("sotto: {error}");
+        warn_line!("sotto: {}", flags::in_flags(&error.to_string()));
         std::process::exit(1);
     }
+}
+
+/// What is wrong with the flags, in one sentence: clap's text up to where it tells how a command is used.
+fn refusal(error: &clap::Error) -> String {
+    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        return "No command was given; see --help.".into();
+    }
+    let text = error.to_string();
+    let lines = text.lines().map(str::trim);
+    let says = lines.take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more information"));
+    let says: Vec<&str> = says.filter(|line| !line.is_empty()).collect();
+    format!("{}; see --help.", says.join(" ").trim_start_matches("error: ").trim_end_matches('.'))
 }
 
 async fn run(command: Command) -> Result<()> {

@@ -4,6 +4,7 @@ use clap::Args;
 use sotto::base::error::Result;
 use sotto::eval;
 
+use crate::adapters::Adapters;
 use crate::input::{Item, TextInput};
 use crate::model::Model;
 use crate::output::{json, print, with_name};
@@ -14,15 +15,18 @@ pub struct Score {
     model: Model,
     #[command(flatten)]
     input: TextInput,
+    #[command(flatten)]
+    adapters: Adapters,
 }
 
 pub async fn run(args: Score) -> Result<()> {
     let items = args.input.read()?;
     let in_json = args.model.json;
     let (mut engine, _) = args.model.load().await?;
+    let adapter = args.adapters.load(&mut engine).await?;
     let mut results = Vec::new();
     for Item { name, text } in items.list {
-        let score = eval::score(&mut engine, &text).await?;
+        let score = eval::score_with(&mut engine, &text, &adapter).await?;
         if in_json {
             results.push(with_name(json(&score)?, name.as_ref()));
         } else {

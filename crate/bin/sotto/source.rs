@@ -1,50 +1,142 @@
 //! A model's bytes from a file or a URL: all of them into a loader, or only those of the header.
 
-use std::io::Read;
+use std::io::{Read, Seek, SeekFrom};
 use std::iter;
 use std::path::Path;
+use std::rc::Rc;
 
 use sotto::bail;
 use sotto::base::error::{Code, Error, Result};
 use sotto::file::gguf::{Header, HeaderParser, Joined};
+use sotto::quant::TensorType;
 use sotto::run::engine::Engine;
 use sotto::run::loader::{LoadOptions, Loader};
+use sotto::run::rows::Reread;
 use sotto::wire::header::ModelText;
 
+use crate::flags::in_flags;
+use crate::input::unreadable;
+use crate::repository::{Converted, is_repository};
+
 /// Bytes read at once, and bytes after which the device is waited for.
-const PIECE: usize = 1 << 20;
+pub const PIECE: usize = 1 << 20;
 const DRAIN: usize = 16 << 20;
 
-pub async fn load(model: &str, options: LoadOptions) -> Result<Engine> {
-    let parts = parts(model);
-    let mut loader = Loader::new(options).await?;
-    for part in &parts[1..] {
-        loader.add_part(header(part)?);
+pub async fn load(model: &str, mut options: LoadOptions) -> Result<Engine> {
+    if is_repository(model) {
+        return load_repository(model, options).await;
     }
-    let mut waiting = 0;
+    if options.quantize.is_some() {
+        bail!(BadOption, "--quantize is for repositories of safetensors, and '{model}' is a file; leave it out.");
+    }
+    let parts = parts(model);
+    options.reread = reread(&parts);
+    let mut filling = Filling { loader: Loader::new(options).await?, waiting: 0 };
+    for part in &parts[1..] {
+        filling.loader.add_part(header(part)?);
+    }
     for (index, part) in parts.iter().enumerate() {
         if index > 0 {
-            loader.next_part()?;
+            filling.loader.next_part()?;
         }
         let mut pieces = Pieces::open(part, PIECE)?;
         while let Some(piece) = pieces.next()? {
-            loader.push(piece)?;
-            if let Some(warning) = loader.take_warning() {
-                warn_line!("sotto: {warning}");
-            }
-            waiting += piece.len();
-            if waiting >= DRAIN {
-                loader.drain().await?;
-                waiting = 0;
-            }
+            filling.push(piece).await?;
         }
     }
-    loader.finish().await
+    filling.loader.finish().await
+}
+
+async fn load_repository(model: &str, options: LoadOptions) -> Result<Engine> {
+    let mut converted = Converted::open(model, options.quantize)?;
+    let mut filling = Filling { loader: Loader::new(options).await?, waiting: 0 };
+    while let Some(piece) = converted.next()? {
+        filling.push(&piece).await?;
+    }
+    filling.loader.finish().await
+}
+
+/// A loader that is waited for now and then.
+struct Filling {
+    loader: Loader,
+    waiting: usize,
+}
+
+impl Filling {
+    async fn push(&mut self, piece: &[u8]) -> Result<()> {
+        self.loader.push(piece)?;
+        if let Some(warning) = self.loader.take_warning() {
+            warn_line!("sotto: {}", in_flags(&warning.to_string()));
+        }
+        self.waiting += piece.len();
+        if self.waiting >= DRAIN {
+            self.loader.drain().await?;
+            self.waiting = 0;
+        }
+        Ok(())
+    }
+}
+
+/// How a model in one file, here, is read again.
+fn reread(parts: &[String]) -> Option<Reread> {
+    let [model] = parts else { return None };
+    let file = Rc::new(std::fs::File::open(model).ok()?);
+    let model = model.clone();
+    Some(Reread(Rc::new(move |ranges| {
+        let read = || -> std::io::Result<Vec<u8>> {
+            let mut all = Vec::new();
+            for (first, count) in ranges {
+                (&*file).seek(SeekFrom::Start(first))?;
+                (&*file).take(count).read_to_end(&mut all)?;
+            }
+            Ok(all)
+        };
+        let bytes = read().map_err(|e| unreadable(&model, &e));
+        Box::pin(async { bytes })
+    })))
+}
+
+/// Loads an adapter by this name: a GGUF file, or PEFT's folder or safetensors file, whose config lies beside it.
+pub async fn load_adapter(engine: &mut Engine, from: &str, name: &str) -> Result<()> {
+    let (file, config) = match from.ends_with(WEIGHTS) || !is_address(from) && Path::new(from).is_dir() {
+        true => {
+            let folder =
+                from.strip_suffix(WEIGHTS).map_or_else(|| format!("{}/", from.trim_end_matches('/')), String::from);
+            (format!("{folder}{WEIGHTS}"), Some(text(&format!("{folder}{CONFIG}"))?))
+        }
+        false => (from.to_string(), None),
+    };
+    engine.begin_adapter(name, config.as_deref())?;
+    let mut pieces = Pieces::open(&file, PIECE)?;
+    while let Some(piece) = pieces.next()? {
+        engine.push_adapter(piece)?;
+    }
+    engine.finish_adapter().await.map(drop)
+}
+
+/// What PEFT calls its files.
+const WEIGHTS: &str = "adapter_model.safetensors";
+const CONFIG: &str = "adapter_config.json";
+
+fn text(from: &str) -> Result<String> {
+    let mut text = String::new();
+    match open(from)?.take(PIECE as u64).read_to_string(&mut text) {
+        Ok(_) => Ok(text),
+        Err(e) => bail!(Io, "'{from}' cannot be read ({e}); check the file."),
+    }
 }
 
 /// Tokenizer, template and header. Nothing is read past the header. One that holds what cannot be run is an error, unless
 /// it is to be `judged`.
-pub fn open_text(model: &str, judged: bool) -> Result<ModelText> {
+pub fn open_text(model: &str, judged: bool, quantize: Option<TensorType>) -> Result<ModelText> {
+    if is_repository(model) {
+        let mut converted = Converted::open(model, quantize)?;
+        let head = converted.next()?.unwrap_or_default();
+        return match HeaderParser::default().push(&head)? {
+            Some((header, _)) => ModelText::new(header),
+            None => bail!(Internal, "The header that was made of '{model}' is not whole."),
+        };
+    }
     let parts = parts(model);
     let mut pieces = Pieces::open(&parts[0], PIECE / 8)?;
     let mut parser = HeaderParser::default();
@@ -89,23 +181,25 @@ fn parts(model: &str) -> Vec<String> {
 const FIRST: &str = "-00001-of-";
 
 /// The bytes of a source, in order.
-struct Pieces<'a> {
-    model: &'a str,
+pub struct Pieces {
+    model: String,
     reader: Box<dyn Read>,
     buffer: Vec<u8>,
     total: u64,
 }
 
-impl<'a> Pieces<'a> {
+impl Pieces {
     /// At most `size` bytes at once.
-    fn open(model: &'a str, size: usize) -> Result<Self> {
-        Ok(Pieces { model, reader: open(model)?, buffer: vec![0; size], total: 0 })
+    pub fn open(model: &str, size: usize) -> Result<Self> {
+        Ok(Pieces { model: model.into(), reader: open(model)?, buffer: vec![0; size], total: 0 })
     }
 
-    fn next(&mut self) -> Result<Option<&[u8]>> {
+    /// The next ones; `None` behind the last.
+    pub fn next(&mut self) -> Result<Option<&[u8]>> {
         let Pieces { model, reader, buffer, total } = self;
         let n = reader.read(buffer).map_err(|e| {
-            Error::new(Code::Network, format!("Reading '{model}' broke off after {total} bytes ({e}); try again."))
+            let code = if is_address(model) { Code::Network } else { Code::Io };
+            Error::new(code, format!("Reading '{model}' broke off after {total} bytes ({e}); try again."))
         })?;
         let piece = &buffer[..n];
         if *total == 0 && looks_like_html(piece) {
@@ -117,10 +211,22 @@ impl<'a> Pieces<'a> {
 }
 
 fn open(model: &str) -> Result<Box<dyn Read>> {
-    if !model.starts_with("http://") && !model.starts_with("https://") {
-        return match std::fs::File::open(Path::new(model)) {
+    if let Some(file) = model.strip_prefix("hf:") {
+        bail!(
+            BadOption,
+            "'hf:{file}' is looked up by pages and by `npm run` alone; give this program the file's own address, https://huggingface.co/OWNER/NAME/resolve/main/FILE.gguf."
+        );
+    }
+    if !is_address(model) {
+        if Path::new(model).is_dir() {
+            bail!(
+                Io,
+                "'{model}' is a folder; give the .gguf file in it, or a folder with a config.json and safetensors."
+            );
+        }
+        return match std::fs::File::open(model) {
             Ok(file) => Ok(Box::new(file)),
-            Err(e) => bail!(Io, "The file '{model}' cannot be read ({e}); check the path."),
+            Err(e) => Err(unreadable(model, &e)),
         };
     }
     match ureq::get(model).call() {
@@ -130,6 +236,16 @@ fn open(model: &str) -> Result<Box<dyn Read>> {
         }
         Err(e) => bail!(Network, "'{model}' cannot be fetched ({e}); check the address and the connection."),
     }
+}
+
+pub fn is_address(model: &str) -> bool {
+    model.starts_with("http://") || model.starts_with("https://")
+}
+
+/// Bytes of the model's files here; none of an address, or where one cannot be found.
+pub fn bytes_there(model: &str) -> Option<u64> {
+    let there = |part: &String| std::fs::metadata(part).ok().filter(std::fs::Metadata::is_file).map(|file| file.len());
+    if is_repository(model) { None } else { parts(model).iter().map(there).sum() }
 }
 
 fn looks_like_html(bytes: &[u8]) -> bool {

@@ -31,7 +31,7 @@ struct Source {
     /// A Jinja file
     #[arg(long)]
     template: Option<String>,
-    /// A GGUF file or its URL; its header is enough
+    /// A GGUF file, a folder with a repository of safetensors, or the URL of either; headers are enough
     #[arg(long)]
     model: Option<String>,
 }
@@ -40,7 +40,7 @@ pub fn run(args: Template) -> Result<()> {
     let batch = input::objects(&args.batch)?;
     let text_side = match (args.source.template, args.source.model) {
         (Some(path), _) => ModelText::of_template(input::read(&path)?)?,
-        (None, model) => source::open_text(&model.unwrap_or_default(), false)?,
+        (None, model) => source::open_text(&model.unwrap_or_default(), false, None)?,
     };
     let render = |item| {
         let (messages, options) = read(item)?;

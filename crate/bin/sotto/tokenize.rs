@@ -13,7 +13,7 @@ use crate::source;
 
 #[derive(Args)]
 pub struct Tokenize {
-    /// A GGUF file or its URL; its header is enough
+    /// A GGUF file, a folder with a repository of safetensors, or the URL of either; headers are enough
     #[arg(long)]
     model: String,
     #[command(flatten)]
@@ -33,7 +33,7 @@ pub fn run(args: Tokenize) -> Result<()> {
     let mut options: EncodeOptions = args.options.read("tokenize")?.into();
     options.add_special |= args.special;
     options.parse_special |= args.special;
-    let text_side = source::open_text(&args.model, false)?;
+    let text_side = source::open_text(&args.model, false, None)?;
     let tokenizer = text_side.tokenizer()?;
     let mut results = Vec::new();
     for Item { name, text } in items.list {

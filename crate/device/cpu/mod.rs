@@ -1,49 +1,25 @@
 //! The CPU as a device: buffers in this program's memory, and recordings run by the kernels of `simd`.
 
+use std::cell::RefCell;
 use std::collections::VecDeque;
-use std::fmt;
-use std::pin::Pin;
 use std::rc::Rc;
 use std::time::Duration;
 
 mod buffer;
-pub mod pool;
 
 use crate::bail;
 use crate::base::buffer::BufferId;
 use crate::base::cancel::Cancel;
 use crate::base::error::Result;
 use crate::base::platform::Instant;
-use crate::device::memory::{Memory, Move, Moves, Named};
+use crate::device::memory::{Exchange, Memory, Move, Moves, Named};
+use crate::device::options::{CpuOptions, MAX_BUFFER, Pause, SharedPool};
+use crate::device::pool::Pool;
 use crate::device::recording::{Dispatch, Recording};
 use crate::kernels::job::{Exactness, Job, MAX_BINDINGS, Shared};
 use crate::kernels::product::quads;
 use crate::quant::{self, TensorType};
 use buffer::Buffer;
-use pool::{Pool, Spawn};
-
-/// Lets whoever shares the thread go on meanwhile: a page's worker hears of an abort in it.
-#[derive(Clone)]
-pub struct Pause(pub Rc<dyn Fn() -> Pin<Box<dyn Future<Output = ()>>>>);
-
-impl fmt::Debug for Pause {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Pause")
-    }
-}
-
-/// How the CPU computes.
-#[derive(Clone, Debug, Default)]
-pub struct CpuOptions {
-    /// Bytes that all buffers may take together; `None` where only the allocator knows.
-    pub room: Option<u64>,
-    /// Taken between dispatches, a few times in a tenth of a second.
-    pub pause: Option<Pause>,
-    /// Threads that compute, this one among them; `None` for one a core, but not more than help.
-    pub threads: Option<usize>,
-    /// Starts a thread, where the system cannot.
-    pub spawn: Option<Spawn>,
-}
 
 /// More threads than this wait for memory, and for each other.
 const MOST_THREADS: usize = 8;
@@ -51,37 +27,38 @@ const MOST_THREADS: usize = 8;
 /// How long is computed between two pauses.
 const SLICE: Duration = Duration::from_millis(30);
 
-/// The most bytes of a buffer: what one allocation can hold where pointers have 32 bits.
-pub const MAX_BUFFER: u64 = (1 << 31) - (1 << 16);
-
 /// The CPU as a device: its buffers, and the threads that compute.
 pub struct Cpu {
     options: CpuOptions,
     exactness: Exactness,
     buffers: Vec<Buffer>,
     labels: Vec<String>,
+    /// Numbers of buffers that were given back.
+    vacant: Vec<BufferId>,
     bytes: u64,
-    pool: Pool,
+    pool: SharedPool,
     /// When the last pause was.
     paused: Instant,
 }
 
 impl Cpu {
-    /// `fast`: products may take 8 bits of each activation.
-    pub fn new(options: &CpuOptions, fast: bool) -> Self {
+    /// `fast`: products may take 8 bits of each activation. Never fails, unlike that of a build without it.
+    pub fn new(options: &CpuOptions, fast: bool) -> Result<Self> {
         let threads = options.threads.unwrap_or_else(|| {
             let cores = std::thread::available_parallelism().map_or(1, usize::from);
             cores.min(MOST_THREADS)
         });
-        Cpu {
+        let new = || SharedPool(Rc::new(RefCell::new(Pool::new(threads, options.spawn.as_ref()))));
+        Ok(Cpu {
             options: options.clone(),
             exactness: Exactness { bytes: fast, apart: false },
             buffers: Vec::new(),
             labels: Vec::new(),
+            vacant: Vec::new(),
             bytes: 0,
-            pool: Pool::new(threads, options.spawn.as_ref()),
+            pool: options.pool.clone().unwrap_or_else(new),
             paused: Instant::now(),
-        }
+        })
     }
 
     /// Products of many rows need not give the bits of those of one: for a model that writes nothing.
@@ -91,7 +68,13 @@ impl Cpu {
 
     /// Threads that compute.
     pub fn threads(&self) -> usize {
-        self.pool.threads()
+        self.pool.0.borrow().threads()
+    }
+
+    /// What another device on the same threads is to be made with.
+    pub fn options_beside(&self) -> CpuOptions {
+        let room = self.options.room.map(|room| room.saturating_sub(self.bytes));
+        CpuOptions { room, pool: Some(self.pool.clone()), ..self.options.clone() }
     }
 
     /// Bytes of all buffers.
@@ -107,11 +90,6 @@ impl Cpu {
             self.dispatch(dispatch)?;
         }
         Ok(())
-    }
-
-    /// As [`Cpu::run`], without pauses: for what takes no time.
-    pub fn run_at_once(&mut self, recording: &Recording) -> Result<()> {
-        recording.dispatches.iter().try_for_each(|dispatch| self.dispatch(dispatch))
     }
 
     /// Microseconds of each dispatch.
@@ -150,7 +128,7 @@ impl Cpu {
         let buffers = &shared[..dispatch.buffers.len()];
         // SAFETY: the buffers are this device's, which is borrowed mutably: they stay and are nobody else's until it is done.
         let job = unsafe { Job::new(dispatch.variant, &dispatch.params, dispatch.grid, buffers, self.exactness) };
-        self.pool.run((kernel.pieces)(&job), &|pieces, scratch| (kernel.run)(&job, pieces, scratch))
+        self.pool.0.borrow_mut().run((kernel.pieces)(&job), &|pieces, scratch| (kernel.run)(&job, pieces, scratch))
     }
 
     /// The first `bytes` of a buffer.
@@ -170,6 +148,11 @@ impl Memory for Cpu {
             );
         };
         self.bytes += buffer.bytes();
+        if let Some(id) = self.vacant.pop() {
+            self.buffers[id.0] = buffer;
+            self.labels[id.0] = label.to_string();
+            return Ok(id);
+        }
         self.buffers.push(buffer);
         self.labels.push(label.to_string());
         Ok(BufferId(self.buffers.len() - 1))
@@ -188,6 +171,22 @@ impl Memory for Cpu {
     fn arrange(&mut self, id: BufferId, kind: TensorType, planes: [u32; 4], n_rows: u32, k: u32) {
         let blocks = k as usize / quant::BLOCK;
         quads::arrange(kind, self.buffers[id.0].words_mut(), planes, n_rows as usize, blocks);
+    }
+}
+
+impl Exchange for Cpu {
+    fn free(&mut self, id: BufferId) {
+        let Some(nothing) = Buffer::new(0) else { return };
+        self.bytes -= self.buffers[id.0].bytes();
+        self.buffers[id.0] = nothing;
+        self.vacant.push(id);
+    }
+
+    fn copy(&mut self, from: (BufferId, u64), to: (BufferId, u64), bytes: u64) {
+        let bytes = bytes as usize;
+        let words = |at: u64| at as usize / 4..at as usize / 4 + bytes / 4;
+        let [from_buffer, to_buffer] = self.buffers.get_disjoint_mut([from.0.0, to.0.0]).expect("two buffers");
+        to_buffer.words_mut()[words(to.1)].copy_from_slice(&from_buffer.words()[words(from.1)]);
     }
 }
 

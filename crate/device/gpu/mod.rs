@@ -1,6 +1,5 @@
 //! The WebGPU device: what it can do, its buffers, and recordings made ready to replay.
 
-mod adapter;
 #[cfg(target_arch = "wasm32")]
 mod ahead;
 mod compile;
@@ -25,9 +24,9 @@ use crate::device::recording::Recording;
 
 use compile::{Ahead, Pipeline};
 
+pub use crate::device::options::GpuOptions;
 use crate::kernels::choose::Caps;
 use crate::kernels::face::VariantId;
-pub use adapter::GpuOptions;
 pub use ring::Ring;
 
 /// A WebGPU device and its buffers.
@@ -39,6 +38,8 @@ pub struct Gpu {
     buffers: Vec<wgpu::Buffer>,
     /// What each buffer was called when it was allocated.
     labels: Vec<String>,
+    /// Numbers of buffers that were given back.
+    vacant: Vec<BufferId>,
     bytes: u64,
     pipelines: RefCell<HashMap<VariantId, Arc<Pipeline>>>,
     ahead: Ahead,
@@ -171,10 +172,15 @@ impl Gpu {
 
     /// The first `bytes` of a buffer, after everything submitted so far.
     pub async fn read(&self, id: BufferId, bytes: u64) -> Result<Vec<u8>> {
-        self.read_buffer(&self.buffers[id.0], bytes).await
+        self.read_at(id, 0, bytes).await
     }
 
-    async fn read_buffer(&self, buffer: &wgpu::Buffer, bytes: u64) -> Result<Vec<u8>> {
+    /// `bytes` of a buffer from byte `offset` on, a multiple of 4, after everything submitted so far.
+    pub async fn read_at(&self, id: BufferId, offset: u64, bytes: u64) -> Result<Vec<u8>> {
+        self.read_buffer(&self.buffers[id.0], offset, bytes).await
+    }
+
+    async fn read_buffer(&self, buffer: &wgpu::Buffer, offset: u64, bytes: u64) -> Result<Vec<u8>> {
         self.check()?;
         let size = bytes.next_multiple_of(4);
         let staging = match self.staging.borrow_mut().take() {
@@ -186,7 +192,7 @@ impl Gpu {
             ),
         };
         let mut encoder = self.device.create_command_encoder(&Default::default());
-        encoder.copy_buffer_to_buffer(buffer, 0, &staging, 0, size);
+        encoder.copy_buffer_to_buffer(buffer, offset, &staging, 0, size);
         self.queue.submit([encoder.finish()]);
         let (sender, receiver) = oneshot::channel();
         staging.slice(..size).map_async(wgpu::MapMode::Read, move |result| {
@@ -250,13 +256,16 @@ impl Memory for Gpu {
                 self.caps.max_binding
             );
         }
-        self.buffers.push(self.buffer(
-            label,
-            size,
-            wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST | wgpu::BufferUsages::COPY_SRC,
-        ));
-        self.labels.push(label.to_string());
+        let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST | wgpu::BufferUsages::COPY_SRC;
+        let buffer = self.buffer(label, size, usage);
         self.bytes += size;
+        if let Some(id) = self.vacant.pop() {
+            self.buffers[id.0] = buffer;
+            self.labels[id.0] = label.to_string();
+            return Ok(id);
+        }
+        self.buffers.push(buffer);
+        self.labels.push(label.to_string());
         Ok(BufferId(self.buffers.len() - 1))
     }
 

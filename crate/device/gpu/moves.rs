@@ -2,7 +2,8 @@
 //! it, piece by piece.
 
 use super::Gpu;
-use crate::device::memory::{Move, Moves};
+use crate::base::buffer::BufferId;
+use crate::device::memory::{Exchange, Move, Moves};
 
 /// The most bytes on their way at a time.
 const PIECE: u64 = 64 << 10;
@@ -12,6 +13,21 @@ pub(super) fn passage(device: &wgpu::Device) -> wgpu::Buffer {
     let usage = wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST;
     let label = Some("passage");
     device.create_buffer(&wgpu::BufferDescriptor { label, size: PIECE, usage, mapped_at_creation: false })
+}
+
+impl Exchange for Gpu {
+    /// It is not destroyed: what was submitted may still read it. The browser frees it once nothing refers to it.
+    fn free(&mut self, id: BufferId) {
+        let before = std::mem::replace(&mut self.buffers[id.0], self.passage.clone());
+        self.bytes -= before.size();
+        self.vacant.push(id);
+    }
+
+    fn copy(&mut self, from: (BufferId, u64), to: (BufferId, u64), bytes: u64) {
+        let mut encoder = self.device.create_command_encoder(&Default::default());
+        encoder.copy_buffer_to_buffer(&self.buffers[from.0.0], from.1, &self.buffers[to.0.0], to.1, bytes);
+        self.queue.submit([encoder.finish()]);
+    }
 }
 
 impl Moves for Gpu {

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use super::{BROWSER, Gpu, GpuOptions, moves, note, one_line};
 use crate::bail;
 use crate::base::error::{Code, Error, Result};
+use crate::device::options::no_adapter;
 use crate::kernels::choose::{AdapterName, Caps};
 
 impl Gpu {
@@ -20,7 +21,7 @@ impl Gpu {
         {
             bail!(
                 AdapterTooSmall,
-                "The adapter '{}' is below WebGPU's default limits; use another browser or graphics card.",
+                "The adapter '{}' is below WebGPU's default limits; use another graphics card, or load with backend \"cpu\".",
                 adapter.get_info().name
             );
         }
@@ -60,6 +61,7 @@ impl Gpu {
             queue,
             buffers: Vec::new(),
             labels: Vec::new(),
+            vacant: Vec::new(),
             bytes: 0,
             pipelines: RefCell::default(),
             ahead: Default::default(),
@@ -81,14 +83,14 @@ async fn adapter() -> Result<wgpu::Adapter> {
         wgpu::RequestAdapterOptions { power_preference: wgpu::PowerPreference::HighPerformance, ..Default::default() };
     wgpu::Instance::new(descriptor).request_adapter(&options).await.map_err(|e| {
         // In a browser, what wgpu adds is a list of what is no browser's.
-        let place = match BROWSER {
-            true => "This browser offers no WebGPU adapter".to_string(),
-            false => format!("There is no Vulkan, Metal or D3D12 adapter ({})", one_line(&e.to_string())),
-        };
-        Error::new(
-            Code::NoWebgpu,
-            format!("{place}; update the browser and graphics driver, or enable hardware acceleration."),
-        )
+        if BROWSER {
+            return no_adapter();
+        }
+        let message = format!(
+            "There is no Vulkan, Metal or D3D12 adapter ({}); update the graphics driver, or load with backend \"cpu\".",
+            one_line(&e.to_string())
+        );
+        Error::new(Code::NoWebgpu, message)
     })
 }
 
@@ -105,10 +107,8 @@ async fn device(
     };
     adapter.request_device(&descriptor).await.map_err(|e| {
         let why = one_line(&e.to_string());
-        Error::new(
-            Code::NoWebgpu,
-            format!("The adapter refused a device ({why}); reload the page or restart the browser."),
-        )
+        let advice = if BROWSER { "reload the page or restart the browser" } else { "update the graphics driver" };
+        Error::new(Code::NoWebgpu, format!("The adapter refused a device ({why}); {advice}."))
     })
 }
 

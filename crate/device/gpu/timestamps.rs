@@ -42,7 +42,7 @@ impl Gpu {
             }
             encoder.resolve_query_set(&set, 0..count, &resolved, 0);
             self.queue.submit([encoder.finish()]);
-            let ticks: Vec<u64> = bytemuck::pod_collect_to_vec(&self.read_buffer(&resolved, bytes).await?);
+            let ticks: Vec<u64> = bytemuck::pod_collect_to_vec(&self.read_buffer(&resolved, 0, bytes).await?);
             let period = f64::from(self.queue.get_timestamp_period()) / 1e3;
             // A clock that was reset in between gives an end before its start.
             times.extend(ticks.chunks_exact(2).map(|t| t[1].saturating_sub(t[0]) as f64 * period));
@@ -50,7 +50,7 @@ impl Gpu {
         if !times.is_empty() && times.iter().all(|&us| us == 0.0) {
             bail!(
                 BadOption,
-                "The adapter '{}' has timestamps that do not advance; profile on another adapter or browser.",
+                "The adapter '{}' has timestamps that do not advance; profile on another adapter.",
                 self.caps.adapter
             );
         }
@@ -62,7 +62,7 @@ impl Gpu {
         if !self.caps.timestamps {
             bail!(
                 BadOption,
-                "The adapter '{}' or its browser has no timestamps, so kernels cannot be timed; leave the profile out or use another adapter.",
+                "The adapter '{}' gives no timestamps, so kernels cannot be timed; leave the profile out or use another adapter.",
                 self.caps.adapter
             );
         }

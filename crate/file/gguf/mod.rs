@@ -8,6 +8,7 @@
 mod cursor;
 mod parser;
 mod split;
+pub mod write;
 
 pub use parser::HeaderParser;
 pub use split::Joined;

@@ -4,14 +4,15 @@
 use std::array::from_fn;
 use std::ops::Range;
 
-use wide::{f32x4, u32x4};
+use wide::f32x4;
 
 use super::slope;
+use super::unpack::unpack;
 use crate::kernels::cell::{RowWords, cell};
-use crate::kernels::cpu::half::widen;
 use crate::kernels::cpu::math;
 use crate::kernels::cpu::sized;
 use crate::kernels::job::View;
+use crate::kernels::table::choices::Kv;
 
 /// Query heads that share each load of a key or a value.
 pub const HEADS: usize = 4;
@@ -24,8 +25,8 @@ const ROUND: usize = 4;
 pub struct Cells<'a> {
     /// Keys and values.
     pub caches: [View<'a>; 2],
-    /// Pairs of f16, else f32.
-    pub half: bool,
+    /// How they are held.
+    pub kv: Kv,
     pub kv_heads: usize,
     pub kv_head: usize,
     pub dim: usize,
@@ -67,7 +68,7 @@ impl Cells<'_> {
 
     /// The words of a position of the row's sequence, of keys (0) or values (1).
     pub fn words(&self, row: RowWords, position: usize) -> Range<usize> {
-        let words = if self.half { self.dim / 2 } else { self.dim };
+        let words = self.kv.words(self.dim);
         let at = (cell(row, position as u32) as usize * self.kv_heads + self.kv_head) * words;
         at..at + words
     }
@@ -78,12 +79,7 @@ impl Cells<'_> {
         let (keys, values) = sized(store, 2 * len).split_at_mut(len);
         for (cache, to) in self.caches.into_iter().zip([&mut *keys, &mut *values]) {
             for (position, to) in positions.clone().zip(to.chunks_exact_mut(self.dim)) {
-                let words = self.words(row, position);
-                if self.half {
-                    unpack(cache.words(words), to);
-                } else {
-                    to.copy_from_slice(cache.floats(words));
-                }
+                unpack(self.kv, cache.words(self.words(row, position)), to);
             }
         }
         Tile { start, keys, values }
@@ -211,20 +207,6 @@ impl State {
 pub fn groups(heads: usize) -> impl Iterator<Item = Range<usize>> {
     let each = heads.div_ceil(heads.div_ceil(HEADS));
     (0..heads).step_by(each).map(move |from| from..(from + each).min(heads))
-}
-
-/// Pairs of f16, in order.
-fn unpack(words: &[u32], to: &mut [f32]) {
-    let (fours, rest) = words.as_chunks::<4>();
-    let (to, to_rest) = to.as_chunks_mut::<8>();
-    for (words, to) in fours.iter().zip(to) {
-        let [low, high] = widen(u32x4::new(*words));
-        *to = bytemuck::cast([low.unpack_lo(high), low.unpack_hi(high)]);
-    }
-    if let [a, b] = *rest {
-        let [low, high] = widen(u32x4::new([a, b, 0, 0]));
-        to_rest.copy_from_slice(&low.unpack_lo(high).to_array());
-    }
 }
 
 /// The scores of C cells.

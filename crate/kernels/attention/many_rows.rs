@@ -7,7 +7,6 @@ use crate::kernels::cell::RowWords;
 use crate::kernels::cpu::{Kernel, Scratch};
 use crate::kernels::job::Job;
 use crate::kernels::table::attention::Variant;
-use crate::kernels::table::choices::Kv;
 
 pub static KERNEL: Kernel = Kernel { pieces, run };
 
@@ -45,7 +44,7 @@ fn run(job: &Job, pieces: Range<usize>, scratch: &mut Scratch) {
     let (heads, kv_heads, dim) = (p.n_heads as usize, p.n_kv_heads as usize, p.head_dim4 as usize * 4);
     let per_kv = heads / kv_heads;
     let store: &mut Store = scratch.of();
-    let half = job.variant::<Variant>().kv != Kv::F32;
+    let kv = job.variant::<Variant>().kv;
     for piece in pieces {
         let kv_head = piece % kv_heads;
         let first = piece / kv_heads * ROWS;
@@ -58,7 +57,7 @@ fn run(job: &Job, pieces: Range<usize>, scratch: &mut Scratch) {
             let end = next.max(words[3] as usize).min(next.saturating_add(p.ahead as usize));
             *row = Row { index: first + i, words, begin, end };
         }
-        let cells = Cells { caches: [b.k_cache, b.v_cache], half, kv_heads, kv_head, dim, softcap: p.softcap };
+        let cells = Cells { caches: [b.k_cache, b.v_cache], kv, kv_heads, kv_head, dim, softcap: p.softcap };
         // Rows of one sequence after the other.
         for rows in rows[..count].chunk_by(|a, b| a.words[2] == b.words[2]) {
             for group in groups(per_kv) {

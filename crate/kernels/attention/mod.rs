@@ -5,6 +5,8 @@ mod combine;
 mod many_rows;
 mod reference;
 mod single_rows;
+mod unpack;
+mod wide;
 
 /// How much a head's scores fall with each position between query and key: see `slope` in `shaders/shared/scores.wgsl`.
 fn slope(alibi: f32, n_heads: usize, head: usize) -> f64 {

@@ -9,7 +9,7 @@ use crate::kernels::cell::{RowWords, cell};
 use crate::kernels::cpu;
 use crate::kernels::face::OnCpu;
 use crate::kernels::job::{Job, View};
-use crate::kernels::rope::{Rotation, head_norm, load, query_scale, store};
+use crate::kernels::rope::{Rotation, head_norm, load, query_scale, store, turn};
 use crate::kernels::table::choices::Kv;
 use crate::kernels::table::{attention, attention_rows, attention_tile, decode_attention};
 
@@ -85,8 +85,11 @@ fn single(job: &Job, kv: Kv) {
         for kv_head in 0..kv_heads {
             let mut k = head(heads + kv_head);
             rotation.head(&mut k, k_norm);
-            store(b.k_cache, (cell * kv_heads + kv_head) * dim, &k, kv);
-            store(b.v_cache, (cell * kv_heads + kv_head) * dim, &head(heads + kv_heads + kv_head), kv);
+            if kv.turned() {
+                turn(&mut k);
+            }
+            store(b.k_cache, cell * kv_heads + kv_head, &k, dim, kv);
+            store(b.v_cache, cell * kv_heads + kv_head, &head(heads + kv_heads + kv_head), dim, kv);
         }
         let cells = Cells { k_cache: b.k_cache, v_cache: b.v_cache, kv, kv_heads, dim, softcap: p.softcap as f64 };
         let end = position + 1;
@@ -95,6 +98,9 @@ fn single(job: &Job, kv: Kv) {
         for h in 0..heads {
             let mut q = head(h);
             rotation.head(&mut q, q_norm);
+            if kv.turned() {
+                turn(&mut q);
+            }
             q.iter_mut().for_each(|v| *v *= scale);
             let fall = slope(p.alibi, heads, h);
             for split in 0..splits {
@@ -135,20 +141,22 @@ struct Attended {
 impl Cells<'_> {
     /// A row's query, whose scores fall by `fall` with each position, against its KV head at some of its sequence.
     fn attend(&self, row: RowWords, q: &[f32], fall: f64, kv_head: usize, positions: Range<usize>) -> Attended {
-        let at = |position: usize| (cell(row, position as u32) as usize * self.kv_heads + kv_head) * self.dim;
-        let key = |c: usize, i: usize| load(self.k_cache, at(c) + i, self.kv) as f64;
-        let mut weights: Vec<f64> =
-            positions.clone().map(|c| q.iter().enumerate().map(|(i, &q)| q as f64 * key(c, i)).sum()).collect();
+        let head = |cache: View, position: usize| {
+            let index = cell(row, position as u32) as usize * self.kv_heads + kv_head;
+            load(cache, index, self.dim, self.kv)
+        };
+        let score = |key: Vec<f32>| q.iter().zip(key).map(|(&q, k)| q as f64 * k as f64).sum::<f64>();
+        let mut weights: Vec<f64> = positions.clone().map(|c| score(head(self.k_cache, c))).collect();
         if self.softcap > 0.0 {
             weights.iter_mut().for_each(|s| *s = self.softcap * (*s / self.softcap).tanh());
         }
         weights.iter_mut().zip(positions.clone()).for_each(|(s, c)| *s -= fall * f64::from(row[1].abs_diff(c as u32)));
         let top = weights.iter().fold(f64::NEG_INFINITY, |a, &b| a.max(b));
         weights.iter_mut().for_each(|s| *s = (*s - top).exp());
-        let value = |i: usize| {
-            let each = weights.iter().zip(positions.clone());
-            each.map(|(w, c)| w * load(self.v_cache, at(c) + i, self.kv) as f64).sum()
-        };
-        Attended { values: (0..self.dim).map(value).collect(), top, total: weights.iter().sum() }
+        let mut values = vec![0.0; self.dim];
+        for (weight, c) in weights.iter().zip(positions) {
+            values.iter_mut().zip(head(self.v_cache, c)).for_each(|(sum, v)| *sum += weight * v as f64);
+        }
+        Attended { values, top, total: weights.iter().sum() }
     }
 }

@@ -8,8 +8,7 @@ use super::attend::{Cells, Queries, State, groups, slopes};
 use crate::kernels::cell::cell;
 use crate::kernels::cpu::{Kernel, Scratch, sized};
 use crate::kernels::job::Job;
-use crate::kernels::rope::{Rotation, head_norm, query_scale, store};
-use crate::kernels::table::choices::Kv;
+use crate::kernels::rope::{Rotation, head_norm, query_scale, store, turn};
 use crate::kernels::table::decode_attention::Variant;
 
 pub static KERNEL: Kernel = Kernel { pieces, run };
@@ -46,8 +45,7 @@ fn run(job: &Job, pieces: Range<usize>, scratch: &mut Scratch) {
         let from = (begin + split * share).min(end);
         let seen = from..(from + share).min(end);
 
-        let cells =
-            Cells { caches: [b.k_cache, b.v_cache], half: kv != Kv::F32, kv_heads, kv_head, dim, softcap: p.softcap };
+        let cells = Cells { caches: [b.k_cache, b.v_cache], kv, kv_heads, kv_head, dim, softcap: p.softcap };
         let scale = query_scale(p.attn_scale, p.stretch, p.stretch_every, row[1]);
         let rotation = Rotation::<f32x4>::at(position, b.rope.all_floats(), p.rope_half as usize, p.neox != 0);
         let (q, rest) = sized(x, (2 * per_kv + 1) * dim).split_at_mut(per_kv * dim);
@@ -58,15 +56,21 @@ fn run(job: &Job, pieces: Range<usize>, scratch: &mut Scratch) {
         };
         // The only stretch that reads the row's own cell writes it.
         if seen.contains(&position) {
-            let at = (cell(row, row[1]) as usize * kv_heads + kv_head) * dim;
+            let at = cell(row, row[1]) as usize * kv_heads + kv_head;
             k.copy_from_slice(head(heads + kv_head, 1));
             rotation.head(k, k_norm);
-            store(b.k_cache, at, k, kv);
-            store(b.v_cache, at, head(heads + kv_heads + kv_head, 1), kv);
+            if kv.turned() {
+                turn(k);
+            }
+            store(b.k_cache, at, k, dim, kv);
+            store(b.v_cache, at, head(heads + kv_heads + kv_head, 1), dim, kv);
         }
         q.copy_from_slice(head(kv_head * per_kv, per_kv));
         for q in q.chunks_exact_mut(dim) {
             rotation.head(q, q_norm);
+            if kv.turned() {
+                turn(q);
+            }
             q.iter_mut().for_each(|v| *v *= scale);
         }
         if seen.is_empty() {

@@ -72,7 +72,7 @@ pub struct Choice {
     pub cuts: Cuts,
     /// Replies from which on a pass that goes on with them takes the kernels of prompts; 0: it never does.
     pub beside: u32,
-    /// How the cache's numbers are read and written: `pack16` and `f16` for the same bytes, or `f32`.
+    /// How the cache's numbers are read and written: `pack16` and `f16` for the same bytes, or others.
     pub kv: Kv,
 }
 
@@ -102,6 +102,8 @@ impl Choice {
             // A software adapter loads a word at a time: two numbers are better than one.
             KvType::F16 if caps.f16 && !caps.is_software => Kv::F16,
             KvType::F16 => Kv::Pack16,
+            KvType::Q8 => Kv::Q8,
+            KvType::Q4 => Kv::Q4,
         };
         let (reduce, lanes) = match (caps.subgroups, caps.is_software) {
             (false, _) => (Reduce::Tree, Lanes::Tree),
@@ -159,13 +161,18 @@ impl Choice {
             prefill: Prefill::Row,
             cuts: Cuts::CORES,
             beside: 3,
-            kv: if kv == KvType::F32 { Kv::F32 } else { Kv::Pack16 },
+            kv: match kv {
+                KvType::F32 => Kv::F32,
+                KvType::F16 => Kv::Pack16,
+                KvType::Q8 => Kv::Q8,
+                KvType::Q4 => Kv::Q4,
+            },
         }
     }
 
     /// How the cache stores a number.
     pub fn kv_type(&self) -> KvType {
-        if self.kv == Kv::F32 { KvType::F32 } else { KvType::F16 }
+        self.kv.kind()
     }
 
     /// The way to a product of which nothing is known.

@@ -1,6 +1,8 @@
 //! What is computed number by number. The shaders are in `shaders/elementwise`.
 
 mod fill_up;
+mod gate_by;
+mod scale_by;
 
 use wide::f32x4;
 
@@ -16,8 +18,9 @@ impl Rows for map::Variant {
 
     fn row<L: Lanes>(job: &Job, r: usize) {
         let (p, b) = (job.params::<Self>(), job.bind::<Self>());
-        let (n, width) = (p.n4 as usize * 4, p.n4 as usize * 4 * (1 + p.gated as usize));
-        let (x, up) = b.x.floats(r * width..(r + 1) * width).split_at(n);
+        let (n, width) = (p.n4 as usize * 4, p.n4 as usize * 4 * (1 + p.gated.min(1) as usize));
+        let (first, second) = b.x.floats(r * width..(r + 1) * width).split_at(n);
+        let (x, up) = if p.gated == 2 { (second, first) } else { (first, second) };
         let out = b.out.floats_mut(r * n..(r + 1) * n);
         match job.variant::<Self>().op {
             Op::SiluGlu => each::<L>(x, up, out, silu),
@@ -25,6 +28,7 @@ impl Rows for map::Variant {
             Op::GeluErfGlu => each::<L>(x, up, out, gelu_erf),
             Op::Relu2Glu => each::<L>(x, up, out, |x| each_number(x, relu_squared)),
             Op::Clamp => each::<L>(x, up, out, |x| x.clamp(L::Number::of(-p.curve[0]), L::Number::of(p.curve[0]))),
+            Op::LimitedGlu => limited::<L>(x, up, out, p.curve),
             Op::XieluGlu => each::<L>(x, up, out, |x| each_number(x, |x| xielu(x, p.curve))),
         }
     }
@@ -44,6 +48,19 @@ fn each<L: Lanes>(x: &[f32], up: &[f32], out: &mut [f32], act: impl Fn(L) -> L) 
     match up.as_chunks::<4>().0 {
         [] => inputs.for_each(|(x, out)| *out = act(L::load(x)).store()),
         up => inputs.zip(up).for_each(|((x, out), up)| *out = (act(L::load(x)) * L::load(up)).store()),
+    }
+}
+
+/// out = g · sigmoid(slope · g) · (u + 1), where gates end at the limit and what they gate is within it; without `up`,
+/// u is 1.
+fn limited<L: Lanes>(x: &[f32], up: &[f32], out: &mut [f32], [slope, limit, ..]: [f32; 4]) {
+    let number = |x: f32| L::splat(L::Number::of(x));
+    let [low, high, least] = [-limit, limit, f32::MIN].map(L::Number::of);
+    let ups = up.as_chunks::<4>().0.iter().map(L::load).chain(std::iter::repeat(number(1.0)));
+    for ((x, up), out) in x.as_chunks::<4>().0.iter().zip(ups).zip(out.as_chunks_mut::<4>().0) {
+        let gate = L::load(x).clamp(least, high);
+        let share = number(1.0) / (number(1.0) + (-(number(slope) * gate)).exp());
+        *out = (gate * share * (up.clamp(low, high) + number(1.0))).store();
     }
 }
 

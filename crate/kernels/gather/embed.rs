@@ -2,12 +2,10 @@
 
 use std::ops::Range;
 
-use wide::u8x16;
-
 use super::index;
 use crate::kernels::cpu::{Kernel, Scratch, sized};
 use crate::kernels::job::Job;
-use crate::kernels::product::{Form, Format, Part, ROWS, SPAN, Scales, form, rows, unpack, with_format};
+use crate::kernels::product::{Part, Quad, ROWS, SPAN, Unpacked, form, rows, with_format};
 use crate::kernels::table::embed::Variant;
 
 pub static KERNEL: Kernel = Kernel { pieces, run };
@@ -16,11 +14,18 @@ fn pieces(job: &Job) -> usize {
     job.grid[1] as usize
 }
 
-/// What a thread keeps: four rows of weights, and one to be added.
+/// What a thread keeps: weights, and a row to be added.
 #[derive(Default)]
 struct Store {
-    weights: Vec<f32>,
+    weights: Weights,
     added: Vec<f32>,
+}
+
+/// Four rows as floats, and a span of four of integers.
+#[derive(Default)]
+pub(in crate::kernels) struct Weights {
+    floats: Vec<f32>,
+    span: Unpacked<i16>,
 }
 
 fn run(job: &Job, pieces: Range<usize>, scratch: &mut Scratch) {
@@ -36,46 +41,29 @@ fn run(job: &Job, pieces: Range<usize>, scratch: &mut Scratch) {
         }
         let there = b.out.floats_mut(r * k..(r + 1) * k);
         if p.by == 0 {
-            scaled(&part, row, p.scale, weights, there);
+            row_of(&part, row, p.scale, weights, there);
         } else {
             let added = sized(added, k);
-            scaled(&part, row, p.scale, weights, added);
+            row_of(&part, row, p.scale, weights, added);
             there.iter_mut().zip(added).for_each(|(there, y)| *there += *y);
         }
     }
 }
 
-/// A row, times `scale`.
-fn scaled(part: &Part, row: usize, scale: f32, weights: &mut Vec<f32>, out: &mut [f32]) {
+/// A row of a part, times `scale`.
+pub(in crate::kernels) fn row_of(part: &Part, row: usize, scale: f32, store: &mut Weights, out: &mut [f32]) {
+    let (quad, lane) = (row / ROWS, row % ROWS);
     if part.kind.is_quantized() {
-        with_format!(part.kind, F => read::<F>(part, row, out));
+        let fill: Fill = with_format!(part.kind, F => Unpacked::fill::<F>);
+        for (span, out) in out.chunks_mut(32 * SPAN).enumerate() {
+            fill(&mut store.span, &part.quad(quad), part.blocks, span * SPAN, out.len() / 32);
+            store.span.row(&form(part.kind), lane, out);
+        }
     } else {
-        out.copy_from_slice(rows(part, row / ROWS, weights)[row % ROWS]);
+        out.copy_from_slice(rows(part, quad, &mut store.floats)[lane]);
     }
     out.iter_mut().for_each(|y| *y *= scale);
 }
 
-fn read<F: Format>(part: &Part, row: usize, out: &mut [f32]) {
-    let (quad, lane) = (part.quad(row / ROWS), row % ROWS);
-    let form = form(part.kind);
-    let mut scales = Scales::default();
-    for (b, (out, codes)) in out.chunks_exact_mut(32).zip(unpack::<F>(&quad, part.blocks)).enumerate() {
-        if b % SPAN == 0 {
-            F::scales(&quad, b, SPAN.min(part.blocks - b), &mut scales);
-        }
-        write(&codes, &scales, b % SPAN, &form, lane, out);
-    }
-}
-
-/// A row of a block. It is the same for every format, and not hot: so it is there once.
-#[inline(never)]
-fn write(codes: &[u8x16; 8], scales: &Scales, b: usize, form: &Form, lane: usize, out: &mut [f32]) {
-    for (j, code) in codes.iter().enumerate() {
-        let at = b * form.each + j * form.each / 8;
-        let scale = scales.scale[at].to_array()[lane];
-        let offset = if form.bias == 0 { scales.offset[at].to_array()[lane] } else { 0.0 };
-        for (out, u) in out[4 * j..][..4].iter_mut().zip(&code.to_array()[4 * lane..]) {
-            *out = scale * (i32::from(*u) - form.bias) as f32 + offset;
-        }
-    }
-}
+/// What unpacks a span of a type.
+type Fill = fn(&mut Unpacked<i16>, &Quad, usize, usize, usize);

@@ -2,6 +2,8 @@
 
 mod embed;
 
+pub(in crate::kernels) use embed::{Weights, row_of};
+
 use super::cell;
 use super::cpu;
 use super::face::OnCpu;

@@ -38,19 +38,24 @@ impl Rows for layernorm::Variant {
         let source = if p.gather != 0 { b.rows.words(r..r + 1)[0] as usize } else { r };
         let x = b.x.floats(source * k..(source + 1) * k).as_chunks::<4>().0;
         let (weight, bias) = (b.weight.floats(0..k).as_chunks::<4>().0, b.bias.floats(0..k).as_chunks::<4>().0);
-        let (mean, scale) = moments::<L>(x, p.n as usize, p.eps);
+        let (mean, scale) = moments::<L>(x, p.n as usize, p.eps, p.centred != 0);
         let out = b.out.floats_mut(r * k..(r + 1) * k).as_chunks_mut::<4>().0;
         for (((x, weight), bias), out) in x.iter().zip(weight).zip(bias).zip(out) {
-            *out = ((L::load(x) - mean) * scale * L::load(weight) + L::load(bias)).store();
+            let y = (L::load(x) - mean) * scale * L::load(weight) + L::load(bias);
+            *out = if p.accumulate != 0 { L::load(out) + y } else { y }.store();
         }
     }
 }
 
-/// The mean of the first n numbers, behind which are zeros, and 1 / sqrt(variance + eps).
+/// The mean of the first n numbers, behind which are zeros, or 0 where it is not to be taken off, and 1 / sqrt(variance
+/// + eps).
 #[inline(always)]
-fn moments<L: Lanes>(x: &[[f32; 4]], n: usize, eps: f32) -> (L, L) {
+fn moments<L: Lanes>(x: &[[f32; 4]], n: usize, eps: f32, centred: bool) -> (L, L) {
     let (zero, count) = (L::splat(L::Number::default()), L::Number::of(n as f32));
-    let mean = L::splat(x.iter().fold(zero, |sum, x| sum + L::load(x)).sum() / count);
+    let mean = match centred {
+        true => L::splat(x.iter().fold(zero, |sum, x| sum + L::load(x)).sum() / count),
+        false => zero,
+    };
     let mut squares = x[..n / 4].iter().map(|x| L::load(x) - mean).fold(zero, |sum, v| sum + v * v);
     if !n.is_multiple_of(4) {
         let mut last = (L::load(&x[n / 4]) - mean).store();

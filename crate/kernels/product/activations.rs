@@ -1,4 +1,10 @@
-//! Activations as integers: blocks of 32 columns, x = d · q, as the weights they are multiplied with have theirs.
+//! Activations as integers: blocks of columns, x = d · q, as the weights they are multiplied with have theirs.
+//!
+//! Rows lie in panels: four columns of each row of a panel, then the next four. So a kernel that multiplies the rows of a
+//! panel with the same weights reads on from one place.
+
+use std::iter::StepBy;
+use std::slice::IterMut;
 
 use bytemuck::cast;
 use wide::{f32x4, i8x16, i16x8, i32x4, u8x16};
@@ -43,7 +49,7 @@ pub trait Activation: bytemuck::Pod + Default {
 impl Activation for i16 {
     const MOST: f32 = 32767.0;
     fn run(_bits: u32) -> usize {
-        8
+        usize::MAX
     }
     type Weights = [i16x8; 2];
     /// Two lanes a row; rows 0 and 1, then 2 and 3.
@@ -127,8 +133,11 @@ impl Activation for i8 {
 
 /// Rows of activations as integers.
 pub struct Quantized<'a, A> {
-    q: &'a [[A; BLOCK]],
+    q: &'a [[A; 4]],
     blocks: &'a [Block],
+    /// Columns of a row, in fours.
+    fours: usize,
+    /// Blocks of a row.
     per_row: usize,
 }
 
@@ -144,85 +153,146 @@ pub struct Block {
     pub totals: [f32; 2],
 }
 
-/// One row of them.
+/// M rows of them.
 #[derive(Clone, Copy)]
-pub struct Row<'a, A> {
-    /// Its integers, a block each.
-    pub q: &'a [[A; BLOCK]],
-    /// What goes with them.
-    pub blocks: &'a [Block],
+pub struct Panel<'a, A, const M: usize> {
+    /// Their integers, four columns of each.
+    pub q: &'a [[[A; 4]; M]],
+    /// What goes with the integers of a block.
+    pub blocks: &'a [[Block; M]],
 }
 
 impl<'a, A> Quantized<'a, A> {
-    /// Row `r`.
+    /// The rows from `first` on, which were filled in as a panel.
     #[inline(always)]
-    pub fn row(&self, r: usize) -> Row<'a, A> {
-        let range = r * self.per_row..(r + 1) * self.per_row;
-        Row { q: &self.q[range.clone()], blocks: &self.blocks[range] }
+    pub fn panel<const M: usize>(&self, first: usize) -> Panel<'a, A, M> {
+        let q = self.q[first * self.fours..][..M * self.fours].as_chunks().0;
+        Panel { q, blocks: self.blocks[first * self.per_row..][..M * self.per_row].as_chunks().0 }
     }
+}
+
+/// How `rows` rows are cut into panels of `width`, each by its first row and how many it has room for: a last one that is not
+/// full is filled up with zeros, and one of a single row has room for that only.
+pub fn panels(rows: usize, width: usize) -> impl Iterator<Item = (usize, usize)> {
+    (0..rows).step_by(width).map(move |first| (first, if rows - first == 1 { 1 } else { width }))
 }
 
 /// Where they lie.
 #[derive(Default)]
 pub struct Store<A> {
-    q: Vec<[A; BLOCK]>,
+    q: Vec<[A; 4]>,
     blocks: Vec<Block>,
     /// The job that they are of.
     of: Option<JobId>,
 }
 
 impl<A: Activation> Store<A> {
-    /// Takes `rows` rows of `blocks` blocks, each of which `row` writes into a piece of `floats`, for weights of a form; once
-    /// for all pieces of a job that a thread does.
+    /// Takes so many rows of so many columns, in panels of so many, for weights of a form; `row` writes each row into a
+    /// piece of `floats`. That is done once for all pieces of a job that a thread does.
     pub fn fill<'a>(
         &'a mut self,
         job: &Job,
-        rows: usize,
-        blocks: usize,
+        [rows, k, width]: [usize; 3],
         form: Form,
         floats: &mut Vec<f32>,
         row: impl Fn(usize, &mut [f32]),
     ) -> Quantized<'a, A> {
-        let x = sized(floats, blocks * BLOCK);
-        let q = sized(&mut self.q, rows * blocks);
-        let all = sized(&mut self.blocks, rows * blocks);
-        if self.of.replace(job.id()) == Some(job.id()) {
-            return Quantized { q, blocks: all, per_row: blocks };
+        let (x, fours, per_row) = (sized(floats, k), k / 4, k.div_ceil(form.columns));
+        let room = rows.next_multiple_of(width);
+        let q = sized(&mut self.q, room * fours);
+        let blocks = sized(&mut self.blocks, room * per_row);
+        if self.of.replace(job.id()) != Some(job.id()) {
+            each_row(rows, width, per_row, q, blocks, |r, q, blocks| {
+                row(r, x);
+                quantize_row(x, form, q, blocks);
+            });
         }
-        for (r, (q, all)) in q.chunks_exact_mut(blocks).zip(all.chunks_exact_mut(blocks)).enumerate() {
-            row(r, x);
-            for ((x, q), block) in x.as_chunks::<BLOCK>().0.iter().zip(q).zip(all) {
-                let sums;
-                (block.d, sums) = quantize(x, q, BLOCK / form.each);
-                block.biases = sums.map(|sum| -sum * form.bias);
-                block.totals = sums.map(|sum| block.d * sum as f32);
-            }
-        }
-        Quantized { q, blocks: all, per_row: blocks }
+        Quantized { q, blocks, fours, per_row }
+    }
+
+    /// Takes some rows of others, which lie row by row, in panels of `width`.
+    pub fn pick<'a>(
+        &'a mut self,
+        of: &Quantized<A>,
+        rows: impl ExactSizeIterator<Item = usize> + Clone,
+        width: usize,
+    ) -> Quantized<'a, A> {
+        let room = rows.len().next_multiple_of(width);
+        let q = sized(&mut self.q, room * of.fours);
+        let blocks = sized(&mut self.blocks, room * of.per_row);
+        self.of = None;
+        let mut picked = rows.clone();
+        each_row(rows.len(), width, of.per_row, q, blocks, |_, to, to_blocks| {
+            let row: Panel<A, 1> = of.panel(picked.next().expect("as many as there are rows"));
+            to.zip(row.q).for_each(|(to, [q])| *to = *q);
+            to_blocks.zip(row.blocks).for_each(|(to, [block])| *to = *block);
+        });
+        Quantized { q, blocks, fours: of.fours, per_row: of.per_row }
     }
 }
 
-/// Numbers that are none make d none: the products of the block are then none either.
+/// What is a row's in a panel.
+type Column<'a, T> = StepBy<IterMut<'a, T>>;
+
+/// Lets `write` fill each of the rows with its integers and its blocks; the rest of the last panel becomes zeros.
 #[inline(always)]
-fn quantize<A: Activation>(x: &[f32; BLOCK], q: &mut [A; BLOCK], stretch: usize) -> (f32, [i32; 2]) {
-    let x: &[f32x4; 8] = &cast(*x);
-    let (mut all, mut most) = (f32x4::ZERO, f32x4::ZERO);
-    for v in x {
-        all += *v * f32x4::ZERO;
-        most = most.fast_max(v.abs());
+fn each_row<A: Activation>(
+    rows: usize,
+    width: usize,
+    per_row: usize,
+    q: &mut [[A; 4]],
+    blocks: &mut [Block],
+    mut write: impl FnMut(usize, Column<[A; 4]>, Column<Block>),
+) {
+    let fours = q.len() / rows.next_multiple_of(width);
+    for (first, width) in panels(rows, width) {
+        let q = &mut q[first * fours..][..width * fours];
+        let blocks = &mut blocks[first * per_row..][..width * per_row];
+        for m in 0..width {
+            let (q, blocks) = (q[m..].iter_mut().step_by(width), blocks[m..].iter_mut().step_by(width));
+            if first + m < rows {
+                write(first + m, q, blocks);
+            } else {
+                q.for_each(|q| *q = [A::zeroed(); 4]);
+                blocks.for_each(|block| *block = Block::default());
+            }
+        }
     }
-    let most = math::largest(most) + all.reduce_add();
-    let inverse = f32x4::splat(if most > 0.0 { A::MOST / most } else { 0.0 });
-    let mut rounded = [i32x4::ZERO; 8];
-    for (to, v) in rounded.iter_mut().zip(x) {
-        *to = math::nearest(*v * inverse);
+}
+
+/// A row's integers, four by four, and what goes with them, block by block.
+#[inline(never)]
+fn quantize_row<A: Activation>(x: &[f32], form: Form, mut to: Column<[A; 4]>, blocks: Column<Block>) {
+    for (x, block) in x.chunks(form.columns).zip(blocks) {
+        let x = x.as_chunks::<BLOCK>().0;
+        let (mut all, mut most) = (f32x4::ZERO, f32x4::ZERO);
+        for v in x.iter().flat_map(|x| cast::<_, [f32x4; 8]>(*x)) {
+            all += v * f32x4::ZERO;
+            most = most.fast_max(v.abs());
+        }
+        // Numbers that are none make d none: the products of the block are then none either.
+        let most = math::largest(most) + all.reduce_add();
+        let limit = A::MOST.min(form.most);
+        let inverse = f32x4::splat(if most > 0.0 { limit / most } else { 0.0 });
+        block.d = most / limit;
+        for x in x {
+            let x: [f32x4; 8] = cast(*x);
+            let mut rounded = [i32x4::ZERO; 8];
+            for (to, v) in rounded.iter_mut().zip(x) {
+                *to = math::nearest(v * inverse);
+            }
+            A::packed(&rounded).as_chunks::<4>().0.iter().zip(to.by_ref()).for_each(|(q, to)| *to = *q);
+            if !form.needs_sums() {
+                continue;
+            }
+            let mut sums = [0; 2];
+            for (sum, rounded) in sums.iter_mut().zip(rounded.chunks_exact(8 / form.each)) {
+                let mut four = i32x4::ZERO;
+                rounded.iter().for_each(|v| four += *v);
+                *sum = four.reduce_add();
+            }
+            block.biases = sums.map(|sum| -sum * form.bias);
+            block.totals = sums.map(|sum| block.d * sum as f32);
+        }
     }
-    *q = A::packed(&rounded);
-    let mut sums = [0; 2];
-    for (sum, rounded) in sums.iter_mut().zip(rounded.chunks_exact(stretch / 4)) {
-        let mut four = i32x4::ZERO;
-        rounded.iter().for_each(|v| four += *v);
-        *sum = four.reduce_add();
-    }
-    (most / A::MOST, sums)
 }

@@ -2,8 +2,8 @@
 
 use wide::{f32x4, i32x4, u8x16};
 
-use super::activations::{Activation, BLOCK, Block, Row};
-use super::formats::{Format, Quad, Scales};
+use super::activations::{Activation, BLOCK, Block, Panel};
+use super::formats::{Form, Format, Part, Quad, Scales};
 use super::halves;
 use super::layout::{ROWS, SPAN};
 
@@ -23,8 +23,9 @@ macro_rules! unrolled {
 
 /// One row of activations times Q fours of rows of weights, which are read as they are stored.
 #[inline(always)]
-pub fn row<F: Format, A: Activation, const Q: usize>(quads: [Quad; Q], x: Row<A>) -> [f32x4; Q] {
-    let blocks = x.q.len();
+pub fn row<F: Format, A: Activation, const Q: usize>(quads: [Quad; Q], x: Panel<A, 1>) -> [f32x4; Q] {
+    let (q, with) = (bytemuck::cast_slice::<_, [A; BLOCK]>(x.q), x.blocks);
+    let blocks = q.len();
     let planes = quads.map(|quad| quad.integers::<F>(blocks));
     let mut sums = [f32x4::ZERO; Q];
     let mut scales: [Scales; Q] = std::array::from_fn(|_| Scales::default());
@@ -33,8 +34,8 @@ pub fn row<F: Format, A: Activation, const Q: usize>(quads: [Quad; Q], x: Row<A>
         for (quad, scales) in quads.iter().zip(&mut scales) {
             F::scales(quad, first, count, scales);
         }
-        let (q, with) = (&x.q[first..][..count], &x.blocks[first..][..count]);
-        for (i, (q, with)) in q.iter().zip(with).enumerate() {
+        let (q, with) = (&q[first..][..count], &with[first..][..count]);
+        for (i, (q, [with])) in q.iter().zip(with).enumerate() {
             // SAFETY: there are as many blocks of integers.
             let packed = planes.map(|planes| unsafe { planes.block(first + i) });
             block::<F, A, Q>(|n, j| packed[n].codes::<F>(j), q, with, scales.each_ref(), i, &mut sums);
@@ -43,26 +44,21 @@ pub fn row<F: Format, A: Activation, const Q: usize>(quads: [Quad; Q], x: Row<A>
     sums
 }
 
-/// All integers of `blocks` blocks.
-#[inline(always)]
-pub fn unpack<F: Format>(quad: &Quad, blocks: usize) -> impl Iterator<Item = [u8x16; 8]> {
-    let planes = quad.integers::<F>(blocks);
-    (0..blocks).map(move |b| {
-        // SAFETY: there are as many.
-        let codes = unsafe { planes.block(b) };
-        let mut all = [u8x16::ZERO; 8];
-        unrolled!(J => {
-            all[J] = codes.codes::<F>(J);
-        });
-        all
-    })
+/// Two fours of rows of a part times a row of activations: what [`two`] is for a type.
+pub type Two<A> = fn(&Part, [usize; 2], Panel<A, 1>) -> [f32x4; 2];
+
+/// A function for each type, which the kernels share: engines compile one of all types for seconds, and badly.
+#[inline(never)]
+pub fn two<F: Format, A: Activation>(part: &Part, quads: [usize; 2], x: Panel<A, 1>) -> [f32x4; 2] {
+    row::<F, A, 2>(quads.map(|quad| part.quad(quad)), x)
 }
 
 /// A span of four rows of weights, ready to be multiplied with many rows of activations.
 pub struct Unpacked<A: Activation> {
     /// The first block.
     first: usize,
-    weights: Vec<[A::Weights; 8]>,
+    /// Four columns each.
+    weights: Vec<A::Weights>,
     scales: Scales,
 }
 
@@ -73,32 +69,44 @@ impl<A: Activation> Default for Unpacked<A> {
 }
 
 impl Unpacked<i16> {
-    /// Takes blocks of four rows of floats, each rounded to integers; the first is number `first` of the whole rows.
+    /// Takes columns of four rows of floats, each rounded to integers; the first is of block `first` of the whole rows.
     pub fn round(&mut self, rows: [&[f32]; ROWS], first: usize) {
         self.first = first;
-        self.weights.resize(rows[0].len() / BLOCK, [<i16 as Activation>::weights(u8x16::ZERO); 8]);
-        for (i, to) in self.weights.iter_mut().enumerate() {
+        self.weights.resize(rows[0].len() / 4, <i16 as Activation>::weights(u8x16::ZERO));
+        for (i, to) in self.weights.chunks_mut(halves::COLUMNS / 4).enumerate() {
             // Vectors of two rows, four columns of each.
-            let to: &mut [[u64; ROWS]; 8] = bytemuck::cast_mut(to);
-            let scales = std::array::from_fn(|r| {
-                let row = &rows[r].as_chunks::<BLOCK>().0[i];
-                let (scale, integers) = halves::round(row);
-                to.iter_mut().zip(integers).for_each(|(to, four)| to[r] = four);
-                scale
-            });
-            self.scales.scale[i] = f32x4::new(scales);
+            let to: &mut [[u64; ROWS]] = bytemuck::cast_slice_mut(to);
+            self.scales.scale[i] = f32x4::new(std::array::from_fn(|r| {
+                let row = &rows[r][i * halves::COLUMNS..][..4 * to.len()];
+                halves::round(row, to, r)
+            }));
+        }
+    }
+}
+
+impl Unpacked<i16> {
+    /// Row `lane` of the four, as floats. It is not hot: so it is there once for all types.
+    pub fn row(&self, form: &Form, lane: usize, out: &mut [f32]) {
+        for (j, (out, weights)) in out.as_chunks_mut::<4>().0.iter_mut().zip(&self.weights).enumerate() {
+            let at = j * form.each / 8;
+            let scale = self.scales.scale[at].to_array()[lane];
+            let offset = if form.bias == 0 { self.scales.offset[at].to_array()[lane] } else { 0.0 };
+            let q = &weights[lane / 2].to_array()[4 * (lane % 2)..][..4];
+            out.iter_mut().zip(q).for_each(|(out, &q)| *out = scale * f32::from(q) + offset);
         }
     }
 }
 
 impl<A: Activation> Unpacked<A> {
-    /// Takes `count` of a row's `blocks` blocks, from `first` on: a multiple of [`SPAN`], and no more than that.
+    /// Takes `count` of a row's `blocks` blocks, from `first` on: a multiple of [`SPAN`], and no more than that. A function of its
+    /// own for each type, which products and embeddings share.
+    #[inline(never)]
     pub fn fill<F: Format>(&mut self, quad: &Quad, blocks: usize, first: usize, count: usize) {
         assert!(first + count <= blocks);
         self.first = first;
-        self.weights.resize(count, [A::weights(u8x16::ZERO); 8]);
+        self.weights.resize(8 * count, A::weights(u8x16::ZERO));
         let planes = quad.integers::<F>(blocks);
-        for (i, to) in self.weights.iter_mut().enumerate() {
+        for (i, to) in self.weights.as_chunks_mut::<8>().0.iter_mut().enumerate() {
             // SAFETY: there are as many.
             let codes = unsafe { planes.block(first + i) };
             unrolled!(J => {
@@ -111,42 +119,33 @@ impl<A: Activation> Unpacked<A> {
     /// Adds their products with M rows.
     #[inline(always)]
     #[allow(clippy::needless_range_loop, reason = "with iterators a prompt took longer")]
-    pub fn add<F: Format, const M: usize>(&self, x: [Row<A>; M], to: &mut [f32x4]) {
-        let blocks = self.weights.len();
-        let x = x.map(|x| Row { q: &x.q[self.first..][..blocks], blocks: &x.blocks[self.first..][..blocks] });
+    pub fn add<F: Format, const M: usize>(&self, x: Panel<A, M>, to: &mut [f32x4]) {
         let to: &mut [f32x4; M] = to.try_into().expect("a sum for each row");
         let mut sums = *to;
-        let each = F::FORM.each;
-        let stretch = 8 / each;
+        let (each, count) = (F::FORM.each, self.weights.len());
+        let with = &x.blocks[self.first * BLOCK / F::FORM.columns..];
+        let x = &x.q[self.first * BLOCK / 4..][..count];
+        let stretch = F::FORM.columns / 4 / each;
         let run = A::run(F::FORM.bits()).min(stretch);
-        // Compilers that know how often a loop runs lay it out row by row, and then weights do not stay in registers.
-        let rounds = if run == stretch { 1 } else { std::hint::black_box(stretch / run) };
-        // Two at a time do stay.
-        let step = if run.is_multiple_of(2) { 2 } else { 1 };
-        let run = std::hint::black_box(run / step);
-        for (b, weights) in self.weights.iter().enumerate() {
-            let (q, with) = (x.map(|x| &x.q[b]), x.map(|x| &x.blocks[b]));
-            for part in 0..each {
-                let mut dots = [A::ZERO; M];
-                let mut j = part * stretch;
-                for _ in 0..rounds {
-                    for _ in 0..run {
-                        for _ in 0..step {
-                            // SAFETY: a block has eight.
-                            let weights = unsafe { *weights.get_unchecked(j) };
-                            for m in 0..M {
-                                // SAFETY: of activations too.
-                                A::add(&mut dots[m], weights, unsafe { q[m].as_chunks().0.get_unchecked(j) });
-                            }
-                            j += 1;
-                        }
+        for (s, from) in (0..count).step_by(stretch).enumerate() {
+            let mut dots = [A::ZERO; M];
+            let end = count.min(from + stretch);
+            for from in (from..end).step_by(run) {
+                // Compilers that know how often a loop runs lay out several rounds at once, and then weights do not stay in
+                // registers.
+                for j in from..std::hint::black_box(end.min(from + run)) {
+                    // SAFETY: there are as many.
+                    let (weights, x) = unsafe { (*self.weights.get_unchecked(j), x.get_unchecked(j)) };
+                    for m in 0..M {
+                        A::add(&mut dots[m], weights, &x[m]);
                     }
-                    dots.iter_mut().for_each(A::carry);
                 }
-                for m in 0..M {
-                    let (dot, at) = (A::total(dots[m]), b * each + part);
-                    scaled::<F>(dot, A::KEEPS_BIAS, with[m], &self.scales, at, part, &mut sums[m]);
-                }
+                dots.iter_mut().for_each(A::carry);
+            }
+            let (with, part) = (&with[s / each], s % each);
+            for m in 0..M {
+                let dot = A::total(dots[m]);
+                scaled::<F>(dot, A::KEEPS_BIAS, &with[m], &self.scales, s, part, &mut sums[m]);
             }
         }
         *to = sums;

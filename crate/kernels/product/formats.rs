@@ -3,6 +3,7 @@
 use bytemuck::cast;
 use wide::{f32x4, i32x4, u8x16, u16x8, u32x4};
 
+use super::halves;
 use super::layout::{ROWS, SPAN, plane_words};
 use crate::kernels::cpu::half::{to_f32, widen};
 use crate::quant::{self, TensorType};
@@ -19,6 +20,9 @@ pub struct Form {
     pub flip: u32,
     /// The plane that has one f16 a row and step, if one has.
     halves: usize,
+    /// Columns of a block of activations, whose integers are at most so large.
+    pub columns: usize,
+    pub most: f32,
 }
 
 /// No plane of single halves.
@@ -43,12 +47,20 @@ pub const fn form(kind: TensorType) -> Form {
         TensorType::Q2_0 => (&[(2, 0)], 1, 1, 0, 1),
         TensorType::Q1_0 => (&[(1, 0)], 0, 1, 0, 1),
         // Floats, as they are multiplied with many rows: without offsets.
-        _ => (&[], 0, 1, 0, NONE),
+        _ => return Form { columns: halves::COLUMNS, most: halves::MOST, ..Form::NOTHING },
     };
-    Form { fields, bias, each, flip, halves }
+    Form { fields, bias, each, flip, halves, ..Form::NOTHING }
 }
 
 impl Form {
+    const NOTHING: Form =
+        Form { fields: &[], bias: 0, each: 1, flip: 0, halves: NONE, columns: 32, most: f32::INFINITY };
+
+    /// Whether products need the sums of activations.
+    pub const fn needs_sums(&self) -> bool {
+        !self.fields.is_empty()
+    }
+
     /// Bits of u.
     pub const fn bits(&self) -> u32 {
         if self.bias == CODED {

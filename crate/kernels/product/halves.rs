@@ -1,11 +1,12 @@
 //! Weights of 16 bits, as integers that are multiplied with activations of as many: for many rows, which then come twice as
-//! quickly as by products of floats. What is lost is less than such floats had lost when they were made.
+//! quickly as by products of floats. What is lost is about what such floats had lost when they were made.
 
 use bytemuck::cast;
-use wide::{f32x4, i16x8};
+use wide::f32x4;
 
 use super::activations::{Activation, BLOCK};
 use super::formats::{Format, Quad, Scales};
+use super::layout::ROWS;
 use crate::base::platform::vector;
 use crate::kernels::cpu::math;
 use crate::quant::TensorType;
@@ -21,15 +22,20 @@ impl Format for Half {
     }
 }
 
-/// What the sizes of the integers may sum up to: times the largest activation that is less than 2^31.
-const SUM: f32 = 65_520.0;
+/// Columns that share a scale: what is done once for each such block takes time too.
+pub const COLUMNS: usize = 128;
+/// The largest activation. Fewer bits than an i16 has leave more of an i32 to the weights.
+pub const MOST: f32 = 8191.0;
+/// What the sizes of a block's integers may sum up to: times the largest activation that is less than 2^31.
+const SUM: f32 = 262_080.0;
 
-/// 32 numbers as w = scale · q, four q in each word. Numbers that are none make the scale none.
+/// A block of whole times 32 numbers as w = scale · q: row `row` of four, four q in each word. Gives the scale. Numbers
+/// that are none make it none.
 #[inline(always)]
-pub fn round(w: &[f32; BLOCK]) -> (f32, [u64; 8]) {
-    let w: &[f32x4; 8] = &cast(*w);
+pub fn round(w: &[f32], to: &mut [[u64; ROWS]], row: usize) -> f32 {
+    let w = w.as_chunks::<BLOCK>().0;
     let (mut most, mut sum) = (f32x4::ZERO, f32x4::ZERO);
-    for v in w {
+    for v in w.iter().flat_map(|w| cast::<_, [f32x4; 8]>(*w)) {
         let size = v.abs();
         most = most.fast_max(size);
         sum += size;
@@ -37,20 +43,22 @@ pub fn round(w: &[f32; BLOCK]) -> (f32, [u64; 8]) {
     let sum = math::sum(sum);
     let scale = math::largest(most).max(sum * (i16::MOST / SUM)) * (1.0 / i16::MOST) + sum * 0.0;
     let inverse = f32x4::splat(if scale > 0.0 { 1.0 / scale } else { 0.0 });
-    let mut pairs = [i16x8::ZERO; 4];
-    for (to, [a, b]) in pairs.iter_mut().zip(w.as_chunks::<2>().0) {
-        *to = vector::narrow(math::nearest(*a * inverse), math::nearest(*b * inverse));
+    for (w, to) in w.iter().zip(to.as_chunks_mut::<8>().0) {
+        let w: [[f32x4; 2]; 4] = cast(*w);
+        let pairs = w.map(|[a, b]| vector::narrow(math::nearest(a * inverse), math::nearest(b * inverse)));
+        to.iter_mut().zip(cast::<_, [u64; 8]>(pairs)).for_each(|(to, four)| to[row] = four);
     }
-    (scale, cast(pairs))
+    scale
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn integers(w: &[f32; BLOCK]) -> (f32, [i16; BLOCK]) {
-        let (scale, q) = round(w);
-        (scale, cast(q))
+    fn integers(w: &[f32; COLUMNS]) -> (f32, [i16; COLUMNS]) {
+        let mut fours = [[0; ROWS]; COLUMNS / 4];
+        let scale = round(w, &mut fours, 1);
+        (scale, cast(fours.map(|four| four[1])))
     }
 
     #[test]
@@ -60,8 +68,8 @@ mod tests {
             seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
             f64::from(seed) / f64::from(u32::MAX) - 0.5
         };
-        for (power, largest) in [(1, 2047), (5, 2047), (101, 10_000)] {
-            let w: [f32; BLOCK] = std::array::from_fn(|_| (random() * 2.0).powi(power) as f32);
+        for (power, largest) in [(1, 2047), (5, 8191), (101, 10_000)] {
+            let w: [f32; COLUMNS] = std::array::from_fn(|_| (random() * 2.0).powi(power) as f32);
             let (scale, q) = integers(&w);
             for (w, &q) in w.iter().zip(&q) {
                 assert!((w - scale * f32::from(q)).abs() <= 0.501 * scale, "{w} as {q} times {scale}");
@@ -69,12 +77,13 @@ mod tests {
             assert!(q.iter().any(|q| q.unsigned_abs() > largest), "{q:?}");
         }
         // The worst that there is: all as large as can be.
-        let (scale, q) = integers(&[-3.0; BLOCK]);
+        let (scale, q) = integers(&[-3.0; COLUMNS]);
         assert!(q.iter().all(|&other| other == q[0]) && (f32::from(q[0]) * scale + 3.0).abs() < 1e-3);
-        assert!(32 * i64::from(q[0].unsigned_abs()) * 32767 < 1 << 31, "{}", q[0]);
-        assert_eq!(integers(&[0.0; BLOCK]), (0.0, [0; BLOCK]));
+        let sum = COLUMNS as i64 * i64::from(q[0].unsigned_abs()) * MOST as i64;
+        assert!(sum > 1 << 30 && sum < 1 << 31, "{sum}");
+        assert_eq!(integers(&[0.0; COLUMNS]), (0.0, [0; COLUMNS]));
         for odd in [f32::NAN, f32::INFINITY] {
-            let mut w = [1.0; BLOCK];
+            let mut w = [1.0; COLUMNS];
             w[17] = odd;
             assert!(!integers(&w).0.is_finite());
         }

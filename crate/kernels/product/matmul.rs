@@ -1,16 +1,16 @@
-//! `shaders/product/matmul.wgsl` on the CPU: a piece is four rows of weights, unpacked span by span, once for all rows of the
-//! batch.
+//! `shaders/product/matmul.wgsl` on the CPU: a piece is sixteen rows of weights, unpacked some spans at a time, once for all
+//! rows of the batch.
 
 use std::ops::Range;
 
 use wide::f32x4;
 
-use super::activations::{Activation, Quantized, Store as Activations};
-use super::dots::Unpacked;
+use super::activations::Store as Activations;
 use super::floats::{self, Columns};
-use super::formats::{Format, Part, form, with_format};
+use super::formats::{Part, form, with_format};
 use super::halves::Half;
-use super::layout::{ROWS, SPAN};
+use super::layout::ROWS;
+use super::many::{Many, QUADS, Spans, TILE, groups, many, products, results};
 use super::matvec::put;
 use crate::base::platform::vector;
 use crate::kernels::cpu::{Kernel, Scratch};
@@ -20,27 +20,25 @@ use crate::quant::TensorType;
 
 pub static KERNEL: Kernel = Kernel { pieces, run };
 
-/// Rows of the batch that share a load of weights.
-const TILE: usize = 4;
-/// The same, of floats: as many sums as hide how long each takes.
+/// Rows of floats that share a load of weights: as many sums as hide how long each takes.
 const FLOATS: usize = 8;
 /// Columns of floats that stay in the first-level cache.
 const STRETCH: usize = 512;
 
 fn pieces(job: &Job) -> usize {
-    (job.params::<Variant>().n as usize).div_ceil(ROWS)
+    (job.params::<Variant>().n as usize).div_ceil(ROWS * QUADS)
 }
 
-/// What a thread keeps: rows of activations, as floats and as integers; four rows of weights, as floats
-/// and a span of them unpacked; and a sum for each row.
+/// What a thread keeps: rows of activations, as floats and as integers; rows of weights, as floats and some spans of them
+/// unpacked; and sums for each row.
 #[derive(Default)]
 struct Store {
     x: Vec<f32>,
     shorts: Activations<i16>,
     bytes: Activations<i8>,
     weights: Vec<f32>,
-    unpacked_shorts: Unpacked<i16>,
-    unpacked_bytes: Unpacked<i8>,
+    unpacked_shorts: Spans<i16>,
+    unpacked_bytes: Spans<i8>,
     columns: Columns,
     sums: Vec<f32x4>,
 }
@@ -54,79 +52,47 @@ fn run(job: &Job, pieces: Range<usize>, scratch: &mut Scratch) {
     let k = part.blocks * 32;
     let input = |r: usize, to: &mut [f32]| to.copy_from_slice(b.x.floats(r * k..(r + 1) * k));
     let Store { x, shorts, bytes, weights, unpacked_shorts, unpacked_bytes, columns, sums } = scratch.of();
+    let quads = pieces.start * QUADS..(pieces.end * QUADS).min((p.n as usize).div_ceil(ROWS));
     let exactness = job.exactness;
     if !kind.is_quantized() && exactness.apart {
         if kind == TensorType::F32 && !exactness.bytes {
-            return in_floats(&dispatch, &part, columns, weights, sums, pieces);
+            return in_floats(&dispatch, &part, columns, weights, sums, quads);
         }
-        let x = shorts.fill(job, rows, part.blocks, form, x, input);
-        products::<Half, _>(
-            &dispatch,
-            &x,
-            unpacked_shorts,
-            sums,
-            pieces,
-            part.blocks,
-            |unpacked, quad, first, count| {
-                unpacked.round(floats::columns(&part, quad, 32 * first..32 * (first + count), weights), first);
-            },
-        );
+        let x = shorts.fill(job, [rows, k, TILE], form, x, input);
+        for quads in groups(quads) {
+            products::<Half, _>(
+                quads.clone(),
+                rows,
+                part.blocks,
+                &x,
+                unpacked_shorts,
+                sums,
+                |unpacked, quad, first, count| {
+                    unpacked.round(floats::columns(&part, quad, 32 * first..32 * (first + count), weights), first);
+                },
+            );
+            dispatch.store_all(quads, sums);
+        }
     } else if !kind.is_quantized() {
-        for quad in pieces {
+        for quad in quads {
             let w = floats::rows(&part, quad, weights);
-            (0..rows).for_each(|r| dispatch.store(quad, r, floats::dot(w, b.x.floats(r * k..(r + 1) * k))));
+            (0..rows)
+                .for_each(|r| dispatch.store(quad..quad + 1, r, &[floats::dot(w, b.x.floats(r * k..(r + 1) * k))], 1));
         }
     } else if vector::HAS_BYTES && exactness.bytes && form.bits() < 8 {
-        let x = bytes.fill(job, rows, part.blocks, form, x, input);
-        with_format!(kind, F => quantized::<F, _>(&dispatch, &part, &x, unpacked_bytes, sums, pieces));
-    } else {
-        let x = shorts.fill(job, rows, part.blocks, form, x, input);
-        with_format!(kind, F => quantized::<F, _>(&dispatch, &part, &x, unpacked_shorts, sums, pieces));
-    }
-}
-
-/// A function for each type: engines compile one of all types for seconds, and badly.
-#[inline(never)]
-fn quantized<F: Format, A: Activation>(
-    dispatch: &Dispatch,
-    part: &Part,
-    x: &Quantized<A>,
-    unpacked: &mut Unpacked<A>,
-    sums: &mut Vec<f32x4>,
-    pieces: Range<usize>,
-) {
-    products::<F, A>(dispatch, x, unpacked, sums, pieces, part.blocks, |unpacked, quad, first, count| {
-        unpacked.fill::<F>(&part.quad(quad), part.blocks, first, count);
-    });
-}
-
-/// `fill` takes so many of a quad's blocks, from the first of them on.
-#[inline(always)]
-fn products<F: Format, A: Activation>(
-    dispatch: &Dispatch,
-    x: &Quantized<A>,
-    unpacked: &mut Unpacked<A>,
-    sums: &mut Vec<f32x4>,
-    pieces: Range<usize>,
-    blocks: usize,
-    mut fill: impl FnMut(&mut Unpacked<A>, usize, usize, usize),
-) {
-    let rows = dispatch.p.m as usize;
-    sums.resize(rows, f32x4::ZERO);
-    for quad in pieces {
-        sums.fill(f32x4::ZERO);
-        // Span by span: what is unpacked stays in the first-level cache, beside the activations that it is multiplied with.
-        for first in (0..blocks).step_by(SPAN) {
-            fill(unpacked, quad, first, SPAN.min(blocks - first));
-            let whole = rows / TILE * TILE;
-            for r in (0..whole).step_by(TILE) {
-                unpacked.add::<F, TILE>(std::array::from_fn(|i| x.row(r + i)), &mut sums[r..r + TILE]);
-            }
-            for r in whole..rows {
-                unpacked.add::<F, 1>([x.row(r)], &mut sums[r..r + 1]);
-            }
+        let x = bytes.fill(job, [rows, k, TILE], form, x, input);
+        let many: Many<i8> = with_format!(kind, F => many::<F, _>);
+        for quads in groups(quads) {
+            many(&part, quads.clone(), rows, &x, unpacked_bytes, sums);
+            dispatch.store_all(quads, sums);
         }
-        sums.iter().enumerate().for_each(|(r, &y)| dispatch.store(quad, r, y));
+    } else {
+        let x = shorts.fill(job, [rows, k, TILE], form, x, input);
+        let many: Many<i16> = with_format!(kind, F => many::<F, _>);
+        for quads in groups(quads) {
+            many(&part, quads.clone(), rows, &x, unpacked_shorts, sums);
+            dispatch.store_all(quads, sums);
+        }
     }
 }
 
@@ -138,12 +104,12 @@ fn in_floats(
     columns: &mut Columns,
     weights: &mut Vec<f32>,
     sums: &mut Vec<f32x4>,
-    pieces: Range<usize>,
+    quads: Range<usize>,
 ) {
     let (rows, k) = (dispatch.p.m as usize, part.blocks * 32);
     let x = |r: usize, from: usize| &dispatch.b.x.floats(r * k + from..(r + 1) * k)[..STRETCH.min(k - from)];
     sums.resize(rows, f32x4::ZERO);
-    for quad in pieces {
+    for quad in quads {
         sums.fill(f32x4::ZERO);
         for from in (0..k).step_by(STRETCH) {
             columns.fill(floats::columns(part, quad, from..k.min(from + STRETCH), weights));
@@ -155,7 +121,7 @@ fn in_floats(
                 columns.add::<1>([x(r, from)], &mut sums[r..r + 1]);
             }
         }
-        sums.iter().enumerate().for_each(|(r, &y)| dispatch.store(quad, r, y));
+        (0..rows).for_each(|r| dispatch.store(quad..quad + 1, r, &sums[r..], 1));
     }
 }
 
@@ -167,12 +133,26 @@ struct Dispatch<'a> {
 }
 
 impl Dispatch<'_> {
-    fn store(&self, quad: usize, r: usize, y: f32x4) {
-        let p = &self.p;
-        let column = p.column as usize + quad * ROWS;
-        let count = ROWS.min(p.n as usize - quad * ROWS);
+    /// Writes all rows' results, which lie panel by panel, in each quad by quad.
+    #[inline(never)]
+    fn store_all(&self, quads: Range<usize>, sums: &[f32x4]) {
+        for (r, sums, step) in results(self.p.m as usize, sums) {
+            self.store(quads.clone(), r, sums, step);
+        }
+    }
+
+    /// Writes a row's results: every `step`th of `sums`.
+    #[inline(always)]
+    fn store(&self, quads: Range<usize>, r: usize, sums: &[f32x4], step: usize) {
+        let (p, begin) = (&self.p, quads.start * ROWS);
+        let column = p.column as usize + begin;
+        let count = (p.n as usize).min(quads.end * ROWS) - begin;
         let at = r * p.out_stride as usize + column;
+        let out = self.b.out.floats_mut(at..at + count);
         let bias = (p.has_bias != 0).then(|| self.b.bias.floats(column..column + count));
-        put(self.b.out.floats_mut(at..at + count), y * p.scale, bias, p.accumulate != 0);
+        for i in 0..quads.len() {
+            let range = i * ROWS..count.min((i + 1) * ROWS);
+            put(&mut out[range.clone()], sums[i * step] * p.scale, bias.map(|bias| &bias[range]), p.accumulate != 0);
+        }
     }
 }

@@ -4,8 +4,9 @@ use std::ops::Range;
 
 use wide::f32x4;
 
-use super::activations::{Activation, Quantized, Store as Activations};
-use super::formats::{Format, Part, form, with_format};
+use super::activations::Store as Activations;
+use super::dots::Two;
+use super::formats::{Part, form, with_format};
 use super::layout::ROWS;
 use super::{dots, floats};
 use crate::base::platform::vector;
@@ -50,18 +51,14 @@ fn run(job: &Job, pieces: Range<usize>, scratch: &mut Scratch) {
             quads.map(|quad| floats::dot(floats::rows(&part, quad, weights), &x[r * k..][..k]))
         });
     } else if vector::HAS_BYTES && job.exactness.bytes && form.bits() < 8 {
-        let x = bytes.fill(job, rows, part.blocks, form, x, |r, x| dispatch.input(r, x));
-        with_format!(kind, F => quantized::<F, _>(&dispatch, &part, &x, pieces));
+        let x = bytes.fill(job, [rows, part.blocks * 32, 1], form, x, |r, x| dispatch.input(r, x));
+        let two: Two<i8> = with_format!(kind, F => dots::two::<F, _>);
+        dispatch.store(pieces, |quads, r| two(&part, quads, x.panel(r)));
     } else {
-        let x = shorts.fill(job, rows, part.blocks, form, x, |r, x| dispatch.input(r, x));
-        with_format!(kind, F => quantized::<F, _>(&dispatch, &part, &x, pieces));
+        let x = shorts.fill(job, [rows, part.blocks * 32, 1], form, x, |r, x| dispatch.input(r, x));
+        let two: Two<i16> = with_format!(kind, F => dots::two::<F, _>);
+        dispatch.store(pieces, |quads, r| two(&part, quads, x.panel(r)));
     }
-}
-
-/// A function for each type: engines compile one of all types for seconds, and badly.
-#[inline(never)]
-fn quantized<F: Format, A: Activation>(dispatch: &Dispatch, part: &Part, x: &Quantized<A>, pieces: Range<usize>) {
-    dispatch.store(pieces, |quads, r| dots::row::<F, A, 2>(quads.map(|quad| part.quad(quad)), x.row(r)));
 }
 
 /// A dispatch in the hands of a thread.

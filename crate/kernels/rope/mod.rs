@@ -1,15 +1,19 @@
 //! What becomes of heads before attention: norm, rotation, and their place in the cache. The shaders are in
 //! `shaders/rope`.
 
+pub mod blocks;
 mod cache;
+mod latent;
 mod rotate;
 
 use super::cell::cell;
 use super::job::Job;
+use super::norm::rms_scale;
 use super::rows::{Lanes, Number, Rows};
 use super::table::choices::Kv;
 use super::table::{rope_kv, rope_kv_rows};
 
+pub use blocks::turn;
 pub use cache::{load, store};
 pub use rotate::{Rotation, head_norm, query_scale};
 
@@ -46,6 +50,9 @@ fn row<L: Lanes>(job: &Job, r: usize, kv: Kv) {
     let scale = L::Number::of(query_scale(p.attn_scale, p.stretch, p.stretch_every, position));
     for q in b.qkv.floats_mut(start..start + heads * dim).chunks_exact_mut(dim) {
         rotation.head(q, q_norm);
+        if kv.turned() {
+            turn(q);
+        }
         q.iter_mut().for_each(|v| *v = (L::Number::of(*v) * scale).to_f32());
     }
     let from = start + heads * dim;
@@ -56,10 +63,22 @@ fn row<L: Lanes>(job: &Job, r: usize, kv: Kv) {
         let rotated = &mut rotated[..dim];
         rotated.copy_from_slice(k);
         rotation.head(rotated, k_norm);
-        store(b.k_cache, (cell * kv_heads + h) * dim, rotated, kv);
+        if kv.turned() {
+            turn(rotated);
+        }
+        store(b.k_cache, cell * kv_heads + h, rotated, dim, kv);
     }
-    store(b.v_cache, cell * kv_heads * dim, v, kv);
+    if p.v_norm == 0 {
+        store(b.v_cache, cell * kv_heads, v, dim, kv);
+        return;
+    }
+    for (h, v) in v.chunks_exact(dim).enumerate() {
+        let normed = &mut rotated[..dim];
+        let scale = rms_scale::<L>(v, p.eps);
+        normed.iter_mut().zip(v).for_each(|(to, v)| *to = (L::Number::of(*v) * scale).to_f32());
+        store(b.v_cache, cell * kv_heads + h, normed, dim, kv);
+    }
 }
 
 /// The longest head that kernels take.
-pub const MAX_HEAD_DIM: usize = 256;
+pub const MAX_HEAD_DIM: usize = 512;

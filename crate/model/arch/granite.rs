@@ -1,11 +1,11 @@
-//! Granite 3 and 4 (dense): Llama with four factors.
+//! Granite 3 and 4, dense or with experts: Llama with four factors.
 
 use crate::base::error::Result;
 use crate::model::keys::Keys;
-use crate::model::spec::{Activation, Block, Net, Pairs, Rope};
+use crate::model::spec::{Block, Net, Pairs, Rope};
 
-pub const NAMES: &[&str] = &["granite"];
-pub const MODELS: &str = "Granite 3 and 4 (dense)";
+pub const NAMES: &[&str] = &["granite", "granitemoe"];
+pub const MODELS: &str = "Granite 3 and 4 (dense, and mixtures)";
 
 pub fn net(keys: &Keys) -> Result<Net> {
     // Hybrids' sisters have no rotation.
@@ -15,7 +15,7 @@ pub fn net(keys: &Keys) -> Result<Net> {
         if !rotates {
             attention.rope = Rope { dim: 0, ..attention.rope };
         }
-        Ok(Block::sequential(attention, keys.biased_dense(layer, Activation::Silu)?))
+        Ok(Block::sequential(attention, keys.feed(layer)?))
     })?;
     let net = Net {
         rope_factors: keys.rope_factors(&net.blocks)?,

@@ -1,12 +1,16 @@
 //! Attention: Q, K and V of the stream, rotated, K and V kept in the cache, and what the queries make of them.
 
+use super::latent;
 use super::pass::{Input, Pass};
 use super::product::Fused;
+use crate::bail;
 use crate::base::buffer::BufferId;
 use crate::base::error::Result;
-use crate::kernels::choose::{Attend, Heads};
+use crate::kernels::choose::{Attend, Choice, Heads};
 use crate::kernels::table::choices::Op;
-use crate::kernels::table::{attention, attention_combine, decode_attention, fill_up, map, qk_norm, rope_kv};
+use crate::kernels::table::{
+    attention, attention_combine, attention_wide, decode_attention, fill_up, map, qk_norm, rope_kv,
+};
 use crate::model::arena::Act;
 use crate::model::filled::Filled;
 use crate::model::place::{MatrixId, Tensors};
@@ -16,34 +20,42 @@ use crate::model::spec::{Attention, Pairs, QkNorm};
 struct QkNorms {
     /// Parts of the queries and of the keys that are normed by themselves.
     parts: [u32; 2],
-    /// [(n_heads + n_kv_heads) * head_dim]
+    /// [(n_heads + n_kv_heads) * head_dim], and as many biases behind it, if there are any.
     weight: BufferId,
-    /// It is a layer norm.
-    layer: bool,
+    /// As the kernel has it: 1, a layer norm; 2, one with biases.
+    layer: u32,
 }
 
 pub struct Weights {
-    /// Q, K and V stacked: [(n_heads + 2 n_kv_heads) * head_dim][n_embd]
-    qkv: MatrixId,
+    inputs: Inputs,
     /// [(n_heads + 2 n_kv_heads) * head_dim]
     bias: Option<BufferId>,
     /// Of queries and of keys, head by head: [head_dim]
     head_norms: Option<[BufferId; 2]>,
     /// Of queries and keys before they are rotated.
     norm: Option<QkNorms>,
+    /// [n_heads]
+    sinks: Option<BufferId>,
     /// [n_embd][n_heads * head_dim], both filled up
     pub output: MatrixId,
     /// [n_embd]
     pub output_bias: Option<BufferId>,
 }
 
+/// What makes queries, keys and values.
+enum Inputs {
+    /// Q, K and V stacked: [(n_heads + 2 n_kv_heads) * head_dim][n_embd], or Q alone
+    Stacked(MatrixId),
+    Latent(Box<latent::Weights>),
+}
+
 impl Weights {
     pub fn place(spec: &Attention, stream: Filled, t: &mut Tensors) -> Result<Self> {
         let (q, kv, head) = (spec.q_dim(), spec.kv_dim(), spec.head_dim);
-        // Some files have the three in one.
-        let qkv = match t.has("attn_qkv.weight") {
-            true => t.matrix("attn_qkv.weight", stream, q + 2 * kv)?,
-            false => t.stack(stream, &[("attn_q.weight", q), ("attn_k.weight", kv), ("attn_v.weight", kv)], None)?,
+        let shares = spec.keys_of.is_some();
+        let inputs = match &spec.latent {
+            Some(latent) => Inputs::Latent(Box::new(latent::Weights::place(spec, latent, stream, t)?)),
+            None => Inputs::Stacked(Self::stack(spec, stream, t)?),
         };
         let bias = match (spec.bias, t.has("attn_qkv.bias")) {
             (false, _) => None,
@@ -51,42 +63,71 @@ impl Weights {
             (true, false) => Some(t.vectors(&[("attn_q.bias", q), ("attn_k.bias", kv), ("attn_v.bias", kv)], 1.0)?),
         };
         let head_norms = match spec.qk_norm {
+            QkNorm::Heads | QkNorm::Rotated if shares => Some([t.vector("attn_q_norm.weight", head)?; 2]),
             QkNorm::Heads | QkNorm::Rotated => {
                 Some([t.vector("attn_q_norm.weight", head)?, t.vector("attn_k_norm.weight", head)?])
             }
-            QkNorm::None | QkNorm::Whole | QkNorm::Each => None,
+            QkNorm::None | QkNorm::Whole | QkNorm::Each | QkNorm::WholeLayer => None,
         };
+        let out = spec.latent.map_or(q, |latent| spec.n_heads * latent.value);
         Ok(Weights {
-            qkv,
+            inputs,
             bias,
             head_norms,
             norm: QkNorms::place(spec, t)?,
-            output: t.stack(Filled::up(q), &[("attn_output.weight", stream.length)], Some(stream))?,
+            sinks: spec.sinks.then(|| t.vector("attn_sinks.weight", spec.n_heads)).transpose()?,
+            output: t.stack(Filled::up(out), &[("attn_output.weight", stream.length)], Some(stream))?,
             output_bias: spec
                 .output_bias
                 .then(|| t.vectors_in(&[("attn_output.bias", stream.length)], stream, 1.0))
                 .transpose()?,
         })
     }
+
+    /// Q, K and V, or Q alone where keys and values are another block's.
+    fn stack(spec: &Attention, stream: Filled, t: &mut Tensors) -> Result<MatrixId> {
+        let (q, kv, shares) = (spec.q_dim(), spec.kv_dim(), spec.keys_of.is_some());
+        // Some files have the three in one. Those of other layers take the place of what a file may have nevertheless.
+        if shares {
+            ["attn_k.weight", "attn_v.weight", "attn_k_norm.weight"].iter().for_each(|name| t.ignore(name));
+        }
+        match t.has("attn_qkv.weight") {
+            _ if shares => t.matrix("attn_q.weight", stream, q),
+            true => t.matrix("attn_qkv.weight", stream, q + 2 * kv),
+            false => t.stack(stream, &[("attn_q.weight", q), ("attn_k.weight", kv), ("attn_v.weight", kv)], None),
+        }
+    }
 }
 
 impl QkNorms {
     fn place(spec: &Attention, t: &mut Tensors) -> Result<Option<Self>> {
-        let parts = match spec.qk_norm {
-            QkNorm::Whole => [1; 2],
-            QkNorm::Each => [spec.n_heads, spec.n_kv_heads],
+        let (parts, layer) = match spec.qk_norm {
+            QkNorm::Whole => ([1; 2], 0),
+            QkNorm::WholeLayer => ([1; 2], 2),
+            QkNorm::Each => ([spec.n_heads, spec.n_kv_heads], 1),
             QkNorm::None | QkNorm::Heads | QkNorm::Rotated => return Ok(None),
         };
         let shapes = [[spec.q_dim() / parts[0], parts[0]], [spec.kv_dim() / parts[1], parts[1]]];
-        let weight = t.floats(&[("attn_q_norm.weight", shapes[0]), ("attn_k_norm.weight", shapes[1])], 1.0)?;
-        Ok(Some(QkNorms { parts, weight, layer: spec.qk_norm == QkNorm::Each }))
+        let [q, k] = shapes;
+        let named =
+            [("attn_q_norm.weight", q), ("attn_k_norm.weight", k), ("attn_q_norm.bias", q), ("attn_k_norm.bias", k)];
+        let weight = t.floats(&named[..if layer == 2 { 4 } else { 2 }], 1.0)?;
+        Ok(Some(QkNorms { parts, weight, layer }))
     }
 }
 
 impl Pass<'_> {
     /// attention( rope(norm?(W_qkv x + b)) ): [rows][n_heads * head_dim], filled up
     pub(super) fn attention(&mut self, index: usize, spec: &Attention, w: &Weights, input: &Input) -> Result<Act> {
-        let mut qkv = self.project(w.qkv, input, Fused { bias: w.bias, ..Fused::default() })?;
+        let qkv = match (&w.inputs, &spec.latent) {
+            (Inputs::Stacked(qkv), _) => *qkv,
+            (Inputs::Latent(w), Some(latent)) => {
+                let out = self.latent(index, (spec, latent), w, input)?;
+                return self.filled_up(out);
+            }
+            _ => bail!(Internal, "The weights of attention are of another kind."),
+        };
+        let mut qkv = self.project(qkv, input, Fused { bias: w.bias, ..Fused::default() })?;
         if let Some(most) = spec.clamp {
             let out = self.acts.take(self.shape.rows, qkv.width)?;
             let params = map::Params { curve: [most, 0.0, 0.0, 0.0], n4: qkv.width / 4, gated: 0 };
@@ -102,14 +143,14 @@ impl Pass<'_> {
                 q_parts,
                 k_parts,
                 eps: self.at.net.norm_eps,
-                layer: norm.layer as u32,
+                layer: norm.layer,
             };
             let bind = qk_norm::Bind { weight: norm.weight, x: qkv.id };
             let variant = qk_norm::Variant { reduce: self.at.choice.rmsnorm().reduce };
             self.recording.push(variant, params, bind, [q_parts + k_parts, self.shape.rows])?;
         }
         let out = self.acts.take(self.shape.rows, spec.q_dim())?;
-        if self.shape.rows == 1 && self.shape.is_fused() {
+        if self.shape.rows == 1 && self.shape.is_fused() && fits_one(spec) {
             self.attend_one(index, spec, w, &qkv, &out)?;
         } else {
             self.attend_many(index, spec, w, &qkv, &out)?;
@@ -190,20 +231,23 @@ impl Pass<'_> {
     /// Rows that may see each other: all keys and values are written before any is read.
     fn attend_many(&mut self, index: usize, spec: &Attention, w: &Weights, qkv: &Act, out: &Act) -> Result<()> {
         let (ends, shape) = (self.at.ends, self.shape);
-        let (k_cache, v_cache) = self.at.kv.layers[index];
+        let (k_cache, v_cache) = self.at.kv.layers[spec.keys_of.map_or(index, |of| of as usize)];
         let [q_norm, k_norm] = w.head_norms.unwrap_or([ends.none; 2]);
         let (stretch, stretch_every) = spec.stretch.unwrap_or((0.0, 1));
         let heads = Heads { n_heads: spec.n_heads, n_kv_heads: spec.n_kv_heads, head_dim: spec.head_dim };
-        let (variant, grid) = self.at.choice.rope_kv(heads, spec.rope.dim / 2, shape.rows, shape.prefill);
+        // What is rotated and stored: nothing is, where the keys are another layer's.
+        let own = Heads { n_kv_heads: spec.keys_of.map_or(spec.n_kv_heads, |_| 0), ..heads };
+        let (variant, grid) = self.at.choice.rope_kv(own, spec.rope.dim / 2, shape.rows, shape.prefill);
         self.recording.push(
             variant,
             rope_kv::Params {
-                n_heads: spec.n_heads,
-                n_kv_heads: spec.n_kv_heads,
+                n_heads: own.n_heads,
+                n_kv_heads: own.n_kv_heads,
                 head_dim: spec.head_dim,
                 rope_half: spec.rope.dim / 2,
                 neox: neox(spec),
                 has_norm: has_norm(spec),
+                v_norm: spec.v_norm as u32,
                 eps: self.at.net.norm_eps,
                 attn_scale: spec.scale,
                 stretch,
@@ -221,6 +265,9 @@ impl Pass<'_> {
             },
             grid,
         )?;
+        if spec.is_wide() {
+            return self.attend_wide(spec, w, qkv, [k_cache, v_cache], out);
+        }
         let Attend { variant, groups, grid } = self.at.choice.attention(heads, shape.rows, shape.prefill);
         self.recording.push(
             variant,
@@ -240,16 +287,59 @@ impl Pass<'_> {
             grid,
         )
     }
+
+    /// Attention of heads that the other kernels have no room for, or that have sinks.
+    fn attend_wide(
+        &mut self,
+        spec: &Attention,
+        w: &Weights,
+        qkv: &Act,
+        [k_cache, v_cache]: [BufferId; 2],
+        out: &Act,
+    ) -> Result<()> {
+        let dim4 = spec.head_dim / 4;
+        let Choice { reduce, kv, .. } = *self.at.choice;
+        self.recording.push(
+            attention_wide::Variant { reduce, kv },
+            attention_wide::Params {
+                n_heads: spec.n_heads,
+                n_kv_heads: spec.n_kv_heads,
+                k_dim4: dim4,
+                v_dim4: dim4,
+                v_stride4: dim4,
+                q_stride4: qkv.width / 4,
+                window: spec.mask.window().unwrap_or(0),
+                softcap: spec.softcap.unwrap_or(0.0),
+                alibi: spec.alibi.unwrap_or(0.0),
+                ahead: spec.mask.ahead(self.shape.prefill),
+                has_sinks: w.sinks.is_some() as u32,
+            },
+            attention_wide::Bind {
+                batch: self.at.ends.batch,
+                q: qkv.id,
+                sinks: w.sinks.unwrap_or(self.at.ends.none),
+                k_cache,
+                v_cache,
+                out: out.id,
+            },
+            [spec.n_heads, self.shape.rows],
+        )
+    }
+}
+
+/// Whether one row's keys, values and attention can be one dispatch.
+fn fits_one(spec: &Attention) -> bool {
+    spec.keys_of.is_none() && !spec.v_norm && !spec.is_wide()
 }
 
 fn has_norm(spec: &Attention) -> u32 {
     match spec.qk_norm {
-        QkNorm::None | QkNorm::Whole | QkNorm::Each => 0,
+        QkNorm::None | QkNorm::Whole | QkNorm::Each | QkNorm::WholeLayer => 0,
         QkNorm::Heads => 1,
         QkNorm::Rotated => 2,
     }
 }
 
-fn neox(spec: &Attention) -> u32 {
+pub fn neox(spec: &Attention) -> u32 {
     (spec.rope.pairs == Pairs::Halves) as u32
 }

@@ -1,8 +1,14 @@
 //! A network's weights, and its blocks as dispatches. A file a kind of part holds both: what tensors it declares, and how
 //! it is recorded.
 
+mod adapt;
 mod attention;
+mod conv;
+mod experts;
 mod feed;
+mod latent;
+mod layer_embedding;
+mod mix;
 mod norm;
 mod pass;
 mod product;
@@ -11,10 +17,15 @@ use crate::base::buffer::BufferId;
 use crate::base::error::Result;
 use crate::device::memory::Memory;
 use crate::file::Catalog;
+use crate::kernels::table::fill_up;
+use crate::model::arena::Act;
 use crate::model::head;
 use crate::model::place::{MatrixId, Placement, Tensors, Weights};
 use crate::model::spec::{Block, Gives, Head, Join, Net, RopeFactors, Scores};
 
+use norm::How;
+
+pub use layer_embedding::FileRows;
 pub use norm::Norm;
 pub use pass::{Ends, Pass, Places, Recorded, Shape};
 
@@ -39,6 +50,8 @@ pub struct Embeddings {
     /// [token types][n_embd]
     pub types: Option<MatrixId>,
     pub norm: Option<Norm>,
+    /// Each layer's own.
+    pub layers: Option<layer_embedding::Tables>,
 }
 
 /// What makes logits.
@@ -51,11 +64,16 @@ pub struct Output {
 }
 
 impl Network {
-    /// Declares every tensor, and says where the file's bytes go.
+    /// Declares every tensor, and says where the file's bytes go. Batches have at most `max_rows`.
     ///
     /// Errors: `MissingTensor`, `BadShape`, `UnsupportedArchitecture` (tensors that nothing declares), and as `memory`
     /// fails.
-    pub fn place(catalog: &Catalog, net: &Net, memory: &mut dyn Memory) -> Result<(Self, Vec<Placement>)> {
+    pub fn place(
+        catalog: &Catalog,
+        net: &Net,
+        max_rows: u32,
+        memory: &mut dyn Memory,
+    ) -> Result<(Self, Vec<Placement>)> {
         let mut t = Tensors::new(catalog, net.arch, memory);
         let stream = net.stream();
         let tokens = t.matrix("token_embd.weight", stream, net.n_vocab)?;
@@ -72,13 +90,17 @@ impl Network {
         }
         let norms = norm::Norms::new(net, &mut t)?;
         let norm = net.embed_norm.then(|| norms.place("token_embd_norm", 1.0, &mut t)).transpose()?;
-        let embeddings = Embeddings { tokens, positions, types, norm };
+        let layers = layer_embedding::Tables::place(net, max_rows, &mut t)?;
+        let embeddings = Embeddings { tokens, positions, types, norm, layers };
         let mut layers = Vec::with_capacity(net.blocks.len());
         for (block, layer) in net.blocks.iter().zip(0..) {
             t.set_layer(Some(layer));
             layers.push(Layer::place(block, &norms, &mut t)?);
         }
         t.set_layer(None);
+        if catalog.metadata.u32(&format!("{}.nextn_predict_layers", net.arch))?.is_some_and(|ahead| ahead > 0) {
+            t.ignore_layers_from(net.blocks.len());
+        }
         let output_norm = norms.place(&net.output_norm, net.logit_scale, &mut t)?;
         let mut output = |tied: bool, bias: bool| -> Result<Option<Output>> {
             let matrix = if tied { tokens } else { t.matrix("output.weight", stream, net.n_vocab)? };
@@ -105,11 +127,14 @@ impl Network {
 /// The weights of one block. What it does not have is `None`.
 pub struct Layer {
     norm: Option<Norm>,
-    attention: attention::Weights,
-    attention_post_norm: Option<BufferId>,
+    mix: mix::Weights,
+    mix_post_norm: Option<BufferId>,
+    /// The second behind mix.
+    second_norm: Option<Norm>,
     feed_norm: Option<Norm>,
     feed: feed::Weights,
     feed_post_norm: Option<BufferId>,
+    behind: layer_embedding::Weights,
 }
 
 impl Layer {
@@ -119,11 +144,13 @@ impl Layer {
         let post_norm = |t: &mut Tensors, name| block.post_norms.then(|| norms.place_rms(name, 1.0, t)).transpose();
         Ok(Layer {
             norm: norm(t, block.norms[0])?,
-            attention: attention::Weights::place(block.attention(), stream, t)?,
-            attention_post_norm: post_norm(t, "post_attention_norm")?,
+            mix: mix::Weights::place(&block.mix, stream, t)?,
+            mix_post_norm: post_norm(t, "post_attention_norm")?,
+            second_norm: norm(t, (block.join == Join::NormedTwice).then_some("attn_norm_2"))?,
             feed_norm: norm(t, block.norms[1])?,
-            feed: feed::Weights::place(block.dense(), stream, t)?,
+            feed: feed::Weights::place(&block.feed, stream, t)?,
             feed_post_norm: post_norm(t, "post_ffw_norm")?,
+            behind: layer_embedding::Weights::place(&block.behind, norms, t)?,
         })
     }
 }
@@ -131,22 +158,33 @@ impl Layer {
 impl Pass<'_> {
     /// Adds block `index` to the stream.
     pub fn block(&mut self, index: usize, block: &Block, layer: &Layer) -> Result<()> {
-        let Layer { attention, attention_post_norm, feed, feed_post_norm, .. } = layer;
+        self.both_parts(index, block, layer)?;
+        self.behind(index, &layer.behind)
+    }
+
+    fn both_parts(&mut self, index: usize, block: &Block, layer: &Layer) -> Result<()> {
+        let Layer { mix, mix_post_norm, feed, feed_post_norm, .. } = layer;
+        let (output, output_bias) = mix.output();
         // Norms before the parts, or behind them.
         let (before, behind) = match block.join {
-            Join::Normed => ([None; 2], [layer.norm, layer.feed_norm]),
+            Join::Normed | Join::NormedTwice => ([None; 2], [layer.norm, layer.feed_norm]),
             Join::Sequential | Join::Parallel => ([layer.norm, layer.feed_norm], [None; 2]),
         };
         let mut input = self.read_stream(before[0])?;
-        let attended = self.attention(index, block.attention(), attention, &input)?;
+        let mixed = self.mix(index, &block.mix, mix, &input)?;
         if block.join != Join::Parallel {
             self.release(input);
-            self.add(attention.output, attention.output_bias, attended, *attention_post_norm)?;
-            behind[0].map_or(Ok(()), |norm| self.norm_stream(norm))?;
+            match (behind[0], layer.second_norm) {
+                (Some(first), Some(second)) => self.add_normed_twice((output, output_bias), mixed, first, second)?,
+                (first, _) => {
+                    self.add(output, output_bias, mixed, *mix_post_norm)?;
+                    first.map_or(Ok(()), |norm| self.norm_stream(norm))?;
+                }
+            }
             let input = self.read_stream(before[1])?;
-            let fed = self.feed(block.dense(), feed, &input)?;
+            let fed = self.feed(&block.feed, feed, &input)?;
             self.release(input);
-            self.add(feed.down, feed.down_bias, fed, *feed_post_norm)?;
+            self.add_fed(feed, fed, *feed_post_norm)?;
             return behind[1].map_or(Ok(()), |norm| self.norm_stream(norm));
         }
         // Both read the stream as it was.
@@ -154,9 +192,29 @@ impl Pass<'_> {
             self.release(input);
             input = self.read_stream(Some(feed_norm))?;
         }
-        let fed = self.feed(block.dense(), feed, &input)?;
+        let fed = self.feed(&block.feed, feed, &input)?;
         self.release(input);
-        self.add(attention.output, attention.output_bias, attended, *attention_post_norm)?;
-        self.add(feed.down, feed.down_bias, fed, *feed_post_norm)
+        self.add(output, output_bias, mixed, *mix_post_norm)?;
+        self.add_fed(feed, fed, *feed_post_norm)
+    }
+
+    /// x = second(x + first(x + W y + b))
+    fn add_normed_twice(
+        &mut self,
+        (matrix, bias): (MatrixId, Option<BufferId>),
+        y: Act,
+        first: Norm,
+        second: Norm,
+    ) -> Result<()> {
+        let (rows, width4) = (self.shape.rows, self.stream.at.width / 4);
+        let sum = self.acts.take(rows, self.stream.at.width)?;
+        let bind = fill_up::Bind { x: self.stream.at.id, out: sum.id };
+        let grid = [width4.div_ceil(fill_up::THREADS), rows];
+        let copied = fill_up::Params { length4: width4, room4: width4 };
+        self.recording.push(fill_up::Variant {}, copied, bind, grid)?;
+        self.add_product(matrix, bias, y, sum.id)?;
+        self.norm(sum.id, first, self.stream.at.id, How { add: true, ..How::default() }, rows)?;
+        self.acts.free(sum);
+        self.norm_stream(second)
     }
 }

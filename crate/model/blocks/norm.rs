@@ -1,5 +1,5 @@
 //! What the stream goes through before it is read: RMS norms, which products compute by themselves where they can, and
-//! layer norms, a dispatch each.
+//! norms with biases, a dispatch each.
 
 use super::pass::Pass;
 use crate::base::buffer::BufferId;
@@ -29,7 +29,7 @@ pub struct Norms {
 impl Norms {
     pub fn new(net: &Net, t: &mut Tensors) -> Result<Self> {
         let wanted = match net.norm {
-            spec::Norm::Rms => [false; 2],
+            spec::Norm::Rms | spec::Norm::BiasedRms => [false; 2],
             spec::Norm::Layer { weight, bias } => [!weight, !bias],
         };
         let stream = net.stream();
@@ -62,7 +62,7 @@ impl Norms {
 pub struct How {
     /// It reads the rows that want logits.
     pub gather: bool,
-    /// It adds to what is there. RMS norms only.
+    /// It adds to what is there.
     pub add: bool,
 }
 
@@ -70,14 +70,22 @@ impl Pass<'_> {
     /// The norm of `rows` rows of the stream's width.
     pub(super) fn norm(&mut self, x: BufferId, norm: Norm, out: BufferId, how: How, rows: u32) -> Result<()> {
         let net = self.at.net;
-        let (k4, gather, picked) = (net.stream().room / 4, u32::from(how.gather), self.at.ends.outputs);
+        let (k4, picked) = (net.stream().room / 4, self.at.ends.outputs);
+        let [gather, accumulate] = [how.gather, how.add].map(u32::from);
         let Norm { weight, bias } = norm;
         let rms = self.at.choice.rmsnorm();
         let Some(bias) = bias else {
-            let params = rmsnorm::Params { k4, eps: net.rms_eps(), gather, accumulate: u32::from(how.add) };
+            let params = rmsnorm::Params { k4, eps: net.rms_eps(), gather, accumulate };
             return self.recording.push(rms, params, rmsnorm::Bind { x, weight, rows: picked, out }, [1, rows]);
         };
-        let params = layernorm::Params { k4, n: net.n_embd, eps: net.norm_eps, gather };
+        let params = layernorm::Params {
+            k4,
+            n: net.n_embd,
+            eps: net.norm_eps,
+            gather,
+            accumulate,
+            centred: u32::from(net.norm != spec::Norm::BiasedRms),
+        };
         let variant = layernorm::Variant { reduce: rms.reduce };
         self.recording.push(variant, params, layernorm::Bind { x, weight, bias, rows: picked, out }, [1, rows])
     }

@@ -1,5 +1,7 @@
 //! A forward pass while it is recorded: the residual stream, and what other activations there are.
 
+use std::collections::BTreeSet;
+
 use super::Embeddings;
 use super::norm::{How, Norm};
 use crate::base::buffer::BufferId;
@@ -7,6 +9,7 @@ use crate::base::error::Result;
 use crate::device::recording::Recording;
 use crate::kernels::choose::{Choice, Product, Tuning};
 use crate::kernels::table::embed;
+use crate::model::adapter::{Adapters, Spot};
 use crate::model::arena::{Act, Acts, Needs};
 use crate::model::place::{MatrixId, Weights};
 use crate::model::rope;
@@ -67,6 +70,8 @@ impl Shape {
 pub struct Ends {
     /// (token, position, first cell, cells of its sequence) per row.
     pub batch: BufferId,
+    /// Which states each row reads and writes: see [`FromTo`](crate::kernels::recurrent::FromTo).
+    pub from_to: BufferId,
     /// Which rows want logits; not read where all do.
     pub outputs: BufferId,
     /// [outputs][n_vocab]
@@ -83,6 +88,7 @@ pub struct Places<'a> {
     pub kv: &'a Store,
     pub ropes: &'a rope::Tables,
     pub ends: &'a Ends,
+    pub adapters: &'a Adapters,
     pub choice: &'a Choice,
     pub tuning: &'a Tuning,
 }
@@ -92,9 +98,13 @@ pub struct Pass<'a> {
     pub(super) at: Places<'a>,
     pub(super) shape: Shape,
     pub(super) stream: Stream,
+    /// What lets each layer's own embeddings in: [rows][layers * width].
+    pub(super) own: Option<Own>,
     pub(super) acts: Acts<'a>,
     pub(super) recording: Recording,
     pub(super) products: Vec<(Product, usize)>,
+    /// Spots that adapters changed so far.
+    pub(super) adapted: BTreeSet<Spot>,
 }
 
 /// A pass, recorded.
@@ -102,6 +112,8 @@ pub struct Recorded {
     pub recording: Recording,
     /// Which products its dispatches (by index) compute, or make activations ready for.
     pub products: Vec<(Product, usize)>,
+    /// Spots that adapters change.
+    pub adapted: BTreeSet<Spot>,
     /// Of activations.
     pub needs: Needs,
 }
@@ -122,6 +134,12 @@ pub(super) struct Due {
     pub weight: BufferId,
 }
 
+/// Layers' own embeddings: where they are, and the activations that they are, unless they have a place of their own.
+pub(super) struct Own {
+    pub at: BufferId,
+    pub act: Option<Act>,
+}
+
 /// What products multiply.
 pub(super) enum Input {
     /// The stream as it is, or an RMS norm of it, which each product makes by itself.
@@ -134,22 +152,32 @@ impl<'a> Pass<'a> {
     /// Begins with x = embed_scale * embedding[token] (+ positions[position]) (+ types[type]), normed if there is a norm.
     pub fn begin(at: Places<'a>, shape: Shape, mut acts: Acts<'a>, from: &Embeddings) -> Result<Self> {
         let x = acts.take(shape.rows, at.net.stream().room)?;
-        let (recording, products) = (Recording::default(), Vec::new());
-        let mut pass = Pass { at, shape, stream: Stream { at: x, due: None }, acts, recording, products };
-        pass.embed(from.tokens, at.net.embed_scale, 0)?;
+        let x_id = x.id;
+        let mut pass = Pass::new(at, shape, x, acts);
+        pass.embed(from.tokens, at.net.embed_scale, 0, x_id)?;
         for (matrix, by) in [(from.positions, 1), (from.types, 2)] {
             if let Some(matrix) = matrix {
-                pass.embed(matrix, 1.0, by)?;
+                pass.embed(matrix, 1.0, by, x_id)?;
             }
         }
+        pass.adapt_embedding()?;
         if let Some(norm) = from.norm {
             pass.norm_stream(norm)?;
+        }
+        if let Some(tables) = &from.layers {
+            pass.embed_layers(tables)?;
         }
         Ok(pass)
     }
 
-    fn embed(&mut self, embedding: MatrixId, scale: f32, by: u32) -> Result<()> {
-        let k_blocks = self.at.net.stream().room / 32;
+    /// With nothing recorded yet; the stream is at `x`.
+    pub(super) fn new(at: Places<'a>, shape: Shape, x: Act, acts: Acts<'a>) -> Self {
+        let (recording, products, adapted) = (Recording::default(), Vec::new(), BTreeSet::new());
+        Pass { at, shape, stream: Stream { at: x, due: None }, own: None, acts, recording, products, adapted }
+    }
+
+    pub(super) fn embed(&mut self, embedding: MatrixId, scale: f32, by: u32, out: BufferId) -> Result<()> {
+        let k_blocks = self.at.weights[embedding].k / 32;
         for part in &self.at.weights[embedding].parts {
             self.recording.push(
                 embed::Variant { format: part.kind },
@@ -161,7 +189,7 @@ impl<'a> Pass<'a> {
                     scale,
                     by,
                 },
-                embed::Bind { weights: part.buffer, batch: self.at.ends.batch, out: self.stream.at.id },
+                embed::Bind { weights: part.buffer, batch: self.at.ends.batch, out },
                 [k_blocks.div_ceil(embed::THREADS), self.shape.rows],
             )?;
         }
@@ -177,10 +205,12 @@ impl<'a> Pass<'a> {
         Ok(())
     }
 
-    /// The stream for some products, by this norm if there is one: in fused passes they make RMS norms themselves.
+    /// The stream for some products, by this norm if there is one: in fused passes they make RMS norms themselves, unless
+    /// adapters want to read it too.
     pub(super) fn read_stream(&mut self, norm: Option<Norm>) -> Result<Input> {
+        let fused = self.shape.is_fused() && self.at.adapters.is_empty();
         match norm {
-            Some(Norm { weight, bias: None }) if self.shape.is_fused() => Ok(Input::Stream { norm: Some(weight) }),
+            Some(Norm { weight, bias: None }) if fused => Ok(Input::Stream { norm: Some(weight) }),
             Some(norm) => {
                 self.settle()?;
                 let rows = self.shape.rows;
@@ -189,7 +219,7 @@ impl<'a> Pass<'a> {
                 Ok(Input::Normed(normed))
             }
             None => {
-                if !self.shape.is_fused() {
+                if !fused {
                     self.settle()?;
                 }
                 Ok(Input::Stream { norm: None })
@@ -216,7 +246,9 @@ impl<'a> Pass<'a> {
     /// What was recorded.
     pub fn finish(mut self) -> Result<Recorded> {
         let Stream { at, due } = self.stream;
-        due.into_iter().map(|due| due.sum).chain([at]).for_each(|act| self.acts.free(act));
-        Ok(Recorded { recording: self.recording, products: self.products, needs: self.acts.needs()? })
+        let own = self.own.take().and_then(|own| own.act);
+        due.into_iter().map(|due| due.sum).chain([at]).chain(own).for_each(|act| self.acts.free(act));
+        let Pass { recording, products, adapted, acts, .. } = self;
+        Ok(Recorded { recording, products, adapted, needs: acts.needs()? })
     }
 }

@@ -1,8 +1,9 @@
 //! Matrix products as dispatches: by which kernel, with what is fused with them.
 
 use super::Output;
+use super::adapt::Beside;
 use super::norm::{How, Norm};
-use super::pass::{Due, Input, Pass, Places, Shape, Stream};
+use super::pass::{Due, Input, Pass, Places, Shape};
 use crate::bail;
 use crate::base::buffer::BufferId;
 use crate::base::error::Result;
@@ -10,6 +11,7 @@ use crate::device::recording::Recording;
 use crate::kernels::choose::{Product, Way};
 use crate::kernels::table::choices::Planes;
 use crate::kernels::table::{matmul, matvec, matvec_post, quantize};
+use crate::model::adapter::Spot;
 use crate::model::arena::{Act, Acts};
 use crate::model::place::{Matrix, MatrixId, Part};
 
@@ -54,9 +56,9 @@ struct Post {
 impl Pass<'_> {
     /// W input + b: [rows][n], or half that with a gate. In a fused pass one dispatch a part, which adds what is due to
     /// the stream.
-    pub(super) fn project(&mut self, matrix: MatrixId, input: &Input, fused: Fused) -> Result<Act> {
+    pub(super) fn project(&mut self, id: MatrixId, input: &Input, fused: Fused) -> Result<Act> {
         let count = self.shape.rows;
-        let matrix = &self.at.weights[matrix];
+        let matrix = &self.at.weights[id];
         let out = self.acts.take(count, if fused.gate.is_some() { matrix.n / 2 } else { matrix.n })?;
         match input {
             Input::Normed(act) => self.product(matrix, fused, Rows { x: act.id, out: out.id, count })?,
@@ -82,32 +84,52 @@ impl Pass<'_> {
                 }
             }
         }
+        let x = match input {
+            Input::Normed(act) => act.id,
+            Input::Stream { .. } => self.stream.at.id,
+        };
+        self.adapt_product(id, Rows { x, out: out.id, count })?;
         Ok(out)
+    }
+
+    /// What adapters add to a product.
+    fn adapt_product(&mut self, id: MatrixId, Rows { x, out, count: rows }: Rows) -> Result<()> {
+        let Matrix { k, n, .. } = self.at.weights[id];
+        self.adapt(Spot::Matrix(id), Beside { x, out, k, n, rows, gather: false })
     }
 
     /// x += W y + b, or x += norm(W y + b) where there is a norm behind the projection: that may become due.
     pub(super) fn add(
         &mut self,
-        matrix: MatrixId,
+        id: MatrixId,
         bias: Option<BufferId>,
         y: Act,
         post_norm: Option<BufferId>,
     ) -> Result<()> {
         // Only one sum is due at a time.
         self.settle()?;
-        let count = self.shape.rows;
-        let matrix = &self.at.weights[matrix];
-        let Some(weight) = post_norm else {
-            let rows = Rows { x: y.id, out: self.stream.at.id, count };
-            self.product(matrix, Fused { bias, add: true, ..Fused::default() }, rows)?;
-            self.acts.free(y);
-            return Ok(());
-        };
-        let sum = self.acts.take(count, self.at.net.stream().room)?;
-        self.product(matrix, Fused { bias, ..Fused::default() }, Rows { x: y.id, out: sum.id, count })?;
+        let Some(weight) = post_norm else { return self.add_product(id, bias, y, self.stream.at.id) };
+        let sum = self.acts.take(self.shape.rows, self.at.net.stream().room)?;
+        let rows = Rows { x: y.id, out: sum.id, count: self.shape.rows };
+        self.product(&self.at.weights[id], Fused { bias, ..Fused::default() }, rows)?;
+        self.adapt_product(id, rows)?;
         self.acts.free(y);
-        self.stream.due = Some(Due { sum, weight });
+        self.leave_due(Due { sum, weight })
+    }
+
+    /// What is due to the stream, whose norm the next product may add.
+    pub(super) fn leave_due(&mut self, due: Due) -> Result<()> {
+        self.stream.due = Some(due);
         if self.shape.is_fused() && self.at.choice.post { Ok(()) } else { self.settle() }
+    }
+
+    /// out += W y + b
+    pub(super) fn add_product(&mut self, id: MatrixId, bias: Option<BufferId>, y: Act, out: BufferId) -> Result<()> {
+        let rows = Rows { x: y.id, out, count: self.shape.rows };
+        self.product(&self.at.weights[id], Fused { bias, add: true, ..Fused::default() }, rows)?;
+        self.adapt_product(id, rows)?;
+        self.acts.free(y);
+        Ok(())
     }
 
     /// logits[i] = W norm(x[outputs[i]]) + b, if any are wanted, or the normed rows where there is no W. Where all rows want
@@ -124,7 +146,7 @@ impl Pass<'_> {
             return self.norm(x, norm, logits, How { gather, ..How::default() }, count);
         };
         let matrix = &self.at.weights[matrix];
-        if let (1, Norm { weight, bias: None }) = (count, norm) {
+        if let (1, Norm { weight, bias: None }, false) = (count, norm, self.is_adapted(Spot::Head)) {
             // However the row came about: a prompt's last row is one row.
             let fused = Fused { bias, norm: Some(weight), gather, ..Fused::default() };
             return self.matvec(matrix, fused, Rows { x, out: logits, count }, None);
@@ -136,6 +158,8 @@ impl Pass<'_> {
             1 => self.matvec(matrix, fused, rows, None)?,
             _ => self.matmul(matrix, fused, rows)?,
         }
+        let Matrix { k, n, .. } = *matrix;
+        self.adapt(Spot::Head, Beside { x: normed.id, out: logits, k, n, rows: count, gather })?;
         self.acts.free(normed);
         Ok(())
     }
@@ -144,9 +168,7 @@ impl Pass<'_> {
     pub fn words(at: Places, mut acts: Acts, Output { matrix, bias }: Output) -> Result<(BufferId, Recording)> {
         let x = acts.take(1, at.net.stream().room)?;
         let rows = Rows { x: x.id, out: at.ends.logits, count: 1 };
-        let (recording, products) = (Recording::default(), Vec::new());
-        let stream = Stream { at: x, due: None };
-        let mut pass = Pass { at, shape: Shape::decode(0), stream, acts, recording, products };
+        let mut pass = Pass::new(at, Shape::decode(0), x, acts);
         pass.matvec(&at.weights[matrix], Fused { bias, ..Fused::default() }, rows, None)?;
         Ok((rows.x, pass.finish()?.recording))
     }

@@ -1,4 +1,5 @@
-//! Keys and values of every layer, in cells, and the sequences that they belong to. A cell holds one position of one
+//! Keys and values of every layer, in cells, the states of layers that have none ([`states`]), and the sequences that they
+//! belong to. A cell holds one position of one
 //! sequence; which of a sequence's cells it is says [`cell`](crate::kernels::cell::cell).
 //!
 //! A sequence's cells are a run of neighbours, so that a row finds all of them by one number. Runs never pass each other:
@@ -15,6 +16,7 @@
 //! 2023, "PagedAttention") would need no moves; then `cell` looks into the table, and the rules above go.
 
 mod layout;
+mod states;
 
 use crate::bail;
 use crate::base::buffer::BufferId;
@@ -22,7 +24,10 @@ use crate::base::error::Result;
 use crate::base::precision::KvType;
 use crate::device::memory::{Memory, Move, Moves};
 use crate::kernels::cell::RowWords;
+use crate::model::adapter::{AdapterId, Blend};
 use layout::Run;
+
+pub use states::{MOST_AHEAD, States};
 
 /// Names a sequence of a store, and never another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -43,9 +48,23 @@ pub struct Sequence {
     pub held: bool,
     /// Others go before it, and what goes on with it takes a copy.
     pub kept: bool,
+    /// The adapters that it is read with: keys and values are theirs too.
+    pub blend: Blend,
 }
 
 impl Sequence {
+    fn new() -> Self {
+        Sequence {
+            id: SequenceId(0),
+            tokens: Vec::new(),
+            cells: Run { first: 0, count: 0 },
+            used: 0,
+            held: false,
+            kept: false,
+            blend: Blend::new(),
+        }
+    }
+
     /// A row of it as kernels read it, in a batch after which it has `end` tokens.
     pub fn row(&self, token: u32, position: u32, end: u32) -> RowWords {
         [token, position, self.cells.first, end]
@@ -61,32 +80,42 @@ pub struct Store {
     pub cells: u32,
     /// Per layer, keys and values: [cells][n_kv_heads][head_dim].
     pub layers: Vec<(BufferId, BufferId)>,
+    /// Of layers that have a state instead.
+    pub states: States,
     /// Bytes of a cell in each of a layer's buffers.
-    cell_bytes: Vec<u64>,
+    cell_bytes: Vec<[u64; 2]>,
     /// In the order of their cells.
     sequences: Vec<Sequence>,
     /// Sequences named so far, and uses counted.
     named: u32,
     uses: u64,
+    /// Sequences that went for others so far.
+    pub evictions: u64,
 }
 
 impl Store {
-    /// `widths`: a cell's elements in each layer, n_kv_heads * head_dim; a multiple of 4.
+    /// `cell_bytes`: a cell's keys in each layer, and its values; multiples of 4.
     /// `AdapterTooSmall` where a layer's cells exceed the largest binding.
     pub fn new(
-        widths: impl IntoIterator<Item = u32>,
+        cell_bytes: impl IntoIterator<Item = [u64; 2]>,
         kind: KvType,
         cells: u32,
         memory: &mut dyn Memory,
     ) -> Result<Self> {
-        let (mut layers, mut cell_bytes) = (Vec::new(), Vec::new());
-        for width in widths {
-            let each = u64::from(width) * kind.bytes();
-            let bytes = u64::from(cells) * each;
-            layers.push((memory.alloc("k cache", bytes)?, memory.alloc("v cache", bytes)?));
-            cell_bytes.push(each);
+        let cell_bytes: Vec<[u64; 2]> = cell_bytes.into_iter().collect();
+        let mut layers = Vec::new();
+        for each in &cell_bytes {
+            let [k, v] = each.map(|each| u64::from(cells) * each);
+            layers.push((memory.alloc("k cache", k)?, memory.alloc("v cache", v)?));
         }
-        Ok(Store { kind, cells, layers, cell_bytes, sequences: Vec::new(), named: 0, uses: 0 })
+        let states = States::default();
+        Ok(Store { kind, cells, layers, states, cell_bytes, sequences: Vec::new(), named: 0, uses: 0, evictions: 0 })
+    }
+
+    /// Each buffer that has cells, and the bytes of one in it.
+    pub fn buffers(&self) -> impl Iterator<Item = (BufferId, u64)> {
+        let each = self.layers.iter().zip(&self.cell_bytes);
+        each.flat_map(|(&(keys, values), &[k, v])| [(keys, k), (values, v)]).filter(|(_, bytes)| *bytes > 0)
     }
 
     /// Those that are kept.
@@ -119,6 +148,25 @@ impl Store {
         }
     }
 
+    /// A new sequence that is read with these adapters; else as [`Store::open`].
+    pub fn open_with(&mut self, room: u32, blend: &Blend, memory: &mut dyn Moves) -> Result<SequenceId> {
+        let id = self.open(room, memory)?;
+        self.read_with(id, blend);
+        Ok(id)
+    }
+
+    /// From its first token on it is read with these adapters.
+    fn read_with(&mut self, id: SequenceId, blend: &Blend) {
+        if let Some(index) = self.index(id) {
+            self.sequences[index].blend.clone_from(blend);
+        }
+    }
+
+    /// Forgets all that was read with an adapter.
+    pub fn forget(&mut self, adapter: AdapterId) {
+        self.sequences.retain(|s| s.blend.iter().all(|(id, _)| *id != adapter));
+    }
+
     /// It goes for others only where no other sequence is left to go.
     pub fn keep(&mut self, id: SequenceId) {
         if let Some(index) = self.index(id) {
@@ -137,13 +185,13 @@ impl Store {
         self.check(room)?;
         while self.free() < room {
             let Some(oldest) = self.oldest(None) else { return all_held(room) };
-            self.close(oldest);
+            self.evict(oldest);
         }
         let (index, first) = layout::place(self.sequences.iter().map(|s| s.cells), self.cells, room);
         let id = SequenceId(self.named);
         self.named += 1;
         let cells = Run { first, count: 0 };
-        self.sequences.insert(index, Sequence { id, tokens: Vec::new(), cells, used: 0, held: false, kept: false });
+        self.sequences.insert(index, Sequence { id, cells, ..Sequence::new() });
         self.touch(id);
         self.reserve(id, room, memory)?;
         Ok(id)
@@ -153,12 +201,15 @@ impl Store {
     /// copied. It may start with fewer, as [`Store::rewind`] may go further back; or with none, where the other had to
     /// make room for it.
     pub fn fork(&mut self, of: SequenceId, shared: u32, room: u32, memory: &mut dyn Moves) -> Result<SequenceId> {
-        let id = self.open(room.max(shared), memory)?;
+        let blend = self.get(of).map_or_else(|_| Blend::new(), |of| of.blend.clone());
+        let id = self.open_with(room.max(shared), &blend, memory)?;
         if let Some(of) = self.index(of) {
             let to = self.get(id)?.cells.first;
-            let Sequence { tokens, cells, .. } = &self.sequences[of];
-            let tokens = tokens[..tokens.len().min(shared as usize)].to_vec();
+            let Sequence { id: from, tokens, cells, .. } = &self.sequences[of];
+            let shared = self.states.reach(*from, shared.min(tokens.len() as u32));
+            let tokens = tokens[..shared as usize].to_vec();
             self.move_cells(&[(Run { first: cells.first, count: tokens.len() as u32 }, to)], memory);
+            self.states.lend(*from, shared, id);
             self.push(id, &tokens);
         }
         Ok(id)
@@ -170,7 +221,7 @@ impl Store {
         self.check(room)?;
         while self.get(id)?.cells.count + self.free() < room {
             let Some(oldest) = self.oldest(Some(id)) else { return all_held(room) };
-            self.close(oldest);
+            self.evict(oldest);
         }
         let Some(index) = self.index(id) else { return Ok(()) };
         let end = self.sequences.get(index + 1).map_or(self.cells, |next| next.cells.first);
@@ -205,8 +256,20 @@ impl Store {
     pub fn rewind(&mut self, id: SequenceId, to: u32) -> u32 {
         let Some(index) = self.index(id) else { return 0 };
         let tokens = &mut self.sequences[index].tokens;
+        let to = self.states.reach(id, to.min(tokens.len() as u32));
+        self.states.forget_after(id, to);
         tokens.truncate(to as usize);
-        tokens.len() as u32
+        to
+    }
+
+    /// Forgets the tokens that a pass could not go on after, as guesses were wrong or steps were submitted in vain.
+    pub fn settle(&mut self, id: SequenceId) {
+        self.rewind(id, u32::MAX);
+    }
+
+    /// How many tokens are left once [`Store::rewind`] has gone back as far.
+    pub fn reach(&self, id: SequenceId, to: u32) -> u32 {
+        self.states.reach(id, to)
     }
 
     /// Gives back the cells beyond its tokens; without a token it is closed.
@@ -222,11 +285,19 @@ impl Store {
     /// Forgets a sequence.
     pub fn close(&mut self, id: SequenceId) {
         self.sequences.retain(|s| s.id != id);
+        self.states.close(id);
+    }
+
+    /// Forgets one for others.
+    pub fn evict(&mut self, id: SequenceId) {
+        self.evictions += 1;
+        self.close(id);
     }
 
     /// Forgets all of them.
     pub fn clear(&mut self) {
         self.sequences.clear();
+        self.states.clear();
     }
 
     fn check(&self, room: u32) -> Result<()> {
@@ -244,7 +315,7 @@ impl Store {
     fn move_cells(&self, runs: &[(Run, u32)], memory: &mut dyn Moves) {
         let mut moves = Vec::new();
         for (&(keys, values), bytes) in self.layers.iter().zip(&self.cell_bytes) {
-            for buffer in [keys, values] {
+            for (buffer, bytes) in [keys, values].into_iter().zip(bytes).filter(|(_, bytes)| **bytes > 0) {
                 moves.extend(runs.iter().map(|&(run, to)| Move {
                     buffer,
                     from: u64::from(run.first) * bytes,

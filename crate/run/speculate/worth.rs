@@ -37,20 +37,22 @@ impl Default for Worth {
 }
 
 impl Worth {
-    /// How many guesses the next pass should hold, at most `most`, after so many tokens in common; 0 where none pay.
-    pub fn choose(&mut self, matched: usize, most: usize) -> usize {
+    /// How many guesses the next pass should hold, at most `most`, after so many tokens in common, and how many times as many
+    /// tokens are likely to come of a time; 0 where none pay.
+    pub fn choose(&mut self, matched: usize, most: usize) -> (usize, f64) {
         if self.usual.is_none() {
-            return 0;
+            return (0, 0.0);
         }
         let gain = |&guesses: &usize| self.tokens(matched, guesses) / self.cost(guesses);
         let sizes = SIZES.map(|size| size.min(most));
-        let Some(best) = sizes.into_iter().max_by(|a, b| gain(a).total_cmp(&gain(b))) else { return 0 };
-        if gain(&best) > LEAST || self.declined >= PATIENCE {
+        let Some(best) = sizes.into_iter().max_by(|a, b| gain(a).total_cmp(&gain(b))) else { return (0, 0.0) };
+        let gained = gain(&best);
+        if gained > LEAST || self.declined >= PATIENCE {
             self.declined = 0;
-            return best;
+            return (best, gained);
         }
         self.declined += 1;
-        0
+        (0, 0.0)
     }
 
     /// A pass of so many rows took `ms`, the choice of its tokens included.
@@ -124,29 +126,29 @@ mod tests {
     #[test]
     fn as_many_are_made_as_pay() {
         let mut cheap = measured(0.5);
-        assert_eq!((cheap.choose(8, 15), cheap.choose(8, 5), cheap.choose(8, 0)), (15, 5, 0));
+        assert_eq!((cheap.choose(8, 15).0, cheap.choose(8, 5).0, cheap.choose(8, 0).0), (15, 5, 0));
         // Where a row takes as long as a pass, there is nothing to gain by however good guesses.
         let mut dear = measured(10.0);
         (0..900).for_each(|_| dear.told(8, 15, 15));
-        assert_eq!(dear.choose(8, 15), 0);
+        assert_eq!(dear.choose(8, 15).0, 0);
         // In between it is worth it the more, the surer they are.
         let mut fair = measured(5.0);
-        assert_eq!((fair.choose(8, 15), fair.choose(2, 15)), (3, 1));
+        assert_eq!((fair.choose(8, 15).0, fair.choose(2, 15).0), (3, 1));
         (0..20).for_each(|_| fair.told(8, 15, 15));
-        assert_eq!(fair.choose(8, 15), 15);
+        assert_eq!(fair.choose(8, 15).0, 15);
         (0..60).for_each(|_| fair.told(8, 15, 0));
-        assert_eq!(fair.choose(8, 15), 0);
+        assert_eq!(fair.choose(8, 15).0, 0);
     }
 
     #[test]
     fn what_was_slow_is_tried_again_at_last() {
         let mut worth = measured(10.0);
-        let tries = (0..200).filter(|_| worth.choose(8, 15) > 0).count();
+        let tries = (0..200).filter(|_| worth.choose(8, 15).0 > 0).count();
         assert_eq!(tries, 3);
         // Nothing is tried before there is something to compare it with; then what is not known to be bad is, at once.
         let mut new = Worth::default();
-        assert_eq!(new.choose(8, 15), 0);
+        assert_eq!(new.choose(8, 15).0, 0);
         new.took(1, 10.0);
-        assert_eq!(new.choose(8, 15), 7);
+        assert_eq!(new.choose(8, 15).0, 7);
     }
 }

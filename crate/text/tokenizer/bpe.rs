@@ -16,8 +16,9 @@ pub struct Bpe {
 }
 
 impl Bpe {
-    /// `tokens` in id order; `merges` in rank order, each "left right".
-    pub fn new(tokens: Vec<String>, merges: Vec<String>, pre: &Pre) -> Result<Bpe> {
+    /// `tokens` in id order; `merges` in rank order, each "left right". `whole_words`: a word that is a token is that
+    /// token.
+    pub fn new(tokens: Vec<String>, merges: Vec<String>, pre: &Pre, whole_words: bool) -> Result<Bpe> {
         let longest = tokens.iter().map(String::len).max().unwrap_or(0);
         let mut pairs = Vec::with_capacity(merges.len());
         for (rank, merge) in merges.into_iter().enumerate() {
@@ -39,7 +40,7 @@ impl Bpe {
         let vocab = tokens.into_iter().enumerate().map(|(id, token)| (token, id as u32));
         let builder = BPE::builder()
             .vocab_and_merges(vocab.collect::<AHashMap<_, _>>(), pairs)
-            .ignore_merges(pre.ignore_merges)
+            .ignore_merges(whole_words)
             // The crate's cache lives in the thread and would outlast the model.
             .cache_capacity(0);
         let model = builder.build().map_err(|e| {

@@ -2,14 +2,17 @@
 //!
 //! Byte-level BPE ("gpt2", merged by the crate `tokenizers`), SentencePiece-style merging by score ("llama") or by a list, of
 //! whole texts ("gemma4") or of words ("whitespace"), the encoders' WordPiece ("bert") and Unigram ("t5"), and those of RWKV and
-//! PLaMo 2. Around all: special tokens are cut out of the text first, where the caller allows them, and what texts begin and end
-//! with is added as the file says.
+//! PLaMo 2. Those that Hugging Face's library has are read from its `tokenizer.json`, too ([`json`]). Around all: special
+//! tokens are cut out of the text first, where the caller allows them, and what texts begin and end with is added as the
+//! file says.
 
 mod ahead;
 mod automaton;
 mod bpe;
 mod charsmap;
+mod encode;
 mod frame;
+pub mod json;
 mod letters;
 mod named;
 mod plamo;
@@ -32,7 +35,7 @@ use named::Named;
 use plamo::Plamo;
 use pre::Pre;
 use rwkv::Rwkv;
-use special::{Piece, SpecialTokens};
+use special::SpecialTokens;
 use spm::Spm;
 use unigram::Unigram;
 use vocab::{Kind, Vocab};
@@ -61,6 +64,8 @@ enum Method {
     Spm,
     /// BPE of characters: a list of merges as byte-level BPE has it, blanks and bytes as SentencePiece has them.
     Merges,
+    /// The same as a tokenizer.json has it, which says how blanks are treated.
+    Pairs,
     /// The same, word by word; blanks are no tokens.
     Words,
     WordPiece,
@@ -70,10 +75,11 @@ enum Method {
 }
 
 /// The values of `tokenizer.ggml.model`.
-const METHODS: [(&str, Method); 8] = [
+const METHODS: [(&str, Method); 9] = [
     ("gpt2", Method::Bpe),
     ("llama", Method::Spm),
     ("gemma4", Method::Merges),
+    ("merges", Method::Pairs),
     ("bert", Method::WordPiece),
     ("t5", Method::Unigram),
     ("whitespace", Method::Words),
@@ -83,6 +89,24 @@ const METHODS: [(&str, Method); 8] = [
 
 /// The values of `tokenizer.ggml.pre` with which "gpt2" means BPE of characters.
 const CHARACTERS: [&str; 3] = ["gemma4", "granite-embed-multi-311m", "sarvam-moe"];
+
+/// Where a blank is put before a text, as SentencePiece does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Prefix {
+    /// Nowhere.
+    #[default]
+    None,
+    /// Where it begins, and behind each token that was cut out of it.
+    Each,
+    /// The same, unless there is one.
+    Always,
+    /// Where it begins, unless there is one.
+    First,
+}
+
+impl Prefix {
+    const ALL: [Prefix; 4] = [Prefix::None, Prefix::Each, Prefix::Always, Prefix::First];
+}
 
 enum Model {
     Bpe(Box<Bpe>),
@@ -108,7 +132,11 @@ pub struct Tokenizer {
     named: Named,
     frame: Frame,
     eog: Vec<u32>,
-    add_space_prefix: bool,
+    prefix: Prefix,
+    /// Texts are normalized to NFC.
+    composed: bool,
+    /// Tokens that take the blanks before them, and those behind them.
+    strips: [Vec<u32>; 2],
 }
 
 impl Tokenizer {
@@ -148,8 +176,20 @@ impl Tokenizer {
 
         let named = Named::read(metadata, &mut vocab, method)?;
         let frame = named.frame(metadata, &vocab, method, pre.is_some_and(|pre| pre.add_bos))?;
-        let prefix = matches!(method, Method::Spm | Method::Unigram);
-        let add_space_prefix = metadata.bool("tokenizer.ggml.add_space_prefix")?.unwrap_or(true) && prefix;
+        let has_prefix = matches!(method, Method::Spm | Method::Unigram)
+            && metadata.bool("tokenizer.ggml.add_space_prefix")?.unwrap_or(true);
+        let prefix = match metadata.u32("tokenizer.json.prefix")? {
+            Some(number) => Prefix::ALL.get(number as usize).copied().unwrap_or_default(),
+            None if has_prefix => Prefix::Each,
+            None => Prefix::None,
+        };
+        let flag = |key: &str| metadata.bool(&format!("tokenizer.json.{key}"));
+        let ids = |key: &str| -> Result<Vec<u32>> {
+            let ids = metadata.ints(&format!("tokenizer.json.{key}"))?.unwrap_or_default();
+            Ok(ids.iter().filter_map(|id| u32::try_from(*id).ok()).collect())
+        };
+        let (whole_words, split, composed) = (flag("ignore_merges")?, flag("split")?, flag("composed")?);
+        let strips = [ids("lstrip")?, ids("rstrip")?];
 
         let eog = special::mark_control_tokens(&mut vocab, &named.ends());
         let special = SpecialTokens::new(&vocab);
@@ -160,17 +200,25 @@ impl Tokenizer {
                 let scores = scores(metadata, n_vocab)?;
                 Model::Unigram(Box::new(Unigram::new(metadata, &vocab, scores, unknown)?))
             }
-            (Method::Bpe, Some(pre)) => Model::Bpe(Box::new(Bpe::new(tokens, merges(metadata)?, pre)?)),
+            (Method::Bpe, Some(pre)) => {
+                let whole_words = whole_words.unwrap_or(pre.ignore_merges);
+                Model::Bpe(Box::new(Bpe::new(tokens, merges(metadata)?, pre, whole_words)?))
+            }
             (Method::Words, _) => Model::Words {
                 spm: Box::new(Spm::of_merges(&vocab, &merges(metadata)?, unknown)?),
                 lowercase: metadata.bool("tokenizer.ggml.normalizer.lowercase")?.unwrap_or(false),
             },
             (Method::Rwkv, _) => Model::Rwkv(Box::new(Rwkv::new(&vocab, unknown))),
             (Method::Plamo, _) => Model::Plamo(Box::new(Plamo::new(&vocab, scores(metadata, n_vocab)?))),
+            (Method::Pairs, _) => {
+                let spm = Spm::of_merges(&vocab, &merges(metadata)?, unknown)?;
+                Model::Spm(Box::new(spm.cut_at_blanks(split.unwrap_or(false))))
+            }
             (Method::Merges, _) => Model::Spm(Box::new(Spm::of_merges(&vocab, &merges(metadata)?, unknown)?)),
             _ => Model::Spm(Box::new(Spm::new(&vocab, scores(metadata, n_vocab)?, unknown))),
         };
-        Ok(Tokenizer { vocab, special, model, n_vocab, named, frame, eog, add_space_prefix })
+        let composed = composed.unwrap_or(false);
+        Ok(Tokenizer { vocab, special, model, n_vocab, named, frame, eog, prefix, composed, strips })
     }
 
     /// A text of so many bytes has at least this many tokens.
@@ -178,6 +226,8 @@ impl Tokenizer {
         match self.model {
             // An unknown word is one token, however long, and blanks may be none.
             Model::WordPiece(_) | Model::Unigram(_) | Model::Words { .. } => 0,
+            // Blanks go with a token, and three letters become one.
+            _ if self.composed || self.strips.iter().any(|ids| !ids.is_empty()) => 0,
             _ => text_bytes / self.vocab.max_token_bytes().max(1),
         }
     }
@@ -194,74 +244,6 @@ impl Tokenizer {
         Ok(())
     }
 
-    /// The ids of a text. `PromptTooLong` past [`MAX_TEXT_BYTES`].
-    pub fn encode(&self, text: &str, options: EncodeOptions) -> Result<Vec<u32>> {
-        self.encode_guarded(text, options, &[])
-    }
-
-    /// As [`encode`](Self::encode); no control token starts at a byte offset in `guarded`
-    /// (ascending), so that text from elsewhere can stand between a template's control tokens.
-    pub fn encode_guarded(&self, text: &str, options: EncodeOptions, guarded: &[usize]) -> Result<Vec<u32>> {
-        if text.len() > MAX_TEXT_BYTES {
-            bail!(PromptTooLong, "The text has {} bytes; at most {MAX_TEXT_BYTES} are tokenized at once", text.len());
-        }
-        let mut ids = self.encode_pieces(text, options.parse_special, guarded, true)?;
-        if options.add_special {
-            // Once, where the text has it already.
-            let end = self.frame.end.filter(|end| ids.last() != Some(end));
-            if let Some(begin) = self.frame.begin.filter(|begin| ids.first() != Some(begin)) {
-                ids.insert(0, begin);
-            }
-            ids.extend(end);
-        }
-        Ok(ids)
-    }
-
-    fn encode_pieces(&self, text: &str, parse_special: bool, guarded: &[usize], begins: bool) -> Result<Vec<u32>> {
-        let mut ids = Vec::with_capacity(text.len() / 4 + 2);
-        let mut after_special = begins;
-        let mut pieces = self.special.split(&self.vocab, text, parse_special, guarded).into_iter().peekable();
-        while let Some(piece) = pieces.next() {
-            match piece {
-                Piece::Token(id) => ids.push(id),
-                Piece::Text(text) => match &self.model {
-                    Model::Bpe(bpe) => {
-                        // Hugging Face's masks take the blanks before them.
-                        let mask = self.mask().map(Piece::Token);
-                        let text =
-                            if mask.is_some() && pieces.peek() == mask.as_ref() { text.trim_end() } else { text };
-                        bpe.encode(text, &mut ids)?;
-                    }
-                    Model::Spm(spm) if self.add_space_prefix && after_special => {
-                        spm.encode(&self.vocab, &format!(" {text}"), &mut ids);
-                    }
-                    Model::Spm(spm) => spm.encode(&self.vocab, text, &mut ids),
-                    Model::Words { spm, lowercase } => {
-                        let lower = lowercase.then(|| text.to_lowercase());
-                        let words = lower.as_deref().unwrap_or(text).split_whitespace();
-                        words.for_each(|word| spm.encode(&self.vocab, word, &mut ids));
-                    }
-                    Model::Rwkv(rwkv) => rwkv.encode(text, &mut ids),
-                    Model::Plamo(plamo) => plamo.encode(&self.vocab, text, &mut ids),
-                    Model::WordPiece(words) => words.encode(&self.vocab, text, &mut ids),
-                    Model::Unigram(unigram) => {
-                        unigram.encode(&self.vocab, text, self.add_space_prefix && after_special, &mut ids);
-                    }
-                    Model::None => {
-                        bail!(UnsupportedTokenizer, "The file has no vocabulary: give token ids instead of text")
-                    }
-                },
-            }
-            after_special = matches!(piece, Piece::Token(_));
-        }
-        Ok(ids)
-    }
-
-    /// The ids of a text that goes on after others: without a mark of a beginning, and control tokens' names as text.
-    pub fn encode_more(&self, text: &str) -> Result<Vec<u32>> {
-        self.encode_pieces(text, false, &[], false)
-    }
-
     /// The text of a sequence; broken UTF-8 becomes U+FFFD, unknown ids nothing. The blank that
     /// the tokenizer put before the first word is taken away again.
     pub fn decode(&self, ids: &[u32], keep_special: bool) -> String {
@@ -270,7 +252,7 @@ impl Tokenizer {
             return wordpiece::decode(shown.filter_map(|id| Some(self.vocab.text(*id)?.to_string())).collect());
         }
         let mut bytes = Vec::new();
-        let mut at_start = self.add_space_prefix;
+        let mut at_start = self.prefix != Prefix::None && !matches!(self.model, Model::Bpe(_));
         for &id in ids {
             let start = bytes.len();
             self.append_bytes(id, keep_special, &mut bytes);
@@ -397,7 +379,9 @@ fn without_vocab(metadata: &Metadata) -> Result<Tokenizer> {
         named: Named::default(),
         frame: Frame::default(),
         eog: Vec::new(),
-        add_space_prefix: false,
+        prefix: Prefix::None,
+        composed: false,
+        strips: Default::default(),
     })
 }
 

@@ -7,7 +7,7 @@ use crate::base::error::Result;
 use crate::file::Metadata;
 
 /// A role as Hugging Face names it, and the file's key for it (one is misspelt in GGUF itself).
-const ROLES: [(&str, &str); 7] = [
+pub const ROLES: [(&str, &str); 7] = [
     ("bos", "bos"),
     ("eos", "eos"),
     ("unk", "unknown"),
@@ -59,7 +59,7 @@ impl Named {
                 Method::Unigram => called(&UNIGRAM, role),
                 Method::Spm => by_number(&SPM),
                 Method::Plamo => by_number(&PLAMO),
-                Method::Bpe | Method::Merges | Method::Words | Method::Rwkv => None,
+                Method::Bpe | Method::Merges | Method::Pairs | Method::Words | Method::Rwkv => None,
             };
             named.roles.push((role, id(key)?.or_else(usual)));
         }
@@ -103,6 +103,11 @@ impl Named {
 
     /// What stands around texts. `begins`: whether the pre-tokenizer's models begin them with BOS.
     pub fn frame(&self, metadata: &Metadata, vocab: &Vocab, method: Method, begins: bool) -> Result<Frame> {
+        // What stands around texts by a tokenizer.json: begin, end, or -1 for none; whether twice, whether typed.
+        if let Some(&[begin, end, twice, typed]) = metadata.ints("tokenizer.json.frame")? {
+            let [begin, end] = [begin, end].map(|id| u32::try_from(id).ok());
+            return Ok(Frame { begin, end, twice: twice != 0, typed: typed != 0 });
+        }
         let add = |role: &str, default: bool| -> Result<Option<u32>> {
             let add = metadata.bool(&format!("tokenizer.ggml.add_{role}_token"))?.unwrap_or(default);
             Ok(self.get(role).filter(|_| add))

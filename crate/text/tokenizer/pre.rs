@@ -14,7 +14,7 @@ pub struct Pre {
     pub add_bos: bool,
 }
 
-const GPT2: &str = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+";
+pub const GPT2: &str = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+";
 const LLAMA3: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 const QWEN2: &str =
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
@@ -147,4 +147,11 @@ pub const FAMILIES: &[Pre] = &[
 /// The family that `tokenizer.ggml.pre` names; files without it were converted before it existed.
 pub fn find(name: Option<&str>) -> Option<&'static Pre> {
     FAMILIES.iter().find(|family| family.names.contains(&name.unwrap_or("default")))
+}
+
+/// The name of a family that cuts by these expressions, if there is one: before others that which treats words likewise.
+pub fn of_patterns(patterns: &[&str], ignore_merges: bool) -> Option<&'static str> {
+    let mut known: Vec<&Pre> = FAMILIES.iter().filter(|family| family.patterns == patterns).collect();
+    known.sort_by_key(|family| family.ignore_merges != ignore_merges);
+    known.first().map(|family| family.names[0])
 }

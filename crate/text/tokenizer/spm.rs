@@ -26,8 +26,19 @@ enum Order {
     Ranks(Vec<(u32, u32, u32)>),
 }
 
+/// Where a text is cut before its characters merge.
+#[derive(Clone, Copy)]
+enum Cuts {
+    Nowhere,
+    /// Around runs of line ends, each of which is its token, if it has one (Gemma 4).
+    Lines,
+    /// Before each blank.
+    Blanks,
+}
+
 pub struct Spm {
     order: Order,
+    cuts: Cuts,
     /// The token of each raw byte; `NONE` where the file lacks it.
     bytes: [u32; 256],
     unknown: Option<u32>,
@@ -72,7 +83,7 @@ impl Eq for Merge {}
 impl Spm {
     /// `scores` is as long as the vocabulary.
     pub fn new(vocab: &Vocab, scores: Vec<f32>, unknown: Option<u32>) -> Spm {
-        Spm::ordered(vocab, Order::Scores(scores), unknown)
+        Spm::ordered(vocab, Order::Scores(scores), Cuts::Nowhere, unknown)
     }
 
     /// `merges` in rank order, each "left right".
@@ -89,10 +100,15 @@ impl Spm {
             ranks.push((left, right, rank as u32));
         }
         ranks.sort_unstable();
-        Ok(Spm::ordered(vocab, Order::Ranks(ranks), unknown))
+        Ok(Spm::ordered(vocab, Order::Ranks(ranks), Cuts::Lines, unknown))
     }
 
-    fn ordered(vocab: &Vocab, order: Order, unknown: Option<u32>) -> Spm {
+    /// The same, cut at blanks or nowhere.
+    pub fn cut_at_blanks(self, split: bool) -> Spm {
+        Spm { cuts: if split { Cuts::Blanks } else { Cuts::Nowhere }, ..self }
+    }
+
+    fn ordered(vocab: &Vocab, order: Order, cuts: Cuts, unknown: Option<u32>) -> Spm {
         let mut bytes = [NONE; 256];
         for (byte, slot) in bytes.iter_mut().enumerate() {
             let raw = [byte as u8];
@@ -100,15 +116,24 @@ impl Spm {
             let token = token.or_else(|| vocab.id(std::str::from_utf8(&raw).ok()?));
             *slot = token.unwrap_or(NONE);
         }
-        Spm { order, bytes, unknown }
+        Spm { order, cuts, bytes, unknown }
     }
 
     /// Appends the tokens of `text`, which holds no special tokens.
     pub fn encode(&self, vocab: &Vocab, text: &str, out: &mut Vec<u32>) {
         let text = text.replace(' ', SPACE);
-        if matches!(self.order, Order::Scores(_)) {
-            self.merge(vocab, &text, out);
-            return;
+        match self.cuts {
+            Cuts::Nowhere => return self.merge(vocab, &text, out),
+            Cuts::Blanks => {
+                let blanks = text.match_indices(SPACE).map(|(at, _)| at).filter(|at| *at > 0);
+                let mut start = 0;
+                for end in blanks.chain([text.len()]) {
+                    self.merge(vocab, &text[start..end], out);
+                    start = end;
+                }
+                return;
+            }
+            Cuts::Lines => {}
         }
         let mut rest = text.as_str();
         while !rest.is_empty() {

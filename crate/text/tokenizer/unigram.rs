@@ -2,6 +2,8 @@
 //! `tokenizers` does it, whose normalizer is used. Its model would hold 250,000 tokens three times over, one of them in a
 //! tree of small hash maps; here the vocabulary itself is searched.
 
+use std::borrow::Cow;
+
 use tokenizers::normalizers::Precompiled;
 
 use super::charsmap;
@@ -25,6 +27,10 @@ pub struct Unigram {
     charsmap: Option<Precompiled>,
     /// Runs of blanks count as one, and those at the ends not at all.
     collapse: bool,
+    /// Where they do not: runs of spaces all the same, and blanks at the end (as a tokenizer.json may have it).
+    tidy: bool,
+    /// Words begin at blanks, and no token is made across their borders.
+    split: bool,
 }
 
 /// The best way found to a place in a word: its last token, and where that begins.
@@ -46,6 +52,8 @@ impl Unigram {
             unknown_score: worst - UNKNOWN_PENALTY,
             longest: vocab.max_token_bytes().min(MAX_PIECE_BYTES),
             charsmap: charsmap::read(metadata)?,
+            tidy: metadata.bool("tokenizer.json.tidy")?.unwrap_or(false),
+            split: metadata.bool("tokenizer.json.split")?.unwrap_or(false),
             collapse: metadata.bool("tokenizer.ggml.remove_extra_whitespaces")?.unwrap_or(true),
         })
     }
@@ -58,19 +66,25 @@ impl Unigram {
             let mut blank = prefix || text.starts_with(char::is_whitespace);
             for word in text.split_whitespace() {
                 let start = if blank && !word.starts_with(SPACE) { "\u{2581}" } else { "" };
-                let word = format!("{start}{word}");
-                let mut cuts: Vec<usize> = word.match_indices(SPACE).map(|(at, _)| at).filter(|at| *at > 0).collect();
-                cuts.push(word.len());
-                let mut from = 0;
-                for cut in cuts {
-                    self.word(vocab, &word[from..cut], out);
-                    from = cut;
-                }
+                self.words(vocab, &format!("{start}{word}"), out);
                 blank = true;
             }
-        } else if !text.is_empty() {
+            return;
+        }
+        let text = if self.tidy { Cow::from(tidied(text)) } else { text.into() };
+        if !text.is_empty() {
             let start = if prefix && !text.starts_with([' ', SPACE]) { " " } else { "" };
-            self.word(vocab, &format!("{start}{text}").replace(' ', "\u{2581}"), out);
+            let text = format!("{start}{text}").replace(' ', "\u{2581}");
+            if self.split { self.words(vocab, &text, out) } else { self.word(vocab, &text, out) }
+        }
+    }
+
+    /// Cuts before each blank.
+    fn words(&self, vocab: &Vocab, text: &str, out: &mut Vec<u32>) {
+        let mut start = 0;
+        for end in text.match_indices(SPACE).map(|(at, _)| at).filter(|at| *at > 0).chain([text.len()]) {
+            self.word(vocab, &text[start..end], out);
+            start = end;
         }
     }
 
@@ -125,6 +139,13 @@ impl Unigram {
             None => out.extend(self.unknown),
         }
     }
+}
+
+/// A text without blanks at its end, and with one space for several.
+fn tidied(text: &str) -> String {
+    let mut last = None;
+    let kept = |char: &char| last.replace(*char) != Some(' ') || *char != ' ';
+    text.trim_end().chars().filter(kept).collect()
 }
 
 /// The token of an ordinary text. Control and byte tokens are out of a user's reach.

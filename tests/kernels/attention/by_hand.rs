@@ -149,6 +149,7 @@ fn attention_of_one_row_is_rope_and_attention_however_it_is_split() {
         rope_half: dim as u32 / 2,
         neox: 1,
         has_norm: 1,
+        v_norm: 0,
         eps: 0.1,
         attn_scale: 0.5,
         stretch: 0.0,

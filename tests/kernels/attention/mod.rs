@@ -2,13 +2,14 @@
 
 mod by_hand;
 mod single_rows;
+mod wide;
 
 use sotto::kernels::face::Face;
 use sotto::kernels::table::choices::{Dim, Kv, Lanes, Qh};
 use sotto::kernels::table::{attention, attention_rows, attention_tile};
 
 use crate::case::{Case, Data, Runs};
-use crate::random::{Random, cache, poison, seen};
+use crate::random::{Random, cache, poison, seen, takes};
 
 /// exp turns a score's rounding into a relative error of the weight, so the floor is above that of the products.
 pub const CEILING: f64 = 3e-12;
@@ -56,7 +57,7 @@ const fn alibi(alibi: f32, shape: Shape) -> Shape {
 
 /// With 1 to 4 query heads a workgroup; some KV heads have queries for one workgroup and a part of another.
 /// Tiles are of 256 cells: contexts end below, at and above one and several.
-const SHAPES: [Shape; 30] = [
+const SHAPES: [Shape; 33] = [
     shape(1, 1, 32, 0, 0.0, &[(0, 0)]),
     shape(3, 3, 64, 0, 0.0, &[(5, 0), (255, 0), (256, 0)]),
     shape(2, 2, 128, 7, 0.0, &[(3, 20), (6, 20), (7, 20), (300, 40)]),
@@ -90,6 +91,10 @@ const SHAPES: [Shape; 30] = [
     alibi(4.0, ahead(300, shape(9, 3, 80, 0, 0.0, &[(2, 3), (255, 3), (299, 3)]))),
     alibi(8.0, around(40, 9, shape(8, 2, 16, 0, 0.0, &[(0, 1), (30, 1), (39, 1)]))),
     alibi(8.0, shape(14, 2, 64, 33, 0.0, &[(32, 0), (1000, 0)])),
+    // Heads of three blocks of 32.
+    shape(2, 2, 96, 0, 0.0, &[(65, 2), (257, 70)]),
+    shape(8, 2, 96, 50, 0.0, &[(63, 0), (300, 1)]),
+    shape(3, 1, 160, 0, 0.0, &[(70, 0)]),
 ];
 
 /// Rows at consecutive positions of a sequence.
@@ -154,14 +159,14 @@ pub fn run(rig: &mut impl Runs) {
     for kv in Kv::ALL {
         for lanes in Lanes::ALL {
             let mut random = Random::new(6);
-            for s in &SHAPES {
+            for s in SHAPES.iter().filter(|s| takes(kv, s.head_dim)) {
                 let (groups, qh) = spread(s.n_heads / s.n_kv_heads);
                 let grid = [s.n_kv_heads * groups, s.rows.len() as u32];
                 rig.run(case(&mut random, s, kv, attention::Variant { lanes, kv, qh }, groups, grid));
             }
         }
         let mut random = Random::new(7);
-        for s in SHAPES.iter().chain(&PROMPTS) {
+        for s in SHAPES.iter().chain(&PROMPTS).filter(|s| takes(kv, s.head_dim)) {
             // The smallest variant that holds the heads, and the queries of its workgroups.
             let dim = Dim::ALL.into_iter().find(|dim| s.head_dim <= dim.value()).expect("a variant for the heads");
             let queries = if dim == Dim::N256 { 32 } else { 64 };
@@ -175,6 +180,7 @@ pub fn run(rig: &mut impl Runs) {
         }
     }
     single_rows::run(rig);
+    wide::run(rig);
 }
 
 /// The workgroups that the query heads of a KV head are spread over, and the heads of each.
@@ -199,7 +205,7 @@ where
         causal.start..causal.end.max(first_cell + s.ahead).min(causal.end.saturating_add(s.reach))
     };
     let cells: Vec<_> = s.rows.iter().map(sees).collect();
-    let [k, v] = [(); 2].map(|()| cache(random, kv, s.n_kv_heads * s.head_dim, &cells));
+    let [k, v] = [(); 2].map(|()| cache(random, kv, s.n_kv_heads, s.head_dim, &cells));
     // Where no row sees ahead, the fourth word must not matter.
     let fourth = if s.ahead > 0 { s.ahead } else { 5000 };
     Case::new(

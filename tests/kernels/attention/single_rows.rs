@@ -8,10 +8,13 @@ use sotto::kernels::table::{attention_combine, decode_attention};
 use super::{CEILING, spread};
 use crate::F32;
 use crate::case::{Case, Data, Runs, bits};
-use crate::random::{Random, cache, poison, seen};
+use crate::random::{Random, cache, poison, seen, takes};
 
 /// A new key that f32 roundings let fall to the other side of an f16 changes its cell's weight.
 const F16_CACHE: f64 = 1e-8;
+/// And to the other side of a step.
+const Q8_CACHE: f64 = 1e-5;
+const Q4_CACHE: f64 = 1e-3;
 
 struct Shape {
     n_heads: u32,
@@ -30,7 +33,7 @@ struct Shape {
 }
 
 #[rustfmt::skip]
-const SHAPES: [Shape; 17] = [
+const SHAPES: [Shape; 20] = [
     // One query head a workgroup.
     Shape { n_heads: 1, n_kv_heads: 1, head_dim: 32, rope_half: 16, neox: 0, norm: 0, window: 0, softcap: 0.0, alibi: 0.0, splits: 1, rows: &[(0, 0)] },
     Shape { n_heads: 3, n_kv_heads: 3, head_dim: 64, rope_half: 32, neox: 1, norm: 1, window: 0, softcap: 0.0, alibi: 0.0, splits: 3, rows: &[(255, 0), (256, 300)] },
@@ -50,6 +53,10 @@ const SHAPES: [Shape; 17] = [
     Shape { n_heads: 14, n_kv_heads: 2, head_dim: 64, rope_half: 32, neox: 1, norm: 1, window: 33, softcap: 0.0, alibi: 0.0, splits: 2, rows: &[(31, 0), (1000, 40)] },
     Shape { n_heads: 16, n_kv_heads: 4, head_dim: 128, rope_half: 64, neox: 0, norm: 0, window: 0, softcap: 0.0, alibi: 0.0, splits: 1, rows: &[(17, 5)] },
     Shape { n_heads: 8, n_kv_heads: 2, head_dim: 8, rope_half: 2, neox: 0, norm: 0, window: 3, softcap: 0.0, alibi: 0.0, splits: 1, rows: &[(300, 0), (1, 310)] },
+    // Heads of three blocks of 32.
+    Shape { n_heads: 2, n_kv_heads: 2, head_dim: 96, rope_half: 48, neox: 1, norm: 1, window: 0, softcap: 0.0, alibi: 0.0, splits: 1, rows: &[(70, 2), (300, 90)] },
+    Shape { n_heads: 3, n_kv_heads: 1, head_dim: 160, rope_half: 40, neox: 0, norm: 2, window: 0, softcap: 0.0, alibi: 0.0, splits: 3, rows: &[(130, 1)] },
+    Shape { n_heads: 4, n_kv_heads: 2, head_dim: 64, rope_half: 32, neox: 0, norm: 1, window: 0, softcap: 0.0, alibi: 0.0, splits: 2, rows: &[(90, 4), (33, 100)] },
     // ALiBi, of heads that are a power of two or not.
     Shape { n_heads: 12, n_kv_heads: 12, head_dim: 32, rope_half: 0, neox: 0, norm: 0, window: 0, softcap: 0.0, alibi: 8.0, splits: 1, rows: &[(0, 0), (300, 5)] },
     Shape { n_heads: 8, n_kv_heads: 4, head_dim: 80, rope_half: 0, neox: 0, norm: 0, window: 100, softcap: 3.0, alibi: 8.0, splits: 3, rows: &[(700, 3)] },
@@ -60,7 +67,7 @@ pub fn run(rig: &mut impl Runs) {
     for lanes in Lanes::ALL {
         for kv in Kv::ALL {
             let mut random = Random::new(16);
-            SHAPES.iter().for_each(|s| rig.run(attend(&mut random, s, lanes, kv)));
+            SHAPES.iter().filter(|s| takes(kv, s.head_dim)).for_each(|s| rig.run(attend(&mut random, s, lanes, kv)));
         }
     }
     combine(rig);
@@ -77,7 +84,7 @@ fn attend(random: &mut Random, s: &Shape, lanes: Lanes, kv: Kv) -> Case {
     // A row's own cell is written by the kernel.
     let before = |range: Range<u32>| range.start..range.end - 1;
     let cells: Vec<_> = s.rows.iter().map(|&(at, first_cell)| before(seen(at, first_cell, s.window))).collect();
-    let [k, v] = [(); 2].map(|()| cache(random, kv, s.n_kv_heads * s.head_dim, &cells));
+    let [k, v] = [(); 2].map(|()| cache(random, kv, s.n_kv_heads, s.head_dim, &cells));
     let outputs = s.rows.len() as u32 * s.n_heads * s.splits;
     let width = s.head_dim + if s.splits > 1 { 4 } else { 0 };
     Case::new(
@@ -109,12 +116,17 @@ fn attend(random: &mut Random, s: &Shape, lanes: Lanes, kv: Kv) -> Case {
             q_norm: norm(random),
             k_norm: norm(random),
             rope: Data::In(bits(&table)),
-            k_cache: if kv == Kv::F32 { Data::Out(k) } else { Data::OutF16(k) },
-            v_cache: if kv == Kv::F32 { Data::Out(v) } else { Data::OutF16(v) },
+            k_cache: Data::OutHeads(k, kv, s.head_dim),
+            v_cache: Data::OutHeads(v, kv, s.head_dim),
             out: Data::Out(poison((outputs * width) as usize)),
         },
         [s.n_kv_heads * groups, s.rows.len() as u32 * s.splits],
-        if kv == Kv::F32 { CEILING } else { F16_CACHE },
+        match kv {
+            Kv::F32 => CEILING,
+            Kv::F16 | Kv::Pack16 => F16_CACHE,
+            Kv::Q8 => Q8_CACHE,
+            Kv::Q4 => Q4_CACHE,
+        },
     )
 }
 

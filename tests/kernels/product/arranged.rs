@@ -8,6 +8,7 @@ use sotto::kernels::table::{embed, matmul, matvec};
 use sotto::quant::TensorType::{self, F32, IQ1_S, IQ2_S, IQ3_S, IQ3_XXS, IQ4_NL, IQ4_XS, MXFP4, Q8_0};
 
 use crate::case::{Case, Data, bits};
+use crate::experts::products::{MANY, SHAPES};
 use crate::host::Rig;
 use crate::random::{Part, Random, output, part, poison};
 
@@ -212,6 +213,60 @@ pub fn many_rows(rig: &mut Rig) {
                     )
                 });
             }
+        }
+    }
+}
+
+pub fn experts(rig: &mut Rig) {
+    let mut random = Random::new(4);
+    for (kind, format) in kinds() {
+        for shape in SHAPES {
+            let shape = shape.of(kind);
+            let matrix = Matrix::new(&mut random, kind, shape.part_rows(), shape.k as usize, 300);
+            for mode in Mode::ALL {
+                let count = shape.inputs() as usize * matrix.k;
+                let x = match shape.is_rounded() {
+                    true => bits(&random.floats(count, 1.0)),
+                    false => exact(&mut random, count, mode.most(format)),
+                };
+                let ceiling = match (shape.is_rounded(), mode.bytes(format)) {
+                    (false, _) => EXACT,
+                    (_, true) => BYTES,
+                    _ => SHORTS,
+                };
+                let seed = random.next();
+                matrix.check(rig, mode, |weights| {
+                    let way = (format, Reduce::Tree, 16);
+                    let case = shape.few(&mut Random::new(seed), matrix.part.planes, weights, &x, way);
+                    Case { ceiling, ..case }
+                });
+            }
+        }
+        for shape in MANY {
+            let shape = shape.of(kind);
+            let matrix = Matrix::new(&mut random, kind, shape.part_rows(), shape.k as usize, 300);
+            for (mode, each) in Mode::ALL.into_iter().flat_map(|mode| [(mode, 1), (mode, shape.used)]) {
+                let x = exact(&mut random, (shape.pairs() / each) as usize * matrix.k, mode.most(format));
+                let seed = random.next();
+                matrix.check(rig, mode, |weights| {
+                    shape.many(&mut Random::new(seed), matrix.part.planes, weights, &x, (format, each))
+                });
+            }
+        }
+    }
+}
+
+pub fn by_head(rig: &mut Rig) {
+    let mut random = Random::new(5);
+    for ((kind, format), turned) in kinds().flat_map(|kind| [false, true].map(|turned| (kind, turned))) {
+        for shape in super::by_head::SHAPES {
+            let shape = shape.of(kind);
+            let rows = (shape.heads * shape.each) as usize;
+            let matrix = Matrix::new(&mut random, kind, rows, shape.k as usize, 300);
+            let seed = random.next();
+            matrix.check(rig, Mode::Fast, |weights| {
+                shape.case(&mut Random::new(seed), matrix.part.planes, weights, (format, turned))
+            });
         }
     }
 }

@@ -2,6 +2,7 @@
 
 pub mod arranged;
 mod by_hand;
+pub mod by_head;
 mod matmul;
 mod matvec;
 mod matvec_post;
@@ -11,14 +12,18 @@ use sotto::kernels::face::Face;
 use sotto::kernels::table;
 use sotto::quant::TensorType;
 
+use crate::experts;
 use crate::gpu::Rig;
 
 pub fn run(rig: &mut Rig, format: TensorType) {
     matmul::run(rig, format);
     matvec::run(rig, format);
+    by_head::run(rig, format);
     matvec_post::run(rig, format);
+    experts::products::run(rig, format);
 }
 
+pub use matvec::shared;
 pub use quantize::run as quantize;
 
 /// A name for what takes the uniforms and buffers of a kernel.

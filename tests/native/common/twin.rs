@@ -6,6 +6,7 @@ use std::fmt;
 use pollster::block_on;
 use sotto::base::buffer::BufferId;
 use sotto::base::error::Result;
+use sotto::base::precision::KvType;
 use sotto::device::gpu::{Gpu, GpuOptions};
 use sotto::device::memory::{Memory, Move, Moves};
 use sotto::device::recording::{Dispatch, Recording};
@@ -14,6 +15,7 @@ use sotto::file::gguf::HeaderParser;
 use sotto::kernels::choose::{Choice, Cuts, ManyRows, Prefill, SingleRow};
 use sotto::kernels::face::{Access, Face};
 use sotto::kernels::product::integers::Integers;
+use sotto::kernels::rope::blocks::{self, Q4, Q8};
 use sotto::kernels::table::choices::{Kv, Lanes, Reduce, X};
 use sotto::kernels::table::{quantize, rope_kv};
 use sotto::model;
@@ -129,6 +131,10 @@ impl Twin {
             0,
             bytemuck::cast_slice(&batch.words(self.model.kv()).expect("open sequences")),
         );
+        if self.model.kv().states.are_there() {
+            let from_to = batch.from_to(self.model.kv_mut()).expect("states to go on from");
+            self.both.write(self.model.from_to_buffer(), 0, bytemuck::cast_slice(&from_to));
+        }
         self.both.write(self.model.outputs_buffer(), 0, bytemuck::cast_slice(&outputs));
         let last = batch.rows.iter().map(|row| row.position).max().unwrap_or(0);
         let shape = Shape::new(batch.rows.len() as u32, outputs.len() as u32, batch.prefill, last);
@@ -179,10 +185,13 @@ impl Twin {
         let mut worst: Option<Difference> = None;
         for (binding, id) in written(dispatch) {
             let kv = rope_kv::Variant::of(dispatch.variant).map(|variant| variant.kv);
-            let half = kv.is_some_and(|kv| kv != Kv::F32) && binding >= 5;
-            let values = |bytes: &[u8]| match quantize::Variant::of(dispatch.variant) {
-                Some(variant) => integers(bytes, variant.planes.value()),
-                None => values(bytes, half),
+            let cache = kv.filter(|_| binding >= 5);
+            let half = cache.is_some_and(|kv| kv.kind() == KvType::F16);
+            let head_dim = cache.map_or(0, |_| self.head_dim(id));
+            let values = |bytes: &[u8]| match (quantize::Variant::of(dispatch.variant), cache) {
+                (Some(variant), _) => integers(bytes, variant.planes.value()),
+                (None, Some(kv @ (Kv::Q8 | Kv::Q4))) => heads(bytes, kv, head_dim),
+                _ => values(bytes, half),
             };
             let want = values(bytemuck::cast_slice(self.both.cpu.read(id)));
             let have = values(&self.copy_to_mirrors(id));
@@ -195,6 +204,9 @@ impl Twin {
                 None if variant.contains("planes1") => 1e-2,
                 None if variant.contains("planes2") => 1e-4,
                 None if half => HALF_CEILING,
+                // A number between two steps may become either.
+                None if cache == Some(Kv::Q8) => 1.01 / 127.0,
+                None if cache == Some(Kv::Q4) => 1.01 / 8.0,
                 None => CEILING,
             };
             for (element, (&want, &got)) in want.iter().zip(&have).enumerate() {
@@ -207,6 +219,13 @@ impl Twin {
             }
         }
         worst
+    }
+
+    /// The length of the heads that a layer's keys or values are of.
+    fn head_dim(&self, id: BufferId) -> usize {
+        let layer = self.model.kv_buffers().iter().position(|&(keys, values)| id == keys || id == values);
+        let block = &self.model.net.blocks[layer.expect("a cache")];
+        block.attention().expect("a layer with keys").head_dim as usize
     }
 
     /// Gives the mirrors the adapter's content of a buffer, which is returned.
@@ -233,6 +252,21 @@ fn integers(bytes: &[u8], planes: u32) -> Vec<f32> {
     let words: Vec<u32> = bytemuck::pod_collect_to_vec(bytes);
     let records = words.chunks_exact(Integers::words(planes));
     records.flat_map(|record| Integers::read(planes, record).values().map(|v| v as f32)).collect()
+}
+
+/// The numbers of heads in blocks.
+fn heads(bytes: &[u8], kv: Kv, head_dim: usize) -> Vec<f32> {
+    let words: Vec<u32> = bytemuck::pod_collect_to_vec(bytes);
+    let heads = words.chunks_exact(kv.words(head_dim)).map(|words| {
+        let mut head = vec![0.0; head_dim];
+        if kv == Kv::Q8 {
+            blocks::load::<Q8>(words, &mut head);
+        } else {
+            blocks::load::<Q4>(words, &mut head);
+        }
+        head
+    });
+    heads.flatten().collect()
 }
 
 fn values(bytes: &[u8], half: bool) -> Vec<f32> {

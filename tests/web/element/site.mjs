@@ -5,13 +5,23 @@ import { bundle } from "../../../tools/build.mjs";
 import { sendFile, serve } from "../../../tools/serve.mjs";
 import { ROOT } from "../../../tools/setup.mjs";
 
-/** The strictest that a page can have: nothing inline, nothing from elsewhere. */
-const CSP = "default-src 'self'";
+/** The strictest that a page can have: nothing inline, nothing from elsewhere, no text as a script or an element. */
+const CSP = "default-src 'self'; require-trusted-types-for 'script'; trusted-types sotto";
 
 const HERE = join(ROOT, "tests", "web", "element");
 
 /** Attributes of the element that an address may set: `/element?mode=launcher&lang=ar`. */
-const ATTRIBUTES = ["mode", "heading", "keep", "feedback", "theme", "math-src", "fallback", "fallback-model"];
+const ATTRIBUTES = [
+  "mode",
+  "heading",
+  "keep",
+  "feedback",
+  "figures",
+  "theme",
+  "math-src",
+  "fallback",
+  "fallback-model",
+];
 
 function page(query) {
   const set = ATTRIBUTES.filter((name) => query.has(name)).map((name) => `${name}="${query.get(name)}"`);

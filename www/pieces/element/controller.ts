@@ -2,8 +2,10 @@
 import type { LoadOptions, Model, Source } from "sotto";
 import { keep, kept } from "./chat/kept.js";
 import { Loader } from "./chat/loader.js";
+import { Resumed } from "./chat/resumed.js";
 import { type ChatFallback, hostOf, routed } from "./chat/server.js";
 import { type ChatModel, type Listener, Session, type Settings } from "./chat/session.js";
+import { shortened } from "./chat/shorten.js";
 import { type AssistantTurn, type Attachment, markdownOf, type Turn, type UserTurn } from "./chat/turns.js";
 import type { SottoChatEvents } from "./events.js";
 import type { RenderMath } from "./view/message.js";
@@ -20,8 +22,12 @@ export interface Wishes extends Look, Omit<Settings, "goOn"> {
   size: number | undefined;
   math: RenderMath | undefined;
   feedback: boolean;
+  /** Whether replies say what they took. */
+  figures: boolean;
   /** The name under which the browser keeps the conversation. */
   keep: string | undefined;
+  /** What the model has computed of it is kept, too, where reading it takes longer than so many seconds. */
+  resume: number | undefined;
   disabled: boolean;
   /** A server for what the tab is too small for. */
   fallback: ChatFallback | undefined;
@@ -42,10 +48,16 @@ export class Controller {
   #window!: Window;
   /** The model was loaded here, so it is ended here. */
   #owned: Model | undefined;
+  /** Its end, whose memory the next one waits for. */
+  #gone: Promise<void> | undefined;
   /** There is no model in the tab: someone has chosen the server. */
   #isAway = false;
+  #resumed = new Resumed();
   #editing: UserTurn | undefined;
-  #forgotten = new Set<Turn>();
+  /** What the browser keeps the conversation under. */
+  #name: string | undefined;
+  /** It is being read. */
+  #coming: Promise<Turn[]> | undefined;
   /** The conversation is being replaced: that is one change. */
   #isSetting = false;
   /** The window is made anew: it opens again without a word. */
@@ -94,8 +106,10 @@ export class Controller {
         say,
         math: this.#wishes().math,
         feedback: wishes.feedback,
+        figures: wishes.figures,
+        hasOlder: () => this.session.older().length > 0,
         edit: (turn) => this.#edit(turn),
-        again: (turn) => this.#again(turn),
+        again: (turn, alone) => this.#again(turn, alone),
         goOn: (turn) => this.#goOn(turn),
         judged: (turn) => {
           this.#tell("sotto-feedback", { turn, conversation: this.session.turns });
@@ -139,7 +153,7 @@ export class Controller {
     if (draft) this.#window.composer.set(draft.text, draft.files);
     for (const turn of this.session.turns) this.#window.messages.add(turn);
     if (this.session.busy) this.#window.messages.view(this.session.turns.at(-1)!)?.begun();
-    for (const turn of this.#forgotten) this.#window.messages.view(turn)?.forget();
+    for (const turn of this.session.forgotten) this.#window.messages.view(turn)?.forget();
     this.#bind();
     this.loader.told(wishes.size);
     this.#window.facts(this.loader.facts);
@@ -162,12 +176,47 @@ export class Controller {
     this.#window.way(say, key, fallback && hostOf(fallback));
   }
 
-  /** The conversation that the browser keeps. */
+  /** The conversation that the browser keeps under the name that the page wishes now; the one before stays kept under its own. */
   async restore(): Promise<void> {
-    const name = this.#wishes().keep;
-    if (!name) return;
-    const turns = await kept(name);
-    if (turns.length > 0 && this.session.turns.length === 0) this.set(turns);
+    const { keep: name } = this.#wishes();
+    const before = this.#name;
+    if (name === before) return;
+    if (name === undefined || before === undefined) this.#name = name;
+    if (name === undefined) return;
+    const coming = kept(name);
+    this.#coming = coming;
+    const turns = await coming;
+    if (this.#coming === coming) this.#coming = undefined;
+    if (name !== this.#wishes().keep) return;
+    if (before !== undefined) {
+      this.#leave(before);
+      this.#name = name;
+      this.set(turns);
+    } else if (turns.length > 0 && this.session.turns.length === 0) this.set(turns);
+    this.#resume();
+  }
+
+  /** The conversation that is shown, and the model that is there, go on where they were. */
+  #resume(): void {
+    const { resume } = this.#wishes();
+    if (this.#name && resume !== undefined && this.session.turns.length > 0) this.#resumed.open(this.#name);
+  }
+
+  /** What the model has computed of the conversation is kept, where that pays. */
+  #keepComputed({ from }: AssistantTurn): void {
+    const { resume, tools, params } = this.#wishes();
+    const pays = resume !== undefined && this.session.readingMs > resume * 1000;
+    if (!this.#name || !pays || from || !this.#local?.info.chatTemplate) return;
+    this.#resumed.keep({ name: this.#name, messages: this.session.messages(), tools, params });
+  }
+
+  /** Another conversation comes: a reply that is being written ends here. */
+  #leave(name: string): void {
+    this.#cancelEdit();
+    this.#resumed.flush();
+    const last = this.session.turns.at(-1);
+    if (this.session.busy && last?.role === "assistant") last.end = "stopped";
+    void keep(name, this.session.turns);
   }
 
   /** A model that the page has loaded. */
@@ -191,7 +240,7 @@ export class Controller {
   }
 
   async start(): Promise<void> {
-    await this.loader.start();
+    await this.loader.start(this.#gone);
   }
 
   /** The model is there; without one, the server is asked from now on. */
@@ -200,6 +249,8 @@ export class Controller {
     const hadFocus = activeElement !== null && this.#window.panel.element.contains(activeElement);
     this.#local = model;
     this.#isAway = model === undefined;
+    this.#resumed.use(model);
+    this.#resume();
     this.#bind();
     this.#window.panel.phase("ready");
     this.#show();
@@ -217,9 +268,13 @@ export class Controller {
 
   #end(): void {
     this.session.stop();
+    // Another model may have room for them.
+    for (const turn of this.session.forgotten) this.#window.messages.view(turn)?.forget(false);
+    this.session.forgotten.clear();
     this.model = this.#local = undefined;
+    this.#resumed.use(undefined);
     this.#isAway = false;
-    void this.#owned?.dispose();
+    this.#gone = this.#owned?.dispose().catch(() => {});
     this.#owned = undefined;
   }
 
@@ -248,7 +303,6 @@ export class Controller {
   }
 
   set(turns: readonly Turn[]): void {
-    this.#forgotten.clear();
     this.#isSetting = true;
     this.session.set(turns);
     this.#isSetting = false;
@@ -259,6 +313,7 @@ export class Controller {
 
   clear(): void {
     this.#cancelEdit();
+    this.#resumed.hold();
     const hadFocus = this.#root.activeElement !== null;
     this.set([]);
     this.#window.composer.busy(false);
@@ -267,6 +322,8 @@ export class Controller {
 
   send(text: string, files: readonly Attachment[] = []): void {
     const { model } = this;
+    // What is said is for the conversation that is on its way.
+    if (this.#coming) return void this.#coming.then(() => this.send(text, files));
     if (!model || this.session.busy) return;
     if (!this.#tell("sotto-send", { text, files })) {
       this.#window.composer.set(text, files);
@@ -278,8 +335,9 @@ export class Controller {
     else void this.session.send(model, text, files);
   }
 
-  #again(turn: Turn): void {
-    if (this.model && !this.session.busy && turn.role === "assistant") void this.session.regenerate(this.model, turn);
+  #again(turn: Turn, alone = false): void {
+    if (this.model && !this.session.busy && turn.role === "assistant")
+      void this.session.regenerate(this.model, turn, alone);
     this.#window.composer.focus();
   }
 
@@ -345,10 +403,13 @@ export class Controller {
       },
       removed: (turns) => this.#window.messages.remove(turns),
       begun: (turn) => {
+        this.#resumed.hold();
         view(turn)?.begun();
         this.#window.composer.busy(true);
         this.#window.messages.toEnd();
       },
+      read: (turn, loaded, total) => view(turn)?.read(loaded, total),
+      part: (turn, part) => this.#tell("sotto-part", { turn, part }),
       text: (turn, more) => {
         // One that was cleared away is not heard of again.
         if (!view(turn)) return;
@@ -358,12 +419,8 @@ export class Controller {
       thought: (turn, more) => view(turn)?.thought(more),
       called: (turn, call) => view(turn)?.called(call),
       forgotten: (turns) => {
-        const isNews = turns.some((turn) => !this.#forgotten.has(turn));
-        for (const turn of turns) {
-          this.#forgotten.add(turn);
-          view(turn)?.forget();
-        }
-        if (isNews) this.#window.composer.tell(this.#wishes().say.text("forgotten"));
+        for (const turn of turns) view(turn)?.forget();
+        this.#window.composer.tell(this.#wishes().say.text("forgotten"), undefined, false);
       },
       ended: (turn, error) => this.#ended(turn, error),
     };
@@ -382,6 +439,7 @@ export class Controller {
     if (error !== undefined) this.#tell("sotto-error", { error });
     this.#tell("sotto-reply", { turn });
     this.#changed();
+    this.#keepComputed(turn);
   }
 
   /** The last message alone is too long: it is in the composer again. */
@@ -390,18 +448,35 @@ export class Controller {
     if (asked?.role !== "user") return false;
     this.session.drop(asked);
     this.#window.composer.set(asked.text, asked.files ?? []);
-    this.#window.composer.tell(this.#wishes().say.text("tooLong"));
+    const { say } = this.#wishes();
+    const shorten = { label: say.text("keepFits"), press: () => void this.#shorten() };
+    this.#window.composer.tell(say.text("tooLong"), this.model?.countTokens && shorten);
     this.#show();
     this.#setLast();
     this.#changed();
     return true;
   }
 
+  /** Leaves as much of what is written as the model can read. */
+  async #shorten(): Promise<void> {
+    const { composer } = this.#window;
+    const { system, params } = this.#wishes();
+    const { text, files } = composer.draft;
+    try {
+      const turn: UserTurn = { role: "user", text, files: [...files] };
+      const cut = await shortened(this.model!, system, turn, params.max_completion_tokens ?? params.max_tokens);
+      if (composer.draft.text !== text) return;
+      composer.set(cut, files);
+      composer.focus();
+    } catch (error) {
+      this.#tell("sotto-error", { error });
+    }
+  }
+
   #changed(): void {
     if (this.#isSetting) return;
     this.#tell("sotto-change", { conversation: this.session.turns });
-    const name = this.#wishes().keep;
-    if (name && !this.session.busy) void keep(name, this.session.turns);
+    if (this.#name && !this.session.busy) void keep(this.#name, this.session.turns);
   }
 
   /** The conversation as a text, or as data that `conversation` takes again. */

@@ -15,12 +15,16 @@ const SHOWN = [
   "placeholder",
   "lang",
   "feedback",
+  "figures",
   "keep",
   "no-files",
   "size",
   "fallback",
   "fallback-model",
 ];
+
+/** Seconds of reading from which on it pays to keep what was computed. */
+const PAYS = 1;
 
 /** On a server there are no elements; the import is harmless there. */
 const Base = (globalThis.HTMLElement ?? class {}) as typeof HTMLElement;
@@ -175,7 +179,7 @@ export class SottoChat extends Base {
     return this.#controller.export("json");
   }
 
-  /** Loads the model, or goes on with that; done when it is there, paused or failed. */
+  /** Loads the model, or goes on with a download that was paused; done when the model is there or has failed. */
   load(): Promise<void> {
     return this.#controller.start();
   }
@@ -233,6 +237,7 @@ export class SottoChat extends Base {
     else if (name === "open") {
       if (this.isConnected) this.open = value !== null;
     } else this.#rebuild();
+    if (name === "keep" && this.#wasConnected) void this.#controller.restore();
     if (name === "fallback" && value !== null && !isAddress(value))
       this.#tell("sotto-error", { error: new TypeError(`The attribute fallback, "${value}", is no address.`) });
   }
@@ -298,6 +303,7 @@ export class SottoChat extends Base {
   #wishes(): Wishes {
     const lang = this.closest("[lang]")?.getAttribute("lang") || globalThis.navigator?.language || "en";
     const keep = this.getAttribute("keep");
+    const resume = this.getAttribute("resume");
     const { fallback } = this;
     return {
       fallback,
@@ -312,6 +318,7 @@ export class SottoChat extends Base {
       verdict: this.hasAttribute("verdict"),
       size: Number(this.getAttribute("size")) || undefined,
       keep: keep === null ? undefined : keep || this.id || "chat",
+      resume: resume === null ? undefined : Number(resume || PAYS),
       closes: this.getAttribute("mode") === "launcher",
       system: this.system,
       tools: this.tools,
@@ -319,6 +326,7 @@ export class SottoChat extends Base {
       loadOptions: this.loadOptions,
       math: this.#math,
       feedback: this.hasAttribute("feedback"),
+      figures: this.hasAttribute("figures"),
       disabled: this.#isDisabled,
     };
   }

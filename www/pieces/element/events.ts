@@ -1,5 +1,6 @@
 /** What the element tells the page. All events bubble and leave the shadow tree. */
 import type { Model, Progress } from "sotto";
+import type { Part } from "./chat/session.js";
 import type { AssistantTurn, Attachment, Turn } from "./chat/turns.js";
 
 export interface SottoChatEvents {
@@ -7,6 +8,8 @@ export interface SottoChatEvents {
   "sotto-send": CustomEvent<{ text: string; files: readonly Attachment[] }>;
   /** A message is on its way: to the model in the tab, or to the page's server. */
   "sotto-route": CustomEvent<{ to: "tab" | "server"; host: string | undefined; turn: AssistantTurn }>;
+  /** A part of a reply as the model gives it, with `logprobs` where `params` ask for them; none of one that calls functions. */
+  "sotto-part": CustomEvent<{ turn: AssistantTurn; part: Part }>;
   /** A reply has ended, whole or not: `turn.end` says how. */
   "sotto-reply": CustomEvent<{ turn: AssistantTurn }>;
   /** Someone has judged a reply, or taken that back: `turn.feedback`. */

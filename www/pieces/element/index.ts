@@ -8,8 +8,10 @@ import { SottoChat } from "./element.js";
 import type { SottoChatEvents } from "./events.js";
 
 export type { ChatFallback } from "./chat/server.js";
-export type { ChatModel, Params } from "./chat/session.js";
-export type { AssistantTurn, Attachment, Call, End, Turn, UserTurn } from "./chat/turns.js";
+export { keep as keepConversation, kept as keptConversation } from "./chat/kept.js";
+export type { ChatModel, Params, Part } from "./chat/session.js";
+export { markdownOf } from "./chat/turns.js";
+export type { AssistantTurn, Attachment, Call, End, Took, Turn, UserTurn } from "./chat/turns.js";
 export { LANGUAGES, type TextKey, type Texts } from "./texts.js";
 export type { RenderMath } from "./view/message.js";
 export { SottoChat, type SottoChatEvents };

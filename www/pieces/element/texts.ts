@@ -12,7 +12,10 @@ import zh from "./texts/zh.json" with { type: "json" };
 
 export type TextKey = keyof typeof en;
 
-/** Each text by its name; `{name}` and the like stand where something is filled in. */
+/**
+ * Each text by its name; `{name}` and the like stand where something is filled in. Where `n` is a number, `{n:one=token|other=tokens}`
+ * is the word that goes with it: by the names of Unicode's plural rules, of which a language has `other` and some.
+ */
 export type Texts = Record<TextKey, string>;
 
 export const LANGUAGES: Record<string, Texts> = { ar, de, en, es, fr, hi, ja, pt, ru, zh };
@@ -35,8 +38,12 @@ export class Say {
     this.#texts = { ...LANGUAGES[this.lang]!, ...own };
   }
 
-  text(key: TextKey, values: Record<string, string> = {}): string {
-    return this.#texts[key].replace(/\{(\w+)\}/g, (whole, name) => values[name] ?? whole);
+  text(key: TextKey, values: Record<string, string | number> = {}): string {
+    return this.#texts[key].replace(/\{(\w+)(?::(.*?))?\}/g, (whole, name, forms?: string) => {
+      const value = values[name] ?? whole;
+      if (typeof value === "string") return value;
+      return forms === undefined ? this.number(value) : this.#form(value, forms);
+    });
   }
 
   bytes(count: number): string {
@@ -53,6 +60,24 @@ export class Say {
     return count < 90 ? this.#unit("second", Math.ceil(count), 0) : this.#unit("minute", Math.ceil(count / 60), 0);
   }
 
+  /** From milliseconds. */
+  time(ms: number): string {
+    return ms < 950
+      ? this.#unit("millisecond", Math.max(10, Math.round(ms / 10) * 10), 0)
+      : this.#unit("second", ms / 1000, ms < 9950 ? 1 : 0);
+  }
+
+  /** One below ten is told more closely, unless it is whole. */
+  number(value: number): string {
+    return new Intl.NumberFormat(this.#tag, rounded(value)).format(value);
+  }
+
+  /** The form of a word that goes with a number as it is told. */
+  #form(value: number, forms: string): string {
+    const form = Object.fromEntries(forms.split("|").map((form) => form.split("="))) as Record<string, string>;
+    return form[new Intl.PluralRules(this.#tag, rounded(value)).select(value)] ?? form.other!;
+  }
+
   #unit(unit: string, value: number, maximumFractionDigits: number): string {
     return new Intl.NumberFormat(this.#tag, {
       style: "unit",
@@ -62,6 +87,8 @@ export class Say {
     }).format(value);
   }
 }
+
+const rounded = (value: number) => ({ maximumFractionDigits: value < 10 ? 1 : 0 });
 
 function isTag(tag: string): boolean {
   try {

@@ -6,38 +6,23 @@
  *     const session = await LanguageModel.create();
  *     await session.prompt("Why is the sky blue?");
  */
-import { type CreateChat, type LoadOptions, type Model, store } from "sotto";
+import { type LoadOptions, type Model, store } from "sotto";
 import { orAborted } from "../shared/signal.js";
 import { type ModelSource, ModelStore } from "../store/model.js";
 import { type PromptMessage, read } from "./messages.js";
 import { platform, tooLong } from "./errors.js";
-import { DEFAULTS, LanguageModelSession, OURS, type Session, type Tool } from "./session.js";
+import { type CoreOptions, MOST, areText, samplingOf, toolsOf } from "./options.js";
+import { LanguageModelSession, OURS, type Session } from "./session.js";
 
 export type { ModelSource } from "../store/model.js";
 export type { Prompt, PromptContent, PromptMessage } from "./messages.js";
-export type { LanguageModelSession, PromptOptions, Tool } from "./session.js";
+export type { CoreOptions, Expected, SamplingMode, Tool } from "./options.js";
+export type { LanguageModelSession, PromptOptions } from "./session.js";
 
 export type Availability = "unavailable" | "downloadable" | "downloading" | "available";
 
-/** How the next word is chosen, in words. */
-export type SamplingMode = "most-predictable" | "predictable" | "balanced" | "default" | "creative" | "most-creative";
-
-/** Temperatures. */
-const MODES: Partial<Record<string, number>> = {
-  "most-predictable": 0,
-  predictable: 0.4,
-  creative: 1,
-  "most-creative": 1.3,
-};
-
-export interface CoreOptions {
-  topK?: number;
-  temperature?: number;
-  samplingMode?: SamplingMode;
-  expectedInputs?: { type: string; languages?: string[] }[];
-  expectedOutputs?: { type: string; languages?: string[] }[];
-  tools?: Tool[];
-}
+/** What is said of a model that is not loaded yet, whose file may have its own. */
+const DEFAULTS = { topK: 40, temperature: 0.8 };
 
 export interface CreateOptions extends CoreOptions {
   signal?: AbortSignal;
@@ -72,7 +57,7 @@ export function createLanguageModel(
 
   return class LanguageModel extends LanguageModelSession {
     static async availability(options: CoreOptions = {}): Promise<Availability> {
-      if (!isText(options)) return "unavailable";
+      if (!areText(options)) return "unavailable";
       const { status } = loads.get();
       if (status === "ready" || isModel) return "available";
       if (status === "loading") return "downloading";
@@ -82,29 +67,36 @@ export function createLanguageModel(
     static async create(options: CreateOptions = {}): Promise<LanguageModel> {
       const { signal, monitor, initialPrompts = [], tools = [] } = options;
       signal?.throwIfAborted();
-      if (!isText(options)) throw new DOMException("Models here read and write text alone.", "NotSupportedError");
-      const request = samplingOf(options);
+      const given = { tools: toolsOf(tools), ...samplingOf(options) };
+      if (!areText(options)) throw new DOMException("Models here read and write text alone.", "NotSupportedError");
       const history = initialPrompts.length > 0 ? read(initialPrompts, false).messages : [];
-      const stop = monitor && watch(loads, monitor);
+      const watching = monitor && watch(loads, monitor);
       try {
         const model = await orAborted(loads.load(), signal);
-        const state: Session = { model, history, tools, request, usage: 0 };
+        if (watching) {
+          // Who hears that it is there may still want none.
+          watching.look();
+          await new Promise((resolve) => setTimeout(resolve));
+          signal?.throwIfAborted();
+        }
+        const state: Session = { model, history, ...given, usage: 0 };
         if (history.length > 0) state.usage = await model.countTokens(history);
         const { contextLength } = model.info;
         if (state.usage > contextLength) throw tooLong(state.usage, contextLength);
-        return new LanguageModel(OURS, state);
+        return new LanguageModel(OURS, state, signal);
       } catch (thrown) {
         signal?.throwIfAborted();
         if (loads.get().status === "error") loads.dispose();
         throw platform(thrown);
       } finally {
-        stop?.();
+        watching?.leave();
       }
     }
 
     static async params() {
-      const { top_k: defaultTopK, temperature: defaultTemperature } = DEFAULTS;
-      return { defaultTopK, maxTopK: 1000, defaultTemperature, maxTemperature: 100 };
+      const model = isModel ? source : loads.get().model;
+      const { topK: defaultTopK, temperature: defaultTemperature } = model?.info.sampling ?? DEFAULTS;
+      return { defaultTopK, maxTopK: MOST.topK, defaultTemperature, maxTemperature: MOST.temperature };
     }
 
     static unload(): void {
@@ -127,16 +119,6 @@ export function install(
   return true;
 }
 
-const isText = ({ expectedInputs = [], expectedOutputs = [] }: CoreOptions) =>
-  [...expectedInputs, ...expectedOutputs].every(({ type }) => type === "text");
-
-function samplingOf({ topK, temperature, samplingMode }: CoreOptions): Pick<CreateChat, "temperature" | "top_k"> {
-  const isRaw = topK !== undefined || temperature !== undefined;
-  if (isRaw && samplingMode !== undefined) throw new TypeError("Give samplingMode, or topK and temperature.");
-  const heat = temperature ?? MODES[samplingMode ?? "default"];
-  return { ...(heat !== undefined && { temperature: heat }), ...(topK !== undefined && { top_k: topK }) };
-}
-
 /** Whether a model lies in the browser's store; a file or bytes need no network at all. */
 async function isStored(source: unknown): Promise<boolean> {
   if (typeof source === "function") return false;
@@ -152,8 +134,10 @@ async function isStored(source: unknown): Promise<boolean> {
   }
 }
 
-/** Tells a monitor how far the load is; what is returned ends that. */
-function watch(loads: ModelStore, monitor: (monitor: EventTarget) => void): () => void {
+const STEPS = 0x10000;
+
+/** Tells a monitor how far the load is, again and again until it is left. */
+function watch(loads: ModelStore, monitor: (monitor: EventTarget) => void): { look(): void; leave(): void } {
   const target = Object.assign(new EventTarget(), { ondownloadprogress: null as ((event: Event) => void) | null });
   let last = -1;
   const tell = (loaded: number) => {
@@ -167,12 +151,10 @@ function watch(loads: ModelStore, monitor: (monitor: EventTarget) => void): () =
   const look = () => {
     const { progress, status } = loads.get();
     if (status === "ready") tell(1);
-    else if (progress?.phase === "download" && progress.total) tell(Math.min(progress.loaded / progress.total, 0.999));
+    // In steps that tell nobody how large the model is, to the byte; the last is for what is there.
+    else if (progress?.phase === "download" && progress.total)
+      tell(Math.min(Math.floor((progress.loaded / progress.total) * STEPS), STEPS - 1) / STEPS);
   };
   tell(0);
-  const leave = loads.subscribe(look);
-  return () => {
-    look();
-    leave();
-  };
+  return { look, leave: loads.subscribe(look) };
 }

@@ -32,11 +32,13 @@ export interface Read {
 const ROLES: readonly unknown[] = ["system", "user", "assistant"];
 
 /** `isLater`: something was said before, so that the system has spoken. Throws as the draft says. */
-export function read(prompt: unknown, isLater: boolean): Read {
-  if (!Array.isArray(prompt)) return { messages: [{ role: "user", content: String(prompt) }], prefix: undefined };
+export function read(given: unknown, isLater: boolean): Read {
+  const isList = typeof given === "object" && given !== null && Symbol.iterator in given;
+  if (!isList) return { messages: [{ role: "user", content: String(given) }], prefix: undefined };
+  const prompt = Array.from(given as Iterable<PromptMessage>);
   if (prompt.length === 0) return { messages: [{ role: "user", content: "" }], prefix: undefined };
   let prefix: string | undefined;
-  const messages = (prompt as PromptMessage[]).flatMap((message, at): Said[] => {
+  const messages = prompt.flatMap((message, at): Said[] => {
     const { role, content, prefix: isPrefix } = message;
     if (!ROLES.includes(role)) throw new TypeError(`The role of message ${at} is "${role}"; give ${ROLES.join(", ")}.`);
     if (content === undefined) throw new TypeError(`Message ${at} has no content.`);

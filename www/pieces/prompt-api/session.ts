@@ -3,15 +3,7 @@ import { type CreateChat, type Model, type RunnableTool, SottoError } from "sott
 import { orAborted } from "../shared/signal.js";
 import { platform, tooLong } from "./errors.js";
 import { type Prompt, read, type Said } from "./messages.js";
-
-/** A function that the model may call. */
-export interface Tool {
-  name: string;
-  description: string;
-  inputSchema: object;
-  // biome-ignore lint/suspicious/noExplicitAny: as the draft has it
-  execute: (...args: any[]) => Promise<string>;
-}
+import type { Sampling, Tool } from "./options.js";
 
 export interface PromptOptions {
   /** A JSON Schema that the reply fits, or a `RegExp` that all of it matches. */
@@ -22,11 +14,10 @@ export interface PromptOptions {
 }
 
 /** What a session has from the beginning. */
-export interface Session {
+export interface Session extends Sampling {
   model: Model;
   history: Said[];
   tools: readonly Tool[];
-  request: Pick<CreateChat, "temperature" | "top_k">;
   usage: number;
 }
 
@@ -46,10 +37,13 @@ export class LanguageModelSession extends EventTarget {
   /** The earlier name. */
   onquotaoverflow: Handler = null;
 
-  constructor(token: symbol, state: Session) {
+  /** `signal` ends it. */
+  constructor(token: symbol, state: Session, signal?: AbortSignal) {
     if (token !== OURS) throw new TypeError("Illegal constructor; use LanguageModel.create().");
     super();
     this.#state = state;
+    const ended = { once: true, signal: this.#destroyed.signal };
+    signal?.addEventListener("abort", () => this.#destroyed.abort(signal.reason), ended);
   }
 
   /** Tokens of the conversation. */
@@ -66,10 +60,14 @@ export class LanguageModelSession extends EventTarget {
     return this.contextWindow;
   }
   get topK(): number {
-    return this.#state.request.top_k ?? DEFAULTS.top_k;
+    return this.#state.request.top_k ?? this.#state.model.info.sampling.topK;
   }
   get temperature(): number {
-    return this.#state.request.temperature ?? DEFAULTS.temperature;
+    return this.#state.request.temperature ?? this.#state.model.info.sampling.temperature;
+  }
+
+  get samplingMode(): Sampling["mode"] {
+    return this.#state.mode;
   }
 
   async prompt(input: Prompt, options: PromptOptions = {}): Promise<string> {
@@ -83,6 +81,8 @@ export class LanguageModelSession extends EventTarget {
   }
 
   promptStreaming(input: Prompt, options: PromptOptions = {}): ReadableStream<string> {
+    options.signal?.throwIfAborted();
+    this.#destroyed.signal.throwIfAborted();
     const left = new AbortController();
     const signal = options.signal ? AbortSignal.any([options.signal, left.signal]) : left.signal;
     return new ReadableStream<string>({
@@ -111,10 +111,11 @@ export class LanguageModelSession extends EventTarget {
   /** Tokens that a prompt would add. */
   measureContextUsage(input: Prompt, options: PromptOptions = {}): Promise<number> {
     return this.#next(options.signal, async () => {
-      const { messages } = this.#read(input);
+      const messages = guided(read(input, false).messages, options);
       const { history } = this.#state;
-      const whole = await this.#count([...history, ...guided(messages, options)]);
-      return Math.max(0, whole - (history.length > 0 ? await this.#count(history) : 0));
+      // A system's message stands behind no others.
+      if (history.length === 0 || messages[0]?.role === "system") return this.#count(messages);
+      return Math.max(0, (await this.#count([...history, ...messages])) - (await this.#count(history)));
     });
   }
 
@@ -170,16 +171,16 @@ export class LanguageModelSession extends EventTarget {
     const { messages: said, prefix } = this.#read(input);
     const { model, tools, request } = this.#state;
     const kept = [...this.#state.history, ...said];
-    const response_format = formatOf(options.responseConstraint);
+    const response_format = formatOf(options.responseConstraint, prefix);
     const asked: CreateChat = {
       ...request,
       messages: [...this.#state.history, ...guided(said, options)],
       overflow: "trim",
       ...(response_format && { response_format }),
     };
-    if (prefix !== undefined) {
-      if (response_format || tools.length > 0)
-        throw new DOMException("A prefix goes with neither tools nor a constraint.", "NotSupportedError");
+    if (prefix !== undefined && tools.length > 0)
+      throw new DOMException("A prefix does not go with tools.", "NotSupportedError");
+    if (prefix !== undefined && !response_format) {
       const text = await this.#continued(kept, prefix, signal, onText);
       return this.#keep(kept, [{ role: "assistant", content: prefix + text }], []);
     }
@@ -192,12 +193,16 @@ export class LanguageModelSession extends EventTarget {
         return await this.#keep(kept, messages as Said[], steps[0]?.dropped ?? []);
       }
       let text = "";
+      // What was given to begin with is no part of what comes back.
+      let given = prefix?.length ?? 0;
       let dropped: number[] = [];
       for await (const chunk of await model.chat.completions.create({ ...asked, stream: true }, { signal })) {
         const more = chunk.choices[0]?.delta.content ?? "";
         dropped = chunk.dropped ?? dropped;
         text += more;
-        if (more !== "") onText(more);
+        const own = more.slice(given);
+        given = Math.max(0, given - more.length);
+        if (own !== "") onText(own);
       }
       await this.#keep(kept, [{ role: "assistant", content: text }], dropped);
     } catch (thrown) {
@@ -242,8 +247,6 @@ export class LanguageModelSession extends EventTarget {
   }
 }
 
-export const DEFAULTS = { top_k: 40, temperature: 0.8 };
-
 const told = ({ name, description, inputSchema }: Tool) => ({
   name,
   description,
@@ -252,13 +255,26 @@ const told = ({ name, description, inputSchema }: Tool) => ({
 
 const runnable = (tool: Tool): RunnableTool => ({ ...told(tool), run: (args: object) => tool.execute(args) });
 
-function formatOf(constraint: object | undefined): CreateChat["response_format"] {
+/** `prefix`: what the reply begins with, before that which fits the constraint. */
+function formatOf(constraint: object | undefined, prefix = ""): CreateChat["response_format"] {
   if (constraint === undefined) return undefined;
-  if (!isRegExp(constraint))
-    return { type: "json_schema", json_schema: { name: "answer", schema: constraint as never } };
+  if (!isRegExp(constraint)) {
+    const schema = jsonOf(constraint);
+    if (prefix === "") return { type: "json_schema", json_schema: { name: "answer", schema: JSON.parse(schema) } };
+    return { type: "grammar", syntax: "lark", grammar: `start: ${JSON.stringify(prefix)} rest\nrest: %json ${schema}` };
+  }
   if (!KEPT.test(constraint.flags))
     throw new DOMException(`The flags "${constraint.flags}" of the expression are not kept.`, "NotSupportedError");
-  return { type: "regex", pattern: constraint.source };
+  const begin = prefix.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&");
+  return { type: "regex", pattern: begin ? `${begin}(${constraint.source})` : constraint.source };
+}
+
+function jsonOf(constraint: object): string {
+  try {
+    return JSON.stringify(constraint);
+  } catch {
+    throw new DOMException("The constraint is no JSON Schema: it cannot be written as JSON.", "NotSupportedError");
+  }
 }
 
 /** Flags that change nothing here: the whole reply is matched, by the rules of `u`. */
@@ -274,6 +290,6 @@ function guided(messages: readonly Said[], { responseConstraint, omitResponseCon
   const last = messages.at(-1);
   const isTold = responseConstraint && !omitResponseConstraintInput && !isRegExp(responseConstraint);
   if (!last || !isTold) return [...messages];
-  const content = `${last.content}\n\nAnswer in JSON of this schema: ${JSON.stringify(responseConstraint)}`;
+  const content = `${last.content}\n\nAnswer in JSON of this schema: ${jsonOf(responseConstraint)}`;
   return [...messages.slice(0, -1), { ...last, content }];
 }

@@ -84,6 +84,13 @@ export interface ChatRequest {
    * grammar. By default `auto`.
    */
   speculate?: ("auto" | "off") | number;
+  /** How much of which adapters, by the ids that they were loaded by: `{ poet: 1 }`. By default none. */
+  adapter?: Record<string, number>;
+  /**
+   * What the order of work is to serve where several replies are under way. `latency`: that nobody's next token waits long
+   * for another's prompt; `throughput`: that all are done as soon as can be, as is right for work that nobody watches. By default `latency`.
+   */
+  schedule?: "latency" | "throughput";
   /** Variables of the chat template by name, such as `enable_thinking` or `documents`. */
   chat_template_kwargs?: {
     [k: string]: unknown;
@@ -172,6 +179,13 @@ export interface CompletionRequest {
    * grammar. By default `auto`.
    */
   speculate?: ("auto" | "off") | number;
+  /** How much of which adapters, by the ids that they were loaded by: `{ poet: 1 }`. By default none. */
+  adapter?: Record<string, number>;
+  /**
+   * What the order of work is to serve where several replies are under way. `latency`: that nobody's next token waits long
+   * for another's prompt; `throughput`: that all are done as soon as can be, as is right for work that nobody watches. By default `latency`.
+   */
+  schedule?: "latency" | "throughput";
   /** Accepted and ignored: the loaded model answers. */
   model?: string;
   /** Accepted and ignored: users are not told apart. */
@@ -213,6 +227,13 @@ export interface SottoSampling {
    * grammar. By default `auto`.
    */
   speculate?: ("auto" | "off") | number;
+  /** How much of which adapters, by the ids that they were loaded by: `{ poet: 1 }`. By default none. */
+  adapter?: Record<string, number>;
+  /**
+   * What the order of work is to serve where several replies are under way. `latency`: that nobody's next token waits long
+   * for another's prompt; `throughput`: that all are done as soon as can be, as is right for work that nobody watches. By default `latency`.
+   */
+  schedule?: "latency" | "throughput";
 }
 
 /** Options of a chat beyond OpenAI's API. */

@@ -74,6 +74,8 @@ export interface ModelInfo {
   embedding: EmbeddingInfo | null;
   /** Token ids that end a reply. */
   eosTokens: number[];
+  /** How replies are drawn where a call does not say: as the file has it, else as Sotto does. */
+  sampling: SamplingDefaults;
   /** The kernels that measurement chose, one line a matrix product; empty where none was made. */
   tuning: string[];
 }
@@ -114,6 +116,22 @@ export interface EmbeddingInfo {
   labels: string[];
   /** What stands for a masked word in a text, where the model fills them in. */
   mask: string | null;
+}
+
+/** How replies are drawn where a call does not say; the options of `generate` have the same names. */
+export interface SamplingDefaults {
+  /** 0 is greedy. */
+  temperature: number;
+  /** Only the k best tokens; 0 for all. */
+  topK: number;
+  /** Only the best tokens that reach this probability together; 1 for all. */
+  topP: number;
+  /** Only tokens at least this likely compared with the best; 0 for all. */
+  minP: number;
+  /** What the logits of recent tokens are divided by; 1 for none. */
+  repeatPenalty: number;
+  /** How many of the last tokens the penalty looks at; 4294967295 for all. */
+  repeatLastN: number;
 }
 
 /** What a model file says before its weights. */
@@ -358,6 +376,20 @@ export interface Filled {
   id: number;
   /** How likely it is, from 0 to 1. */
   score: number;
+}
+
+/** An adapter that is loaded. */
+export interface LoadedAdapter {
+  /** The name that it was loaded by. */
+  id: string;
+  /** The largest rank of its matrices. */
+  rank: number;
+  /** Matrices of the model that it changes. */
+  tensors: number;
+  /** Bytes that it takes on the device. */
+  bytes: number;
+  /** The model that its file says it was made for. */
+  baseModel: string | null;
 }
 
 /** How well the model predicts a text. */

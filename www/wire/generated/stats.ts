@@ -76,6 +76,8 @@ export interface CacheStats {
   cells: number;
   /** Texts that are kept: those under way, and those that a later prompt may begin with. */
   texts: number;
+  /** Texts that made room for others, since the load. */
+  evictions: number;
 }
 
 /** Guesses of what comes next, in tokens, since the load. */

@@ -1,5 +1,5 @@
 /** A model on its way into the page: what it is, whether it is here already, its download, paused and resumed. */
-import type { LoadOptions, Model, Progress, Source } from "sotto";
+import type { LoadControl, LoadOptions, Model, Progress, Source } from "sotto";
 
 export type Phase = "none" | "asking" | "loading" | "paused" | "ready" | "failed";
 
@@ -31,6 +31,8 @@ export class Loader {
   #listener: LoaderListener;
   #options: () => LoadOptions;
   #running: AbortController | undefined;
+  /** Of the load that is under way: holds its download up. */
+  #control: LoadControl | undefined;
 
   constructor(listener: LoaderListener, options: () => LoadOptions) {
     this.#listener = listener;
@@ -40,7 +42,7 @@ export class Loader {
   /** Another model; nothing is fetched of it yet. */
   choose(source: Source | undefined): void {
     this.#running?.abort();
-    this.#running = undefined;
+    this.#running = this.#control = undefined;
     this.source = source;
     this.facts = { name: source === undefined ? "" : nameOf(source) };
     if (source instanceof Blob) Object.assign(this.facts, { bytes: source.size, stored: true });
@@ -66,7 +68,7 @@ export class Loader {
     if (source === undefined) return;
     try {
       const { inspect } = await sotto();
-      const { signal: _, onProgress: __, onWarning: ___, sha256: ____, ...options } = this.#options();
+      const { signal: _, onProgress: __, onWarning: ___, sha256: ____, control: _____, ...options } = this.#options();
       const { fileBytes, verdict } = await inspect(source, options);
       if (this.source !== source || this.phase !== "asking") return;
       const findings = verdict.findings.map(({ sentence }) => sentence);
@@ -96,35 +98,60 @@ export class Loader {
     }
   }
 
-  /** Begins, or goes on where a pause or a failure left it. */
-  async start(): Promise<void> {
+  /**
+   * Begins once `after` is over, or goes on where a pause or a failure left it; done when the model is there or has failed.
+   */
+  async start(after?: Promise<void>): Promise<void> {
     const { source } = this;
+    if (this.phase === "paused") return this.#resume();
     if (source === undefined || this.phase === "loading" || this.phase === "ready") return;
     const running = new AbortController();
     this.#running = running;
     this.#set("loading");
     try {
-      const { load } = await sotto();
-      const { onProgress, signal, ...options } = this.#options();
+      const [{ load, LoadControl }] = await Promise.all([sotto(), after]);
+      if (this.#running !== running) return;
+      const { onProgress, signal, control: own, ...options } = this.#options();
+      const control = own instanceof LoadControl ? own : new LoadControl();
+      this.#control = control;
+      if (this.#isPaused()) control.pause();
       const model = await load(source, {
         ...options,
+        control,
         signal: signal ? AbortSignal.any([signal, running.signal]) : running.signal,
         onProgress: (progress) => {
           onProgress?.(progress);
-          if (this.#running === running) this.#listener.progress(progress);
+          if (this.#running === running) this.#progress(progress);
         },
       });
       if (this.#running !== running) return void model.dispose();
       this.#listener.loaded(model);
       this.#set("ready");
     } catch (thrown) {
-      if (this.#running === running) this.#set(running.signal.aborted ? "paused" : "failed", thrown);
+      if (this.#running === running) this.#set("failed", thrown);
     }
+    if (this.#running === running) this.#control = undefined;
   }
 
-  /** What was fetched is kept in the browser's store. */
+  #isPaused = () => this.phase === "paused";
+
+  #progress(progress: Progress): void {
+    // A download alone can be held up: what comes after it goes on, and says so.
+    const isHeld = progress.phase === "connect" || progress.phase === "download";
+    if (this.#isPaused() && (!isHeld || progress.fromCache)) this.#set("loading");
+    this.#listener.progress(progress);
+  }
+
+  /** Holds the download up; it is the same load that goes on. */
   pause(): void {
-    this.#running?.abort();
+    if (this.phase !== "loading") return;
+    this.#control?.pause();
+    this.#set("paused");
+  }
+
+  #resume(): void {
+    this.#control?.resume();
+    this.#set("loading");
   }
 
   #set(phase: Phase, error?: unknown): void {

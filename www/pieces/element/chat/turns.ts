@@ -25,6 +25,14 @@ export interface UserTurn {
 /** How a reply ended: `full`: the context held no more; `cut`: the longest reply that was asked for. */
 export type End = "whole" | "stopped" | "cut" | "full" | "failed";
 
+/** What a reply took. */
+export interface Took {
+  tokens: number;
+  /** Milliseconds until the first of them, and until the last. */
+  first: number;
+  last: number;
+}
+
 export interface AssistantTurn {
   role: "assistant";
   text: string;
@@ -35,6 +43,7 @@ export interface AssistantTurn {
   end?: End;
   /** Why it failed. */
   error?: string;
+  took?: Took;
   feedback?: "good" | "bad";
   /** The host of the server that it came from; without it, from this tab. */
   from?: string;
@@ -78,6 +87,7 @@ const MORE: Record<string, (value: unknown) => boolean> = {
   end: isText,
   error: isText,
   feedback: isText,
+  took: (value) => ["tokens", "first", "last"].every((name) => typeof Object(value)[name] === "number"),
   from: isText,
 };
 

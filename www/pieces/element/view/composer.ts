@@ -68,7 +68,11 @@ export class Composer {
       event.preventDefault();
       this.#submit();
     });
-    this.#input.addEventListener("input", () => this.#changed());
+    this.#input.addEventListener("input", () => {
+      // What could be done about it is for the text as it was.
+      if (this.#note.childElementCount > 0) this.tell();
+      this.#changed();
+    });
     this.#input.addEventListener("keydown", (event) => this.#key(event));
     this.#picker.addEventListener("change", () => {
       void this.attach(Array.from(this.#picker.files ?? []));
@@ -147,9 +151,11 @@ export class Composer {
     return { text: this.#input.value, files: this.#files };
   }
 
-  /** Something about the message; nothing takes it away. */
-  tell(note = ""): void {
-    this.#note.textContent = note;
+  /** Something about the message, and what can be done about it; nothing takes it away. `isBad`: it could not be sent so. */
+  tell(note = "", act?: { label: string; press: () => void }, isBad = true): void {
+    this.#note.classList.toggle("bad", isBad);
+    this.#note.replaceChildren(note);
+    if (act) this.#note.append(" ", h("button", { press: act.press }, act.label));
     this.#note.hidden = note === "";
   }
 

@@ -6,9 +6,9 @@ interface Props {
   class?: string;
   part?: string;
   /** Called when it is pressed. */
-  press?: () => void;
+  press?: (event: MouseEvent) => unknown;
   /** Attributes; `undefined` and `false` are left out. */
-  [attribute: string]: string | boolean | undefined | (() => void);
+  [attribute: string]: string | boolean | undefined | ((event: MouseEvent) => unknown);
 }
 
 export function h<K extends keyof HTMLElementTagNameMap>(
@@ -22,7 +22,7 @@ export function h<K extends keyof HTMLElementTagNameMap>(
     else if (typeof value === "string") element.setAttribute(name, value);
   }
   if (tag === "button" && !attributes.type) element.setAttribute("type", "button");
-  if (press) element.addEventListener("click", press);
+  if (press) element.addEventListener("click", press as EventListener);
   element.append(...children.filter((child): child is Node | string => child !== undefined && child !== false));
   return element;
 }

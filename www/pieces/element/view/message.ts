@@ -1,5 +1,5 @@
 /** One message: its text, and of a reply its thoughts, the functions that it called, how it ended, what can be done. */
-import type { AssistantTurn, Call, Turn } from "../chat/turns.js";
+import type { AssistantTurn, Call, Took, Turn } from "../chat/turns.js";
 import { StreamedMarkdown } from "../markdown/stream.js";
 import type { Say } from "../texts.js";
 import { codeBlock, colour } from "./code.js";
@@ -14,8 +14,13 @@ export interface MessageHooks {
   math: RenderMath | undefined;
   /** Whether replies can be judged. */
   feedback: boolean;
+  /** Whether replies say what they took. */
+  figures: boolean;
+  /** Whether the model sees anything of before the last message. */
+  hasOlder(): boolean;
   edit(turn: Turn): void;
-  again(turn: Turn): void;
+  /** `alone`: without what was said before. */
+  again(turn: Turn, alone?: boolean): void;
   goOn(turn: Turn): void;
   judged(turn: AssistantTurn): void;
   drawn(): void;
@@ -31,6 +36,7 @@ export class MessageView {
   #thoughts: { details: HTMLDetailsElement; title: Text; text: Text } | undefined;
   #calls = new Map<string, HTMLDetailsElement>();
   #foot: HTMLElement | undefined;
+  #figures = h("p", { class: "figures", part: "figures", hidden: true });
 
   constructor(turn: Turn, hooks: MessageHooks) {
     this.turn = turn;
@@ -38,7 +44,7 @@ export class MessageView {
     const { say } = hooks;
     this.#body = h("div", { class: "body", part: "body", dir: "auto" });
     const label = say.text(turn.role === "user" ? "you" : "assistant");
-    this.element = h("article", { class: turn.role, part: turn.role, "aria-label": label }, this.#body);
+    this.element = h("article", { class: turn.role, part: turn.role, "aria-label": label }, this.#body, this.#figures);
     if (turn.role === "user") this.#showUser();
     else this.#showReply(turn);
   }
@@ -73,7 +79,27 @@ export class MessageView {
       this.text(this.turn.text);
     }
     this.#waiting = h("div", { class: "waiting", "aria-hidden": "true" }, h("i"), h("i"), h("i"));
-    this.element.append(this.#waiting);
+    this.#figures.before(this.#waiting);
+    this.#figure(this.#hooks.say.text("reading"));
+  }
+
+  /** So many tokens of what it answers are read. */
+  read(loaded: number, total: number | undefined): void {
+    const { say } = this.#hooks;
+    const far = total === undefined ? "" : say.text("progress", { loaded, total });
+    if (this.#waiting) this.#figure(`${say.text("reading")} ${far}`);
+  }
+
+  #figure(text: string): void {
+    this.#figures.hidden = text === "" || !this.#hooks.figures;
+    this.#figures.textContent = text;
+  }
+
+  /** What it has taken so far. */
+  #tally(): void {
+    if (!this.#hooks.figures) return;
+    const { took } = this.turn as AssistantTurn;
+    this.#figure(took ? tallyOf(took, this.#hooks.say) : "");
   }
 
   #came(): void {
@@ -105,7 +131,10 @@ export class MessageView {
           return undefined;
         }
       },
-      drawn,
+      drawn: () => {
+        this.#tally();
+        drawn();
+      },
       closed: colour,
     });
   }
@@ -123,6 +152,7 @@ export class MessageView {
       this.#thoughts = { details, title, text };
     }
     this.#thoughts.text.appendData(more);
+    this.#tally();
     this.#hooks.drawn();
   }
 
@@ -142,15 +172,16 @@ export class MessageView {
     this.#hooks.drawn();
   }
 
-  /** The model does not see it any more. */
-  forget(): void {
-    this.element.classList.add("forgotten");
+  /** The model does not see it any more, or does again. */
+  forget(yes = true): void {
+    this.element.classList.toggle("forgotten", yes);
   }
 
   async ended(): Promise<void> {
     this.#came();
     this.element.removeAttribute("aria-busy");
     this.#thoughtsEnd();
+    this.#tally();
     const markdown = this.#markdown;
     this.#showFoot();
     await markdown?.end();
@@ -170,6 +201,8 @@ export class MessageView {
       if (turn.from) foot.append(h("p", { class: "note", part: "from" }, say.text("from", { host: turn.from })));
       const note = noteOf(turn, say);
       if (note) foot.append(h("p", { class: turn.end === "failed" ? "note bad" : "note", part: "note" }, note));
+      if (turn.end === "full" && this.#hooks.hasOlder())
+        foot.append(h("button", { class: "again", press: () => this.#hooks.again(turn, true) }, say.text("alone")));
       if (turn.text) foot.append(copyButton(say, () => turn.text));
       foot.append(iconButton("again", say.text("regenerate"), () => this.#hooks.again(turn), { class: "icon again" }));
       if (turn.end === "stopped" || turn.end === "cut")
@@ -191,6 +224,17 @@ export class MessageView {
     const pressed = String(turn.feedback === value);
     return iconButton(value, this.#hooks.say.text(value), press, { "aria-pressed": pressed, "data-judges": value });
   }
+}
+
+/** "31 tokens/s · first token after 240 ms · 128 tokens" */
+function tallyOf({ tokens, first, last }: Took, say: Say): string {
+  const perSecond = (1000 * (tokens - 1)) / (last - first);
+  const parts = [
+    perSecond > 0 && perSecond < Infinity && say.text("rate", { n: perSecond }),
+    say.text("first", { time: say.time(first) }),
+    say.text("tokens", { n: tokens }),
+  ];
+  return parts.filter(Boolean).join(" · ");
 }
 
 function noteOf(turn: AssistantTurn, say: Say): string | undefined {

@@ -15,7 +15,6 @@ export class MessageList {
   #views = new Map<Turn, MessageView>();
   #hooks: () => MessageHooks;
   #follows = true;
-  #isDue = false;
   #top = 0;
 
   constructor(say: Say, hooks: () => MessageHooks, empty: HTMLElement) {
@@ -34,21 +33,17 @@ export class MessageList {
     this.#latest = iconButton("down", say.text("latest"), () => this.toEnd(), { class: "icon latest", hidden: true });
     this.element = h("div", { class: "messages" }, this.#scroll, this.#latest);
     this.#scroll.addEventListener("scroll", () => this.#scrolled(), { passive: true });
+    // After a frame is laid out: to ask earlier where the end is would lay it out once more.
+    const grown = new ResizeObserver(() => this.#follow());
+    grown.observe(this.#list);
+    grown.observe(this.#scroll);
   }
 
   add(turn: Turn): MessageView {
-    const { drawn } = this.#hooks();
-    const view = new MessageView(turn, {
-      ...this.#hooks(),
-      drawn: () => {
-        drawn();
-        this.#follow();
-      },
-    });
+    const view = new MessageView(turn, this.#hooks());
     this.#views.set(turn, view);
     this.#list.append(view.element);
     if (turn.role === "user") this.toEnd();
-    else this.#follow();
     return view;
   }
 
@@ -77,15 +72,14 @@ export class MessageList {
     this.#scroll.focus();
   }
 
-  /** Once, whatever was drawn in this frame: to ask where the end is lays out all of it. */
   #follow(): void {
-    if (this.#isDue) return;
-    this.#isDue = true;
-    queueMicrotask(() => {
-      this.#isDue = false;
-      if (this.#follows) this.#scroll.scrollTop = this.#scroll.scrollHeight;
-      else this.#latest.hidden = false;
-    });
+    if (!this.#follows) {
+      this.#latest.hidden = false;
+      return;
+    }
+    this.#scroll.scrollTop = this.#scroll.scrollHeight;
+    // What has become shorter takes the end up: that is not the reader, when the event of it comes.
+    this.#top = this.#scroll.scrollTop;
   }
 
   #scrolled(): void {

@@ -27,12 +27,17 @@ export class Panel {
   #hasServer: boolean;
   #facts: Facts = { name: "" };
   #phase: Phase = "none";
+  /** What was told last. */
+  #progress: Progress | undefined;
 
   /** `server`: the host that may be asked instead. */
   constructor(say: Say, hooks: PanelHooks, server: string | undefined) {
     this.#say = say;
     this.#button = h("button", { class: "primary", press: () => hooks.start() }, say.text("download"));
-    this.#pause = h("button", { press: () => hooks.pause(), hidden: true }, say.text("pause"));
+    // The end of a double click on what stood here before is no wish to pause, nor is a key that is held down.
+    const pause = ({ detail }: MouseEvent) => detail < 2 && hooks.pause();
+    this.#pause = h("button", { press: pause, hidden: true }, say.text("pause"));
+    this.#pause.addEventListener("keydown", (event) => event.repeat && event.preventDefault());
     this.#bar = h("progress", { part: "progress", "aria-label": say.text("preparing"), hidden: true });
     const host = { host: server ?? "" };
     const ask = h("button", { press: () => hooks.instead() }, say.text("instead", host));
@@ -93,6 +98,7 @@ export class Panel {
   phase(phase: Phase, error?: unknown): void {
     const root = this.element.getRootNode() as Document | ShadowRoot;
     const hadFocus = root.activeElement === this.#button || root.activeElement === this.#pause;
+    if (phase !== "paused" && this.#phase !== "paused") this.#progress = undefined;
     this.#phase = phase;
     const loads = phase === "loading";
     this.element.hidden = phase === "none" || phase === "ready";
@@ -102,6 +108,8 @@ export class Panel {
     this.#about.hidden = loads || phase === "paused";
     this.#state.textContent = loads ? this.#say.text("preparing") : phase === "paused" ? this.#say.text("paused") : "";
     if (loads) this.#bar.removeAttribute("value");
+    // One that goes on is as far as it was.
+    if (loads && this.#progress) this.progress(this.#progress);
     const reason = error instanceof Error ? error.message : String(error);
     this.#error.textContent = phase === "failed" ? this.#say.text("failed", { reason }) : "";
     this.#error.hidden = phase !== "failed";
@@ -113,7 +121,11 @@ export class Panel {
     (this.#button.hidden ? this.#pause : this.#button).focus();
   }
 
-  progress({ phase, loaded, total, ...more }: Progress): void {
+  progress(progress: Progress): void {
+    this.#progress = progress;
+    const { phase, loaded, total, secondsLeft } = progress;
+    // What was on its way still arrives.
+    if (this.#phase === "paused") return;
     const moves = phase === "download" || phase === "upload";
     if (!moves || total === undefined || total === null) {
       this.#bar.removeAttribute("value");
@@ -123,7 +135,6 @@ export class Panel {
     this.#bar.max = total;
     this.#bar.value = Math.min(loaded, total);
     const said = this.#say.text("progress", { loaded: this.#say.bytes(loaded), total: this.#say.bytes(total) });
-    const { secondsLeft } = more as { secondsLeft?: number };
     const left = secondsLeft !== undefined && this.#say.text("left", { time: this.#say.seconds(secondsLeft) });
     const text = left ? `${said} · ${left}` : said;
     if (this.#state.textContent !== text) this.#state.textContent = text;

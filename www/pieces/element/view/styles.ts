@@ -170,12 +170,15 @@ article:not(.user, .last) .foot { margin-block-end: -0.75rem; }
 .foot .note { margin-inline-start: 0.45rem; flex-basis: 100%; }
 .foot [aria-pressed="true"] { color: var(--accent); background: var(--surface); }
 article:not(.last) :is(.again, .go) { display: none; }
+.note button { margin-inline-start: 0.4rem; }
 @media (hover: hover) {
   article:not(.last) .foot button { opacity: 0; }
   article:is(:hover, :focus-within) .foot button { opacity: 1; }
 }
+.figures { font-size: 0.8em; color: var(--muted); font-variant-numeric: tabular-nums; }
 .note { font-size: 0.9em; color: var(--muted); line-height: 1.45; overflow-wrap: anywhere; }
-.note.bad, .composer .note { color: var(--bad); background: var(--bad-page); border-radius: var(--radius-small); padding: 0.45rem 0.7rem; }
+.composer .note { background: var(--raised); border-radius: var(--radius-small); padding: 0.45rem 0.7rem; }
+.note.bad { color: var(--bad); background: var(--bad-page); border-radius: var(--radius-small); padding: 0.45rem 0.7rem; }
 .panel .instead { display: grid; gap: 0.3rem; justify-items: center; font-size: 0.94em; color: var(--muted); overflow-wrap: anywhere; }
 .panel .verdict.bad { color: var(--bad); }
 .panel .note.bad { color: var(--bad); inline-size: 100%; }

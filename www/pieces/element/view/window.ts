@@ -142,8 +142,9 @@ function menu({ say, keeps }: Look, hooks: WindowHooks): HTMLDetailsElement {
     h("summary", { "aria-label": say.text("menu"), title: say.text("menu") }, icon("more")),
     h("div", {}, save, clear),
   );
+  // Told late: when it tells of an opening, the first press may have been.
   details.addEventListener("toggle", () => {
-    clear.textContent = label;
+    if (!details.open) clear.textContent = label;
   });
   details.addEventListener("focusout", ({ relatedTarget }) => {
     if (relatedTarget instanceof Node && !details.contains(relatedTarget)) details.open = false;

@@ -1,0 +1,101 @@
+//! A folder that holds a repository of Hugging Face, here or on a server: its bytes as those of a GGUF file.
+
+use std::collections::{HashMap, VecDeque};
+use std::path::Path;
+
+use sotto::base::error::{Code, Result};
+use sotto::file::safetensors::Converter;
+use sotto::quant::TensorType;
+use sotto::run::repository::{FILES, File, Reading, too_large};
+
+use crate::source::{PIECE, Pieces, is_address};
+
+/// What makes a folder a repository.
+const CONFIG: &str = "config.json";
+
+/// Whether this is a folder of such files: an address that ends as folders' do, or a folder here that has a config.json.
+pub fn is_repository(model: &str) -> bool {
+    if is_address(model) { model.ends_with('/') } else { Path::new(model).join(CONFIG).is_file() }
+}
+
+/// A repository's bytes, piece by piece.
+pub struct Converted {
+    converter: Converter,
+    /// Of weights, those that are to come.
+    files: VecDeque<String>,
+    file: Option<Pieces>,
+    /// The first piece.
+    head: Option<Vec<u8>>,
+}
+
+impl Converted {
+    /// Reads all that stands before the weights.
+    pub fn open(model: &str, quantize: Option<TensorType>) -> Result<Converted> {
+        let folder = model.trim_end_matches('/');
+        let name = folder.rsplit('/').next().unwrap_or(folder);
+        let mut files = HashMap::new();
+        for File { path, most, .. } in FILES {
+            match whole(&format!("{folder}/{path}"), path, most) {
+                Ok(bytes) => drop(files.insert(path.to_string(), bytes)),
+                // What is not needed may be missing; an absurd one is not passed over.
+                Err(error) if matches!(error.code, Code::BadMetadata | Code::Network) => return Err(error),
+                Err(_) => {}
+            }
+        }
+        let mut reading = Reading::new(name, files, quantize)?;
+        let files: VecDeque<String> = reading.weights().iter().map(|file| format!("{folder}/{file}")).collect();
+        for file in &files {
+            let mut pieces = Pieces::open(file, PIECE / 8)?;
+            loop {
+                let Some(piece) = pieces.next()? else {
+                    sotto::bail!(Truncated, "'{file}' ends inside its header; download it again.")
+                };
+                if reading.push_head(piece)? {
+                    break;
+                }
+            }
+        }
+        let mut converter = reading.finish()?;
+        let head = Some(converter.take_head());
+        Ok(Converted { converter, files, file: None, head })
+    }
+
+    /// The next piece; `None` behind the last.
+    pub fn next(&mut self) -> Result<Option<Vec<u8>>> {
+        if let Some(head) = self.head.take() {
+            return Ok(Some(head));
+        }
+        loop {
+            let file = match &mut self.file {
+                Some(file) => file,
+                None => match self.files.pop_front() {
+                    Some(file) => self.file.insert(Pieces::open(&file, PIECE)?),
+                    None => return Ok(None),
+                },
+            };
+            let mut out = Vec::new();
+            match file.next()? {
+                Some(piece) => self.converter.push(piece, &mut out),
+                None => {
+                    self.converter.next_file()?;
+                    self.file = None;
+                }
+            }
+            if !out.is_empty() {
+                return Ok(Some(out));
+            }
+        }
+    }
+}
+
+fn whole(from: &str, path: &str, most: u64) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let mut pieces = Pieces::open(from, PIECE)?;
+    while let Some(piece) = pieces.next()? {
+        bytes.extend_from_slice(piece);
+        if bytes.len() as u64 > most {
+            return Err(too_large(path, most));
+        }
+    }
+    Ok(bytes)
+}

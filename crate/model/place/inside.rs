@@ -1,0 +1,34 @@
+//! Which tensors lie in which matrices: for what is added to a matrix by its tensors' names.
+
+use super::{MatrixId, Weights};
+use crate::model::filled::Filled;
+
+/// Where a tensor lies in a matrix, whose rows are as long as `row` has room.
+#[derive(Clone, Copy, Debug)]
+pub struct Inside {
+    /// The matrix.
+    pub matrix: MatrixId,
+    /// Its row that is the tensor's first.
+    pub first_row: u32,
+    /// The tensor's rows, as the file has them.
+    pub n: u32,
+    /// The pieces that they are filled up in.
+    pub piece: Filled,
+    /// A row of the matrix.
+    pub row: Filled,
+}
+
+impl Weights {
+    /// Where a tensor lies, by its name; `None` where it is no matrix, or one of experts.
+    pub fn inside(&self, name: &str) -> Option<Inside> {
+        self.inside.get(name).copied()
+    }
+
+    /// The tensors of a matrix, for messages.
+    pub fn names(&self, matrix: MatrixId) -> String {
+        let of_it = self.inside.iter().filter(|(_, inside)| inside.matrix == matrix);
+        let mut names: Vec<&str> = of_it.map(|(name, _)| name.as_str()).collect();
+        names.sort_unstable();
+        names.join(", ")
+    }
+}

@@ -1,0 +1,74 @@
+//! Out of the cache: part by part.
+
+use std::vec::IntoIter;
+
+use xxhash_rust::xxh64::Xxh64;
+
+use super::{About, MAGIC, Part, parts};
+use crate::base::error::Result;
+use crate::model::store::SequenceId;
+use crate::run::engine::Engine;
+
+/// A text on its way out.
+pub struct Saver {
+    sequence: SequenceId,
+    tokens: Vec<u32>,
+    hash: Xxh64,
+    /// Before the first is written.
+    about: Option<About>,
+    parts: IntoIter<Part>,
+}
+
+impl Saver {
+    /// As much of the beginning of a text as the cache has of it, read without adapters; none where it has nothing. Of a model
+    /// with recurrent layers it has nothing to save: keys and values are not all that its texts are.
+    pub fn new(engine: &Engine, text: &[u32]) -> Option<Saver> {
+        let store = engine.model.kv();
+        let shared = |tokens: &[u32]| tokens.iter().zip(text).take_while(|(a, b)| a == b).count();
+        if store.states.are_there() {
+            return None;
+        }
+        let plain = store.sequences().iter().filter(|sequence| sequence.blend.is_empty());
+        let best = plain.max_by_key(|sequence| shared(&sequence.tokens))?;
+        let tokens = best.tokens[..shared(&best.tokens)].to_vec();
+        let count = tokens.len() as u32;
+        (count > 0).then(|| Saver {
+            sequence: best.id,
+            hash: Xxh64::new(0),
+            about: Some(About::of(engine, count)),
+            parts: parts(store, count),
+            tokens,
+        })
+    }
+
+    /// How many tokens there are.
+    pub fn tokens(&self) -> usize {
+        self.tokens.len()
+    }
+
+    /// The next bytes; none after the last. `Disposed` where the text made room for others meanwhile; else as the device
+    /// fails.
+    pub async fn next(&mut self, engine: &Engine) -> Result<Option<Vec<u8>>> {
+        if let Some(about) = self.about.take() {
+            return Ok(Some(self.head(&about)));
+        }
+        let Some(part) = self.parts.next() else { return Ok(None) };
+        let first = engine.model.kv().get(self.sequence)?.cells.first;
+        let bytes = engine.device.read_at(part.buffer, part.offset(first), part.bytes()).await?;
+        Ok(Some(self.sealed(bytes)))
+    }
+
+    fn head(&mut self, about: &About) -> Vec<u8> {
+        let json = serde_json::to_vec(about).unwrap_or_default();
+        let head = [&MAGIC[..], &(json.len() as u32).to_le_bytes(), &json].concat();
+        let tokens = self.tokens.iter().flat_map(|token| token.to_le_bytes()).collect();
+        [self.sealed(head), self.sealed(tokens)].concat()
+    }
+
+    /// With the hash of all that came until here.
+    fn sealed(&mut self, mut bytes: Vec<u8>) -> Vec<u8> {
+        self.hash.update(&bytes);
+        bytes.extend(self.hash.digest().to_le_bytes());
+        bytes
+    }
+}

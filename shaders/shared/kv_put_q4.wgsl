@@ -1,0 +1,2 @@
+#import shared/kv_q4
+#import shared/kv_put_blocks

@@ -1,0 +1,129 @@
+//! Texts that are saved by one engine and go on in another.
+
+use crate::common::run::{load, on_both_backends};
+use crate::generation::{engine, greedy, prompt, run};
+use pollster::block_on;
+use sotto::base::error::{Code, Result};
+use sotto::base::precision::KvType;
+use sotto::device::Backend;
+use sotto::run::engine::Engine;
+use sotto::run::loader::LoadOptions;
+use sotto::run::saved::{Restorer, Saver};
+use sotto::run::session::GenerateOptions;
+use tiny_models as tiny;
+
+fn kept(max_tokens: u32) -> GenerateOptions {
+    GenerateOptions { fresh: false, ..greedy(max_tokens) }
+}
+
+/// The pieces that a text is saved in.
+fn save(engine: &Engine, text: &[u32]) -> Vec<Vec<u8>> {
+    let mut saver = Saver::new(engine, text).expect("some of it is there");
+    std::iter::from_fn(|| block_on(saver.next(engine)).expect("a piece")).collect()
+}
+
+/// Pushes bytes in pieces of `size`; the tokens that are there then.
+fn restore(engine: &mut Engine, bytes: &[u8], size: usize) -> Result<usize> {
+    let mut restorer = Restorer::default();
+    let pushed = bytes.chunks(size).try_for_each(|piece| block_on(restorer.push(piece, engine)));
+    let restored = pushed.and_then(|()| block_on(restorer.finish(engine)));
+    if restored.is_err() {
+        restorer.drop_from(engine);
+    }
+    restored
+}
+
+/// A text and its reply, computed by one engine: what is saved of it, the text, and how it goes on.
+fn told(backend: Backend) -> (Vec<u8>, Vec<u32>, Vec<u32>) {
+    let mut engine = engine(backend, 128);
+    // It does not lie at the first cells.
+    run(&mut engine, &[40; 20], kept(2));
+    let text = [prompt(), run(&mut engine, &prompt(), kept(30)).tokens].concat();
+    let bytes = save(&engine, &text).concat();
+    let next = [&text[..], &[11, 12]].concat();
+    let goes_on = run(&mut engine, &next, kept(20)).tokens;
+    (bytes, next, goes_on)
+}
+
+fn a_saved_text_goes_on_as_it_would_have(backend: Backend) {
+    let (bytes, next, goes_on) = told(backend);
+    // The reply's last token was not fed back.
+    let there = next.len() - 3;
+    for size in [1000, 77, bytes.len()] {
+        let mut engine = engine(backend, 128);
+        run(&mut engine, &[50; 33], kept(1));
+        assert_eq!(restore(&mut engine, &bytes, size), Ok(there));
+        let reply = run(&mut engine, &next, kept(20));
+        assert_eq!((reply.cached, reply.tokens), (there, goes_on.clone()));
+        // What was there before is there still, and it is saved as it was.
+        assert_eq!(run(&mut engine, &[50; 33], kept(1)).cached, 32);
+        assert_eq!(save(&engine, &next[..there]).concat(), bytes);
+    }
+    // Others' cells are taken where there are no others.
+    let mut full = engine(backend, 128);
+    run(&mut full, &[50; 120], kept(1));
+    assert_eq!(restore(&mut full, &bytes, 4096), Ok(there));
+    assert_eq!(run(&mut full, &next, kept(20)).tokens, goes_on);
+}
+
+fn what_is_not_as_it_was_written_is_refused(backend: Backend) {
+    let (bytes, next, goes_on) = told(backend);
+    let mut engine = engine(backend, 128);
+    let step = bytes.len() / 97;
+    for at in (0..bytes.len()).step_by(step).chain(bytes.len() - 8..bytes.len()) {
+        let mut wrong = bytes.clone();
+        wrong[at] ^= 4;
+        let error = restore(&mut engine, &wrong, 5000).expect_err("it is damaged");
+        assert_eq!(error.code, Code::DamagedSession, "byte {at}");
+        let cut = restore(&mut engine, &bytes[..at], 5000).expect_err("it is cut");
+        assert_eq!(cut.code, Code::DamagedSession, "{at} bytes");
+    }
+    let more = restore(&mut engine, &[&bytes[..], &[0]].concat(), 5000).expect_err("it is longer");
+    assert_eq!(more.code, Code::DamagedSession);
+    assert!(engine.model.kv().sequences().is_empty());
+    let reply = run(&mut engine, &next, kept(20));
+    assert_eq!((reply.cached, reply.tokens), (0, goes_on));
+}
+
+fn what_another_engine_wrote_is_refused(backend: Backend) {
+    let (bytes, ..) = told(backend);
+    let options =
+        LoadOptions { backend, context: Some(128), max_rows: Some(16), kv: KvType::F32, ..Default::default() };
+    let others = [
+        ("llama-q8_0", options.clone(), "another model"),
+        ("llama-f32", LoadOptions { kv: KvType::F16, ..options.clone() }, "another kvType"),
+        ("llama-f32", LoadOptions { fast: true, ..options.clone() }, "precision"),
+        ("llama-f32", LoadOptions { context: Some(32), ..options }, "longer contextLength"),
+    ];
+    for (model, options, why) in others {
+        let mut engine = load(&tiny::build(model).expect("a tiny model"), options).expect("a model");
+        let error = restore(&mut engine, &bytes, 4096).expect_err(why);
+        assert!(error.code == Code::StaleSession && error.message.contains(why), "{error}");
+        assert!(engine.model.kv().sequences().is_empty());
+    }
+}
+
+on_both_backends!(
+    a_saved_text_goes_on_as_it_would_have,
+    what_is_not_as_it_was_written_is_refused,
+    what_another_engine_wrote_is_refused,
+);
+
+#[test]
+fn of_a_text_that_is_not_there_nothing_is_saved() {
+    let mut engine = engine(Backend::Cpu, 128);
+    assert!(Saver::new(&engine, &prompt()).is_none());
+    run(&mut engine, &prompt(), kept(1));
+    assert!(Saver::new(&engine, &[9, 9]).is_none());
+}
+
+/// The arithmetic is another, the cells are the same: one backend goes on with what the other has read.
+#[test]
+fn backends_take_each_others_texts() {
+    for [from, to] in [[Backend::Cpu, Backend::Webgpu], [Backend::Webgpu, Backend::Cpu]] {
+        let (bytes, next, goes_on) = told(from);
+        let mut engine = engine(to, 128);
+        assert_eq!(restore(&mut engine, &bytes, 4096), Ok(next.len() - 3));
+        assert_eq!(run(&mut engine, &next, kept(20)).tokens, goes_on);
+    }
+}
