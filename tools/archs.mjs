@@ -28,7 +28,7 @@ await tool(async () => {
   if (!BACKENDS.includes(backends[0])) throw new Stop(`--backend is ${BACKENDS.join(" or ")}.`);
   ensureWasmTarget();
   const whole = join(TARGET, "whole-web");
-  buildWasm({ name: "whole_models", crate: "whole-models", out: whole }, "release");
+  await buildWasm({ name: "whole_models", crate: "whole-models", out: whole }, "release");
   // Kernels of software adapters compile sooner, and run slower.
   Object.assign(process.env, QUICK_COMPILE);
   const script = await pageScript();

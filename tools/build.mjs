@@ -7,7 +7,17 @@ import { pathToFileURL } from "node:url";
 import { gzipSync } from "node:zlib";
 import { MAX_GZIP_BYTES, complaints } from "./first-load.mjs";
 import { withoutRelaxed } from "./plain-simd.mjs";
-import { ROOT, Stop, TARGET, ensurePackages, ensureRustSource, ensureWasmTarget, run, tool } from "./setup.mjs";
+import {
+  ROOT,
+  Stop,
+  TARGET,
+  ensurePackages,
+  ensureRustSource,
+  ensureWasmTarget,
+  run,
+  runBeside,
+  tool,
+} from "./setup.mjs";
 
 const SCRIPTS_OF_ALL = ["index.js", "worker.js"];
 
@@ -60,7 +70,7 @@ const hash = (...parts) => parts.reduce((sum, part) => sum.update(part), createH
 const SMALL_STD = ["-Zbuild-std=std,panic_abort", "-Zbuild-std-features=optimize_for_size"];
 
 /** Rust to wasm, with its bindings in the artifact's folder of www, or in `out`. `std`: Rust's source is there. */
-export function buildWasm(artifact, profile, std) {
+export async function buildWasm(artifact, profile, std) {
   const { name, folder, crate = "sotto-web", kind, features, link = [], resets, out } = artifact;
   // As a library of the commands the crate of grammars is no module.
   const args = ["--package", crate, "--profile", profile, "--target", WASM, "--crate-type", "cdylib"];
@@ -73,9 +83,9 @@ export function buildWasm(artifact, profile, std) {
     // the other artifact say: all but a few lines are the same.
     const flags = features && { RUSTFLAGS: `-Ctarget-feature=${features} -Awarnings` };
     const env = { RUSTC_BOOTSTRAP: "1", ...flags };
-    run("cargo", ["rustc", ...args, ...SMALL_STD, "--target-dir", target, ...linked], { env });
+    await runBeside("cargo", ["rustc", ...args, ...SMALL_STD, "--target-dir", target, ...linked], { env });
   } else {
-    run("cargo", ["rustc", ...args, ...linked]);
+    await runBeside("cargo", ["rustc", ...args, ...linked]);
   }
   const wasm = join(target, WASM, profile, `${crate.replace("-", "_")}.wasm`);
   const bindings = out ?? join(ROOT, "www", folder);
@@ -86,7 +96,16 @@ export function buildWasm(artifact, profile, std) {
   // Bindings are named after the file.
   const named = join(target, WASM, profile, `${name}.wasm`);
   copyFileSync(wasm, named);
-  run("cargo", ["run", "-q", "-p", "sotto-bindgen", "--", named, bindings, ...(resets ? ["--resets"] : [])]);
+  await runBeside("cargo", [
+    "run",
+    "-q",
+    "-p",
+    "sotto-bindgen",
+    "--",
+    named,
+    bindings,
+    ...(resets ? ["--resets"] : []),
+  ]);
   writeFileSync(stamp, sum);
 }
 
@@ -141,7 +160,7 @@ export function ensureBindings() {
 }
 
 /** wasm-opt takes a minute, so its results are kept. */
-function optimise(input, output) {
+async function optimise(input, output) {
   // Large functions stay apart: engines take long over one that holds them all. In the order of their names they are beside
   // others like them, which takes 3 % off what is compressed.
   const shape = ["--one-caller-inline-max-function-size=1000", "--reorder-functions-by-name"];
@@ -150,7 +169,7 @@ function optimise(input, output) {
   const kept = join(TARGET, "wasm-opt", `${hash(readFileSync(input), version, ...flags)}.wasm`);
   if (!existsSync(kept)) {
     mkdirSync(join(TARGET, "wasm-opt"), { recursive: true });
-    run(process.execPath, [
+    await runBeside(process.execPath, [
       join(ROOT, "node_modules", "binaryen", "bin", "wasm-opt"),
       ...flags,
       input,
@@ -277,18 +296,25 @@ export async function build({ fast = false } = {}) {
     );
   const artifacts = [ENGINE, CPU, ...(threads ? [THREADS] : []), ...LATER];
   const profile = fast ? "release" : "wasm";
-  // Memory that threads share wants a standard library of its own; without them it is only the smaller one.
-  for (const artifact of artifacts) buildWasm(artifact, profile, threads && (!fast || artifact === THREADS));
-  if (!threads) writeStub(THREADS);
-  buildSearch();
   // All of it is written anew: what an older build left would be packed too.
   rmSync(dist, { recursive: true, force: true });
   mkdirSync(dist, { recursive: true });
-  for (const { name, folder } of artifacts) {
-    const wasm = join(ROOT, "www", folder, `${name}_bg.wasm`);
-    if (fast) copyFileSync(wasm, join(dist, `${name}_bg.wasm`));
-    else optimise(wasm, join(dist, `${name}_bg.wasm`));
-  }
+  // Memory that threads share wants a standard library of its own; without them it is only the smaller one.
+  const make = (artifact) => buildWasm(artifact, profile, threads && (!fast || artifact === THREADS));
+  const finish = ({ name, folder }) => {
+    const [wasm, output] = [join(ROOT, "www", folder), dist].map((folder) => join(folder, `${name}_bg.wasm`));
+    return fast ? copyFileSync(wasm, output) : optimise(wasm, output);
+  };
+  // Linking and wasm-opt are one core's work each, so they go on beside each other. Those that share a target folder take turns.
+  let turn = Promise.resolve();
+  const made = artifacts.map((artifact) => {
+    if (artifact === THREADS) return make(artifact).then(() => finish(artifact));
+    turn = turn.then(() => make(artifact));
+    return turn.then(() => finish(artifact));
+  });
+  if (!threads) writeStub(THREADS);
+  await Promise.all(made);
+  buildSearch();
   if (threads) plain(join(dist, "sotto_threads_bg.wasm"), join(dist, "sotto_plain_bg.wasm"));
   await bundle(dist);
   for (const name of ["catalog.json", "catalog.schema.json"])

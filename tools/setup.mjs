@@ -1,5 +1,5 @@
 // What the other tools need of the machine, installed where it is missing.
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { accessSync, constants, existsSync, readFileSync, readdirSync } from "node:fs";
 import { delimiter, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -40,18 +40,35 @@ export function fail(error) {
   process.exit(1);
 }
 
-/** Runs a command in the repository; output goes to stderr, so that stdout stays the tool's own. */
-export function run(command, args, { env, quiet = false, optional = false, shell = false } = {}) {
-  const { status, error } = spawnSync(command, args, {
-    cwd: ROOT,
-    shell,
-    stdio: ["ignore", quiet ? "ignore" : 2, quiet ? "ignore" : 2],
-    env: { ...process.env, ...env },
-  });
+/** How a command is started: in the repository; output goes to stderr, so that stdout stays the tool's own. */
+const started = ({ env, quiet = false, shell = false }) => ({
+  cwd: ROOT,
+  shell,
+  stdio: ["ignore", quiet ? "ignore" : 2, quiet ? "ignore" : 2],
+  env: { ...process.env, ...env },
+});
+
+/** What to say of a command that ended otherwise than well. */
+function failure(command, args, error) {
+  if (error?.code === "ENOENT") return new Stop(`${command} is not installed; install it and try again.`);
+  return new Stop(`"${command} ${args.join(" ")}" failed; its output above says why.`);
+}
+
+/** Runs a command and waits for its end; says whether it ended well, where it may fail. */
+export function run(command, args, { optional = false, ...options } = {}) {
+  const { status, error } = spawnSync(command, args, started(options));
   if (status === 0) return true;
   if (optional) return false;
-  if (error?.code === "ENOENT") throw new Stop(`${command} is not installed; install it and try again.`);
-  throw new Stop(`"${command} ${args.join(" ")}" failed; its output above says why.`);
+  throw failure(command, args, error);
+}
+
+/** As `run`, while other things go on. */
+export function runBeside(command, args, options = {}) {
+  return new Promise((resolve, reject) => {
+    const child = spawn(command, args, started(options));
+    child.on("error", (error) => reject(failure(command, args, error)));
+    child.on("close", (status) => (status === 0 ? resolve() : reject(failure(command, args))));
+  });
 }
 
 /** Path of the first of these commands that is there. */

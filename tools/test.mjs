@@ -6,7 +6,17 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { TESTED, fetchModel } from "./fetch-models.mjs";
 import { fetchTemplates } from "./fetch-templates.mjs";
-import { ROOT, Stop, ensureChromium, ensurePackages, ensureVulkan, ensureWasmTarget, run, tool } from "./setup.mjs";
+import {
+  ROOT,
+  Stop,
+  ensureChromium,
+  ensurePackages,
+  ensureVulkan,
+  ensureWasmTarget,
+  run,
+  runBeside,
+  tool,
+} from "./setup.mjs";
 
 const node = (script, ...args) => run(process.execPath, [join(ROOT, "node_modules", ...script.split("/")), ...args]);
 
@@ -18,6 +28,8 @@ const DRIVERS = ["/usr/lib/chromium/vk_swiftshader_icd.json", "/opt/google/chrom
 
 /** The commands natively. */
 const BINARY = join(ROOT, "target", "release", process.platform === "win32" ? "sotto.exe" : "sotto");
+
+const cargoTest = (args, env, start = run) => start("cargo", ["test", "--release", ...args], { env });
 
 const STEPS = {
   /** Formats, lints, types, spelling and links, of all languages. */
@@ -31,27 +43,30 @@ const STEPS = {
       console.error(`the tests of real chat templates will be skipped: ${error.message}`);
     }
   },
-  /** The crate on Mesa's software adapter, or on what VK_DRIVER_FILES names or is there; its kernel cases are kept for the browser. */
-  rust: () => {
+  /**
+   * The crates on Mesa's software adapter, or on what VK_DRIVER_FILES names or is there; its kernel cases are kept for the
+   * browser. Grammars also on the official tests of JSON Schema, where they can be fetched.
+   */
+  rust: async () => {
     ensureVulkan();
-    const driver = process.env.VK_DRIVER_FILES ?? (existsSync(LAVAPIPE) ? LAVAPIPE : undefined);
-    const env = {
-      SOTTO_KERNEL_CASES: join(ROOT, "target", "kernel-cases"),
-      ...(driver && { VK_DRIVER_FILES: driver }),
-    };
-    run("cargo", ["test", "--release"], { env });
-    // Of a build for tests: another would take minutes, since some of its libraries have other features.
-    process.env.SOTTO_BINARY = BINARY;
-  },
-  /** Grammars without a model, on the official tests of JSON Schema where they can be fetched. */
-  grammar: async () => {
     const { fetchSchemaTests } = await import("./fetch-schema-tests.mjs");
     try {
       fetchSchemaTests();
     } catch (error) {
       console.error(`skipped: the tests of JSON Schema (${error.message}).`);
     }
-    run("cargo", ["test", "--release", "--package", "sotto-grammar"]);
+    const driver = process.env.VK_DRIVER_FILES ?? (existsSync(LAVAPIPE) ? LAVAPIPE : undefined);
+    const env = {
+      SOTTO_KERNEL_CASES: join(ROOT, "target", "kernel-cases"),
+      ...(driver && { VK_DRIVER_FILES: driver }),
+    };
+    const { QUICK_COMPILE } = await import("./soft-gpu/setup.mjs");
+    // Kernels run once each, so they are compiled quickly; whole models run long enough to want the other.
+    cargoTest(["--test", "kernels"], { ...env, ...QUICK_COMPILE });
+    cargoTest(["--lib", "--bins", "--test", "native", "--test", "grammar"], env);
+    cargoTest(["--doc"], env);
+    // Of a build for tests: another would take minutes, since some of its libraries have other features.
+    process.env.SOTTO_BINARY = BINARY;
   },
   /** Real chat templates render as Hugging Face renders them. */
   templates: () => {
@@ -64,13 +79,13 @@ const STEPS = {
   /** What is generated from the Rust code (types, checks of options, docs/ERRORS.md) is fresh. */
   wire: () => run(process.execPath, [join(ROOT, "tools", "wire.mjs"), "--check"]),
   /** The kernels once more on Chromium's software adapter: 4 lanes, no f16. */
-  swiftshader: () => {
+  swiftshader: async () => {
     ensureChromium();
     const driver = DRIVERS.find((path) => existsSync(path));
     if (!driver) return console.error(`skipped: this Chromium brings no Vulkan driver at ${DRIVERS.join(" or ")}.`);
     const env = { VK_DRIVER_FILES: driver };
-    run("cargo", ["test", "--release", "--test", "kernels"], { env });
-    run("cargo", ["test", "--release", "--test", "native", "quant_gpu"], { env });
+    await cargoTest(["--test", "kernels"], env, runBeside);
+    await cargoTest(["--test", "native", "quant_gpu"], env, runBeside);
   },
   build: async () => {
     ensureWasmTarget();
@@ -95,6 +110,27 @@ const STEPS = {
   },
 };
 
+/** Steps go on in turn, those on one line beside each other: neither of them keeps two cores busy. */
+const TURNS = [
+  ["lint"],
+  ["models"],
+  ["rust"],
+  ["templates"],
+  ["wire"],
+  ["swiftshader", "build"],
+  ["unit"],
+  ["browser"],
+  ["firefox"],
+];
+
+/** Does a step and says how long it took. */
+async function timed(name) {
+  console.error(`\n== ${name}`);
+  const begun = performance.now();
+  await STEPS[name]();
+  return `${name} ${Math.round((performance.now() - begun) / 1000)} s`;
+}
+
 // Vulkan's loader complains of each start without it.
 process.env.XDG_RUNTIME_DIR ??= tmpdir();
 
@@ -103,10 +139,10 @@ await tool(async () => {
   const unknown = named.find((name) => !STEPS[name]);
   if (unknown) throw new Stop(`there is no step "${unknown}"; the steps are ${Object.keys(STEPS).join(", ")}.`);
   ensurePackages();
-  for (const [name, step] of Object.entries(STEPS)) {
-    if (named.length > 0 && !named.includes(name)) continue;
-    console.error(`\n== ${name}`);
-    await step();
+  const took = [];
+  for (const turn of TURNS) {
+    const wanted = turn.filter((name) => named.length === 0 || named.includes(name));
+    took.push(...(await Promise.all(wanted.map(timed))));
   }
-  console.error("\nAll tests passed.");
+  console.error(`\nAll tests passed: ${took.join(", ")}.`);
 });

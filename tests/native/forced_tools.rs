@@ -1,7 +1,6 @@
 //! Two hundred tools, of whose calls one is forced.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value, json};
 use sotto::base::error::Code;
@@ -18,7 +17,6 @@ use crate::replies::{kinds, of};
 const KINDS: [&str; 3] = ["JSON in tags", "parameters in lines", "as in Python"];
 /// What must be taken.
 const TAKEN: [&str; 5] = ["small", "twenty", "fifty texts", "referring", "patterns"];
-const MOST_TIME: Duration = Duration::from_secs(5);
 const MOST_BYTES: usize = 300 << 20;
 
 fn many(n: usize, member: impl Fn(usize) -> Value) -> Value {
@@ -105,14 +103,13 @@ fn tools(count: usize, parameters: &Value) -> Vec<Value> {
 }
 
 #[test]
-fn many_tools_are_compiled_or_refused_soon() {
+fn many_tools_are_compiled_or_refused_in_little_memory() {
     let tokenizer = Arc::new(Tokenizer::from_metadata(&mut models::metadata(models::SMOLLM2)).expect("a tokenizer"));
     let grammars = Linked::new(&tokenizer).expect("a vocabulary");
     for (shape, count, parameters) in shapes() {
         let tools = tools(count, &parameters);
         for (kind, texts) in kinds().into_iter().filter(|(kind, _)| KINDS.contains(kind)) {
             let form = of(texts);
-            let started = Instant::now();
             let (outcome, bytes, _) = cost(|| {
                 let grammar = Grammar { form: &form, tools: &tools, name: None, most: Some(8), before: "" };
                 let grammar = grammar.text(&|_| None)?;
@@ -120,9 +117,8 @@ fn many_tools_are_compiled_or_refused_soon() {
                 one.start()?;
                 one.mask().map(drop)
             });
-            let time = started.elapsed();
             let said = outcome.err().map(|error| (error.code, error.message));
-            assert!(time < MOST_TIME && bytes < MOST_BYTES, "{shape}, {kind}: {time:?}, {bytes} bytes, {said:?}");
+            assert!(bytes < MOST_BYTES, "{shape}, {kind}: {bytes} bytes, {said:?}");
             let typed =
                 |(code, why): &(Code, String)| *code == Code::BadOption && why.ends_with('.') && why.len() < 500;
             assert!(said.as_ref().is_none_or(typed), "{shape}, {kind}: {said:?}");

@@ -1,6 +1,4 @@
-//! Templates that mean harm end in a typed error, soon and in little memory, on a stack of 1 MiB, and the next chat works.
-
-use std::time::{Duration, Instant};
+//! Templates that mean harm end in a typed error, in little memory, on a stack of 1 MiB, and the next chat works.
 
 use serde_json::json;
 use sotto::base::error::{Code, Error};
@@ -12,7 +10,6 @@ use crate::common::memory::cost;
 const STACK: usize = 1 << 20;
 /// What a template may take.
 const MOST_BYTES: usize = 300 << 20;
-const MOST_TIME: Duration = Duration::from_secs(5);
 
 /// `count` times `unit` between `before` and `after`.
 fn chain(before: &str, unit: &str, count: usize, after: &str) -> String {
@@ -29,11 +26,10 @@ fn attempt(source: String) -> Option<Error> {
     let run = move || {
         let messages = json!([{"role": "user", "content": "Hi"}]);
         let options = RenderOptions { add_generation_prompt: true, now: Some(0), ..RenderOptions::default() };
-        let started = Instant::now();
         let (error, bytes, _) =
             cost(|| ChatTemplate::new(&source).and_then(|template| template.render(&messages, &options)).err());
-        let (time, shown) = (started.elapsed(), source.chars().take(120).collect::<String>());
-        assert!(bytes < MOST_BYTES && time < MOST_TIME, "{shown}: {bytes} bytes, {time:?}");
+        let shown: String = source.chars().take(120).collect();
+        assert!(bytes < MOST_BYTES, "{shown}: {bytes} bytes");
         error
     };
     std::thread::Builder::new().stack_size(STACK).spawn(run).unwrap().join().expect("no template panics")
