@@ -69,6 +69,12 @@ const hash = (...parts) => parts.reduce((sum, part) => sum.update(part), createH
 /** The standard library compiled anew, its sorts and searches for size: 5 % of the first load. */
 const SMALL_STD = ["-Zbuild-std=std,panic_abort", "-Zbuild-std-features=optimize_for_size"];
 
+/**
+ * A panic ends the module at once, without its message, whose words and places would be 5 % of the first load. A build
+ * with `--fast` says them.
+ */
+const SILENT = ["-Zunstable-options", "-Cpanic=immediate-abort"];
+
 /** Rust to wasm, with its bindings in the artifact's folder of www, or in `out`. `std`: Rust's source is there. */
 export async function buildWasm(artifact, profile, std) {
   const { name, folder, crate = "sotto-web", kind, features, link = [], resets, out } = artifact;
@@ -81,8 +87,9 @@ export async function buildWasm(artifact, profile, std) {
     // Cargo builds the standard library only if told that it is a nightly one. That `atomics` is unstable rustc says once
     // a crate, in a warning that has no name to allow it by. What else there is to warn of, the builds and the lints of
     // the other artifact say: all but a few lines are the same.
-    const flags = features && { RUSTFLAGS: `-Ctarget-feature=${features} -Awarnings` };
-    const env = { RUSTC_BOOTSTRAP: "1", ...flags };
+    const flags = [`-Ctarget-feature=${features ?? "+simd128"}`, ...(profile === "wasm" ? SILENT : [])];
+    const RUSTFLAGS = [...flags, ...(features ? ["-Awarnings"] : [])].join(" ");
+    const env = { RUSTC_BOOTSTRAP: "1", RUSTFLAGS };
     await runBeside("cargo", ["rustc", ...args, ...SMALL_STD, "--target-dir", target, ...linked], { env });
   } else {
     await runBeside("cargo", ["rustc", ...args, ...linked]);

@@ -7,6 +7,8 @@ export interface Report {
   variants: string[];
   /** One for each case. */
   ran: string[];
+  /** How many variants the browser's compiler was asked about, and no more. */
+  taken: number;
   /** What cannot run here, and what it wants for. */
   lacking: { variant: string; lacks: Lack }[];
   failures: string[];
@@ -39,6 +41,7 @@ export async function runCases(name: string, choice: Choice): Promise<Report> {
     adapter: description || `${vendor} ${architecture}`,
     variants,
     ran: [],
+    taken: 0,
     lacking: [],
     failures: [],
   };
@@ -49,9 +52,14 @@ export async function runCases(name: string, choice: Choice): Promise<Report> {
     else todo.push(group);
   }
   const queue = CHOICES[choice](todo);
+  // What does not run is at least what the browser's compiler takes, which is asked in a moment.
+  const others = todo.filter((group) => !queue.includes(group));
+  report.taken = others.length;
   const work = async () => {
     const device = await getDevice();
     for (let group = queue.shift(); group; group = queue.shift()) await runVariant(device, name, group, report);
+    for (let group = others.shift(); group; group = others.shift())
+      report.failures.push(...(await whatIsRefused(device, group[0]!)));
     device.destroy();
   };
   await Promise.all(Array.from({ length: Math.min(navigator.hardwareConcurrency, MAX_DEVICES) }, work));
@@ -113,6 +121,12 @@ function whatLacks({ features, info }: GPUAdapter, one: Case): Lack | undefined 
   if (one.dot && !navigator.gpu.wgslLanguageFeatures.has("packed_4x8_integer_dot_product"))
     return "packed integer products";
   return one.subgroups && lanes(one) > (subgroupMinSize ?? 4) ? "subgroups of 8" : undefined;
+}
+
+/** What the browser's compiler has against a variant. */
+async function whatIsRefused(device: GPUDevice, { variant, wgsl }: Case): Promise<string[]> {
+  const { messages } = await device.createShaderModule({ code: wgsl }).getCompilationInfo();
+  return messages.filter(({ type }) => type === "error").map(({ message }) => `${variant}: ${message}`);
 }
 
 /** All of a variant's cases, in one submission. */

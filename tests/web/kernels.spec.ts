@@ -54,7 +54,7 @@ test(
       const seen = new Set<string>();
       let all: string[] = [];
       for (const name of names) {
-        const { adapter, variants, ran, lacking, failures } = await page.evaluate(
+        const { adapter, variants, ran, taken, lacking, failures } = await page.evaluate(
           async ([name, choice]) => {
             const url = "/page.js";
             const { runCases } = (await import(url)) as typeof import("./kernel-page.js");
@@ -65,7 +65,7 @@ test(
         const lacks = [...new Set(lacking.map(({ lacks }) => lacks))];
         const without = lacks.map((lack) => `, ${lacking.filter(({ lacks }) => lacks === lack).length} want ${lack}`);
         console.log(
-          `${name}: ${choice}, ${new Set(ran).size} variants in ${ran.length} cases on ${adapter}${without.join("")}`,
+          `${name}: ${choice}, ${new Set(ran).size} variants in ${ran.length} cases, ${taken} only compiled, on ${adapter}${without.join("")}`,
         );
         expect(failures).toEqual([]);
         expect(ran.length).toBeGreaterThan(0);

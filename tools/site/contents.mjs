@@ -20,6 +20,7 @@ export const GROUPS = [
       WORKERS: "Workers, threads and tabs",
       RECOVERY: "Lost devices",
       PRIVACY: "Privacy and policies",
+      SECURITY: "Security",
       PERFORMANCE: "Performance",
       TROUBLESHOOTING: "When something fails",
     },
