@@ -51,6 +51,8 @@ export default {
   timeout: 300_000,
   expect: { timeout: 20_000 },
   forbidOnly: !!process.env.CI,
+  // One that passes at its second try is listed as flaky, and is to be looked into.
+  retries: 1,
   reporter: [["list"]],
   projects,
 };
