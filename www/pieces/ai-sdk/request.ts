@@ -41,7 +41,7 @@ export function requestOf(
 }
 
 /** What version 7 of the SDK says beside what the specification has: models of this one are given it, too. */
-interface Newer {
+interface Newer extends LanguageModelV3CallOptions {
   reasoning?: "provider-default" | CreateChat["reasoning_effort"];
 }
 
