@@ -22,6 +22,16 @@ export async function startChat({
   headers = ISOLATED,
 } = {}) {
   const { createServer } = await import("vite");
+  // Vite's own `server.headers` are not in its answers 304, without which WebKit does not start a worker a second time.
+  const always = {
+    name: "headers",
+    configureServer(server) {
+      server.middlewares.use((_, response, next) => {
+        for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
+        next();
+      });
+    },
+  };
   const serveModels = {
     name: "models",
     configureServer(server) {
@@ -57,8 +67,8 @@ export async function startChat({
         { find: /^sotto\/([\w-]+)$/, replacement: join(dist, "pieces", "$1.js") },
       ],
     },
-    server: { port, host, headers, fs: { allow: [ROOT, dist] } },
-    plugins: [serveModels, serveDocs],
+    server: { port, host, fs: { allow: [ROOT, dist] } },
+    plugins: [always, serveModels, serveDocs],
   });
   await server.listen();
   return { url: server.resolvedUrls.local[0], close: () => server.close() };

@@ -1,12 +1,45 @@
-// How smoothly the chat element draws a long reply: `node tools/element-frames.mjs [words] [tokens a second]`. It streams a
-// text with paragraphs, lists, tables and code, and prints the frames' times, the long tasks by the clock, and what the main
-// thread's tasks took of the processor, which holds on a busy machine, too. Run by hand.
+// How smoothly the chat element draws a long reply: `node tools/element-frames.mjs [words] [tokens a second] [--whole]`. It
+// streams a text with paragraphs, lists, tables and code, and prints the frames' times, the long tasks by the clock, and what the
+// main thread's tasks took of the processor, which holds on a busy machine, too. `--whole` measures in the element's place what a
+// page might do by itself: with each frame all of the reply is made anew, by marked. Run by hand.
 import { join } from "node:path";
+import { parseArgs } from "node:util";
 import { chromium } from "@playwright/test";
 import { startSite } from "../tests/web/element/site.mjs";
 import { ROOT, ensureChromium, tool } from "./setup.mjs";
 
-const [words = 10_000, rate = 200] = process.argv.slice(2).map(Number);
+const { values, positionals } = parseArgs({ options: { whole: { type: "boolean" } }, allowPositionals: true });
+const [words = 10_000, rate = 200] = positionals.map(Number);
+
+/** In the page: something that is asked as the element is, and draws all of the reply with each frame that brings more. */
+function drawWhole() {
+  const { marked } = globalThis;
+  const into = document.body.appendChild(document.createElement("article"));
+  into.className = "assistant";
+  const send = async () => {
+    let text = "";
+    let isDue = false;
+    const draw = () => {
+      isDue = false;
+      into.innerHTML = marked.parse(text);
+    };
+    for await (const { choices } of await chat.model.chat.completions.create()) {
+      text += choices[0].delta.content ?? "";
+      if (!isDue) requestAnimationFrame(draw);
+      isDue = true;
+    }
+    chat.dispatchEvent(new Event("sotto-reply"));
+  };
+  const chat = Object.assign(new EventTarget(), { shadowRoot: document, send });
+  globalThis.chat = chat;
+}
+
+/** The page's part that is measured. */
+async function open(page, url) {
+  if (!values.whole) return page.goto(`${url}/element`);
+  await page.addScriptTag({ path: join(ROOT, "node_modules", "marked", "lib", "marked.umd.js") });
+  await page.evaluate(drawWhole);
+}
 
 /** In the page: streams, and watches. */
 async function measure({ words, rate }) {
@@ -85,7 +118,7 @@ await tool(async () => {
   const { url, close } = await startSite(join(ROOT, "test-results", "element-frames"));
   const browser = await chromium.launch({ executablePath: ensureChromium(), args: ["--no-sandbox"] });
   const page = await browser.newPage();
-  await page.goto(`${url}/element`);
+  await open(page, url);
   await page.waitForFunction(() => globalThis.chat);
   await browser.startTracing(page, { categories: ["toplevel", "devtools.timeline", "v8"] });
   const clock = await page.evaluate(measure, { words, rate });

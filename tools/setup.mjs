@@ -85,8 +85,10 @@ export function onPath(...names) {
 
 /** The packages of package-lock.json. Everything imported from node_modules comes after this. */
 export function ensurePackages() {
-  const isThere = ([name, version]) => {
+  const isThere = ([name, wanted]) => {
     const folder = ["node_modules", ...name.split("/")];
+    // Under another name it is `npm:NAME@VERSION`.
+    const version = wanted.replace(/^npm:.*@/, "");
     return existsSync(join(ROOT, ...folder, "package.json")) && packageJson(...folder).version === version;
   };
   if (Object.entries(packageJson().devDependencies).every(isThere)) return;

@@ -242,6 +242,14 @@ for (const [what, query, width] of [
     await page.screenshot({ path: join(ROOT, "test-results", `element ${what}.png`) });
   });
 
+test("in forced colours, which know no shadows, a launcher's window has an edge", async ({ page, site }) => {
+  await page.emulateMedia({ forcedColors: "active" });
+  await page.goto(`${site}/element?mode=launcher&heading=Ask+me`);
+  await page.getByRole("button", { name: "Open the chat" }).press("Enter");
+  await expect(page.getByRole("dialog", { name: "Ask me" })).toHaveCSS("border-top-width", "1px");
+  await accessible(page);
+});
+
 test("a model is asked for, loaded, and kept: with a launcher, by keyboard, on a phone", async ({ page, site }) => {
   await page.setViewportSize({ width: 390, height: 740 });
   await page.goto(`${site}/element?mode=launcher&keep=it&heading=Ask+me&model=/model.gguf`);

@@ -25,8 +25,7 @@ async function startSites() {
   const sites = {
     plain: await serve(routes),
     isolated: await serve(routes, { headers: ISOLATED }),
-    // Not isolated: Vite's development server lets the worker import a script of its own, which WebKit then refuses to it.
-    chat: await startChat({ port: 0, models, headers: {} }),
+    chat: await startChat({ port: 0, models }),
     element: await startSite(join(RESULTS, "element")),
   };
   const urls = Object.fromEntries(Object.entries(sites).map(([name, { url }]) => [name, url]));

@@ -1,5 +1,5 @@
 /**
- * Models of the Vercel AI SDK (npm `ai`, specification v3) that are loaded in the page:
+ * Models of the Vercel AI SDK (npm `ai`) that are loaded in the page, of specification v3, which its versions 6 and 7 take:
  *
  *     import { generateText } from "ai";
  *     import { languageModel } from "sotto/ai-sdk";

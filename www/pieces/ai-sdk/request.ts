@@ -29,6 +29,7 @@ export function requestOf(
       frequency_penalty: options.frequencyPenalty,
       stop: options.stopSequences,
       seed: options.seed,
+      reasoning_effort: effortOf(options),
       tools: toolsOf(options, warnings),
       tool_choice: options.tools?.length ? choiceOf(options.toolChoice) : undefined,
       response_format: format?.type === "json" ? formatOf(format) : undefined,
@@ -37,6 +38,15 @@ export function requestOf(
     messages: messagesOf(options.prompt),
   };
   return { request, warnings };
+}
+
+/** What version 7 of the SDK says beside what the specification has: models of this one are given it, too. */
+interface Newer extends LanguageModelV3CallOptions {
+  reasoning?: "provider-default" | CreateChat["reasoning_effort"];
+}
+
+function effortOf({ reasoning }: Newer): CreateChat["reasoning_effort"] {
+  return reasoning === "provider-default" ? undefined : reasoning;
 }
 
 type Json = Extract<LanguageModelV3CallOptions["responseFormat"], { type: "json" }>;
@@ -77,12 +87,23 @@ function messagesOf(prompt: LanguageModelV3Prompt): AnyMessage[] {
   });
 }
 
-const TEXT = /^(text\/|application\/(json|xml|yaml))/;
+const TEXT = /^(text(\/|$)|application\/(json|xml|yaml))/;
 
-/** A file's bytes, or base64 of them; its name stands before it. */
+/** Of version 7: a file that is a text already. */
+interface TextData {
+  type: "text";
+  text: string;
+}
+
+/** A file's text, its bytes, or base64 of them; its name stands before it. */
 function textOf({ data, filename }: LanguageModelV3FilePart): string {
-  // The SDK fetches what is an address.
-  const bytes = typeof data === "string" ? Uint8Array.from(atob(data), (c) => c.charCodeAt(0)) : (data as Uint8Array);
-  const text = new TextDecoder().decode(bytes);
+  const text = read(data as Exclude<typeof data, URL> | TextData);
   return filename ? `${filename}:\n${text}\n` : `${text}\n`;
+}
+
+/** The SDK fetches what is an address. */
+function read(data: string | Uint8Array | TextData): string {
+  if (typeof data === "object" && "text" in data) return data.text;
+  const bytes = typeof data === "string" ? Uint8Array.from(atob(data), (c) => c.charCodeAt(0)) : data;
+  return new TextDecoder().decode(bytes);
 }

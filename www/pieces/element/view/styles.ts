@@ -207,7 +207,7 @@ textarea::placeholder { color: var(--muted); opacity: 1; }
   *, *::before, *::after { animation: none !important; transition: none !important; }
 }
 @media (forced-colors: active) {
-  .frame, .launcher, .menu > div, article.user .body, .composer .row, button.primary, .composer :is(.send, .stop) { border: 1px solid; }
+  .frame, dialog.frame, .launcher, .menu > div, article.user .body, .composer .row, button.primary, .composer :is(.send, .stop) { border: 1px solid; }
   .composer .row:focus-within { outline: 2px solid Highlight; }
   .foot [aria-pressed="true"] { border: 1px solid Highlight; }
   progress { border: 1px solid; forced-color-adjust: none; background: Canvas; }
