@@ -37,10 +37,7 @@ impl Keys<'_> {
             groups,
             taps: self.number_or("ssm.conv_kernel", 0, 2..=MOST_TAPS)?,
             conv_bias: self.has_in_any_layer(&["ssm_conv1d.bias"]),
-            norm: match self.has_in_any_layer(&["ssm_norm.weight"]) {
-                true => Some(self.need_positive("attention.layer_norm_rms_epsilon")?),
-                false => None,
-            },
+            norm: self.has_in_any_layer(&["ssm_norm.weight"]).then(|| self.rms_eps()).transpose()?,
         })
     }
 }

@@ -40,7 +40,10 @@ fn llama_with_defaults() {
     };
     for block in &net.blocks {
         assert_eq!((block.attention().expect("attention"), block.post_norms), (&attention, false));
-        assert_eq!((block.dense().expect("a network").n_ff, block.dense().expect("a network").activation), (96, Activation::Silu));
+        assert_eq!(
+            (block.dense().expect("a network").n_ff, block.dense().expect("a network").activation),
+            (96, Activation::Silu)
+        );
     }
     assert_eq!((attention.q_dim(), attention.kv_dim()), (64, 32));
 }

@@ -64,7 +64,15 @@ const CONV_LAST: &str = "attn_norm -shortconv.in_proj -shortconv.conv -shortconv
 const CONV_EXPERTS: &str = "attn_norm =shortconv.in_proj =shortconv.conv =shortconv.out_proj -attn_q -attn_k -attn_v -attn_q_norm \
     -attn_k_norm -attn_output ffn_norm =ffn_gate =ffn_up =ffn_down -ffn_gate_inp -exp_probs_b.bias -ffn_gate_exps -ffn_up_exps \
     -ffn_down_exps";
-const MAMBA: &str = "attn_norm ssm_in ssm_conv1d+ ssm_dt.bias ssm_a ssm_d ssm_norm ssm_out";
+const MAMBA: &str = "attn_norm ssm_in ssm_conv1d+ ssm_dt.bias ssm_a! ssm_d! ssm_norm ssm_out";
+const HYBRID_FEED: &str = "attn_norm 02:ssm_in 02:ssm_conv1d+ 02:ssm_dt.bias 02:ssm_a! 02:ssm_d! 02:ssm_norm 02:ssm_out 1:attn_q 1:attn_k \
+    1:attn_v 1:attn_output ffn_norm ffn_gate ffn_up ffn_down";
+const HYBRID_EXPERTS: &str = "attn_norm 01:ssm_in 01:ssm_conv1d+ 01:ssm_dt.bias 01:ssm_a! 01:ssm_d! 01:ssm_norm 01:ssm_out 2:attn_q 2:attn_k \
+    2:attn_v 2:attn_output ffn_norm EXPERTS SHARED";
+const NEMOTRON_H: &str = "attn_norm 03:ssm_in 03:ssm_conv1d+ 03:ssm_dt.bias 03:ssm_a! 03:ssm_d! 03:ssm_norm 03:ssm_out 2:attn_q 2:attn_k \
+    2:attn_v 2:attn_output";
+const BESIDE: &str = "attn_norm attn_q attn_k attn_v attn_output ssm_in ssm_conv1d+ ssm_dt.bias ssm_a! ssm_d! ssm_out ffn_norm! ffn_gate \
+    ffn_up ffn_down";
 const LAYERNORM: &str = "attn_norm+ attn_q attn_k attn_v attn_output ffn_norm+ ffn_gate ffn_up ffn_down";
 const GPT: &str = "attn_norm+ attn_qkv+ attn_output+ ffn_norm+ ffn_up+ ffn_down+";
 const SIDE_BY_SIDE: &str = "attn_norm attn_q attn_k attn_v attn_output ffn_gate ffn_up ffn_down";
@@ -193,6 +201,26 @@ pub const ROWS: &[Row] = &[
     // As wide as states are: more than a workgroup has threads for 8 numbers of x.
     row("mamba2/wide", SLIM_ODD, MAMBA, TIED, &[("ssm.conv_kernel", U(2)), ("ssm.inner_size", U(60)), ("ssm.state_size", U(256)),
         ("ssm.time_step_rank", U(5)), ("ssm.group_count", U(1)), ("attention.head_count", U(0)), ("feed_forward_length", U(0))]),
+    row("granitehybrid", ONE, HYBRID_FEED, TIED, &[("attention.head_count_kv", I(&[0, 4, 0])), ("ssm.conv_kernel", U(4)),
+        ("ssm.inner_size", U(192)), ("ssm.state_size", U(24)), ("ssm.time_step_rank", U(12)), ("ssm.group_count", U(1)),
+        ("rope.scaling.finetuned", B(false)), ("attention.scale", F(0.25)), ("embedding_scale", F(6.0)), ("residual_scale", F(0.4)),
+        ("logit_scale", F(1.5))]),
+    row("granitehybrid/experts", SLIM_ODD, HYBRID_EXPERTS, OWN, &[("attention.head_count_kv", I(&[0, 0, 1])), ("ssm.conv_kernel", U(3)),
+        ("ssm.inner_size", U(140)), ("ssm.state_size", U(12)), ("ssm.time_step_rank", U(7)), ("ssm.group_count", U(1)),
+        ("expert_count", U(4)), ("expert_used_count", U(2)), ("expert_shared_feed_forward_length", U(36)), ("residual_scale", F(0.4)),
+        ("logit_scale", F(1.5))]),
+    row("nemotron_h", LONG, "NEMOTRON_H 14:ffn_up 14:ffn_down", OWN, &[("attention.head_count_kv", I(&[0, 0, 2, 0, 0])),
+        ("feed_forward_length", I(&[0, 96, 0, 0, 96])), ("ssm.conv_kernel", U(4)), ("ssm.inner_size", U(128)), ("ssm.state_size", U(24)),
+        ("ssm.time_step_rank", U(8)), ("ssm.group_count", U(4))]),
+    row("nemotron_h_moe", LONG, "NEMOTRON_H 14:ffn_gate_inp 14:exp_probs_b.bias 14:ffn_up_exps 14:ffn_down_exps 14:ffn_up_shexp \
+        14:ffn_down_shexp", OWN, &[("attention.head_count_kv", I(&[0, 0, 2, 0, 0])), ("feed_forward_length", I(&[0, 36, 0, 0, 36])),
+        ("ssm.conv_kernel", U(4)), ("ssm.inner_size", U(96)), ("ssm.state_size", U(16)), ("ssm.time_step_rank", U(6)), ("ssm.group_count", U(3)),
+        ("expert_count", U(6)), ("expert_used_count", U(3)), ("expert_feed_forward_length", U(36)), ("expert_shared_count", U(1)),
+        ("expert_shared_feed_forward_length", U(72)), ("expert_weights_norm", B(true)), ("expert_weights_scale", F(2.5))]),
+    row("falcon-h1", THREE, BESIDE, TIED, &[("ssm.conv_kernel", U(4)), ("ssm.inner_size", U(144)), ("ssm.state_size", U(64)),
+        ("ssm.time_step_rank", U(6)), ("ssm.group_count", U(1))]),
+    row("falcon-h1/normed", SLIM_SQUARE, "BESIDE ssm_norm", OWN, &[("ssm.conv_kernel", U(2)), ("ssm.inner_size", U(120)),
+        ("ssm.state_size", U(36)), ("ssm.time_step_rank", U(6)), ("ssm.group_count", U(2))]),
     row("internlm2", THREE, LLAMA, OWN, &[]),
     row("xverse", ONE, LLAMA, OWN, &[]),
     row("ernie4_5", EIGHT, LLAMA, TIED, &[]),
@@ -302,6 +330,7 @@ impl Row {
                 return push(&mut file, name, &[1], vec![scale]);
             }
             let (tensor, bias) = word.strip_suffix('+').map_or((word, false), |word| (word, true));
+            let (tensor, bare) = tensor.strip_suffix('!').map_or((tensor, false), |tensor| (tensor, true));
             let (tensor, alone) = tensor.strip_suffix(".bias").map_or((tensor, false), |tensor| (tensor, true));
             let shape = self.shape(tensor, n_vocab);
             let name = name.replace(word, tensor.split('*').next().unwrap_or(tensor));
@@ -317,14 +346,16 @@ impl Row {
             let data = match (tensor, shape.len()) {
                 ("token_embd" | "output", _) => matrix(&shape, if tensor == "output" { 3.0 } else { 2.0 }, &mut rng),
                 ("ssm_a", _) => (0..shape[1]).map(|_| -0.25 - 2.0 * rng.unit()).collect(),
-                ("ssm_d" | "ssm_norm", _) => (0..shape.iter().product()).map(|_| 1.0 + 0.25 * rng.symmetric()).collect(),
+                ("ssm_d" | "ssm_norm", _) => {
+                    (0..shape.iter().product()).map(|_| 1.0 + 0.25 * rng.symmetric()).collect()
+                }
                 (_, 2 | 3) => matrix(&shape, 1.25, &mut rng),
                 (factors, _) if factors.starts_with("rope_f") => {
                     (0..shape[0]).map(|_| 1.0 + 3.0 * rng.unit()).collect()
                 }
                 _ => (0..shape[0]).map(|_| 1.0 + 0.25 * rng.symmetric()).collect(),
             };
-            let name = if ["ssm_a", "ssm_d"].contains(&tensor) { name } else { format!("{name}.weight") };
+            let name = if bare { name } else { format!("{name}.weight") };
             push(&mut file, name, &shape, data);
         };
         add("token_embd".into(), "token_embd");
@@ -332,6 +363,8 @@ impl Row {
         let layer_words = self
             .layer
             .replace("BEHIND", BEHIND)
+            .replace("BESIDE", BESIDE)
+            .replace("NEMOTRON_H", NEMOTRON_H)
             .replace("EXPERTS", EXPERTS)
             .replace("SHARED", SHARED)
             .replace("MLA_FEED", MLA_FEED);

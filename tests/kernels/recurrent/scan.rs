@@ -30,13 +30,7 @@ pub fn run(rig: &mut impl Runs) {
     }
 }
 
-fn case(
-    rig: &mut impl Runs,
-    random: &mut Random,
-    sequences: &[(u32, u32, u32)],
-    of: Of,
-    [before, beside]: [u32; 2],
-) {
+fn case(rig: &mut impl Runs, random: &mut Random, sequences: &[(u32, u32, u32)], of: Of, [before, beside]: [u32; 2]) {
     let Of { heads, groups, head_dim, state } = of;
     let rows: u32 = sequences.iter().map(|(_, _, rows)| rows).sum();
     let (inner, more) = (heads * head_dim, 3);
