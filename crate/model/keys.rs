@@ -14,6 +14,8 @@ use crate::model::spec::{
 /// The widest head that attention kernels have room for.
 const MAX_HEAD_DIM: u32 = 512;
 const MAX_LAYERS: u32 = 1024;
+const RMS_EPS: &str = "attention.layer_norm_rms_epsilon";
+const LAYER_EPS: &str = "attention.layer_norm_epsilon";
 
 /// Getters for the keys `{arch}.{key}`.
 pub struct Keys<'a> {
@@ -46,10 +48,6 @@ impl<'a> Keys<'a> {
 
     /// Compiled once, not for each architecture.
     fn net_of(&self, norm: Norm, block: &dyn Fn(u32) -> Result<Block>) -> Result<Net> {
-        let eps = match norm {
-            Norm::Rms | Norm::BiasedRms => "attention.layer_norm_rms_epsilon",
-            Norm::Layer { .. } => "attention.layer_norm_epsilon",
-        };
         let mut blocks: Vec<Block> = (0..self.n_layers).map(block).collect::<Result<_>>()?;
         if self.has_experts()? && blocks.iter().all(|block| block.experts().is_none()) {
             bail!(UnsupportedArchitecture, "This {} model is a mixture of experts, which is not supported", self.arch);
@@ -77,7 +75,10 @@ impl<'a> Keys<'a> {
             n_vocab: self.n_vocab()?,
             context_length: self.context_length()?,
             norm,
-            norm_eps: self.need_positive(eps)?,
+            norm_eps: match norm {
+                Norm::Rms | Norm::BiasedRms => self.rms_eps()?,
+                Norm::Layer { .. } => self.need_positive(LAYER_EPS)?,
+            },
             embed_scale: 1.0,
             learned_positions: None,
             token_types: None,
@@ -92,6 +93,14 @@ impl<'a> Keys<'a> {
             logit_scale: 1.0,
             final_logit_softcap: self.positive("final_logit_softcapping")?,
         })
+    }
+
+    /// What RMS norms add to the mean square. Some files of Nemotron-H have it by the name of layer norms only.
+    pub fn rms_eps(&self) -> Result<f32> {
+        match (self.get(RMS_EPS), self.get(LAYER_EPS)) {
+            (None, Some(_)) => self.need_positive(LAYER_EPS),
+            _ => self.need_positive(RMS_EPS),
+        }
     }
 
     /// Causal attention without biases and head norms; `theta` is the RoPE base where the file gives none.
@@ -200,12 +209,12 @@ impl<'a> Keys<'a> {
     }
 
     fn head_dim(&self, suffix: &str, layer: u32) -> Result<u32> {
-        let n_heads = self.n_heads(0)?;
         let length = |of: &str| self.number_of(&format!("attention.{of}_length{suffix}"), layer);
-        let head_dim = match length("key")? {
-            Some(length) => length,
-            None if self.n_embd.is_multiple_of(n_heads) => self.n_embd / n_heads,
-            None => bail!(
+        let head_dim = match (length("key")?, self.n_heads(0)) {
+            (Some(length), _) => length,
+            (None, Err(error)) => return Err(error),
+            (None, Ok(n_heads)) if self.n_embd.is_multiple_of(n_heads) => self.n_embd / n_heads,
+            (None, Ok(n_heads)) => bail!(
                 BadMetadata,
                 "An embedding of {} does not divide into {n_heads} heads; the file needs to be converted again",
                 self.n_embd

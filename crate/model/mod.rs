@@ -15,6 +15,7 @@ mod gives;
 mod head;
 mod keys;
 mod latent;
+mod mamba;
 pub mod place;
 pub mod rope;
 pub mod spec;

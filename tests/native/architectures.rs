@@ -40,7 +40,10 @@ fn llama_with_defaults() {
     };
     for block in &net.blocks {
         assert_eq!((block.attention().expect("attention"), block.post_norms), (&attention, false));
-        assert_eq!((block.dense().n_ff, block.dense().activation), (96, Activation::Silu));
+        assert_eq!(
+            (block.dense().expect("a network").n_ff, block.dense().expect("a network").activation),
+            (96, Activation::Silu)
+        );
     }
     assert_eq!((attention.q_dim(), attention.kv_dim()), (64, 32));
 }
@@ -98,7 +101,7 @@ fn qwen3_has_head_norms_and_no_biases() {
             let (theta, scale) = (1_000_000.0, 1.0);
             let rope = Rope { dim: 16, pairs: Pairs::Halves, theta, scale, ramp: None, amplitude: 1.0, factors: true };
             assert_eq!((attention.rope, attention.scale), (rope, 0.25));
-            assert_eq!(block.dense().activation, Activation::Silu);
+            assert_eq!(block.dense().expect("a network").activation, Activation::Silu);
         }
     }
     refused("qwen3", |model| model.add("blk.{}.attn_q.bias"), Code::UnsupportedArchitecture, "blk.0.attn_q.bias");
@@ -115,7 +118,7 @@ fn gemma3_alternates() {
         let expected = if index == 5 { (1_000_000.0, 0.125, Mask::Causal) } else { (10_000.0, 1.0, Mask::Window(32)) };
         assert_eq!((attention.rope.theta, attention.rope.scale, attention.mask), expected, "layer {index}");
         assert_eq!((attention.qk_norm, attention.rope.pairs, block.post_norms), (QkNorm::Heads, Pairs::Halves, true));
-        assert_eq!(block.dense().activation, Activation::GeluTanh);
+        assert_eq!(block.dense().expect("a network").activation, Activation::GeluTanh);
     }
 }
 

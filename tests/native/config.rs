@@ -148,7 +148,10 @@ fn sizes_may_be_listed_by_layer() {
             }
         }
     });
-    let sizes = net.blocks.iter().map(|block| (block.attention().expect("attention").n_kv_heads, block.dense().n_ff));
+    let sizes = net
+        .blocks
+        .iter()
+        .map(|block| (block.attention().expect("attention").n_kv_heads, block.dense().expect("a network").n_ff));
     assert_eq!(sizes.collect::<Vec<_>>(), [[(2, 96); 4].as_slice(), &[(4, 128)], &[(2, 96); 2]].concat());
 }
 

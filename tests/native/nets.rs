@@ -171,7 +171,8 @@ fn activations_take_few_buffers_and_no_more_than_before() {
         let buffers = twin.both.buffers.iter().filter(|(label, _)| label.starts_with("activations"));
         let (count, bytes) = buffers.fold((0, 0), |(count, bytes), (_, each)| (count + 1, bytes + each));
         let net = &twin.model.net;
-        let (attention, dense) = (net.blocks[0].attention().expect("attention"), net.blocks[0].dense());
+        let (attention, dense) =
+            (net.blocks[0].attention().expect("attention"), net.blocks[0].dense().expect("a network"));
         // Each kind of activations in a buffer of its own: the stream and a norm of it, QKV, attention, gate and up, glu.
         let widths = 2 * net.n_embd + 2 * attention.q_dim() + 2 * attention.kv_dim() + 3 * dense.n_ff;
         assert!((3..=5).contains(&count), "{name}: {count} buffers");

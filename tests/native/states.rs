@@ -24,7 +24,7 @@ use tiny_models::archs;
 use whole_models::described::{CEILING_DECODED, CEILING_F32};
 
 /// Tiny models with states.
-const NAMES: [&str; 2] = ["lfm2", "lfm2/slim"];
+const NAMES: [&str; 5] = ["lfm2", "lfm2/slim", "mamba2/slim", "granitehybrid/experts", "falcon-h1"];
 
 fn file(name: &str) -> Vec<u8> {
     archs::build(name).expect("a tiny model")
@@ -54,6 +54,7 @@ fn kept(most: u32) -> GenerateOptions {
 
 fn whoever_comes_and_goes_on_states(backend: Backend) {
     come_and_go(backend, &file("lfm2"), None);
+    come_and_go(backend, &file("granitehybrid"), None);
 }
 
 fn whoever_comes_and_goes_on_few_states(backend: Backend) {

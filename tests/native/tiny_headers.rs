@@ -28,7 +28,8 @@ fn good_models_open() {
         let d = spec.dims;
         assert_eq!((net.blocks.len(), net.n_embd as usize), (d.n_layers, d.n_embd), "{}", spec.name);
         for (layer, block) in net.blocks.iter().enumerate() {
-            let (attention, dense, d) = (block.attention().expect("attention"), block.dense(), spec.layer(layer));
+            let (attention, dense, d) =
+                (block.attention().expect("attention"), block.dense().expect("a network"), spec.layer(layer));
             let found = [attention.n_heads, attention.n_kv_heads, attention.head_dim, dense.n_ff];
             let made = [d.n_heads, d.n_kv_heads, d.head_dim, d.n_ff];
             assert_eq!(found.map(|size| size as usize), made, "{}, layer {layer}", spec.name);

@@ -22,11 +22,11 @@ pub struct Row {
     pub dims: Dims,
     /// Tensors of each layer, by words: [`Row::shape`] says what they mean. `+` adds a bias, and what begins
     /// with `-` the first layer has not, with `=` only the first, with digits and a colon only these.
-    layer: &'static str,
+    pub(super) layer: &'static str,
     /// Tensors of no layer, besides the embedding.
-    ends: &'static str,
+    pub(super) ends: &'static str,
     /// What the file says besides sizes.
-    keys: &'static [(&'static str, Key)],
+    pub(super) keys: &'static [(&'static str, Key)],
 }
 
 const WINDOW: u32 = 8;
@@ -64,6 +64,15 @@ const CONV_LAST: &str = "attn_norm -shortconv.in_proj -shortconv.conv -shortconv
 const CONV_EXPERTS: &str = "attn_norm =shortconv.in_proj =shortconv.conv =shortconv.out_proj -attn_q -attn_k -attn_v -attn_q_norm \
     -attn_k_norm -attn_output ffn_norm =ffn_gate =ffn_up =ffn_down -ffn_gate_inp -exp_probs_b.bias -ffn_gate_exps -ffn_up_exps \
     -ffn_down_exps";
+const MAMBA: &str = "attn_norm ssm_in ssm_conv1d+ ssm_dt.bias ssm_a! ssm_d! ssm_norm ssm_out";
+const HYBRID_FEED: &str = "attn_norm 02:ssm_in 02:ssm_conv1d+ 02:ssm_dt.bias 02:ssm_a! 02:ssm_d! 02:ssm_norm 02:ssm_out 1:attn_q 1:attn_k \
+    1:attn_v 1:attn_output ffn_norm ffn_gate ffn_up ffn_down";
+const HYBRID_EXPERTS: &str = "attn_norm 01:ssm_in 01:ssm_conv1d+ 01:ssm_dt.bias 01:ssm_a! 01:ssm_d! 01:ssm_norm 01:ssm_out 2:attn_q 2:attn_k \
+    2:attn_v 2:attn_output ffn_norm EXPERTS SHARED";
+const NEMOTRON_H: &str = "attn_norm 03:ssm_in 03:ssm_conv1d+ 03:ssm_dt.bias 03:ssm_a! 03:ssm_d! 03:ssm_norm 03:ssm_out 2:attn_q 2:attn_k \
+    2:attn_v 2:attn_output";
+const BESIDE: &str = "attn_norm attn_q attn_k attn_v attn_output ssm_in ssm_conv1d+ ssm_dt.bias ssm_a! ssm_d! ssm_out ffn_norm! ffn_gate \
+    ffn_up ffn_down";
 const LAYERNORM: &str = "attn_norm+ attn_q attn_k attn_v attn_output ffn_norm+ ffn_gate ffn_up ffn_down";
 const GPT: &str = "attn_norm+ attn_qkv+ attn_output+ ffn_norm+ ffn_up+ ffn_down+";
 const SIDE_BY_SIDE: &str = "attn_norm attn_q attn_k attn_v attn_output ffn_gate ffn_up ffn_down";
@@ -184,6 +193,34 @@ pub const ROWS: &[Row] = &[
     row("lfm2moe", ONE, CONV_EXPERTS, "token_embd_norm", &[("shortconv.l_cache", U(3)), ("attention.head_count_kv", I(&[0, 4, 4])),
         ("expert_count", U(8)), ("expert_used_count", U(3)), ("expert_feed_forward_length", U(64)), ("leading_dense_block_count", U(1)),
         ("expert_gating_func", U(2))]),
+    row("mamba2", ONE, MAMBA, TIED, &[("ssm.conv_kernel", U(4)), ("ssm.inner_size", U(192)), ("ssm.state_size", U(16)),
+        ("ssm.time_step_rank", U(6)), ("ssm.group_count", U(2)), ("attention.head_count", U(0)), ("feed_forward_length", U(0))]),
+    // States that leave threads idle, of heads whose numbers are no power of two, and a width that is no multiple of 32.
+    row("mamba2/slim", SLIM, MAMBA, OWN, &[("ssm.conv_kernel", U(3)), ("ssm.inner_size", U(180)), ("ssm.state_size", U(20)),
+        ("ssm.time_step_rank", U(15)), ("ssm.group_count", U(3)), ("attention.head_count", U(0)), ("feed_forward_length", U(0))]),
+    // As wide as states are: more than a workgroup has threads for 8 numbers of x.
+    row("mamba2/wide", SLIM_ODD, MAMBA, TIED, &[("ssm.conv_kernel", U(2)), ("ssm.inner_size", U(60)), ("ssm.state_size", U(256)),
+        ("ssm.time_step_rank", U(5)), ("ssm.group_count", U(1)), ("attention.head_count", U(0)), ("feed_forward_length", U(0))]),
+    row("granitehybrid", ONE, HYBRID_FEED, TIED, &[("attention.head_count_kv", I(&[0, 4, 0])), ("ssm.conv_kernel", U(4)),
+        ("ssm.inner_size", U(192)), ("ssm.state_size", U(24)), ("ssm.time_step_rank", U(12)), ("ssm.group_count", U(1)),
+        ("rope.scaling.finetuned", B(false)), ("attention.scale", F(0.25)), ("embedding_scale", F(6.0)), ("residual_scale", F(0.4)),
+        ("logit_scale", F(1.5))]),
+    row("granitehybrid/experts", SLIM_ODD, HYBRID_EXPERTS, OWN, &[("attention.head_count_kv", I(&[0, 0, 1])), ("ssm.conv_kernel", U(3)),
+        ("ssm.inner_size", U(140)), ("ssm.state_size", U(12)), ("ssm.time_step_rank", U(7)), ("ssm.group_count", U(1)),
+        ("expert_count", U(4)), ("expert_used_count", U(2)), ("expert_shared_feed_forward_length", U(36)), ("residual_scale", F(0.4)),
+        ("logit_scale", F(1.5))]),
+    row("nemotron_h", LONG, "NEMOTRON_H 14:ffn_up 14:ffn_down", OWN, &[("attention.head_count_kv", I(&[0, 0, 2, 0, 0])),
+        ("feed_forward_length", I(&[0, 96, 0, 0, 96])), ("ssm.conv_kernel", U(4)), ("ssm.inner_size", U(128)), ("ssm.state_size", U(24)),
+        ("ssm.time_step_rank", U(8)), ("ssm.group_count", U(4))]),
+    row("nemotron_h_moe", LONG, "NEMOTRON_H 14:ffn_gate_inp 14:exp_probs_b.bias 14:ffn_up_exps 14:ffn_down_exps 14:ffn_up_shexp \
+        14:ffn_down_shexp", OWN, &[("attention.head_count_kv", I(&[0, 0, 2, 0, 0])), ("feed_forward_length", I(&[0, 36, 0, 0, 36])),
+        ("ssm.conv_kernel", U(4)), ("ssm.inner_size", U(96)), ("ssm.state_size", U(16)), ("ssm.time_step_rank", U(6)), ("ssm.group_count", U(3)),
+        ("expert_count", U(6)), ("expert_used_count", U(3)), ("expert_feed_forward_length", U(36)), ("expert_shared_count", U(1)),
+        ("expert_shared_feed_forward_length", U(72)), ("expert_weights_norm", B(true)), ("expert_weights_scale", F(2.5))]),
+    row("falcon-h1", THREE, BESIDE, TIED, &[("ssm.conv_kernel", U(4)), ("ssm.inner_size", U(144)), ("ssm.state_size", U(64)),
+        ("ssm.time_step_rank", U(6)), ("ssm.group_count", U(1))]),
+    row("falcon-h1/normed", SLIM_SQUARE, "BESIDE ssm_norm", OWN, &[("ssm.conv_kernel", U(2)), ("ssm.inner_size", U(120)),
+        ("ssm.state_size", U(36)), ("ssm.time_step_rank", U(6)), ("ssm.group_count", U(2))]),
     row("internlm2", THREE, LLAMA, OWN, &[]),
     row("xverse", ONE, LLAMA, OWN, &[]),
     row("ernie4_5", EIGHT, LLAMA, TIED, &[]),
@@ -293,6 +330,7 @@ impl Row {
                 return push(&mut file, name, &[1], vec![scale]);
             }
             let (tensor, bias) = word.strip_suffix('+').map_or((word, false), |word| (word, true));
+            let (tensor, bare) = tensor.strip_suffix('!').map_or((tensor, false), |tensor| (tensor, true));
             let (tensor, alone) = tensor.strip_suffix(".bias").map_or((tensor, false), |tensor| (tensor, true));
             let shape = self.shape(tensor, n_vocab);
             let name = name.replace(word, tensor.split('*').next().unwrap_or(tensor));
@@ -307,19 +345,26 @@ impl Row {
             }
             let data = match (tensor, shape.len()) {
                 ("token_embd" | "output", _) => matrix(&shape, if tensor == "output" { 3.0 } else { 2.0 }, &mut rng),
+                ("ssm_a", _) => (0..shape[1]).map(|_| -0.25 - 2.0 * rng.unit()).collect(),
+                ("ssm_d" | "ssm_norm", _) => {
+                    (0..shape.iter().product()).map(|_| 1.0 + 0.25 * rng.symmetric()).collect()
+                }
                 (_, 2 | 3) => matrix(&shape, 1.25, &mut rng),
                 (factors, _) if factors.starts_with("rope_f") => {
                     (0..shape[0]).map(|_| 1.0 + 3.0 * rng.unit()).collect()
                 }
                 _ => (0..shape[0]).map(|_| 1.0 + 0.25 * rng.symmetric()).collect(),
             };
-            push(&mut file, format!("{name}.weight"), &shape, data);
+            let name = if bare { name } else { format!("{name}.weight") };
+            push(&mut file, name, &shape, data);
         };
         add("token_embd".into(), "token_embd");
         self.ends.split_whitespace().for_each(|word| add(word.into(), word));
         let layer_words = self
             .layer
             .replace("BEHIND", BEHIND)
+            .replace("BESIDE", BESIDE)
+            .replace("NEMOTRON_H", NEMOTRON_H)
             .replace("EXPERTS", EXPERTS)
             .replace("SHARED", SHARED)
             .replace("MLA_FEED", MLA_FEED);
@@ -372,83 +417,6 @@ impl Row {
         set("attention.layer_norm_rms_epsilon", F(1e-3));
         set("attention.layer_norm_epsilon", F(2e-3));
         self.keys.iter().for_each(|(key, value)| set(key, *value));
-    }
-
-    /// The shape of the tensor of this word, the length of a row first.
-    fn shape(&self, word: &str, n_vocab: usize) -> Vec<usize> {
-        let d = &self.dims;
-        let (n, q, kv, ff) = (d.n_embd, d.n_heads * d.head_dim, d.n_kv_heads * d.head_dim, d.n_ff);
-        let size = |wanted: &str| {
-            self.keys.iter().find_map(|(key, value)| match value {
-                U(size) if *key == wanted => Some(*size as usize),
-                _ => None,
-            })
-        };
-        let rotated = size("rope.dimension_count");
-        let experts = size("expert_count").unwrap_or(1);
-        let expert_ff = size("expert_feed_forward_length").unwrap_or(ff);
-        let shared_ff = size("expert_shared_feed_forward_length");
-        let shared_ff = shared_ff.unwrap_or(expert_ff * size("expert_shared_count").unwrap_or(1));
-        let layers_own = size("embedding_length_per_layer_input").unwrap_or(0);
-        if let Some(word) = word.strip_suffix("*swa") {
-            // Of a layer that looks back over a window, whose heads have another size.
-            let head_dim = size("attention.key_length_swa").unwrap_or(d.head_dim);
-            let keys = &[];
-            return Row { dims: Dims { head_dim, ..*d }, keys, ..*self }.shape(word, n_vocab);
-        }
-        let (rank, q_rank) = (size("attention.kv_lora_rank").unwrap_or(0), size("attention.q_lora_rank").unwrap_or(0));
-        let key = size("attention.key_length_mla").unwrap_or(d.head_dim);
-        let value = size("attention.value_length_mla").or(size("attention.value_length")).unwrap_or(d.head_dim);
-        let own = key - rotated.unwrap_or(0).min(key);
-        match word {
-            "attn_q*mla" => vec![n, d.n_heads * key],
-            "attn_q_a" => vec![n, q_rank],
-            "attn_q_a_norm" => vec![q_rank],
-            "attn_q_b" => vec![q_rank, d.n_heads * key],
-            "attn_kv_a_mqa" => vec![n, rank + rotated.unwrap_or(0)],
-            "attn_kv_a_norm" => vec![rank],
-            "attn_k_b" => vec![own, rank, d.n_heads],
-            "attn_v_b" => vec![rank, value, d.n_heads],
-            "attn_kv_b" => vec![rank, d.n_heads * (own + value)],
-            "attn_output*mla" => vec![d.n_heads * value, n],
-            "token_embd" | "output" => vec![n, n_vocab],
-            "per_layer_token_embd" => vec![layers_own * d.n_layers, n_vocab],
-            "per_layer_model_proj" => vec![n, layers_own * d.n_layers],
-            "per_layer_proj_norm" => vec![layers_own],
-            "inp_gate" => vec![n, layers_own],
-            "proj" => vec![layers_own, n],
-            "layer_output_scale" => vec![1],
-            "position_embd" => vec![n, CONTEXT as usize],
-            "token_types" | "cls.output*2" => vec![n, 2],
-            "cls" | "shortconv.out_proj" => vec![n, n],
-            "dense_2" | "shortconv.in_proj" => vec![n, 3 * n],
-            "dense_3" => vec![3 * n, n],
-            "cls.output*1" => vec![n, 1],
-            "cls.output*3" => vec![n, 3],
-            "attn_q" => vec![n, q],
-            "attn_k" | "attn_v" => vec![n, kv],
-            "attn_qkv" => vec![n, q + 2 * kv],
-            "attn_sinks" => vec![d.n_heads],
-            "shortconv.conv" => vec![size("shortconv.l_cache").unwrap_or(1), n],
-            "attn_output" => vec![q, n],
-            "attn_q_norm" | "attn_k_norm" => vec![d.head_dim],
-            "attn_q_norm*all" => vec![q],
-            "attn_k_norm*all" => vec![kv],
-            "attn_q_norm*each" => vec![d.head_dim, d.n_heads],
-            "attn_k_norm*each" => vec![d.head_dim, d.n_kv_heads],
-            "ffn_gate" | "ffn_up" => vec![n, ff],
-            "ffn_gate*2" | "ffn_up*2" => vec![n, 2 * ff],
-            "ffn_down" => vec![ff, n],
-            "ffn_down*2" => vec![2 * ff, n],
-            "ffn_gate_inp" => vec![n, experts],
-            "exp_probs_b" => vec![experts],
-            "ffn_gate_exps" | "ffn_up_exps" => vec![n, expert_ff, experts],
-            "ffn_down_exps" => vec![expert_ff, n, experts],
-            "ffn_gate_shexp" | "ffn_up_shexp" => vec![n, shared_ff],
-            "ffn_down_shexp" => vec![shared_ff, n],
-            factors if factors.starts_with("rope_f") => vec![rotated.unwrap_or(d.head_dim) / 2],
-            _ => vec![n],
-        }
     }
 }
 

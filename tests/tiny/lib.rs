@@ -10,6 +10,7 @@ pub mod encoders;
 pub mod gguf;
 mod other_vocab;
 pub mod repository;
+mod shapes;
 pub mod vocab;
 
 use gguf::{BF16, CODED, F16, F32, Gguf, Kind, QUANTIZED, Rng, Tensor, Value, random_weights};

@@ -17,6 +17,7 @@ use crate::model::spec::{self, Activation, GateIn};
 pub enum Weights {
     Dense(Dense),
     Experts(Box<Experts>),
+    None,
 }
 
 impl Weights {
@@ -24,6 +25,7 @@ impl Weights {
         Ok(match spec {
             spec::Feed::Dense(dense) => Weights::Dense(Dense::place(dense, stream, "", t)?),
             spec::Feed::Experts(experts) => Weights::Experts(Box::new(Experts::place(experts, stream, t)?)),
+            spec::Feed::None => Weights::None,
         })
     }
 }

@@ -1,7 +1,7 @@
 //! What moves information between tokens, whichever kind it is.
 
 use super::pass::{Input, Pass};
-use super::{attention, conv};
+use super::{attention, conv, mamba2};
 use crate::bail;
 use crate::base::buffer::BufferId;
 use crate::base::error::Result;
@@ -10,35 +10,54 @@ use crate::model::filled::Filled;
 use crate::model::place::{MatrixId, Tensors};
 use crate::model::spec::Mix;
 
-pub enum Weights {
+/// Of one kind, or of the two that stand side by side.
+pub struct Weights(Vec<Part>);
+
+enum Part {
     Attention(attention::Weights),
     Conv(conv::Weights),
+    Mamba2(mamba2::Weights),
 }
 
 impl Weights {
     pub fn place(spec: &Mix, stream: Filled, t: &mut Tensors) -> Result<Self> {
-        Ok(match spec {
-            Mix::Attention(spec) => Weights::Attention(attention::Weights::place(spec, stream, t)?),
-            Mix::Conv(spec) => Weights::Conv(conv::Weights::place(*spec, stream, t)?),
-        })
-    }
-
-    /// The projection that is added to the stream, and its bias.
-    pub fn output(&self) -> (MatrixId, Option<BufferId>) {
-        match self {
-            Weights::Attention(w) => (w.output, w.output_bias),
-            Weights::Conv(w) => (w.output, None),
-        }
+        Ok(Weights(match spec {
+            Mix::Attention(spec) => vec![Part::Attention(attention::Weights::place(spec, stream, t)?)],
+            Mix::Conv(spec) => vec![Part::Conv(conv::Weights::place(*spec, stream, t)?)],
+            Mix::Mamba2(spec) => vec![Part::Mamba2(mamba2::Weights::place(spec, stream, t)?)],
+            Mix::Both(attention, mamba) => vec![
+                Part::Attention(attention::Weights::place(attention, stream, t)?),
+                Part::Mamba2(mamba2::Weights::place(mamba, stream, t)?),
+            ],
+            Mix::None => Vec::new(),
+        }))
     }
 }
 
+/// What a mix has made of its input, before its last products: of each an activation, the projection that is added to the
+/// stream, and its bias.
+pub type Mixed = Vec<(Act, MatrixId, Option<BufferId>)>;
+
 impl Pass<'_> {
-    /// All but the last product of either.
-    pub(super) fn mix(&mut self, index: usize, spec: &Mix, w: &Weights, input: &Input) -> Result<Act> {
-        match (spec, w) {
-            (Mix::Attention(spec), Weights::Attention(w)) => self.attention(index, spec, w, input),
-            (Mix::Conv(spec), Weights::Conv(w)) => self.conv(index, *spec, w, input),
-            _ => bail!(Internal, "The weights of a layer are of another kind."),
-        }
+    /// All but the last products.
+    pub(super) fn mix(&mut self, index: usize, spec: &Mix, w: &Weights, input: &Input) -> Result<Mixed> {
+        let each = w.0.iter().map(|part| {
+            Ok(match (spec, part) {
+                (Mix::Attention(spec) | Mix::Both(spec, _), Part::Attention(w)) => {
+                    (self.attention(index, spec, w, input)?, w.output, w.output_bias)
+                }
+                (Mix::Conv(spec), Part::Conv(w)) => (self.conv(index, *spec, w, input)?, w.output, None),
+                (Mix::Mamba2(spec) | Mix::Both(_, spec), Part::Mamba2(w)) => {
+                    (self.mamba2(index, spec, w, input)?, w.output, None)
+                }
+                _ => bail!(Internal, "The weights of a layer are of another kind."),
+            })
+        });
+        each.collect()
+    }
+
+    /// Their last products, added to the stream, or the norm of one.
+    pub(super) fn add_mixed(&mut self, mixed: Mixed, post_norm: Option<BufferId>) -> Result<()> {
+        mixed.into_iter().try_for_each(|(act, output, bias)| self.add(output, bias, act, post_norm))
     }
 }

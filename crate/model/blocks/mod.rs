@@ -8,6 +8,7 @@ mod experts;
 mod feed;
 mod latent;
 mod layer_embedding;
+mod mamba2;
 mod mix;
 mod norm;
 mod pass;
@@ -18,10 +19,9 @@ use crate::base::error::Result;
 use crate::device::memory::Memory;
 use crate::file::Catalog;
 use crate::kernels::table::fill_up;
-use crate::model::arena::Act;
 use crate::model::head;
 use crate::model::place::{MatrixId, Placement, Tensors, Weights};
-use crate::model::spec::{Block, Gives, Head, Join, Net, RopeFactors, Scores};
+use crate::model::spec::{Block, Feed, Gives, Head, Join, Mix, Net, RopeFactors, Scores};
 
 use norm::How;
 
@@ -163,56 +163,60 @@ impl Pass<'_> {
     }
 
     fn both_parts(&mut self, index: usize, block: &Block, layer: &Layer) -> Result<()> {
-        let Layer { mix, mix_post_norm, feed, feed_post_norm, .. } = layer;
-        let (output, output_bias) = mix.output();
+        if block.join == Join::Parallel {
+            return self.side_by_side(index, block, layer);
+        }
         // Norms before the parts, or behind them.
+        let norms = [layer.norm, layer.feed_norm];
         let (before, behind) = match block.join {
-            Join::Normed | Join::NormedTwice => ([None; 2], [layer.norm, layer.feed_norm]),
-            Join::Sequential | Join::Parallel => ([layer.norm, layer.feed_norm], [None; 2]),
+            Join::Normed | Join::NormedTwice => ([None; 2], norms),
+            Join::Sequential | Join::Parallel => (norms, [None; 2]),
         };
-        let mut input = self.read_stream(before[0])?;
-        let mixed = self.mix(index, &block.mix, mix, &input)?;
-        if block.join != Join::Parallel {
+        if !matches!(block.mix, Mix::None) {
+            let input = self.read_stream(before[0])?;
+            let mixed = self.mix(index, &block.mix, &layer.mix, &input)?;
             self.release(input);
             match (behind[0], layer.second_norm) {
-                (Some(first), Some(second)) => self.add_normed_twice((output, output_bias), mixed, first, second)?,
+                (Some(first), Some(second)) => self.add_normed_twice(mixed, first, second)?,
                 (first, _) => {
-                    self.add(output, output_bias, mixed, *mix_post_norm)?;
+                    self.add_mixed(mixed, layer.mix_post_norm)?;
                     first.map_or(Ok(()), |norm| self.norm_stream(norm))?;
                 }
             }
-            let input = self.read_stream(before[1])?;
-            let fed = self.feed(&block.feed, feed, &input)?;
-            self.release(input);
-            self.add_fed(feed, fed, *feed_post_norm)?;
-            return behind[1].map_or(Ok(()), |norm| self.norm_stream(norm));
         }
-        // Both read the stream as it was.
-        if let Some(feed_norm) = before[1] {
+        if !matches!(block.feed, Feed::None) {
+            let input = self.read_stream(before[1])?;
+            let fed = self.feed(&block.feed, &layer.feed, &input)?;
+            self.release(input);
+            self.add_fed(&layer.feed, fed, layer.feed_post_norm)?;
+            behind[1].map_or(Ok(()), |norm| self.norm_stream(norm))?;
+        }
+        Ok(())
+    }
+
+    /// Both parts read the stream as it was.
+    fn side_by_side(&mut self, index: usize, block: &Block, layer: &Layer) -> Result<()> {
+        let mut input = self.read_stream(layer.norm)?;
+        let mixed = self.mix(index, &block.mix, &layer.mix, &input)?;
+        if let Some(feed_norm) = layer.feed_norm {
             self.release(input);
             input = self.read_stream(Some(feed_norm))?;
         }
-        let fed = self.feed(&block.feed, feed, &input)?;
+        let fed = self.feed(&block.feed, &layer.feed, &input)?;
         self.release(input);
-        self.add(output, output_bias, mixed, *mix_post_norm)?;
-        self.add_fed(feed, fed, *feed_post_norm)
+        self.add_mixed(mixed, layer.mix_post_norm)?;
+        self.add_fed(&layer.feed, fed, layer.feed_post_norm)
     }
 
     /// x = second(x + first(x + W y + b))
-    fn add_normed_twice(
-        &mut self,
-        (matrix, bias): (MatrixId, Option<BufferId>),
-        y: Act,
-        first: Norm,
-        second: Norm,
-    ) -> Result<()> {
+    fn add_normed_twice(&mut self, mixed: mix::Mixed, first: Norm, second: Norm) -> Result<()> {
         let (rows, width4) = (self.shape.rows, self.stream.at.width / 4);
         let sum = self.acts.take(rows, self.stream.at.width)?;
         let bind = fill_up::Bind { x: self.stream.at.id, out: sum.id };
         let grid = [width4.div_ceil(fill_up::THREADS), rows];
         let copied = fill_up::Params { length4: width4, room4: width4 };
         self.recording.push(fill_up::Variant {}, copied, bind, grid)?;
-        self.add_product(matrix, bias, y, sum.id)?;
+        mixed.into_iter().try_for_each(|(y, matrix, bias)| self.add_product(matrix, bias, y, sum.id))?;
         self.norm(sum.id, first, self.stream.at.id, How { add: true, ..How::default() }, rows)?;
         self.acts.free(sum);
         self.norm_stream(second)

@@ -53,7 +53,10 @@ impl Norms {
 
     /// The weight of the RMS norm of this name, its results multiplied by `scale`.
     pub fn place_rms(&self, name: &str, scale: f32, t: &mut Tensors) -> Result<BufferId> {
-        t.vectors_in(&[(&format!("{name}.weight"), self.stream.length)], self.stream, scale * self.rms_scale)
+        let weight = format!("{name}.weight");
+        // Files of Falcon-H1 have the name alone.
+        let found = if !t.has(&weight) && t.has(name) { name } else { &weight };
+        t.vectors_in(&[(found, self.stream.length)], self.stream, scale * self.rms_scale)
     }
 }
 

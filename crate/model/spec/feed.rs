@@ -7,6 +7,8 @@ pub enum Feed {
     Dense(Dense),
     /// Of many networks a few for each token.
     Experts(Experts),
+    /// Nothing does.
+    None,
 }
 
 /// A feed-forward network: W_down (act(W_gate x) * W_up x), or without a gate W_down act(W_up x).

@@ -18,7 +18,7 @@ pub use behind::Behind;
 pub use feed::{Activation, Dense, Experts, Feed, GateIn, Scored, Shared};
 pub use latent::Latent;
 pub use mask::Mask;
-pub use recurrent::Conv;
+pub use recurrent::{Conv, Mamba2};
 
 /// Workgroups that a dispatch may have in a dimension: choices of experts, and layers' own embeddings, of a batch.
 const MOST_WORKGROUPS: u32 = 65_535;
@@ -203,6 +203,12 @@ pub enum Mix {
     Attention(Attention),
     /// A short convolution.
     Conv(Conv),
+    /// A state space.
+    Mamba2(Mamba2),
+    /// Attention and a state space side by side, both added to the stream.
+    Both(Attention, Mamba2),
+    /// Nothing does.
+    None,
 }
 
 /// How a block's two parts come after each other.
@@ -377,6 +383,13 @@ impl Block {
         }
     }
 
+    /// One part, behind `attn_norm`.
+    pub fn one(mix: impl Into<Mix>, feed: impl Into<Feed>) -> Self {
+        let (mix, feed) = (mix.into(), feed.into());
+        let norms = if mix == Mix::None { [None, Some("attn_norm")] } else { [Some("attn_norm"), None] };
+        Block { norms, ..Block::sequential(mix, feed) }
+    }
+
     /// Both parts side by side, of one norm.
     pub fn parallel(attention: Attention, dense: Dense) -> Self {
         let norms = [Some("attn_norm"), None];
@@ -391,24 +404,26 @@ impl Block {
     /// Its attention, if it has one.
     pub fn attention(&self) -> Option<&Attention> {
         match &self.mix {
-            Mix::Attention(attention) => Some(attention),
-            Mix::Conv(_) => None,
+            Mix::Attention(attention) | Mix::Both(attention, _) => Some(attention),
+            Mix::Conv(_) | Mix::Mamba2(_) | Mix::None => None,
         }
     }
 
     /// Numbers of the state that it has of a sequence.
     pub fn state(&self, net: &Net) -> u32 {
         match &self.mix {
-            Mix::Attention(_) => 0,
+            Mix::Attention(_) | Mix::None => 0,
             Mix::Conv(conv) => (conv.taps - 1) * net.stream().room,
+            Mix::Mamba2(mamba) | Mix::Both(_, mamba) => mamba.kept(),
         }
     }
 
-    /// Its feed-forward network, or what each of its experts is.
-    pub fn dense(&self) -> &Dense {
+    /// Its feed-forward network, or what each of its experts is, if it has one.
+    pub fn dense(&self) -> Option<&Dense> {
         match &self.feed {
-            Feed::Dense(dense) => dense,
-            Feed::Experts(experts) => &experts.each,
+            Feed::Dense(dense) => Some(dense),
+            Feed::Experts(experts) => Some(&experts.each),
+            Feed::None => None,
         }
     }
 
@@ -416,7 +431,7 @@ impl Block {
     pub fn experts(&self) -> Option<&Experts> {
         match &self.feed {
             Feed::Experts(experts) => Some(experts),
-            Feed::Dense(_) => None,
+            Feed::Dense(_) | Feed::None => None,
         }
     }
 }

@@ -1,12 +1,66 @@
 //! What moves information between tokens by a state of the sequence, instead of by its keys and values.
 
-use super::Mix;
+use super::{Attention, Mix};
 
 /// A short convolution between two gates (LFM2, Liquid AI 2025): W_out (c · conv(b · x)), of b, c and x = W_in of the stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Conv {
     /// Positions that a result is made of, its own included; at least 2.
     pub taps: u32,
+}
+
+/// A state space whose heads decay by one number each (Mamba-2, Dao & Gu 2024): z, x, b, c and dt of the stream; x, b and c
+/// through a short convolution and SiLU; of each head s = exp(dt a) s + dt x b, y = s c + d x; W_out norm(y · silu(z)).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Mamba2 {
+    /// Heads.
+    pub heads: u32,
+    /// Numbers of x that a head has; a multiple of 4.
+    pub head_dim: u32,
+    /// Numbers of b, and of c; a multiple of 4.
+    pub state: u32,
+    /// Heads share b and c in so many groups, whose results are normed by themselves.
+    pub groups: u32,
+    /// Positions that the convolution looks at, its own included; at least 2.
+    pub taps: u32,
+    /// The convolution has a bias.
+    pub conv_bias: bool,
+    /// The epsilon of the RMS norm of the results, if there is one.
+    pub norm: Option<f32>,
+}
+
+impl Mamba2 {
+    /// Numbers of x, as many as of z.
+    pub fn inner(&self) -> u32 {
+        self.heads * self.head_dim
+    }
+
+    /// Numbers that go through the convolution: x, b and c.
+    pub fn convolved(&self) -> u32 {
+        self.inner() + 2 * self.groups * self.state
+    }
+
+    /// Numbers of its state of a sequence that are what the convolution looks back at; behind them are those of the heads.
+    pub fn held(&self) -> u32 {
+        (self.taps - 1) * self.convolved()
+    }
+
+    /// All numbers of its state.
+    pub fn kept(&self) -> u32 {
+        self.held() + self.inner() * self.state
+    }
+}
+
+impl From<Mamba2> for Mix {
+    fn from(mamba: Mamba2) -> Self {
+        Mix::Mamba2(mamba)
+    }
+}
+
+impl From<(Attention, Mamba2)> for Mix {
+    fn from((attention, mamba): (Attention, Mamba2)) -> Self {
+        Mix::Both(attention, mamba)
+    }
 }
 
 impl From<Conv> for Mix {

@@ -1,25 +1,17 @@
-//! What goes on from the states of sequences.
+//! Short convolutions.
 
-use sotto::kernels::recurrent::{FromTo, NONE};
+use sotto::kernels::recurrent::NONE;
 use sotto::kernels::table::conv;
 
+use super::{BATCHES, from_to};
 use crate::F32;
 use crate::case::{Case, Data, Runs, bits, close, floats};
 use crate::host::mirror;
 use crate::random::{Random, poison};
 
-/// The words of the rows of sequences, given as (state read, state written, rows).
-fn from_to(sequences: &[(u32, u32, u32)]) -> Vec<u32> {
-    let rows =
-        |&(from, to, count): &(u32, u32, u32)| (0..count).map(move |place| -> FromTo { [from, to, place, count] });
-    sequences.iter().flat_map(rows).flatten().collect()
-}
-
 pub fn run(rig: &mut impl Runs) {
     let mut random = Random::new(61);
-    let batches: [&[(u32, u32, u32)]; 4] =
-        [&[(NONE, 2, 1)], &[(1, 0, 1)], &[(0, 3, 2), (NONE, 1, 1), (2, 4, 9)], &[(NONE, 0, 33)]];
-    for sequences in batches {
+    for sequences in BATCHES {
         for (c, taps, more) in [(4, 2, 0), (96, 3, 8), (260, 4, 0), (64, 7, 100)] {
             for (gates, has_bias, silu) in [(1, 0, 0), (0, 1, 1), (0, 0, 0), (1, 1, 1)] {
                 let rows: u32 = sequences.iter().map(|(_, _, rows)| rows).sum();

@@ -1,0 +1,128 @@
+//! Mamba-2's state space: z, x, b, c and dt of the stream, the convolution of x, b and c, and what a sequence's state makes of
+//! them.
+
+use super::pass::{Input, Pass};
+use super::product::Fused;
+use crate::base::buffer::BufferId;
+use crate::base::error::Result;
+use crate::kernels::table::{conv, gated_norm, scan};
+use crate::model::arena::Act;
+use crate::model::filled::Filled;
+use crate::model::place::{MatrixId, Tensors};
+use crate::model::spec::Mamba2;
+
+/// Sequences that workgroups beside each other go through at a time.
+const BESIDE: u32 = 8;
+
+pub struct Weights {
+    /// z, x, b, c and dt: [2 inner + 2 groups * state + heads][n_embd], both filled up
+    input: MatrixId,
+    /// [inner + 2 groups * state][taps]
+    taps: BufferId,
+    /// [inner + 2 groups * state]
+    conv_bias: Option<BufferId>,
+    /// Of each head what is added to dt, a, and d: [3][heads]
+    heads: BufferId,
+    /// [inner]
+    norm: Option<BufferId>,
+    /// [n_embd][inner], both filled up
+    pub output: MatrixId,
+}
+
+impl Weights {
+    pub fn place(spec: &Mamba2, stream: Filled, t: &mut Tensors) -> Result<Self> {
+        let (inner, convolved, heads) = (spec.inner(), spec.convolved(), spec.heads);
+        let rows = Filled::up(inner + convolved + heads);
+        let norm = ("ssm_norm.weight", [inner / spec.groups, spec.groups]);
+        Ok(Weights {
+            input: t.stack(stream, &[("ssm_in.weight", rows.length)], Some(rows))?,
+            taps: t.floats(&[("ssm_conv1d.weight", [spec.taps, convolved])], 1.0)?,
+            conv_bias: spec.conv_bias.then(|| t.vector("ssm_conv1d.bias", convolved)).transpose()?,
+            heads: t.floats(&[("ssm_dt.bias", [heads, 1]), ("ssm_a", [1, heads]), ("ssm_d", [1, heads])], 1.0)?,
+            norm: spec.norm.is_some().then(|| t.floats(&[norm], 1.0)).transpose()?,
+            output: t.stack(Filled::up(inner), &[("ssm_out.weight", stream.length)], Some(stream))?,
+        })
+    }
+}
+
+impl Pass<'_> {
+    /// norm(y · silu(z)): [rows][inner], filled up
+    pub(super) fn mamba2(&mut self, index: usize, spec: &Mamba2, w: &Weights, input: &Input) -> Result<Act> {
+        let projected = self.project(w.input, input, Fused::default())?;
+        let convolved = self.convolve(index, spec, w, &projected)?;
+        let y = self.scan(index, spec, w, [&projected, &convolved])?;
+        self.acts.free(convolved);
+        let out = self.acts.take(self.shape.rows, Filled::up(spec.inner()).room)?;
+        let params = gated_norm::Params {
+            g4: y.width / spec.groups / 4,
+            groups: spec.groups,
+            stride4: projected.width / 4,
+            out4: out.width / 4,
+            has_norm: u32::from(spec.norm.is_some()),
+            eps: spec.norm.unwrap_or_default(),
+        };
+        let weight = w.norm.unwrap_or(self.at.ends.none);
+        let variant = gated_norm::Variant { reduce: self.at.choice.rmsnorm().reduce };
+        let bind = gated_norm::Bind { y: y.id, z: projected.id, weight, out: out.id };
+        self.recording.push(variant, params, bind, [spec.groups, self.shape.rows])?;
+        self.acts.free(projected);
+        self.acts.free(y);
+        Ok(out)
+    }
+
+    /// silu(conv(x, b, c)): [rows][inner + 2 groups * state]
+    fn convolve(&mut self, index: usize, spec: &Mamba2, w: &Weights, projected: &Act) -> Result<Act> {
+        let out = self.acts.take(self.shape.rows, spec.convolved())?;
+        let c4 = out.width / 4;
+        let params = conv::Params {
+            c4,
+            stride4: projected.width / 4,
+            first4: spec.inner() / 4,
+            taps: spec.taps,
+            state4: spec.kept() / 4,
+            gates: 0,
+            has_bias: u32::from(w.conv_bias.is_some()),
+            silu: 1,
+        };
+        let bind = conv::Bind {
+            from_to: self.at.ends.from_to,
+            x: projected.id,
+            weight: w.taps,
+            bias: w.conv_bias.unwrap_or(self.at.ends.none),
+            states: self.at.kv.states.of(index)?,
+            out: out.id,
+        };
+        self.recording.push(conv::Variant {}, params, bind, [c4.div_ceil(conv::THREADS), self.shape.rows])?;
+        Ok(out)
+    }
+
+    /// y of each head: [rows][inner]
+    fn scan(&mut self, index: usize, spec: &Mamba2, w: &Weights, [projected, convolved]: [&Act; 2]) -> Result<Act> {
+        let (rows, n4) = (self.shape.rows, spec.state / 4);
+        let out = self.acts.take(rows, spec.inner())?;
+        let params = scan::Params {
+            rows,
+            heads: spec.heads,
+            p4: spec.head_dim / 4,
+            n4,
+            per_group: spec.heads / spec.groups,
+            stride4: convolved.width / 4,
+            dt_stride: projected.width,
+            first_dt: spec.inner() + spec.convolved(),
+            state4: spec.kept() / 4,
+            first4: spec.held() / 4,
+            beside: rows.min(BESIDE),
+        };
+        let bind = scan::Bind {
+            from_to: self.at.ends.from_to,
+            xbc: convolved.id,
+            dt: projected.id,
+            heads: w.heads,
+            states: self.at.kv.states.of(index)?,
+            out: out.id,
+        };
+        let grid = [(out.width / 4).div_ceil(scan::THREADS / n4), params.beside];
+        self.recording.push(scan::Variant {}, params, bind, grid)?;
+        Ok(out)
+    }
+}
