@@ -6,8 +6,9 @@ use std::ops::Range;
 use wide::f32x4;
 
 use super::activations::Store as Activations;
+use super::dots::{Unpacked, fill_of};
 use super::floats::{self, Columns};
-use super::formats::{Part, form, with_format};
+use super::formats::{Format, Part, form, with_format};
 use super::halves::Half;
 use super::layout::ROWS;
 use super::many::{Many, QUADS, Spans, TILE, groups, many, products, results};
@@ -22,6 +23,8 @@ pub static KERNEL: Kernel = Kernel { pieces, run };
 
 /// Rows of floats that share a load of weights: as many sums as hide how long each takes.
 const FLOATS: usize = 8;
+/// So many rows make up for what it takes to make integers of quantized weights anew.
+const ANEW: usize = 64;
 /// Columns of floats that stay in the first-level cache.
 const STRETCH: usize = 512;
 
@@ -29,14 +32,15 @@ fn pieces(job: &Job) -> usize {
     (job.params::<Variant>().n as usize).div_ceil(ROWS * QUADS)
 }
 
-/// What a thread keeps: rows of activations, as floats and as integers; rows of weights, as floats and some spans of them
-/// unpacked; and sums for each row.
+/// What a thread keeps: rows of activations, as floats and as integers; rows of weights, as floats, a span of them as it is
+/// stored, and some spans of them unpacked; and sums for each row.
 #[derive(Default)]
 struct Store {
     x: Vec<f32>,
     shorts: Activations<i16>,
     bytes: Activations<i8>,
     weights: Vec<f32>,
+    span: Unpacked<i16>,
     unpacked_shorts: Spans<i16>,
     unpacked_bytes: Spans<i8>,
     columns: Columns,
@@ -51,26 +55,28 @@ fn run(job: &Job, pieces: Range<usize>, scratch: &mut Scratch) {
     let form = form(kind);
     let k = part.blocks * 32;
     let input = |r: usize, to: &mut [f32]| to.copy_from_slice(b.x.floats(r * k..(r + 1) * k));
-    let Store { x, shorts, bytes, weights, unpacked_shorts, unpacked_bytes, columns, sums } = scratch.of();
+    let Store { x, shorts, bytes, weights, span, unpacked_shorts, unpacked_bytes, columns, sums } = scratch.of();
     let quads = pieces.start * QUADS..(pieces.end * QUADS).min((p.n as usize).div_ceil(ROWS));
     let exactness = job.exactness;
-    if !kind.is_quantized() && exactness.apart {
+    let in_bytes = vector::HAS_BYTES && exactness.bytes && kind.is_quantized() && form.bits() < 8;
+    if exactness.apart && !in_bytes && (rows >= ANEW || !kind.is_quantized()) {
         if kind == TensorType::F32 && !exactness.bytes {
             return in_floats(&dispatch, &part, columns, weights, sums, quads);
         }
-        let x = shorts.fill(job, [rows, k, TILE], form, x, input);
+        let x = shorts.fill(job, [rows, k, TILE], Half::FORM, x, input);
+        let own = kind.is_quantized().then(|| fill_of(kind));
         for quads in groups(quads) {
-            products::<Half, _>(
-                quads.clone(),
-                rows,
-                part.blocks,
-                &x,
-                unpacked_shorts,
-                sums,
-                |unpacked, quad, first, count| {
-                    unpacked.round(floats::columns(&part, quad, 32 * first..32 * (first + count), weights), first);
-                },
-            );
+            let round = |unpacked: &mut Unpacked<i16>, quad: usize, first: usize, count: usize| {
+                let rows = match own {
+                    Some(fill) => {
+                        fill(span, &part.quad(quad), part.blocks, first, count);
+                        span.rows(&form, weights)
+                    }
+                    None => floats::columns(&part, quad, 32 * first..32 * (first + count), weights),
+                };
+                unpacked.round(rows, first);
+            };
+            products::<Half, _>(quads.clone(), rows, part.blocks, &x, unpacked_shorts, sums, round);
             dispatch.store_all(quads, sums);
         }
     } else if !kind.is_quantized() {
@@ -79,7 +85,7 @@ fn run(job: &Job, pieces: Range<usize>, scratch: &mut Scratch) {
             (0..rows)
                 .for_each(|r| dispatch.store(quad..quad + 1, r, &[floats::dot(w, b.x.floats(r * k..(r + 1) * k))], 1));
         }
-    } else if vector::HAS_BYTES && exactness.bytes && form.bits() < 8 {
+    } else if in_bytes {
         let x = bytes.fill(job, [rows, k, TILE], form, x, input);
         let many: Many<i8> = with_format!(kind, F => many::<F, _>);
         for quads in groups(quads) {
@@ -136,8 +142,29 @@ impl Dispatch<'_> {
     /// Writes all rows' results, which lie panel by panel, in each quad by quad.
     #[inline(never)]
     fn store_all(&self, quads: Range<usize>, sums: &[f32x4]) {
-        for (r, sums, step) in results(self.p.m as usize, sums) {
-            self.store(quads.clone(), r, sums, step);
+        let (p, begin) = (&self.p, quads.start * ROWS);
+        if quads.len() < QUADS || begin + QUADS * ROWS > p.n as usize {
+            for (r, sums, step) in results(p.m as usize, sums) {
+                self.store(quads.clone(), r, sums, step);
+            }
+            return;
+        }
+        let column = p.column as usize + begin;
+        let columns = column..column + QUADS * ROWS;
+        let bias = (p.has_bias != 0).then(|| self.b.bias.floats(columns).as_chunks::<ROWS>().0);
+        for (r, sums, step) in results(p.m as usize, sums) {
+            let at = r * p.out_stride as usize + column;
+            let out = self.b.out.floats_mut(at..at + QUADS * ROWS).as_chunks_mut::<ROWS>().0;
+            for (i, out) in out.iter_mut().enumerate() {
+                let mut y = sums[i * step] * p.scale;
+                if let Some(bias) = bias {
+                    y += f32x4::new(bias[i]);
+                }
+                if p.accumulate != 0 {
+                    y += f32x4::new(*out);
+                }
+                *out = y.to_array();
+            }
         }
     }
 
