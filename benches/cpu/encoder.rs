@@ -45,16 +45,8 @@ fn product(format: TensorType, name: &'static str, m: u32) -> Case {
     let (offsets, bytes) = quant::plane_offsets(format, u64::from(n * k));
     let mut planes = [0; 4];
     planes.iter_mut().zip(&offsets).for_each(|(plane, at)| *plane = (at / 4) as u32);
-    let params = matmul::Params {
-        planes,
-        n,
-        k_blocks: k / 32,
-        out_stride: n,
-        m,
-        scale: 1.0,
-        has_bias: 1,
-        ..Default::default()
-    };
+    let params =
+        matmul::Params { planes, n, k_blocks: k / 32, out_stride: n, m, scale: 1.0, has_bias: 1, ..Default::default() };
     let bind = matmul::Bind {
         weights: vec![0x1c1c_1c1c; bytes as usize / 4],
         x: floats(k * m, 1.0),
