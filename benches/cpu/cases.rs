@@ -1,5 +1,6 @@
 //! The kernels of the CPU backend at the shapes of Gemma 3 270M: 300 cells for a token, and 64 rows of a prompt.
 
+use super::encoder;
 use bytemuck::{bytes_of, cast_slice};
 use sotto::kernels::cpu::Scratch;
 use sotto::kernels::face::{Face, VariantId};
@@ -30,6 +31,7 @@ pub struct Case {
     views: &'static [usize],
     params: Vec<u8>,
     grid: [u32; 3],
+    exactness: Exactness,
     pub buffers: Vec<Vec<u32>>,
     /// Calls for a token that is decoded, or that is part of a prompt.
     pub per_token: f64,
@@ -39,7 +41,7 @@ pub struct Case {
 }
 
 impl Case {
-    fn new<V: Face>(
+    pub fn new<V: Face>(
         name: &'static str,
         variant: V,
         params: V::Params,
@@ -52,6 +54,7 @@ impl Case {
             views: V::VIEWS,
             params: bytes_of(&params).to_vec(),
             grid: [grid[0], grid[1], 1],
+            exactness: Exactness::default(),
             buffers: V::list(bind),
             per_token: 0.0,
             bytes: 0.0,
@@ -59,23 +62,27 @@ impl Case {
         }
     }
 
-    fn costs(mut self, per_token: f64, bytes: f64, operations: f64) -> Self {
+    pub fn costs(mut self, per_token: f64, bytes: f64, operations: f64) -> Self {
         (self.per_token, self.bytes, self.operations) = (per_token, bytes, operations);
         self
+    }
+
+    pub fn exactness(self, exactness: Exactness) -> Self {
+        Case { exactness, ..self }
     }
 
     pub fn run(&mut self, scratch: &mut Scratch) {
         let shared: Vec<Shared> = self.buffers.iter_mut().map(|words| Shared::new(words)).collect();
         let bound: Vec<Shared> = self.views.iter().map(|&field| shared[field]).collect();
         // SAFETY: the buffers outlive it, and this thread alone uses them.
-        let job = unsafe { Job::new(self.variant, &self.params, self.grid, &bound, Exactness::default()) };
+        let job = unsafe { Job::new(self.variant, &self.params, self.grid, &bound, self.exactness) };
         let kernel = self.variant.kernel().simd.expect("a kernel of the CPU backend");
         (kernel.run)(&job, 0..(kernel.pieces)(&job), scratch);
     }
 }
 
 /// Numbers from -size to size, the same always.
-fn floats(count: u32, size: f32) -> Vec<u32> {
+pub fn floats(count: u32, size: f32) -> Vec<u32> {
     let mut seed = 1u32;
     let each = (0..count).map(|_| {
         seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
@@ -94,14 +101,17 @@ fn batch(rows: u32, at: u32) -> Vec<u32> {
 }
 
 pub fn all() -> Vec<Case> {
-    if std::env::var("FEW").is_ok() {
-        return few();
+    match std::env::var("ONLY").as_deref() {
+        Ok("few") => return few(),
+        Ok("encoder") => return encoder::cases(),
+        _ => {}
     }
     let mut cases = products();
     cases.extend(few());
     cases.extend(prompt());
     cases.extend(decode());
     cases.extend(sampling());
+    cases.extend(encoder::cases());
     cases
 }
 

@@ -2,6 +2,7 @@
 //! allow.
 
 mod cases;
+mod encoder;
 
 use std::hint::black_box;
 use std::time::Instant;

@@ -1,6 +1,6 @@
 //! The few vector instructions that `wide` does not have.
 
-use wide::{i8x16, i16x8, i32x4, u8x16};
+use wide::{i8x16, i16x8, i32x4, i32x8, u8x16};
 
 /// [a0+a1, a2+a3, b0+b1, b2+b3]
 #[inline(always)]
@@ -69,4 +69,17 @@ pub fn narrow(a: i32x4, b: i32x4) -> i16x8 {
         let all: [i32; 8] = bytemuck::cast([a.to_array(), b.to_array()]);
         i16x8::new(all.map(|v| v.clamp(i32::from(i16::MIN), i32::from(i16::MAX)) as i16))
     }
+}
+
+/// The numbers in 32 bits, the first four before the others.
+#[inline(always)]
+pub fn widen(v: i16x8) -> [i32x4; 2] {
+    #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+    {
+        use std::arch::wasm32::{i32x4_extend_high_i16x8, i32x4_extend_low_i16x8};
+        let v = v.into();
+        return [i32x4_extend_low_i16x8(v).into(), i32x4_extend_high_i16x8(v).into()];
+    }
+    #[allow(unreachable_code, reason = "reached where no feature above is there")]
+    bytemuck::cast(i32x8::from_i16x8(v))
 }

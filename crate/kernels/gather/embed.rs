@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::index;
 use crate::kernels::cpu::{Kernel, Scratch, sized};
 use crate::kernels::job::Job;
-use crate::kernels::product::{Part, Quad, ROWS, SPAN, Unpacked, form, rows, with_format};
+use crate::kernels::product::{Part, ROWS, SPAN, Unpacked, fill_of, form, rows};
 use crate::kernels::table::embed::Variant;
 
 pub static KERNEL: Kernel = Kernel { pieces, run };
@@ -54,16 +54,13 @@ fn run(job: &Job, pieces: Range<usize>, scratch: &mut Scratch) {
 pub(in crate::kernels) fn row_of(part: &Part, row: usize, scale: f32, store: &mut Weights, out: &mut [f32]) {
     let (quad, lane) = (row / ROWS, row % ROWS);
     if part.kind.is_quantized() {
-        let fill: Fill = with_format!(part.kind, F => Unpacked::fill::<F>);
+        let fill = fill_of(part.kind);
         for (span, out) in out.chunks_mut(32 * SPAN).enumerate() {
             fill(&mut store.span, &part.quad(quad), part.blocks, span * SPAN, out.len() / 32);
-            store.span.row(&form(part.kind), lane, out);
+            out.copy_from_slice(store.span.rows(&form(part.kind), &mut store.floats)[lane]);
         }
     } else {
         out.copy_from_slice(rows(part, quad, &mut store.floats)[lane]);
     }
     out.iter_mut().for_each(|y| *y *= scale);
 }
-
-/// What unpacks a span of a type.
-type Fill = fn(&mut Unpacked<i16>, &Quad, usize, usize, usize);

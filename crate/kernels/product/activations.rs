@@ -197,15 +197,38 @@ impl<A: Activation> Store<A> {
         floats: &mut Vec<f32>,
         row: impl Fn(usize, &mut [f32]),
     ) -> Quantized<'a, A> {
-        let (x, fours, per_row) = (sized(floats, k), k / 4, k.div_ceil(form.columns));
+        let x = sized(floats, k);
+        self.each(job, [rows, k, width], form, |r, q, blocks| {
+            row(r, x);
+            quantize_row(x, form, q, blocks);
+        })
+    }
+
+    /// The same of rows that are there.
+    pub fn take<'a, 'x>(
+        &'a mut self,
+        job: &Job,
+        [rows, k, width]: [usize; 3],
+        form: Form,
+        row: impl Fn(usize) -> &'x [f32],
+    ) -> Quantized<'a, A> {
+        self.each(job, [rows, k, width], form, |r, q, blocks| quantize_row(row(r), form, q, blocks))
+    }
+
+    /// Lets `write` fill each row, if that was not done for this job.
+    fn each<'a>(
+        &'a mut self,
+        job: &Job,
+        [rows, k, width]: [usize; 3],
+        form: Form,
+        write: impl FnMut(usize, Column<[A; 4]>, Column<Block>),
+    ) -> Quantized<'a, A> {
+        let (fours, per_row) = (k / 4, k.div_ceil(form.columns));
         let room = rows.next_multiple_of(width);
         let q = sized(&mut self.q, room * fours);
         let blocks = sized(&mut self.blocks, room * per_row);
         if self.of.replace(job.id()) != Some(job.id()) {
-            each_row(rows, width, per_row, q, blocks, |r, q, blocks| {
-                row(r, x);
-                quantize_row(x, form, q, blocks);
-            });
+            each_row(rows, width, per_row, q, blocks, write);
         }
         Quantized { q, blocks, fours, per_row }
     }

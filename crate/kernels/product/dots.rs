@@ -3,9 +3,12 @@
 use wide::{f32x4, i32x4, u8x16};
 
 use super::activations::{Activation, BLOCK, Block, Panel};
-use super::formats::{Form, Format, Part, Quad, Scales};
+use super::formats::{Form, Format, Part, Quad, Scales, with_format};
 use super::halves;
 use super::layout::{ROWS, SPAN};
+use crate::base::platform::vector::widen;
+use crate::kernels::cpu::sized;
+use crate::quant::TensorType;
 
 /// The body once for each of the eight vectors of a block: compilers leave such a loop alone, and a shift that is no
 /// constant costs more than a product.
@@ -74,26 +77,41 @@ impl Unpacked<i16> {
         self.first = first;
         self.weights.resize(rows[0].len() / 4, <i16 as Activation>::weights(u8x16::ZERO));
         for (i, to) in self.weights.chunks_mut(halves::COLUMNS / 4).enumerate() {
-            // Vectors of two rows, four columns of each.
-            let to: &mut [[u64; ROWS]] = bytemuck::cast_slice_mut(to);
-            self.scales.scale[i] = f32x4::new(std::array::from_fn(|r| {
-                let row = &rows[r][i * halves::COLUMNS..][..4 * to.len()];
-                halves::round(row, to, r)
-            }));
+            self.scales.scale[i] = halves::round(rows.map(|row| &row[i * halves::COLUMNS..]), to);
         }
     }
 }
 
+/// What unpacks a span of a type.
+pub type Fill = fn(&mut Unpacked<i16>, &Quad, usize, usize, usize);
+
+/// [`Unpacked::fill`] of a type.
+pub fn fill_of(kind: TensorType) -> Fill {
+    with_format!(kind, F => Unpacked::fill::<F>)
+}
+
 impl Unpacked<i16> {
-    /// Row `lane` of the four, as floats. It is not hot: so it is there once for all types.
-    pub fn row(&self, form: &Form, lane: usize, out: &mut [f32]) {
-        for (j, (out, weights)) in out.as_chunks_mut::<4>().0.iter_mut().zip(&self.weights).enumerate() {
-            let at = j * form.each / 8;
-            let scale = self.scales.scale[at].to_array()[lane];
-            let offset = if form.bias == 0 { self.scales.offset[at].to_array()[lane] } else { 0.0 };
-            let q = &weights[lane / 2].to_array()[4 * (lane % 2)..][..4];
-            out.iter_mut().zip(q).for_each(|(out, &q)| *out = scale * f32::from(q) + offset);
+    /// The four rows as floats.
+    pub fn rows<'a>(&self, form: &Form, store: &'a mut Vec<f32>) -> [&'a [f32]; ROWS] {
+        let fours = self.weights.len();
+        let all = sized(store, ROWS * 4 * fours);
+        let stretch = 8 / form.each;
+        for (pair, out) in all.chunks_exact_mut(2 * 4 * fours).enumerate() {
+            let (first, second) = out.as_chunks_mut::<4>().0.split_at_mut(fours);
+            let stretches = first.chunks_mut(stretch).zip(second.chunks_mut(stretch));
+            for (at, ((first, second), weights)) in stretches.zip(self.weights.chunks(stretch)).enumerate() {
+                let of = |four: f32x4| [0, 1].map(|r| f32x4::splat(four.to_array()[2 * pair + r]));
+                let scale = of(self.scales.scale[at]);
+                let offset = if form.has_offsets() { of(self.scales.offset[at]) } else { [f32x4::ZERO; 2] };
+                for ((first, second), weights) in first.iter_mut().zip(second).zip(weights) {
+                    let q = widen(weights[pair]);
+                    *first = (scale[0] * q[0].round_float() + offset[0]).to_array();
+                    *second = (scale[1] * q[1].round_float() + offset[1]).to_array();
+                }
+            }
         }
+        let all: &[f32] = all;
+        std::array::from_fn(|r| &all[4 * fours * r..][..4 * fours])
     }
 }
 

@@ -8,7 +8,7 @@ use super::activations::{Activation, Quantized, Store as Activations};
 use super::floats;
 use super::formats::{Part, form, with_format};
 use super::layout::ROWS;
-use super::many::{Many, Spans, TILE, groups, many, results};
+use super::many::{Many, Spans, TILE, each_result, groups, many};
 use super::matvec::put;
 use crate::base::platform::vector;
 use crate::kernels::cpu::{Kernel, Scratch};
@@ -50,11 +50,10 @@ fn pieces(job: &Job) -> usize {
     p.n_experts as usize * p.n as usize / ROWS
 }
 
-/// What a thread keeps: rows of activations, as floats, as integers, and those of an expert; rows of weights, as floats and
+/// What a thread keeps: rows of activations as integers, and those of an expert; rows of weights, as floats and
 /// some spans of them unpacked; and sums for each choice.
 #[derive(Default)]
 struct Store {
-    x: Vec<f32>,
     shorts: [Activations<i16>; 2],
     bytes: [Activations<i8>; 2],
     weights: Vec<f32>,
@@ -69,26 +68,25 @@ fn run(job: &Job, pieces: Range<usize>, scratch: &mut Scratch) {
     let kind = job.variant::<Variant>().format;
     let part = Part::new(kind, b.weights.all(), p.planes, p.k_blocks as usize);
     let (form, k) = (form(kind), part.blocks * 32);
-    let Store { x, shorts, bytes, weights, unpacked_shorts, unpacked_bytes, sums } = scratch.of();
+    let Store { shorts, bytes, weights, unpacked_shorts, unpacked_bytes, sums } = scratch.of();
     let rows = (p.pairs / p.each) as usize;
-    let input = |r: usize, to: &mut [f32]| to.copy_from_slice(b.x.floats(r * k..(r + 1) * k));
+    let input = |r: usize| b.x.floats(r * k..(r + 1) * k);
     if !kind.is_quantized() {
         d.each(pieces, |quads, choices| {
             for quad in quads {
                 let w = floats::rows(&part, quad, weights);
                 for &choice in choices {
-                    let r = (choice / p.each) as usize;
-                    d.store(quad..quad + 1, choice, &[floats::dot(w, b.x.floats(r * k..(r + 1) * k))], 1);
+                    d.store(quad..quad + 1, choice, &[floats::dot(w, input((choice / p.each) as usize))], 1);
                 }
             }
         });
     } else if vector::HAS_BYTES && job.exactness.bytes && form.bits() < 8 {
         let [all, picked] = bytes;
-        let x = all.fill(job, [rows, k, 1], form, x, input);
+        let x = all.take(job, [rows, k, 1], form, input);
         d.products(pieces, &part, with_format!(kind, F => many::<F, _>), &x, (picked, unpacked_bytes), sums);
     } else {
         let [all, picked] = shorts;
-        let x = all.fill(job, [rows, k, 1], form, x, input);
+        let x = all.take(job, [rows, k, 1], form, input);
         d.products(pieces, &part, with_format!(kind, F => many::<F, _>), &x, (picked, unpacked_shorts), sums);
     }
 }
@@ -149,9 +147,7 @@ impl<'a> Dispatch<'a> {
             let x = picked.pick(x, choices.iter().map(|choice| (choice / self.p.each) as usize), TILE);
             for quads in groups(quads) {
                 many(part, quads.clone(), choices.len(), &x, unpacked, sums);
-                for (i, sums, step) in results(choices.len(), sums) {
-                    self.store(quads.clone(), choices[i], sums, step);
-                }
+                each_result(choices.len(), sums, |i, sums, step| self.store(quads.clone(), choices[i], sums, step));
             }
         });
     }

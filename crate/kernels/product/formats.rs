@@ -381,4 +381,4 @@ macro_rules! with_format {
         }
     };
 }
-pub(crate) use with_format;
+pub(super) use with_format;

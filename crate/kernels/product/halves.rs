@@ -1,10 +1,9 @@
 //! Weights of 16 bits, as integers that are multiplied with activations of as many: for many rows, which then come twice as
 //! quickly as by products of floats. What is lost is about what such floats had lost when they were made.
 
-use bytemuck::cast;
-use wide::f32x4;
+use wide::{f32x4, i16x8};
 
-use super::activations::{Activation, BLOCK};
+use super::activations::Activation;
 use super::formats::{Format, Quad, Scales};
 use super::layout::ROWS;
 use crate::base::platform::vector;
@@ -26,39 +25,45 @@ impl Format for Half {
 pub const COLUMNS: usize = 128;
 /// The largest activation. Fewer bits than an i16 has leave more of an i32 to the weights.
 pub const MOST: f32 = 8191.0;
-/// What the sizes of a block's integers may sum up to: times the largest activation that is less than 2^31.
-const SUM: f32 = 262_080.0;
+/// What the sizes of a block's integers may sum up to: times the largest activation that is less than 2^31, and where all are as
+/// large they are whole.
+const SUM: f32 = (2047 * COLUMNS) as f32;
 
-/// A block of whole times 32 numbers as w = scale · q: row `row` of four, four q in each word. Gives the scale. Numbers
-/// that are none make it none.
+/// A block of four rows, of whole times 32 numbers each, as w = scale · q, four q of each row a step. Gives the rows' scales.
+/// Numbers that are none make theirs none.
 #[inline(always)]
-pub fn round(w: &[f32], to: &mut [[u64; ROWS]], row: usize) -> f32 {
-    let w = w.as_chunks::<BLOCK>().0;
-    let (mut most, mut sum) = (f32x4::ZERO, f32x4::ZERO);
-    for v in w.iter().flat_map(|w| cast::<_, [f32x4; 8]>(*w)) {
-        let size = v.abs();
-        most = most.fast_max(size);
-        sum += size;
+pub fn round(rows: [&[f32]; ROWS], to: &mut [[i16x8; 2]]) -> f32x4 {
+    let rows = rows.map(|row| &row.as_chunks::<4>().0[..to.len()]);
+    let scales = rows.map(|row| {
+        let (mut most, mut sum) = (f32x4::ZERO, f32x4::ZERO);
+        for v in row {
+            let size = f32x4::new(*v).abs();
+            most = most.fast_max(size);
+            sum += size;
+        }
+        let sum = math::sum(sum);
+        math::largest(most).max(sum * (i16::MOST / SUM)) * (1.0 / i16::MOST) + sum * 0.0
+    });
+    let inverse = scales.map(|scale| f32x4::splat(if scale > 0.0 { 1.0 / scale } else { 0.0 }));
+    for (i, to) in to.iter_mut().enumerate() {
+        let q = |r: usize| math::nearest(f32x4::new(rows[r][i]) * inverse[r]);
+        *to = [vector::narrow(q(0), q(1)), vector::narrow(q(2), q(3))];
     }
-    let sum = math::sum(sum);
-    let scale = math::largest(most).max(sum * (i16::MOST / SUM)) * (1.0 / i16::MOST) + sum * 0.0;
-    let inverse = f32x4::splat(if scale > 0.0 { 1.0 / scale } else { 0.0 });
-    for (w, to) in w.iter().zip(to.as_chunks_mut::<8>().0) {
-        let w: [[f32x4; 2]; 4] = cast(*w);
-        let pairs = w.map(|[a, b]| vector::narrow(math::nearest(a * inverse), math::nearest(b * inverse)));
-        to.iter_mut().zip(cast::<_, [u64; 8]>(pairs)).for_each(|(to, four)| to[row] = four);
-    }
-    scale
+    f32x4::new(scales)
 }
 
 #[cfg(test)]
 mod tests {
+    use bytemuck::cast;
+
     use super::*;
 
     fn integers(w: &[f32; COLUMNS]) -> (f32, [i16; COLUMNS]) {
-        let mut fours = [[0; ROWS]; COLUMNS / 4];
-        let scale = round(w, &mut fours, 1);
-        (scale, cast(fours.map(|four| four[1])))
+        let mut fours = [[i16x8::ZERO; 2]; COLUMNS / 4];
+        let scales = round([&[1.0; COLUMNS], w, &[0.0; COLUMNS], &[2.0; COLUMNS]], &mut fours).to_array();
+        assert_eq!((scales[2], 2.0 * scales[0]), (0.0, scales[3]));
+        let q = fours.map(|[pair, _]| <[i16; 4]>::try_from(&pair.to_array()[4..]).expect("four of eight"));
+        (scales[1], cast(q))
     }
 
     #[test]

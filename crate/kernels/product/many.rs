@@ -87,11 +87,14 @@ fn add<'a, F: Format, A: Activation + 'a, const M: usize>(
     }
 }
 
-/// Each row with what it has of such sums: those of the first quad, and so many further on those of the next.
-pub fn results(rows: usize, sums: &[f32x4]) -> impl Iterator<Item = (usize, &[f32x4], usize)> {
-    panels(rows, TILE).flat_map(move |(first, width)| {
-        (first..rows.min(first + width)).map(move |r| (r, &sums[first * QUADS + r - first..], width))
-    })
+/// Gives `store` each row with what it has of such sums: those of the first quad, and so many further on those of the next.
+#[inline(always)]
+pub fn each_result<'a>(rows: usize, sums: &'a [f32x4], mut store: impl FnMut(usize, &'a [f32x4], usize)) {
+    for (first, width) in panels(rows, TILE) {
+        for r in first..rows.min(first + width) {
+            store(r, &sums[first * QUADS + r - first..], width);
+        }
+    }
 }
 
 /// Such ranges of them as [`many`] takes.

@@ -6,11 +6,12 @@ use std::ops::Range;
 use wide::f32x4;
 
 use super::activations::Store as Activations;
+use super::dots::{Unpacked, fill_of};
 use super::floats::{self, Columns};
-use super::formats::{Part, form, with_format};
+use super::formats::{Format, Part, form, with_format};
 use super::halves::Half;
 use super::layout::ROWS;
-use super::many::{Many, QUADS, Spans, TILE, groups, many, products, results};
+use super::many::{Many, QUADS, Spans, TILE, each_result, groups, many, products};
 use super::matvec::put;
 use crate::base::platform::vector;
 use crate::kernels::cpu::{Kernel, Scratch};
@@ -22,6 +23,8 @@ pub static KERNEL: Kernel = Kernel { pieces, run };
 
 /// Rows of floats that share a load of weights: as many sums as hide how long each takes.
 const FLOATS: usize = 8;
+/// So many rows make up for what it takes to make integers of quantized weights anew.
+const ANEW: usize = 64;
 /// Columns of floats that stay in the first-level cache.
 const STRETCH: usize = 512;
 
@@ -29,14 +32,14 @@ fn pieces(job: &Job) -> usize {
     (job.params::<Variant>().n as usize).div_ceil(ROWS * QUADS)
 }
 
-/// What a thread keeps: rows of activations, as floats and as integers; rows of weights, as floats and some spans of them
-/// unpacked; and sums for each row.
+/// What a thread keeps: rows of activations as integers; rows of weights, as floats, a span of them as it is
+/// stored, and some spans of them unpacked; and sums for each row.
 #[derive(Default)]
 struct Store {
-    x: Vec<f32>,
     shorts: Activations<i16>,
     bytes: Activations<i8>,
     weights: Vec<f32>,
+    span: Unpacked<i16>,
     unpacked_shorts: Spans<i16>,
     unpacked_bytes: Spans<i8>,
     columns: Columns,
@@ -50,27 +53,29 @@ fn run(job: &Job, pieces: Range<usize>, scratch: &mut Scratch) {
     let part = Part::new(kind, b.weights.all(), p.planes, p.k_blocks as usize);
     let form = form(kind);
     let k = part.blocks * 32;
-    let input = |r: usize, to: &mut [f32]| to.copy_from_slice(b.x.floats(r * k..(r + 1) * k));
-    let Store { x, shorts, bytes, weights, unpacked_shorts, unpacked_bytes, columns, sums } = scratch.of();
+    let input = |r: usize| b.x.floats(r * k..(r + 1) * k);
+    let Store { shorts, bytes, weights, span, unpacked_shorts, unpacked_bytes, columns, sums } = scratch.of();
     let quads = pieces.start * QUADS..(pieces.end * QUADS).min((p.n as usize).div_ceil(ROWS));
     let exactness = job.exactness;
-    if !kind.is_quantized() && exactness.apart {
+    let in_bytes = vector::HAS_BYTES && exactness.bytes && kind.is_quantized() && form.bits() < 8;
+    if exactness.apart && !in_bytes && (rows >= ANEW || !kind.is_quantized()) {
         if kind == TensorType::F32 && !exactness.bytes {
             return in_floats(&dispatch, &part, columns, weights, sums, quads);
         }
-        let x = shorts.fill(job, [rows, k, TILE], form, x, input);
+        let x = shorts.take(job, [rows, k, TILE], Half::FORM, input);
+        let own = kind.is_quantized().then(|| fill_of(kind));
         for quads in groups(quads) {
-            products::<Half, _>(
-                quads.clone(),
-                rows,
-                part.blocks,
-                &x,
-                unpacked_shorts,
-                sums,
-                |unpacked, quad, first, count| {
-                    unpacked.round(floats::columns(&part, quad, 32 * first..32 * (first + count), weights), first);
-                },
-            );
+            let round = |unpacked: &mut Unpacked<i16>, quad: usize, first: usize, count: usize| {
+                let rows = match own {
+                    Some(fill) => {
+                        fill(span, &part.quad(quad), part.blocks, first, count);
+                        span.rows(&form, weights)
+                    }
+                    None => floats::columns(&part, quad, 32 * first..32 * (first + count), weights),
+                };
+                unpacked.round(rows, first);
+            };
+            products::<Half, _>(quads.clone(), rows, part.blocks, &x, unpacked_shorts, sums, round);
             dispatch.store_all(quads, sums);
         }
     } else if !kind.is_quantized() {
@@ -79,15 +84,15 @@ fn run(job: &Job, pieces: Range<usize>, scratch: &mut Scratch) {
             (0..rows)
                 .for_each(|r| dispatch.store(quad..quad + 1, r, &[floats::dot(w, b.x.floats(r * k..(r + 1) * k))], 1));
         }
-    } else if vector::HAS_BYTES && exactness.bytes && form.bits() < 8 {
-        let x = bytes.fill(job, [rows, k, TILE], form, x, input);
+    } else if in_bytes {
+        let x = bytes.take(job, [rows, k, TILE], form, input);
         let many: Many<i8> = with_format!(kind, F => many::<F, _>);
         for quads in groups(quads) {
             many(&part, quads.clone(), rows, &x, unpacked_bytes, sums);
             dispatch.store_all(quads, sums);
         }
     } else {
-        let x = shorts.fill(job, [rows, k, TILE], form, x, input);
+        let x = shorts.take(job, [rows, k, TILE], form, input);
         let many: Many<i16> = with_format!(kind, F => many::<F, _>);
         for quads in groups(quads) {
             many(&part, quads.clone(), rows, &x, unpacked_shorts, sums);
@@ -136,9 +141,27 @@ impl Dispatch<'_> {
     /// Writes all rows' results, which lie panel by panel, in each quad by quad.
     #[inline(never)]
     fn store_all(&self, quads: Range<usize>, sums: &[f32x4]) {
-        for (r, sums, step) in results(self.p.m as usize, sums) {
-            self.store(quads.clone(), r, sums, step);
+        let (p, rows, begin) = (&self.p, self.p.m as usize, quads.start * ROWS);
+        if quads.len() < QUADS || begin + QUADS * ROWS > p.n as usize {
+            return each_result(rows, sums, |r, sums, step| self.store(quads.clone(), r, sums, step));
         }
+        let column = p.column as usize + begin;
+        let columns = column..column + QUADS * ROWS;
+        let bias = (p.has_bias != 0).then(|| self.b.bias.floats(columns).as_chunks::<ROWS>().0);
+        each_result(rows, sums, |r, sums, step| {
+            let at = r * p.out_stride as usize + column;
+            let out = self.b.out.floats_mut(at..at + QUADS * ROWS).as_chunks_mut::<ROWS>().0;
+            for (i, out) in out.iter_mut().enumerate() {
+                let mut y = sums[i * step] * p.scale;
+                if let Some(bias) = bias {
+                    y += f32x4::new(bias[i]);
+                }
+                if p.accumulate != 0 {
+                    y += f32x4::new(*out);
+                }
+                *out = y.to_array();
+            }
+        });
     }
 
     /// Writes a row's results: every `step`th of `sums`.

@@ -20,7 +20,7 @@ pub mod quads;
 pub mod rate;
 mod reference;
 
-pub(in crate::kernels) use dots::Unpacked;
+pub(in crate::kernels) use dots::{Unpacked, fill_of};
 pub(in crate::kernels) use floats::rows;
-pub(in crate::kernels) use formats::{Part, Quad, form, with_format};
+pub(in crate::kernels) use formats::{Part, form};
 pub(in crate::kernels) use layout::{ROWS, SPAN};
