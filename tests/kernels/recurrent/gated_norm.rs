@@ -47,7 +47,7 @@ fn a_gated_norm_by_hand() {
     let weight = bits(&[1.0, 1.0, 1.0, 1.0, 2.0, 1.0, 1.0, 1.0]);
     let run = |has_norm: u32| {
         let params = gated_norm::Params { g4: 1, groups: 2, stride4: 4, out4: 3, has_norm, eps: 0.0 };
-        let bind = gated_norm::Bind { y: &y[..], z: &z, weight: &weight, out: &vec![9; 12] };
+        let bind = gated_norm::Bind { y: &y[..], z: &z, weight: &weight, out: &[9; 12] };
         floats(&mirror(gated_norm::Variant { reduce: Reduce::Tree }, params, bind, [2, 1]).out).to_vec()
     };
     close(&run(0), &[80.0, -80.0, 240.0, 0.0, 80.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0], 0.0);
