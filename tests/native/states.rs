@@ -1,6 +1,5 @@
 //! States of sequences: what goes on from them is what would come without, wherever texts are cut, shared and gone back in.
 
-
 use crate::common::run::{compute, largest_difference, load, on_both_backends, rows};
 use crate::generation::{Run, greedy, run};
 use crate::together::come_and_go;
