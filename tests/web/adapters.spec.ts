@@ -25,9 +25,7 @@ for (const backend of ["cpu", "webgpu"] as const) {
         const model = await sotto.load("/tiny/llama-f32.gguf", { contextLength: 128, backend });
         const [gguf, weights, config] = bytes.map((list) => new Uint8Array(list));
         const before = (await model.score(text)).nllMean;
-        const begun = performance.now();
         const one = await model.adapters.load(gguf!, { id: "one" });
-        const took = performance.now() - begun;
         const peft = [new File([weights!], "adapter_model.safetensors"), new File([config!], "adapter_config.json")];
         await model.adapters.load(peft, { id: "other" });
         const score = async (adapter: Record<string, number>) => (await model.score(text, { adapter })).nllMean;
@@ -53,7 +51,7 @@ for (const backend of ["cpu", "webgpu"] as const) {
           .catch(({ code, message }) => ({ code, message }));
         await qwen.dispose();
         await model.dispose();
-        return { before, took, one, scores, alone, together, list, code, again, refused };
+        return { before, one, scores, alone, together, list, code, again, refused };
       },
       { bytes, backend, text: TEXT },
     );
@@ -64,7 +62,6 @@ for (const backend of ["cpu", "webgpu"] as const) {
     expect(new Set(found.scores.map((score) => score.toFixed(3))).size).toBe(4);
     expect([found.code, found.again]).toEqual(["bad_option", found.scores[1]]);
     expect(found.refused).toMatchObject({ code: "bad_adapter", message: expect.stringContaining("qwen2") });
-    expect(found.took).toBeLessThan(5000);
     const args = ["score", "--model", tinyModel("llama-f32"), "--backend", "cpu", "--text", TEXT];
     const native = json("native", [...args, "--adapter", join(FOLDER, "llama.gguf")]) as { nll_mean: number };
     expect(Math.abs(native.nll_mean / found.scores[1]! - 1)).toBeLessThan(1e-3);
