@@ -26,6 +26,8 @@ const ENGINE = { name: "sotto", folder: "wasm", kind: "gpu", scripts: SCRIPTS_OF
 const CPU = { name: "sotto_cpu", folder: "wasm-cpu", kind: "cpu", scripts: SCRIPTS_OF_ALL };
 const THREADS = {
   name: "sotto_threads",
+  /** In a target folder of its own, so that it is built while others are. */
+  beside: true,
   folder: "wasm-threads",
   kind: "cpu",
   scripts: SCRIPTS_OF_ALL,
@@ -42,6 +44,7 @@ const THREADS = {
 /** Grammars: no part of the first load. A page fetches the module when a request first asks for one. */
 const GRAMMAR = {
   name: "sotto_grammar",
+  beside: true,
   folder: "wasm-grammar",
   scripts: [],
   crate: "sotto-grammar",
@@ -54,6 +57,7 @@ const GRAMMAR = {
 /** Repositories of safetensors: fetched when a page first loads one. */
 const REPOSITORY = {
   name: "sotto_repository",
+  beside: true,
   folder: "wasm-repository",
   kind: "cpu",
   scripts: [],
@@ -77,12 +81,12 @@ const SILENT = ["-Zunstable-options", "-Cpanic=immediate-abort"];
 
 /** Rust to wasm, with its bindings in the artifact's folder of www, or in `out`. `std`: Rust's source is there. */
 export async function buildWasm(artifact, profile, std) {
-  const { name, folder, crate = "sotto-web", kind, features, link = [], resets, out } = artifact;
+  const { name, folder, beside, crate = "sotto-web", kind, features, link = [], resets, out } = artifact;
   // As a library of the commands the crate of grammars is no module.
   const args = ["--package", crate, "--profile", profile, "--target", WASM, "--crate-type", "cdylib"];
   if (kind) args.push("--no-default-features", "--features", kind);
   const linked = ["--", ...link.map((arg) => `-Clink-arg=${arg}`)];
-  const target = features ? join(TARGET, "threads") : TARGET;
+  const target = beside ? join(TARGET, "threads") : TARGET;
   if (std) {
     // Cargo builds the standard library only if told that it is a nightly one. That `atomics` is unstable rustc says once
     // a crate, in a warning that has no name to allow it by. What else there is to warn of, the builds and the lints of
@@ -92,7 +96,7 @@ export async function buildWasm(artifact, profile, std) {
     const env = { RUSTC_BOOTSTRAP: "1", RUSTFLAGS };
     await runBeside("cargo", ["rustc", ...args, ...SMALL_STD, "--target-dir", target, ...linked], { env });
   } else {
-    await runBeside("cargo", ["rustc", ...args, ...linked]);
+    await runBeside("cargo", ["rustc", ...args, "--target-dir", target, ...linked]);
   }
   const wasm = join(target, WASM, profile, `${crate.replace("-", "_")}.wasm`);
   const bindings = out ?? join(ROOT, "www", folder);
@@ -313,11 +317,11 @@ export async function build({ fast = false } = {}) {
     return fast ? copyFileSync(wasm, output) : optimise(wasm, output);
   };
   // Linking and wasm-opt are one core's work each, so they go on beside each other. Those that share a target folder take turns.
-  let turn = Promise.resolve();
+  const turns = { true: Promise.resolve(), false: Promise.resolve() };
   const made = artifacts.map((artifact) => {
-    if (artifact === THREADS) return make(artifact).then(() => finish(artifact));
-    turn = turn.then(() => make(artifact));
-    return turn.then(() => finish(artifact));
+    const key = !!artifact.beside;
+    turns[key] = turns[key].then(() => make(artifact));
+    return turns[key].then(() => finish(artifact));
   });
   if (!threads) writeStub(THREADS);
   await Promise.all(made);
