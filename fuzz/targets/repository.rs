@@ -9,7 +9,7 @@ use sotto::quant::TensorType;
 fuzz_target!(|bytes: &[u8]| {
     let mut parts = bytes.splitn(3, |&byte| byte == 0);
     let (Some(config), Some(index), Some(file)) = (parts.next(), parts.next(), parts.next()) else { return };
-    let Ok(Some(head)) = HeadParser::new(Code::BadFile).push(file) else { return };
+    let Ok(Some(head)) = HeadParser::new(Code::BadHeader).push(file) else { return };
     let start = file.len().min((head.file_bytes - head.entries.iter().map(|entry| entry.bytes).sum::<u64>()) as usize);
     let Ok(repository) = Repository::open("fuzz", config, Some(index).filter(|index| !index.is_empty())) else { return };
     if repository.files().len() > 1 {
