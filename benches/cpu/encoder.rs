@@ -1,7 +1,7 @@
 //! What an encoder of all-MiniLM-L6-v2's shapes computes for a batch of texts: products of many rows, which need not give the
 //! bits of those of one, and its GELU.
 
-use sotto::kernels::job::Exactness;
+use sotto::kernels::job::{Exactness, Together};
 use sotto::kernels::table::choices::{Op, X};
 use sotto::kernels::table::{map, matmul};
 use sotto::quant::{self, TensorType};
@@ -54,7 +54,7 @@ fn product(format: TensorType, name: &'static str, m: u32) -> Case {
         out: vec![0; (n * m) as usize],
     };
     let case = Case::new(name, matmul::Variant { format, x: X::Direct }, params, [1, 1], bind);
-    let exactness = Exactness { bytes: false, apart: true };
+    let exactness = Exactness { bytes: false, together: Together::Rounded };
     case.exactness(exactness).costs(0.0, bytes as f64, f64::from(n) * f64::from(k) * f64::from(m))
 }
 

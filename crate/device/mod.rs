@@ -31,6 +31,7 @@ use crate::device::memory::{Exchange, Memory, Move, Moves, Named};
 use crate::device::options::GpuOptions;
 use crate::device::recording::Recording;
 use crate::kernels::choose::AdapterName;
+use crate::kernels::job::Together;
 use crate::quant::TensorType;
 
 pub use cpu::Cpu;
@@ -222,10 +223,10 @@ impl Device {
         self.gpu().map_or(0, Gpu::bytes)
     }
 
-    /// Products of many rows need not give the bits of those of one, where that is quicker.
-    pub fn set_apart(&mut self) {
+    /// How products of many rows are made, where there is a choice.
+    pub fn set_together(&mut self, together: Together) {
         if let Device::Cpu(cpu) = self {
-            cpu.set_apart();
+            cpu.set_together(together);
         }
     }
 

@@ -61,8 +61,20 @@ static NEXT: AtomicU32 = AtomicU32::new(0);
 pub struct Exactness {
     /// Activations may be rounded to 8 bits; else they keep 16.
     pub bytes: bool,
-    /// The model reads texts whole and writes none, so products of many rows need not give the bits of those of one.
-    pub apart: bool,
+    /// Of many rows.
+    pub together: Together,
+}
+
+/// How products of many rows are made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Together {
+    /// They give the bits of those of one row: what a model writes does not depend on how it read.
+    #[default]
+    AsOne,
+    /// Weights are rounded to 16 bits where that is quicker: for a model that reads texts whole and writes none.
+    Rounded,
+    /// Weights that are floats are multiplied as floats: for scores, which lie closer together than 16 bits tell.
+    Whole,
 }
 
 impl<'a> Job<'a> {

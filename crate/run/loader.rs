@@ -11,9 +11,10 @@ use crate::device::{Backend, Chosen, CpuOptions, Device, HAS_CPU};
 use crate::file::Catalog;
 use crate::file::gguf::{Header, HeaderParser, Joined};
 use crate::kernels::choose::{Choice, Tuning};
+use crate::kernels::job::Together;
 use crate::model;
 use crate::model::forward::Model;
-use crate::model::spec::{Gives, Net};
+use crate::model::spec::{Gives, Head, Net, Scores};
 use crate::model::upload::Upload;
 use crate::quant::TensorType;
 use crate::run::engine::Engine;
@@ -270,8 +271,12 @@ impl Loader {
             placed = self.place(&catalog, &net, &mut device);
         }
         let (model, upload) = placed?;
-        if matches!(model.net.gives, Gives::States { .. }) {
-            device.set_apart();
+        match model.net.gives {
+            Gives::Logits => {}
+            Gives::States { head: Some(Head { scores: Scores::Labels { .. }, .. }), .. } => {
+                device.set_together(Together::Whole);
+            }
+            Gives::States { .. } => device.set_together(Together::Rounded),
         }
         // Only a real GPU gains by going ahead, and by no more than that (docs/PERFORMANCE.md): others would finish in vain
         // what a stop makes needless.

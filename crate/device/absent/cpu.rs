@@ -9,6 +9,7 @@ use crate::base::error::Result;
 use crate::device::memory::{Exchange, Memory, Move, Moves, Named};
 use crate::device::options::CpuOptions;
 use crate::device::recording::Recording;
+use crate::kernels::job::Together;
 
 /// A device that there is not.
 pub struct Cpu(Infallible);
@@ -21,7 +22,7 @@ impl Cpu {
     pub fn new(_: &CpuOptions, _: bool) -> Result<Self> {
         bail!(Internal, "This build of the engine has no kernels for the CPU.");
     }
-    pub fn set_apart(&mut self) {
+    pub fn set_together(&mut self, _: Together) {
         match self.0 {}
     }
     pub fn threads(&self) -> usize {

@@ -16,7 +16,7 @@ use crate::device::memory::{Exchange, Memory, Move, Moves, Named};
 use crate::device::options::{CpuOptions, MAX_BUFFER, Pause, SharedPool};
 use crate::device::pool::Pool;
 use crate::device::recording::{Dispatch, Recording};
-use crate::kernels::job::{Exactness, Job, MAX_BINDINGS, Shared};
+use crate::kernels::job::{Exactness, Job, MAX_BINDINGS, Shared, Together};
 use crate::kernels::product::quads;
 use crate::quant::{self, TensorType};
 use buffer::Buffer;
@@ -51,7 +51,7 @@ impl Cpu {
         let new = || SharedPool(Rc::new(RefCell::new(Pool::new(threads, options.spawn.as_ref()))));
         Ok(Cpu {
             options: options.clone(),
-            exactness: Exactness { bytes: fast, apart: false },
+            exactness: Exactness { bytes: fast, together: Together::AsOne },
             buffers: Vec::new(),
             labels: Vec::new(),
             vacant: Vec::new(),
@@ -61,9 +61,10 @@ impl Cpu {
         })
     }
 
-    /// Products of many rows need not give the bits of those of one: for a model that writes nothing.
-    pub fn set_apart(&mut self) {
-        self.exactness.apart = true;
+    /// How products of many rows are made. Who allows bytes does not want floats.
+    pub fn set_together(&mut self, together: Together) {
+        let rounds = self.exactness.bytes && together == Together::Whole;
+        self.exactness.together = if rounds { Together::Rounded } else { together };
     }
 
     /// Threads that compute.

@@ -15,7 +15,7 @@ use super::many::{Many, QUADS, Spans, TILE, each_result, groups, many, products}
 use super::matvec::put;
 use crate::base::platform::vector;
 use crate::kernels::cpu::{Kernel, Scratch};
-use crate::kernels::job::{Job, View};
+use crate::kernels::job::{Job, Together, View};
 use crate::kernels::table::matmul::{Bind, Params, Variant};
 use crate::quant::TensorType;
 
@@ -58,10 +58,15 @@ fn run(job: &Job, pieces: Range<usize>, scratch: &mut Scratch) {
     let quads = pieces.start * QUADS..(pieces.end * QUADS).min((p.n as usize).div_ceil(ROWS));
     let exactness = job.exactness;
     let in_bytes = vector::HAS_BYTES && exactness.bytes && kind.is_quantized() && form.bits() < 8;
-    if exactness.apart && !in_bytes && (rows >= ANEW || !kind.is_quantized()) {
-        if kind == TensorType::F32 && !exactness.bytes {
-            return in_floats(&dispatch, &part, columns, weights, sums, quads);
-        }
+    let is_float = !kind.is_quantized();
+    let in_floats = match exactness.together {
+        Together::AsOne => false,
+        Together::Rounded => kind == TensorType::F32 && !exactness.bytes,
+        Together::Whole => is_float,
+    };
+    if in_floats {
+        floats_together(&dispatch, &part, columns, weights, sums, quads);
+    } else if exactness.together == Together::Rounded && !in_bytes && (rows >= ANEW || is_float) {
         let x = shorts.take(job, [rows, k, TILE], Half::FORM, input);
         let own = kind.is_quantized().then(|| fill_of(kind));
         for quads in groups(quads) {
@@ -78,7 +83,7 @@ fn run(job: &Job, pieces: Range<usize>, scratch: &mut Scratch) {
             products::<Half, _>(quads.clone(), rows, part.blocks, &x, unpacked_shorts, sums, round);
             dispatch.store_all(quads, sums);
         }
-    } else if !kind.is_quantized() {
+    } else if is_float {
         for quad in quads {
             let w = floats::rows(&part, quad, weights);
             (0..rows)
@@ -103,7 +108,7 @@ fn run(job: &Job, pieces: Range<usize>, scratch: &mut Scratch) {
 
 /// Weights and activations as they are.
 #[inline(never)]
-fn in_floats(
+fn floats_together(
     dispatch: &Dispatch,
     part: &Part,
     columns: &mut Columns,

@@ -1,7 +1,7 @@
 //! The CPU backend's matrix kernels for every tensor type: their weights are arranged first, and activations rounded to
 //! integers.
 
-use sotto::kernels::job::Exactness;
+use sotto::kernels::job::{Exactness, Together};
 use sotto::kernels::product::quads;
 use sotto::kernels::table::choices::{Reduce, X};
 use sotto::kernels::table::{embed, matmul, matvec};
@@ -26,29 +26,31 @@ const HALVES: f64 = 5e-8;
 enum Mode {
     Precise,
     Fast,
-    Apart,
-    ApartFast,
+    Rounded,
+    RoundedFast,
+    Whole,
 }
 
 impl Mode {
-    const ALL: [Mode; 4] = [Mode::Precise, Mode::Fast, Mode::Apart, Mode::ApartFast];
+    const ALL: [Mode; 4] = [Mode::Precise, Mode::Fast, Mode::Rounded, Mode::RoundedFast];
 
     fn exactness(self) -> Exactness {
-        Exactness { bytes: self.is_fast(), apart: self.is_apart() }
+        let together = match self {
+            Mode::Precise | Mode::Fast => Together::AsOne,
+            Mode::Rounded | Mode::RoundedFast => Together::Rounded,
+            Mode::Whole => Together::Whole,
+        };
+        Exactness { bytes: self.is_fast(), together }
     }
 
     fn is_fast(self) -> bool {
-        matches!(self, Mode::Fast | Mode::ApartFast)
-    }
-
-    fn is_apart(self) -> bool {
-        matches!(self, Mode::Apart | Mode::ApartFast)
+        matches!(self, Mode::Fast | Mode::RoundedFast)
     }
 
     /// Whether products of so many rows round weights: quantized ones where the rows make up for it.
     fn rounds(self, kind: TensorType, rows: u32) -> bool {
         let own = if kind.is_quantized() { rows < 64 || self.bytes(kind) } else { kind == F32 && !self.is_fast() };
-        self.is_apart() && !own
+        matches!(self, Mode::Rounded | Mode::RoundedFast) && !own
     }
 
     /// Whether activations become bytes.
@@ -184,7 +186,7 @@ pub fn many_rows(rig: &mut Rig) {
             (38, 672, 65, false, false, 0, 38),
         ] {
             let matrix = Matrix::new(&mut random, kind, n, k, 300);
-            for mode in Mode::ALL {
+            for mode in Mode::ALL.into_iter().chain([Mode::Whole]) {
                 let x = exact(&mut random, m as usize * matrix.k, mode.most(format));
                 let out = output(&mut random, m, stride, added(add, column, n), 1.0);
                 let params = matmul::Params {
