@@ -33,7 +33,11 @@ const cargoTest = (args, env, start = run) => start("cargo", ["test", "--release
 
 const STEPS = {
   /** Formats, lints, types, spelling and links, of all languages. */
-  lint: async () => (await import("./lint.mjs")).lint(),
+  lint: async (whole) => {
+    const { WHILE_COMPILING, lint } = await import("./lint.mjs");
+    lint({ native: !whole });
+    if (whole) Object.assign(process.env, WHILE_COMPILING);
+  },
   /** The real models and chat templates that some tests read. */
   models: async () => {
     for (const name of TESTED) await fetchModel(name);
@@ -47,7 +51,7 @@ const STEPS = {
    * The crates on Mesa's software adapter, or on what VK_DRIVER_FILES names or is there; its kernel cases are kept for the
    * browser. Grammars also on the official tests of JSON Schema, where they can be fetched.
    */
-  rust: async () => {
+  rust: async (whole) => {
     ensureVulkan();
     const { fetchSchemaTests } = await import("./fetch-schema-tests.mjs");
     try {
@@ -61,9 +65,11 @@ const STEPS = {
       ...(driver && { VK_DRIVER_FILES: driver }),
     };
     const { QUICK_COMPILE } = await import("./soft-gpu/setup.mjs");
+    const ALL = ["--lib", "--bins", "--test", "native", "--test", "grammar"];
+    cargoTest([...ALL, "--test", "kernels", ...(whole ? ["--benches"] : []), "--no-run"], env);
     // Kernels run once each, so they are compiled quickly; whole models run long enough to want the other.
     cargoTest(["--test", "kernels"], { ...env, ...QUICK_COMPILE });
-    cargoTest(["--lib", "--bins", "--test", "native", "--test", "grammar"], env);
+    cargoTest(ALL, env);
     cargoTest(["--doc"], env);
     // Of a build for tests: another would take minutes, since some of its libraries have other features.
     process.env.SOTTO_BINARY = BINARY;
@@ -124,10 +130,10 @@ const TURNS = [
 ];
 
 /** Does a step and says how long it took. */
-async function timed(name) {
+async function timed(name, whole) {
   console.error(`\n== ${name}`);
   const begun = performance.now();
-  await STEPS[name]();
+  await STEPS[name](whole);
   return `${name} ${Math.round((performance.now() - begun) / 1000)} s`;
 }
 
@@ -139,10 +145,11 @@ await tool(async () => {
   const unknown = named.find((name) => !STEPS[name]);
   if (unknown) throw new Stop(`there is no step "${unknown}"; the steps are ${Object.keys(STEPS).join(", ")}.`);
   ensurePackages();
+  const whole = named.length === 0;
   const took = [];
   for (const turn of TURNS) {
-    const wanted = turn.filter((name) => named.length === 0 || named.includes(name));
-    took.push(...(await Promise.all(wanted.map(timed))));
+    const wanted = turn.filter((name) => whole || named.includes(name));
+    took.push(...(await Promise.all(wanted.map((name) => timed(name, whole)))));
   }
   console.error(`\nAll tests passed: ${took.join(", ")}.`);
 });
