@@ -112,6 +112,7 @@ test("the declarations compile in a page that checks its libraries", { timeout: 
       sotto: ["./sotto/api/index.d.ts"],
       ...Object.fromEntries(own),
       "sotto/*": ["./sotto/pieces/*/index.d.ts"],
+      "./node_modules/sotto/dist/service-worker.js": ["./sotto/service-worker/index.d.ts"],
     };
     const lib = ["es2024", "esnext.disposable", "dom", "dom.iterable", "dom.asynciterable"];
     const compilerOptions = { paths, lib, jsx: "react-jsx", types: [], skipLibCheck: true, strict: true, noEmit: true };

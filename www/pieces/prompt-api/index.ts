@@ -24,11 +24,17 @@ export type Availability = "unavailable" | "downloadable" | "downloading" | "ava
 /** What is said of a model that is not loaded yet, whose file may have its own. */
 const DEFAULTS = { topK: 40, temperature: 0.8 };
 
+/** What tells of a download. */
+export interface CreateMonitor extends EventTarget {
+  ondownloadprogress: ((event: ProgressEvent) => void) | null;
+  addEventListener(type: "downloadprogress", listener: (event: ProgressEvent) => void): void;
+  addEventListener(type: string, listener: EventListenerOrEventListenerObject | null): void;
+}
+
 export interface CreateOptions extends CoreOptions {
   signal?: AbortSignal;
   /** Is given a target of `downloadprogress` events, whose `loaded` goes from 0 to 1. */
-  // biome-ignore lint/suspicious/noExplicitAny: pages have types of their own for it
-  monitor?: (monitor: any) => void;
+  monitor?(monitor: CreateMonitor): void;
   initialPrompts?: PromptMessage[];
 }
 
@@ -137,14 +143,15 @@ async function isStored(source: unknown): Promise<boolean> {
 const STEPS = 0x10000;
 
 /** Tells a monitor how far the load is, again and again until it is left. */
-function watch(loads: ModelStore, monitor: (monitor: EventTarget) => void): { look(): void; leave(): void } {
-  const target = Object.assign(new EventTarget(), { ondownloadprogress: null as ((event: Event) => void) | null });
+function watch(loads: ModelStore, monitor: (monitor: CreateMonitor) => void): { look(): void; leave(): void } {
+  const target = Object.assign(new EventTarget(), { ondownloadprogress: null }) as CreateMonitor;
   let last = -1;
   const tell = (loaded: number) => {
     if (loaded <= last) return;
     last = loaded;
+    // Older browsers' own have whole numbers alone.
     const event = Object.assign(new Event("downloadprogress"), { loaded, total: 1, lengthComputable: true });
-    target.ondownloadprogress?.(event);
+    target.ondownloadprogress?.(event as ProgressEvent);
     target.dispatchEvent(event);
   };
   monitor(target);
