@@ -7,7 +7,9 @@ Object.assign(process.env, QUICK_COMPILE);
 const { label, reason, ...lavapipe } = await softGpu();
 
 // Compiling all variants takes ten minutes on software, and each value of each choice four: both are for a run by hand.
-const kernels = process.env.SOTTO_KERNELS ?? "few";
+const CHOICES = ["few", "each", "all"];
+const kernels = process.env.SOTTO_KERNELS ?? CHOICES[0];
+if (!CHOICES.includes(kernels)) throw new Error(`SOTTO_KERNELS is "${kernels}"; it can be ${CHOICES.join(", ")}.`);
 
 const swiftshader = {
   name: "swiftshader",
