@@ -137,6 +137,15 @@ test("a block without end is drawn in parts of bounded length", () => {
   expect(streamed(code, () => 5000).map((node) => typeof node === "string" || node.tag)).toEqual(["code-block", "p"]);
 });
 
+test("tables whose heads are as long as a part come to an end", () => {
+  const wide = `| ${"a".repeat(4100)} | b |\n|---|---|\n| ${"c".repeat(4500)} | d |\n`;
+  expect(textOf(blocksOf(wide)).length).toBeLessThan(2 * wide.length);
+  expect(textOf(blocksOf(`| a |\n|${"-".repeat(9000)}`)).length).toBeGreaterThan(0);
+  expect(textOf(blocksOf(`| ${"a".repeat(20_000)} |\n|---|\n${"| b |\n".repeat(5000)}`)).length).toBeGreaterThan(0);
+  const rows = `| a | b |\n|---|---|\n${"| c | d |\n".repeat(3000)}`;
+  expect(blocksOf(rows).every((node) => typeof node !== "string")).toBe(true);
+});
+
 const HOSTILE = [
   "<script>alert(1)</script>",
   '<img src=x onerror="alert(1)">',

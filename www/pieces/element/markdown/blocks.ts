@@ -70,9 +70,9 @@ export class Blocks {
   #cut(tail: string, type: string): Step {
     const [top, line, word] = [/\n(?=\S)/g, /\n/g, / /g].map((pattern) => lastEnd(pattern, tail.slice(0, LONGEST)));
     const at = [top!, line!, word!].find((at) => at > LONGEST / 2) ?? LONGEST;
-    // What goes on a table has its head again.
-    const head = type === "table" ? /^.*\n.*\n/.exec(tail)![0] : "";
-    this.#tail = head + tail.slice(at);
+    // What goes on a table has its head again, unless that is so long that nothing would be gained.
+    const head = type === "table" ? (/^.*\n.*\n/.exec(tail)?.[0] ?? "") : "";
+    this.#tail = (head.length < LONGEST / 4 ? head : "") + tail.slice(at);
     return { closed: nodesOf(lex(tail.slice(0, at))), open: [], more: true };
   }
 }

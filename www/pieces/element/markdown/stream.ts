@@ -71,8 +71,22 @@ export class StreamedMarkdown {
     else ask(this);
   }
 
-  /** For the frame that began at `now`. */
+  /** For the frame that began at `now`. A text that cannot be drawn is shown as it is. */
   draw(until: number, now: number): void {
+    try {
+      this.#draw(until, now);
+    } catch (error) {
+      reportError(error);
+      this.#into.textContent = this.text;
+      this.#settle();
+    }
+  }
+
+  #settle(): void {
+    for (const done of this.#whole.splice(0)) done();
+  }
+
+  #draw(until: number, now: number): void {
     if (now < this.#rested) {
       ask(this);
       return;
@@ -91,6 +105,6 @@ export class StreamedMarkdown {
     this.#rested = this.#ended || more ? 0 : ended + (ended - started) * REST - 16;
     this.#hooks.drawn();
     if (more) this.#ask();
-    else if (this.#ended) for (const done of this.#whole.splice(0)) done();
+    else if (this.#ended) this.#settle();
   }
 }
