@@ -23,7 +23,6 @@ impl Keys<'_> {
         let used = self.need_size_of("expert_used_count", layer, count)?;
         let [bias, down_bias] = [&["ffn_up_exps.bias", "ffn_gate_up_exps.bias"][..], &["ffn_down_exps.bias"]]
             .map(|names| self.has_in_any_layer(names));
-        let dense = self.dense(layer, Activation::Silu)?;
         let n_ff = match self.size_of("expert_feed_forward_length", layer, WIDEST)? {
             Some(n_ff) => n_ff,
             None => self.need_size_of("feed_forward_length", layer, WIDEST)?,
@@ -39,7 +38,7 @@ impl Keys<'_> {
         Ok(Experts {
             count,
             used,
-            each: Dense { n_ff, bias, down_bias, ..dense },
+            each: Dense { bias, down_bias, ..Dense::gated(n_ff, Activation::Silu) },
             scores: Scored::Softmax,
             router_bias: self.has_in_any_layer(&["ffn_gate_inp.bias"]),
             choice_bias: self.has_in_any_layer(&["exp_probs_b.bias"]),
@@ -54,11 +53,14 @@ impl Keys<'_> {
         if !self.has_in_any_layer(&["ffn_up_shexp.weight"]) {
             return Ok(None);
         }
-        let dense = self.dense(layer, Activation::Silu)?;
         let own = self.size_of("expert_shared_feed_forward_length", layer, 1 << 20)?;
         let count = self.u32("expert_shared_count")?.filter(|&count| count > 0);
         let several = count.and_then(|count| n_ff.checked_mul(count)).filter(|&n_ff| n_ff <= 1 << 20);
-        let dense = Dense { n_ff: own.or(several).unwrap_or(dense.n_ff), ..dense };
+        let n_ff = match own.or(several) {
+            Some(n_ff) => n_ff,
+            None => self.need_size_of("feed_forward_length", layer, 1 << 20)?,
+        };
+        let dense = Dense::gated(n_ff, Activation::Silu);
         Ok(Some(Shared { dense, gated: self.has_in_any_layer(&["ffn_gate_inp_shexp.weight"]) }))
     }
 

@@ -7,9 +7,7 @@ use crate::bail;
 use crate::base::error::Result;
 use crate::file::{Catalog, Value, quoted};
 use crate::model::gives;
-use crate::model::spec::{
-    Activation, Attention, Block, Dense, GateIn, Mask, Net, Norm, Pairs, QkNorm, Rope, RopeFactors,
-};
+use crate::model::spec::{Activation, Attention, Block, Dense, Mask, Net, Norm, Pairs, QkNorm, Rope, RopeFactors};
 
 /// The widest head that attention kernels have room for.
 const MAX_HEAD_DIM: u32 = 512;
@@ -145,6 +143,7 @@ impl<'a> Keys<'a> {
             output_bias: false,
             qk_norm: QkNorm::None,
             v_norm: false,
+            gated: false,
             sinks: false,
             keys_of: None,
             latent: None,
@@ -177,7 +176,7 @@ impl<'a> Keys<'a> {
     /// A gated network without biases.
     pub fn dense(&self, layer: u32, activation: Activation) -> Result<Dense> {
         let n_ff = self.need_size_of("feed_forward_length", layer, 1 << 20)?;
-        Ok(Dense { n_ff, activation, gate: GateIn::Own, bias: false, down_bias: false })
+        Ok(Dense::gated(n_ff, activation))
     }
 
     /// The same with those biases that the file has.

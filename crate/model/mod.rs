@@ -7,6 +7,7 @@ pub mod adapter;
 pub mod arch;
 mod arena;
 mod blocks;
+mod delta;
 mod experts;
 pub mod filled;
 pub mod fit;

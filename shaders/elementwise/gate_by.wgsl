@@ -1,4 +1,4 @@
-// A gate on a piece of rows of another length:  out[r][i] = gelu(x[r][i]) * y[r][first + i],   gelu by its tanh formula
+// A gate on a piece of rows of another length:  out[r][i] = gate(x[r][i]) * y[r][first + i],   gelu by its tanh formula or sigmoid
 // Shapes: x [R][N], y [R][stride], out [R][N]; N, first and the stride are multiples of 4.
 // Grid: (ceil(N/4 / 64), R), a thread 4 elements.  On the CPU: crate/kernels/elementwise/gate_by.rs
 struct Params {
@@ -13,7 +13,7 @@ struct Params {
 @group(0) @binding(1) var<storage, read> y: array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read_write> out: array<vec4<f32>>;
 @group(0) @binding(3) var<uniform> params: Params;
-#import shared/op_gelu_glu
+#import shared/op_{gate}
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lid: u32) {

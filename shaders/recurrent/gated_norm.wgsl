@@ -1,5 +1,7 @@
 // What Mamba-2 makes of a state space's results:  u = y * silu(z),   out = u, or of each group u * rsqrt(mean(u^2) + eps) * weight
-// Shapes: y [R][groups][G], z [R][stride], of which the first groups * G, weight [groups * G], out [R][O], zeros behind groups * G;
+// And Qwen3-Next of a delta net's, with the norm first:  out = y * rsqrt(mean(y^2) + eps) * weight * silu(z)
+// Shapes: y [R][groups][G], z [R][stride], of which the first groups * G, weight [groups * G], or [G] with the norm first, out [R][O],
+// zeros behind groups * G;
 // G, the stride and O are multiples of 4.
 // Grid: (groups, R), a workgroup a group.  On the CPU: crate/kernels/recurrent/gated_norm.rs
 #import shared/turns
@@ -12,7 +14,7 @@ struct Params {
     stride4: u32,
     // O / 4.
     out4: u32,
-    // 1: there is a norm.
+    // 1: there is a norm; 2: it comes first.
     has_norm: u32,
     // Added to the mean of squares.
     eps: f32,
@@ -39,7 +41,10 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
                 break;
             }
             let i = begin + lid + k * 64u;
-            let u = y[group.y * width4 + i] * activate(z[group.y * params.stride4 + i], false);
+            var u = y[group.y * width4 + i];
+            if params.has_norm == 1u {
+                u *= activate(z[group.y * params.stride4 + i], false);
+            }
             squares += u * u;
         }
         let total = workgroup_sum(squares.x + squares.y + squares.z + squares.w, lid);
@@ -52,7 +57,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         let i = begin + lid + k * 64u;
         var u = y[group.y * width4 + i] * activate(z[group.y * params.stride4 + i], false);
         if params.has_norm != 0u {
-            u *= scale * weight[i];
+            u *= scale * weight[select(i, i - begin, params.has_norm == 2u)];
         }
         out[to + i] = u;
     }

@@ -1,6 +1,6 @@
 //! What is computed number by number.
 
-use sotto::kernels::table::choices::Op;
+use sotto::kernels::table::choices::{Gate, Op};
 use sotto::kernels::table::{fill_up, gate_by, map, scale_by};
 
 use crate::F32;
@@ -52,18 +52,20 @@ pub fn run(rig: &mut impl Runs) {
 /// A gate on a piece of longer rows, and a number of the file.
 fn of_the_file(rig: &mut impl Runs, random: &mut Random) {
     for (n, stride, first, rows) in [(4, 4, 0, 1), (32, 192, 160, 3), (260, 524, 8, 2), (256, 8960, 512, 5)] {
-        rig.run(Case::new(
-            gate_by::Variant {},
-            format!("{rows} rows of {n} from {first} of {stride}"),
-            gate_by::Params { n4: n / 4, stride4: stride / 4, first4: first / 4 },
-            gate_by::Bind {
-                x: Data::In(bits(&random.floats((rows * n) as usize, 4.0))),
-                y: Data::In(bits(&random.floats((rows * stride) as usize, 2.0))),
-                out: Data::Out(poison((rows * n) as usize)),
-            },
-            [(n / 4).div_ceil(gate_by::THREADS), rows],
-            F32,
-        ));
+        for gate in Gate::ALL {
+            rig.run(Case::new(
+                gate_by::Variant { gate },
+                format!("{rows} rows of {n} from {first} of {stride}"),
+                gate_by::Params { n4: n / 4, stride4: stride / 4, first4: first / 4 },
+                gate_by::Bind {
+                    x: Data::In(bits(&random.floats((rows * n) as usize, 4.0))),
+                    y: Data::In(bits(&random.floats((rows * stride) as usize, 2.0))),
+                    out: Data::Out(poison((rows * n) as usize)),
+                },
+                [(n / 4).div_ceil(gate_by::THREADS), rows],
+                F32,
+            ));
+        }
         rig.run(Case::new(
             scale_by::Variant {},
             format!("{rows} rows of {n}"),
@@ -83,9 +85,13 @@ fn gates_on_pieces_and_a_files_number_by_hand() {
     // GELU's tanh form of 1 and -0.5; the piece begins at 4.
     let x = bits(&[1.0, -0.5, 0.0, 30.0]);
     let y = bits(&[9.0, 9.0, 9.0, 9.0, 2.0, 1.0, 5.0, 0.5]);
-    let bind = gate_by::Bind { x: &x[..], y: &y, out: &[0; 4] };
-    let out = mirror(gate_by::Variant {}, gate_by::Params { n4: 1, stride4: 2, first4: 1 }, bind, [1, 1]).out;
-    close(floats(&out), &[1.682_383_983_8, -0.154_285_993_9, 0.0, 15.0], 1e-6);
+    let run = |gate| {
+        let bind = gate_by::Bind { x: &x[..], y: &y, out: &[0; 4] };
+        mirror(gate_by::Variant { gate }, gate_by::Params { n4: 1, stride4: 2, first4: 1 }, bind, [1, 1]).out
+    };
+    close(floats(&run(Gate::GeluGlu)), &[1.682_383_983_8, -0.154_285_993_9, 0.0, 15.0], 1e-6);
+    // 1 / (1 + 1/e), 1 / (1 + √e), 1/2 and 1.
+    close(floats(&run(Gate::SigmoidGlu)), &[1.462_117_157_3, 0.377_540_668_8, 2.5, 0.5], 1e-6);
     let bind = scale_by::Bind { scale: &bits(&[0.5])[..], x: &x };
     close(
         floats(&mirror(scale_by::Variant {}, scale_by::Params { n4: 1 }, bind, [1, 1]).x),

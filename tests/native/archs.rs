@@ -8,6 +8,7 @@ use sotto::file::gguf::HeaderParser;
 use sotto::model;
 use sotto::run::loader::LoadOptions;
 use tiny_models::archs::ROWS;
+use tiny_models::gguf::Value;
 use whole_models::archs::{Goldens, check};
 
 on_both_backends!(every_architecture_computes_what_llama_cpp_does);
@@ -76,6 +77,29 @@ fn each_of_their_tensors_counts() {
         more.tensors.push(unclaimed);
         let error = read(more).expect_err("a tensor that nobody claims");
         assert!(error.code == Code::UnsupportedArchitecture && error.message.contains("attn_rel_b"), "{error}");
+    }
+}
+
+#[test]
+fn what_a_delta_net_cannot_be_is_named() {
+    let row = ROWS.iter().find(|row| row.name == "qwen35").expect("a row");
+    let refused = |keys: &[(&str, u32)]| {
+        let mut file = row.assemble();
+        keys.iter().for_each(|(key, number)| file.set(&format!("qwen35.{key}"), Value::U32(*number)));
+        let (header, _) = HeaderParser::new().push(&file.to_bytes()).expect("a sound header").expect("a whole header");
+        let error = model::read(&header.catalog).expect_err("sizes that do not fit");
+        (error.code, error.message)
+    };
+    for (keys, code, named) in [
+        (&[("ssm.inner_size", 124)][..], Code::BadMetadata, "124 is not 6 heads of 20"),
+        (&[("ssm.group_count", 4)], Code::BadMetadata, "share 4 key heads"),
+        (&[("ssm.conv_kernel", 1)], Code::BadMetadata, "conv_kernel"),
+        (&[("full_attention_interval", 0)], Code::BadMetadata, "full_attention_interval"),
+        (&[("ssm.state_size", 132), ("ssm.inner_size", 792)], Code::UnsupportedArchitecture, "132 wide"),
+        (&[("ssm.state_size", 18), ("ssm.inner_size", 108)], Code::UnsupportedArchitecture, "18 wide"),
+    ] {
+        let (found, message) = refused(keys);
+        assert!(found == code && message.contains(named), "{keys:?}: {message}");
     }
 }
 

@@ -22,7 +22,7 @@ use tiny_models::archs;
 use whole_models::described::{CEILING_DECODED, CEILING_F32};
 
 /// Tiny models with states.
-const NAMES: [&str; 5] = ["lfm2", "lfm2/slim", "mamba2/slim", "granitehybrid/experts", "falcon-h1"];
+const NAMES: [&str; 6] = ["lfm2", "lfm2/slim", "mamba2/slim", "granitehybrid/experts", "falcon-h1", "qwen35"];
 
 fn file(name: &str) -> Vec<u8> {
     archs::build(name).expect("a tiny model")

@@ -73,6 +73,10 @@ const NEMOTRON_H: &str = "attn_norm 03:ssm_in 03:ssm_conv1d+ 03:ssm_dt.bias 03:s
     2:attn_v 2:attn_output";
 const BESIDE: &str = "attn_norm attn_q attn_k attn_v attn_output ssm_in ssm_conv1d+ ssm_dt.bias ssm_a! ssm_d! ssm_out ffn_norm! ffn_gate \
     ffn_up ffn_down";
+const DELTA: &str = "attn_norm 0124:attn_gate 0124:attn_qkv*delta 0124:ssm_conv1d 0124:ssm_dt.bias 0124:ssm_a*flat! 0124:ssm_beta 0124:ssm_alpha \
+    0124:ssm_norm*head 0124:ssm_out 3:attn_q*gated 3:attn_k 3:attn_v 3:attn_q_norm 3:attn_k_norm 3:attn_output post_attention_norm";
+const DELTA_FIRST: &str = "attn_norm =attn_gate =attn_qkv*delta =ssm_conv1d =ssm_dt.bias =ssm_a*flat! =ssm_norm*head =ssm_out -attn_q*gated -attn_k -attn_v \
+    -attn_q_norm -attn_k_norm -attn_output post_attention_norm";
 const LAYERNORM: &str = "attn_norm+ attn_q attn_k attn_v attn_output ffn_norm+ ffn_gate ffn_up ffn_down";
 const GPT: &str = "attn_norm+ attn_qkv+ attn_output+ ffn_norm+ ffn_up+ ffn_down+";
 const SIDE_BY_SIDE: &str = "attn_norm attn_q attn_k attn_v attn_output ffn_gate ffn_up ffn_down";
@@ -221,6 +225,21 @@ pub const ROWS: &[Row] = &[
         ("ssm.time_step_rank", U(6)), ("ssm.group_count", U(1))]),
     row("falcon-h1/normed", SLIM_SQUARE, "BESIDE ssm_norm", OWN, &[("ssm.conv_kernel", U(2)), ("ssm.inner_size", U(120)),
         ("ssm.state_size", U(36)), ("ssm.time_step_rank", U(6)), ("ssm.group_count", U(2))]),
+    row("qwen35", LONG, "DELTA_LAYERS ffn_gate ffn_up ffn_down", TIED, &[("rope.dimension_count", U(12)),
+        ("rope.dimension_sections", I(&[2, 2, 2, 0])), ("ssm.conv_kernel", U(4)), ("ssm.inner_size", U(120)), ("ssm.state_size", U(20)),
+        ("ssm.time_step_rank", U(6)), ("ssm.group_count", U(2))]),
+    // Widths that are no multiples of 32, heads as wide as they can be, and a list of the layers with states.
+    row("qwen35/slim", SLIM_ODD, "DELTA_FIRST =ssm_beta =ssm_alpha ffn_gate ffn_up ffn_down", OWN, &[("rope.dimension_count", U(8)),
+        ("rope.dimension_sections", I(&[2, 1, 1, 0])), ("ssm.conv_kernel", U(2)), ("ssm.inner_size", U(384)), ("ssm.state_size", U(128)),
+        ("ssm.time_step_rank", U(3)), ("ssm.group_count", U(3)), ("attention.recurrent_layers", T(&[true, false, false]))]),
+    row("qwen35moe", LONG, "DELTA_LAYERS EXPERTS ffn_gate_inp_shexp SHARED", OWN, &[("feed_forward_length", U(0)), ("rope.dimension_count", U(8)),
+        ("rope.dimension_sections", I(&[2, 1, 1, 0])), ("ssm.conv_kernel", U(3)), ("ssm.inner_size", U(96)), ("ssm.state_size", U(16)),
+        ("ssm.time_step_rank", U(6)), ("ssm.group_count", U(3)), ("expert_count", U(8)), ("expert_used_count", U(3)),
+        ("expert_feed_forward_length", U(36)), ("expert_shared_feed_forward_length", U(72))]),
+    row("qwen3next", SLIM, "DELTA_FIRST =ssm_ba EXPERTS ffn_gate_inp_shexp SHARED", TIED, &[("rope.dimension_count", U(4)),
+        ("ssm.conv_kernel", U(4)), ("ssm.inner_size", U(144)), ("ssm.state_size", U(24)), ("ssm.time_step_rank", U(6)), ("ssm.group_count", U(2)),
+        ("attention.recurrent_layers", T(&[true, false, false])), ("expert_count", U(5)), ("expert_used_count", U(2)),
+        ("expert_feed_forward_length", U(64)), ("expert_shared_feed_forward_length", U(32))]),
     row("internlm2", THREE, LLAMA, OWN, &[]),
     row("xverse", ONE, LLAMA, OWN, &[]),
     row("ernie4_5", EIGHT, LLAMA, TIED, &[]),
@@ -345,7 +364,7 @@ impl Row {
             }
             let data = match (tensor, shape.len()) {
                 ("token_embd" | "output", _) => matrix(&shape, if tensor == "output" { 3.0 } else { 2.0 }, &mut rng),
-                ("ssm_a", _) => (0..shape[1]).map(|_| -0.25 - 2.0 * rng.unit()).collect(),
+                ("ssm_a" | "ssm_a*flat", _) => (0..shape[shape.len() - 1]).map(|_| -0.25 - 2.0 * rng.unit()).collect(),
                 ("ssm_d" | "ssm_norm", _) => {
                     (0..shape.iter().product()).map(|_| 1.0 + 0.25 * rng.symmetric()).collect()
                 }
@@ -363,6 +382,8 @@ impl Row {
         let layer_words = self
             .layer
             .replace("BEHIND", BEHIND)
+            .replace("DELTA_LAYERS", DELTA)
+            .replace("DELTA_FIRST", DELTA_FIRST)
             .replace("BESIDE", BESIDE)
             .replace("NEMOTRON_H", NEMOTRON_H)
             .replace("EXPERTS", EXPERTS)

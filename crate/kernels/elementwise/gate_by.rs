@@ -1,8 +1,9 @@
 //! `shaders/elementwise/gate_by.wgsl` on the CPU.
 
-use super::{each, gelu};
+use super::{each, gelu, sigmoid};
 use crate::kernels::job::Job;
 use crate::kernels::rows::{Lanes, Rows};
+use crate::kernels::table::choices::Gate;
 use crate::kernels::table::gate_by::Variant;
 
 impl Rows for Variant {
@@ -15,6 +16,10 @@ impl Rows for Variant {
         let n = p.n4 as usize * 4;
         let from = (r * p.stride4 as usize + p.first4 as usize) * 4;
         let out = b.out.floats_mut(r * n..(r + 1) * n);
-        each::<L>(b.x.floats(r * n..(r + 1) * n), b.y.floats(from..from + n), out, gelu);
+        let (x, y) = (b.x.floats(r * n..(r + 1) * n), b.y.floats(from..from + n));
+        match job.variant::<Self>().gate {
+            Gate::GeluGlu => each::<L>(x, y, out, gelu),
+            Gate::SigmoidGlu => each::<L>(x, y, out, sigmoid),
+        }
     }
 }

@@ -94,6 +94,13 @@ pub fn silu<L: Lanes>(x: L) -> L {
     x / (one + (-x).exp())
 }
 
+/// 1 / (1 + e⁻ˣ)
+#[inline(always)]
+fn sigmoid<L: Lanes>(x: L) -> L {
+    let one = L::splat(L::Number::of(1.0));
+    one / (one + (-x).exp())
+}
+
 /// GELU by its tanh formula, written as x · sigmoid(2 √(2/π) (x + 0.044715 x³)) (Hendrycks & Gimpel 2016).
 #[inline(always)]
 pub fn gelu<L: Lanes>(x: L) -> L {

@@ -1,8 +1,10 @@
 //! What goes on from a state of a sequence instead of looking back at all of it. The shaders are in `shaders/recurrent`.
 
 mod conv;
+mod delta;
 mod gated_norm;
 mod scan;
+mod softplus;
 
 /// Of a row: the state of its sequence that is read, or [`NONE`], and the one that is written, by their numbers; how many rows
 /// of the sequence are before this one in the batch, and how many it has in all. They are neighbours.

@@ -1,6 +1,7 @@
 //! `shaders/recurrent/scan.wgsl` on the CPU: a piece is a head of a sequence, which is found by its first row.
 
 use super::NONE;
+use super::softplus::softplus;
 use crate::kernels::job::Job;
 use crate::kernels::rows::{Lanes, Number, Rows};
 use crate::kernels::table::scan::Variant;
@@ -65,15 +66,4 @@ impl Rows for Variant {
             next.iter_mut().zip(state).for_each(|(next, state)| *next = state.store());
         }
     }
-}
-
-/// ln(1 + exp(x)), as `shaders/shared/softplus.wgsl` has it, with more of the series.
-fn softplus<N: Number>(x: N) -> N {
-    let zero = N::default();
-    let [one, two, most] = [1.0, 2.0, -80.0].map(N::of);
-    let below = if x > zero { -x } else { x };
-    let e = if below > most { below } else { most }.exp();
-    let z = e / (two + e);
-    let series = (0..12).rev().fold(zero, |sum, k| sum * z * z + one / N::of((2 * k + 1) as f32));
-    (if x > zero { x } else { zero }) + two * z * series
 }

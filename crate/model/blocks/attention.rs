@@ -7,9 +7,9 @@ use crate::bail;
 use crate::base::buffer::BufferId;
 use crate::base::error::Result;
 use crate::kernels::choose::{Attend, Choice, Heads};
-use crate::kernels::table::choices::Op;
+use crate::kernels::table::choices::{Gate, Op};
 use crate::kernels::table::{
-    attention, attention_combine, attention_wide, decode_attention, fill_up, map, qk_norm, rope_kv,
+    attention, attention_combine, attention_wide, decode_attention, fill_up, gate_by, map, qk_norm, rope_kv,
 };
 use crate::model::arena::Act;
 use crate::model::filled::Filled;
@@ -46,6 +46,8 @@ pub struct Weights {
 enum Inputs {
     /// Q, K and V stacked: [(n_heads + 2 n_kv_heads) * head_dim][n_embd], or Q alone
     Stacked(MatrixId),
+    /// The same, and the gates of what is found: [n_heads * head_dim][n_embd]
+    Gated([MatrixId; 2]),
     Latent(Box<latent::Weights>),
 }
 
@@ -55,6 +57,10 @@ impl Weights {
         let shares = spec.keys_of.is_some();
         let inputs = match &spec.latent {
             Some(latent) => Inputs::Latent(Box::new(latent::Weights::place(spec, latent, stream, t)?)),
+            None if spec.gated => {
+                let behind = [("attn_k.weight", kv), ("attn_v.weight", kv)];
+                Inputs::Gated(t.in_turns(stream, ("attn_q.weight", q), head, &behind)?)
+            }
             None => Inputs::Stacked(Self::stack(spec, stream, t)?),
         };
         let bias = match (spec.bias, t.has("attn_qkv.bias")) {
@@ -119,8 +125,9 @@ impl QkNorms {
 impl Pass<'_> {
     /// attention( rope(norm?(W_qkv x + b)) ): [rows][n_heads * head_dim], filled up
     pub(super) fn attention(&mut self, index: usize, spec: &Attention, w: &Weights, input: &Input) -> Result<Act> {
-        let qkv = match (&w.inputs, &spec.latent) {
-            (Inputs::Stacked(qkv), _) => *qkv,
+        let (qkv, gate) = match (&w.inputs, &spec.latent) {
+            (Inputs::Stacked(qkv), _) => (*qkv, None),
+            (Inputs::Gated([qkv, gate]), _) => (*qkv, Some(*gate)),
             (Inputs::Latent(w), Some(latent)) => {
                 let out = self.latent(index, (spec, latent), w, input)?;
                 return self.filled_up(out);
@@ -128,6 +135,7 @@ impl Pass<'_> {
             _ => bail!(Internal, "The weights of attention are of another kind."),
         };
         let mut qkv = self.project(qkv, input, Fused { bias: w.bias, ..Fused::default() })?;
+        let gate = gate.map(|gate| self.project(gate, input, Fused::default())).transpose()?;
         if let Some(most) = spec.clamp {
             let out = self.acts.take(self.shape.rows, qkv.width)?;
             let params = map::Params { curve: [most, 0.0, 0.0, 0.0], n4: qkv.width / 4, gated: 0 };
@@ -156,7 +164,24 @@ impl Pass<'_> {
             self.attend_many(index, spec, w, &qkv, &out)?;
         }
         self.acts.free(qkv);
+        let out = match gate {
+            Some(gate) => self.gated(gate, out)?,
+            None => out,
+        };
         self.filled_up(out)
+    }
+
+    /// sigmoid(gate) · x
+    fn gated(&mut self, gate: Act, x: Act) -> Result<Act> {
+        let out = self.acts.take(self.shape.rows, x.width)?;
+        let n4 = x.width / 4;
+        let params = gate_by::Params { n4, stride4: n4, first4: 0 };
+        let bind = gate_by::Bind { x: gate.id, y: x.id, out: out.id };
+        let variant = gate_by::Variant { gate: Gate::SigmoidGlu };
+        self.recording.push(variant, params, bind, [n4.div_ceil(gate_by::THREADS), self.shape.rows])?;
+        self.acts.free(gate);
+        self.acts.free(x);
+        Ok(out)
     }
 
     /// Activations with zeros behind each row, where products read more.

@@ -9,6 +9,7 @@ use super::product::Fused;
 use crate::bail;
 use crate::base::buffer::BufferId;
 use crate::base::error::Result;
+use crate::kernels::table::choices::Gate;
 use crate::kernels::table::{gate_by, rmsnorm, scale_by};
 use crate::model::filled::Filled;
 use crate::model::place::{MatrixId, Tensors};
@@ -157,7 +158,7 @@ impl Pass<'_> {
             let params = gate_by::Params { n4, stride4, first4: index as u32 * n4 };
             let bind = gate_by::Bind { x: gate.id, y: embedded.at, out: gated.id };
             let grid = [n4.div_ceil(gate_by::THREADS), self.shape.rows];
-            self.recording.push(gate_by::Variant {}, params, bind, grid)?;
+            self.recording.push(gate_by::Variant { gate: Gate::GeluGlu }, params, bind, grid)?;
             self.acts.free(gate);
             self.add(own.up, None, gated, Some(own.norm))?;
         }

@@ -12,7 +12,7 @@ use crate::model::place::{MatrixId, Tensors};
 use crate::model::spec::Mamba2;
 
 /// Sequences that workgroups beside each other go through at a time.
-const BESIDE: u32 = 8;
+pub const BESIDE: u32 = 8;
 
 pub struct Weights {
     /// z, x, b, c and dt: [2 inner + 2 groups * state + heads][n_embd], both filled up

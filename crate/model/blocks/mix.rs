@@ -1,7 +1,7 @@
 //! What moves information between tokens, whichever kind it is.
 
 use super::pass::{Input, Pass};
-use super::{attention, conv, mamba2};
+use super::{attention, conv, delta, mamba2};
 use crate::bail;
 use crate::base::buffer::BufferId;
 use crate::base::error::Result;
@@ -17,6 +17,7 @@ enum Part {
     Attention(attention::Weights),
     Conv(conv::Weights),
     Mamba2(mamba2::Weights),
+    Delta(delta::Weights),
 }
 
 impl Weights {
@@ -25,6 +26,7 @@ impl Weights {
             Mix::Attention(spec) => vec![Part::Attention(attention::Weights::place(spec, stream, t)?)],
             Mix::Conv(spec) => vec![Part::Conv(conv::Weights::place(*spec, stream, t)?)],
             Mix::Mamba2(spec) => vec![Part::Mamba2(mamba2::Weights::place(spec, stream, t)?)],
+            Mix::Delta(spec) => vec![Part::Delta(delta::Weights::place(spec, stream, t)?)],
             Mix::Both(attention, mamba) => vec![
                 Part::Attention(attention::Weights::place(attention, stream, t)?),
                 Part::Mamba2(mamba2::Weights::place(mamba, stream, t)?),
@@ -50,6 +52,7 @@ impl Pass<'_> {
                 (Mix::Mamba2(spec) | Mix::Both(_, spec), Part::Mamba2(w)) => {
                     (self.mamba2(index, spec, w, input)?, w.output, None)
                 }
+                (Mix::Delta(spec), Part::Delta(w)) => (self.delta(index, spec, w, input)?, w.output, None),
                 _ => bail!(Internal, "The weights of a layer are of another kind."),
             })
         });

@@ -4,6 +4,7 @@
 mod adapt;
 mod attention;
 mod conv;
+mod delta;
 mod experts;
 mod feed;
 mod latent;

@@ -1,6 +1,6 @@
 //! Tensors that hold those of many networks, one after another.
 
-use super::{Matrix, MatrixId, Stacked, Target, Tensors, common};
+use super::{Matrix, MatrixId, Stacked, Target, Tensors, WHOLE, common};
 use crate::bail;
 use crate::base::buffer::BufferId;
 use crate::base::error::Result;
@@ -19,7 +19,7 @@ impl Tensors<'_> {
         let mut stacked = Vec::with_capacity(tensors.len());
         for &(name, each) in tensors {
             let tensor = self.claim(name, &[row.length, each, count].map(u64::from))?;
-            stacked.push(Stacked { tensor, scale: None, n: each, piece });
+            stacked.push(Stacked { tensor, scale: None, n: each, piece, turn: WHOLE });
         }
         match common(&stacked) {
             Some(_) => Ok(vec![self.pile(row, &stacked, Some(count))?]),

@@ -2,7 +2,9 @@
 //! says where its bytes go as they stream in, and claims it. What nobody claims is refused.
 
 mod experts;
+mod in_turns;
 mod inside;
+mod stacked;
 
 use std::collections::{HashMap, HashSet};
 
@@ -15,6 +17,8 @@ use crate::model::filled::Filled;
 use crate::quant::{self, TensorType};
 
 pub use inside::Inside;
+
+use stacked::{Stacked, WHOLE, common};
 
 /// Whole rows of one tensor type in one buffer.
 #[derive(Clone, Debug)]
@@ -284,17 +288,9 @@ impl<'a> Tensors<'a> {
     pub fn stack(&mut self, row: Filled, matrices: &[(&str, u32)], piece: Option<Filled>) -> Result<MatrixId> {
         let mut tensors = Vec::with_capacity(matrices.len());
         for &(name, n) in matrices {
-            let tensor = self.claim(name, &[u64::from(row.length), u64::from(n)])?;
-            tensors.push(Stacked { tensor, scale: self.own_scale(name)?, n, piece: piece.unwrap_or(Filled::whole(n)) });
+            tensors.push(self.whole(name, row, n, piece.unwrap_or(Filled::whole(n)))?);
         }
-        let matrix = self.pile(row, &tensors, None)?;
-        let mut first_row = 0;
-        for stacked in &tensors {
-            let Stacked { tensor, n, piece, .. } = *stacked;
-            self.weights.inside.insert(tensor.name.clone(), Inside { matrix, first_row, n, piece, row });
-            first_row += stacked.room() as u32;
-        }
-        Ok(matrix)
+        self.known(row, &tensors)
     }
 
     /// A matrix of tensors one after the other, or of `experts` times the rows of each tensor, none of which is cut.
@@ -308,7 +304,7 @@ impl<'a> Tensors<'a> {
                 Some(_) => tensors.iter().map(Stacked::room).sum(),
                 None => 0,
             };
-            for Stacked { tensor, scale, n, piece: Filled { length, room } } in tensors {
+            for Stacked { tensor, scale, n, piece: Filled { length, room }, turn: [which, of] } in tensors {
                 let most = self.rows_that_fit(stack.kind_of(tensor), k)?;
                 if together > most {
                     bail!(
@@ -318,6 +314,7 @@ impl<'a> Tensors<'a> {
                     );
                 }
                 for begin in (expert * n..(expert + 1) * n).step_by(*length as usize).map(u64::from) {
+                    let begin = begin * u64::from(*of) + u64::from(which * length);
                     let (rows, end) = (u64::from(*room), begin + u64::from(*length));
                     let held = stack.rows();
                     let alike = |run: &Run| stack.kind_of(run.tensor) == stack.kind_of(tensor) && run.scale == *scale;
@@ -435,29 +432,6 @@ impl<'a> Tensors<'a> {
         let offset = tensor.offset + skip / tensor.kind.block_len() as u64 * tensor.kind.block_bytes() as u64;
         self.placements.push(Placement { kind: tensor.kind, offset, elements, target });
     }
-}
-
-/// A tensor on its way into a matrix.
-struct Stacked<'a> {
-    tensor: &'a Tensor,
-    /// Its own, if it has one.
-    scale: Option<usize>,
-    /// Its rows, and the pieces that they are in.
-    n: u32,
-    piece: Filled,
-}
-
-impl Stacked<'_> {
-    /// Its rows, filled up.
-    fn room(&self) -> u64 {
-        self.piece.place(u64::from(self.n))
-    }
-}
-
-/// The type that holds all of these, where there is one.
-fn common(tensors: &[Stacked]) -> Option<TensorType> {
-    let first = Some(tensors[0].tensor.kind);
-    tensors.iter().fold(first, |kind, t| kind.and_then(|kind| quant::common(kind, t.tensor.kind)))
 }
 
 /// A matrix that is being put together.

@@ -118,6 +118,13 @@ pub enum Activation {
     },
 }
 
+impl Dense {
+    /// With a gate of its own, and no biases.
+    pub fn gated(n_ff: u32, activation: Activation) -> Self {
+        Dense { n_ff, activation, gate: GateIn::Own, bias: false, down_bias: false }
+    }
+}
+
 impl From<Dense> for Feed {
     fn from(dense: Dense) -> Self {
         Feed::Dense(dense)

@@ -18,7 +18,7 @@ pub use behind::Behind;
 pub use feed::{Activation, Dense, Experts, Feed, GateIn, Scored, Shared};
 pub use latent::Latent;
 pub use mask::Mask;
-pub use recurrent::{Conv, Mamba2};
+pub use recurrent::{Conv, Delta, Mamba2};
 
 /// Workgroups that a dispatch may have in a dimension: choices of experts, and layers' own embeddings, of a batch.
 const MOST_WORKGROUPS: u32 = 65_535;
@@ -205,6 +205,8 @@ pub enum Mix {
     Conv(Conv),
     /// A state space.
     Mamba2(Mamba2),
+    /// A delta net.
+    Delta(Delta),
     /// Attention and a state space side by side, both added to the stream.
     Both(Attention, Mamba2),
     /// Nothing does.
@@ -256,6 +258,8 @@ pub struct Attention {
     pub qk_norm: QkNorm,
     /// Values go through RMS norms of each head, without weights.
     pub v_norm: bool,
+    /// What a query head finds is multiplied by the sigmoid of a gate, whose rows are behind the query's in `attn_q`.
+    pub gated: bool,
     /// Each head has a sink, `attn_sinks.weight`: a score of no position, which takes a share of the weights and gives
     /// nothing.
     pub sinks: bool,
@@ -405,7 +409,7 @@ impl Block {
     pub fn attention(&self) -> Option<&Attention> {
         match &self.mix {
             Mix::Attention(attention) | Mix::Both(attention, _) => Some(attention),
-            Mix::Conv(_) | Mix::Mamba2(_) | Mix::None => None,
+            Mix::Conv(_) | Mix::Mamba2(_) | Mix::Delta(_) | Mix::None => None,
         }
     }
 
@@ -415,6 +419,7 @@ impl Block {
             Mix::Attention(_) | Mix::None => 0,
             Mix::Conv(conv) => (conv.taps - 1) * net.stream().room,
             Mix::Mamba2(mamba) | Mix::Both(_, mamba) => mamba.kept(),
+            Mix::Delta(delta) => delta.kept(),
         }
     }
 

@@ -68,3 +68,51 @@ impl From<Conv> for Mix {
         Mix::Conv(conv)
     }
 }
+
+/// A gated delta net (Yang, Kautz & Hatamizadeh 2024): q, k, v, z, beta and alpha of the stream; q, k and v through a short
+/// convolution and SiLU, q and k of unit length; of each head s = e s + sigmoid(beta) (v - e s k) kᵀ with e = exp(a softplus(alpha +
+/// bias)), y = s q; W_out (norm(y) · silu(z)).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Delta {
+    /// Heads of values.
+    pub heads: u32,
+    /// Heads of queries, as of keys; they divide `heads`.
+    pub keys: u32,
+    /// Numbers of each head; a multiple of 4.
+    pub head_dim: u32,
+    /// Heads of values that share a key are beside each other, and so are their betas and their alphas, in one tensor; else
+    /// they take keys in turns.
+    pub grouped: bool,
+    /// Positions that the convolution looks at, its own included; at least 2.
+    pub taps: u32,
+    /// Added to the squares of queries and keys, and to the mean square of results.
+    pub eps: f32,
+}
+
+impl Delta {
+    /// Numbers of v, as many as of z.
+    pub fn inner(&self) -> u32 {
+        self.heads * self.head_dim
+    }
+
+    /// Numbers that go through the convolution: q, k and v.
+    pub fn convolved(&self) -> u32 {
+        self.inner() + 2 * self.keys * self.head_dim
+    }
+
+    /// Numbers of its state of a sequence that are what the convolution looks back at; behind them are those of the heads.
+    pub fn held(&self) -> u32 {
+        (self.taps - 1) * self.convolved()
+    }
+
+    /// All numbers of its state.
+    pub fn kept(&self) -> u32 {
+        self.held() + self.inner() * self.head_dim
+    }
+}
+
+impl From<Delta> for Mix {
+    fn from(delta: Delta) -> Self {
+        Mix::Delta(delta)
+    }
+}

@@ -12,7 +12,7 @@ pub fn run(rig: &mut impl Runs) {
     let mut random = Random::new(63);
     for reduce in Reduce::ALL {
         for (length, groups, more, rows) in [(4, 1, 28, 1), (60, 3, 12, 3), (256, 2, 0, 5), (300, 1, 20, 2)] {
-            for (has_norm, eps) in [(0, 0.0), (1, 1e-3)] {
+            for (has_norm, eps) in [(0, 0.0), (1, 1e-3), (2, 1e-3)] {
                 let (width, stride) = (length * groups, length * groups + 36);
                 let what = format!("{rows} rows of {groups} groups of {length}, norm {has_norm}");
                 rig.run(Case::new(
@@ -54,4 +54,7 @@ fn a_gated_norm_by_hand() {
     // The root of the mean of squares is 80 √(11/4) and 80 √(1/4).
     let unit = 2.0 / 11.0_f64.sqrt();
     close(&run(1), &[unit, -unit, 3.0 * unit, 0.0, 4.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0], 1e-6);
+    // With the norm first, that of 1, -1, 3, 0 and 1, 0, 0, 0, and the first four weights for all.
+    let by = 80.0 * unit;
+    close(&run(2), &[by, -by, 3.0 * by, 0.0, 160.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0], 1e-4);
 }

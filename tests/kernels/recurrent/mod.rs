@@ -1,6 +1,7 @@
 //! What goes on from the states of sequences.
 
 mod conv;
+mod delta;
 mod gated_norm;
 mod scan;
 
@@ -22,5 +23,6 @@ fn from_to(sequences: &[(u32, u32, u32)]) -> Vec<u32> {
 pub fn run(rig: &mut impl Runs) {
     conv::run(rig);
     scan::run(rig);
+    delta::run(rig);
     gated_norm::run(rig);
 }

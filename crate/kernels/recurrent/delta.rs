@@ -1,0 +1,114 @@
+//! `shaders/recurrent/delta.wgsl` on the CPU: a piece is a head of a sequence, which is found by its first row.
+
+use super::NONE;
+use super::softplus::softplus;
+use crate::kernels::job::Job;
+use crate::kernels::rows::{Lanes, Number, Rows, squares};
+use crate::kernels::table::delta::Variant;
+
+/// What a row says to all of a head's numbers.
+struct Step<N> {
+    /// By how much the state decays.
+    decay: N,
+    /// How much of what is missing is learnt.
+    beta: N,
+    /// What keys, and queries, are multiplied by.
+    k: N,
+    q: N,
+    /// k · q, once they are.
+    kq: N,
+}
+
+impl Rows for Variant {
+    fn rows(job: &Job) -> usize {
+        let p = job.params::<Self>();
+        // Of a head all rows: neighbours are shared among threads, and most rows begin nothing.
+        p.heads as usize * p.rows as usize
+    }
+
+    fn row<L: Lanes>(job: &Job, piece: usize) {
+        let (p, b) = (job.params::<Self>(), job.bind::<Self>());
+        let [head, row] = [piece / p.rows as usize, piece % p.rows as usize];
+        let [from, to, place, count] = b.from_to.all().as_chunks::<4>().0[row];
+        if place > 0 {
+            return;
+        }
+        let (heads, n4, n) = (p.heads as usize, p.n4 as usize, 4 * p.n4 as usize);
+        let (keys, per) = (p.keys as usize, p.per as usize);
+        let q_first = head / p.per_key as usize % keys * n;
+        let (k_first, v_first) = (q_first + keys * n, (2 * keys + head) * n);
+        let rows = row..row + count as usize;
+        let floats = |row: usize, first: usize, length: usize| {
+            let start = row * p.stride4 as usize * 4 + first;
+            b.qkv.floats(start..start + length)
+        };
+        let [bias, a] = [0, 1].map(|k| L::Number::of(b.heads.floats(k * heads..(k + 1) * heads)[head]));
+        let (zero, one) = (L::Number::default(), L::Number::of(1.0));
+        let [eps, length] = [p.eps, n as f32].map(L::Number::of);
+        let steps = rows.clone().map(|row| {
+            let (q, k) = (floats(row, q_first, n), floats(row, k_first, n));
+            let at = row * p.decay_stride as usize + head / per * 2 * per + head % per;
+            let [beta, alpha] = [at, at + per].map(|at| L::Number::of(b.decays.floats(at..at + 1)[0]));
+            let scales = [one / (squares::<L>(k) + eps).sqrt(), one / ((squares::<L>(q) + eps) * length).sqrt()];
+            let both = k.as_chunks::<4>().0.iter().zip(q.as_chunks::<4>().0);
+            let product = both.fold(L::splat(zero), |sum, (k, q)| sum + L::load(k) * L::load(q)).sum();
+            Step {
+                decay: (a * softplus(alpha + bias)).exp(),
+                beta: one / (one + within(-beta, 80.0).exp()),
+                k: scales[0],
+                q: scales[1],
+                kq: product * scales[0] * scales[1],
+            }
+        });
+        let steps: Vec<Step<L::Number>> = steps.collect();
+        for four in 0..n4 {
+            let kept = |number: u32| {
+                let start = (number as usize * p.state4 as usize + p.first4 as usize + (head * n + 4 * four) * n4) * 4;
+                start..start + 4 * n
+            };
+            let mut state: Vec<L> = match from {
+                NONE => vec![L::splat(zero); n],
+                from => b.states.floats(kept(from)).as_chunks::<4>().0.iter().map(L::load).collect(),
+            };
+            for (row, step) in rows.clone().zip(&steps) {
+                let [q, k] = [q_first, k_first].map(|first| floats(row, first, n).as_chunks::<4>().0);
+                let v = floats(row, v_first + 4 * four, 4);
+                let start = (row * heads + head) * n + 4 * four;
+                let out = b.out.floats_mut(start..start + 4);
+                for ((state, v), out) in state.chunks_exact_mut(n4).zip(v).zip(out) {
+                    let [seen, found] = products(state, k, q);
+                    let learnt = step.beta * (L::Number::of(*v) - step.decay * step.k * seen);
+                    *out = (step.decay * step.q * found + step.kq * learnt).to_f32();
+                    let (decay, by) = (L::splat(step.decay), L::splat(step.k * learnt));
+                    state.iter_mut().zip(k).for_each(|(s, k)| *s = *s * decay + L::load(k) * by);
+                }
+            }
+            let next = b.states.floats_mut(kept(to)).as_chunks_mut::<4>().0;
+            next.iter_mut().zip(state).for_each(|(next, state)| *next = state.store());
+        }
+    }
+}
+
+/// A row of a state times k, and times q: two sums of each that do not wait for each other.
+#[inline(always)]
+fn products<L: Lanes>(state: &[L], k: &[[f32; 4]], q: &[[f32; 4]]) -> [L::Number; 2] {
+    let mut sums = [[L::splat(L::Number::default()); 2]; 2];
+    for (i, ((s, k), q)) in state.iter().zip(k).zip(q).enumerate() {
+        let [seen, found] = &mut sums[i % 2];
+        *seen = *seen + *s * L::load(k);
+        *found = *found + *s * L::load(q);
+    }
+    [0, 1].map(|of| (sums[0][of] + sums[1][of]).sum())
+}
+
+/// What exp has room for.
+fn within<N: Number>(x: N, most: f32) -> N {
+    let most = N::of(most);
+    if x > most {
+        most
+    } else if x < -most {
+        -most
+    } else {
+        x
+    }
+}

@@ -1,0 +1,136 @@
+//! A gated delta net: q, k, v, z, betas and alphas of the stream, the convolution of q, k and v, and what a sequence's state makes
+//! of them.
+
+use super::mamba2::BESIDE;
+use super::pass::{Input, Pass};
+use super::product::Fused;
+use crate::base::buffer::BufferId;
+use crate::base::error::Result;
+use crate::kernels::table::{conv, delta, gated_norm};
+use crate::model::arena::Act;
+use crate::model::filled::Filled;
+use crate::model::place::{MatrixId, Tensors};
+use crate::model::spec::Delta;
+
+/// Numbers of v that a workgroup has.
+const COLUMNS: u32 = 16;
+
+pub struct Weights {
+    /// z, q, k and v: [2 inner + 2 keys * head_dim][n_embd]
+    input: MatrixId,
+    /// Betas and alphas: [2 heads][n_embd]
+    decays: MatrixId,
+    /// [inner + 2 keys * head_dim][taps]
+    taps: BufferId,
+    /// Of each head what is added to alpha, and a: [2][heads]
+    heads: BufferId,
+    /// [head_dim]
+    norm: BufferId,
+    /// [n_embd][inner], both filled up
+    pub output: MatrixId,
+}
+
+impl Weights {
+    pub fn place(spec: &Delta, stream: Filled, t: &mut Tensors) -> Result<Self> {
+        let (inner, convolved, heads) = (spec.inner(), spec.convolved(), spec.heads);
+        let decays = match spec.grouped {
+            true => vec![("ssm_ba.weight", 2 * heads)],
+            false => vec![("ssm_beta.weight", heads), ("ssm_alpha.weight", heads)],
+        };
+        Ok(Weights {
+            input: t.stack(stream, &[("attn_gate.weight", inner), ("attn_qkv.weight", convolved)], None)?,
+            decays: t.stack(stream, &decays, None)?,
+            taps: t.floats(&[("ssm_conv1d.weight", [spec.taps, convolved])], 1.0)?,
+            heads: t.vectors(&[("ssm_dt.bias", heads), ("ssm_a", heads)], 1.0)?,
+            norm: t.vector("ssm_norm.weight", spec.head_dim)?,
+            output: t.stack(Filled::up(inner), &[("ssm_out.weight", stream.length)], Some(stream))?,
+        })
+    }
+}
+
+impl Pass<'_> {
+    /// norm(y) · silu(z): [rows][inner], filled up
+    pub(super) fn delta(&mut self, index: usize, spec: &Delta, w: &Weights, input: &Input) -> Result<Act> {
+        let projected = self.project(w.input, input, Fused::default())?;
+        let decays = self.project(w.decays, input, Fused::default())?;
+        let convolved = self.convolve_qkv(index, spec, w, &projected)?;
+        let y = self.walk(index, spec, w, [&convolved, &decays])?;
+        self.acts.free(convolved);
+        self.acts.free(decays);
+        let out = self.acts.take(self.shape.rows, Filled::up(spec.inner()).room)?;
+        let params = gated_norm::Params {
+            g4: spec.head_dim / 4,
+            groups: spec.heads,
+            stride4: projected.width / 4,
+            out4: out.width / 4,
+            has_norm: 2,
+            eps: spec.eps,
+        };
+        let variant = gated_norm::Variant { reduce: self.at.choice.rmsnorm().reduce };
+        let bind = gated_norm::Bind { y: y.id, z: projected.id, weight: w.norm, out: out.id };
+        self.recording.push(variant, params, bind, [spec.heads, self.shape.rows])?;
+        self.acts.free(projected);
+        self.acts.free(y);
+        Ok(out)
+    }
+
+    /// silu(conv(q, k, v)): [rows][2 keys * head_dim + inner]
+    fn convolve_qkv(&mut self, index: usize, spec: &Delta, w: &Weights, projected: &Act) -> Result<Act> {
+        let out = self.acts.take(self.shape.rows, spec.convolved())?;
+        let c4 = out.width / 4;
+        let params = conv::Params {
+            c4,
+            stride4: projected.width / 4,
+            first4: spec.inner() / 4,
+            taps: spec.taps,
+            state4: spec.kept() / 4,
+            gates: 0,
+            has_bias: 0,
+            silu: 1,
+        };
+        let bind = conv::Bind {
+            from_to: self.at.ends.from_to,
+            x: projected.id,
+            weight: w.taps,
+            bias: self.at.ends.none,
+            states: self.at.kv.states.of(index)?,
+            out: out.id,
+        };
+        self.recording.push(conv::Variant {}, params, bind, [c4.div_ceil(conv::THREADS), self.shape.rows])?;
+        Ok(out)
+    }
+
+    /// y of each head: [rows][inner]
+    fn walk(&mut self, index: usize, spec: &Delta, w: &Weights, [convolved, decays]: [&Act; 2]) -> Result<Act> {
+        let rows = self.shape.rows;
+        let out = self.acts.take(rows, spec.inner())?;
+        let shared = spec.heads / spec.keys;
+        let (per_key, per) = if spec.grouped { (shared, shared) } else { (1, spec.heads) };
+        let params = delta::Params {
+            rows,
+            heads: spec.heads,
+            n4: spec.head_dim / 4,
+            keys: spec.keys,
+            per_key,
+            per,
+            stride4: convolved.width / 4,
+            decay_stride: decays.width,
+            state4: spec.kept() / 4,
+            first4: spec.held() / 4,
+            beside: rows.min(BESIDE),
+            eps: spec.eps,
+        };
+        let bind = delta::Bind {
+            from_to: self.at.ends.from_to,
+            qkv: convolved.id,
+            decays: decays.id,
+            heads: w.heads,
+            states: self.at.kv.states.of(index)?,
+            out: out.id,
+        };
+        let variant = delta::Variant { reduce: self.at.choice.rmsnorm().reduce };
+        let grid = [spec.heads * spec.head_dim.div_ceil(COLUMNS), params.beside];
+        self.recording.push(variant, params, bind, grid)?;
+        Ok(out)
+    }
+}
