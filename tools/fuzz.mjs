@@ -29,31 +29,26 @@ function tiny(kind, work) {
   }
 }
 
+/** Those of the tiny models: the weights behind them have nothing to say. */
+const headers = () => tiny(["headers"], (folder) => files(folder, ".gguf").map((name) => read(folder, name)));
+
 /** Of each target: what the longest input may be, and the inputs that it starts from. */
 const TARGETS = {
   header: {
     longest: 1 << 16,
-    seeds: () =>
-      tiny(["archs"], (folder) =>
-        files(folder, ".gguf").map((name) => Buffer.concat([Buffer.of(255), read(folder, name)]).subarray(0, 1 << 16)),
-      ),
+    seeds: () => headers().map((bytes) => Buffer.concat([Buffer.of(255), bytes])),
   },
-  model: {
-    longest: 1 << 18,
-    seeds: () =>
-      tiny(["archs"], (folder) =>
-        files(folder, ".gguf")
-          .map((name) => read(folder, name))
-          .filter(({ length }) => length <= 1 << 18),
-      ),
-  },
+  model: { longest: 1 << 16, seeds: headers },
   repository: {
-    longest: 1 << 18,
+    longest: 1 << 15,
     seeds: () =>
       ["llama-f32", "qwen3-f32", "gemma3-f32"].flatMap((name) =>
         tiny(["repository", name], (folder) => {
-          const weights = files(folder, ".safetensors");
-          return weights.map((file) => Buffer.concat([read(folder, "config.json"), NUL, NUL, read(folder, file)]));
+          const config = read(folder, "config.json");
+          const weights = files(folder, ".safetensors").map((file) => read(folder, file));
+          // What says how long it is, and the header.
+          const header = (file) => file.subarray(0, 8 + Number(file.readBigUInt64LE()));
+          return weights.map((file) => Buffer.concat([config, NUL, NUL, header(file)]));
         }),
       ),
   },

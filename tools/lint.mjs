@@ -37,6 +37,13 @@ const CHECKS = {
       "--target",
       "wasm32-unknown-unknown",
     ),
+  // Advisories are looked up by hand: they come from a network, and change without a change of ours.
+  "licences and sources of crates": () => {
+    if (run("cargo", ["deny", "--version"], { quiet: true, optional: true }))
+      return cargo("deny", "check", "licenses", "bans", "sources");
+    console.error("skipped: cargo-deny is not installed.");
+    return true;
+  },
   biome: () => node("@biomejs/biome/bin/biome", "check", "--error-on-warnings"),
   "types of www": () => node("typescript/bin/tsc", "--noEmit"),
   "types of www/bundler": () =>

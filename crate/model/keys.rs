@@ -1,6 +1,7 @@
 //! What an architecture's file asks of a catalog: its keys, with the ranges that sizes must lie in, and whether a tensor
 //! is there. Defaults for missing keys are llama.cpp's.
 
+use std::collections::HashSet;
 use std::ops::RangeInclusive;
 
 use crate::bail;
@@ -22,12 +23,16 @@ pub struct Keys<'a> {
     pub n_layers: u32,
     /// Width of the residual stream.
     pub n_embd: u32,
+    /// What layers have, behind `blk.` and a number: asked for by each layer, of a file that may have a million tensors.
+    in_layers: HashSet<&'a str>,
 }
 
 /// The parts that architectures are made of.
 impl<'a> Keys<'a> {
     pub fn new(catalog: &'a Catalog, arch: &'static str) -> Result<Self> {
-        let mut keys = Keys { catalog, arch, n_layers: 0, n_embd: 0 };
+        let part = |name: &'a str| name.strip_prefix("blk.")?.split_once('.').map(|(_, part)| part);
+        let in_layers = catalog.tensors.iter().filter_map(|tensor| part(&tensor.name)).collect();
+        let mut keys = Keys { catalog, arch, n_layers: 0, n_embd: 0, in_layers };
         let layers = keys.size("block_count", MAX_LAYERS)?;
         keys.n_layers = layers - keys.number_or("nextn_predict_layers", 0, 0..=layers - 1)?;
         keys.n_embd = keys.size("embedding_length", 1 << 17)?;
@@ -313,8 +318,7 @@ impl<'a> Keys<'a> {
 
     /// Whether any layer has one of these tensors.
     pub fn has_in_any_layer(&self, names: &[&str]) -> bool {
-        let suffix = |name: &'a str| name.strip_prefix("blk.")?.split_once('.').map(|(_, suffix)| suffix);
-        self.catalog.tensors.iter().filter_map(|tensor| suffix(&tensor.name)).any(|suffix| names.contains(&suffix))
+        names.iter().any(|name| self.in_layers.contains(name))
     }
 
     fn full(&self, key: &str) -> String {

@@ -14,5 +14,6 @@ fuzz_target!(|source: &str| {
         {"role": "assistant", "content": null, "reasoning_content": "r", "tool_calls": [call]},
         {"role": "tool", "tool_call_id": "1", "content": "t"},
     ]);
-    let _ = template.render(&messages, &RenderOptions { add_generation_prompt: true, now: Some(0), ..Default::default() });
+    let _ =
+        template.render(&messages, &RenderOptions { add_generation_prompt: true, now: Some(0), ..Default::default() });
 });

@@ -31,6 +31,7 @@ mod gguf_memory;
 mod held_replies;
 mod kv_types;
 mod layer_rows;
+mod mutants;
 mod narrow;
 mod nets;
 mod odd_heads;

@@ -249,6 +249,12 @@ fn what_is_wrong_is_named_before_a_weight_is_read() {
     refused(&config("num_local_experts", json!(8)), Code::UnsupportedArchitecture, "experts");
     refused(&config("hidden_size", json!("many")), Code::BadMetadata, "hidden_size");
     refused(&config("rope_scaling", json!({ "type": "strange" })), Code::UnsupportedArchitecture, "strange");
+    // Lists are made of so many factors, and rows of heads are cut in two.
+    for length in [json!(1u64 << 60), json!(u64::MAX), json!(0), json!(3)] {
+        let mut files = config("head_dim", length.clone());
+        change(&mut files, "config.json", |config| config["rope_scaling"] = json!({ "rope_type": "llama3" }));
+        refused(&files, Code::BadMetadata, &format!("heads of {length} numbers"));
+    }
     for (method, says) in
         [("gptq", "gptq"), ("awq", "awq"), ("compressed-tensors", "compressed-tensors"), ("fp8", "fp8")]
     {
@@ -274,6 +280,18 @@ fn what_is_wrong_is_named_before_a_weight_is_read() {
         Code::MissingPart,
         "names 0 files",
     );
+
+    for (shape, bytes) in [("[1,8589934592]", "34359738368"), ("[32,134217728]", "17179869184")] {
+        let head = format!(
+            "{{\"model.layers.0.self_attn.q_proj.weight\":{{\"dtype\":\"F32\",\"shape\":{shape},\"data_offsets\":[0,{bytes}]}}}}"
+        );
+        let file = [&(head.len() as u64).to_le_bytes()[..], head.as_bytes()].concat();
+        let files = with(&|files| {
+            drop(files.remove(index));
+            drop(files.insert("model.safetensors".into(), file.clone()));
+        });
+        refused(&files, Code::BadShape, "longer than any model's");
+    }
 
     refused(&weights(b"PK\x03\x04 a zip archive, as torch.save writes it"), Code::BadHeader, "pickle");
     refused(&weights(b"\x80\x02c by torch.save of old"), Code::BadHeader, "pickle");

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::common::memory::cost;
 use serde_json::{Value as Json, json};
 use sotto::base::error::Code;
 use sotto::file::Metadata;
@@ -91,6 +92,21 @@ fn the_files_beside_say_what_tokens_are_for() {
         let tokenizer = Tokenizer::from_metadata(&mut metadata).expect("a tokenizer");
         assert_eq!((tokenizer.n_vocab() as u64, tokenizer.bos(), tokenizer.eos()), (rows, Some(1), Some(2)));
         assert!([2, 5, 9].iter().all(|end| tokenizer.eog_ids().contains(end)), "{:?}", tokenizer.eog_ids());
+    }
+}
+
+/// Shapes are claims of a few bytes; a token of each row takes memory.
+#[test]
+fn a_network_of_far_more_rows_than_tokens_is_refused() {
+    let tokenizer = read("smollm");
+    let count = Tokenizer::from_json(&tokenizer, None).expect("a tokenizer").n_vocab() as u64;
+    let with = |rows| keys(&tokenizer, &Beside { rows: Some(rows), ..Beside::default() }, &mut Metadata::default());
+    assert_eq!(with(count + 1000), Ok(()));
+    for rows in [3 * count + 2000, 1 << 24, u64::MAX] {
+        let (done, peak, _) = cost(|| with(rows));
+        let error = done.expect_err("it is refused");
+        assert!(error.code == Code::BadMetadata && error.message.contains(&rows.to_string()), "{error}");
+        assert!(peak < 64 << 20, "{rows} rows took {peak} bytes");
     }
 }
 

@@ -255,6 +255,14 @@ impl Gguf {
         out.resize(out.len().next_multiple_of(ALIGNMENT), 0);
         out
     }
+
+    /// The same without what the tensors hold.
+    pub fn header(&self) -> Vec<u8> {
+        let mut out = self.to_bytes();
+        let data: usize = self.tensors.iter().map(|tensor| tensor.data.len().next_multiple_of(ALIGNMENT)).sum();
+        out.truncate(out.len() - data);
+        out
+    }
 }
 
 fn put_str(out: &mut Vec<u8>, s: &str) {

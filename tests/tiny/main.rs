@@ -23,6 +23,15 @@ fn main() -> ExitCode {
             }
             ExitCode::SUCCESS
         }
+        [all, folder] if all == "headers" => {
+            for row in tiny::archs::ROWS.iter().chain(tiny::encoders::ROWS) {
+                let out = std::path::Path::new(folder).join(format!("{}.gguf", row.name.replace('/', "-")));
+                if let Err(error) = std::fs::write(&out, row.assemble().header()) {
+                    return fail(format!("Could not write {}: {error}.", out.display()));
+                }
+            }
+            ExitCode::SUCCESS
+        }
         [all, folder] if all == "vocabs" => {
             for (name, _) in tiny::vocab::ENCODERS.iter().chain(&tiny::vocab::OTHERS) {
                 let out = std::path::Path::new(folder).join(format!("{name}.gguf"));

@@ -40,6 +40,9 @@ const KEYS: &[(&str, &[&str], Kind)] = &[
     ("rope.freq_base_swa", &["rope_local_base_freq"], Kind::Number),
 ];
 
+/// The longest head that is read: more than any model has.
+const MOST_HEAD: u64 = 1 << 12;
+
 /// Kinds of quantised weights, which are not read as they are yet.
 const QUANTIZED: [&str; 2] = ["quantization_config", "quantization"];
 
@@ -118,12 +121,19 @@ impl Config {
         }
     }
 
-    /// Length of a head whose numbers are rotated.
+    /// Length of a head whose numbers are rotated: even, and not so long that lists of that length are a danger.
     pub fn head_dim(&self) -> Result<u64> {
-        match self.members.get("head_dim").and_then(Json::as_u64) {
-            Some(length) => Ok(length),
-            None => Ok(self.need("hidden_size")? / self.need("num_attention_heads")?.max(1)),
+        let length = match self.members.get("head_dim").and_then(Json::as_u64) {
+            Some(length) => length,
+            None => self.need("hidden_size")? / self.need("num_attention_heads")?.max(1),
+        };
+        if !(2..=MOST_HEAD).contains(&length) || !length.is_multiple_of(2) {
+            bail!(
+                BadMetadata,
+                "config.json has heads of {length} numbers, not an even count from 2 to {MOST_HEAD}; take another repository of the model"
+            );
         }
+        Ok(length)
     }
 
     /// Whether the matrix of logits is the embedding's, though the files may have it twice.

@@ -15,6 +15,8 @@ use crate::quant::{self, TensorType};
 
 /// Numbers that are converted at a time, about.
 const STEP: usize = 1 << 14;
+/// The most numbers of a row, or of the rows of a head that are turned: they are in memory at once.
+const MOST_UNIT: usize = 1 << 24;
 
 /// Takes the files' bytes, one file after the other, and gives those of one file of GGUF.
 pub struct Converter {
@@ -104,10 +106,16 @@ impl Converter {
                 let shape = upright(&entry)?;
                 let to = target(&name, &shape, quantize);
                 let head = if halves { Some(config.head_dim()? as usize) } else { None };
-                let row = if shape.len() > 1 { shape[0] as usize } else { 1 };
-                if head.is_some_and(|head| {
-                    head < 2 || !(entry.bytes / from.block_bytes() as u64).is_multiple_of((head * row) as u64)
-                }) {
+                let row = if shape.len() > 1 { shape[0] } else { 1 };
+                let Some(row) = usize::try_from(row).ok().filter(|row| *row <= MOST_UNIT / head.unwrap_or(1)) else {
+                    bail!(
+                        BadShape,
+                        "The tensor {} has rows of {row}, which are longer than any model's; take another repository",
+                        quoted(&entry.name)
+                    );
+                };
+                let elements = entry.bytes / from.block_bytes() as u64;
+                if head.is_some_and(|head| !elements.is_multiple_of((head * row) as u64)) {
                     bail!(
                         BadShape,
                         "The tensor {} has no whole heads; take another repository of the model",
@@ -156,7 +164,8 @@ impl Converter {
             if bytes.is_empty() {
                 return;
             }
-            let wanted = job.step().min((job.bytes - self.done) as usize);
+            // What is left may be more than an address holds in wasm.
+            let wanted = (job.step() as u64).min(job.bytes - self.done) as usize;
             let (mine, rest) = bytes.split_at(bytes.len().min(wanted - self.pending.len()));
             self.position += mine.len() as u64;
             self.pending.extend_from_slice(mine);

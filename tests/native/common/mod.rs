@@ -6,5 +6,6 @@ pub mod gguf_writer;
 pub mod grammars;
 pub mod memory;
 pub mod models;
+pub mod mutate;
 pub mod run;
 pub mod twin;

@@ -16,7 +16,7 @@ use serde_json::{Map, Value as Json};
 
 use self::around::Around;
 use self::file::{Added, File};
-use self::tokens::{MOST_TOKENS, Tokens};
+use self::tokens::Tokens;
 use self::way::Way;
 use super::Tokenizer;
 use super::named::ROLES;
@@ -53,7 +53,7 @@ pub fn keys(tokenizer: &[u8], beside: &Beside, metadata: &mut Metadata) -> Resul
     let unknown = (model.unk_token, model.unk_id);
     let mut tokens = Tokens::new(model.vocab, &added_tokens, model.byte_fallback)?;
     if let Some(rows) = beside.rows {
-        tokens.resize(rows.min(MOST_TOKENS as u64) as usize);
+        tokens.fit(rows)?;
     }
 
     let id = |text: &str| tokens.id(text);

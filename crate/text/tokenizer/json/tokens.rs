@@ -5,7 +5,7 @@ use crate::bail;
 use crate::base::error::Result;
 
 /// Ids beyond are no vocabulary's.
-pub const MOST_TOKENS: usize = 1 << 24;
+const MOST_TOKENS: usize = 1 << 24;
 
 // As the specification of GGUF numbers the kinds.
 const NORMAL: i64 = 1;
@@ -13,6 +13,11 @@ const CONTROL: i64 = 3;
 const USER_DEFINED: i64 = 4;
 const UNUSED: i64 = 5;
 const BYTE: i64 = 6;
+
+/// The last number of so many tokens: hardly any is left out, or a few words would ask for much memory.
+fn most(count: usize) -> usize {
+    2 * count + 1024
+}
 
 pub struct Tokens {
     pub texts: Vec<String>,
@@ -36,8 +41,7 @@ impl Tokens {
         let count = words.len() + added.len();
         let last =
             words.iter().map(|(_, id)| *id).chain(added.iter().map(|token| token.id)).max().unwrap_or(0) as usize;
-        // Hardly any number is left out.
-        if count == 0 || last > 2 * count + 1024 || last >= MOST_TOKENS {
+        if count == 0 || last > most(count) || last >= MOST_TOKENS {
             bail!(BadMetadata, "tokenizer.json numbers one of {count} tokens {last}; fetch it again");
         }
         let mut tokens = Tokens { texts: Vec::new(), kinds: Vec::new(), scores };
@@ -59,8 +63,21 @@ impl Tokens {
         Ok(tokens)
     }
 
-    /// So many tokens: without the last ones, or with some that no text becomes.
-    pub fn resize(&mut self, count: usize) {
+    /// As many tokens as the network has rows: without the last ones, or with some that no text becomes. `BadMetadata` where these
+    /// would be most.
+    pub fn fit(&mut self, rows: u64) -> Result<()> {
+        let count = self.texts.len();
+        match usize::try_from(rows).ok().filter(|rows| *rows <= most(count)) {
+            Some(rows) => self.resize(rows),
+            None => bail!(
+                BadMetadata,
+                "The network has {rows} rows of embeddings, and tokenizer.json {count} tokens; take another repository of the model"
+            ),
+        }
+        Ok(())
+    }
+
+    fn resize(&mut self, count: usize) {
         self.texts.truncate(count);
         self.texts.extend((self.texts.len()..count).map(|id| format!("[PAD{id}]")));
         self.kinds.resize(count, UNUSED);
