@@ -2,6 +2,7 @@
 
 use crate::common::run::{load, on_both_backends};
 use crate::generation::{engine, greedy, prompt, run};
+use crate::states;
 use pollster::block_on;
 use sotto::base::error::{Code, Result};
 use sotto::base::precision::KvType;
@@ -103,7 +104,59 @@ fn what_another_engine_wrote_is_refused(backend: Backend) {
     }
 }
 
+/// A text of a model with states and its reply: as [`told`].
+fn told_with_states(backend: Backend, name: &str) -> (Vec<u8>, Vec<u32>, Vec<u32>) {
+    let mut engine = states::engine(backend, name, 128, 16);
+    run(&mut engine, &[40; 20], kept(2));
+    let prompt = states::text(3, 40);
+    let text = [&prompt[..], &run(&mut engine, &prompt, kept(20)).tokens].concat();
+    let bytes = save(&engine, &text).concat();
+    let next = [&text[..], &[11, 12]].concat();
+    let goes_on = run(&mut engine, &next, kept(20)).tokens;
+    (bytes, next, goes_on)
+}
+
+fn states_are_saved_too(backend: Backend) {
+    for name in states::NAMES {
+        let (bytes, next, goes_on) = told_with_states(backend, name);
+        let there = next.len() - 3;
+        for size in [1000, 77, bytes.len()] {
+            let mut engine = states::engine(backend, name, 128, 16);
+            run(&mut engine, &[50; 33], kept(1));
+            assert_eq!(restore(&mut engine, &bytes, size), Ok(there), "{name}");
+            let reply = run(&mut engine, &next, kept(20));
+            assert_eq!((reply.cached, &reply.tokens), (there, &goes_on), "{name}");
+            assert_eq!(save(&engine, &next[..there]).concat(), bytes, "{name}");
+        }
+        // A part of it is saved as far as a state of it is kept, and all that is saved goes on.
+        let mut engine = states::engine(backend, name, 128, 16);
+        assert_eq!(restore(&mut engine, &bytes, 4096), Ok(there));
+        assert!(Saver::new(&engine, &next[..there - 1]).is_none(), "{name}");
+    }
+}
+
+fn damaged_and_foreign_states_are_refused(backend: Backend) {
+    let (bytes, next, goes_on) = told_with_states(backend, "lfm2");
+    let mut engine = states::engine(backend, "lfm2", 128, 16);
+    for at in (0..bytes.len()).step_by(bytes.len() / 97) {
+        let mut wrong = bytes.clone();
+        wrong[at] ^= 4;
+        for bytes in [&wrong[..], &bytes[..at]] {
+            let error = restore(&mut engine, bytes, 5000).expect_err("it is damaged");
+            assert_eq!(error.code, Code::DamagedSession, "byte {at}");
+        }
+    }
+    assert!(engine.model.kv().sequences().is_empty());
+    let reply = run(&mut engine, &next, kept(20));
+    assert_eq!((reply.cached, reply.tokens), (0, goes_on));
+    let mut other = states::engine(backend, "mamba2/slim", 128, 16);
+    let error = restore(&mut other, &bytes, 4096).expect_err("another model's");
+    assert!(error.code == Code::StaleSession && error.message.contains("another model"), "{error}");
+}
+
 on_both_backends!(
+    states_are_saved_too,
+    damaged_and_foreign_states_are_refused,
     a_saved_text_goes_on_as_it_would_have,
     what_is_not_as_it_was_written_is_refused,
     what_another_engine_wrote_is_refused,
@@ -123,6 +176,10 @@ fn backends_take_each_others_texts() {
     for [from, to] in [[Backend::Cpu, Backend::Webgpu], [Backend::Webgpu, Backend::Cpu]] {
         let (bytes, next, goes_on) = told(from);
         let mut engine = engine(to, 128);
+        assert_eq!(restore(&mut engine, &bytes, 4096), Ok(next.len() - 3));
+        assert_eq!(run(&mut engine, &next, kept(20)).tokens, goes_on);
+        let (bytes, next, goes_on) = told_with_states(from, "falcon-h1");
+        let mut engine = states::engine(to, "falcon-h1", 128, 16);
         assert_eq!(restore(&mut engine, &bytes, 4096), Ok(next.len() - 3));
         assert_eq!(run(&mut engine, &next, kept(20)).tokens, goes_on);
     }

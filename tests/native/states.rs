@@ -22,13 +22,13 @@ use tiny_models::archs;
 use whole_models::described::{CEILING_DECODED, CEILING_F32};
 
 /// Tiny models with states.
-const NAMES: [&str; 6] = ["lfm2", "lfm2/slim", "mamba2/slim", "granitehybrid/experts", "falcon-h1", "qwen35"];
+pub const NAMES: [&str; 6] = ["lfm2", "lfm2/slim", "mamba2/slim", "granitehybrid/experts", "falcon-h1", "qwen35"];
 
-fn file(name: &str) -> Vec<u8> {
+pub fn file(name: &str) -> Vec<u8> {
     archs::build(name).expect("a tiny model")
 }
 
-fn engine(backend: Backend, name: &str, context: u32, max_rows: u32) -> Engine {
+pub fn engine(backend: Backend, name: &str, context: u32, max_rows: u32) -> Engine {
     let depth = if backend == Backend::Cpu { 1 } else { 3 };
     let options = LoadOptions {
         backend,
@@ -42,7 +42,7 @@ fn engine(backend: Backend, name: &str, context: u32, max_rows: u32) -> Engine {
     load(&file(name), options).expect("a model")
 }
 
-fn text(first: u32, len: u32) -> Vec<u32> {
+pub fn text(first: u32, len: u32) -> Vec<u32> {
     (0..len).map(|i| 10 + (first + 7 * i + i * i % 11) % 80).collect()
 }
 

@@ -28,6 +28,8 @@ pub const MOST_AHEAD: usize = FEWEST as usize - 3;
 pub struct States {
     /// Per layer [room][numbers of its state]; `None`: it has none.
     layers: Vec<Option<BufferId>>,
+    /// Bytes of each layer's.
+    bytes: Vec<u64>,
     /// States that there is room for.
     room: u32,
     /// By sequence, and then by `count`.
@@ -58,7 +60,8 @@ impl States {
             width => memory.alloc("states", room * width * 4).map(Some),
         };
         let layers = widths.iter().map(&mut layer).collect::<Result<_>>()?;
-        Ok(States { layers, room: room as u32, kept: Vec::new() })
+        let bytes = widths.iter().map(|width| 4 * width).collect();
+        Ok(States { layers, bytes, room: room as u32, kept: Vec::new() })
     }
 
     /// Whether there are any.
@@ -82,6 +85,11 @@ impl States {
     /// All layers'.
     pub fn buffers(&self) -> impl Iterator<Item = BufferId> {
         self.layers.iter().copied().flatten()
+    }
+
+    /// All layers', and the bytes of one state in each.
+    pub fn sizes(&self) -> impl Iterator<Item = (BufferId, u64)> {
+        self.layers.iter().zip(&self.bytes).filter_map(|(buffer, bytes)| Some(((*buffer)?, *bytes)))
     }
 
     /// Of the first `to` tokens of a sequence as many as a pass could go on after.
@@ -156,7 +164,17 @@ impl Store {
         Ok([read, number])
     }
 
-    /// As if a sequence had these many tokens, whatever they were: for measurements.
+    /// Which state is a sequence's after its first `count` tokens. `Disposed` where none is kept.
+    pub fn state_after(&self, id: SequenceId, count: u32) -> Result<u32> {
+        match self.states.own(id).find(|state| state.count == count) {
+            Some(state) => Ok(state.number),
+            None => {
+                bail!(Disposed, "What was kept of this text after {count} tokens made room for others; start it again.")
+            }
+        }
+    }
+
+    /// As if a sequence had these many tokens, whatever they were: for measurements, and for what comes from elsewhere.
     pub fn suppose(&mut self, id: SequenceId, count: u32) -> Result<()> {
         if count > 0 && self.states.are_there() && self.states.reach(id, count) != count {
             let number = self.make_free(id, count)?;

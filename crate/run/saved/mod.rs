@@ -1,10 +1,10 @@
-//! A text that the model has read, as bytes that outlive the engine: its tokens, and the keys and values of all layers. An
-//! engine of the same model goes on with it without reading it again.
+//! A text that the model has read, as bytes that outlive the engine: its tokens, the keys and values of all layers, and what
+//! recurrent layers keep of it. An engine of the same model goes on with it without reading it again.
 //!
-//! The bytes are a magic number, the length of what follows in JSON ([`About`]), that, the tokens as 32-bit numbers, and for each
-//! layer its keys and its values, cell by cell, in parts of at most [`PART`] bytes. Behind each piece is the hash of all bytes
-//! before it (XXH64), so that nothing reaches the device that is not as it was written. Numbers are little endian. Neither
-//! way has more than a part in this program's memory.
+//! The bytes are a magic number, the length of what follows in JSON ([`About`]), that, the tokens as 32-bit numbers, for each
+//! layer that has one its state after all of them, and for each layer its keys and its values, cell by cell, in parts of at
+//! most [`PART`] bytes. Behind each piece is the hash of all bytes before it (XXH64), so that nothing reaches the device that
+//! is not as it was written. Numbers are little endian. Neither way has more than a part in this program's memory.
 
 mod restore;
 mod save;
@@ -16,16 +16,16 @@ use serde::{Deserialize, Serialize};
 use crate::base::buffer::BufferId;
 use crate::base::error::{Code, Error, Result};
 use crate::model::spec::RopeFactors;
-use crate::model::store::Store;
+use crate::model::store::{SequenceId, Store};
 use crate::run::engine::Engine;
 
 pub use restore::Restorer;
 pub use save::Saver;
 
 const MAGIC: &[u8; 8] = b"sotto-kv";
-/// Grows with what a cell holds, and how.
-const FORMAT: u32 = 1;
-/// Bytes of keys or values that are read or written at once, at most.
+/// Grows with what a cell or a state holds, and how.
+const FORMAT: u32 = 2;
+/// Bytes of keys, values or states that are read or written at once, at most.
 const PART: u64 = 1 << 20;
 /// Bytes of a hash.
 const HASH: usize = 8;
@@ -41,6 +41,8 @@ struct About {
     kind: String,
     /// Bytes of a cell in each buffer.
     cells: Vec<u64>,
+    /// Bytes of the state of each layer that has one.
+    states: Vec<u64>,
     tokens: u32,
 }
 
@@ -59,6 +61,7 @@ impl About {
             model: format!("{hash:016x}"),
             kind: format!("{:?} fast={fast} stretched={stretched}", store.kind),
             cells: store.buffers().map(|(_, bytes)| bytes).collect(),
+            states: store.states.sizes().map(|(_, bytes)| bytes).collect(),
             tokens,
         }
     }
@@ -66,50 +69,59 @@ impl About {
     /// `StaleSession` where an engine cannot use it.
     fn check(&self, engine: &Engine) -> Result<()> {
         let here = About::of(engine, self.tokens);
-        let states = engine.model.kv().states.are_there();
+        let same_numbers = self.kind == here.kind && self.cells == here.cells && self.states == here.states;
         let same = [
-            (!states, "without what recurrent layers keep"),
             (self.model == here.model, "of another model"),
             (self.format == here.format && self.version == here.version, "by another version of Sotto"),
-            (self.kind == here.kind && self.cells == here.cells, "with another kvType, precision or contextLength"),
+            (same_numbers, "with another kvType, precision or contextLength"),
             (self.tokens <= engine.model.sizes.context, "with a longer contextLength"),
         ];
         same.iter().find(|(same, _)| !same).map_or(Ok(()), |(_, how)| Err(stale(how)))
     }
 }
 
-/// Keys or values of some cells of one buffer.
+/// Some neighbouring bytes of a text in one buffer: keys or values of cells, or of a layer's state.
 #[derive(Clone, Copy, Debug)]
 struct Part {
     buffer: BufferId,
-    /// Of a cell.
+    of: Of,
+    /// Bytes of a cell, or of a state.
     each: u64,
-    /// The first one, counted from the text's own first.
+    /// The first byte, counted from the text's own first.
     from: u64,
-    count: u64,
+    bytes: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Of {
+    Cells,
+    State,
 }
 
 impl Part {
-    fn bytes(&self) -> u64 {
-        self.count * self.each
-    }
-
-    /// Where it lies in its buffer, of a text whose cells begin at `first`.
-    fn offset(&self, first: u32) -> u64 {
-        (u64::from(first) + self.from) * self.each
+    /// Where it lies in its buffer, of the first `tokens` of a sequence. `Disposed` where the sequence, or its state after these,
+    /// is not kept any more.
+    fn offset(&self, store: &Store, id: SequenceId, tokens: u32) -> Result<u64> {
+        let place = match self.of {
+            Of::Cells => store.get(id)?.cells.first,
+            Of::State => store.state_after(id, tokens)?,
+        };
+        Ok(u64::from(place) * self.each + self.from)
     }
 }
 
 /// The parts of a text, in the order of the bytes.
 fn parts(store: &Store, tokens: u32) -> IntoIter<Part> {
-    let tokens = u64::from(tokens);
-    let of_buffer = |(buffer, each): (BufferId, u64)| {
-        let most = (PART / each).max(1);
-        let part = move |from| Part { buffer, each, from, count: most.min(tokens - from) };
-        (0..tokens).step_by(most as usize).map(part)
+    let cut = |of: Of, buffer: BufferId, each: u64, bytes: u64| {
+        // No cell is cut.
+        let most = if of == Of::Cells { (PART / each).max(1) * each } else { PART };
+        let part = move |from| Part { buffer, of, each, from, bytes: most.min(bytes - from) };
+        (0..bytes).step_by(most as usize).map(part)
     };
-    // Layers of another kind keep nothing here.
-    store.buffers().filter(|(_, each)| *each > 0).flat_map(of_buffer).collect::<Vec<Part>>().into_iter()
+    // States first: one that goes for others while the text is written is the sooner safe.
+    let states = store.states.sizes().flat_map(|(buffer, each)| cut(Of::State, buffer, each, each));
+    let cells = store.buffers().flat_map(|(buffer, each)| cut(Of::Cells, buffer, each, each * u64::from(tokens)));
+    states.chain(cells).collect::<Vec<Part>>().into_iter()
 }
 
 fn stale(how: &str) -> Error {
@@ -125,25 +137,35 @@ mod tests {
     use super::*;
     use crate::base::precision::KvType;
     use crate::device::reference::CpuMemory;
+    use crate::model::store::States;
 
     #[test]
-    fn parts_are_all_cells_once_and_none_is_larger_than_a_megabyte() {
+    fn parts_are_all_bytes_once_and_none_is_larger_than_a_megabyte() {
         let mut memory = CpuMemory::default();
-        let store = Store::new([[4000; 2], [12; 2], [12, 0], [0; 2]], KvType::F32, 700, &mut memory).expect("a store");
+        let cells = [[4000; 2], [12; 2], [12, 0], [0; 2]];
+        let mut store = Store::new(cells, KvType::F32, 800, &mut memory).expect("a store");
+        store.states = States::new([0, 300_000, 0, 25], &mut memory).expect("states");
+        let id = store.open(100, &mut memory).expect("a sequence");
+        let other = store.open(650, &mut memory).expect("a sequence");
+        store.suppose(id, 100).expect("a state");
+        store.suppose(other, 650).expect("a state");
+        let (first, state) = (store.get(other).expect("it is there").cells.first, store.state_after(other, 650));
+        assert!(first > 0 && state == Ok(1));
         let parts: Vec<Part> = parts(&store, 650).collect();
-        assert!(parts.iter().all(|part| part.bytes() <= PART));
-        for (buffer, each) in store.buffers() {
-            let of_it: Vec<&Part> = parts.iter().filter(|part| part.buffer == buffer).collect();
+        assert!(parts.iter().all(|part| part.bytes <= PART));
+        let of_cells = store.buffers().map(|(buffer, each)| (buffer, each * 650, u64::from(first) * each));
+        let of_states = store.states.sizes().map(|(buffer, each)| (buffer, each, each));
+        for (buffer, bytes, at) in of_cells.chain(of_states) {
             let mut end = 0;
-            for part in &of_it {
-                assert_eq!((part.from, part.each), (end, each));
-                end += part.count;
+            for part in parts.iter().filter(|part| part.buffer == buffer) {
+                assert_eq!(part.from, end);
+                assert_eq!(part.offset(&store, other, 650), Ok(at + end));
+                end += part.bytes;
             }
-            assert_eq!(end, 650);
-            // Behind the first 100 cells.
-            assert_eq!(of_it[0].offset(100), 100 * each);
+            assert_eq!(end, bytes);
         }
-        // What has no cells is not there.
-        assert_eq!(parts.len(), 2 * (3 + 1) + 1);
+        // What has no cells, or no state, is not there.
+        assert_eq!(parts.len(), 2 + 1 + 2 * (3 + 1) + 1);
+        assert!(store.state_after(other, 649).is_err());
     }
 }

@@ -102,7 +102,7 @@ impl Restorer {
             }
             State::Tokens(about) => about.tokens as usize * 4,
             State::Cells(cells) => match &cells.next {
-                Some(part) => part.bytes() as usize,
+                Some(part) => part.bytes as usize,
                 None => return Ok(None),
             },
         };
@@ -120,6 +120,9 @@ impl Restorer {
                 let about = serde_json::from_slice(&bytes[MAGIC.len() + 4..]);
                 let about: About = about.map_err(|_| stale("by another version of Sotto"))?;
                 about.check(engine)?;
+                if about.tokens == 0 {
+                    return Err(damaged());
+                }
                 self.state = State::Tokens(about);
             }
             State::Tokens(about) => {
@@ -129,14 +132,15 @@ impl Restorer {
                     return Err(damaged());
                 }
                 let sequence = engine.open(about.tokens)?;
+                engine.model.kv_mut().suppose(sequence, about.tokens)?;
                 let mut parts = parts(engine.model.kv(), about.tokens);
                 self.state = State::Cells(Box::new(Cells { sequence, tokens, next: parts.next(), parts }));
             }
             State::Cells(cells) => {
                 let Some(part) = cells.next.take() else { return Err(damaged()) };
-                let first = engine.model.kv().get(cells.sequence)?.cells.first;
-                engine.device.write(part.buffer, part.offset(first), bytes);
-                self.undrained += part.bytes();
+                let at = part.offset(engine.model.kv(), cells.sequence, cells.tokens.len() as u32)?;
+                engine.device.write(part.buffer, at, bytes);
+                self.undrained += part.bytes;
                 cells.next = cells.parts.next();
             }
         }

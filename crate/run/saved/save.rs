@@ -6,7 +6,7 @@ use xxhash_rust::xxh64::Xxh64;
 
 use super::{About, MAGIC, Part, parts};
 use crate::base::error::Result;
-use crate::model::store::SequenceId;
+use crate::model::store::{Sequence, SequenceId};
 use crate::run::engine::Engine;
 
 /// A text on its way out.
@@ -21,16 +21,16 @@ pub struct Saver {
 
 impl Saver {
     /// As much of the beginning of a text as the cache has of it, read without adapters; none where it has nothing. Of a model
-    /// with recurrent layers it has nothing to save: keys and values are not all that its texts are.
+    /// with recurrent layers that is as far as a state is kept.
     pub fn new(engine: &Engine, text: &[u32]) -> Option<Saver> {
         let store = engine.model.kv();
-        let shared = |tokens: &[u32]| tokens.iter().zip(text).take_while(|(a, b)| a == b).count();
-        if store.states.are_there() {
-            return None;
-        }
+        let shared = |sequence: &Sequence| {
+            let same = sequence.tokens.iter().zip(text).take_while(|(a, b)| a == b).count();
+            store.reach(sequence.id, same as u32) as usize
+        };
         let plain = store.sequences().iter().filter(|sequence| sequence.blend.is_empty());
-        let best = plain.max_by_key(|sequence| shared(&sequence.tokens))?;
-        let tokens = best.tokens[..shared(&best.tokens)].to_vec();
+        let best = plain.max_by_key(|sequence| shared(sequence))?;
+        let tokens = best.tokens[..shared(best)].to_vec();
         let count = tokens.len() as u32;
         (count > 0).then(|| Saver {
             sequence: best.id,
@@ -53,8 +53,8 @@ impl Saver {
             return Ok(Some(self.head(&about)));
         }
         let Some(part) = self.parts.next() else { return Ok(None) };
-        let first = engine.model.kv().get(self.sequence)?.cells.first;
-        let bytes = engine.device.read_at(part.buffer, part.offset(first), part.bytes()).await?;
+        let at = part.offset(engine.model.kv(), self.sequence, self.tokens.len() as u32)?;
+        let bytes = engine.device.read_at(part.buffer, at, part.bytes).await?;
         Ok(Some(self.sealed(bytes)))
     }
 
