@@ -28,7 +28,7 @@ function crates(shipped, folders) {
     const [, name, version, id] = /^(\S+) v([^ |]+)[^|]*\|(.*)$/.exec(line) ?? [];
     const folder = folders.get(`${name} ${version}`);
     return folder
-      ? [{ name, version, from: "crates.io", id: id.replaceAll("/", " OR "), texts: texts(folder, id) }]
+      ? [{ name, version, from: "Cargo", id: id.replaceAll("/", " OR "), texts: texts(folder, id) }]
       : [];
   });
 }
