@@ -36,9 +36,8 @@ impl Row {
         match word {
             "ssm_in" => vec![n, inner + convolved + heads],
             "ssm_conv1d" => vec![ssm("conv_kernel"), convolved],
-            "ssm_dt" => vec![heads],
+            "ssm_dt" | "ssm_a*flat" => vec![heads],
             "ssm_a" | "ssm_d" => vec![1, heads],
-            "ssm_a*flat" => vec![heads],
             "ssm_beta" | "ssm_alpha" => vec![n, heads],
             "ssm_ba" => vec![n, 2 * heads],
             "ssm_norm*head" => vec![ssm("state_size")],
