@@ -9,6 +9,9 @@ use super::writing::Writing;
 use crate::base::error::{Code, Error, Result};
 use crate::run::engine::Engine;
 
+/// Contexts of text by whose length it is told how much of it goes; of a longer one as little as can be.
+const LONGEST: usize = 64;
+
 /// The tokens of a prompt, and which messages are not in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fitted {
@@ -54,11 +57,24 @@ pub fn fit(
         let kept = kept.filter(|(index, _)| !dropped.contains(index)).map(|(_, message)| message.clone());
         tokens(&kept.collect())
     };
+    // A shift is not made for each turn, but where a quarter of the context has been filled again. How much goes depends on
+    // the whole text alone, so that the next request leaves out the same.
+    let least = match overflow {
+        Overflow::Shift => writing.tokens(engine, messages, Some(LONGEST * context as usize)).ok().map(|whole| {
+            let over = (whole.len() + room(context, most) as usize).saturating_sub(context as usize);
+            whole.len() - over.next_multiple_of((context as usize / 4).max(1)).min(whole.len())
+        }),
+        Overflow::Error | Overflow::Trim => None,
+    };
+    let suffices = |tokens: &Result<Vec<u32>>| match (tokens, least) {
+        (Ok(tokens), Some(least)) => tokens.len() <= least,
+        _ => fits(tokens),
+    };
     // The more turns go, the fewer tokens stay: the fewest that suffice are found by halving.
     let (mut low, mut high) = (1, turns.len().saturating_sub(1));
     while low < high {
         let middle = usize::midpoint(low, high);
-        if fits(&without(middle)) {
+        if suffices(&without(middle)) {
             high = middle;
         } else {
             low = middle + 1;

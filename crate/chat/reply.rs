@@ -38,7 +38,7 @@ pub struct ChatCompletion {
     /// The tokens that the request took.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub usage: Option<CompletionUsage>,
-    /// Sotto's own: the places of the request's messages that were left out (`overflow: "trim"`).
+    /// Sotto's own: the places of the request's messages that were left out (`overflow`: `"trim"` or `"shift"`).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dropped: Option<Vec<usize>>,
 }
@@ -58,7 +58,7 @@ pub struct ChatCompletionChunk {
     #[schemars(with = "Value", extend("tsType" = "CompletionUsage | null"))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub usage: Option<CompletionUsage>,
-    /// Sotto's own, in the first chunk: the places of the request's messages that were left out (`overflow: "trim"`).
+    /// Sotto's own, in the first chunk: the places of the request's messages that were left out (`overflow`: `"trim"` or `"shift"`).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dropped: Option<Vec<usize>>,
 }

@@ -203,7 +203,8 @@ pub struct Reasoning {
     pub max_tokens: Option<u32>,
 }
 
-/// `error` refuses it; `trim` drops the oldest turns, and the reply tells which.
+/// `error` refuses it; `trim` drops the oldest turns, and the reply tells which; `shift` drops more of them less often, and what was
+/// computed of those that stay is moved instead of read again, though it remembers those that went.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Overflow {
@@ -212,6 +213,8 @@ pub enum Overflow {
     Error,
     /// Leave out the oldest turns.
     Trim,
+    /// The same, a quarter of the context at a time, and go on with what was read of the rest.
+    Shift,
 }
 
 /// What is accepted and ignored, so that a request that was written for another service need not be changed.

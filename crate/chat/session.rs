@@ -12,7 +12,7 @@ use super::reply::{
     ChatCompletion, ChatCompletionChunk, Completion, CompletionUsage, FinishDetails, Head, Limit, TokenLogprob,
     TopLogprob,
 };
-use super::request::{ChatRequest, Common, CompletionRequest};
+use super::request::{ChatRequest, Common, CompletionRequest, Overflow};
 use super::text::{self, TextReplies};
 use super::turn::ChatReplies;
 use super::writing::Writing;
@@ -176,6 +176,7 @@ impl Session {
         }
         options.keep_special = writing.reads_special(&engine.tokenizer);
         let overflow = request.sotto.overflow;
+        options.shifts = overflow == Overflow::Shift;
         let Fitted { tokens, dropped } = fit::fit(engine, &request.messages, &writing, overflow, options.max_tokens)?;
         let end = &tokens[tokens.len().saturating_sub(PROMPT_END)..];
         writing.prompt = engine.tokenizer.decode(end, true);

@@ -50,7 +50,7 @@ pub struct Model {
     head: Vec<f32>,
     network: Network,
     kv: Store,
-    ropes: rope::Tables,
+    pub(super) ropes: rope::Tables,
     ends: Ends,
     arena: Arena,
     adapters: Adapters,

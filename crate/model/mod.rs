@@ -19,6 +19,7 @@ mod latent;
 mod mamba;
 pub mod place;
 pub mod rope;
+mod shift;
 pub mod spec;
 pub mod store;
 pub mod upload;

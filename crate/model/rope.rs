@@ -39,9 +39,18 @@ fn frequency(rope: &Rope, factors: &[f32], i: u32) -> f64 {
 
 /// One table for each rotation that a model has.
 pub struct Tables {
-    distinct: Vec<(Rope, BufferId)>,
+    distinct: Vec<Table>,
     /// Of each layer.
     pub by_layer: Vec<BufferId>,
+}
+
+struct Table {
+    rope: Rope,
+    buffer: BufferId,
+    /// (cos, sin) pairs by which keys are moved: [dim / 2].
+    shift: BufferId,
+    /// Of each pair.
+    frequencies: Vec<f64>,
 }
 
 impl Tables {
@@ -52,12 +61,13 @@ impl Tables {
             let rope = block.attention().map_or(Rope::NONE, |attention| attention.rope);
             // Which dimensions are rotated together is nothing to the table.
             let same = |other: &Rope| Rope { pairs: rope.pairs, ..*other } == rope;
-            let buffer = match tables.distinct.iter().find(|(other, _)| same(other)) {
-                Some(&(_, buffer)) => buffer,
+            let buffer = match tables.distinct.iter().find(|table| same(&table.rope)) {
+                Some(table) => table.buffer,
                 None => {
                     let angles = u64::from(FINE + context / FINE + 1) * u64::from(rope.dim) / 2;
                     let buffer = memory.alloc("rope", angles * 8)?;
-                    tables.distinct.push((rope, buffer));
+                    let shift = memory.alloc("rope shift", u64::from(rope.dim) * 4)?;
+                    tables.distinct.push(Table { rope, buffer, shift, frequencies: Vec::new() });
                     buffer
                 }
             };
@@ -67,10 +77,31 @@ impl Tables {
     }
 
     /// Fills them in, once the file's factors are there.
-    pub fn write(&self, factors: &[f32], context: u32, memory: &mut dyn Memory) {
-        for (rope, buffer) in &self.distinct {
-            let table = table(rope, if rope.factors { factors } else { &[] }, context);
+    pub fn write(&mut self, factors: &[f32], context: u32, memory: &mut dyn Memory) {
+        for Table { rope, buffer, frequencies, .. } in &mut self.distinct {
+            let factors = if rope.factors { factors } else { &[] };
+            let table = table(rope, factors, context);
             memory.write(*buffer, 0, bytemuck::cast_slice(&table));
+            *frequencies = (0..rope.dim / 2).map(|i| frequency(rope, factors, i)).collect();
+        }
+    }
+
+    /// The angles by which a layer's keys are moved, where they are rotated.
+    pub fn shift(&self, layer: usize) -> Option<BufferId> {
+        let buffer = self.by_layer.get(layer)?;
+        let table = self.distinct.iter().find(|table| table.buffer == *buffer)?;
+        (table.rope.dim > 0).then_some(table.shift)
+    }
+
+    /// Makes them those of so many positions back. Their length is 1: a key has its amplitude already.
+    pub fn write_shift(&self, back: u32, memory: &mut dyn Memory) {
+        for Table { shift, frequencies, .. } in self.distinct.iter().filter(|table| table.rope.dim > 0) {
+            let angle = |frequency: &f64| {
+                let (sin, cos) = (-f64::from(back) * frequency).sin_cos();
+                [cos as f32, sin as f32]
+            };
+            let angles: Vec<[f32; 2]> = frequencies.iter().map(angle).collect();
+            memory.write(*shift, 0, bytemuck::cast_slice(&angles));
         }
     }
 }

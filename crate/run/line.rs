@@ -36,7 +36,8 @@ impl Engine {
         self.purge();
         self.live.push(request.clone());
         self.counts.requests += 1;
-        if self.is_alone() { self.admit(request).map(drop) } else { Ok(()) }
+        // What a prompt may have shifted is made ready before a pass.
+        if self.is_alone() && !request.borrow().to_shift { self.admit(request).map(drop) } else { Ok(()) }
     }
 
     /// It is over: what it did not fill of its cells is free again.
@@ -100,7 +101,7 @@ impl Engine {
         }
         let id = match request.fresh {
             true => store.open_with(request.text.len() as u32, &request.blend, &mut self.device)?,
-            false => prefix::take(store, &request.text, &request.blend, &mut self.device)?,
+            false => prefix::take(store, &request.text, &request.blend, request.shifts, &mut self.device)?,
         };
         store.hold(id, true);
         request.sequence = Some(id);

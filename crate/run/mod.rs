@@ -25,6 +25,7 @@ pub mod sampler;
 pub mod saved;
 pub mod schedule;
 pub mod session;
+pub mod shift;
 pub mod speculate;
 pub mod stats;
 pub mod timings;

@@ -20,6 +20,9 @@ pub struct GenerateOptions {
     pub ignore_eos: bool,
     /// Do not reuse what an earlier prompt left in the cache.
     pub fresh: bool,
+    /// Keys that an earlier prompt left at other positions are rotated to where they stand in this one, though they remember
+    /// what is not in it.
+    pub shifts: bool,
     /// Tell how likely each token was, and so many of the likeliest; then one is computed at a time.
     pub logprobs: Option<u32>,
     /// Control tokens are part of the text, as the file writes them.

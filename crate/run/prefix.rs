@@ -49,11 +49,13 @@ impl Match<'_> {
 /// - It goes on where that costs it nothing, or just a reply to this very prompt that is to be made anew.
 /// - Else it is another text's: it stays as it is while there is room for both.
 /// - One in which a request is under way only lends, and so does one that is kept, as long as others can go for it.
+/// - What was shifted goes on only with what may be (`shifts`), but for its beginning.
 /// - Without room, it goes on if it keeps more than it loses, or was used longest ago; else the one that was makes room.
-pub fn choose(store: &Store, prompt: &[u32], blend: &Blend) -> Choice {
+pub fn choose(store: &Store, prompt: &[u32], blend: &Blend, shifts: bool) -> Choice {
     let alike = store.sequences().iter().filter(|sequence| sequence.blend == *blend);
     let matches = alike.map(|sequence| {
-        let same = sequence.tokens.iter().zip(prompt).take_while(|(a, b)| a == b).count();
+        let served = &sequence.tokens[..sequence.serves(shifts)];
+        let same = served.iter().zip(prompt).take_while(|(a, b)| a == b).count();
         // The last token is computed in any case: its logits are wanted.
         let shared = store.reach(sequence.id, same.min(prompt.len() - 1) as u32) as usize;
         Match { sequence, shared, whole: same == prompt.len() }
@@ -80,10 +82,16 @@ pub fn choose(store: &Store, prompt: &[u32], blend: &Blend) -> Choice {
 }
 
 /// A sequence with room for the prompt, in which the first of its tokens may be there already: never all of them.
-pub fn take(store: &mut Store, prompt: &[u32], blend: &Blend, memory: &mut dyn Moves) -> Result<SequenceId> {
+pub fn take(
+    store: &mut Store,
+    prompt: &[u32],
+    blend: &Blend,
+    shifts: bool,
+    memory: &mut dyn Moves,
+) -> Result<SequenceId> {
     let room = prompt.len() as u32;
     loop {
-        match choose(store, prompt, blend) {
+        match choose(store, prompt, blend, shifts) {
             Choice::Open => return store.open_with(room, blend, memory),
             Choice::Fork { of, shared } => return store.fork(of, shared, room, memory),
             Choice::Continue { id, shared } => {

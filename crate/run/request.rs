@@ -39,6 +39,10 @@ pub(crate) struct Request {
     pub blend: Blend,
     /// Nothing of another text is taken over.
     pub fresh: bool,
+    /// It may go on with what was shifted.
+    pub shifts: bool,
+    /// What is there may still be shifted for it, before it has cells.
+    pub to_shift: bool,
     /// Its text stays when it is over.
     pub primes: bool,
     /// The logits of each token are wanted.

@@ -164,6 +164,9 @@ impl Generation {
             stops.extend(engine.tokenizer.eog_ids().iter().filter(|&&id| id < n_vocab));
         }
         let blend = engine.blend(&options.adapter)?;
+        if options.shifts {
+            engine.model.net.check_shifts()?;
+        }
         let cancel = engine.part();
         let request = Rc::new(RefCell::new(Request {
             text: prompt.clone(),
@@ -173,6 +176,8 @@ impl Generation {
             stops,
             blend,
             fresh,
+            shifts: options.shifts,
+            to_shift: options.shifts && !fresh,
             logits: options.logprobs.is_some(),
             constraint,
             going: next,

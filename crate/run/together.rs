@@ -55,6 +55,7 @@ impl Engine {
     pub(crate) async fn step(&mut self) -> Result<()> {
         self.purge();
         self.halt();
+        self.shift_some().await?;
         let parts = self.plan()?;
         if parts.is_empty() {
             if let [only] = &self.live[..]

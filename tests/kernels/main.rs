@@ -20,6 +20,7 @@ mod recording;
 mod recurrent;
 mod rope;
 mod sample;
+mod shift;
 mod simd;
 
 use std::sync::Mutex;
@@ -43,6 +44,7 @@ fn quick(rig: &mut gpu::Rig) {
     recurrent::run(rig);
     rope::run(rig);
     latent::run(rig);
+    shift::run(rig);
     sample::run(rig);
 }
 

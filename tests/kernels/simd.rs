@@ -7,7 +7,7 @@ use crate::case::{bits, floats};
 use crate::host::{Rig, simd};
 use crate::product::arranged;
 use crate::random::Random;
-use crate::{elementwise, experts, latent, lora, norm, recurrent, rope, sample};
+use crate::{elementwise, experts, latent, lora, norm, recurrent, rope, sample, shift};
 
 #[test]
 fn norms_and_activations() {
@@ -22,6 +22,7 @@ fn rotation_and_cache() {
     Rig::check(&["rope"], |rig| {
         rope::run(rig);
         latent::run(rig);
+        shift::run(rig);
     });
 }
 

@@ -253,14 +253,16 @@ fn a_full_conversation_is_refused_or_trimmed(backend: Backend) {
     answer(&mut engine, &greedy(json!({ "overflow": "trim" })));
     // Far more than is ever read: by its bytes alone it is too long.
     let far = "the cat ".repeat(300_000);
-    for overflow in ["error", "trim"] {
+    for overflow in ["error", "trim", "shift"] {
         let error = refusal(&mut engine, &greedy(json!({ "messages": [user(&far)], "overflow": overflow })));
         assert_eq!(error.code, Code::PromptTooLong);
         assert!(error.message.contains("but the context holds 96"), "{error}");
     }
     let beside = json!([user(&far), { "role": "assistant", "content": far }, user("the end")]);
-    let trimmed = answer(&mut engine, &greedy(json!({ "messages": beside, "overflow": "trim" })));
-    assert_eq!(trimmed["dropped"], json!([0, 1]));
+    for overflow in ["trim", "shift"] {
+        let trimmed = answer(&mut engine, &greedy(json!({ "messages": beside, "overflow": overflow })));
+        assert_eq!(trimmed["dropped"], json!([0, 1]));
+    }
 }
 
 fn completions_go_on_with_texts_and_ids(backend: Backend) {

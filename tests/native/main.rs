@@ -44,6 +44,7 @@ mod replies;
 mod repositories;
 mod rerank;
 mod saved;
+mod shift;
 mod speculate;
 mod split;
 mod states;

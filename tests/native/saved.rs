@@ -18,13 +18,13 @@ fn kept(max_tokens: u32) -> GenerateOptions {
 }
 
 /// The pieces that a text is saved in.
-fn save(engine: &Engine, text: &[u32]) -> Vec<Vec<u8>> {
+pub fn save(engine: &Engine, text: &[u32]) -> Vec<Vec<u8>> {
     let mut saver = Saver::new(engine, text).expect("some of it is there");
     std::iter::from_fn(|| block_on(saver.next(engine)).expect("a piece")).collect()
 }
 
 /// Pushes bytes in pieces of `size`; the tokens that are there then.
-fn restore(engine: &mut Engine, bytes: &[u8], size: usize) -> Result<usize> {
+pub fn restore(engine: &mut Engine, bytes: &[u8], size: usize) -> Result<usize> {
     let mut restorer = Restorer::default();
     let pushed = bytes.chunks(size).try_for_each(|piece| block_on(restorer.push(piece, engine)));
     let restored = pushed.and_then(|()| block_on(restorer.finish(engine)));

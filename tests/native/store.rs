@@ -188,38 +188,41 @@ fn a_prompt_goes_on_with_what_it_shares_and_other_texts_stay() {
     let text = |head: &[u32], len: u32, tail: u32| [head, &vec![tail; len as usize]].concat();
     let system: Vec<u32> = (100..120).collect();
     let (mut store, mut memory) = store(200);
-    assert_eq!(prefix::choose(&store, &system, &Blend::new()), Choice::Open);
+    assert_eq!(prefix::choose(&store, &system, &Blend::new(), false), Choice::Open);
     let a = read(&mut store, &mut memory, &text(&system, 30, 1));
     // It goes on.
     let next = text(&store.get(a).unwrap().tokens, 10, 7);
-    assert_eq!(prefix::choose(&store, &next, &Blend::new()), Choice::Continue { id: a, shared: 50 });
+    assert_eq!(prefix::choose(&store, &next, &Blend::new(), false), Choice::Continue { id: a, shared: 50 });
     // The same prompt again, for another reply: the last of its tokens is computed.
-    assert_eq!(prefix::choose(&store, &next[..45], &Blend::new()), Choice::Continue { id: a, shared: 44 });
+    assert_eq!(prefix::choose(&store, &next[..45], &Blend::new(), false), Choice::Continue { id: a, shared: 44 });
     // Another text with the same start, or part of it: while there is room, both stay.
     let other = text(&system, 40, 2);
-    assert_eq!(prefix::choose(&store, &other, &Blend::new()), Choice::Fork { of: a, shared: 20 });
-    assert_eq!(prefix::choose(&store, &text(&system[..1], 40, 2), &Blend::new()), Choice::Fork { of: a, shared: 1 });
-    assert_eq!(prefix::choose(&store, &[7, 8], &Blend::new()), Choice::Open);
+    assert_eq!(prefix::choose(&store, &other, &Blend::new(), false), Choice::Fork { of: a, shared: 20 });
+    assert_eq!(
+        prefix::choose(&store, &text(&system[..1], 40, 2), &Blend::new(), false),
+        Choice::Fork { of: a, shared: 1 }
+    );
+    assert_eq!(prefix::choose(&store, &[7, 8], &Blend::new(), false), Choice::Open);
     // So does a long text of which the prompt is but the start.
-    assert_eq!(prefix::choose(&store, &system, &Blend::new()), Choice::Fork { of: a, shared: 19 });
+    assert_eq!(prefix::choose(&store, &system, &Blend::new(), false), Choice::Fork { of: a, shared: 19 });
 
     // Without room the oldest goes, whoever shares most.
     let b = read(&mut store, &mut memory, &text(&[9], 120, 3));
     assert!(store.free() < 60);
     store.touch(a);
-    assert_eq!(prefix::choose(&store, &other, &Blend::new()), Choice::Close(b));
+    assert_eq!(prefix::choose(&store, &other, &Blend::new(), false), Choice::Close(b));
     store.touch(b);
-    assert_eq!(prefix::choose(&store, &other, &Blend::new()), Choice::Continue { id: a, shared: 20 });
+    assert_eq!(prefix::choose(&store, &other, &Blend::new(), false), Choice::Continue { id: a, shared: 20 });
     // What keeps more than it loses goes on, and none is lost for it.
     store.touch(a);
     assert_eq!(
-        prefix::choose(&store, &text(&next[..40], 40, 2), &Blend::new()),
+        prefix::choose(&store, &text(&next[..40], 40, 2), &Blend::new(), false),
         Choice::Continue { id: a, shared: 40 }
     );
 
     // Done: what is shared is there, and so is room for the rest.
     store.touch(b);
-    let taken = prefix::take(&mut store, &other, &Blend::new(), &mut memory).expect("a sequence");
+    let taken = prefix::take(&mut store, &other, &Blend::new(), false, &mut memory).expect("a sequence");
     assert_eq!((taken, store.get(a).unwrap().tokens.len()), (a, 20));
     assert_eq!(store.get(a).unwrap().cells.count, 60);
     assert!(store.get(b).is_ok());

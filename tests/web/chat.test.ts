@@ -140,7 +140,7 @@ test("null and what has no meaning here is taken; what is wrong is named, and th
     // cspell:ignore contnet
     [{ messages: [{ role: "user", contnet: "x" }] }, "messages[0] has contnet; did you mean content?"],
     [{ messages: [{ role: "user", content: () => {} }] }, "messages[0].content is a function; give plain data."],
-    [{ messages: user("x"), overflow: "drop" }, 'overflow is "drop"; give "error", "trim" or a function.'],
+    [{ messages: user("x"), overflow: "drop" }, 'overflow is "drop"; give "error", "trim", "shift" or a function.'],
   ];
   for (const [request, says] of bad) {
     const outcome = model.chat.completions.create(request as never);

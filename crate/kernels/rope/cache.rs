@@ -57,7 +57,7 @@ fn halves(head: &[f32], words: &mut [u32]) {
     }
 }
 
-/// Reads head number `index` of `dim` numbers, for mirrors.
+/// Reads head number `index` of `dim` numbers.
 pub fn load(cache: View, index: usize, dim: usize, kv: Kv) -> Vec<f32> {
     let each = kv.words(dim);
     let words = cache.words(index * each..(index + 1) * each);

@@ -5,6 +5,7 @@ pub mod blocks;
 mod cache;
 mod latent;
 mod rotate;
+mod shift;
 
 use super::cell::cell;
 use super::job::Job;

@@ -31,6 +31,18 @@ impl<L: Lanes> Rotation<L> {
         rotation
     }
 
+    /// By these (cos, sin), one a pair.
+    pub fn by(angles: &[f32], neox: bool) -> Self {
+        let zero = L::Number::default();
+        let angles = angles.as_chunks::<2>().0;
+        let half = angles.len();
+        let mut rotation = Rotation { cos: [zero; MAX_HEAD_DIM / 2], sin: [zero; MAX_HEAD_DIM / 2], half, neox };
+        for (i, angle) in angles.iter().enumerate() {
+            [rotation.cos[i], rotation.sin[i]] = angle.map(L::Number::of);
+        }
+        rotation
+    }
+
     /// RMSNorm, where there is one, and rotation of a head in place.
     pub fn head(&self, head: &mut [f32], norm: Option<HeadNorm>) {
         let apply = |head: &mut [f32], norm: HeadNorm| {

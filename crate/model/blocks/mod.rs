@@ -26,6 +26,7 @@ use crate::model::spec::{Block, Feed, Gives, Head, Join, Mix, Net, RopeFactors, 
 
 use norm::How;
 
+pub use attention::neox;
 pub use layer_embedding::FileRows;
 pub use norm::Norm;
 pub use pass::{Ends, Pass, Places, Recorded, Shape};

@@ -50,6 +50,8 @@ pub struct Sequence {
     pub kept: bool,
     /// The adapters that it is read with: keys and values are theirs too.
     pub blend: Blend,
+    /// From this position on keys and values were moved there ([`Store::cut_out`]), and remember what is gone.
+    pub shifted: Option<u32>,
 }
 
 impl Sequence {
@@ -62,7 +64,13 @@ impl Sequence {
             held: false,
             kept: false,
             blend: Blend::new(),
+            shifted: None,
         }
+    }
+
+    /// How many of its tokens serve a text: one that may go on with what was `shifts`, or not.
+    pub fn serves(&self, shifts: bool) -> usize {
+        self.shifted.filter(|_| !shifts).map_or(self.tokens.len(), |at| self.tokens.len().min(at as usize))
     }
 
     /// A row of it as kernels read it, in a batch after which it has `end` tokens.
@@ -205,12 +213,14 @@ impl Store {
         let id = self.open_with(room.max(shared), &blend, memory)?;
         if let Some(of) = self.index(of) {
             let to = self.get(id)?.cells.first;
-            let Sequence { id: from, tokens, cells, .. } = &self.sequences[of];
+            let Sequence { id: from, tokens, cells, shifted, .. } = &self.sequences[of];
+            let shifted = *shifted;
             let shared = self.states.reach(*from, shared.min(tokens.len() as u32));
             let tokens = tokens[..shared as usize].to_vec();
             self.move_cells(&[(Run { first: cells.first, count: tokens.len() as u32 }, to)], memory);
             self.states.lend(*from, shared, id);
             self.push(id, &tokens);
+            self.mark_shifted(id, shifted);
         }
         Ok(id)
     }
@@ -255,10 +265,11 @@ impl Store {
     /// and values can go back to any token, but a recurrent state only to where a copy of it was kept.
     pub fn rewind(&mut self, id: SequenceId, to: u32) -> u32 {
         let Some(index) = self.index(id) else { return 0 };
-        let tokens = &mut self.sequences[index].tokens;
+        let Sequence { tokens, shifted, .. } = &mut self.sequences[index];
         let to = self.states.reach(id, to.min(tokens.len() as u32));
         self.states.forget_after(id, to);
         tokens.truncate(to as usize);
+        *shifted = shifted.filter(|at| *at < to);
         to
     }
 
@@ -270,6 +281,35 @@ impl Store {
     /// How many tokens are left once [`Store::rewind`] has gone back as far.
     pub fn reach(&self, id: SequenceId, to: u32) -> u32 {
         self.states.reach(id, to)
+    }
+
+    /// Cuts tokens out of a sequence: what is left are the first `before`. The cells of as many as `behind` behind the cut move up to
+    /// these; gives their tokens, which are pushed once their keys are those of where they are now.
+    pub fn cut_out(
+        &mut self,
+        id: SequenceId,
+        before: u32,
+        [cut, behind]: [u32; 2],
+        memory: &mut dyn Moves,
+    ) -> Vec<u32> {
+        let Some(index) = self.index(id) else { return Vec::new() };
+        let Sequence { tokens, cells, shifted, .. } = &mut self.sequences[index];
+        let moved = tokens[(before + cut) as usize..(before + cut + behind) as usize].to_vec();
+        tokens.truncate(before as usize);
+        *shifted = shifted.filter(|at| *at < before);
+        let from = Run { first: cells.first + before + cut, count: behind };
+        let to = cells.first + before;
+        self.move_cells(&[(from, to)], memory);
+        moved
+    }
+
+    /// Says from where on it was shifted, if that is not known of an earlier place.
+    pub fn mark_shifted(&mut self, id: SequenceId, from: Option<u32>) {
+        if let Some(index) = self.index(id) {
+            let Sequence { tokens, shifted, .. } = &mut self.sequences[index];
+            let first = [*shifted, from].into_iter().flatten().min();
+            *shifted = first.filter(|at| (*at as usize) < tokens.len());
+        }
     }
 
     /// Gives back the cells beyond its tokens; without a token it is closed.

@@ -44,11 +44,13 @@ struct About {
     /// Bytes of the state of each layer that has one.
     states: Vec<u64>,
     tokens: u32,
+    /// From where on they were shifted, if they were.
+    shifted: Option<u32>,
 }
 
 impl About {
     /// Of so many tokens of an engine's.
-    fn of(engine: &Engine, tokens: u32) -> About {
+    fn of(engine: &Engine, tokens: u32, shifted: Option<u32>) -> About {
         let (model, store) = (&engine.model, engine.model.kv());
         let (hash, fast) = engine.fingerprint;
         let stretched = match model.net.rope_factors {
@@ -63,12 +65,13 @@ impl About {
             cells: store.buffers().map(|(_, bytes)| bytes).collect(),
             states: store.states.sizes().map(|(_, bytes)| bytes).collect(),
             tokens,
+            shifted,
         }
     }
 
     /// `StaleSession` where an engine cannot use it.
     fn check(&self, engine: &Engine) -> Result<()> {
-        let here = About::of(engine, self.tokens);
+        let here = About::of(engine, self.tokens, self.shifted);
         let same_numbers = self.kind == here.kind && self.cells == here.cells && self.states == here.states;
         let same = [
             (self.model == here.model, "of another model"),

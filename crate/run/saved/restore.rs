@@ -33,6 +33,7 @@ enum State {
 struct Cells {
     sequence: SequenceId,
     tokens: Vec<u32>,
+    shifted: Option<u32>,
     next: Option<Part>,
     parts: IntoIter<Part>,
 }
@@ -73,6 +74,7 @@ impl Restorer {
         let store = engine.model.kv_mut();
         store.get(cells.sequence)?;
         store.push(cells.sequence, &cells.tokens);
+        store.mark_shifted(cells.sequence, cells.shifted);
         store.touch(cells.sequence);
         Ok(cells.tokens.len())
     }
@@ -134,7 +136,13 @@ impl Restorer {
                 let sequence = engine.open(about.tokens)?;
                 engine.model.kv_mut().suppose(sequence, about.tokens)?;
                 let mut parts = parts(engine.model.kv(), about.tokens);
-                self.state = State::Cells(Box::new(Cells { sequence, tokens, next: parts.next(), parts }));
+                self.state = State::Cells(Box::new(Cells {
+                    sequence,
+                    tokens,
+                    shifted: about.shifted,
+                    next: parts.next(),
+                    parts,
+                }));
             }
             State::Cells(cells) => {
                 let Some(part) = cells.next.take() else { return Err(damaged()) };

@@ -35,7 +35,7 @@ impl Saver {
         (count > 0).then(|| Saver {
             sequence: best.id,
             hash: Xxh64::new(0),
-            about: Some(About::of(engine, count)),
+            about: Some(About::of(engine, count, best.shifted)),
             parts: parts(store, count),
             tokens,
         })

@@ -29,7 +29,7 @@ export interface ChatCompletionChunk {
   /** The tokens that the request took. */
   usage?: CompletionUsage | null;
   /**
-   * Sotto's own, in the first chunk: the places of the request's messages that were left out (`overflow: "trim"`).
+   * Sotto's own, in the first chunk: the places of the request's messages that were left out (`overflow`: `"trim"` or `"shift"`).
    */
   dropped?: number[];
 }
@@ -102,7 +102,9 @@ export interface ChatCompletion {
   choices: ChatChoice[];
   /** The tokens that the request took. */
   usage?: CompletionUsage;
-  /** Sotto's own: the places of the request's messages that were left out (`overflow: "trim"`). */
+  /**
+   * Sotto's own: the places of the request's messages that were left out (`overflow`: `"trim"` or `"shift"`).
+   */
   dropped?: number[];
 }
 

@@ -6,8 +6,11 @@
 
 import type { TextPart, ChatMessage, ChatTool, ToolChoice, ResponseFormat } from "../openai.js";
 
-/** `error` refuses it; `trim` drops the oldest turns, and the reply tells which. */
-export type Overflow = "error" | "trim";
+/**
+ * `error` refuses it; `trim` drops the oldest turns, and the reply tells which; `shift` drops more of them less often, and what was
+ * computed of those that stay is moved instead of read again, though it remembers those that went.
+ */
+export type Overflow = "error" | "trim" | "shift";
 
 /** How long a model thinks. */
 export type ReasoningEffort = "none" | "minimal" | "low" | "medium" | "high" | "xhigh" | "max";
