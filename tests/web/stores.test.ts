@@ -95,6 +95,25 @@ test("a chat streams, is asked again, and edited", async () => {
   expect(said(store.get())).toEqual(["user: echo kept", "assistant: kept"]);
 });
 
+test("a conversation that was saved goes on under names of its own", async () => {
+  const first = new ChatStore({ model });
+  await first.send("echo one");
+  const saved = first.get().messages;
+  const store = new ChatStore({ model, messages: saved });
+  await store.send("echo two");
+  expect(said(store.get()).slice(1)).toEqual(["assistant: one", "user: echo two", "assistant: two"]);
+  await store.restart([...saved, { role: "user", content: "echo three" }]);
+  await store.send("echo four");
+  expect(said(store.get())).toEqual([
+    "user: echo one",
+    "assistant: one",
+    "user: echo three",
+    "user: echo four",
+    "assistant: four",
+  ]);
+  expect(new Set(store.get().messages.map(({ id }) => id)).size).toBe(5);
+});
+
 test("a reply that is stopped keeps what there is; what is sent meanwhile ends it", async () => {
   const store = new ChatStore({ model });
   const sent = store.send("Hi");

@@ -97,7 +97,14 @@ export class ChatStore extends Cell<ChatState> {
   }
 
   #named(messages: readonly NewEntry[]): Entry[] {
-    return messages.map((message) => ({ ...message, id: message.id ?? `m${this.#count++}` }));
+    return messages.map((message) => ({ ...message, id: message.id ?? this.#newId(messages) }));
+  }
+
+  /** One that none of the conversation has, nor of those that come into it: saved messages bring theirs. */
+  #newId(coming: readonly NewEntry[] = []): string {
+    const taken = new Set([...this.get().messages, ...coming].map(({ id }) => id));
+    while (taken.has(`m${this.#count}`)) this.#count++;
+    return `m${this.#count++}`;
   }
 
   async #ask(change: (messages: readonly Entry[]) => Entry[]): Promise<void> {
@@ -169,7 +176,7 @@ export class ChatStore extends Cell<ChatState> {
       gathered.add(chunk);
       const { content, reasoning_content, tool_calls } = gathered.message;
       if (!content && !reasoning_content && !tool_calls) return gathered;
-      id ??= `m${this.#count++}`;
+      id ??= this.#newId();
       this.#put({
         id,
         role: "assistant",
