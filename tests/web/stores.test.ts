@@ -148,6 +148,20 @@ test("what fails is in the state, and the next reply begins anew", async () => {
   expect(store.get().messages[1]).toMatchObject({ content: "a", reasoning_content: "Let me think." });
 });
 
+test("what is no message is told in the state, and leaves the chat as it was", async () => {
+  const store = new ChatStore({ model });
+  await store.send("echo a");
+  for (const wrong of [null, undefined, 5, {}, { content: "x" }] as never[]) {
+    await store.send(wrong);
+    expect(store.get()).toMatchObject({ status: "error", error: { code: "bad_option" } });
+    await expect(store.restart([wrong])).rejects.toMatchObject({ code: "bad_option" });
+    expect(() => new ChatStore({ model, messages: [wrong] })).toThrow("Message 0 has no role.");
+  }
+  await store.send("echo b");
+  expect(store.get()).toMatchObject({ status: "ready", error: undefined });
+  expect(said(store.get())).toEqual(["user: echo a", "assistant: a", "user: echo b", "assistant: b"]);
+});
+
 test("a chat with functions shows calls and results", async () => {
   const weather = {
     name: "weather",
