@@ -95,6 +95,25 @@ test("a chat streams, is asked again, and edited", async () => {
   expect(said(store.get())).toEqual(["user: echo kept", "assistant: kept"]);
 });
 
+test("a conversation that was saved goes on under names of its own", async () => {
+  const first = new ChatStore({ model });
+  await first.send("echo one");
+  const saved = first.get().messages;
+  const store = new ChatStore({ model, messages: saved });
+  await store.send("echo two");
+  expect(said(store.get()).slice(1)).toEqual(["assistant: one", "user: echo two", "assistant: two"]);
+  await store.restart([...saved, { role: "user", content: "echo three" }]);
+  await store.send("echo four");
+  expect(said(store.get())).toEqual([
+    "user: echo one",
+    "assistant: one",
+    "user: echo three",
+    "user: echo four",
+    "assistant: four",
+  ]);
+  expect(new Set(store.get().messages.map(({ id }) => id)).size).toBe(5);
+});
+
 test("a reply that is stopped keeps what there is; what is sent meanwhile ends it", async () => {
   const store = new ChatStore({ model });
   const sent = store.send("Hi");
@@ -127,6 +146,20 @@ test("what fails is in the state, and the next reply begins anew", async () => {
   await store.regenerate();
   expect(store.get()).toMatchObject({ status: "ready", error: undefined });
   expect(store.get().messages[1]).toMatchObject({ content: "a", reasoning_content: "Let me think." });
+});
+
+test("what is no message is told in the state, and leaves the chat as it was", async () => {
+  const store = new ChatStore({ model });
+  await store.send("echo a");
+  for (const wrong of [null, undefined, 5, {}, { content: "x" }] as never[]) {
+    await store.send(wrong);
+    expect(store.get()).toMatchObject({ status: "error", error: { code: "bad_option" } });
+    await expect(store.restart([wrong])).rejects.toMatchObject({ code: "bad_option" });
+    expect(() => new ChatStore({ model, messages: [wrong] })).toThrow("Message 0 has no role.");
+  }
+  await store.send("echo b");
+  expect(store.get()).toMatchObject({ status: "ready", error: undefined });
+  expect(said(store.get())).toEqual(["user: echo a", "assistant: a", "user: echo b", "assistant: b"]);
 });
 
 test("a chat with functions shows calls and results", async () => {

@@ -1,5 +1,14 @@
 /** A conversation with a model: what was said, and the reply while it is written. */
-import type { AnyTool, ChatCompletionChunk, ChatToolCall, CompletionUsage, CreateChat, Model, RunTools } from "sotto";
+import {
+  type AnyTool,
+  type ChatCompletionChunk,
+  type ChatToolCall,
+  type CompletionUsage,
+  type CreateChat,
+  type Model,
+  type RunTools,
+  SottoError,
+} from "sotto";
 import { Gathered } from "../../api/gather.js";
 import { type Held, modelOf } from "../shared/held.js";
 import { orAborted } from "../shared/signal.js";
@@ -96,8 +105,22 @@ export class ChatStore extends Cell<ChatState> {
     void this.stop();
   }
 
+  /** Throws for what is no message. */
   #named(messages: readonly NewEntry[]): Entry[] {
-    return messages.map((message) => ({ ...message, id: message.id ?? `m${this.#count++}` }));
+    const wrong = messages.findIndex((message) => typeof Object(message).role !== "string");
+    if (wrong >= 0) throw new SottoError("bad_option", `Message ${wrong} has no role.`);
+    const taken = this.#taken(messages);
+    return messages.map((message) => ({ ...message, id: message.id ?? this.#newId(taken) }));
+  }
+
+  #taken(coming: readonly NewEntry[] = []): Set<unknown> {
+    return new Set([...this.get().messages, ...coming].map(({ id }) => id));
+  }
+
+  /** One that none of the conversation has, nor of those that come into it: saved messages bring theirs. */
+  #newId(taken: Set<unknown>): string {
+    while (taken.has(`m${this.#count}`)) this.#count++;
+    return `m${this.#count++}`;
   }
 
   async #ask(change: (messages: readonly Entry[]) => Entry[]): Promise<void> {
@@ -106,9 +129,9 @@ export class ChatStore extends Cell<ChatState> {
     this.#stop = stop;
     const run = async () => {
       await before;
-      const messages = change(this.get().messages);
-      this.set({ messages, status: "submitted", error: undefined });
       try {
+        const messages = change(this.get().messages);
+        this.set({ messages, status: "submitted", error: undefined });
         if (messages.length > 0) await this.#reply(messages, stop.signal);
         this.set({ status: "ready" });
       } catch (error) {
@@ -169,7 +192,7 @@ export class ChatStore extends Cell<ChatState> {
       gathered.add(chunk);
       const { content, reasoning_content, tool_calls } = gathered.message;
       if (!content && !reasoning_content && !tool_calls) return gathered;
-      id ??= `m${this.#count++}`;
+      id ??= this.#newId(this.#taken());
       this.#put({
         id,
         role: "assistant",
