@@ -94,7 +94,7 @@ export class Loader implements LoaderType {
     if (this.#start.length < 64) this.#start += new TextDecoder("latin1").decode(chunk.subarray(0, 64));
     this.#card ||= this.#start.includes("graphics card");
     if (this.#head.length >= 4 && !this.#head.startsWith("GGUF"))
-      throw fail("not_gguf", "The file does not start with the GGUF magic.");
+      throw fail("not_gguf", `This is not a GGUF file: it starts with "${this.#head}", not "GGUF".`);
     this.#bytes += chunk.length;
     log.pushed += chunk.length;
     log.largest = Math.max(log.largest, chunk.length);

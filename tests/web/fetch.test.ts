@@ -2,6 +2,7 @@ import { createServer, type RequestListener, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterEach, expect, test } from "vitest";
 import { MAX_CHUNK, open } from "../../www/worker/fetch.js";
+import { part } from "../../www/worker/remote.js";
 import { pump } from "../../www/wire/pump.js";
 import type { SourceData } from "../../www/wire/protocol.js";
 import { codeOf } from "./harness.js";
@@ -19,6 +20,7 @@ async function serve(listener: RequestListener): Promise<string> {
 }
 
 const never = new AbortController().signal;
+const PATIENT = { tries: 2, waitMs: 1, stallMs: 5000 };
 
 async function read(
   source: SourceData,
@@ -151,6 +153,44 @@ test("a cut in the middle says how much had arrived", async () => {
   const { code, message } = await failure(url(address));
   expect(code).toBe("network");
   expect(message).toContain("40000 of 100000 bytes");
+  // Nothing of it was kept.
+  expect(message).toMatch(/; try again\.$/);
+});
+
+test("a server that is gone in the middle is a connection that was cut, not an address that is wrong", async () => {
+  const address = await serve((_request, response) => {
+    response.setHeader("content-length", 100_000);
+    response.write(numbers(40_000));
+    setTimeout(() => (server!.close(), response.destroy()), 50);
+  });
+  const parts = part({ url: address, cache: "no-store" }, { start: 0, total: 100_000 }, never, PATIENT);
+  const all = async () => {
+    for await (const _ of parts);
+  };
+  await expect(all()).rejects.toMatchObject({
+    code: "network",
+    message: `The connection was cut after 40000 of 100000 bytes of ${address}; what has arrived is kept: try again, and it goes on from there.`,
+  });
+});
+
+test("a repository's name without its hub is asked about, on the page's own site alone", async () => {
+  const address = await serve((request, response) => {
+    if (request.url!.includes("page")) return void response.setHeader("content-type", "text/html").end("<html>");
+    response.writeHead(404).end();
+  });
+  const at = (path: string) => new URL(path, address).href;
+  const says = async (path: string) => (await failure(url(at(path)))).message;
+  const asks = "did you mean hf:me/It-0.5B, a repository on the hub";
+  expect(await says("/app/me/It-0.5B")).not.toContain("did you mean");
+  Object.assign(globalThis, { origin: new URL(address).origin });
+  try {
+    expect(await says("/app/me/It-0.5B")).toBe(`The server answered HTTP 404 for ${at("/app/me/It-0.5B")}; ${asks}.`);
+    expect(await says("/page/me/It-0.5B")).toContain(`is a web page, not a model; ${asks}.`);
+    expect(await says("/me/it.gguf")).toContain("there is no such file: check the address");
+    expect(await says("/it")).toContain("check the address");
+  } finally {
+    Object.assign(globalThis, { origin: undefined });
+  }
 });
 
 test("a server that falls silent is given up", async () => {

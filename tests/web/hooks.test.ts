@@ -67,6 +67,8 @@ test("React: in strict mode a model loads once; a chat answers when it is there"
   // Sent before there is a model.
   await until(() => body() !== "");
   void said("echo one two");
+  // No message.
+  await said(" \n");
   await until(() => body() === "ready ready ready user=echo one two;assistant=one two;");
   expect(models).toHaveLength(1);
   root!.unmount();
@@ -144,6 +146,7 @@ test("Vue: a model, a chat and vectors, until the app is gone", async () => {
   const app = createApp(Page);
   app.mount(document.body.firstElementChild!);
   await said("echo one two");
+  await said("");
   texts.value = [...texts.value, "tree"];
   await until(() => body() === "ready echo one two;one two 2");
   await nextTick();
@@ -159,6 +162,9 @@ test("Svelte: stores that begin with their first subscriber and end with the las
   const seen: string[] = [];
   const leave = model.subscribe(({ status }) => seen.push(status));
   await chat.send("echo one two");
+  await chat.send("");
+  await chat.send({ role: "user", content: " " });
+  await chat.edit(get(chat).messages[0]!.id, "");
   expect(get(chat).messages.map(({ content }) => content)).toEqual(["echo one two", "one two"]);
   await notes.update(["banana", "tree"]);
   expect((await notes.search("eel", 1))[0]!.text).toBe("tree");

@@ -235,7 +235,11 @@ test("dispose ends running replies with disposed, and the worker", async () => {
 
 test("a failed load frees the loader and ends the worker", async () => {
   const worker = fakeWorker();
-  expect(await codeOf(connect(() => worker, { kind: "blob", blob: new Blob(["GGML....."]) }, {}))).toBe("not_gguf");
+  const file = new File(["GGML....."], "a.ggml");
+  await expect(connect(() => worker, { kind: "blob", blob: file }, {})).rejects.toMatchObject({
+    code: "not_gguf",
+    message: 'a.ggml is not a GGUF file: it starts with "GGML", not "GGUF"; give the .gguf file itself.',
+  });
   expect(log.freed).toBe(1);
   await expect.poll(() => worker.terminated).toBe(true);
   expect(await codeOf(loadFake({ kind: "blob", blob: new Blob(["GGUF"]) }))).toBe("truncated");

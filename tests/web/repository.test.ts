@@ -52,10 +52,13 @@ let server: Server;
 let endpoint: string;
 let asked: string[];
 let there: Record<string, string>;
+/** At addresses that it does not have, the server has a page, as those of single-page apps do. */
+let hasPage: boolean;
 let folder: FakeFolder;
 beforeEach(async () => {
   asked = [];
   there = { ...ALL };
+  hasPage = false;
   folder = fakeFolder();
   server = createServer((request, response) => {
     asked.push(request.url!);
@@ -63,6 +66,8 @@ beforeEach(async () => {
       return void response.end(JSON.stringify(Object.keys(there).map((path) => ({ type: "file", path }))));
     const name = request.url!.split("?")[0]!.split("/").at(-1)!;
     const text = there[name];
+    if (text === undefined && hasPage)
+      return void response.setHeader("content-type", "text/html").end("<!doctype html><title>App</title>");
     if (text === undefined) return void response.writeHead(404).end();
     response.setHeader("content-length", text.length).end(text);
   });
@@ -110,6 +115,18 @@ test("a folder's files are asked for by their names, and what is not there is no
   expect(await load(url(`${endpoint}/models/it/`, { cache: "none" }))).toBe("GGUF111122");
 });
 
+test("a server that has a page for every address has no more files than its folder", async () => {
+  hasPage = true;
+  expect(await load(url(`${endpoint}/models/it/`))).toBe("GGUF111122");
+  expect(given.files).toEqual(SMALL);
+  expect(asked).toContain("/models/it/chat_template.jinja");
+  // What is needed is not passed over.
+  delete there["two.safetensors"];
+  await expect(load(url(`${endpoint}/it/`))).rejects.toMatchObject({ message: expect.stringContaining("web page") });
+  delete there["config.json"];
+  expect(await codeOf(load(url(`${endpoint}/other/`)))).toBe("missing_part");
+});
+
 test("files that a user has picked are found by their paths", async () => {
   const file = (path: string) => Object.assign(new File([ALL[path]!], path), { webkitRelativePath: `folder/${path}` });
   const source = describe(Object.keys(ALL).map(file), {}, never);
@@ -142,7 +159,10 @@ test("a repository without safetensors is told what it has", async () => {
     return load(url("hf:me/it")).catch((error: Error) => error.message);
   };
   expect(await says("config.json", "pytorch_model.bin")).toContain("pickles");
-  expect(await says("a-Q4_K_M.gguf")).toContain("write hf:me/it:Q4_K_M");
+  expect(await says("a-Q8_0.gguf", "a-Q4_0.gguf", "mmproj-a-F16.gguf")).toBe(
+    "me/it has no safetensors; it has GGUF files: write hf:me/it: and one of Q8_0, Q4_0.",
+  );
+  expect(await says("sub/a.gguf")).toContain("write hf:me/it/sub/a.gguf");
   expect(await says("README.md")).toContain("no weights");
 });
 

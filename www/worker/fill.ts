@@ -99,10 +99,18 @@ export async function fill(
     } catch (thrown) {
       const { code } = SottoError.read(thrown) ?? {};
       if (code && USELESS.includes(code)) await feed.discard?.();
-      throw thrown;
+      throw code === "not_gguf" ? named(thrown, feed) : thrown;
     }
   }
   return { loaded, total };
+}
+
+/** The engine does not know where the bytes came from. */
+function named(thrown: unknown, { address, name }: Feed): unknown {
+  if (thrown instanceof SottoError) return thrown;
+  const { message } = thrown as { message: string };
+  const what = message.replace(/^This/, address ?? name).replace(/\.$/, "");
+  return new SottoError("not_gguf", `${what}; give the .gguf file itself.`, { cause: thrown });
 }
 
 /** The program takes a copy of what it is given: of a piece at a time. */

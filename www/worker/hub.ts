@@ -78,12 +78,17 @@ function choose(source: string, files: Listed[], { repo, path, quantization }: R
   // One in several files has a longer name than one that is whole.
   const best = named.sort((a, b) => a.path.length - b.path.length)[0];
   if (best) return best;
-  const there = [...new Set(models.filter((file) => !OTHERS.test(file.path)).map((file) => quantizationOf(file.path)))];
-  const has = there.filter((name) => name !== undefined).join(", ") || "no GGUF file";
+  const has = typesOf(files).join(", ") || "no GGUF file";
   throw new SottoError(
     "bad_option",
     `${repo} has no file for "${source}"; it has ${path ? `${models.length} GGUF files: ${has}` : has}.`,
   );
+}
+
+/** Which quantizations of a model there are. */
+export function typesOf(files: readonly Listed[]): string[] {
+  const types = files.flatMap(({ path }) => (OTHERS.test(path) ? [] : (quantizationOf(path) ?? [])));
+  return [...new Set(types)];
 }
 
 /** `Q4_K_M` of `model-Q4_K_M.gguf`. */

@@ -56,7 +56,8 @@ export class Refused extends SottoError {
 
   constructor(url: string, { status, headers }: Response) {
     const other = status >= 500 ? "it has a problem: try again later" : "check the address";
-    super("http", `The server answered HTTP ${status} for ${url}; ${HTTP_ADVICE[status] ?? other}.`);
+    const advice = (status === 404 && meant(url)) || HTTP_ADVICE[status] || other;
+    super("http", `The server answered HTTP ${status} for ${url}; ${advice}.`);
     this.status = status;
     this.passes = status >= 500 || status === 429 || status === 408;
     this.waitMs = Math.min(1000 * (Number(headers.get("retry-after")) || 0), MOST_WAIT_MS);
@@ -87,7 +88,7 @@ export async function ask(
     throw error;
   };
   if (!response.ok) leave(new Refused(url, response));
-  if (/^\s*(text\/html|application\/xhtml)/i.test(get("content-type") ?? "")) leave(webPage(url));
+  if (/^\s*(text\/html|application\/xhtml)/i.test(get("content-type") ?? "")) leave(new WebPage(url));
   const { body } = response;
   if (!body) throw new SottoError("http", `The server sent an empty answer for ${url}; check the address.`);
   // Of a compressed answer other bytes are counted than those that are read.
@@ -189,7 +190,9 @@ export async function* part(
       throw new Error("the answer ended early");
     } catch (thrown) {
       if (signal.aborted) throw aborted("Loading the model", signal);
-      const error = thrown instanceof SottoError ? thrown : cut(thrown, at, total, target.url, patience.stallMs);
+      // Where some of it was had, a server that is not reached any more is a connection that was cut.
+      const isCut = !(thrown instanceof SottoError) || (thrown.code === "network" && at > 0);
+      const error = isCut ? cut(thrown, at, total, target, patience.stallMs) : thrown;
       const passes = error instanceof Refused ? error.passes : error.code === "network" || error.code === "offline";
       if (!passes || ++tries >= patience.tries) throw error;
       const least = error instanceof Refused ? error.waitMs : 0;
@@ -201,12 +204,19 @@ export async function* part(
 
 const STALLED = Symbol("stalled");
 
-function cut(thrown: unknown, at: number, total: number | undefined, url: string, stallMs: number): SottoError {
+function cut(
+  thrown: unknown,
+  at: number,
+  total: number | undefined,
+  { url, cache }: Target,
+  stallMs: number,
+): SottoError {
   const bytes = total === undefined ? `${at} bytes` : `${at} of ${total} bytes`;
+  const again = cache === "no-store" ? "what has arrived is kept: try again, and it goes on from there" : "try again";
   const message =
     thrown === STALLED
-      ? `The server of ${url} sent nothing for ${stallMs / 1000} seconds after ${bytes}; try again.`
-      : `The connection was cut after ${bytes} of ${url}; try again.`;
+      ? `The server of ${url} sent nothing for ${stallMs / 1000} seconds after ${bytes}; ${again}.`
+      : `The connection was cut after ${bytes} of ${url}; ${again}.`;
   return new SottoError("network", message, { cause: thrown === STALLED ? undefined : thrown });
 }
 
@@ -282,12 +292,23 @@ function sentence(name: string): string {
   return name.startsWith("the ") ? `T${name.slice(1)}` : name;
 }
 
-function webPage(name: string): SottoError {
-  return new SottoError(
-    "not_gguf",
-    `${sentence(name)} is a web page, not a model; use the address of the .gguf file itself (its download link).`,
-  );
+/** A page in the place of a file; some servers answer so at every address that they do not have. */
+export class WebPage extends SottoError {
+  constructor(name: string) {
+    const advice = meant(name) ?? "use the address of the .gguf file itself (its download link)";
+    super("not_gguf", `${sentence(name)} is a web page, not a model; ${advice}.`);
+  }
 }
+
+/** What an address of the page's own site may have been meant as, which ends as a name on a hub does. */
+function meant(address: string): string | undefined {
+  const { origin, pathname } = URL.canParse(address) ? new URL(address) : ({} as Partial<URL>);
+  const [name] = /[\w-]+\/[\w.-]+$/.exec(pathname ?? "") ?? [];
+  if (name === undefined || origin !== globalThis.origin || FILES.test(name)) return undefined;
+  return `did you mean hf:${name}, a repository on the hub`;
+}
+
+const FILES = /\.(gguf|safetensors|json|jinja|bin|html?)$/i;
 
 /** What servers and version control send in place of a model; the engine checks the GGUF magic itself. */
 export function checkFirstBytes(first: Uint8Array, name: string): void {
@@ -296,7 +317,7 @@ export function checkFirstBytes(first: Uint8Array, name: string): void {
     .replace(/^\u00ef\u00bb\u00bf/, "")
     .trimStart()
     .toLowerCase();
-  if (/^<(!doctype html|html|head|\?xml)/.test(text)) throw webPage(name);
+  if (/^<(!doctype html|html|head|\?xml)/.test(text)) throw new WebPage(name);
   if (text.startsWith("version https://git-lfs")) {
     throw new SottoError(
       "not_gguf",

@@ -8,10 +8,10 @@ import { isHubFile, readHubFile } from "../wire/hub.js";
 import type { SourceData } from "../wire/protocol.js";
 import { whyNoWasm } from "./causes.js";
 import { type Opening, open } from "./fetch.js";
-import { type Listed, listHub } from "./hub.js";
+import { type Listed, listHub, typesOf } from "./hub.js";
 import { leave, readHead } from "./parts.js";
 import { unlessAborted } from "./queue.js";
-import { Refused } from "./remote.js";
+import { Refused, WebPage } from "./remote.js";
 import type { Feed } from "./stored.js";
 
 /** One repository, in the order of the calls. */
@@ -103,9 +103,11 @@ async function folderOf(source: SourceData, signal: AbortSignal): Promise<Folder
 /** What has no safetensors is told so, and what it has instead. */
 function refuse(repo: string, listed: Listed[] | undefined): void {
   if (!listed || listed.some(({ path }) => path.endsWith(".safetensors"))) return;
-  const has = (ending: RegExp) => listed.some(({ path }) => ending.test(path));
-  const instead = has(/\.gguf$/i)
-    ? `it has GGUF files: write hf:${repo}:Q4_K_M, or which it has`
+  const has = (ending: RegExp) => listed.find(({ path }) => ending.test(path))?.path;
+  const types = typesOf(listed);
+  const file = has(/\.gguf$/i);
+  const instead = file
+    ? `it has GGUF files: write hf:${repo}${types.length > 0 ? `: and one of ${types.join(", ")}` : `/${file}`}`
     : has(/\.(bin|pt|pth|pkl)$/i)
       ? "its weights are pickles, which may run programs and are not read: take one with safetensors"
       : "it has no weights: check the name";
@@ -198,7 +200,7 @@ function missing(path: string): SottoError {
 
 const isMissing = (error: unknown) => error instanceof Refused && error.status === 404;
 
-/** A small file; `undefined` where there is none. Of one that is larger than it may be, a little more than that. */
+/** A small file; `undefined` where there is none, or a web page in its place. Of one that is larger than it may be, a little more than that. */
 async function whole(
   source: SourceData | undefined,
   most: number,
@@ -216,7 +218,8 @@ async function whole(
       if (bytes > most) break;
     }
   } catch (error) {
-    const isAbsent = isMissing(error) || (error instanceof SottoError && error.code === "not_stored");
+    const isNotStored = error instanceof SottoError && error.code === "not_stored";
+    const isAbsent = isMissing(error) || isNotStored || error instanceof WebPage;
     if (isAbsent) return undefined;
     throw error;
   }

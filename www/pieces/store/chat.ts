@@ -69,12 +69,15 @@ export class ChatStore extends Cell<ChatState> {
     this.set({ messages: this.#named(settings.messages ?? []) });
   }
 
-  /** Adds what the user says, and waits for the reply. One that is being written is stopped. Never rejects: see `error`. */
-  readonly send = (message: string | NewEntry): Promise<void> =>
-    this.#ask((messages) => [
-      ...messages,
-      ...this.#named([typeof message === "string" ? { role: "user", content: message } : message]),
-    ]);
+  /**
+   * Adds what the user says, and waits for the reply. One that is being written is stopped. Never rejects: see `error`. What
+   * has no letters is no message, and changes nothing.
+   */
+  readonly send = (message: string | NewEntry): Promise<void> => {
+    const entry: NewEntry = typeof message === "string" ? { role: "user", content: message } : message;
+    if (isBlank(entry)) return Promise.resolve();
+    return this.#ask((messages) => [...messages, ...this.#named([entry])]);
+  };
 
   /** Stops the reply; what there is of it stays. */
   readonly stop = (): Promise<void> => {
@@ -89,7 +92,7 @@ export class ChatStore extends Cell<ChatState> {
   /** Puts another text in the place of what the user said, and asks again; what followed it is dropped. */
   readonly edit = (id: string, content: string): Promise<void> => {
     const at = this.get().messages.findIndex((message) => message.id === id);
-    if (at < 0) return Promise.resolve();
+    if (at < 0 || isBlank({ role: "user", content })) return Promise.resolve();
     return this.#ask((messages) =>
       messages.slice(0, at + 1).map((message, i) => (i < at ? message : { ...message, content })),
     );
@@ -212,6 +215,11 @@ export class ChatStore extends Cell<ChatState> {
     const kept = at < 0 ? messages : messages.slice(0, at);
     this.set({ messages: [...kept, ...entries], status: "streaming" });
   }
+}
+
+/** A user's message without a word; what is not text, such as a list of parts, has some. */
+function isBlank({ role, content }: NewEntry): boolean {
+  return role === "user" && typeof content === "string" && content.trim() === "";
 }
 
 type Said = CreateChat["messages"];
