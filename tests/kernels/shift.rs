@@ -45,7 +45,8 @@ pub fn run(rig: &mut impl Runs) {
 fn case(random: &mut Random, s: &Shape, variant: rope_shift::Variant) -> Case {
     let [first_cell, position, count] = s.keys;
     let first = first_cell + position;
-    let keys = cache(random, variant.kv, s.n_kv_heads, s.head_dim, &[first..first + count]);
+    let seen = first..first + count;
+    let keys = cache(random, variant.kv, s.n_kv_heads, s.head_dim, std::slice::from_ref(&seen));
     let angles = (0..s.rope_half).flat_map(|i| {
         let (sin, cos) = (-300.0 * 1e4f64.powf(-f64::from(i) / f64::from(s.rope_half))).sin_cos();
         [cos as f32, sin as f32]
