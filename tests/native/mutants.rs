@@ -21,7 +21,7 @@ use tiny_models::gguf::Gguf;
 use whole_models::{compute_alone, load};
 
 /// Whole models that are made; `SOTTO_MUTANTS` says otherwise.
-const MODELS: usize = 2000;
+const MODELS: usize = 600;
 const HEADERS_A_MODEL: usize = 10;
 /// Bytes of the weights of those that are changed.
 const MOST_DATA: usize = 3 << 19;
@@ -138,6 +138,8 @@ fn whole_models() {
         if let Ok(ids) = engine.encode(&Prompt::Raw("the cat 12".into())) {
             engine.tokenizer.decode(&ids, true);
         }
-        block_on(compute_alone(&mut engine, &[1, 2], 2, true)).map(drop)
+        // A context may be one token.
+        let count = engine.model.sizes.context.min(2) as usize;
+        block_on(compute_alone(&mut engine, &[1, 2][..count], 2, true)).map(drop)
     });
 }
