@@ -80,7 +80,7 @@ const SMALL_STD = ["-Zbuild-std=std,panic_abort", "-Zbuild-std-features=optimize
 const SILENT = ["-Zunstable-options", "-Cpanic=immediate-abort"];
 
 /** An artifact has a part of the crate, of which clippy says what is true of that part alone. */
-const UNLINTED = { RUSTC_WORKSPACE_WRAPPER: "" };
+const NO_CLIPPY = { RUSTC_WORKSPACE_WRAPPER: "" };
 
 /** Rust to wasm, with its bindings in the artifact's folder of www, or in `out`. `std`: Rust's source is there. */
 export async function buildWasm(artifact, profile, std) {
@@ -96,10 +96,10 @@ export async function buildWasm(artifact, profile, std) {
     // the other artifact say: all but a few lines are the same.
     const flags = [`-Ctarget-feature=${features ?? "+simd128"}`, ...(profile === "wasm" ? SILENT : [])];
     const RUSTFLAGS = [...flags, ...(features ? ["-Awarnings"] : [])].join(" ");
-    const env = { RUSTC_BOOTSTRAP: "1", RUSTFLAGS, ...UNLINTED };
+    const env = { RUSTC_BOOTSTRAP: "1", RUSTFLAGS, ...NO_CLIPPY };
     await runBeside("cargo", ["rustc", ...args, ...SMALL_STD, "--target-dir", target, ...linked], { env });
   } else {
-    await runBeside("cargo", ["rustc", ...args, "--target-dir", target, ...linked], { env: UNLINTED });
+    await runBeside("cargo", ["rustc", ...args, "--target-dir", target, ...linked], { env: NO_CLIPPY });
   }
   const wasm = join(target, WASM, profile, `${crate.replace("-", "_")}.wasm`);
   const bindings = out ?? join(ROOT, "www", folder);

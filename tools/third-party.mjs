@@ -27,9 +27,7 @@ function crates(shipped, folders) {
   return [...new Set(lines)].flatMap((line) => {
     const [, name, version, id] = /^(\S+) v([^ |]+)[^|]*\|(.*)$/.exec(line) ?? [];
     const folder = folders.get(`${name} ${version}`);
-    return folder
-      ? [{ name, version, from: "Cargo", id: id.replaceAll("/", " OR "), texts: texts(folder, id) }]
-      : [];
+    return folder ? [{ name, version, from: "Cargo", id: id.replaceAll("/", " OR "), texts: texts(folder, id) }] : [];
   });
 }
 
