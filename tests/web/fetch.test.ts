@@ -161,7 +161,10 @@ test("a server that is gone in the middle is a connection that was cut, not an a
   const address = await serve((_request, response) => {
     response.setHeader("content-length", 100_000);
     response.write(numbers(40_000));
-    setTimeout(() => (server!.close(), response.destroy()), 50);
+    setTimeout(() => {
+      server!.close();
+      response.destroy();
+    }, 50);
   });
   const parts = part({ url: address, cache: "no-store" }, { start: 0, total: 100_000 }, never, PATIENT);
   const all = async () => {
