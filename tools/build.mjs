@@ -246,6 +246,18 @@ const PATHS = { sotto: "../index.js" };
 /** What the fake engine of tests stands in for. */
 const REAL = ["../wasm/sotto.js", "../wasm-cpu/sotto_cpu.js", "./threads.js", "./thread.js"];
 
+/** The element's texts as lists: their names are in one language alone. */
+const TEXTS = {
+  name: "texts",
+  transform: (code, id) =>
+    /[\\/]element[\\/]texts[\\/]\w+\.json$/.test(id)
+      ? {
+          code: `import { named } from "./named.js"; export default named(${JSON.stringify(Object.values(JSON.parse(code)))});`,
+          moduleType: "js",
+        }
+      : null,
+};
+
 /** The scripts; `engine` replaces the wasm bindings (tests give a fake). */
 export async function bundle(out, { engine } = {}) {
   const { rolldown } = await import("rolldown");
@@ -266,7 +278,14 @@ export async function bundle(out, { engine } = {}) {
     // A directive such as React's "use client" is kept, being an entry's.
     const checks = { moduleLevelDirective: false };
     const transform = { define: { SOTTO_VERSION: JSON.stringify(packageJson().version) } };
-    const bundle = await rolldown({ input, platform, external, checks, transform, plugins: fake ? [fake] : [] });
+    const bundle = await rolldown({
+      input,
+      platform,
+      external,
+      checks,
+      transform,
+      plugins: fake ? [TEXTS, fake] : [TEXTS],
+    });
     await bundle.write({ file: join(out, `${name}.js`), format: "esm", minify: true, paths: PATHS });
     await bundle.close();
   }

@@ -1,4 +1,5 @@
 /** The chat element in a browser: by keyboard, for screen readers, in each direction, width and scheme, and with a strict CSP. */
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Page, expect, test as base } from "@playwright/test";
 import { ROOT } from "../../tools/setup.mjs";
@@ -322,10 +323,108 @@ test("a download can be paused, and goes on", async ({ page, site }) => {
   await page.screenshot({ path: join(ROOT, "test-results", "element loads.png") });
   await expect(page.getByRole("button", { name: "Pause" })).toBeFocused();
   await page.keyboard.press("Enter");
-  await expect(state).toHaveText("Angehalten");
+  // It stays as far as it was.
+  await expect(state).toHaveText(/^Angehalten · 2.* von 100 MB$/);
   await accessible(page);
   await page.getByRole("button", { name: "Fortsetzen" }).press("Enter");
   await expect(state).toContainText("von 100 MB");
+  // The server sends no more.
+  const { silent } = JSON.parse(readFileSync(join(ROOT, "www/pieces/element/texts/de.json"), "utf8"));
+  await expect(state).toHaveText(new RegExp(`von 100 MB · ${silent}$`), { timeout: 15_000 });
+});
+
+test("of a download that broke off it is said how much is here, also after a reload", async ({ page, site }) => {
+  await page.goto(`${site}/element?model=/broken.gguf`);
+  await expect(page.getByText("One download, kept on this device")).toBeVisible();
+  await page.getByRole("button", { name: "Download and start" }).press("Enter");
+  const here = page.getByText(/^2(\.\d)? MB of 100 MB are on this device; the download goes on from there\.$/);
+  await expect(page.getByRole("button", { name: "Try again" })).toBeVisible();
+  await expect(here).toBeVisible();
+  await accessible(page);
+  await page.reload();
+  await expect(here).toBeVisible();
+  await page.getByRole("button", { name: "Resume" }).press("Enter");
+  await expect(page.getByRole("button", { name: "Try again" })).toBeVisible();
+});
+
+test("where nothing can be kept, that is not promised", async ({ page, site }) => {
+  await page.addInitScript(() => Object.defineProperty(globalThis, "isSecureContext", { value: false }));
+  await page.goto(`${site}/element?model=/model.gguf`);
+  await expect(page.getByRole("button", { name: "Download and start" })).toBeVisible();
+  await expect(page.getByText("kept on this device")).toHaveCount(0);
+  await page.locator("sotto-chat").evaluate((it) => it.setAttribute("size", "98000000"));
+  await expect(page.locator("sotto-chat .about")).toHaveText("98 MB");
+});
+
+test("what the page says before there is a model waits for it; a chat without one tells its author", async ({
+  page,
+  site,
+}) => {
+  await page.goto(`${site}/element?model=/model.gguf`);
+  const start = page.getByRole("button", { name: "Download and start" });
+  await page.evaluate(() => {
+    const element = chat as HTMLElementTagNameMap["sotto-chat"];
+    element.conversation = [
+      { role: "user", text: "code" },
+      { role: "assistant", text: "```js\nconst a = 1;\n```" },
+    ];
+    element.send("  ");
+    element.send("echo first");
+    element.send("echo early");
+  });
+  // Nothing is fetched before someone wishes it, and nobody is there to answer again. The reply is whole.
+  await expect(lastReply(page).locator(".code-keyword")).toHaveText("const");
+  await expect(lastReply(page).getByRole("button", { name: "Copy" }).last()).toBeVisible();
+  await expect(page.getByRole("button", { name: "Answer again" })).toBeHidden();
+  await expect(page.getByRole("button", { name: "Edit" })).toBeHidden();
+  await start.click();
+  await expect(lastReply(page).locator(".body")).toHaveText("early");
+  await expect(page.locator("article.user")).toHaveText(["code", "echo early"]);
+  await expect(page.getByRole("button", { name: "Answer again" }).last()).toBeVisible();
+  // What is here already starts at once.
+  await page.reload();
+  await expect(page.getByText("Already on this device")).toBeVisible();
+  await page.evaluate(() => (chat as HTMLElementTagNameMap["sotto-chat"]).send("echo again"));
+  await expect(lastReply(page).locator(".body")).toHaveText("again");
+
+  const warned = page.waitForEvent("console", (message) => message.type() === "warning");
+  await page.goto(`${site}/bare`);
+  expect((await warned).text()).toContain("<sotto-chat> has no model to load");
+  await expect(page.getByRole("alert")).toContainText('<sotto-chat model="hf:OWNER/NAME:Q4_K_M">');
+  await page.locator("sotto-chat").evaluate((it) => it.setAttribute("model", "/model.gguf"));
+  await expect(page.getByRole("alert")).toBeHidden();
+});
+
+test("while it finds what fits it says so, and Enter sends that", async ({ page, site }) => {
+  await page.goto(`${site}/element?counts`);
+  await say(page, `too long ${"word ".repeat(5000)}`);
+  await page.evaluate(() => Object.assign(script, { countMs: 100 }));
+  await page.getByRole("button", { name: "Keep what fits" }).press("Enter");
+  await expect(page.getByRole("alert")).toHaveText("Reading…");
+  const before = (await input(page).inputValue()).length;
+  await input(page).press("Enter");
+  await expect(page.getByRole("button", { name: "Keep what fits" })).toBeVisible();
+  // What was sent is what fits: this model finds that too long as well.
+  expect((await input(page).inputValue()).length).toBeLessThan(before);
+  expect(await page.evaluate(() => script.asked.at(-1).messages.at(-1).content.split(" ").length)).toBeLessThan(4096);
+});
+
+test("a table of many columns keeps them readable on a phone, and can be scrolled", async ({ page, site }) => {
+  await page.setViewportSize({ width: 360, height: 740 });
+  await page.goto(`${site}/element?many`);
+  await say(page, "rich");
+  await idle(page);
+  const table = lastReply(page).locator(".table");
+  const { widest, wide, narrow } = await table.evaluate((it) => ({
+    widest: it.scrollWidth,
+    wide: it.clientWidth,
+    narrow: Math.min(...Array.from(it.querySelectorAll("td"), (cell) => cell.clientWidth)),
+  }));
+  expect(widest).toBeGreaterThan(wide);
+  expect(narrow).toBeGreaterThan(100);
+  await fits(page);
+  await accessible(page);
+  await page.screenshot({ path: join(ROOT, "test-results", "element table.png") });
 });
 
 test("the example of a plain page shows its widget", async ({ page, site }) => {

@@ -259,7 +259,11 @@ test("a conversation is data: files are fenced, what is none is left out", () =>
     { role: "assistant", text: "A fence." },
   ];
   expect(messagesOf(turns[0]!)).toEqual([{ role: "user", content: "a.md:\n````\n```\nx\n```\n````\n\nWhat is it?" }]);
-  expect(readTurns(JSON.parse(JSON.stringify(turns)))).toEqual(turns);
+  expect(readTurns(JSON.parse(JSON.stringify(turns)))).toEqual([turns[0], { ...turns[1], end: "whole" }]);
+  const cut: Turn = { role: "assistant", text: "x", end: "cut" };
+  expect(readTurns([cut])).toEqual([cut]);
+  // What is no text of how it ended is none.
+  expect(readTurns([{ role: "assistant", content: "x", end: 5 }])).toEqual([{ ...cut, end: "whole" }]);
   expect(readTurns([{ role: "user", content: "x" }, { role: "tool" }, 5, null])).toEqual([{ role: "user", text: "x" }]);
   expect(readTurns("x")).toEqual([]);
   expect(readTurns([{ role: "user", text: "x", files: "y", odd: 1 }])).toEqual([{ role: "user", text: "x" }]);
@@ -383,19 +387,19 @@ test("a model is looked for in the browser, judged where the page wants that, pa
   const loader = new Loader(
     {
       phase: (phase) => void told.push(phase),
-      facts: ({ bytes, stored, findings }) => void told.push(`${bytes} ${stored} ${findings}`),
+      facts: ({ bytes, stored, part, findings }) => void told.push(`${bytes} ${part ?? stored} ${findings}`),
       progress: ({ loaded }) => void told.push(`${loaded}`),
       loaded: () => void told.push("loaded"),
     },
     () => ({ contextLength: 2048 }),
   );
-  sotto.store.list.mockResolvedValue([{ url: "https://example.org/a/model.gguf", size: 98, whole: false }]);
+  sotto.store.list.mockResolvedValue([{ url: "https://example.org/a/model.gguf", size: 98, whole: false, loaded: 29 }]);
   sotto.inspect.mockResolvedValue({ fileBytes: 98, verdict: { runs: false, findings: [{ sentence: "Too large." }] } });
   loader.choose("model.gguf");
   await loader.look(false);
-  expect(told).toEqual(["asking", "98 false undefined"]);
+  expect(told).toEqual(["asking", "98 29 undefined"]);
   await loader.look(true);
-  expect(told.splice(0).at(-1)).toBe("98 false Too large.");
+  expect(told.splice(0).at(-1)).toBe("98 29 Too large.");
   let done = (_: object) => {};
   let tell = (_: object) => {};
   sotto.load.mockImplementationOnce((_, { onProgress }) => {
@@ -438,7 +442,7 @@ test("a model is looked for in the browser, judged where the page wants that, pa
   await loader.start();
   sotto.load.mockResolvedValueOnce({});
   await loader.start();
-  expect(told).toEqual(["loading", "failed", "loading", "loaded", "ready"]);
+  expect(told).toEqual(["loading", "failed", "98 29 undefined", "loading", "loaded", "ready"]);
   expect(sotto.load.mock.lastCall![1]).toMatchObject({ contextLength: 2048 });
   vi.unstubAllGlobals();
 });

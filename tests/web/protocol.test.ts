@@ -235,10 +235,9 @@ test("dispose ends running replies with disposed, and the worker", async () => {
 
 test("a failed load frees the loader and ends the worker", async () => {
   const worker = fakeWorker();
-  const file = new File(["GGML....."], "a.ggml");
-  await expect(connect(() => worker, { kind: "blob", blob: file }, {})).rejects.toMatchObject({
+  await expect(connect(() => worker, { kind: "blob", blob: new Blob(["GGML....."]) }, {})).rejects.toMatchObject({
     code: "not_gguf",
-    message: 'a.ggml is not a GGUF file: it starts with "GGML", not "GGUF"; give the .gguf file itself.',
+    message: 'The file is not a GGUF file: it starts with "GGML", not "GGUF"; give the .gguf file itself.',
   });
   expect(log.freed).toBe(1);
   await expect.poll(() => worker.terminated).toBe(true);

@@ -16,6 +16,8 @@ import { Tokens } from "./tokens.js";
 const FATAL = new Set(["device_lost", "internal", "disposed"]);
 
 const chat = document.querySelector("sotto-chat")!;
+// It comes when one is chosen.
+chat.model = null;
 /** What was chosen is loaded. */
 let model: Model | undefined;
 let title: string | undefined;
@@ -98,7 +100,7 @@ function end(): void {
   live.follow(undefined);
   bench.follow(undefined);
   files.follow(undefined);
-  chat.model = undefined;
+  chat.model = null;
   for (const id of ["backend", "kernels", "model"]) show(id, false);
 }
 

@@ -5,7 +5,7 @@ import type { Loader } from "./engine.js";
 import { open } from "./fetch.js";
 import { othersOf, readHead } from "./parts.js";
 import type { Reporter } from "./progress.js";
-import type { Patience } from "./remote.js";
+import { type Patience, sentence } from "./remote.js";
 import { readAgain } from "./reread.js";
 import type { Feed, Tell } from "./stored.js";
 
@@ -109,7 +109,7 @@ export async function fill(
 function named(thrown: unknown, { address, name }: Feed): unknown {
   if (thrown instanceof SottoError) return thrown;
   const { message } = thrown as { message: string };
-  const what = message.replace(/^This/, address ?? name).replace(/\.$/, "");
+  const what = message.replace(/^This/, address ?? sentence(name)).replace(/\.$/, "");
   return new SottoError("not_gguf", `${what}; give the .gguf file itself.`, { cause: thrown });
 }
 

@@ -288,7 +288,7 @@ export async function hasChanged(
 const HEAD_MS = 4000;
 
 /** As a sentence begins: a name that is an address stays as it is. */
-function sentence(name: string): string {
+export function sentence(name: string): string {
   return name.startsWith("the ") ? `T${name.slice(1)}` : name;
 }
 

@@ -18,19 +18,26 @@ const REPLIES = {
   ],
 };
 
+/** Words of which each is a token; told after so many milliseconds. */
+const countTokens = async (messages) => {
+  await pause(script.countMs);
+  return messages.map(({ content }) => content.split(" ").length).reduce((sum, count) => sum + count, 0);
+};
+
 const info = { name: "Scripted", chatTemplate: true, contextLength: 4096 };
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 const chunk = (delta, finish_reason = null) => ({ choices: [{ index: 0, delta, finish_reason }] });
 
 /** What a test looks at, and holds. */
-const script = { asked: [], hold: false, holdBefore: undefined, pause: 0 };
+const script = { asked: [], hold: false, holdBefore: undefined, pause: 0, countMs: 0 };
 Object.assign(globalThis, { chat, script });
 
 async function* reply(request, { signal }) {
   script.asked.push(request);
   const said = String(request.messages.at(-1).content);
   if (said === "fail") throw new Error("The graphics card was lost.");
-  if (said === "too long") throw Object.assign(new Error("The prompt is too long."), { code: "prompt_too_long" });
+  if (said.startsWith("too long"))
+    throw Object.assign(new Error("The prompt is too long."), { code: "prompt_too_long" });
   if (said === "think") for (const text of ["Let me ", "think about it."]) yield chunk({ reasoning_content: text });
   const pieces = REPLIES[said] ?? script.words?.(said) ?? [said.replace(/^echo /, "")];
   for (const text of pieces) {
@@ -58,7 +65,14 @@ if (query.has("tools"))
 // The page's rule: what is long goes to its server.
 if (query.has("rule"))
   chat.fallback = { baseURL: "/v1", model: "large", when: async ({ text }) => text.startsWith("long") };
+if (query.has("many"))
+  REPLIES.rich = [`|${" A rather long heading |".repeat(4)}\n|---|---|---|---|\n|${" some words of it |".repeat(4)}`];
 if (query.has("suggestions")) chat.suggestions = ["rich", "Write a haiku about autumn rain"];
 if (!query.has("model"))
-  chat.model = { info, chat: { completions: { create: async (...args) => reply(...args) } }, runTools };
+  chat.model = {
+    info,
+    chat: { completions: { create: async (...args) => reply(...args) } },
+    runTools,
+    ...(query.has("counts") && { countTokens }),
+  };
 else chat.setAttribute("model", query.get("model"));

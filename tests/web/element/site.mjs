@@ -39,6 +39,14 @@ function stuck(_, response) {
   response.write(Buffer.concat([Buffer.from("GGUF\x03\0\0\0", "latin1"), Buffer.alloc(2_000_000)]));
 }
 
+/** The beginning of a file, a cut, and no more of it. */
+function broken({ headers }, response) {
+  if (headers.range && !headers.range.startsWith("bytes=0-")) return response.writeHead(404).end();
+  response.writeHead(200, { "content-length": 100_000_000, etag: '"1"' });
+  response.write(Buffer.concat([Buffer.from("GGUF\x03\0\0\0", "latin1"), Buffer.alloc(2_000_000)]));
+  setTimeout(() => response.destroy(), 500);
+}
+
 /** A server with OpenAI's API, of the page's own: it says what it was asked, in cut events. */
 async function answer(request, response) {
   const parts = [];
@@ -76,6 +84,9 @@ export async function startSite(dist) {
     "/widget": (_, response) => html(response, readFileSync(join(ROOT, "examples", "widget", "index.html"), "utf8")),
     "/v1/chat/completions": answer,
     "/slow.gguf": stuck,
+    "/broken.gguf": broken,
+    "/bare": (_, response) =>
+      html(response, '<sotto-chat></sotto-chat><script type="module" src="/dist/pieces/element.js"></script>'),
     "/favicon.ico": (_, response) => response.writeHead(204).end(),
     "/model.gguf": (request, response) => sendFile(request, response, model),
   };

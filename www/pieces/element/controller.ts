@@ -1,37 +1,16 @@
 /** Brings together a conversation, a model that is loaded for it, and the window that shows both. */
-import type { LoadOptions, Model, Source } from "sotto";
+import type { Model, Source } from "sotto";
 import { keep, kept } from "./chat/kept.js";
 import { Loader } from "./chat/loader.js";
 import { Resumed } from "./chat/resumed.js";
-import { type ChatFallback, hostOf, routed } from "./chat/server.js";
-import { type ChatModel, type Listener, Session, type Settings } from "./chat/session.js";
+import { hostOf, routed } from "./chat/server.js";
+import { type ChatModel, type Listener, Session } from "./chat/session.js";
 import { shortened } from "./chat/shorten.js";
 import { type AssistantTurn, type Attachment, markdownOf, type Turn, type UserTurn } from "./chat/turns.js";
 import type { SottoChatEvents } from "./events.js";
-import type { RenderMath } from "./view/message.js";
 import { type Frame, inline, launcher } from "./view/frame.js";
-import { type Look, Window } from "./view/window.js";
-
-/** What the page has set. */
-export interface Wishes extends Look, Omit<Settings, "goOn"> {
-  mode: "inline" | "launcher";
-  loadOptions: LoadOptions;
-  /** Whether the model's header is read before it is loaded. */
-  verdict: boolean;
-  /** Bytes of the model's file, as the page knows them. */
-  size: number | undefined;
-  math: RenderMath | undefined;
-  feedback: boolean;
-  /** Whether replies say what they took. */
-  figures: boolean;
-  /** The name under which the browser keeps the conversation. */
-  keep: string | undefined;
-  /** What the model has computed of it is kept, too, where reading it takes longer than so many seconds. */
-  resume: number | undefined;
-  disabled: boolean;
-  /** A server for what the tab is too small for. */
-  fallback: ChatFallback | undefined;
-}
+import { Window } from "./view/window.js";
+import type { Wishes } from "./wishes.js";
 
 export type Tell = <K extends keyof SottoChatEvents>(type: K, detail: SottoChatEvents[K]["detail"]) => boolean;
 
@@ -60,6 +39,10 @@ export class Controller {
   #coming: Promise<Turn[]> | undefined;
   /** The conversation is being replaced: that is one change. */
   #isSetting = false;
+  /** Said before there was a model. */
+  #early: Parameters<Controller["send"]> | undefined;
+  /** What the page's author is told. */
+  #fault: string | undefined;
   /** The window is made anew: it opens again without a word. */
   #isBuilding = false;
 
@@ -158,6 +141,7 @@ export class Controller {
     this.loader.told(wishes.size);
     this.#window.facts(this.loader.facts);
     this.#window.panel.phase(this.model ? "ready" : this.loader.phase);
+    if (this.#fault) this.blame(this.#fault);
     this.#window.composer.busy(this.session.busy);
     this.#window.composer.disable(wishes.disabled);
     this.#show();
@@ -226,6 +210,12 @@ export class Controller {
     this.#ready(model);
   }
 
+  /** Says what keeps the chat from working, until there is a model. */
+  blame(sentence: string): void {
+    this.#fault = sentence;
+    this.#window.panel.blame(sentence);
+  }
+
   /** A model that is to be loaded when someone wishes it. */
   choose(source: Source | undefined): void {
     this.#end();
@@ -237,6 +227,13 @@ export class Controller {
   /** Asks the browser whether it has the model. */
   look(): void {
     if (this.#frame.isOpen && this.loader.phase === "asking") void this.loader.look(this.#wishes().verdict);
+  }
+
+  /** The message waits for a model; one that is here already needs nobody's leave. */
+  async #startFor(...early: Parameters<Controller["send"]>): Promise<void> {
+    this.#early = early;
+    await this.loader.look(false);
+    if (this.loader.phase === "asking" && this.loader.facts.stored) await this.start();
   }
 
   async start(): Promise<void> {
@@ -255,6 +252,9 @@ export class Controller {
     this.#window.panel.phase("ready");
     this.#show();
     if (hadFocus) this.#window.composer.focus();
+    const early = this.#early;
+    this.#early = undefined;
+    if (early) this.send(...early);
   }
 
   /** The reply that begins comes from a server, or from this tab. */
@@ -271,7 +271,7 @@ export class Controller {
     // Another model may have room for them.
     for (const turn of this.session.forgotten) this.#window.messages.view(turn)?.forget(false);
     this.session.forgotten.clear();
-    this.model = this.#local = undefined;
+    this.model = this.#local = this.#fault = undefined;
     this.#resumed.use(undefined);
     this.#isAway = false;
     this.#gone = this.#owned?.dispose().catch(() => {});
@@ -313,6 +313,7 @@ export class Controller {
 
   clear(): void {
     this.#cancelEdit();
+    this.#early = undefined;
     this.#resumed.hold();
     const hadFocus = this.#root.activeElement !== null;
     this.set([]);
@@ -322,9 +323,11 @@ export class Controller {
 
   send(text: string, files: readonly Attachment[] = []): void {
     const { model } = this;
+    if (!text.trim() && files.length === 0) return;
     // What is said is for the conversation that is on its way.
     if (this.#coming) return void this.#coming.then(() => this.send(text, files));
-    if (!model || this.session.busy) return;
+    if (!model) return void this.#startFor(text, files);
+    if (this.session.busy) return;
     if (!this.#tell("sotto-send", { text, files })) {
       this.#window.composer.set(text, files);
       return;
@@ -449,7 +452,7 @@ export class Controller {
     this.session.drop(asked);
     this.#window.composer.set(asked.text, asked.files ?? []);
     const { say } = this.#wishes();
-    const shorten = { label: say.text("keepFits"), press: () => void this.#shorten() };
+    const shorten = { label: say.text("keepFits"), press: () => void this.#window.composer.during(this.#shorten()) };
     this.#window.composer.tell(say.text("tooLong"), this.model?.countTokens && shorten);
     this.#show();
     this.#setLast();

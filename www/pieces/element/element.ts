@@ -3,10 +3,11 @@ import type { AnyTool, LoadOptions, Source } from "sotto";
 import { type ChatFallback, hostOf } from "./chat/server.js";
 import type { ChatModel, Params } from "./chat/session.js";
 import { type Attachment, readTurns, type Turn } from "./chat/turns.js";
-import { Controller, type Tell, type Wishes } from "./controller.js";
+import { Controller, type Tell } from "./controller.js";
 import { Say, type Texts } from "./texts.js";
 import type { RenderMath } from "./view/message.js";
 import { styles } from "./view/styles.js";
+import type { Wishes } from "./wishes.js";
 
 /** Attributes whose change makes the window anew. */
 const SHOWN = [
@@ -25,6 +26,11 @@ const SHOWN = [
 
 /** Seconds of reading from which on it pays to keep what was computed. */
 const PAYS = 1;
+
+/** A page that names no model for so long has forgotten it. */
+const FORGOTTEN_MS = 2000;
+const NO_MODEL =
+  '<sotto-chat> has no model to load: give it one, as in <sotto-chat model="hf:OWNER/NAME:Q4_K_M">, or set its property `model`, to null where it comes later.';
 
 /** On a server there are no elements; the import is harmless there. */
 const Base = (globalThis.HTMLElement ?? class {}) as typeof HTMLElement;
@@ -51,6 +57,8 @@ export class SottoChat extends Base {
   #isDisabled = false;
   #isDue = false;
   #wasConnected = false;
+  /** The page has said that there will be a model. */
+  #comesLater = false;
 
   constructor() {
     super();
@@ -73,6 +81,7 @@ export class SottoChat extends Base {
   }
 
   set model(model: Source | ChatModel | undefined | null) {
+    this.#comesLater = model === null;
     this.#model = model ?? undefined;
     if (isModel(model)) this.#controller.use(model);
     else {
@@ -189,7 +198,10 @@ export class SottoChat extends Base {
     this.#controller.loader.pause();
   }
 
-  /** Sends a message as if the user had. */
+  /**
+   * Sends a message as if the user had. Without a model the last one waits until it is there; one that is on the device
+   * is started, any other when someone presses the button.
+   */
   send(text: string, files: readonly Attachment[] = []): void {
     this.#controller.send(text, files);
   }
@@ -221,6 +233,13 @@ export class SottoChat extends Base {
     if (isModel(this.#model) && !this.#controller.model) this.#controller.use(this.#model);
     if (this.hasAttribute("open")) this.#controller.open();
     this.#begin();
+    setTimeout(() => this.#missModel(), FORGOTTEN_MS);
+  }
+
+  #missModel(): void {
+    if (this.#model !== undefined || this.#comesLater || !this.isConnected) return;
+    console.warn(NO_MODEL);
+    this.#controller.blame(NO_MODEL);
   }
 
   disconnectedCallback(): void {

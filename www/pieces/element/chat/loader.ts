@@ -10,6 +10,8 @@ export interface Facts {
   bytes?: number;
   /** The browser has all of it. */
   stored?: boolean;
+  /** Bytes that the browser has, where that is not all. */
+  part?: number;
   /** Whether it runs on this device, as far as can be told, and why: one sentence each. */
   runs?: boolean;
   findings?: string[];
@@ -90,8 +92,8 @@ export class Loader {
         [url, alias].some((at) => at === address || at === whole),
       );
       if (!found || this.source !== source) return;
-      const { size } = found;
-      this.facts = { ...this.facts, stored: found.whole, ...(size !== undefined && { bytes: size }) };
+      const { size, whole: stored, loaded: part } = found;
+      this.facts = { ...this.facts, stored, ...(size !== undefined && { bytes: size }), ...(!stored && { part }) };
       this.#listener.facts(this.facts);
     } catch {
       // What cannot be known before is known by loading.
@@ -128,7 +130,11 @@ export class Loader {
       this.#listener.loaded(model);
       this.#set("ready");
     } catch (thrown) {
-      if (this.#running === running) this.#set("failed", thrown);
+      if (this.#running === running) {
+        this.#set("failed", thrown);
+        // How much of it is here now.
+        await this.#find();
+      }
     }
     if (this.#running === running) this.#control = undefined;
   }

@@ -97,13 +97,14 @@ function listOf(...names: string[]) {
     Array.isArray(value) && value.every((it) => names.every((name) => isText(Object(it)[name])));
 }
 
-/** What was kept or given, if it is a conversation: what is none of it is left out. */
+/** What was kept or given, if it is a conversation: what is none of it is left out. A reply that does not say how it ended is whole. */
 export function readTurns(given: unknown): Turn[] {
   if (!Array.isArray(given)) return [];
   return given.flatMap((value: unknown): Turn[] => {
     const { role, text, content = text, ...rest } = Object(value) as Record<string, unknown>;
     if (typeof content !== "string" || (role !== "user" && role !== "assistant")) return [];
     const more = Object.entries(rest).filter(([name, value]) => MORE[name]?.(value));
-    return [{ ...Object.fromEntries(more), role, text: content } as Turn];
+    const end = role === "assistant" && { end: "whole" };
+    return [{ ...end, ...Object.fromEntries(more), role, text: content } as Turn];
   });
 }

@@ -56,6 +56,8 @@ export const en = {
   stored: "Already on this device",
   downloadOnce: "One download, kept on this device",
   downloadSize: "One download of {size}, kept on this device",
+  part: "{progress} are on this device; the download goes on from there.",
+  silent: "No data is coming; trying again…",
   pause: "Pause",
   resume: "Resume",
   paused: "Paused",

@@ -27,6 +27,9 @@ export class Composer {
   #picker = h("input", { type: "file", multiple: true, hidden: true });
   #attach: HTMLButtonElement;
   #isDisabled = false;
+  /** What is written is being made another; whether it is to be sent then. */
+  #works = false;
+  #isDue = false;
 
   constructor(say: Say, hooks: ComposerHooks) {
     this.#say = say;
@@ -107,6 +110,10 @@ export class Composer {
   #submit(): void {
     const text = this.#input.value.trim();
     if (this.#isDisabled || !this.#stop.hidden || (text === "" && this.#files.length === 0)) return;
+    if (this.#works) {
+      this.#isDue = true;
+      return;
+    }
     const files = this.#files;
     this.set("", []);
     this.#hooks.send(text, files);
@@ -157,6 +164,17 @@ export class Composer {
     this.#note.replaceChildren(note);
     if (act) this.#note.append(" ", h("button", { press: act.press }, act.label));
     this.#note.hidden = note === "";
+  }
+
+  /** While what is written is made another it says so; who sends it meanwhile has sent it afterwards. */
+  async during(work: Promise<void>): Promise<void> {
+    this.tell(this.#say.text("reading"), undefined, false);
+    this.#works = true;
+    await work;
+    this.#works = false;
+    this.tell();
+    if (this.#isDue) this.#submit();
+    this.#isDue = false;
   }
 
   edits(yes: boolean): void {

@@ -196,7 +196,7 @@ export class MessageView {
     const foot = h("div", { class: "foot" });
     if (turn.role === "user") {
       foot.append(copyButton(say, () => turn.text));
-      foot.append(iconButton("edit", say.text("edit"), () => this.#hooks.edit(turn)));
+      foot.append(iconButton("edit", say.text("edit"), () => this.#hooks.edit(turn), { class: "icon edit" }));
     } else {
       if (turn.from) foot.append(h("p", { class: "note", part: "from" }, say.text("from", { host: turn.from })));
       const note = noteOf(turn, say);

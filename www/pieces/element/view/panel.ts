@@ -4,6 +4,9 @@ import type { Facts, Phase } from "../chat/loader.js";
 import type { Say } from "../texts.js";
 import { h } from "./dom.js";
 
+/** Milliseconds without a byte, after which it says so. */
+const SILENT_MS = 5000;
+
 export interface PanelHooks {
   start(): void;
   pause(): void;
@@ -29,6 +32,9 @@ export class Panel {
   #phase: Phase = "none";
   /** What was told last. */
   #progress: Progress | undefined;
+  /** "29 MB of 98 MB" */
+  #said = "";
+  #silence: ReturnType<typeof setTimeout> | undefined;
 
   /** `server`: the host that may be asked instead. */
   constructor(say: Say, hooks: PanelHooks, server: string | undefined) {
@@ -65,15 +71,20 @@ export class Panel {
 
   facts(facts: Facts): void {
     this.#facts = facts;
-    const { name, bytes, stored } = facts;
+    const { name, bytes, stored, part } = facts;
     this.#name.textContent = name;
     this.#name.hidden = name === "";
     const size = bytes !== undefined && this.#say.bytes(bytes);
     this.#about.textContent = stored
       ? this.#say.text("stored")
-      : size
-        ? this.#say.text("downloadSize", { size })
-        : this.#say.text("downloadOnce");
+      : part
+        ? this.#say.text("part", { progress: this.#of(part, bytes) })
+        : !isSecureContext
+          ? // Nothing is kept there.
+            size || ""
+          : size
+            ? this.#say.text("downloadSize", { size })
+            : this.#say.text("downloadOnce");
     // What keeps a model from running comes first.
     this.#verdict.textContent = facts.findings?.[0] ?? "";
     this.#verdict.hidden = !facts.findings?.length;
@@ -91,14 +102,32 @@ export class Panel {
           ? "retry"
           : this.#facts.stored
             ? "start"
-            : "download";
+            : this.#facts.part
+              ? "resume"
+              : "download";
     this.#button.textContent = this.#say.text(key);
   }
 
+  #of(loaded: number, total: number | undefined): string {
+    const there = this.#say.bytes(loaded);
+    return total ? this.#say.text("progress", { loaded: there, total: this.#say.bytes(total) }) : there;
+  }
+
+  /** What the page's author has to know: there is nothing to begin with. */
+  blame(sentence: string): void {
+    this.element.hidden = this.#error.hidden = false;
+    this.#about.hidden = this.#button.hidden = true;
+    this.#error.textContent = sentence;
+  }
+
   phase(phase: Phase, error?: unknown): void {
+    clearTimeout(this.#silence);
     const root = this.element.getRootNode() as Document | ShadowRoot;
     const hadFocus = root.activeElement === this.#button || root.activeElement === this.#pause;
-    if (phase !== "paused" && this.#phase !== "paused") this.#progress = undefined;
+    if (phase !== "paused" && this.#phase !== "paused") {
+      this.#progress = undefined;
+      this.#said = "";
+    }
     this.#phase = phase;
     const loads = phase === "loading";
     this.element.hidden = phase === "none" || phase === "ready";
@@ -106,7 +135,8 @@ export class Panel {
     this.#pause.hidden = !loads;
     this.#bar.hidden = !loads && phase !== "paused";
     this.#about.hidden = loads || phase === "paused";
-    this.#state.textContent = loads ? this.#say.text("preparing") : phase === "paused" ? this.#say.text("paused") : "";
+    const paused = phase === "paused" && [this.#say.text("paused"), this.#said].filter(Boolean).join(" · ");
+    this.#state.textContent = loads ? this.#say.text("preparing") : paused || "";
     if (loads) this.#bar.removeAttribute("value");
     // One that goes on is as far as it was.
     if (loads && this.#progress) this.progress(this.#progress);
@@ -126,17 +156,22 @@ export class Panel {
     const { phase, loaded, total, secondsLeft } = progress;
     // What was on its way still arrives.
     if (this.#phase === "paused") return;
+    clearTimeout(this.#silence);
     const moves = phase === "download" || phase === "upload";
+    this.#said = moves ? this.#of(loaded, total) : "";
+    if (phase === "download" && loaded !== total)
+      this.#silence = setTimeout(() => {
+        this.#state.textContent = `${this.#said} · ${this.#say.text("silent")}`;
+      }, SILENT_MS);
     if (!moves || total === undefined || total === null) {
       this.#bar.removeAttribute("value");
-      this.#state.textContent = moves ? this.#say.bytes(loaded) : this.#say.text("preparing");
+      this.#state.textContent = this.#said || this.#say.text("preparing");
       return;
     }
     this.#bar.max = total;
     this.#bar.value = Math.min(loaded, total);
-    const said = this.#say.text("progress", { loaded: this.#say.bytes(loaded), total: this.#say.bytes(total) });
     const left = secondsLeft !== undefined && this.#say.text("left", { time: this.#say.seconds(secondsLeft) });
-    const text = left ? `${said} · ${left}` : said;
+    const text = left ? `${this.#said} · ${left}` : this.#said;
     if (this.#state.textContent !== text) this.#state.textContent = text;
   }
 }

@@ -140,8 +140,11 @@ pre code { font-size: inherit; }
 .code-class { color: var(--type); }
 .code-property, .code-entity { color: var(--title); }
 .code-comment { color: var(--comment); font-style: italic; }
-.table { overflow-x: auto; scrollbar-width: thin; }
+/* What covers the shadows of the sides moves with the table: where there is more of it, they show. */
+.table { overflow-x: auto; scrollbar-width: thin; background: linear-gradient(90deg, var(--page) 50%, transparent) 0 / 3rem local no-repeat, linear-gradient(270deg, var(--page) 50%, transparent) 100% / 3rem local no-repeat, linear-gradient(90deg, var(--muted), transparent 0.6rem, transparent calc(100% - 0.6rem), var(--muted)); }
 table { border-collapse: collapse; font-size: 0.95em; }
+/* Many columns are no narrower than on a small desk: the table scrolls. */
+table:has(th:nth-child(4)) { inline-size: max-content; max-inline-size: max(100%, 32rem); }
 th, td { border: 1px solid var(--line); padding: 0.35rem 0.65rem; text-align: start; vertical-align: top; }
 th { background: var(--surface); font-weight: 600; }
 .center { text-align: center; }
@@ -169,7 +172,7 @@ article:not(.user) .foot { margin-inline-start: -0.45rem; }
 article:not(.user, .last) .foot { margin-block-end: -0.75rem; }
 .foot .note { margin-inline-start: 0.45rem; flex-basis: 100%; }
 .foot [aria-pressed="true"] { color: var(--accent); background: var(--surface); }
-article:not(.last) :is(.again, .go) { display: none; }
+article:not(.last) :is(.again, .go), .idle :is(.again, .go, .edit) { display: none; }
 .note button { margin-inline-start: 0.4rem; }
 @media (hover: hover) {
   article:not(.last) .foot button { opacity: 0; }

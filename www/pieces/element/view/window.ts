@@ -83,6 +83,8 @@ export class Window {
     this.#chips.hidden = !isEmpty || !ready;
     this.#empty.hidden = !isEmpty;
     this.composer.element.hidden = !ready;
+    // Who would answer again is not there.
+    this.messages.element.classList.toggle("idle", !ready);
     this.#menu.hidden = isEmpty;
     // With messages there it comes after them, where the composer will be.
     const place = isEmpty ? this.#empty : this.#bottom;
