@@ -302,6 +302,7 @@ const OF_TEXTS = ["temperature", "top_p", "top_k", "min_p", "seed", "stop", "rep
 
 function endOf(reason: string, limit: string | undefined): AssistantTurn["end"] {
   if (reason === "abort") return "stopped";
+  if (limit === "max_steps") return "cut";
   if (reason !== "length") return "whole";
   return limit === "context_full" ? "full" : "cut";
 }
