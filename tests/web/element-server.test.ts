@@ -1,10 +1,12 @@
 /** A server as a conversation's model: what it is asked, how its replies come in, how it fails. */
 import { afterEach, expect, test, vi } from "vitest";
+import { serve } from "../../tools/serve.mjs";
 import type { CreateChat } from "../../www/api/chat.js";
 import { type ChatFallback, hostOf, routed } from "../../www/pieces/element/chat/server.js";
 import type { ChatModel } from "../../www/pieces/element/chat/session.js";
 import { Session, type Settings } from "../../www/pieces/element/chat/session.js";
 import type { AssistantTurn, Call } from "../../www/pieces/element/chat/turns.js";
+import { createFetch } from "../../www/pieces/openai/index.js";
 
 vi.mock("sotto", async () => ({ runTools: (await import("../../www/api/tools.js")).runTools }));
 afterEach(() => vi.unstubAllGlobals());
@@ -161,6 +163,19 @@ test("a reply of calls alone is cut", async () => {
   const session = talking([{ name: "now", parameters: { type: "object" }, run: () => "noon" }]);
   await session.send(server(), "hi");
   expect(session.turns.at(-1)).toMatchObject({ text: "", end: "cut" });
+});
+
+test("a server that sends elsewhere is not followed: the chat says where the words go", async () => {
+  const other = await serve({ "/": (_, response) => void response.end(whole("elsewhere")) });
+  const first = await serve({ "/": (_, response) => void response.writeHead(307, { location: other.url }).end() });
+  try {
+    const error = await reply(server({ baseURL: first.url })).catch((thrown) => thrown);
+    expect([error.code, error.message]).toEqual(["network", expect.stringContaining("was not reached")]);
+    const tab = createFetch(undefined, { fallback: { baseURL: first.url } });
+    await expect(tab("/v1/chat/completions", { method: "POST", body: "{}" })).rejects.toThrow("fetch failed");
+  } finally {
+    await Promise.all([first.close(), other.close()]);
+  }
 });
 
 test("what fails in the page's own headers is not said of the server", async () => {
