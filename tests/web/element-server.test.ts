@@ -1,4 +1,5 @@
 /** A server as a conversation's model: what it is asked, how its replies come in, how it fails. */
+import type { ServerResponse } from "node:http";
 import { afterEach, expect, test, vi } from "vitest";
 import { serve } from "../../tools/serve.mjs";
 import type { CreateChat } from "../../www/api/chat.js";
@@ -166,8 +167,10 @@ test("a reply of calls alone is cut", async () => {
 });
 
 test("a server that sends elsewhere is not followed: the chat says where the words go", async () => {
-  const other = await serve({ "/": (_, response) => void response.end(whole("elsewhere")) });
-  const first = await serve({ "/": (_, response) => void response.writeHead(307, { location: other.url }).end() });
+  const other = await serve({ "/": (_: unknown, response: ServerResponse) => void response.end(whole("elsewhere")) });
+  const first = await serve({
+    "/": (_: unknown, response: ServerResponse) => void response.writeHead(307, { location: other.url }).end(),
+  });
   try {
     const error = await reply(server({ baseURL: first.url })).catch((thrown) => thrown);
     expect([error.code, error.message]).toEqual(["network", expect.stringContaining("was not reached")]);
