@@ -206,6 +206,47 @@ test("a reply that is stopped keeps what it has", async () => {
   expect(await reply(server(), "hi", { signal: stop.signal, onAbort: "result" })).toBe("one ");
 });
 
+const NEVER = new Promise<never>(() => {});
+
+test.each([
+  ["headers", () => server({ ...FAR, headers: () => NEVER })],
+  ["a rule", () => routed({ info: {} } as ChatModel, { ...FAR, when: () => NEVER }, () => {})],
+  ["a model", () => ({ info: { chatTemplate: true }, chat: { completions: { create: () => NEVER } } }) as never],
+  ["a model in a reply", () => endless],
+])("a reply is stopped where %s never comes to an end", async (_, model: () => ChatModel) => {
+  vi.useFakeTimers();
+  try {
+    const session = talking();
+    const sent = session.send(model(), "hi");
+    await vi.advanceTimersByTimeAsync(10);
+    session.stop();
+    await vi.runAllTimersAsync();
+    await sent;
+    expect([session.busy, session.turns.at(-1)]).toMatchObject([false, { end: "stopped" }]);
+    go?.();
+    await vi.runAllTimersAsync();
+    expect(session.turns.at(-1)!.text).not.toContain("late");
+  } finally {
+    vi.useRealTimers();
+  }
+});
+
+let go: (() => void) | undefined;
+const endless = {
+  info: { chatTemplate: true },
+  chat: {
+    completions: {
+      async *create() {
+        yield chunk({ content: "early" });
+        await new Promise<void>((resolve) => {
+          go = resolve;
+        });
+        yield chunk({ content: "late" });
+      },
+    },
+  },
+} as unknown as ChatModel;
+
 test("functions of the page are called for a server, too", async () => {
   const call = { index: 0, id: "1", type: "function", function: { name: "weather", arguments: '{"city":"Rome"}' } };
   const asked = answering(
