@@ -166,6 +166,37 @@ test("vectors and ranking", async () => {
   expect(first.rerankedDocuments[0]).toEqual({ name: "cat" });
 });
 
+const SOON = () => AbortSignal.timeout(20);
+
+test("a signal ends a call whose model never loads", async () => {
+  const never = new Promise<never>(() => {});
+  const waiting = { maxRetries: 0, abortSignal: undefined as AbortSignal | undefined };
+  const calls = [
+    () => generateText({ ...waiting, model: languageModel(never), prompt: "Hi", abortSignal: SOON() }),
+    () => embedMany({ ...waiting, model: embeddingModel(never), values: ["a"], abortSignal: SOON() }),
+    () => rerank({ ...waiting, model: rerankingModel(never), query: "a", documents: ["b"], abortSignal: SOON() }),
+  ];
+  for (const call of calls) await expect(call()).rejects.toMatchObject({ name: "TimeoutError" });
+  const parts: string[] = [];
+  const stream = streamText({ model: languageModel(never), prompt: "Hi", abortSignal: SOON(), onError: () => {} });
+  for await (const { type } of stream.fullStream) parts.push(type);
+  expect(parts.at(-1)).toMatch(/abort|error/);
+});
+
+test("what is no model, and a file that is no base64, have a sentence", async () => {
+  for (const wrong of [undefined, null, {}, "x", () => undefined, Promise.resolve(null)] as never[])
+    for (const call of [
+      () => generateText({ model: languageModel(wrong), prompt: "Hi", maxRetries: 0 }),
+      () => embed({ model: embeddingModel(wrong), value: "a", maxRetries: 0 }),
+      () => rerank({ model: rerankingModel(wrong), query: "a", documents: ["b"], maxRetries: 0 }),
+    ])
+      await expect(call()).rejects.toMatchObject({ code: "bad_option", message: expect.stringContaining("no model") });
+  const file = { type: "file" as const, data: "!!!", mediaType: "text/plain", filename: "a.txt" };
+  // Version 7 of the SDK decodes some files itself, so the model is asked as either does.
+  const asked = model().doGenerate({ prompt: [{ role: "user", content: [file] }] });
+  await expect(asked).rejects.toMatchObject({ code: "bad_option", message: expect.stringContaining("base64") });
+});
+
 test("a signal stops the model, and the SDK sees that", async () => {
   const late = generateText({ model: model(), prompt: "Hi", abortSignal: AbortSignal.timeout(50) });
   await expect(late).rejects.toMatchObject({ name: "TimeoutError" });

@@ -26,6 +26,23 @@ const weather = tool(({ city }: { city: string }) => `warm in ${city}`, {
   schema: z.object({ city: z.string() }),
 });
 
+test("a signal ends a call whose model never loads; what is no model is told as that", async () => {
+  const waits = new ChatSotto({ model: new Promise<never>(() => {}), maxRetries: 0 });
+  const soon = () => ({ signal: AbortSignal.timeout(20) });
+  await expect(waits.invoke("Hi", soon())).rejects.toMatchObject({ name: "TimeoutError" });
+  // Asked by itself, without what LangChain has around it.
+  const ended = waits._streamResponseChunks([new HumanMessage("Hi")], soon()).next();
+  await expect(ended).rejects.toMatchObject({ name: "TimeoutError" });
+  for (const wrong of [undefined, null, {}, "x", () => undefined, Promise.resolve(null)] as never[])
+    for (const call of [
+      () => new ChatSotto({ model: wrong, maxRetries: 0 }).invoke("Hi"),
+      () => new SottoEmbeddings({ model: wrong, maxRetries: 0 }).embedQuery("Hi"),
+      () => new SottoEmbeddings({ model: wrong, maxRetries: 0 }).embedDocuments(["Hi"]),
+      () => new SottoRerank({ model: wrong }).compressDocuments([new Document({ pageContent: "a" })], "a"),
+    ])
+      await expect(call()).rejects.toMatchObject({ code: "bad_option", message: expect.stringContaining("no model") });
+});
+
 test("a chain: prompt, model, text", async () => {
   const prompt = ChatPromptTemplate.fromMessages([
     ["system", "Be brief."],

@@ -93,6 +93,55 @@ test("a signal stops the model, also by leaving the loop", async () => {
   expect(log).toMatchObject({ cancelled: 3, running: 0 });
 });
 
+const NEVER = new Promise<never>(() => {});
+
+test.each([
+  ["the model", () => createFetch(NEVER)],
+  ["the page's rule", () => createFetch(model, { fallback: { baseURL: "https://far.test", when: () => NEVER } })],
+  ["headers", () => createFetch(undefined, { fallback: { baseURL: "https://far.test", headers: () => NEVER } })],
+  ["who is told the way", () => createFetch(model, { onRoute: () => NEVER })],
+  ["the server", () => createFetch(undefined, { fallback: { baseURL: "https://far.test", fetch: () => NEVER } })],
+])("a signal ends a request that waits for %s, and so does the client's timeout", async (_, make) => {
+  const stop = new AbortController();
+  const asked = make()("/v1/models", { signal: stop.signal });
+  stop.abort();
+  await expect(asked).rejects.toBe(stop.signal.reason);
+  const fetch = make() as typeof globalThis.fetch;
+  const patient = new OpenAI({ apiKey: "none", fetch, dangerouslyAllowBrowser: true, timeout: 20, maxRetries: 0 });
+  await expect(patient.chat.completions.create(say("x"))).rejects.toBeInstanceOf(OpenAI.APIConnectionTimeoutError);
+});
+
+test("a request that was stopped while the page's rule was asked is not sent", async () => {
+  const { fetch, asked } = server();
+  const stop = new AbortController();
+  let decide!: (there: boolean) => void;
+  const when = () =>
+    new Promise<boolean>((resolve) => {
+      decide = resolve;
+    });
+  const sent = createFetch(model, { fallback: { baseURL: "https://far.test", fetch, when } });
+  const answer = sent("/v1/models", { signal: stop.signal });
+  while (!decide) await new Promise((resolve) => setTimeout(resolve));
+  stop.abort();
+  decide(true);
+  await expect(answer).rejects.toThrow();
+  await new Promise((resolve) => setTimeout(resolve, 5));
+  expect(asked).toEqual([]);
+});
+
+test("a function gives the model; what is none is told as that", async () => {
+  for (const given of [() => model, async () => model, () => Promise.resolve(model)])
+    expect(
+      (await client({}, { model: given }).chat.completions.create(say("echo a"))).choices[0]!.message.content,
+    ).toBe("a");
+  for (const wrong of [{}, "x", () => undefined, Promise.resolve(null)] as never[]) {
+    const answer = await createFetch(wrong)("/v1/models");
+    expect([answer.status, await answer.json()]).toMatchObject([400, { error: { code: "invalid_value" } }]);
+  }
+  expect((await createFetch(model, null as never)("/v1/models")).status).toBe(200);
+  expect((await createFetch(model)("/v1/models/%E0%A4%A")).status).toBe(404);
+});
+
 test("failures are OpenAI's, and are not asked again", async () => {
   const wrong = client().chat.completions.create({ ...say("x"), top_p: 5 });
   await expect(wrong).rejects.toBeInstanceOf(OpenAI.BadRequestError);

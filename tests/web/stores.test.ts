@@ -68,6 +68,15 @@ test("a load that fails says why, and can be begun again; one that is left ends"
   expect(left.get()).toMatchObject({ status: "idle", error: undefined });
 });
 
+test("without a source nothing is loaded, and a load that is asked for fails", async () => {
+  const store = new ModelStore(undefined);
+  const leave = store.keep();
+  expect(store.get().status).toBe("idle");
+  await expect(store.load()).rejects.toMatchObject({ name: "SottoError" });
+  expect(store.get()).toMatchObject({ status: "error", error: { name: "SottoError" } });
+  leave();
+});
+
 test("a chat streams, is asked again, and edited", async () => {
   const replies: (string | undefined)[] = [];
   const store = new ChatStore({

@@ -7,7 +7,7 @@
  */
 import type { EmbeddingModelV3, JSONObject, LanguageModelV3, ProviderV3, RerankingModelV3 } from "@ai-sdk/provider";
 import { type EmbedOptions, SottoError } from "sotto";
-import { type Held, modelOf, nameOf } from "../shared/held.js";
+import { type Held, nameOf, sureModelOf } from "../shared/held.js";
 import { stoppable } from "../shared/signal.js";
 import { streamOf } from "../shared/stream.js";
 import { given, streamed, whole } from "./reply.js";
@@ -30,7 +30,7 @@ export function languageModel(model: Held, defaults: Defaults = {}): LanguageMod
       const { request, warnings } = requestOf(options, defaults);
       const signal = options.abortSignal;
       const answer = await stoppable(signal, async () =>
-        (await modelOf(model)).chat.completions.create({ ...request, stream: false }, { signal }),
+        (await sureModelOf(model, signal)).chat.completions.create({ ...request, stream: false }, { signal }),
       );
       return { ...whole(answer), request: { body: request }, warnings };
     },
@@ -38,7 +38,7 @@ export function languageModel(model: Held, defaults: Defaults = {}): LanguageMod
       const { request, warnings } = requestOf(options, defaults);
       const signal = options.abortSignal;
       const chunks = await stoppable(signal, async () =>
-        (await modelOf(model)).chat.completions.create(
+        (await sureModelOf(model, signal)).chat.completions.create(
           { ...request, stream: true, stream_options: { include_usage: true } },
           { signal },
         ),
@@ -57,7 +57,7 @@ export function embeddingModel(model: Held, defaults: EmbedOptions = {}): Embedd
     async doEmbed({ values, abortSignal: signal, providerOptions }) {
       const { dimensions, ...options } = { ...defaults, ...own(providerOptions) } as EmbedOptions;
       const { data, usage } = await stoppable(signal, async () =>
-        (await modelOf(model)).embeddings.create({ input: values, dimensions }, { ...options, signal }),
+        (await sureModelOf(model, signal)).embeddings.create({ input: values, dimensions }, { ...options, signal }),
       );
       const embeddings = data.map(({ embedding }) => embedding);
       return { embeddings, usage: { tokens: usage.prompt_tokens }, warnings: [] };
@@ -73,7 +73,7 @@ export function rerankingModel(model: Held): RerankingModelV3 {
       const texts =
         documents.type === "text" ? documents.values : documents.values.map((value) => JSON.stringify(value));
       const ranked = await stoppable(signal, async () =>
-        (await modelOf(model)).rerank(query, texts, { ...own(providerOptions), signal }),
+        (await sureModelOf(model, signal)).rerank(query, texts, { ...own(providerOptions), signal }),
       );
       const ranking = ranked.map(({ index, score }) => ({ index, relevanceScore: 1 / (1 + Math.exp(-score)) }));
       return { ranking: ranking.slice(0, topN) };

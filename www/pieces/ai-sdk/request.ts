@@ -6,7 +6,7 @@ import type {
   LanguageModelV3ToolChoice,
   SharedV3Warning,
 } from "@ai-sdk/provider";
-import type { AnyMessage, ChatTool, CreateChat, ToolChoice } from "sotto";
+import { type AnyMessage, type ChatTool, type CreateChat, SottoError, type ToolChoice } from "sotto";
 import { given } from "./reply.js";
 
 /** Members of a request that the SDK has no name for, or that calls leave out. */
@@ -104,6 +104,13 @@ function textOf({ data, filename }: LanguageModelV3FilePart): string {
 /** The SDK fetches what is an address. */
 function read(data: string | Uint8Array | TextData): string {
   if (typeof data === "object" && "text" in data) return data.text;
-  const bytes = typeof data === "string" ? Uint8Array.from(atob(data), (c) => c.charCodeAt(0)) : data;
-  return new TextDecoder().decode(bytes);
+  return new TextDecoder().decode(typeof data === "string" ? bytesOf(data) : data);
+}
+
+function bytesOf(base64: string): Uint8Array<ArrayBuffer> {
+  try {
+    return Uint8Array.from(atob(base64), (c) => c.charCodeAt(0));
+  } catch (cause) {
+    throw new SottoError("bad_option", "The data of a file is no base64; give that, or its bytes.", { cause });
+  }
 }

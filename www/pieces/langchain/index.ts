@@ -27,7 +27,7 @@ import { convertToOpenAITool } from "@langchain/core/utils/function_calling";
 import { toJsonSchema } from "@langchain/core/utils/json_schema";
 import { isInteropZodSchema } from "@langchain/core/utils/types";
 import type { ChatTool, CreateChat, EmbedOptions, ToolChoice } from "sotto";
-import { type Held, modelOf, nameOf } from "../shared/held.js";
+import { type Held, nameOf, sureModelOf } from "../shared/held.js";
 import { stoppable } from "../shared/signal.js";
 import { chunkOf, replyOf, textOf } from "./messages.js";
 
@@ -83,7 +83,7 @@ export class ChatSotto extends BaseChatModel<ChatSottoCallOptions> {
 
   override async _generate(messages: BaseMessage[], options: this["ParsedCallOptions"]): Promise<ChatResult> {
     const { signal } = options as { signal?: AbortSignal };
-    const model = await modelOf(this.#model);
+    const model = await sureModelOf(this.#model, signal);
     const request = { ...this.#request(messages, options), stream: false } as const;
     const answer = await stoppable(signal, () => model.chat.completions.create(request, { signal }));
     const message = replyOf(answer);
@@ -100,7 +100,7 @@ export class ChatSotto extends BaseChatModel<ChatSottoCallOptions> {
     run?: CallbackManagerForLLMRun,
   ): AsyncGenerator<ChatGenerationChunk> {
     const { signal } = options as { signal?: AbortSignal };
-    const model = await modelOf(this.#model);
+    const model = await sureModelOf(this.#model, signal);
     const stream = { stream: true, stream_options: { include_usage: true } } as const;
     const request = { ...this.#request(messages, options), ...stream };
     try {
@@ -230,13 +230,13 @@ export class SottoEmbeddings extends Embeddings {
   }
 
   override async embedDocuments(documents: string[]): Promise<number[][]> {
-    const vectors = await (await modelOf(this.#model)).embed(documents, this.#options);
+    const vectors = await (await sureModelOf(this.#model)).embed(documents, this.#options);
     return vectors.map((vector) => Array.from(vector));
   }
 
   override async embedQuery(query: string): Promise<number[]> {
     const options = { ...this.#options, prompt: this.#queryPrompt };
-    return Array.from(await (await modelOf(this.#model)).embed(query, options));
+    return Array.from(await (await sureModelOf(this.#model)).embed(query, options));
   }
 }
 
@@ -253,7 +253,7 @@ export class SottoRerank extends BaseDocumentCompressor {
 
   override async compressDocuments(documents: DocumentInterface[], query: string): Promise<DocumentInterface[]> {
     const texts = documents.map(({ pageContent }) => pageContent);
-    const ranked = await (await modelOf(this.#model)).rerank(query, texts);
+    const ranked = await (await sureModelOf(this.#model)).rerank(query, texts);
     return ranked.slice(0, this.#topN).map(({ index, score }) => {
       const document = documents[index]!;
       return { ...document, metadata: { ...document.metadata, relevanceScore: 1 / (1 + Math.exp(-score)) } };

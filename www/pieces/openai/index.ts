@@ -5,7 +5,9 @@
  *     const client = new OpenAI({ fetch: createFetch(model), apiKey: "none", dangerouslyAllowBrowser: true });
  */
 import type { Model } from "sotto";
+import { type Held, sureModelOf } from "../shared/held.js";
 import { addressOf, ask, type Fetch, parsed, type Server } from "../shared/server.js";
+import { orAborted } from "../shared/signal.js";
 import { failed, ROUTES, refused } from "./routes.js";
 
 export type { Fetch };
@@ -48,27 +50,32 @@ export interface FetchOptions {
 export const ROUTE = "x-sotto-route";
 
 /**
- * `model` may still be loading. Answers `/chat/completions`, `/completions`, `/embeddings`, `/models` and `/models/NAME`,
+ * `model` may still be loading, or a function that gives it. Answers `/chat/completions`, `/completions`, `/embeddings`, `/models` and `/models/NAME`,
  * after `/v1` of any address; failures are OpenAI's error objects with their status. The request's `signal`
  * stops the model.
  */
-export function createFetch(
-  model: Model | PromiseLike<Model> | undefined,
-  { fallback, onRoute }: FetchOptions = {},
-): Fetch {
+export function createFetch(model: Held | undefined, options?: FetchOptions): Fetch {
+  const { fallback, onRoute } = options ?? {};
   // That it failed is told to each request.
   Promise.resolve(model).catch(() => {});
-  return async (input, init = {}) => {
-    const request = await read(input, init);
-    request.signal?.throwIfAborted();
+  const answered = async (input: string | URL | Request, init: RequestInit, signal: AbortSignal | undefined) => {
+    const request = await read(input, init, signal);
     const asked = await withModel(model, request);
-    if (fallback && (await (fallback.when ?? isAlone)(asked))) {
+    const there = fallback && (await (fallback.when ?? isAlone)(asked));
+    signal?.throwIfAborted();
+    if (there) {
       const url = addressOf(fallback, `${request.path}${request.search}`);
       await onRoute?.({ to: "server", path: request.path, url });
       return marked(await ask(fallback, url, request), url);
     }
     await onRoute?.({ to: "tab", path: request.path });
     return marked(await answer(asked, request), "tab");
+  };
+  return async (input, init = {}) => {
+    const signal = init.signal ?? givenOf(input)?.signal;
+    signal?.throwIfAborted();
+    // Whatever is waited for, a request that is stopped ends.
+    return orAborted(answered(input, init, signal), signal);
   };
 }
 
@@ -82,22 +89,24 @@ interface Read {
   signal: AbortSignal | undefined;
 }
 
-async function read(input: string | URL | Request, init: RequestInit): Promise<Read> {
-  const given = typeof input === "object" && "url" in input ? input : undefined;
+const givenOf = (input: string | URL | Request) => (typeof input === "object" && "url" in input ? input : undefined);
+
+async function read(input: string | URL | Request, init: RequestInit, signal: AbortSignal | undefined): Promise<Read> {
+  const given = givenOf(input);
   const { pathname, search } = new URL(given?.url ?? String(input), globalThis.location?.href ?? "http://localhost");
   return {
     method: (init.method ?? given?.method ?? "GET").toUpperCase(),
     path: pathname.replace(/^.*\/v1(?=\/)/, "").replace(/\/+$/, ""),
     search,
     text: init.body != null ? await new Response(init.body).text() : ((await given?.text()) ?? ""),
-    signal: init.signal ?? given?.signal,
+    signal,
   };
 }
 
-async function withModel(model: Model | PromiseLike<Model> | undefined, { path, text }: Read): Promise<Asked> {
+async function withModel(held: Held | undefined, { path, text, signal }: Read): Promise<Asked> {
   const body = parsed(text);
   try {
-    return { path, body, model: await model };
+    return { path, body, model: await (held && sureModelOf(held, signal)) };
   } catch (error) {
     return { path, body, model: undefined, error };
   }
@@ -124,7 +133,15 @@ const matches = (pattern: string, path: string) =>
   pattern.endsWith("/*") ? path.startsWith(pattern.slice(0, -1)) : path === pattern;
 
 /** What follows the first name of a path. */
-const nameOf = (path: string) => decodeURIComponent(path.replace(/^\/[^/]+\/?/, ""));
+function nameOf(path: string): string {
+  const name = path.replace(/^\/[^/]+\/?/, "");
+  try {
+    return decodeURIComponent(name);
+  } catch {
+    // Not every % begins a code.
+    return name;
+  }
+}
 
 /** The answer with a header that tells its way; those of the network cannot be written. */
 function marked({ body, status, statusText, headers }: Response, route: string): Response {

@@ -37,6 +37,8 @@ export async function ask(server: Server, url: string | URL, { method, text, sig
     headers: sent,
     ...(text !== "" && { body: isNamed ? JSON.stringify({ ...body, model }) : text }),
     ...(signal && { signal }),
+    // A page says where its words go, and they go nowhere else.
+    redirect: "error",
   });
 }
 

@@ -11,7 +11,6 @@ import {
 } from "sotto";
 import { Gathered } from "../../api/gather.js";
 import { type Held, modelOf } from "../shared/held.js";
-import { orAborted } from "../shared/signal.js";
 import { Cell } from "./cell.js";
 
 /** A message in OpenAI's shape, with a name of its own. */
@@ -148,7 +147,7 @@ export class ChatStore extends Cell<ChatState> {
   async #reply(messages: readonly Entry[], signal: AbortSignal): Promise<void> {
     const { model: held, system, tools, request, onFinish } = this.settings;
     if (held === undefined) throw new Error("There is no model to answer yet.");
-    const model = await orAborted(modelOf(held), signal);
+    const model = await modelOf(held, signal);
     const asked = [...(system ? [{ role: "system", content: system }] : []), ...messages.map(bare)] as Said;
     const written = tools?.length
       ? await this.#withTools(model, { ...request, messages: asked, tools }, signal)

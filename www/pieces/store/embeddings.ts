@@ -84,7 +84,7 @@ export class EmbeddingsStore extends Cell<EmbeddingsState> {
     if (texts.length === 0) return [];
     if (this.#model === undefined) throw new Error("There is no model to embed with yet.");
     const { queryPrompt: _, ...options } = this.#settings;
-    return (await modelOf(this.#model)).embed(texts, { ...options, prompt, signal });
+    return (await modelOf(this.#model, signal)).embed(texts, { ...options, prompt, signal });
   }
 }
 

@@ -53,9 +53,9 @@ export class ModelStore extends Cell<ModelState> {
     this.#options = options;
   }
 
-  /** Loads it, once; always the same promise, so that React's `use` can take it. */
+  /** Loads it, once; always the same promise, so that React's `use` can take it. Rejects where there is no source. */
   readonly load = (): Promise<Model> => {
-    if (!this.#stop && this.#source !== undefined) void this.#begin(this.#source);
+    if (!this.#stop) void this.#begin();
     return this.get().ready;
   };
 
@@ -76,7 +76,7 @@ export class ModelStore extends Cell<ModelState> {
   };
 
   protected override begin(): void {
-    void this.load();
+    if (this.#source !== undefined) void this.load();
   }
 
   protected override end(): void {
@@ -89,7 +89,8 @@ export class ModelStore extends Cell<ModelState> {
     this.set({ ...EMPTY, ready: this.#promised.ready });
   }
 
-  async #begin(source: ModelSource): Promise<void> {
+  async #begin(): Promise<void> {
+    const source = this.#source;
     const stop = new AbortController();
     const { resolve, reject } = this.#promised;
     const { signal, onProgress, onWarning } = this.#options;
@@ -111,7 +112,7 @@ export class ModelStore extends Cell<ModelState> {
       },
     };
     try {
-      const model = await (typeof source === "function" ? source(options) : load(source, options));
+      const model = await (typeof source === "function" ? source(options) : load(source as Source, options));
       if (isOver()) await model.dispose();
       else this.set({ status: "ready", model });
       resolve(model);

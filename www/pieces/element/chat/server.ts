@@ -2,6 +2,7 @@
 import type { ChatCompletionChunk, CreateChat, CreateStream } from "sotto";
 import { EventSourceParserStream } from "eventsource-parser/stream";
 import { type Asking, addressOf, ask, headersOf, parsed, type Server } from "../../shared/server.js";
+import { reader, wordsOf } from "./parts.js";
 import type { ChatModel } from "./session.js";
 
 /** A server with OpenAI's API. */
@@ -39,35 +40,53 @@ async function reach(server: Server, url: URL, asking: Asking): Promise<Response
     answer = await ask(server, url, asking);
   } catch (cause) {
     asking.signal?.throwIfAborted();
-    throw told("network", `${url.host} was not reached; check the connection, and that it allows other sites.`, cause);
+    const why = "check the connection, and that it allows other sites and sends to none";
+    throw told("network", `${url.host} was not reached; ${why}.`, cause);
   }
-  if (answer.ok && answer.body) return answer;
+  // A page or JSON is no stream of events; the body of a failure may say why.
+  if (answer.ok && !/json|html/.test(answer.headers.get("content-type") ?? "") && answer.body) return answer;
   const { error } = Object(parsed(await answer.text().catch(() => "")));
-  const said = error?.message ?? error;
-  const why = typeof said === "string" ? `: ${said}` : "";
-  throw told("http", `${url.host} answered with status ${answer.status}${why}`);
+  if (answer.ok && !error) throw none(url.host);
+  const why = wordsOf(error);
+  throw told("http", `${url.host} answered with status ${answer.status}${why && `: ${why}`}`);
 }
 
+/** The longest event that is read, in characters. */
+const MOST = 1 << 22;
+
 const told = (code: string, message: string, cause?: unknown) => Object.assign(new Error(message, { cause }), { code });
+const none = (host: string) => told("http", `${host} did not answer with a streamed chat; check its address.`);
+const broken = (host: string, cause?: unknown) => told("network", `${host} broke off its reply; try again.`, cause);
 
 /** The parts of a reply, of server-sent events; where `signal` fires it ends, as a reply that was stopped. */
 async function* chunksOf(answer: Response, host: string, signal?: AbortSignal): AsyncGenerator<ChatCompletionChunk> {
-  const events = answer.body!.pipeThrough(new TextDecoderStream()).pipeThrough(new EventSourceParserStream());
-  const reader = events.getReader();
+  const events = answer
+    .body!.pipeThrough(new TextDecoderStream())
+    .pipeThrough(new EventSourceParserStream({ maxBufferSize: MOST }));
+  const incoming = events.getReader();
+  const read = reader();
+  let isBegun = false;
+  let isOver = false;
   try {
     for (;;) {
-      const { done, value } = await reader.read();
-      if (done || value.data === "[DONE]") return;
-      const chunk = JSON.parse(value.data);
-      if (chunk.error) throw told("http", `${host} broke off: ${chunk.error.message ?? JSON.stringify(chunk.error)}`);
+      const { done, value } = await incoming.read();
+      if (done && isBegun && !isOver) throw broken(host);
+      if (done || value.data === "[DONE]") {
+        if (!isBegun) throw none(host);
+        return;
+      }
+      const sent = JSON.parse(value.data);
+      if (sent.error) throw told("http", `${host} broke off: ${wordsOf(sent.error)}`);
+      const chunk = read(sent);
+      isBegun ||= chunk.choices.length > 0;
+      isOver ||= chunk.choices.some((choice) => choice.finish_reason);
       yield chunk;
     }
   } catch (thrown) {
     if (signal?.aborted) return;
-    const isTold = typeof (thrown as { code?: unknown }).code === "string";
-    throw isTold ? thrown : told("network", `${host} broke off its reply; try again.`, thrown);
+    throw typeof Object(thrown).code === "string" ? thrown : broken(host, thrown);
   } finally {
-    void reader.cancel().catch(() => {});
+    void incoming.cancel().catch(() => {});
   }
 }
 

@@ -10,6 +10,7 @@ import type {
   RunTools,
   TokenLogprob,
 } from "sotto";
+import { orAborted } from "../../shared/signal.js";
 import { type AssistantTurn, type Attachment, type Call, messagesOf, type Turn, type UserTurn } from "./turns.js";
 
 /** What a conversation needs of a model: any `Model`, or what behaves like one. */
@@ -151,7 +152,7 @@ export class Session {
     this.#listener.begun(turn);
     let error: unknown;
     try {
-      turn.end = await this.#ask(model, said, turn, running.signal);
+      turn.end = await orAborted(this.#ask(model, said, turn, running.signal), late(running.signal));
     } catch (thrown) {
       turn.end = running.signal.aborted ? "stopped" : "failed";
       if (turn.end === "failed") {
@@ -193,6 +194,7 @@ export class Session {
         : await model.completions.create({ ...ofTexts(params), prompt: lastText(said), ...streamed }, options);
     let end: AssistantTurn["end"] = "whole";
     for await (const part of stream) {
+      if (turn.end) break;
       this.#listener.part(turn, part);
       told(part.dropped);
       this.#count(turn, part.usage);
@@ -214,6 +216,7 @@ export class Session {
     const messages: NewMessage[] =
       turn.messages ?? ((turn.text ? [{ role: "assistant", content: turn.text }] : []) as NewMessage[]);
     const onMessage = (message: NewMessage) => {
+      if (turn.end) return;
       messages.push(message);
       if (message.role === "tool") {
         const call = turn.calls?.find(({ id }) => id === message.tool_call_id);
@@ -254,6 +257,7 @@ export class Session {
   }
 
   #grow(turn: AssistantTurn, { content, reasoning_content }: Delta): void {
+    if (turn.end) return;
     if (content || reasoning_content) {
       const last = performance.now() - this.#started;
       const { tokens = 0, first = last } = turn.took ?? {};
@@ -268,6 +272,15 @@ export class Session {
       this.#listener.text(turn, content);
     }
   }
+}
+
+/** A model ends by itself what is stopped, and says what it took; one that does not is left. Milliseconds. */
+const PATIENCE = 1000;
+
+function late(signal: AbortSignal): AbortSignal {
+  const left = new AbortController();
+  signal.addEventListener("abort", () => setTimeout(() => left.abort(), PATIENCE));
+  return left.signal;
 }
 
 type Delta = { content?: string | null | undefined; reasoning_content?: string | null | undefined };
@@ -302,6 +315,7 @@ const OF_TEXTS = ["temperature", "top_p", "top_k", "min_p", "seed", "stop", "rep
 
 function endOf(reason: string, limit: string | undefined): AssistantTurn["end"] {
   if (reason === "abort") return "stopped";
+  if (limit === "max_steps") return "cut";
   if (reason !== "length") return "whole";
   return limit === "context_full" ? "full" : "cut";
 }
