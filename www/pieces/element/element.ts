@@ -33,16 +33,12 @@ export class SottoChat extends Base {
   static readonly formAssociated = true;
   static readonly observedAttributes = [...SHOWN, "model", "open", "math-src"];
 
-  /** Functions that the model may call, as `model.runTools` takes them. */
-  tools: readonly AnyTool[] = [];
-  /** Members of each request: `temperature`, `max_completion_tokens`, `reasoning_effort` and so on. */
-  params: Params = {};
-  /** What `load` is given beside the address. */
-  loadOptions: LoadOptions = {};
-
   #internals: ElementInternals;
   #controller: Controller;
   #model: Source | ChatModel | undefined;
+  #tools: readonly AnyTool[] = [];
+  #params: Params = {};
+  #loadOptions: LoadOptions = {};
   #system: string | undefined;
   #texts: Partial<Texts> = {};
   #suggestions: readonly string[] = [];
@@ -79,6 +75,33 @@ export class SottoChat extends Base {
       this.#controller.choose(model ?? undefined);
       if (this.isConnected) this.#begin();
     }
+  }
+
+  /** Functions that the model may call, as `model.runTools` takes them. */
+  get tools(): readonly AnyTool[] {
+    return this.#tools;
+  }
+
+  set tools(tools: readonly AnyTool[]) {
+    this.#tools = tools;
+  }
+
+  /** Members of each request: `temperature`, `max_completion_tokens`, `reasoning_effort` and so on. */
+  get params(): Params {
+    return this.#params;
+  }
+
+  set params(params: Params) {
+    this.#params = params;
+  }
+
+  /** What `load` is given beside the address. */
+  get loadOptions(): LoadOptions {
+    return this.#loadOptions;
+  }
+
+  set loadOptions(options: LoadOptions) {
+    this.#loadOptions = options;
   }
 
   /** What the model is told before the conversation. */
@@ -214,6 +237,13 @@ export class SottoChat extends Base {
   }
 
   connectedCallback(): void {
+    // What was set before the element was defined hides its accessors.
+    for (const name of Object.keys(this) as "system"[]) {
+      if (!Object.getOwnPropertyDescriptor(SottoChat.prototype, name)?.set) continue;
+      const value = this[name];
+      delete (this as Partial<this>)[name];
+      this[name] = value;
+    }
     this.#controller.build();
     if (!this.#wasConnected) void this.#controller.restore();
     this.#wasConnected = true;

@@ -1,0 +1,74 @@
+/** The chat element where a page or its reader does what is not usual: early, at once, much, wrong, in two places. */
+import { join } from "node:path";
+import { type Page, expect, test as base } from "@playwright/test";
+import { ROOT } from "../../tools/setup.mjs";
+import { startSite } from "./element/site.mjs";
+import type { SottoChat } from "../../www/pieces/element/index.js";
+
+declare const make: (attributes?: Record<string, string>, properties?: object) => SottoChat;
+declare const model: (pieces?: () => Iterable<string> | AsyncIterable<string>) => object;
+declare const wait: (ms: number) => Promise<void>;
+declare const asked: { messages: { role: string; content: string }[]; temperature?: number }[];
+
+const test = base.extend<object, { site: string }>({
+  site: [
+    async ({}, use, { workerIndex }) => {
+      const { url, close } = await startSite(join(ROOT, "test-results", `strain-${workerIndex}`));
+      await use(url);
+      close();
+    },
+    { scope: "worker" },
+  ],
+});
+
+/** A page without anything, the element not defined yet, and what makes it and a model for it. */
+async function bare(page: Page, site: string): Promise<void> {
+  await page.goto(`${site}/bare`);
+  await page.evaluate(() => {
+    const asked: unknown[] = [];
+    const wait = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+    const info = { name: "Scripted", chatTemplate: true, contextLength: 4096 };
+    const model = (pieces = () => ["one ", "two"] as Iterable<string> | AsyncIterable<string>) => ({
+      info,
+      chat: {
+        completions: {
+          async create(request: object) {
+            asked.push(request);
+            return (async function* () {
+              for await (const content of pieces()) yield { choices: [{ delta: { content }, finish_reason: null }] };
+              yield { choices: [{ delta: {}, finish_reason: "stop" }] };
+            })();
+          },
+        },
+      },
+    });
+    const make = (attributes: Record<string, string> = {}, properties: object = {}) => {
+      const chat = document.createElement("sotto-chat");
+      for (const [name, value] of Object.entries(attributes)) chat.setAttribute(name, value);
+      Object.assign(chat, properties);
+      document.body.append(chat);
+      return chat;
+    };
+    Object.assign(globalThis, { asked, wait, model, make });
+  });
+}
+
+const define = (page: Page) => page.evaluate(() => import("/dist/pieces/element.js" as string).then(() => {}));
+
+test("what was set before the element was defined is taken over", async ({ page, site }) => {
+  await bare(page, site);
+  await page.evaluate(() => {
+    const conversation = [{ role: "user", content: "before" }];
+    const set = { system: "Be brief.", suggestions: ["one"], params: { temperature: 0 }, loadOptions: { seed: 1 } };
+    make({}, { ...set, conversation, model: model() });
+  });
+  await define(page);
+  await expect(page.locator("article")).toHaveText(["before"]);
+  await page.locator("sotto-chat").evaluate((chat: SottoChat) => {
+    chat.send("now");
+  });
+  await expect(page.locator("article.assistant .body")).toHaveText("one two");
+  const [request, left] = await page.locator("sotto-chat").evaluate((chat) => [asked[0], Object.keys(chat)]);
+  expect(request).toMatchObject({ temperature: 0, messages: [{ role: "system", content: "Be brief." }, {}, {}] });
+  expect(left).toEqual([]);
+});
