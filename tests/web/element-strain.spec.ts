@@ -72,3 +72,18 @@ test("what was set before the element was defined is taken over", async ({ page,
   expect(request).toMatchObject({ temperature: 0, messages: [{ role: "system", content: "Be brief." }, {}, {}] });
   expect(left).toEqual([]);
 });
+
+test("a launcher is closed until someone opens it, however it was made", async ({ page, site }) => {
+  await bare(page, site);
+  await define(page);
+  const open = await page.evaluate(async () => {
+    const made = make({ mode: "launcher" });
+    const turned = make();
+    turned.setAttribute("mode", "launcher");
+    const asked = make({ open: "" });
+    asked.setAttribute("mode", "launcher");
+    await wait(20);
+    return [made, turned, asked].map((chat) => chat.open);
+  });
+  expect(open).toEqual([false, false, true]);
+});

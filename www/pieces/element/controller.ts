@@ -45,6 +45,7 @@ export class Controller {
   #tell: Tell;
   #root: ShadowRoot;
   #frame!: Frame;
+  #mode: Wishes["mode"] | undefined;
   #window!: Window;
   /** The model was loaded here, so it is ended here. */
   #owned: Model | undefined;
@@ -98,7 +99,9 @@ export class Controller {
   build(): void {
     const wishes = this.#wishes();
     const { say, mode } = wishes;
-    const wasOpen = this.#frame?.isOpen;
+    // One in the page is always open; that says nothing of a launcher's.
+    const wasOpen = mode === this.#mode && this.#frame.isOpen;
+    this.#mode = mode;
     const hadFocus = this.#root.activeElement !== null;
     const draft = this.#window?.composer.draft;
     this.#window = new Window(wishes, {

@@ -267,6 +267,7 @@ export class SottoChat extends Base {
     else if (name === "open") {
       if (this.isConnected) this.open = value !== null;
     } else this.#rebuild();
+    if (name === "mode" && this.hasAttribute("open")) queueMicrotask(() => this.#controller.open());
     if (name === "keep" && this.#wasConnected) void this.#controller.restore();
     if (name === "fallback" && value !== null && !isAddress(value))
       this.#tell("sotto-error", { error: new TypeError(`The attribute fallback, "${value}", is no address.`) });
