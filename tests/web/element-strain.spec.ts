@@ -87,3 +87,52 @@ test("a launcher is closed until someone opens it, however it was made", async (
   });
   expect(open).toEqual([false, false, true]);
 });
+
+const texts = (page: Page) =>
+  page.evaluate(() => (globalThis as unknown as { chat: SottoChat }).chat.conversation.map(({ text }) => text));
+
+test("two who show one kept conversation see what the other writes and deletes", async ({ page, context, site }) => {
+  const other = await context.newPage();
+  for (const it of [page, other]) {
+    await bare(it, site);
+    await define(it);
+    await it.evaluate(() => Object.assign(globalThis, { chat: make({ keep: "both" }, { model: model() }) }));
+  }
+  const say = async (it: Page, text: string) => {
+    await it.locator("sotto-chat textarea").fill(text);
+    await it.locator("sotto-chat textarea").press("Enter");
+  };
+  await say(page, "first");
+  await expect.poll(() => texts(other)).toEqual(["first", "one two"]);
+  await say(other, "second");
+  await expect.poll(() => texts(page)).toEqual(["first", "one two", "second", "one two"]);
+  await page.reload();
+  await bare(page, site);
+  await define(page);
+  await page.evaluate(() => Object.assign(globalThis, { chat: make({ keep: "both" }, { model: model() }) }));
+  await expect.poll(() => texts(page)).toEqual(["first", "one two", "second", "one two"]);
+  // Two in one page, too.
+  await page.evaluate(() => make({ keep: "both", id: "twin" }, { model: model() }));
+  await expect(page.locator("#twin article")).toHaveCount(4);
+  await page.evaluate(() => (globalThis as unknown as { chat: SottoChat }).chat.clear());
+  await expect(page.locator("#twin article")).toHaveCount(0);
+  await expect.poll(() => texts(other)).toEqual([]);
+});
+
+test("a page's greeting makes room for what is kept", async ({ page, site }) => {
+  await bare(page, site);
+  await define(page);
+  const turns = await page.evaluate(async () => {
+    const { keepConversation, keptConversation } = await import("/dist/pieces/element.js" as string);
+    await keepConversation("old", [{ role: "user", text: "old" }]);
+    const chat = make({ keep: "old" });
+    chat.conversation = [{ role: "assistant", content: "Welcome!" }];
+    await wait(200);
+    const before = make({ keep: "old" }, { conversation: [{ role: "assistant", content: "Welcome!" }] });
+    const fresh = make({ keep: "fresh" }, { conversation: [{ role: "assistant", content: "Welcome!" }] });
+    await wait(200);
+    return [chat.conversation, before.conversation, await keptConversation("old"), fresh.conversation];
+  });
+  const old = [{ role: "user", text: "old" }];
+  expect(turns).toEqual([old, old, old, [{ role: "assistant", text: "Welcome!" }]]);
+});

@@ -1,5 +1,6 @@
 /** The chat element's parts that need no page: Markdown that streams, its texts, sentences, conversations. */
 import { expect, test, vi } from "vitest";
+import { merged } from "../../www/pieces/element/chat/kept.js";
 import { Loader, nameOf } from "../../www/pieces/element/chat/loader.js";
 import { type ChatModel, type Params, Session } from "../../www/pieces/element/chat/session.js";
 import { shortened } from "../../www/pieces/element/chat/shorten.js";
@@ -439,4 +440,15 @@ test("a model's name is that of its file or of its repository", () => {
   expect(nameOf("https://example.org/x/My%20Model.Q4_K_M.gguf?download=1")).toBe("My Model.Q4_K_M");
   expect(nameOf("https://example.org/50%.gguf")).toBe("50%");
   expect(nameOf(new ArrayBuffer(1))).toBe("");
+});
+
+test("what another has written is not lost where one writes that has not seen it", () => {
+  const [base, mine, theirs] = ["base", "mine", "theirs"].map((text): Turn => ({ role: "user", text }));
+  const seen = [JSON.stringify(base)];
+  expect(merged([base!], seen, [base!, mine!])).toEqual([base, mine]);
+  expect(merged([base!, theirs!], seen, [base!, mine!])).toEqual([base, theirs, mine]);
+  expect(merged([base!, theirs!], seen, [base!])).toEqual([base, theirs]);
+  // Said by both, and deleted by the other.
+  expect(merged([base!, mine!], seen, [base!, mine!])).toEqual([base, mine]);
+  expect(merged([], seen, [base!, mine!])).toEqual([mine]);
 });

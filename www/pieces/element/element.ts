@@ -245,7 +245,7 @@ export class SottoChat extends Base {
       this[name] = value;
     }
     this.#controller.build();
-    if (!this.#wasConnected) void this.#controller.restore();
+    void this.#controller.restore();
     this.#wasConnected = true;
     // One that was taken out of the page and put in again.
     if (isModel(this.#model) && !this.#controller.model) this.#controller.use(this.#model);
