@@ -434,6 +434,7 @@ export class Controller {
     return {
       added: (turn) => {
         this.#window.messages.add(turn);
+        if (this.#isSetting) return;
         this.#show();
         this.#setLast();
         this.#changed();
