@@ -10,6 +10,7 @@ import type {
   RunTools,
   TokenLogprob,
 } from "sotto";
+import { pause } from "../../shared/pause.js";
 import { type AssistantTurn, type Attachment, type Call, messagesOf, type Turn, type UserTurn } from "./turns.js";
 
 /** What a conversation needs of a model: any `Model`, or what behaves like one. */
@@ -50,6 +51,9 @@ interface Said {
   message: AnyMessage;
   turn?: Turn;
 }
+
+/** Parts that are still heard of a reply that was stopped: its end is among them, unless it has not heard of that. */
+const LATE = 8;
 
 export class Session {
   turns: Turn[] = [];
@@ -192,7 +196,10 @@ export class Session {
         ? await model.chat.completions.create({ ...request, ...streamed }, options)
         : await model.completions.create({ ...ofTexts(params), prompt: lastText(said), ...streamed }, options);
     let end: AssistantTurn["end"] = "whole";
+    let late = 0;
     for await (const part of stream) {
+      await pause();
+      if (signal.aborted && ++late > LATE) break;
       this.#listener.part(turn, part);
       told(part.dropped);
       this.#count(turn, part.usage);
@@ -234,10 +241,11 @@ export class Session {
         this.#listener.called(turn, call);
       }
     };
-    const reply = await runTools(
-      { ...request, tools: this.#settings().tools },
-      { ...options, onMessage, onDelta: (delta) => this.#grow(turn, delta) },
-    );
+    const onDelta = (delta: Delta) => {
+      this.#grow(turn, delta);
+      return pause();
+    };
+    const reply = await runTools({ ...request, tools: this.#settings().tools }, { ...options, onMessage, onDelta });
     this.#count(turn, reply.usage);
     if (turn.calls) turn.messages = messages;
     for (const { dropped } of reply.steps) told(dropped);
