@@ -1,5 +1,6 @@
 /** The chat element's parts that need no page: Markdown that streams, its texts, sentences, conversations. */
 import { expect, test, vi } from "vitest";
+import { merged } from "../../www/pieces/element/chat/kept.js";
 import { Loader, nameOf } from "../../www/pieces/element/chat/loader.js";
 import { type ChatModel, type Params, Session } from "../../www/pieces/element/chat/session.js";
 import { shortened } from "../../www/pieces/element/chat/shorten.js";
@@ -253,6 +254,52 @@ test("sentences are read when they are whole, without marks, and of code that it
   expect(read.end()).toEqual(["Done"]);
 });
 
+test("a line without an end is not read again with each word of it", () => {
+  const segmented = vi.spyOn(Intl.Segmenter.prototype, "segment");
+  for (const word of ["word ", "e.g. so ", "字"]) {
+    segmented.mockClear();
+    const read = new Sentences("en", "Code.");
+    const heard: string[] = [];
+    for (let i = 0; i < 3000; i++) heard.push(...read.add(word));
+    heard.push(...read.end());
+    expect(heard.join(" ").replace(/\s/g, "")).toBe(word.trim().replace(/\s/g, "").repeat(3000));
+    const longest = Math.max(...segmented.mock.calls.map(([text]) => text.length));
+    expect(longest).toBeLessThanOrEqual(1000 + word.length);
+  }
+  segmented.mockRestore();
+  const code = new Sentences("en", "Code.");
+  expect(code.add(`\`\`\`js\n${"a. B. ".repeat(1000)}`)).toEqual(["Code."]);
+  expect([...code.add("\n```\nAfter."), ...code.end()]).toEqual(["After."]);
+});
+
+test("a reply that comes at once can be stopped, also one that does not hear of it", async () => {
+  for (const tools of [[], [{ name: "f", parameters: { type: "object" }, run: () => "" }]]) {
+    const create = async () =>
+      (async function* () {
+        for (let i = 0; i < 200_000; i++) yield { choices: [{ delta: { content: "a" }, finish_reason: null }] };
+      })();
+    const runTools = async (
+      _: object,
+      { onDelta, signal }: { onDelta(delta: object): unknown; signal: AbortSignal },
+    ) => {
+      for (let i = 0; i < 200_000 && !signal.aborted; i++) await onDelta({ content: "a" });
+      return { finish_reason: "stop", steps: [] };
+    };
+    const model = { info: { chatTemplate: true }, chat: { completions: { create } }, runTools } as unknown as ChatModel;
+    const none = () => {};
+    const listener = { added: none, removed: none, begun: none, read: none, part: none, text: none, thought: none };
+    const made = new Session({ ...listener, called: none, forgotten: none, ended: none }, () => ({
+      system: "",
+      tools: tools as never[],
+      params: {},
+      goOn: "",
+    }));
+    setTimeout(() => made.stop(), 0);
+    await made.send(model, "go");
+    expect(made.turns.at(-1)).toMatchObject({ role: "assistant", end: "stopped" });
+  }
+});
+
 test("a conversation is data: files are fenced, what is none is left out", () => {
   const turns: Turn[] = [
     { role: "user", text: "What is it?", files: [{ name: "a.md", text: "```\nx\n```" }] },
@@ -452,4 +499,15 @@ test("a model's name is that of its file or of its repository", () => {
   expect(nameOf("https://example.org/x/My%20Model.Q4_K_M.gguf?download=1")).toBe("My Model.Q4_K_M");
   expect(nameOf("https://example.org/50%.gguf")).toBe("50%");
   expect(nameOf(new ArrayBuffer(1))).toBe("");
+});
+
+test("what another has written is not lost where one writes that has not seen it", () => {
+  const [base, mine, theirs] = ["base", "mine", "theirs"].map((text): Turn => ({ role: "user", text }));
+  const seen = [JSON.stringify(base)];
+  expect(merged([base!], seen, [base!, mine!])).toEqual([base, mine]);
+  expect(merged([base!, theirs!], seen, [base!, mine!])).toEqual([base, theirs, mine]);
+  expect(merged([base!, theirs!], seen, [base!])).toEqual([base, theirs]);
+  // Said by both, and deleted by the other.
+  expect(merged([base!, mine!], seen, [base!, mine!])).toEqual([base, mine]);
+  expect(merged([], seen, [base!, mine!])).toEqual([mine]);
 });

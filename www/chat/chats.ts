@@ -28,6 +28,8 @@ export class Chats {
       this.#changed(first && (first.text || (first.role === "user" && first.files?.[0]?.name) || "Chat"));
     });
     $("new-chat").onclick = () => this.#open(fresh());
+    // Another tab's chats are these, too.
+    addEventListener("storage", ({ key }) => key === KEY && this.#show());
     this.#listen();
     this.#show();
   }

@@ -1,6 +1,6 @@
 /** Brings together a conversation, a model that is loaded for it, and the window that shows both. */
 import type { Model, Source } from "sotto";
-import { keep, kept } from "./chat/kept.js";
+import { Kept } from "./chat/kept.js";
 import { Loader } from "./chat/loader.js";
 import { Resumed } from "./chat/resumed.js";
 import { hostOf, routed } from "./chat/server.js";
@@ -14,6 +14,9 @@ import type { Wishes } from "./wishes.js";
 
 export type Tell = <K extends keyof SottoChatEvents>(type: K, detail: SottoChatEvents[K]["detail"]) => boolean;
 
+/** Milliseconds to wait for what is kept: a database may be held up. */
+const PATIENCE = 3000;
+
 export class Controller {
   readonly session: Session;
   readonly loader: Loader;
@@ -24,6 +27,7 @@ export class Controller {
   #tell: Tell;
   #root: ShadowRoot;
   #frame!: Frame;
+  #mode: Wishes["mode"] | undefined;
   #window!: Window;
   /** The model was loaded here, so it is ended here. */
   #owned: Model | undefined;
@@ -34,9 +38,9 @@ export class Controller {
   #resumed = new Resumed();
   #editing: UserTurn | undefined;
   /** What the browser keeps the conversation under. */
-  #name: string | undefined;
+  #kept: Kept | undefined;
   /** It is being read. */
-  #coming: Promise<Turn[]> | undefined;
+  #coming: Promise<void> | undefined;
   /** The conversation is being replaced: that is one change. */
   #isSetting = false;
   /** Said before there was a model. */
@@ -81,7 +85,9 @@ export class Controller {
   build(): void {
     const wishes = this.#wishes();
     const { say, mode } = wishes;
-    const wasOpen = this.#frame?.isOpen;
+    // One in the page is always open; that says nothing of a launcher's.
+    const wasOpen = mode === this.#mode && this.#frame.isOpen;
+    this.#mode = mode;
     const hadFocus = this.#root.activeElement !== null;
     const draft = this.#window?.composer.draft;
     this.#window = new Window(wishes, {
@@ -163,44 +169,73 @@ export class Controller {
   /** The conversation that the browser keeps under the name that the page wishes now; the one before stays kept under its own. */
   async restore(): Promise<void> {
     const { keep: name } = this.#wishes();
-    const before = this.#name;
-    if (name === before) return;
-    if (name === undefined || before === undefined) this.#name = name;
-    if (name === undefined) return;
-    const coming = kept(name);
+    const before = this.#kept;
+    if (name === before?.name) return before?.open();
+    if (name === undefined) before?.close();
+    const next: Kept | undefined = name === undefined ? name : new Kept(name, (turns) => this.#told(next!, turns));
+    if (!before || !next) this.#kept = next;
+    if (!next) return;
+    // A browser that does not answer holds nobody up.
+    const coming = Promise.race([next.open(), new Promise<void>((resolve) => setTimeout(resolve, PATIENCE))]);
     this.#coming = coming;
-    const turns = await coming;
+    await coming;
     if (this.#coming === coming) this.#coming = undefined;
-    if (name !== this.#wishes().keep) return;
-    if (before !== undefined) {
-      this.#leave(before);
-      this.#name = name;
-      this.set(turns);
-    } else if (turns.length > 0 && this.session.turns.length === 0) this.set(turns);
+    if (this.#kept !== next && !this.#turnTo(next, [])) return;
+    if (this.#isAnswering) this.#keep();
     this.#resume();
+  }
+
+  /** Another conversation is shown, unless the page wishes yet another by now. */
+  #turnTo(next: Kept, turns: Turn[]): boolean {
+    if (next.name !== this.#wishes().keep) {
+      next.close();
+      return false;
+    }
+    if (this.#kept) this.#leave(this.#kept);
+    this.#kept = next;
+    this.set(turns, false);
+    return true;
+  }
+
+  /** What someone has said here is no greeting of the page's. */
+  get #isAnswering(): boolean {
+    return this.session.turns.some(({ role }) => role === "user");
+  }
+
+  /** What is kept, or another has written, is shown, unless something here is still to be put to it. */
+  #told(kept: Kept, turns: Turn[]): boolean {
+    if (kept !== this.#kept) return this.#turnTo(kept, turns);
+    if (this.session.busy ? turns.length > 0 : this.#coming && this.#isAnswering) return false;
+    const edited = turns[this.session.turns.indexOf(this.#editing!)];
+    this.set(turns, false);
+    this.#editing = edited?.role === "user" ? edited : undefined;
+    this.#window.composer.edits(this.#editing !== undefined);
+    this.#window.composer.busy(false);
+    return true;
   }
 
   /** The conversation that is shown, and the model that is there, go on where they were. */
   #resume(): void {
     const { resume } = this.#wishes();
-    if (this.#name && resume !== undefined && this.session.turns.length > 0) this.#resumed.open(this.#name);
+    if (this.#kept && resume !== undefined && this.session.turns.length > 0) this.#resumed.open(this.#kept.name);
   }
 
   /** What the model has computed of the conversation is kept, where that pays. */
   #keepComputed({ from }: AssistantTurn): void {
     const { resume, tools, params } = this.#wishes();
     const pays = resume !== undefined && this.session.readingMs > resume * 1000;
-    if (!this.#name || !pays || from || !this.#local?.info.chatTemplate) return;
-    this.#resumed.keep({ name: this.#name, messages: this.session.messages(), tools, params });
+    if (!this.#kept || !pays || from || !this.#local?.info.chatTemplate) return;
+    this.#resumed.keep({ name: this.#kept.name, messages: this.session.messages(), tools, params });
   }
 
   /** Another conversation comes: a reply that is being written ends here. */
-  #leave(name: string): void {
+  #leave(kept: Kept): void {
     this.#cancelEdit();
     this.#resumed.flush();
     const last = this.session.turns.at(-1);
     if (this.session.busy && last?.role === "assistant") last.end = "stopped";
-    void keep(name, this.session.turns);
+    if (this.session.turns.length > 0) void kept.keep(this.session.turns);
+    kept.close();
   }
 
   /** A model that the page has loaded. */
@@ -281,6 +316,7 @@ export class Controller {
   /** The element has left the page. */
   dispose(): void {
     this.#end();
+    this.#kept?.close();
     if (this.loader.source !== undefined) this.loader.choose(this.loader.source);
   }
 
@@ -302,13 +338,14 @@ export class Controller {
     else this.#window.messages.focus();
   }
 
-  set(turns: readonly Turn[]): void {
+  /** `keeps`: it is not from there. */
+  set(turns: readonly Turn[], keeps = true): void {
     this.#isSetting = true;
     this.session.set(turns);
     this.#isSetting = false;
     this.#show();
     this.#setLast();
-    this.#changed();
+    this.#changed(keeps);
   }
 
   clear(): void {
@@ -400,6 +437,7 @@ export class Controller {
     return {
       added: (turn) => {
         this.#window.messages.add(turn);
+        if (this.#isSetting) return;
         this.#show();
         this.#setLast();
         this.#changed();
@@ -476,10 +514,15 @@ export class Controller {
     }
   }
 
-  #changed(): void {
+  #changed(keeps = true): void {
     if (this.#isSetting) return;
     this.#tell("sotto-change", { conversation: this.session.turns });
-    if (this.#name && !this.session.busy) void keep(this.#name, this.session.turns);
+    // What the page greets with makes room for what is kept.
+    if (keeps && !this.#coming) this.#keep();
+  }
+
+  #keep(): void {
+    if (!this.session.busy) void this.#kept?.keep(this.session.turns);
   }
 
   /** The conversation as a text, or as data that `conversation` takes again. */

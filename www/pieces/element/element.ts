@@ -39,16 +39,12 @@ export class SottoChat extends Base {
   static readonly formAssociated = true;
   static readonly observedAttributes = [...SHOWN, "model", "open", "math-src"];
 
-  /** Functions that the model may call, as `model.runTools` takes them. */
-  tools: readonly AnyTool[] = [];
-  /** Members of each request: `temperature`, `max_completion_tokens`, `reasoning_effort` and so on. */
-  params: Params = {};
-  /** What `load` is given beside the address. */
-  loadOptions: LoadOptions = {};
-
   #internals: ElementInternals;
   #controller: Controller;
   #model: Source | ChatModel | undefined;
+  #tools: readonly AnyTool[] = [];
+  #params: Params = {};
+  #loadOptions: LoadOptions = {};
   #system: string | undefined;
   #texts: Partial<Texts> = {};
   #suggestions: readonly string[] = [];
@@ -88,6 +84,33 @@ export class SottoChat extends Base {
       this.#controller.choose(model ?? undefined);
       if (this.isConnected) this.#begin();
     }
+  }
+
+  /** Functions that the model may call, as `model.runTools` takes them. */
+  get tools(): readonly AnyTool[] {
+    return this.#tools;
+  }
+
+  set tools(tools: readonly AnyTool[]) {
+    this.#tools = tools;
+  }
+
+  /** Members of each request: `temperature`, `max_completion_tokens`, `reasoning_effort` and so on. */
+  get params(): Params {
+    return this.#params;
+  }
+
+  set params(params: Params) {
+    this.#params = params;
+  }
+
+  /** What `load` is given beside the address. */
+  get loadOptions(): LoadOptions {
+    return this.#loadOptions;
+  }
+
+  set loadOptions(options: LoadOptions) {
+    this.#loadOptions = options;
   }
 
   /** What the model is told before the conversation. */
@@ -226,8 +249,15 @@ export class SottoChat extends Base {
   }
 
   connectedCallback(): void {
+    // What was set before the element was defined hides its accessors.
+    for (const name of Object.keys(this) as "system"[]) {
+      if (!Object.getOwnPropertyDescriptor(SottoChat.prototype, name)?.set) continue;
+      const value = this[name];
+      delete (this as Partial<this>)[name];
+      this[name] = value;
+    }
     this.#controller.build();
-    if (!this.#wasConnected) void this.#controller.restore();
+    void this.#controller.restore();
     this.#wasConnected = true;
     // One that was taken out of the page and put in again.
     if (isModel(this.#model) && !this.#controller.model) this.#controller.use(this.#model);
@@ -256,6 +286,7 @@ export class SottoChat extends Base {
     else if (name === "open") {
       if (this.isConnected) this.open = value !== null;
     } else this.#rebuild();
+    if (name === "mode" && this.hasAttribute("open")) queueMicrotask(() => this.#controller.open());
     if (name === "keep" && this.#wasConnected) void this.#controller.restore();
     if (name === "fallback" && value !== null && !isAddress(value))
       this.#tell("sotto-error", { error: new TypeError(`The attribute fallback, "${value}", is no address.`) });

@@ -5,6 +5,9 @@ const FENCE = /^ {0,3}(?:`{3,}|~{3,})/;
 /** Marks at the beginning of a line, and those within it. */
 const LEADING = /^\s*(?:#{1,6}\s+|>\s?|[-*+]\s+(?:\[[ xX]\]\s+)?|\|)/;
 const MARKS = /\*\*|__|~~|[*`]/g;
+/** Letters of a line after which it is told in parts, whether there is an end of a sentence or not. */
+const MOST = 1000;
+
 const LINK = /!?\[([^\]]*)\]\([^)\s]*\)/g;
 
 export class Sentences {
@@ -22,16 +25,13 @@ export class Sentences {
 
   /** The sentences that are whole now. */
   add(text: string): string[] {
-    this.#rest += text;
     const out: string[] = [];
-    for (;;) {
-      const end = this.#rest.indexOf("\n");
-      if (end < 0) break;
-      out.push(...this.#line(this.#rest.slice(0, end)));
-      this.#rest = this.#rest.slice(end + 1);
+    for (const part of text.match(/\n|[^\n]{1,1000}/g) ?? []) {
+      if (part !== "\n") this.#rest += part;
+      if (part === "\n" || this.#rest.length > MOST) out.push(...this.#cut(part === "\n"));
     }
     // Of a line that goes on, all sentences but the last; a fence is told by its beginning.
-    if (!this.#inCode && !/^\s*[`~]/.test(this.#rest)) {
+    if (!this.#inCode && !/^\s*[`~]/.test(this.#rest) && /\p{STerm}/u.test(this.#rest)) {
       const parts = Array.from(this.#segmenter.segment(this.#rest), ({ segment }) => segment);
       for (const part of parts.slice(0, -1)) {
         out.push(...plain(part));
@@ -39,6 +39,15 @@ export class Sentences {
       }
     }
     return out;
+  }
+
+  /** A line that has ended, or is too long to be kept whole: of that the last word stays. */
+  #cut(isWhole: boolean): string[] {
+    const rest = this.#rest;
+    const at = isWhole ? rest.length : rest.lastIndexOf(" ", MOST) + 1 || MOST;
+    // What begins a line tells a fence; the rest of a line of code does not matter.
+    this.#rest = this.#inCode && !isWhole ? rest.slice(0, 8) : rest.slice(at);
+    return this.#inCode && !isWhole ? [] : this.#line(rest.slice(0, at));
   }
 
   /** What is left at the end. */

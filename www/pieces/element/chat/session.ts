@@ -10,6 +10,7 @@ import type {
   RunTools,
   TokenLogprob,
 } from "sotto";
+import { pause } from "../../shared/pause.js";
 import { orAborted } from "../../shared/signal.js";
 import { type AssistantTurn, type Attachment, type Call, messagesOf, type Turn, type UserTurn } from "./turns.js";
 
@@ -51,6 +52,9 @@ interface Said {
   message: AnyMessage;
   turn?: Turn;
 }
+
+/** Parts that are still heard of a reply that was stopped: its end is among them, unless it has not heard of that. */
+const LATE = 8;
 
 export class Session {
   turns: Turn[] = [];
@@ -193,8 +197,10 @@ export class Session {
         ? await model.chat.completions.create({ ...request, ...streamed }, options)
         : await model.completions.create({ ...ofTexts(params), prompt: lastText(said), ...streamed }, options);
     let end: AssistantTurn["end"] = "whole";
+    let heard = 0;
     for await (const part of stream) {
-      if (turn.end) break;
+      await pause();
+      if (turn.end || (signal.aborted && ++heard > LATE)) break;
       this.#listener.part(turn, part);
       told(part.dropped);
       this.#count(turn, part.usage);
@@ -237,10 +243,11 @@ export class Session {
         this.#listener.called(turn, call);
       }
     };
-    const reply = await runTools(
-      { ...request, tools: this.#settings().tools },
-      { ...options, onMessage, onDelta: (delta) => this.#grow(turn, delta) },
-    );
+    const onDelta = (delta: Delta) => {
+      this.#grow(turn, delta);
+      return pause();
+    };
+    const reply = await runTools({ ...request, tools: this.#settings().tools }, { ...options, onMessage, onDelta });
     this.#count(turn, reply.usage);
     if (turn.calls) turn.messages = messages;
     for (const { dropped } of reply.steps) told(dropped);

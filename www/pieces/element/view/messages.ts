@@ -14,6 +14,7 @@ export class MessageList {
   #latest: HTMLButtonElement;
   #views = new Map<Turn, MessageView>();
   #hooks: () => MessageHooks;
+  #last: MessageView | undefined;
   #follows = true;
   #top = 0;
 
@@ -43,7 +44,7 @@ export class MessageList {
     const view = new MessageView(turn, this.#hooks());
     this.#views.set(turn, view);
     this.#list.append(view.element);
-    if (turn.role === "user") this.toEnd();
+    if (turn.role === "user") this.#follows = true;
     return view;
   }
 
@@ -60,7 +61,9 @@ export class MessageList {
 
   /** Which reply is the last: it alone can be answered again or continued. */
   setLast(turn: AssistantTurn | undefined): void {
-    for (const [at, view] of this.#views) view.element.classList.toggle("last", at === turn);
+    this.#last?.element.classList.remove("last");
+    this.#last = turn && this.#views.get(turn);
+    this.#last?.element.classList.add("last");
   }
 
   toEnd(): void {

@@ -22,7 +22,7 @@ export class Speaker {
 
   add(text: string): void {
     this.#sentences ??= new Sentences(this.#say().lang, `${this.#say().text("code")}.`);
-    for (const sentence of this.#sentences.add(text)) this.tell(sentence);
+    for (const sentence of this.#sentences.add(text).slice(-KEPT)) this.tell(sentence);
   }
 
   end(): void {

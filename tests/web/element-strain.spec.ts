@@ -1,0 +1,138 @@
+/** The chat element where a page or its reader does what is not usual: early, at once, much, wrong, in two places. */
+import { join } from "node:path";
+import { type Page, expect, test as base } from "@playwright/test";
+import { ROOT } from "../../tools/setup.mjs";
+import { startSite } from "./element/site.mjs";
+import type { SottoChat } from "../../www/pieces/element/index.js";
+
+declare const make: (attributes?: Record<string, string>, properties?: object) => SottoChat;
+declare const model: (pieces?: () => Iterable<string> | AsyncIterable<string>) => object;
+declare const wait: (ms: number) => Promise<void>;
+declare const asked: { messages: { role: string; content: string }[]; temperature?: number }[];
+
+const test = base.extend<object, { site: string }>({
+  site: [
+    async ({}, use, { workerIndex }) => {
+      const { url, close } = await startSite(join(ROOT, "test-results", `strain-${workerIndex}`));
+      await use(url);
+      close();
+    },
+    { scope: "worker" },
+  ],
+});
+
+/** A page without anything, the element not defined yet, and what makes it and a model for it. */
+async function bare(page: Page, site: string): Promise<void> {
+  await page.goto(`${site}/bare`);
+  await page.evaluate(() => {
+    const asked: unknown[] = [];
+    const wait = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+    const info = { name: "Scripted", chatTemplate: true, contextLength: 4096 };
+    const model = (pieces = () => ["one ", "two"] as Iterable<string> | AsyncIterable<string>) => ({
+      info,
+      chat: {
+        completions: {
+          async create(request: object) {
+            asked.push(request);
+            return (async function* () {
+              for await (const content of pieces()) yield { choices: [{ delta: { content }, finish_reason: null }] };
+              yield { choices: [{ delta: {}, finish_reason: "stop" }] };
+            })();
+          },
+        },
+      },
+    });
+    const make = (attributes: Record<string, string> = {}, properties: object = {}) => {
+      const chat = document.createElement("sotto-chat");
+      for (const [name, value] of Object.entries(attributes)) chat.setAttribute(name, value);
+      Object.assign(chat, properties);
+      document.body.append(chat);
+      return chat;
+    };
+    Object.assign(globalThis, { asked, wait, model, make });
+  });
+}
+
+const define = (page: Page) => page.evaluate(() => import("/dist/pieces/element.js" as string).then(() => {}));
+
+test("what was set before the element was defined is taken over", async ({ page, site }) => {
+  await bare(page, site);
+  await page.evaluate(() => {
+    const conversation = [{ role: "user", content: "before" }];
+    const set = { system: "Be brief.", suggestions: ["one"], params: { temperature: 0 }, loadOptions: { seed: 1 } };
+    make({}, { ...set, conversation, model: model() });
+  });
+  await define(page);
+  await expect(page.locator("article")).toHaveText(["before"]);
+  await page.locator("sotto-chat").evaluate((chat: SottoChat) => {
+    chat.send("now");
+  });
+  await expect(page.locator("article.assistant .body")).toHaveText("one two");
+  const [request, left] = await page.locator("sotto-chat").evaluate((chat) => [asked[0], Object.keys(chat)]);
+  expect(request).toMatchObject({ temperature: 0, messages: [{ role: "system", content: "Be brief." }, {}, {}] });
+  expect(left).toEqual([]);
+});
+
+test("a launcher is closed until someone opens it, however it was made", async ({ page, site }) => {
+  await bare(page, site);
+  await define(page);
+  const open = await page.evaluate(async () => {
+    const made = make({ mode: "launcher" });
+    const turned = make();
+    turned.setAttribute("mode", "launcher");
+    const asked = make({ open: "" });
+    asked.setAttribute("mode", "launcher");
+    await wait(20);
+    return [made, turned, asked].map((chat) => chat.open);
+  });
+  expect(open).toEqual([false, false, true]);
+});
+
+const texts = (page: Page) =>
+  page.evaluate(() => (globalThis as unknown as { chat: SottoChat }).chat.conversation.map(({ text }) => text));
+
+test("two who show one kept conversation see what the other writes and deletes", async ({ page, context, site }) => {
+  const other = await context.newPage();
+  for (const it of [page, other]) {
+    await bare(it, site);
+    await define(it);
+    await it.evaluate(() => Object.assign(globalThis, { chat: make({ keep: "both" }, { model: model() }) }));
+  }
+  const say = async (it: Page, text: string) => {
+    await it.locator("sotto-chat textarea").fill(text);
+    await it.locator("sotto-chat textarea").press("Enter");
+  };
+  await say(page, "first");
+  await expect.poll(() => texts(other)).toEqual(["first", "one two"]);
+  await say(other, "second");
+  await expect.poll(() => texts(page)).toEqual(["first", "one two", "second", "one two"]);
+  await page.reload();
+  await bare(page, site);
+  await define(page);
+  await page.evaluate(() => Object.assign(globalThis, { chat: make({ keep: "both" }, { model: model() }) }));
+  await expect.poll(() => texts(page)).toEqual(["first", "one two", "second", "one two"]);
+  // Two in one page, too.
+  await page.evaluate(() => make({ keep: "both", id: "twin" }, { model: model() }));
+  await expect(page.locator("#twin article")).toHaveCount(4);
+  await page.evaluate(() => (globalThis as unknown as { chat: SottoChat }).chat.clear());
+  await expect(page.locator("#twin article")).toHaveCount(0);
+  await expect.poll(() => texts(other)).toEqual([]);
+});
+
+test("a page's greeting makes room for what is kept", async ({ page, site }) => {
+  await bare(page, site);
+  await define(page);
+  const turns = await page.evaluate(async () => {
+    const { keepConversation, keptConversation } = await import("/dist/pieces/element.js" as string);
+    await keepConversation("old", [{ role: "user", text: "old" }]);
+    const chat = make({ keep: "old" });
+    chat.conversation = [{ role: "assistant", content: "Welcome!" }];
+    await wait(200);
+    const before = make({ keep: "old" }, { conversation: [{ role: "assistant", content: "Welcome!" }] });
+    const fresh = make({ keep: "fresh" }, { conversation: [{ role: "assistant", content: "Welcome!" }] });
+    await wait(200);
+    return [chat.conversation, before.conversation, await keptConversation("old"), fresh.conversation];
+  });
+  const old = [{ role: "user", text: "old" }];
+  expect(turns).toEqual([old, old, old, [{ role: "assistant", text: "Welcome!" }]]);
+});
