@@ -313,6 +313,8 @@ test("a conversation is data: files are fenced, what is none is left out", () =>
   expect(readTurns([{ role: "assistant", content: "x", end: 5 }])).toEqual([{ ...cut, end: "whole" }]);
   expect(readTurns([{ role: "user", content: "x" }, { role: "tool" }, 5, null])).toEqual([{ role: "user", text: "x" }]);
   expect(readTurns("x")).toEqual([]);
+  const odd = JSON.parse('[{"role":"user","text":"x","__proto__":{"a":1},"constructor":1}]');
+  expect(readTurns(odd)).toEqual([{ role: "user", text: "x" }]);
   expect(readTurns([{ role: "user", text: "x", files: "y", odd: 1 }])).toEqual([{ role: "user", text: "x" }]);
   expect(markdownOf(turns, "You", "It")).toContain("**It**\n\nA fence.");
 });

@@ -89,7 +89,12 @@ export class Controller {
     const wasOpen = mode === this.#mode && this.#frame.isOpen;
     this.#mode = mode;
     const hadFocus = this.#root.activeElement !== null;
-    const draft = this.#window?.composer.draft;
+    const before = this.#window?.composer;
+    // Of a form that is disabled nothing can be sent or changed.
+    const may =
+      <A extends unknown[]>(act: (...given: A) => void) =>
+      (...given: A) =>
+        wishes.disabled || act(...given);
     this.#window = new Window(wishes, {
       messages: () => ({
         say,
@@ -97,23 +102,23 @@ export class Controller {
         feedback: wishes.feedback,
         figures: wishes.figures,
         hasOlder: () => this.session.older().length > 0,
-        edit: (turn) => this.#edit(turn),
-        again: (turn, alone) => this.#again(turn, alone),
-        goOn: (turn) => this.#goOn(turn),
+        edit: may((turn) => this.#edit(turn)),
+        again: may((turn, alone) => this.#again(turn, alone)),
+        goOn: may((turn) => this.#goOn(turn)),
         judged: (turn) => {
           this.#tell("sotto-feedback", { turn, conversation: this.session.turns });
           this.#changed();
         },
         drawn: () => {},
       }),
-      send: (text, files) => this.send(text, files),
+      send: may((text, files) => this.send(text, files)),
       stop: () => this.session.stop(),
       cancel: () => this.#cancelEdit(),
       last: () => this.#editLast(),
-      start: () => void this.start(),
+      start: may(() => void this.start()),
       pause: () => this.loader.pause(),
-      instead: () => this.#ready(undefined),
-      clear: () => this.clear(),
+      instead: may(() => this.#ready(undefined)),
+      clear: may(() => this.clear()),
       save: () => this.#save(),
       close: () => this.#frame.close(),
       escape: () => this.#escape(),
@@ -138,8 +143,8 @@ export class Controller {
     this.#isBuilding = true;
     if (wasOpen) this.#frame.open();
     this.#isBuilding = false;
-    this.#editing = undefined;
-    if (draft) this.#window.composer.set(draft.text, draft.files);
+    if (before) this.#window.composer.takeOver(before);
+    this.#window.composer.edits(this.#editing !== undefined);
     for (const turn of this.session.turns) this.#window.messages.add(turn);
     if (this.session.busy) this.#window.messages.view(this.session.turns.at(-1)!)?.begun();
     for (const turn of this.session.forgotten) this.#window.messages.view(turn)?.forget();

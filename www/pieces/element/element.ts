@@ -60,7 +60,7 @@ export class SottoChat extends Base {
     super();
     this.#internals = this.attachInternals();
     const root = this.attachShadow({ mode: "open", delegatesFocus: false });
-    root.adoptedStyleSheets = [styles()];
+    root.adoptedStyleSheets = [styles(this.ownerDocument)];
     this.#controller = new Controller(
       root,
       () => this.#wishes(),
@@ -92,7 +92,7 @@ export class SottoChat extends Base {
   }
 
   set tools(tools: readonly AnyTool[]) {
-    this.#tools = tools;
+    this.#tools = list(tools);
   }
 
   /** Members of each request: `temperature`, `max_completion_tokens`, `reasoning_effort` and so on. */
@@ -101,7 +101,7 @@ export class SottoChat extends Base {
   }
 
   set params(params: Params) {
-    this.#params = params;
+    this.#params = params ?? {};
   }
 
   /** What `load` is given beside the address. */
@@ -110,7 +110,7 @@ export class SottoChat extends Base {
   }
 
   set loadOptions(options: LoadOptions) {
-    this.#loadOptions = options;
+    this.#loadOptions = options ?? {};
   }
 
   /** What the model is told before the conversation. */
@@ -119,7 +119,7 @@ export class SottoChat extends Base {
   }
 
   set system(text: string) {
-    this.#system = text;
+    this.#system = text == null ? undefined : String(text);
   }
 
   /** Texts that are said otherwise than in the table of the language. */
@@ -128,7 +128,7 @@ export class SottoChat extends Base {
   }
 
   set texts(texts: Partial<Texts>) {
-    this.#texts = texts;
+    this.#texts = Object.fromEntries(Object.entries(texts ?? {}).filter(([, text]) => typeof text === "string"));
     this.#rebuild();
   }
 
@@ -138,7 +138,7 @@ export class SottoChat extends Base {
   }
 
   set suggestions(texts: readonly string[]) {
-    this.#suggestions = texts;
+    this.#suggestions = list(texts).filter((text) => typeof text === "string");
     this.#rebuild();
   }
 
@@ -148,7 +148,7 @@ export class SottoChat extends Base {
   }
 
   set math(render: RenderMath | undefined) {
-    this.#math = render;
+    this.#math = typeof render === "function" ? render : undefined;
     // Formulas that are there are rendered, too.
     if (this.#controller.session.turns.length > 0) this.#rebuild();
   }
@@ -279,6 +279,11 @@ export class SottoChat extends Base {
     });
   }
 
+  /** Sheets are of one document. */
+  adoptedCallback(): void {
+    this.shadowRoot!.adoptedStyleSheets = [styles(this.ownerDocument)];
+  }
+
   attributeChangedCallback(name: string, old: string | null, value: string | null): void {
     if (old === value) return;
     if (name === "model") this.model = value ?? undefined;
@@ -298,7 +303,8 @@ export class SottoChat extends Base {
   }
 
   formResetCallback(): void {
-    this.#controller.clear();
+    // What is kept is deleted by whoever asks for that.
+    if (!this.hasAttribute("keep")) this.#controller.clear();
   }
 
   formStateRestoreCallback(state: string): void {
@@ -366,7 +372,7 @@ export class SottoChat extends Base {
       files: !this.hasAttribute("no-files"),
       keeps: keep !== null,
       verdict: this.hasAttribute("verdict"),
-      size: Number(this.getAttribute("size")) || undefined,
+      size: sizeOf(this.getAttribute("size")),
       keep: keep === null ? undefined : keep || this.id || "chat",
       resume: resume === null ? undefined : Number(resume || PAYS),
       closes: this.getAttribute("mode") === "launcher",
@@ -381,6 +387,11 @@ export class SottoChat extends Base {
     };
   }
 }
+
+/** What is no list is an empty one. */
+const list = <T>(given: readonly T[]): readonly T[] => (Array.isArray(given) ? given : []);
+
+const sizeOf = (given: string | null) => (Number(given) > 0 && Number(given) < Infinity ? Number(given) : undefined);
 
 const isAddress = (address: string | URL) =>
   URL.canParse(String(address), globalThis.document?.baseURI) && String(address) !== "";

@@ -103,7 +103,7 @@ export function readTurns(given: unknown): Turn[] {
   return given.flatMap((value: unknown): Turn[] => {
     const { role, text, content = text, ...rest } = Object(value) as Record<string, unknown>;
     if (typeof content !== "string" || (role !== "user" && role !== "assistant")) return [];
-    const more = Object.entries(rest).filter(([name, value]) => MORE[name]?.(value));
+    const more = Object.entries(rest).filter(([name, value]) => Object.hasOwn(MORE, name) && MORE[name]!(value));
     const end = role === "assistant" && { end: "whole" };
     return [{ ...end, ...Object.fromEntries(more), role, text: content } as Turn];
   });

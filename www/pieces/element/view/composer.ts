@@ -153,6 +153,13 @@ export class Composer {
     this.#showFiles();
   }
 
+  /** Goes on where another is left. */
+  takeOver(before: Composer): void {
+    this.set(before.draft.text, before.#files);
+    const { selectionStart, selectionEnd } = before.#input;
+    this.#input.setSelectionRange(selectionStart, selectionEnd);
+  }
+
   /** What is written and not sent yet. */
   get draft(): { text: string; files: readonly Attachment[] } {
     return { text: this.#input.value, files: this.#files };

@@ -30,7 +30,7 @@ const CSS_TEXT = `
   font: var(--size)/1.6 var(--font);
   color: var(--text);
 }
-:host([hidden]) { display: none; }
+:host([hidden]), :host(:disabled) :is(.chips, .foot button, .panel button) { display: none; }
 :host(:not([mode="launcher"])) { block-size: 32rem; min-block-size: 16rem; }
 :host([mode="launcher"]) { display: contents; }
 :host([theme="light"]) { color-scheme: light; }
@@ -219,13 +219,15 @@ textarea::placeholder { color: var(--muted); opacity: 1; }
 }
 `;
 
-let sheet: CSSStyleSheet | undefined;
+const sheets = new WeakMap<Document, CSSStyleSheet>();
 
-/** One sheet for all elements of the page. */
-export function styles(): CSSStyleSheet {
+/** One sheet for all elements of a page. */
+export function styles(page: Document): CSSStyleSheet {
+  let sheet = sheets.get(page);
   if (!sheet) {
-    sheet = new CSSStyleSheet();
+    sheet = new (page.defaultView ?? globalThis).CSSStyleSheet();
     sheet.replaceSync(CSS_TEXT);
+    sheets.set(page, sheet);
   }
   return sheet;
 }

@@ -54,9 +54,12 @@ export class Window {
     this.composer.allow(look.files, look.placeholder || say.text("write"));
     this.speaker = new Speaker(() => say);
     this.#greeting = h("slot", { name: "empty" }, h("p", { class: "greeting" }, say.text("greeting")));
-    const chips = look.suggestions.map((text) =>
-      h("button", { part: "suggestion", press: () => hooks.send(text, []) }, text),
-    );
+    const press = (text: string) => {
+      hooks.send(text, []);
+      // What was pressed is gone.
+      this.composer.focus();
+    };
+    const chips = look.suggestions.map((text) => h("button", { part: "suggestion", press: () => press(text) }, text));
     this.#chips = h("div", { class: "chips" }, ...chips);
     this.#empty = h("div", { class: "empty" }, this.#greeting, this.#chips, this.panel.element);
     this.messages = new MessageList(say, hooks.messages, this.#empty);
