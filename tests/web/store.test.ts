@@ -209,6 +209,47 @@ test("a byte that changed in the store is found, and one block is fetched again"
   expect(isFile(await load())).toBe(true);
 });
 
+test.each<[string, (bytes: Uint8Array<ArrayBuffer>) => void]>([
+  ["cut off", (bytes) => bytes.buffer.resize(8192)],
+  ["cut off in the head", (bytes) => bytes.buffer.resize(2000)],
+  ["cut off in the last", (bytes) => bytes.buffer.resize(bytes.length - 5)],
+  ["zeroed", (bytes) => bytes.fill(0, 8192)],
+  [
+    "overwritten",
+    (bytes) =>
+      bytes
+        .fill(255, 8192, 8196)
+        .fill(255, 8192 + 36, 8192 + 40)
+        .fill(0, 8200, 8228),
+  ],
+  ["zeroed in part", (bytes) => bytes.fill(0, 8192 + 36, 8192 + 72)],
+])("a file whose journal has its records %s is fetched again", async (how, damage) => {
+  await serve();
+  await load();
+  const journal = [...folder.files].find(([name]) => name.endsWith(".journal"))![1];
+  damage(journal.bytes);
+  if (how !== "cut off in the head")
+    expect(await ask({ what: "verify", which: server.url })).toMatchObject({ ok: false });
+  expect(await codeOf(load({ source: { cache: "only" } }))).toBe("not_stored");
+  expect(isFile(await load())).toBe(true);
+  // Once: what was damaged is gone.
+  server.sent = 0;
+  expect(isFile(await load())).toBe(true);
+  expect(server.sent).toBe(0);
+  expect(await ask({ what: "list" })).toHaveLength(1);
+  expect(await ask({ what: "verify", which: server.url })).toEqual({ ok: true, bad: [] });
+});
+
+test("a record that says too much of a file that was begun is no end of waiting", async () => {
+  await serve();
+  await load();
+  const journal = [...folder.files].find(([name]) => name.endsWith(".journal"))![1];
+  const head = new TextDecoder().decode(journal.bytes.subarray(0, 8192)).replace('"whole":true', '"whole":false');
+  journal.bytes.set(new TextEncoder().encode(head.slice(0, 8192)));
+  journal.bytes.fill(255, 8192 + 36, 8192 + 40);
+  expect(isFile(await load())).toBe(true);
+});
+
 test("a file with another hash than was promised is refused, and not kept", async () => {
   await serve();
   const sha256 = "0".repeat(64);

@@ -65,7 +65,8 @@ export class Journal {
     const journal = new Journal(facts);
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     for (let at = HEAD_BYTES; at + 4 <= bytes.length; at += RECORD_BYTES) {
-      journal.have.push(Math.min(view.getUint32(at, true), BLOCK));
+      const most = Math.max(0, journal.lengthOf(journal.have.length));
+      journal.have.push(Math.min(view.getUint32(at, true), most));
       const hash = bytes.slice(at + 4, at + RECORD_BYTES);
       // The last record may be of a block that was not read yet.
       journal.hashes.push(hash.length === HASH_BYTES && hash.some((byte) => byte !== 0) ? hash : undefined);
@@ -94,6 +95,13 @@ export class Journal {
   /** Bytes that belong into a block. */
   lengthOf(block: number): number {
     return Math.min(BLOCK, (this.facts.size ?? Infinity) - block * BLOCK);
+  }
+
+  /** Whether each block is noted, and can be compared with its hash: a head alone may be all that a broken disk left. */
+  get isComplete(): boolean {
+    for (let block = 0; block < this.blocks; block++)
+      if (this.have[block] !== this.lengthOf(block) || !this.hashes[block]) return false;
+    return this.facts.size !== undefined;
   }
 
   get loaded(): number {

@@ -117,10 +117,13 @@ export class Kept {
     return undefined;
   }
 
-  /** A whole one, to read; where the browser lets only one read at a time, the others take longer ways. */
+  /**
+   * A whole one, to read; none if its journal has lost a part. Where the browser lets only one read at a time, the others take
+   * longer ways.
+   */
   static async read(folder: Folder, id: string): Promise<Kept | undefined> {
     const journal = await journalOf(folder, id);
-    if (!journal) return undefined;
+    if (!journal?.isComplete) return undefined;
     const data = await folder.open(id + folder.data, true).catch(() => undefined);
     return new Kept(folder, id, journal, data, false);
   }

@@ -84,7 +84,9 @@ async function verify(folder: Folder, file: StoredFile, signal: AbortSignal, rep
     const start = block * BLOCK;
     const end = start + journal!.lengthOf(block);
     const bytes = new Uint8Array(await data.slice(start, end).arrayBuffer());
-    if (known && (bytes.length < end - start || !same(await digest(bytes), known))) bad.push({ start, end });
+    const isLost = file.whole && !known;
+    if (isLost || (known && (bytes.length < end - start || !same(await digest(bytes), known))))
+      bad.push({ start, end });
     reporter.tell("verify", end, file.size);
   }
   reporter.flush();
