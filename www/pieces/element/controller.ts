@@ -1,42 +1,16 @@
 /** Brings together a conversation, a model that is loaded for it, and the window that shows both. */
-import type { LoadOptions, Model, Source } from "sotto";
+import type { Model, Source } from "sotto";
 import { Kept } from "./chat/kept.js";
 import { Loader } from "./chat/loader.js";
 import { Resumed } from "./chat/resumed.js";
-import { type ChatFallback, hostOf, routed } from "./chat/server.js";
-import { type ChatModel, type Listener, Session, type Settings } from "./chat/session.js";
+import { hostOf, routed } from "./chat/server.js";
+import { type ChatModel, type Listener, Session } from "./chat/session.js";
 import { shortened } from "./chat/shorten.js";
 import { type AssistantTurn, type Attachment, markdownOf, type Turn, type UserTurn } from "./chat/turns.js";
-import type { SottoChatEvents } from "./events.js";
-import type { RenderMath } from "./view/message.js";
+import { doing, download } from "./view/dom.js";
 import { type Frame, inline, launcher } from "./view/frame.js";
-import { type Look, Window } from "./view/window.js";
-
-/** What the page has set. */
-export interface Wishes extends Look, Omit<Settings, "goOn"> {
-  mode: "inline" | "launcher";
-  loadOptions: LoadOptions;
-  /** Whether the model's header is read before it is loaded. */
-  verdict: boolean;
-  /** Bytes of the model's file, as the page knows them. */
-  size: number | undefined;
-  math: RenderMath | undefined;
-  feedback: boolean;
-  /** Whether replies say what they took. */
-  figures: boolean;
-  /** The name under which the browser keeps the conversation. */
-  keep: string | undefined;
-  /** What the model has computed of it is kept, too, where reading it takes longer than so many seconds. */
-  resume: number | undefined;
-  disabled: boolean;
-  /** A server for what the tab is too small for. */
-  fallback: ChatFallback | undefined;
-}
-
-export type Tell = <K extends keyof SottoChatEvents>(type: K, detail: SottoChatEvents[K]["detail"]) => boolean;
-
-/** Milliseconds to wait for what is kept: a database may be held up. */
-const PATIENCE = 3000;
+import { Window } from "./view/window.js";
+import type { Tell, Wishes } from "./wishes.js";
 
 export class Controller {
   readonly session: Session;
@@ -108,10 +82,7 @@ export class Controller {
     const hadFocus = this.#root.activeElement !== null;
     const before = this.#window?.composer;
     // Of a form that is disabled nothing can be sent or changed.
-    const may =
-      <A extends unknown[]>(act: (...given: A) => void) =>
-      (...given: A) =>
-        wishes.disabled || act(...given);
+    const may = doing(!wishes.disabled);
     this.#window = new Window(wishes, {
       messages: () => ({
         say,
@@ -131,7 +102,7 @@ export class Controller {
       send: may((text, files) => this.send(text, files)),
       stop: () => this.session.stop(),
       cancel: () => this.#cancelEdit(),
-      last: () => this.#editLast(),
+      last: () => this.#edit(this.session.turns.findLast(({ role }) => role === "user")),
       start: may(() => void this.start()),
       pause: () => this.loader.pause(),
       instead: may(() => this.#ready(undefined)),
@@ -196,13 +167,12 @@ export class Controller {
     const next: Kept | undefined = name === undefined ? name : new Kept(name, (turns) => this.#told(next!, turns));
     if (!before || !next) this.#kept = next;
     if (!next) return;
-    // A browser that does not answer holds nobody up.
-    const coming = Promise.race([next.open(), new Promise<void>((resolve) => setTimeout(resolve, PATIENCE))]);
+    const coming = next.openSoon();
     this.#coming = coming;
     await coming;
     if (this.#coming === coming) this.#coming = undefined;
     if (this.#kept !== next && !this.#turnTo(next, [])) return;
-    if (this.#isAnswering) this.#keep();
+    if (this.session.isAsked) this.#keep();
     this.#resume();
   }
 
@@ -218,15 +188,10 @@ export class Controller {
     return true;
   }
 
-  /** What someone has said here is no greeting of the page's. */
-  get #isAnswering(): boolean {
-    return this.session.turns.some(({ role }) => role === "user");
-  }
-
   /** What is kept, or another has written, is shown, unless something here is still to be put to it. */
   #told(kept: Kept, turns: Turn[]): boolean {
     if (kept !== this.#kept) return this.#turnTo(kept, turns);
-    if (this.session.busy ? turns.length > 0 : this.#coming && this.#isAnswering) return false;
+    if (this.session.busy ? turns.length > 0 : this.#coming && this.session.isAsked) return false;
     const edited = turns[this.session.turns.indexOf(this.#editing!)];
     this.set(turns, false);
     this.#editing = edited?.role === "user" ? edited : undefined;
@@ -343,7 +308,6 @@ export class Controller {
     else this.#window.messages.focus();
   }
 
-  /** `keeps`: it is not from there. */
   set(turns: readonly Turn[], keeps = true): void {
     this.#isSetting = true;
     this.session.set(turns);
@@ -388,17 +352,12 @@ export class Controller {
     this.#window.composer.focus();
   }
 
-  #edit(turn: Turn): void {
-    if (turn.role !== "user" || this.session.busy || !this.model) return;
+  #edit(turn: Turn | undefined): void {
+    if (turn?.role !== "user" || this.session.busy || !this.model) return;
     this.#editing = turn;
     this.#window.composer.edits(true);
     this.#window.composer.set(turn.text, turn.files ?? []);
     this.#window.composer.focus();
-  }
-
-  #editLast(): void {
-    const last = this.session.turns.findLast(({ role }) => role === "user");
-    if (last) this.#edit(last);
   }
 
   #cancelEdit(): void {
@@ -535,10 +494,7 @@ export class Controller {
   }
 
   #save(): void {
-    const link = document.createElement("a");
-    link.href = URL.createObjectURL(new Blob([this.export("markdown")], { type: "text/markdown" }));
-    link.download = `${this.#wishes().heading || this.#wishes().say.text("title")}.md`;
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+    const { heading, say } = this.#wishes();
+    download(this.export("markdown"), `${heading || say.text("title")}.md`);
   }
 }
