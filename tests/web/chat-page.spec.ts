@@ -350,3 +350,25 @@ for (const [what, width, height] of [
     await accessible(page);
     await shot("settings");
   });
+
+for (const [width, percent] of [
+  [320, 200],
+  [1280, 400],
+] as const)
+  test(`letters of ${percent} % fit at ${width} pixels, and there is room for the chat`, async ({ page, fakeChat }) => {
+    await page.setViewportSize({ width, height: 800 });
+    await openModel(page, fakeChat);
+    await say(page, "echo large");
+    await page.evaluate((percent) => {
+      document.documentElement.style.fontSize = `${percent}%`;
+    }, percent);
+    const room = await page.evaluate(() => {
+      const { scrollWidth, clientWidth } = document.documentElement;
+      const chat = document.querySelector("sotto-chat")!;
+      const [field] = chat.shadowRoot!.querySelectorAll("textarea");
+      return { over: scrollWidth - clientWidth, chat: chat.clientHeight, field: field!.clientWidth };
+    });
+    expect(room.over).toBeLessThanOrEqual(1);
+    expect(room.chat).toBeGreaterThan(200);
+    expect(room.field).toBeGreaterThan(100);
+  });

@@ -53,8 +53,9 @@ export class Library {
     if (!kept || this.#opened) return;
     this.#opened = this.#open(this.#encoder);
     const { search } = await this.#opened;
-    const whole = Object.entries(kept.files).filter(([name, count]) =>
-      idsOf(name, count).every((id) => search.get(id)),
+    // What storage says is no promise: a count may be anything.
+    const whole = Object.entries(kept.files).filter(
+      ([name, count]) => count <= search.size && idsOf(name, count).every((id) => search.get(id)),
     );
     this.files = new Map(whole);
   }

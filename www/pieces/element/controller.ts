@@ -7,15 +7,10 @@ import { hostOf, routed } from "./chat/server.js";
 import { type ChatModel, type Listener, Session } from "./chat/session.js";
 import { shortened } from "./chat/shorten.js";
 import { type AssistantTurn, type Attachment, markdownOf, type Turn, type UserTurn } from "./chat/turns.js";
-import type { SottoChatEvents } from "./events.js";
+import { doing, download } from "./view/dom.js";
 import { type Frame, inline, launcher } from "./view/frame.js";
 import { Window } from "./view/window.js";
-import type { Wishes } from "./wishes.js";
-
-export type Tell = <K extends keyof SottoChatEvents>(type: K, detail: SottoChatEvents[K]["detail"]) => boolean;
-
-/** Milliseconds to wait for what is kept: a database may be held up. */
-const PATIENCE = 3000;
+import type { Tell, Wishes } from "./wishes.js";
 
 export class Controller {
   readonly session: Session;
@@ -91,10 +86,7 @@ export class Controller {
     const hadFocus = this.#root.activeElement !== null;
     const before = this.#window?.composer;
     // Of a form that is disabled nothing can be sent or changed.
-    const may =
-      <A extends unknown[]>(act: (...given: A) => void) =>
-      (...given: A) =>
-        wishes.disabled || act(...given);
+    const may = doing(!wishes.disabled);
     this.#window = new Window(wishes, {
       messages: () => ({
         say,
@@ -114,7 +106,7 @@ export class Controller {
       send: may((text, files) => this.send(text, files)),
       stop: () => this.session.stop(),
       cancel: () => this.#cancelEdit(),
-      last: () => this.#editLast(),
+      last: () => this.#edit(this.session.turns.findLast(({ role }) => role === "user")),
       start: may(() => void this.start()),
       pause: () => this.loader.pause(),
       instead: may(() => this.#ready(undefined)),
@@ -180,13 +172,12 @@ export class Controller {
     const next: Kept | undefined = name === undefined ? name : new Kept(name, (turns) => this.#told(next!, turns));
     if (!before || !next) this.#kept = next;
     if (!next) return;
-    // A browser that does not answer holds nobody up.
-    const coming = Promise.race([next.open(), new Promise<void>((resolve) => setTimeout(resolve, PATIENCE))]);
+    const coming = next.openSoon();
     this.#coming = coming;
     await coming;
     if (this.#coming === coming) this.#coming = undefined;
     if (this.#kept !== next && !this.#turnTo(next, [])) return;
-    if (this.#isAnswering) this.#keep();
+    if (this.session.isAsked) this.#keep();
     this.#resume();
   }
 
@@ -202,15 +193,10 @@ export class Controller {
     return true;
   }
 
-  /** What someone has said here is no greeting of the page's. */
-  get #isAnswering(): boolean {
-    return this.session.turns.some(({ role }) => role === "user");
-  }
-
   /** What is kept, or another has written, is shown, unless something here is still to be put to it. */
   #told(kept: Kept, turns: Turn[]): boolean {
     if (kept !== this.#kept) return this.#turnTo(kept, turns);
-    if (this.session.busy ? turns.length > 0 : this.#coming && this.#isAnswering) return false;
+    if (this.session.busy ? turns.length > 0 : this.#coming && this.session.isAsked) return false;
     const edited = turns[this.session.turns.indexOf(this.#editing!)];
     this.set(turns, false);
     this.#editing = edited?.role === "user" ? edited : undefined;
@@ -343,7 +329,6 @@ export class Controller {
     else this.#window.messages.focus();
   }
 
-  /** `keeps`: it is not from there. */
   set(turns: readonly Turn[], keeps = true): void {
     this.#isSetting = true;
     this.session.set(turns);
@@ -391,17 +376,12 @@ export class Controller {
     this.#window.composer.focus();
   }
 
-  #edit(turn: Turn): void {
-    if (turn.role !== "user" || this.session.busy || !this.model) return;
+  #edit(turn: Turn | undefined): void {
+    if (turn?.role !== "user" || this.session.busy || !this.model) return;
     this.#editing = turn;
     this.#window.composer.edits(true);
     this.#window.composer.set(turn.text, turn.files ?? []);
     this.#window.composer.focus();
-  }
-
-  #editLast(): void {
-    const last = this.session.turns.findLast(({ role }) => role === "user");
-    if (last) this.#edit(last);
   }
 
   #cancelEdit(): void {
@@ -538,10 +518,7 @@ export class Controller {
   }
 
   #save(): void {
-    const link = document.createElement("a");
-    link.href = URL.createObjectURL(new Blob([this.export("markdown")], { type: "text/markdown" }));
-    link.download = `${this.#wishes().heading || this.#wishes().say.text("title")}.md`;
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+    const { heading, say } = this.#wishes();
+    download(this.export("markdown"), `${heading || say.text("title")}.md`);
   }
 }

@@ -3,11 +3,11 @@ import type { AnyTool, LoadOptions, Source } from "sotto";
 import { type ChatFallback, hostOf } from "./chat/server.js";
 import type { ChatModel, Params } from "./chat/session.js";
 import { type Attachment, readTurns, type Turn } from "./chat/turns.js";
-import { Controller, type Tell } from "./controller.js";
+import { Controller } from "./controller.js";
 import { Say, type Texts } from "./texts.js";
 import type { RenderMath } from "./view/message.js";
 import { styles } from "./view/styles.js";
-import type { Wishes } from "./wishes.js";
+import type { Tell, Wishes } from "./wishes.js";
 
 /** Attributes whose change makes the window anew. */
 const SHOWN = [

@@ -1,10 +1,12 @@
-/** What the page wishes of its chat, as it is now. */
+/** What the page wishes of a chat, and how it is told of what happens. */
 import type { LoadOptions } from "sotto";
 import type { ChatFallback } from "./chat/server.js";
 import type { Settings } from "./chat/session.js";
+import type { SottoChatEvents } from "./events.js";
 import type { RenderMath } from "./view/message.js";
 import type { Look } from "./view/window.js";
 
+/** What the page has set. */
 export interface Wishes extends Look, Omit<Settings, "goOn"> {
   mode: "inline" | "launcher";
   loadOptions: LoadOptions;
@@ -24,3 +26,5 @@ export interface Wishes extends Look, Omit<Settings, "goOn"> {
   /** A server for what the tab is too small for. */
   fallback: ChatFallback | undefined;
 }
+
+export type Tell = <K extends keyof SottoChatEvents>(type: K, detail: SottoChatEvents[K]["detail"]) => boolean;

@@ -65,6 +65,9 @@ export function merged(there: readonly Turn[], seen: readonly string[], turns: r
   return [...there, ...turns.filter(isNew)];
 }
 
+/** Milliseconds to wait for what is kept: a database may be held up. */
+const PATIENCE = 3000;
+
 /** A conversation that is kept, for one who shows it: another may show and write it, too. */
 export class Kept {
   readonly name: string;
@@ -93,6 +96,11 @@ export class Kept {
     } catch {
       // Nothing is kept here.
     }
+  }
+
+  /** A browser that does not answer holds nobody up. */
+  openSoon(): Promise<void> {
+    return Promise.race([this.open(), new Promise<void>((resolve) => setTimeout(resolve, PATIENCE))]);
   }
 
   #tell(turns: Turn[]): void {

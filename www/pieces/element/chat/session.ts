@@ -77,6 +77,11 @@ export class Session {
     return this.#running !== undefined;
   }
 
+  /** What someone has asked is no greeting of the page's. */
+  get isAsked(): boolean {
+    return this.turns.some(({ role }) => role === "user");
+  }
+
   stop(): void {
     this.#running?.abort();
   }

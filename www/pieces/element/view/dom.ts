@@ -69,3 +69,19 @@ export function iconButton(name: Icon, label: string, press?: () => void, props:
     icon(name),
   );
 }
+
+/** Gives a text of Markdown to whoever reads it, as a file. */
+export function download(text: string, name: string): void {
+  const link = h("a", { download: name });
+  link.href = URL.createObjectURL(new Blob([text], { type: "text/markdown" }));
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+}
+
+/** What is pressed does something, or nothing while it may not. */
+export const doing =
+  (may: boolean) =>
+  <A extends unknown[]>(act: (...given: A) => void) =>
+  (...given: A): void => {
+    if (may) act(...given);
+  };

@@ -150,7 +150,7 @@ th { background: var(--surface); font-weight: 600; }
 .center { text-align: center; }
 .right { text-align: right; }
 .math code { border: 0 !important; background: none !important; font-style: italic; }
-div.math { overflow-x: auto; text-align: center; }
+div.math { overflow: auto; max-block-size: 40rem; text-align: center; }
 
 .thoughts, .call { font-size: 0.93em; color: var(--muted); }
 .thoughts summary, .call summary { cursor: pointer; inline-size: fit-content; border-radius: 0.3rem; }
@@ -192,14 +192,15 @@ article:not(.last) :is(.again, .go), .idle :is(.again, .go, .edit) { display: no
 .file button.icon { inline-size: 1.6rem; block-size: 1.6rem; min-block-size: 1.6rem; margin-inline-end: -0.35rem; }
 .bottom { flex: none; padding: 0.4rem 1rem 0.6rem; max-block-size: 60%; overflow-y: auto; }
 .composer { inline-size: 100%; max-inline-size: var(--column); margin: 0 auto; display: flex; flex-direction: column; gap: 0.4rem; }
-.composer .row { display: flex; align-items: flex-end; gap: 0.15rem; padding: 0.3rem; border: 1px solid var(--line); border-radius: calc(var(--radius) + 0.35rem); background: var(--page); transition: border-color 0.12s; }
+.composer .row { display: flex; flex-wrap: wrap; align-items: flex-end; gap: 0.15rem; padding: 0.3rem; border: 1px solid var(--line); border-radius: calc(var(--radius) + 0.35rem); background: var(--page); transition: border-color 0.12s; }
 .composer .row:focus-within { border-color: var(--accent); box-shadow: 0 0 0 1px var(--accent); }
 /* Phones enlarge the page for letters that are smaller. */
-textarea { flex: 1; font-size: max(1em, 1rem); min-inline-size: 0; border: 0; outline: 0; resize: none; background: none; padding: 0.4rem 0.45rem; line-height: 1.5; max-block-size: 12rem; min-block-size: 2.25rem; field-sizing: content; scrollbar-width: thin; }
+textarea { flex: 1 1 6rem; font-size: max(1em, 1rem); min-inline-size: 0; border: 0; outline: 0; resize: none; background: none; padding: 0.4rem 0.45rem; line-height: 1.5; max-block-size: 12rem; min-block-size: 2.25rem; field-sizing: content; scrollbar-width: thin; }
 textarea:focus-visible { outline: 0; }
 textarea::placeholder { color: var(--muted); opacity: 1; }
 .composer :is(.send, .stop) { border-radius: 50%; background: var(--accent); color: var(--on-accent); }
 .composer :is(.send, .stop):hover { background: color-mix(in oklab, var(--accent) 88%, var(--text)); color: var(--on-accent); }
+.composer .send { margin-inline-start: auto; }
 .composer .send:disabled { background: var(--raised); color: var(--muted); }
 .composer .stop svg { fill: currentColor; inline-size: 1.1rem; }
 .editing { display: flex; flex-wrap: wrap; align-items: center; justify-content: space-between; gap: 0.5rem; font-size: 0.9em; color: var(--muted); }
