@@ -1,6 +1,6 @@
 /// <reference types="dom-chromium-ai" />
 /** The W3C's `LanguageModel`, in its own words and types, with the fake engine. */
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import type { Model } from "../../www/api/model.js";
 import { createLanguageModel, install } from "../../www/pieces/prompt-api/index.js";
 import { clearLog, log } from "./fake-engine.js";
@@ -152,6 +152,56 @@ test("a conversation that is too long loses its oldest turns, and says so; a pro
   await expect(failed).rejects.toMatchObject({ name: "QuotaExceededError", quota: 100 });
   expect(await nameOf(session.append("word ".repeat(150)))).toBe("QuotaExceededError");
   expect(await session.prompt("echo still here")).toBe("still here");
+});
+
+test("handlers are the page's: what they throw is reported, what is no function is none", async () => {
+  const reported: unknown[] = [];
+  vi.stubGlobal("reportError", (thrown: unknown) => reported.push(thrown));
+  const session = await Own.create();
+  let heard = 0;
+  session.addEventListener("contextoverflow", () => heard++);
+  const long = `echo ${"word ".repeat(29)}`.trim();
+  const own = new Error("the handler's own");
+  session.oncontextoverflow = () => {
+    throw own;
+  };
+  for (let i = 0; i < 5; i++) expect(await session.prompt(long)).toContain("word");
+  expect(reported[0]).toBe(own);
+  const before = heard;
+  for (const handler of ["str", {}, 5] as never[]) {
+    session.oncontextoverflow = handler;
+    expect(await session.prompt(long)).toContain("word");
+  }
+  expect(heard).toBe(before + 3);
+  vi.unstubAllGlobals();
+});
+
+test("wrong input is told in a sentence, and null is no options", async () => {
+  const session = await Own.create(null as never);
+  expect(await session.prompt("echo a", null as never)).toBe("a");
+  expect(await Own.availability(null as never)).toBe("available");
+  await (await session.clone(null as never)).append("x", null as never);
+  expect(await session.measureContextUsage("x", null as never)).toBeGreaterThan(0);
+  const wrong: (() => Promise<unknown>)[] = [
+    ...[5, "x"].map((options) => () => Own.create(options as never)),
+    ...["initialPrompts", "tools", "expectedInputs", "expectedOutputs"].flatMap((name) =>
+      [null, 5, {}, [null]].map((value) => () => Own.create({ [name]: value } as never)),
+    ),
+    () => Own.create({ expectedInputs: [{ type: "text", languages: null }] } as never),
+    ...[[null], [5], [{ role: "user", content: [null] }]].map((input) => () => session.prompt(input as never)),
+    () => session.append([null] as never),
+    () => session.prompt("x", 5 as never),
+  ];
+  for (const call of wrong) {
+    const error = (await call().catch((thrown) => thrown)) as Error;
+    expect(["TypeError", "NotSupportedError"]).toContain(error.name);
+    expect(error.message).toMatch(/ (is no (list|object)|is null)\.$|^The (role|type) |^Models here/);
+  }
+  for (const responseConstraint of [() => 1, { toJSON() {} }] as never[])
+    expect(await nameOf(session.prompt("x", { responseConstraint }))).toBe("NotSupportedError");
+  for (const source of [() => undefined, null, undefined] as never[])
+    await expect(createLanguageModel(source).create()).rejects.toBeInstanceOf(DOMException);
+  expect(await createLanguageModel(undefined as never).availability()).toBe("unavailable");
 });
 
 test("signals, and the end of a session", async () => {

@@ -7,11 +7,12 @@
  *     await session.prompt("Why is the sky blue?");
  */
 import { type LoadOptions, type Model, store } from "sotto";
+import { sure } from "../shared/held.js";
 import { orAborted } from "../shared/signal.js";
 import { type ModelSource, ModelStore } from "../store/model.js";
-import { type PromptMessage, read } from "./messages.js";
+import { dictionary, type PromptMessage, read } from "./messages.js";
 import { platform, tooLong } from "./errors.js";
-import { type CoreOptions, MOST, areText, samplingOf, toolsOf } from "./options.js";
+import { type CoreOptions, MOST, areText, listOf, samplingOf, toolsOf } from "./options.js";
 import { LanguageModelSession, OURS, type Session } from "./session.js";
 
 export type { ModelSource } from "../store/model.js";
@@ -58,27 +59,29 @@ export function createLanguageModel(
   source: ModelSource | Model,
   { availability, ...options }: PromptApiOptions = {},
 ): LanguageModelClass {
-  const isModel = typeof source === "object" && "info" in source;
+  const isModel = typeof source === "object" && source !== null && "info" in source;
   const loads = new ModelStore(isModel ? async () => source : source, options);
 
   return class LanguageModel extends LanguageModelSession {
-    static async availability(options: CoreOptions = {}): Promise<Availability> {
-      if (!areText(options)) return "unavailable";
+    static async availability(options?: CoreOptions): Promise<Availability> {
+      if (!areText(dictionary(options, "options")) || source == null) return "unavailable";
       const { status } = loads.get();
       if (status === "ready" || isModel) return "available";
       if (status === "loading") return "downloading";
       return availability ? availability() : (await isStored(source)) ? "available" : "downloadable";
     }
 
-    static async create(options: CreateOptions = {}): Promise<LanguageModel> {
+    static async create(wanted?: CreateOptions): Promise<LanguageModel> {
+      const options = dictionary(wanted, "options");
       const { signal, monitor, initialPrompts = [], tools = [] } = options;
       signal?.throwIfAborted();
       const given = { tools: toolsOf(tools), ...samplingOf(options) };
       if (!areText(options)) throw new DOMException("Models here read and write text alone.", "NotSupportedError");
-      const history = initialPrompts.length > 0 ? read(initialPrompts, false).messages : [];
+      const prompts = listOf(initialPrompts, "initialPrompts");
+      const history = prompts.length > 0 ? read(prompts, false).messages : [];
       const watching = monitor && watch(loads, monitor);
       try {
-        const model = await orAborted(loads.load(), signal);
+        const model = sure(await orAborted(loads.load(), signal));
         if (watching) {
           // Who hears that it is there may still want none.
           watching.look();

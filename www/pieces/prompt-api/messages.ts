@@ -31,6 +31,12 @@ export interface Read {
 
 const ROLES: readonly unknown[] = ["system", "user", "assistant"];
 
+/** As Web IDL reads what has members: nothing and null have none; throws for what is no object. */
+export function dictionary<T extends object>(given: T | null | undefined, what: string): T {
+  if (Object(given) !== given && given != null) throw new TypeError(`${what} is no object.`);
+  return given ?? ({} as T);
+}
+
 /** `isLater`: something was said before, so that the system has spoken. Throws as the draft says. */
 export function read(given: unknown, isLater: boolean): Read {
   const isList = typeof given === "object" && given !== null && Symbol.iterator in given;
@@ -39,7 +45,7 @@ export function read(given: unknown, isLater: boolean): Read {
   if (prompt.length === 0) return { messages: [{ role: "user", content: "" }], prefix: undefined };
   let prefix: string | undefined;
   const messages = prompt.flatMap((message, at): Said[] => {
-    const { role, content, prefix: isPrefix } = message;
+    const { role, content, prefix: isPrefix } = dictionary(message, `message ${at}`);
     if (!ROLES.includes(role)) throw new TypeError(`The role of message ${at} is "${role}"; give ${ROLES.join(", ")}.`);
     if (content === undefined) throw new TypeError(`Message ${at} has no content.`);
     if (isPrefix && (role !== "assistant" || at < prompt.length - 1))
@@ -55,7 +61,8 @@ export function read(given: unknown, isLater: boolean): Read {
 
 function textOf(content: string | PromptContent[]): string {
   if (!Array.isArray(content)) return String(content);
-  const texts = content.map(({ type, value }) => {
+  const texts = content.map((part) => {
+    const { type, value } = dictionary(part, "a message's part");
     if (type !== "text") throw new DOMException(`Models here read text, not ${type}.`, "NotSupportedError");
     if (typeof value !== "string") throw new TypeError("The value of a text is no string.");
     return value;

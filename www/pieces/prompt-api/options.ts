@@ -49,12 +49,20 @@ export function areText({ expectedInputs = [], expectedOutputs = [], samplingMod
   if (samplingMode !== undefined && !Object.hasOwn(MODES, samplingMode))
     throw new TypeError(`The sampling mode is "${samplingMode}"; give ${Object.keys(MODES).join(", ")}.`);
   if (samplingMode !== undefined && isRaw(raw)) throw new TypeError("Give samplingMode, or topK and temperature.");
-  const expected = [...expectedInputs, ...expectedOutputs];
+  const expected = [...listOf(expectedInputs, "expectedInputs"), ...listOf(expectedOutputs, "expectedOutputs")];
   for (const { type, languages } of expected) {
     if (!TYPES.includes(type)) throw new TypeError(`The type is "${type}"; give ${TYPES.join(", ")}.`);
-    Intl.getCanonicalLocales(languages);
+    if (languages !== undefined) Intl.getCanonicalLocales(listOf(languages, "languages"));
   }
   return expected.every(({ type }) => type === "text");
+}
+
+/** A list of what is there. Throws a `TypeError`. */
+export function listOf<T>(given: Iterable<T>, name: string): T[] {
+  if (Object(given) !== given || !(Symbol.iterator in given)) throw new TypeError(`${name} is no list.`);
+  const list = Array.from(given);
+  if (list.some((it) => it == null)) throw new TypeError(`A member of ${name} is ${list.find((it) => it == null)}.`);
+  return list;
 }
 
 const isRaw = ({ topK, temperature }: CoreOptions) => topK !== undefined || temperature !== undefined;
@@ -80,7 +88,7 @@ export function samplingOf({ topK, temperature, samplingMode = "default" }: Core
 
 /** Copies of them, which no page changes any more. Throws what a schema throws that is read, too. */
 export function toolsOf(tools: readonly Tool[]): Tool[] {
-  return Array.from(tools, ({ name, description, inputSchema, execute }) => {
+  return listOf(tools, "tools").map(({ name, description, inputSchema, execute }) => {
     if (inputSchema === null || typeof inputSchema !== "object")
       throw new TypeError(`The tool ${name} has no inputSchema.`);
     const schema = JSON.parse(JSON.stringify(inputSchema)) as object;

@@ -2,7 +2,7 @@
 import { type CreateChat, type Model, type RunnableTool, SottoError } from "sotto";
 import { orAborted } from "../shared/signal.js";
 import { platform, tooLong } from "./errors.js";
-import { type Prompt, read, type Said } from "./messages.js";
+import { dictionary, type Prompt, read, type Said } from "./messages.js";
 import type { Sampling, Tool } from "./options.js";
 
 export interface PromptOptions {
@@ -70,7 +70,8 @@ export class LanguageModelSession extends EventTarget {
     return this.#state.mode;
   }
 
-  async prompt(input: Prompt, options: PromptOptions = {}): Promise<string> {
+  async prompt(input: Prompt, given?: PromptOptions): Promise<string> {
+    const options = dictionary(given, "options");
     let text = "";
     await this.#next(options.signal, (signal) =>
       this.#reply(input, options, signal, (more) => {
@@ -80,7 +81,8 @@ export class LanguageModelSession extends EventTarget {
     return text;
   }
 
-  promptStreaming(input: Prompt, options: PromptOptions = {}): ReadableStream<string> {
+  promptStreaming(input: Prompt, given?: PromptOptions): ReadableStream<string> {
+    const options = dictionary(given, "options");
     options.signal?.throwIfAborted();
     this.#destroyed.signal.throwIfAborted();
     const left = new AbortController();
@@ -97,7 +99,8 @@ export class LanguageModelSession extends EventTarget {
   }
 
   /** Adds messages without asking for a reply. */
-  async append(input: Prompt, { signal }: { signal?: AbortSignal } = {}): Promise<undefined> {
+  async append(input: Prompt, options?: { signal?: AbortSignal }): Promise<undefined> {
+    const { signal } = dictionary(options, "options");
     await this.#next(signal, async () => {
       const { messages } = this.#read(input);
       const history = [...this.#state.history, ...messages];
@@ -109,7 +112,8 @@ export class LanguageModelSession extends EventTarget {
   }
 
   /** Tokens that a prompt would add. */
-  measureContextUsage(input: Prompt, options: PromptOptions = {}): Promise<number> {
+  async measureContextUsage(input: Prompt, given?: PromptOptions): Promise<number> {
+    const options = dictionary(given, "options");
     return this.#next(options.signal, async () => {
       const messages = guided(read(input, false).messages, options);
       const { history } = this.#state;
@@ -124,7 +128,8 @@ export class LanguageModelSession extends EventTarget {
   }
 
   /** A conversation that goes on from here by itself. */
-  clone({ signal }: { signal?: AbortSignal } = {}): Promise<this> {
+  async clone(options?: { signal?: AbortSignal }): Promise<this> {
+    const { signal } = dictionary(options, "options");
     return this.#next(signal, async () => {
       const Own = this.constructor as new (token: symbol, state: Session) => this;
       return new Own(OURS, { ...this.#state });
@@ -241,7 +246,14 @@ export class LanguageModelSession extends EventTarget {
     if (dropped.length === 0) return;
     for (const type of ["contextoverflow", "quotaoverflow"] as const) {
       const event = new Event(type);
-      this[`on${type}`]?.call(this, event);
+      // As the platform does with handlers: only functions are called, and what they throw is the page's, not the prompt's.
+      const handler = this[`on${type}`];
+      if (typeof handler === "function")
+        try {
+          handler.call(this, event);
+        } catch (thrown) {
+          reportError(thrown);
+        }
       this.dispatchEvent(event);
     }
   }
@@ -271,10 +283,12 @@ function formatOf(constraint: object | undefined, prefix = ""): CreateChat["resp
 
 function jsonOf(constraint: object): string {
   try {
-    return JSON.stringify(constraint);
+    const text = JSON.stringify(constraint);
+    if (text !== undefined) return text;
   } catch {
-    throw new DOMException("The constraint is no JSON Schema: it cannot be written as JSON.", "NotSupportedError");
+    // As what is no JSON is.
   }
+  throw new DOMException("The constraint is no JSON Schema: it cannot be written as JSON.", "NotSupportedError");
 }
 
 /** Flags that change nothing here: the whole reply is matched, by the rules of `u`. */
