@@ -9,6 +9,7 @@ import { shortened } from "./chat/shorten.js";
 import { type AssistantTurn, type Attachment, markdownOf, type Turn, type UserTurn } from "./chat/turns.js";
 import { doing, download } from "./view/dom.js";
 import { type Frame, inline, launcher } from "./view/frame.js";
+import { listener } from "./view/listener.js";
 import { Window } from "./view/window.js";
 import type { Tell, Wishes } from "./wishes.js";
 
@@ -148,7 +149,6 @@ export class Controller {
     this.#window.composer.busy(this.session.busy);
     this.#window.composer.disable(wishes.disabled);
     this.#show();
-    this.#setLast();
     if (hadFocus && this.#frame.isOpen) this.focus();
   }
 
@@ -334,7 +334,6 @@ export class Controller {
     this.session.set(turns);
     this.#isSetting = false;
     this.#show();
-    this.#setLast();
     this.#changed(keeps);
   }
 
@@ -409,47 +408,23 @@ export class Controller {
   }
 
   #show(): void {
-    this.#window?.show(this.model ? "ready" : this.loader.phase, this.session.turns.length === 0);
-  }
-
-  #setLast(): void {
     const last = this.session.turns.at(-1);
-    this.#window.messages.setLast(last?.role === "assistant" ? last : undefined);
+    this.#window?.show(this.model ? "ready" : this.loader.phase, last === undefined);
+    this.#window?.messages.setLast(last?.role === "assistant" ? last : undefined);
   }
 
+  /** What is heard of the conversation is shown. */
   #listener(): Listener {
-    const view = (turn: Turn) => this.#window.messages.view(turn);
-    return {
-      added: (turn) => {
-        this.#window.messages.add(turn);
+    return listener(() => this.#window, this.#tell, {
+      added: () => {
         if (this.#isSetting) return;
         this.#show();
-        this.#setLast();
         this.#changed();
       },
-      removed: (turns) => this.#window.messages.remove(turns),
-      begun: (turn) => {
-        this.#resumed.hold();
-        view(turn)?.begun();
-        this.#window.composer.busy(true);
-        this.#window.messages.toEnd();
-      },
-      read: (turn, loaded, total) => view(turn)?.read(loaded, total),
-      part: (turn, part) => this.#tell("sotto-part", { turn, part }),
-      text: (turn, more) => {
-        // One that was cleared away is not heard of again.
-        if (!view(turn)) return;
-        view(turn)!.text(more);
-        this.#window.speaker.add(more);
-      },
-      thought: (turn, more) => view(turn)?.thought(more),
-      called: (turn, call) => view(turn)?.called(call),
-      forgotten: (turns) => {
-        for (const turn of turns) view(turn)?.forget();
-        this.#window.composer.tell(this.#wishes().say.text("forgotten"), undefined, false);
-      },
+      begun: () => this.#resumed.hold(),
+      forgotten: () => this.#wishes().say.text("forgotten"),
       ended: (turn, error) => this.#ended(turn, error),
-    };
+    });
   }
 
   #ended(turn: AssistantTurn, error: unknown): void {
@@ -478,7 +453,6 @@ export class Controller {
     const shorten = { label: say.text("keepFits"), press: () => void this.#window.composer.during(this.#shorten()) };
     this.#window.composer.tell(say.text("tooLong"), this.model?.countTokens && shorten);
     this.#show();
-    this.#setLast();
     this.#changed();
     return true;
   }
