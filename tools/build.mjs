@@ -246,6 +246,24 @@ const PATHS = { sotto: "../index.js" };
 /** What the fake engine of tests stands in for. */
 const REAL = ["../wasm/sotto.js", "../wasm-cpu/sotto_cpu.js", "./threads.js", "./thread.js"];
 
+/** The element's sheet without what is for readers alone. */
+const sheets = {
+  name: "sheets",
+  transform: (code, id) =>
+    id.endsWith("view/styles.ts")
+      ? code.replace(/CSS_TEXT = `[^`]*`/, (css) =>
+          css
+            .replace(/\/\*.*?\*\//gs, "")
+            .replace(/\s*\n\s*/g, "")
+            .replace(/;? ?\} ?/g, "}")
+            .replace(/ ?\{ ?/g, "{")
+            .replace(/([:;,]) /g, "$1")
+            .replaceAll(" > ", ">")
+            .replace(/\b0\./g, "."),
+        )
+      : null,
+};
+
 /** The scripts; `engine` replaces the wasm bindings (tests give a fake). */
 export async function bundle(out, { engine } = {}) {
   const { rolldown } = await import("rolldown");
@@ -266,7 +284,7 @@ export async function bundle(out, { engine } = {}) {
     // A directive such as React's "use client" is kept, being an entry's.
     const checks = { moduleLevelDirective: false };
     const transform = { define: { SOTTO_VERSION: JSON.stringify(packageJson().version) } };
-    const bundle = await rolldown({ input, platform, external, checks, transform, plugins: fake ? [fake] : [] });
+    const bundle = await rolldown({ input, platform, external, checks, transform, plugins: [sheets, fake] });
     await bundle.write({ file: join(out, `${name}.js`), format: "esm", minify: true, paths: PATHS });
     await bundle.close();
   }
