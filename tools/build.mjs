@@ -258,6 +258,24 @@ const TEXTS = {
       : null,
 };
 
+/** The element's sheet without what is for readers alone. */
+const SHEETS = {
+  name: "sheets",
+  transform: (code, id) =>
+    id.endsWith("view/styles.ts")
+      ? code.replace(/CSS_TEXT = `[^`]*`/, (css) =>
+          css
+            .replace(/\/\*.*?\*\//gs, "")
+            .replace(/\s*\n\s*/g, "")
+            .replace(/;? ?\} ?/g, "}")
+            .replace(/ ?\{ ?/g, "{")
+            .replace(/([:;,]) /g, "$1")
+            .replaceAll(" > ", ">")
+            .replace(/\b0\./g, "."),
+        )
+      : null,
+};
+
 /** The scripts; `engine` replaces the wasm bindings (tests give a fake). */
 export async function bundle(out, { engine } = {}) {
   const { rolldown } = await import("rolldown");
@@ -278,14 +296,7 @@ export async function bundle(out, { engine } = {}) {
     // A directive such as React's "use client" is kept, being an entry's.
     const checks = { moduleLevelDirective: false };
     const transform = { define: { SOTTO_VERSION: JSON.stringify(packageJson().version) } };
-    const bundle = await rolldown({
-      input,
-      platform,
-      external,
-      checks,
-      transform,
-      plugins: fake ? [TEXTS, fake] : [TEXTS],
-    });
+    const bundle = await rolldown({ input, platform, external, checks, transform, plugins: [TEXTS, SHEETS, fake] });
     await bundle.write({ file: join(out, `${name}.js`), format: "esm", minify: true, paths: PATHS });
     await bundle.close();
   }
