@@ -214,14 +214,6 @@ test.each<[string, (bytes: Uint8Array<ArrayBuffer>) => void]>([
   ["cut off in the head", (bytes) => bytes.buffer.resize(2000)],
   ["cut off in the last", (bytes) => bytes.buffer.resize(bytes.length - 5)],
   ["zeroed", (bytes) => bytes.fill(0, 8192)],
-  [
-    "overwritten",
-    (bytes) =>
-      bytes
-        .fill(255, 8192, 8196)
-        .fill(255, 8192 + 36, 8192 + 40)
-        .fill(0, 8200, 8228),
-  ],
   ["zeroed in part", (bytes) => bytes.fill(0, 8192 + 36, 8192 + 72)],
 ])("a file whose journal has its records %s is fetched again", async (how, damage) => {
   await serve();
