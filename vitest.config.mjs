@@ -11,5 +11,6 @@ export default {
       { find: /^sotto\/(.*)$/, replacement: path("www/pieces/$1/index.ts") },
     ],
   },
-  test: { include: ["tests/web/**/*.test.ts"], pool: "threads" },
+  // Some compile types or read whole tables: on a machine that does other things too, longer than five seconds.
+  test: { testTimeout: 30_000, include: ["tests/web/**/*.test.ts"], pool: "threads" },
 };

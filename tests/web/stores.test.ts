@@ -164,7 +164,7 @@ test("what is no message is told in the state, and leaves the chat as it was", a
     await store.send(wrong);
     expect(store.get()).toMatchObject({ status: "error", error: { code: "bad_option" } });
     await expect(store.restart([wrong])).rejects.toMatchObject({ code: "bad_option" });
-    expect(() => new ChatStore({ model, messages: [wrong] })).toThrow("Message 0 has no role.");
+    expect(() => new ChatStore({ model, messages: [wrong] })).toThrow("A message has no role.");
   }
   await store.send("echo b");
   expect(store.get()).toMatchObject({ status: "ready", error: undefined });

@@ -74,7 +74,7 @@ export class ChatStore extends Cell<ChatState> {
    */
   readonly send = (message: string | NewEntry): Promise<void> => {
     const entry: NewEntry = typeof message === "string" ? { role: "user", content: message } : message;
-    if (isBlank(entry)) return Promise.resolve();
+    if (entry?.role === "user" && isBlank(entry.content)) return Promise.resolve();
     return this.#ask((messages) => [...messages, ...this.#named([entry])]);
   };
 
@@ -91,7 +91,7 @@ export class ChatStore extends Cell<ChatState> {
   /** Puts another text in the place of what the user said, and asks again; what followed it is dropped. */
   readonly edit = (id: string, content: string): Promise<void> => {
     const at = this.get().messages.findIndex((message) => message.id === id);
-    if (at < 0 || isBlank({ role: "user", content })) return Promise.resolve();
+    if (at < 0 || isBlank(content)) return Promise.resolve();
     return this.#ask((messages) =>
       messages.slice(0, at + 1).map((message, i) => (i < at ? message : { ...message, content })),
     );
@@ -109,20 +109,16 @@ export class ChatStore extends Cell<ChatState> {
 
   /** Throws for what is no message. */
   #named(messages: readonly NewEntry[]): Entry[] {
-    const wrong = messages.findIndex((message) => typeof Object(message).role !== "string");
-    if (wrong >= 0) throw new SottoError("bad_option", `Message ${wrong} has no role.`);
-    const taken = this.#taken(messages);
-    return messages.map((message) => ({ ...message, id: message.id ?? this.#newId(taken) }));
-  }
-
-  #taken(coming: readonly NewEntry[] = []): Set<unknown> {
-    return new Set([...this.get().messages, ...coming].map(({ id }) => id));
+    if (!messages.every((message) => message?.role)) throw new SottoError("bad_option", "A message has no role.");
+    return messages.map((message) => ({ ...message, id: message.id ?? this.#newId(messages) }));
   }
 
   /** One that none of the conversation has, nor of those that come into it: saved messages bring theirs. */
-  #newId(taken: Set<unknown>): string {
-    while (taken.has(`m${this.#count}`)) this.#count++;
-    return `m${this.#count++}`;
+  #newId(coming: readonly NewEntry[] = []): string {
+    for (;;) {
+      const next = `m${this.#count++}`;
+      if (![...this.get().messages, ...coming].some(({ id }) => id === next)) return next;
+    }
   }
 
   async #ask(change: (messages: readonly Entry[]) => Entry[]): Promise<void> {
@@ -194,7 +190,7 @@ export class ChatStore extends Cell<ChatState> {
       gathered.add(chunk);
       const { content, reasoning_content, tool_calls } = gathered.message;
       if (!content && !reasoning_content && !tool_calls) return gathered;
-      id ??= this.#newId(this.#taken());
+      id ??= this.#newId();
       this.#put({
         id,
         role: "assistant",
@@ -216,10 +212,8 @@ export class ChatStore extends Cell<ChatState> {
   }
 }
 
-/** A user's message without a word; what is not text, such as a list of parts, has some. */
-function isBlank({ role, content }: NewEntry): boolean {
-  return role === "user" && typeof content === "string" && content.trim() === "";
-}
+/** What is not text, such as a list of parts, is not blank. */
+const isBlank = (content: unknown) => typeof content === "string" && !content.trim();
 
 type Said = CreateChat["messages"];
 

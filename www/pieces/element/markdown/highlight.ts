@@ -1,6 +1,6 @@
 /** Code in colours: sugar-high reads it into words and their kinds, which become elements here. */
 import { parse } from "sugar-high/core";
-import { lang, languages } from "sugar-high/lang";
+import { languageOf } from "./languages.js";
 
 /** Characters of code that are coloured: more would take a frame. */
 const LONGEST = 20_000;
@@ -10,11 +10,10 @@ const COLOURED = new Set(["keyword", "string", "class", "property", "entity", "j
 
 /** The code's nodes; nothing where the language is not known or the code is long. */
 export function highlighted(text: string, language: string): DocumentFragment | undefined {
-  const name = text.length > LONGEST ? undefined : lang(language.toLowerCase());
-  const found = name && languages.find(({ id }) => id === name);
-  if (!found || name === "plaintext") return undefined;
+  const config = text.length > LONGEST ? undefined : languageOf(language);
+  if (!config) return undefined;
   const out = document.createDocumentFragment();
-  for (const [i, { tokens }] of parse(text, found.config).lines.entries()) {
+  for (const [i, { tokens }] of parse(text, config).lines.entries()) {
     if (i > 0) out.append("\n");
     for (const { type, value } of tokens) {
       if (!COLOURED.has(type)) {
