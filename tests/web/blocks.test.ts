@@ -68,7 +68,13 @@ const CHECKS: Record<string, (block: Block) => void> = {
 
 /** A block's commands, each as its words; what stands behind `#` is for people. */
 function commandsIn(code: string): string[][] {
-  const lines = code.split("\n").map((line) => line.replace(/(^|\s)#.*/, "").trim());
+  // Before a command may stand what its environment has besides.
+  const lines = code.split("\n").map((line) =>
+    line
+      .replace(/(^|\s)#.*/, "")
+      .replace(/^[A-Z_]+=\S+ /, "")
+      .trim(),
+  );
   const commands = lines.flatMap((line) => line.split(/\s*&&\s*/)).filter((command) => command !== "");
   return commands.map((command) =>
     Array.from(command.matchAll(/"([^"]*)"|(\S+)/g), ([, text, word]) => (text ?? word)!),
@@ -76,7 +82,7 @@ function commandsIn(code: string): string[][] {
 }
 
 /** What npm does without a script of the project's. */
-const NPM = ["install", "pack"];
+const NPM = ["install", "pack", "audit"];
 
 /** Whether a command is one that there is, with flags that it has; answers in which folder the next one is run. */
 function checkCommand(folder: string, [program, ...args]: string[]): string {
@@ -93,6 +99,12 @@ function checkCommand(folder: string, [program, ...args]: string[]): string {
       break;
     case "cargo bench":
       expect(read("Cargo.toml")).toContain(`[[bench]]\nname = "${own.at(-1)}"`);
+      break;
+    case "cargo test":
+      expect(read("Cargo.toml")).toContain(`[[test]]\nname = "${own[own.indexOf("--test") + 1]}"`);
+      break;
+    case "cargo deny":
+      pathOf("deny.toml");
       break;
     case "cargo run":
       checkFlags(passed);

@@ -16,7 +16,8 @@ export interface Block {
 
 const markdown = (folder: string) =>
   readdirSync(join(ROOT, folder))
-    .filter((name) => name.endsWith(".md"))
+    // What others wrote is no document of ours.
+    .filter((name) => name.endsWith(".md") && name !== "THIRD-PARTY.md")
     .map((name) => (folder === "" ? name : `${folder}/${name}`));
 
 /** Every document that people read. */
