@@ -23,7 +23,7 @@ const test = base.extend<object, { site: string }>({
 
 /** A page without anything, the element not defined yet, and what makes it and a model for it. */
 async function bare(page: Page, site: string): Promise<void> {
-  await page.goto(`${site}/bare`);
+  await page.goto(`${site}/empty`);
   await page.evaluate(() => {
     const asked: unknown[] = [];
     const wait = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));

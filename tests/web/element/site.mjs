@@ -81,7 +81,7 @@ export async function startSite(dist) {
     "/node_modules/sotto/dist/": dist,
     "/page.": (request, response, path) => sendFile(request, response, join(HERE, path.slice(1))),
     "/element": (request, response) => html(response, page(new URL(request.url, "http://localhost").searchParams)),
-    "/bare": (_, response) => html(response, "<!doctype html><html lang=en><title>A page</title>"),
+    "/empty": (_, response) => html(response, "<!doctype html><html lang=en><title>A page</title>"),
     "/widget": (_, response) => html(response, readFileSync(join(ROOT, "examples", "widget", "index.html"), "utf8")),
     "/v1/chat/completions": answer,
     "/slow.gguf": stuck,
