@@ -134,7 +134,7 @@ test("a page's greeting makes room for what is kept", async ({ page, site }) => 
     return [chat.conversation, before.conversation, await keptConversation("old"), fresh.conversation];
   });
   const old = [{ role: "user", text: "old" }];
-  expect(turns).toEqual([old, old, old, [{ role: "assistant", text: "Welcome!" }]]);
+  expect(turns).toEqual([old, old, old, [{ role: "assistant", text: "Welcome!", end: "whole" }]]);
 });
 
 test("what is set wrong is as if it were not set", async ({ page, site }) => {
