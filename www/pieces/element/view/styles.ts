@@ -141,7 +141,7 @@ pre code { font-size: inherit; }
 .code-property, .code-entity { color: var(--title); }
 .code-comment { color: var(--comment); font-style: italic; }
 /* What covers the shadows of the sides moves with the table: where there is more of it, they show. */
-.table { overflow-x: auto; scrollbar-width: thin; background: linear-gradient(90deg, var(--page) 50%, transparent) 0 / 3rem local no-repeat, linear-gradient(270deg, var(--page) 50%, transparent) 100% / 3rem local no-repeat, linear-gradient(90deg, var(--muted), transparent 0.6rem, transparent calc(100% - 0.6rem), var(--muted)); }
+.table { overflow-x: auto; scrollbar-width: thin; background: linear-gradient(90deg, var(--page) 50%, transparent) 0 / 3rem local no-repeat, linear-gradient(270deg, var(--page) 50%, transparent) 100% / 3rem local no-repeat, linear-gradient(90deg, var(--line), transparent 0.6rem, transparent calc(100% - 0.6rem), var(--line)); }
 table { border-collapse: collapse; font-size: 0.95em; }
 /* Many columns are no narrower than on a small desk: the table scrolls. */
 table:has(th:nth-child(4)) { inline-size: max-content; max-inline-size: max(100%, 32rem); }
