@@ -31,7 +31,49 @@ impl Weights {
     }
 }
 
+/// What is convolved of a projection's numbers, and with what.
+pub struct Part {
+    /// The first of them.
+    pub first: u32,
+    /// How many.
+    pub count: u32,
+    /// Rows that one is made of.
+    pub taps: u32,
+    /// Numbers of a sequence's state, in which those of the convolution are the first.
+    pub kept: u32,
+    /// [count][taps]
+    pub weight: BufferId,
+    /// [count]
+    pub bias: Option<BufferId>,
+}
+
 impl Pass<'_> {
+    /// silu(conv(part) + bias): [rows][count]
+    pub(super) fn convolve(&mut self, index: usize, part: &Part, projected: &Act) -> Result<Act> {
+        let out = self.acts.take(self.shape.rows, part.count)?;
+        let c4 = out.width / 4;
+        let params = conv::Params {
+            c4,
+            stride4: projected.width / 4,
+            first4: part.first / 4,
+            taps: part.taps,
+            state4: part.kept / 4,
+            gates: 0,
+            has_bias: u32::from(part.bias.is_some()),
+            silu: 1,
+        };
+        let bind = conv::Bind {
+            from_to: self.at.ends.from_to,
+            x: projected.id,
+            weight: part.weight,
+            bias: part.bias.unwrap_or(self.at.ends.none),
+            states: self.at.kv.states.of(index)?,
+            out: out.id,
+        };
+        self.recording.push(conv::Variant {}, params, bind, [c4.div_ceil(conv::THREADS), self.shape.rows])?;
+        Ok(out)
+    }
+
     /// c · conv(b · x): [rows][n_embd], filled up
     pub(super) fn conv(&mut self, index: usize, spec: Conv, w: &Weights, input: &Input) -> Result<Act> {
         let bcx = self.project(w.input, input, Fused::default())?;

@@ -1,12 +1,13 @@
 //! A gated delta net: q, k, v, z, betas and alphas of the stream, the convolution of q, k and v, and what a sequence's state makes
 //! of them.
 
+use super::conv::Part;
 use super::mamba2::BESIDE;
 use super::pass::{Input, Pass};
 use super::product::Fused;
 use crate::base::buffer::BufferId;
 use crate::base::error::Result;
-use crate::kernels::table::{conv, delta, gated_norm};
+use crate::kernels::table::{delta, gated_norm};
 use crate::model::arena::Act;
 use crate::model::filled::Filled;
 use crate::model::place::{MatrixId, Tensors};
@@ -53,7 +54,16 @@ impl Pass<'_> {
     pub(super) fn delta(&mut self, index: usize, spec: &Delta, w: &Weights, input: &Input) -> Result<Act> {
         let projected = self.project(w.input, input, Fused::default())?;
         let decays = self.project(w.decays, input, Fused::default())?;
-        let convolved = self.convolve_qkv(index, spec, w, &projected)?;
+        // q, k and v: [rows][2 keys * head_dim + inner]
+        let part = Part {
+            first: spec.inner(),
+            count: spec.convolved(),
+            taps: spec.taps,
+            kept: spec.kept(),
+            weight: w.taps,
+            bias: None,
+        };
+        let convolved = self.convolve(index, &part, &projected)?;
         let y = self.walk(index, spec, w, [&convolved, &decays])?;
         self.acts.free(convolved);
         self.acts.free(decays);
@@ -71,32 +81,6 @@ impl Pass<'_> {
         self.recording.push(variant, params, bind, [spec.heads, self.shape.rows])?;
         self.acts.free(projected);
         self.acts.free(y);
-        Ok(out)
-    }
-
-    /// silu(conv(q, k, v)): [rows][2 keys * head_dim + inner]
-    fn convolve_qkv(&mut self, index: usize, spec: &Delta, w: &Weights, projected: &Act) -> Result<Act> {
-        let out = self.acts.take(self.shape.rows, spec.convolved())?;
-        let c4 = out.width / 4;
-        let params = conv::Params {
-            c4,
-            stride4: projected.width / 4,
-            first4: spec.inner() / 4,
-            taps: spec.taps,
-            state4: spec.kept() / 4,
-            gates: 0,
-            has_bias: 0,
-            silu: 1,
-        };
-        let bind = conv::Bind {
-            from_to: self.at.ends.from_to,
-            x: projected.id,
-            weight: w.taps,
-            bias: self.at.ends.none,
-            states: self.at.kv.states.of(index)?,
-            out: out.id,
-        };
-        self.recording.push(conv::Variant {}, params, bind, [c4.div_ceil(conv::THREADS), self.shape.rows])?;
         Ok(out)
     }
 

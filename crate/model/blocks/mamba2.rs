@@ -1,11 +1,12 @@
 //! Mamba-2's state space: z, x, b, c and dt of the stream, the convolution of x, b and c, and what a sequence's state makes of
 //! them.
 
+use super::conv::Part;
 use super::pass::{Input, Pass};
 use super::product::Fused;
 use crate::base::buffer::BufferId;
 use crate::base::error::Result;
-use crate::kernels::table::{conv, gated_norm, scan};
+use crate::kernels::table::{gated_norm, scan};
 use crate::model::arena::Act;
 use crate::model::filled::Filled;
 use crate::model::place::{MatrixId, Tensors};
@@ -49,7 +50,16 @@ impl Pass<'_> {
     /// norm(y · silu(z)): [rows][inner], filled up
     pub(super) fn mamba2(&mut self, index: usize, spec: &Mamba2, w: &Weights, input: &Input) -> Result<Act> {
         let projected = self.project(w.input, input, Fused::default())?;
-        let convolved = self.convolve(index, spec, w, &projected)?;
+        // x, b and c: [rows][inner + 2 groups * state]
+        let part = Part {
+            first: spec.inner(),
+            count: spec.convolved(),
+            taps: spec.taps,
+            kept: spec.kept(),
+            weight: w.taps,
+            bias: w.conv_bias,
+        };
+        let convolved = self.convolve(index, &part, &projected)?;
         let y = self.scan(index, spec, w, [&projected, &convolved])?;
         self.acts.free(convolved);
         let out = self.acts.take(self.shape.rows, Filled::up(spec.inner()).room)?;
@@ -67,32 +77,6 @@ impl Pass<'_> {
         self.recording.push(variant, params, bind, [spec.groups, self.shape.rows])?;
         self.acts.free(projected);
         self.acts.free(y);
-        Ok(out)
-    }
-
-    /// silu(conv(x, b, c)): [rows][inner + 2 groups * state]
-    fn convolve(&mut self, index: usize, spec: &Mamba2, w: &Weights, projected: &Act) -> Result<Act> {
-        let out = self.acts.take(self.shape.rows, spec.convolved())?;
-        let c4 = out.width / 4;
-        let params = conv::Params {
-            c4,
-            stride4: projected.width / 4,
-            first4: spec.inner() / 4,
-            taps: spec.taps,
-            state4: spec.kept() / 4,
-            gates: 0,
-            has_bias: u32::from(w.conv_bias.is_some()),
-            silu: 1,
-        };
-        let bind = conv::Bind {
-            from_to: self.at.ends.from_to,
-            x: projected.id,
-            weight: w.taps,
-            bias: w.conv_bias.unwrap_or(self.at.ends.none),
-            states: self.at.kv.states.of(index)?,
-            out: out.id,
-        };
-        self.recording.push(conv::Variant {}, params, bind, [c4.div_ceil(conv::THREADS), self.shape.rows])?;
         Ok(out)
     }
 
