@@ -27,6 +27,10 @@ pub struct Gap {
 impl Engine {
     /// Makes of what is there what the prompts in line go on with, where they may have it shifted.
     pub(super) async fn shift_some(&mut self) -> Result<()> {
+        // Each pass comes by here, and hardly any has one.
+        if !self.live.iter().any(|request| request.borrow().to_shift) {
+            return Ok(());
+        }
         for request in self.live.clone() {
             let gap = {
                 let mut state = request.borrow_mut();
