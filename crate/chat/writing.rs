@@ -37,8 +37,9 @@ pub struct Writing {
 }
 
 impl Writing {
-    /// Of a request to a model. Errors: `NoTemplate`, and `BadTemplate` where the template does not parse.
+    /// Of a request to a model. Errors: `BadOption` where it writes nothing; `NoTemplate`, and `BadTemplate` where the template does not parse.
     pub fn of(engine: &Engine, request: &ChatRequest) -> Result<Writing> {
+        engine.check_writes()?;
         let options = request.template();
         let offered = options.tools.as_ref().and_then(Value::as_array);
         let tools = offered.cloned().unwrap_or_default();

@@ -23,9 +23,13 @@ pub mod gguf;
 pub mod safetensors;
 
 mod catalog;
+mod convert;
 mod metadata;
+mod mix;
 mod names;
+pub mod requantize;
 
 pub(crate) use catalog::quoted;
 pub use catalog::{Catalog, Tensor};
+pub use convert::Converter;
 pub use metadata::{Metadata, Value};

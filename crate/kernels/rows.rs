@@ -48,7 +48,7 @@ pub trait Lanes:
     fn splat(x: Self::Number) -> Self;
     /// e to these powers.
     fn exp(self) -> Self;
-    /// What is outside of these two becomes the nearer one.
+    /// What is outside of these two becomes the nearer one. What is no finite number becomes none: a damaged file has to show.
     fn clamp(self, least: Self::Number, most: Self::Number) -> Self;
     /// Their sum.
     fn sum(self) -> Self::Number;
@@ -105,7 +105,7 @@ impl Lanes for f64x4 {
         f64x4::new(self.to_array().map(f64::exp))
     }
     fn clamp(self, least: f64, most: f64) -> f64x4 {
-        f64x4::new(self.to_array().map(|x| x.clamp(least, most)))
+        f64x4::new(self.to_array().map(|x| x.clamp(least, most))) + (self - self)
     }
     fn sum(self) -> f64 {
         self.to_array().iter().sum()
@@ -132,7 +132,7 @@ impl Lanes for f32x4 {
     }
     #[inline(always)]
     fn clamp(self, least: f32, most: f32) -> f32x4 {
-        self.fast_max(f32x4::splat(least)).fast_min(f32x4::splat(most))
+        self.fast_max(f32x4::splat(least)).fast_min(f32x4::splat(most)) + (self - self)
     }
     #[inline(always)]
     fn sum(self) -> f32 {

@@ -91,6 +91,15 @@ impl Model {
         Ok((model, Upload::new(placements)))
     }
 
+    /// `BadMetadata` where frequencies are to be divided by what is no number above 0.
+    pub fn check_factors(&self, upload: &Upload) -> Result<()> {
+        let count = self.net.rope_factors.map_or(0, RopeFactors::count);
+        match upload.host[..count].iter().find(|factor| !(factor.is_finite() && **factor > 0.0)) {
+            Some(factor) => bail!(BadMetadata, "The file's factors of RoPE hold {factor}; the file is damaged"),
+            None => Ok(()),
+        }
+    }
+
     /// What can only be done once the file has been read: the RoPE tables, the arrangement of the weights, and a head.
     pub fn finish(&mut self, upload: &Upload, memory: &mut dyn Memory) {
         for matrix in self.network.weights.matrices() {

@@ -32,7 +32,7 @@ pub use dequantize::dequantize;
 pub(crate) use grids::{BOOKS, FP4};
 pub use layout::{BLOCK, PlaneSpec, UNIT, plane_offsets, planes};
 pub use packed::{Block, Packed, dequantize_packed, load_block, load_packed};
-pub use quantize::quantize;
+pub use quantize::{quantize, quantize_by};
 pub use repack::repack;
 pub use widen::{common, widen};
 

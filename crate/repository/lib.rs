@@ -9,7 +9,7 @@ use js_sys::{Array, Object, Reflect};
 use wasm_bindgen::prelude::*;
 
 use sotto::base::error::{Code, Error};
-use sotto::file::safetensors::Converter;
+use sotto::file::Converter;
 use sotto::quant::TensorType;
 use sotto::run::repository::{FILES, Reading};
 

@@ -115,7 +115,7 @@ impl Engine {
         if ids.len() > most {
             bail!(
                 PromptTooLong,
-                "Text {index} has {} tokens, but the context holds {most}; give truncate, shorter texts, or load with a larger contextLength.",
+                "Text {index} has {} tokens, but the context holds {most}; give shorter texts, truncate where the call takes it, or load with a larger contextLength if the model was trained with one.",
                 ids.len()
             );
         }
@@ -126,7 +126,7 @@ impl Engine {
 
     /// The vectors of texts, given as tokens. A generation under way ends by it.
     ///
-    /// Errors: `BadOption` where the model does not embed, or has no such dimensions; those of [`Engine::forward`].
+    /// Errors: `BadOption` where the model does not embed, or has no such dimensions; `BadLogits`; those of [`Engine::forward`].
     pub async fn embed(&mut self, texts: &[Vec<u32>], options: &EmbedOptions) -> Result<Vec<Embedding>> {
         let (own, _) = self.pools()?;
         let pooling = options.pooling.unwrap_or(own);
@@ -144,17 +144,26 @@ impl Engine {
         let embedding = |(states, tokens): (Vec<f32>, &Vec<u32>)| {
             let mut values: Vec<f32> =
                 states.chunks_exact(n_embd).flat_map(|state| &state[..dimensions]).copied().collect();
+            self.numbers(&values)?;
             if options.normalize {
                 values.chunks_exact_mut(dimensions).for_each(normalize);
             }
-            Embedding { tokens: tokens.len(), dimensions, values }
+            Ok(Embedding { tokens: tokens.len(), dimensions, values })
         };
-        Ok(states.into_iter().zip(texts).map(embedding).collect())
+        states.into_iter().zip(texts).map(embedding).collect()
+    }
+
+    /// `BadLogits` where what a head has computed is no number.
+    fn numbers(&self, values: &[f32]) -> Result<()> {
+        if values.iter().any(|value| !value.is_finite()) {
+            return Err(decode::bad_logits(&self.device));
+        }
+        Ok(())
     }
 
     /// The scores that the model's classifier gives texts: one a label.
     ///
-    /// Errors: `BadOption` where the model has no classifier; those of [`Engine::forward`].
+    /// Errors: `BadOption` where the model has no classifier; `BadLogits`; those of [`Engine::forward`].
     pub async fn classify(&mut self, texts: &[Vec<u32>]) -> Result<Vec<Vec<f32>>> {
         let (pooling, head) = self.pools()?;
         if head.is_none_or(|head| head.labels().is_none()) {
@@ -164,7 +173,8 @@ impl Engine {
             )
         }
         let states = self.states(texts, pooling, &Blend::new(), |at, tokens| wanted(pooling, at, tokens)).await?;
-        Ok(states.iter().map(|state| self.model.scores(state)).collect())
+        let scores = states.iter().map(|state| self.model.scores(state));
+        scores.map(|scores| self.numbers(&scores).map(|()| scores)).collect()
     }
 
     /// How much likelier "yes" is than "no" as the next word of each prompt: the difference of their logits, by the
@@ -210,9 +220,7 @@ impl Engine {
         let bytes = u64::from(self.model.net.n_vocab) * 4;
         let logits = self.device.read(self.model.logits_buffer(), bytes).await?;
         let logits: Vec<f32> = bytemuck::pod_collect_to_vec(&logits);
-        if logits.iter().any(|logit| !logit.is_finite()) {
-            return Err(decode::bad_logits(&self.device));
-        }
+        self.numbers(&logits)?;
         Ok(logits)
     }
 

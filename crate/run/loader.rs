@@ -324,6 +324,7 @@ impl Loader {
         let Tensors { mut engine, upload, file_bytes, .. } = *tensors;
         upload.finish(file_bytes)?;
         engine.fingerprint = (hash.digest(), self.options.fast);
+        engine.model.check_factors(&upload)?;
         engine.model.finish(&upload, &mut engine.device);
         engine.device.idle().await?;
         if tunes(&self.options, &engine.device) {
@@ -337,8 +338,18 @@ impl Loader {
 fn labels(catalog: &Catalog, net: &Net) -> Result<Vec<String>> {
     let Gives::States { head: Some(head), .. } = net.gives else { return Ok(Vec::new()) };
     let count = head.labels().unwrap_or(0);
-    let named = catalog.metadata.strings(&format!("{}.classifier.output_labels", net.arch))?.unwrap_or_default();
-    Ok((0..count as usize).map(|i| named.get(i).cloned().unwrap_or_else(|| format!("LABEL_{i}"))).collect())
+    let key = format!("{}.classifier.output_labels", net.arch);
+    match catalog.metadata.strings(&key)? {
+        Some(named) if named.len() != count as usize => {
+            bail!(
+                BadMetadata,
+                "{key} names {} labels, and the classifier has {count}; convert the model again.",
+                named.len()
+            )
+        }
+        Some(named) => Ok(named.to_vec()),
+        None => Ok((0..count).map(|i| format!("LABEL_{i}")).collect()),
+    }
 }
 
 /// Whether kernels are measured.

@@ -7,7 +7,8 @@ use serde_json::{Map, Value as Json};
 
 use crate::bail;
 use crate::base::error::{Code, Error, Result};
-use crate::file::safetensors::{Converter, Head, HeadParser, Heads, Repository, parse, rows_of_embedding};
+use crate::file::Converter;
+use crate::file::safetensors::{Head, HeadParser, Heads, Repository, parse, rows_of_embedding};
 use crate::file::{Metadata, Value};
 use crate::quant::TensorType;
 use crate::text::tokenizer::json::{self, Beside};

@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::bail;
 use crate::base::error::Result;
 use crate::model::spec::{Gives, Pooling};
 use crate::run::adapters::Wanted;
@@ -112,14 +113,28 @@ pub async fn embed(engine: &mut Engine, texts: Vec<Input>, options: EmbedOptions
     let prompt = prompt.unwrap_or_default();
     let texts = texts.into_iter().enumerate().map(|(index, text)| match text {
         Input::Text(text) => engine.encode_for_states(index, &format!("{prompt}{text}"), None, truncate),
-        Input::Tokens(tokens) => Ok(tokens),
+        Input::Tokens(tokens) => known(engine, index, tokens),
     });
     let texts = texts.collect::<Result<Vec<_>>>()?;
     engine.embed(&texts, &options).await
 }
 
+/// Tokens that a caller gives. `BadOption` where there is none, or one that the model does not have.
+fn known(engine: &Engine, index: usize, tokens: Vec<u32>) -> Result<Vec<u32>> {
+    let n_vocab = engine.model.net.n_vocab;
+    if tokens.is_empty() {
+        bail!(BadOption, "Text {index} is a list of no tokens; give some, as tokenize does.");
+    }
+    match tokens.iter().find(|token| **token >= n_vocab) {
+        Some(token) => {
+            bail!(BadOption, "Text {index} has the token {token}, and the model {n_vocab}; give ids of its own.")
+        }
+        None => Ok(tokens),
+    }
+}
+
 /// The classifier's scores of texts: [texts][labels]; after a query, as a reranker reads it, if there is one. A language
-/// model that ranks by its next word gives one score. Errors: those of [`Engine::encode_for_states`], [`Engine::classify`],
+/// model that ranks by its next word gives one score. Errors: `BadOption` after a query where the model has several labels; those of [`Engine::encode_for_states`], [`Engine::classify`],
 /// [`Engine::encode_for_yes`] and [`Engine::yes`].
 pub async fn scores(
     engine: &mut Engine,
@@ -132,6 +147,14 @@ pub async fn scores(
         let encode = |(index, text): (usize, &String)| engine.encode_for_yes(index, prompt, query, text, truncate);
         let prompts = texts.iter().enumerate().map(encode).collect::<Result<Vec<_>>>()?;
         return Ok(engine.yes(&prompts).await?.into_iter().map(|score| vec![score]).collect());
+    }
+    if query.is_some() && engine.labels.len() > 1 {
+        bail!(
+            BadOption,
+            "This model tells {} labels apart ({}) and ranks nothing; take a reranker, or classify.",
+            engine.labels.len(),
+            engine.labels.join(", ")
+        );
     }
     let texts = texts.iter().enumerate().map(|(index, text)| match query {
         Some(query) => engine.encode_for_states(index, query, Some(text), truncate),

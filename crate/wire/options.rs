@@ -51,18 +51,33 @@ pub enum Quantize {
     /// 8 bits, with a scale for each 32.
     #[serde(rename = "q8_0")]
     Q8Zero,
+    /// 6 bits, with small scales under one for each 256.
+    #[serde(rename = "q6_k")]
+    Q6K,
+    /// 5 bits, with small scales and minima under one of each for 256.
+    #[serde(rename = "q5_k")]
+    Q5K,
     /// 5 bits, with a scale and a minimum.
     #[serde(rename = "q5_1")]
     Q5One,
     /// 5 bits, with a scale.
     #[serde(rename = "q5_0")]
     Q5Zero,
+    /// 4 bits, with small scales and minima under one of each for 256.
+    #[serde(rename = "q4_k")]
+    Q4K,
     /// 4 bits, with a scale and a minimum.
     #[serde(rename = "q4_1")]
     Q4One,
     /// 4 bits, with a scale.
     #[serde(rename = "q4_0")]
     Q4Zero,
+    /// 3 bits, with small scales under one for each 256.
+    #[serde(rename = "q3_k")]
+    Q3K,
+    /// 2 bits, with small scales and minima under one of each for 256.
+    #[serde(rename = "q2_k")]
+    Q2K,
 }
 
 impl Quantize {
@@ -74,10 +89,15 @@ impl Quantize {
             Quantize::F16 => TensorType::F16,
             Quantize::Bf16 => TensorType::BF16,
             Quantize::Q8Zero => TensorType::Q8_0,
+            Quantize::Q6K => TensorType::Q6_K,
+            Quantize::Q5K => TensorType::Q5_K,
             Quantize::Q5One => TensorType::Q5_1,
             Quantize::Q5Zero => TensorType::Q5_0,
+            Quantize::Q4K => TensorType::Q4_K,
             Quantize::Q4One => TensorType::Q4_1,
             Quantize::Q4Zero => TensorType::Q4_0,
+            Quantize::Q3K => TensorType::Q3_K,
+            Quantize::Q2K => TensorType::Q2_K,
         })
     }
 }

@@ -1,5 +1,7 @@
 //! Block formats: against golden blocks of an independent reader, then each later form against the one before.
 
+use std::collections::{HashMap, HashSet};
+
 use crate::common::blocks::{assert_same, golden, pack};
 use sotto::quant;
 use sotto::quant::TensorType::{
@@ -91,23 +93,45 @@ fn incomplete_blocks_are_left_out() {
 #[derive(serde::Deserialize)]
 struct Quantized {
     bits: Vec<u32>,
-    blocks: std::collections::HashMap<String, String>,
+    blocks: HashMap<String, String>,
+    #[serde(rename = "super")]
+    large: Large,
+}
+
+#[derive(serde::Deserialize)]
+struct Large {
+    bits: Vec<u32>,
+    importance: Vec<u32>,
+    blocks: HashMap<String, String>,
+    by_importance: HashMap<String, String>,
 }
 
 #[test]
 fn quantising_gives_the_bytes_of_the_reference() {
-    let Quantized { bits, blocks } = crate::common::run::golden("quantized.json");
-    let weights: Vec<f32> = bits.into_iter().map(f32::from_bits).collect();
-    for kind in TensorType::WRITTEN.into_iter().filter(|kind| *kind != TensorType::F32) {
-        let mut got = Vec::new();
-        quant::quantize(kind, &weights, &mut got);
-        let hex: Vec<String> = got.chunks(kind.block_bytes()).map(hex).collect();
-        let want: Vec<&str> = (0..hex.len())
-            .map(|at| &blocks[kind.name()][at * 2 * kind.block_bytes()..][..2 * kind.block_bytes()])
-            .collect();
-        assert_eq!(hex, want, "{kind:?}");
-        assert_eq!(blocks[kind.name()].len(), 2 * got.len());
-    }
+    let Quantized { bits, blocks, large } = crate::common::run::golden("quantized.json");
+    let floats = |bits: Vec<u32>| -> Vec<f32> { bits.into_iter().map(f32::from_bits).collect() };
+    let weights = floats(bits);
+    let (rows, importance) = (floats(large.bits), floats(large.importance));
+    let mut left: HashSet<TensorType> = TensorType::WRITTEN.into_iter().collect();
+    let mut check = |named: &HashMap<String, String>, what: &str, write: &dyn Fn(TensorType, &mut Vec<u8>)| {
+        for (name, want) in named {
+            let kind = TensorType::WRITTEN.into_iter().find(|kind| kind.name() == name).expect("a type");
+            let mut got = Vec::new();
+            write(kind, &mut got);
+            let got: Vec<String> = got.chunks(kind.block_bytes()).map(hex).collect();
+            let want: Vec<&str> =
+                want.as_bytes().chunks(2 * kind.block_bytes()).map(|hex| str::from_utf8(hex).unwrap()).collect();
+            for (at, (got, want)) in got.iter().zip(&want).enumerate() {
+                assert_eq!(got, want, "{kind:?} {what}, block {at}");
+            }
+            assert_eq!(got.len(), want.len());
+            left.remove(&kind);
+        }
+    };
+    check(&blocks, "of 32", &|kind, out| quant::quantize(kind, &weights, out));
+    check(&large.blocks, "of 256", &|kind, out| quant::quantize(kind, &rows, out));
+    check(&large.by_importance, "by importance", &|kind, out| quant::quantize_by(kind, &rows, &importance, out));
+    assert_eq!(left, HashSet::from([TensorType::F32]));
 }
 
 fn hex(bytes: &[u8]) -> String {

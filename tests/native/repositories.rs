@@ -34,7 +34,7 @@ fn open(files: &Files, quantize: Option<TensorType>) -> Result<Reading> {
     Reading::new("Twin", beside.collect::<HashMap<_, _>>(), quantize)
 }
 
-fn heads(files: &Files, quantize: Option<TensorType>) -> Result<sotto::file::safetensors::Converter> {
+fn heads(files: &Files, quantize: Option<TensorType>) -> Result<sotto::file::Converter> {
     let mut reading = open(files, quantize)?;
     for name in reading.weights() {
         let file = files.get(&name).unwrap_or_else(|| panic!("{name}"));

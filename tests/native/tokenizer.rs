@@ -436,10 +436,15 @@ fn bad_tokenizers_are_typed_errors() {
     without_merges.take_strings("tokenizer.ggml.merges").unwrap();
     assert_eq!(fails(without_merges), Code::BadMetadata);
 
+    assert_eq!(fails(spm(&[("", 0.0, 3), ("a", f32::NAN, 1)])), Code::BadMetadata);
+    let mut without_scores = plain();
+    without_scores.keep(|key| key != "tokenizer.ggml.scores");
+    assert_eq!(fails(without_scores), Code::BadMetadata);
+
     // Ids outside the vocabulary count as not given; equal and empty tokens do no harm.
     let tokenizer = Tokenizer::from_metadata(&mut with(plain(), "eos_token_id", Value::U64(999))).unwrap();
     assert_eq!(tokenizer.eos(), Some(2));
-    let odd = [("", 0.0, 3), ("a", f32::NAN, 1), ("a", 0.0, 1), ("", 0.0, 1), ("a", f32::INFINITY, 3)];
+    let odd = [("", 0.0, 3), ("a", -1.0, 1), ("a", 0.0, 1), ("", 0.0, 1), ("a", f32::INFINITY, 3)];
     let tokenizer = Tokenizer::from_metadata(&mut spm(&odd)).unwrap();
     for options in [TEXT, RAW] {
         assert!(tokenizer.encode("aa a\0é", options).is_ok());

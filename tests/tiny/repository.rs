@@ -249,7 +249,13 @@ impl Writer<'_> {
         }
         if self.is_bert {
             config.insert("type_vocab_size".into(), json!(2));
-            config.insert("id2label".into(), json!({ "0": "LABEL_0", "1": "LABEL_1", "2": "LABEL_2" }));
+            let scores = self.file.tensors.iter().find(|tensor| tensor.name == "cls.output.weight");
+            let labels: Map<String, Json> = (0..scores.map_or(0, |scores| scores.shape[1]))
+                .map(|i| (i.to_string(), json!(format!("LABEL_{i}"))))
+                .collect();
+            if !labels.is_empty() {
+                config.insert("id2label".into(), labels.into());
+            }
         } else {
             config.insert("tie_word_embeddings".into(), json!(!self.has("output.weight")));
         }

@@ -1,4 +1,4 @@
-//! `sotto generate|chat|score|embed|rerank|classify|fill-mask|bench|tokenize|template|inspect`: the engine on this machine's GPU or CPU. `npm run -s COMMAND`
+//! `sotto generate|chat|score|embed|rerank|classify|fill-mask|bench|quantize|tokenize|template|inspect`: the engine on this machine's GPU or CPU. `npm run -s COMMAND`
 //! takes the same flags and prints the same JSON, from the built package in a browser. `sotto schema` prints what all of
 //! them take and give.
 
@@ -15,6 +15,7 @@ mod generate;
 mod input;
 mod inspect;
 mod model;
+mod quantize;
 mod repository;
 mod saved;
 mod score;
@@ -52,6 +53,8 @@ enum Command {
     FillMask(embed::FillMask),
     /// Times prefill and decode
     Bench(bench::Bench),
+    /// Writes a model with its matrices in another type
+    Quantize(quantize::Quantize),
     /// Prints the tokens of a text
     Tokenize(tokenize::Tokenize),
     /// Prints the text that a chat template makes of messages
@@ -105,6 +108,7 @@ async fn run(command: Command) -> Result<()> {
         Command::Classify(args) => embed::classify(args).await,
         Command::FillMask(args) => embed::fill_mask(args).await,
         Command::Bench(args) => bench::run(args).await,
+        Command::Quantize(args) => quantize::run(&args),
         Command::Tokenize(args) => tokenize::run(args),
         Command::Template(args) => template::run(args),
         Command::Forms(args) => forms::run(&args),

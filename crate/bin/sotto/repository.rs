@@ -4,7 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::path::Path;
 
 use sotto::base::error::{Code, Result};
-use sotto::file::safetensors::Converter;
+use sotto::file::Converter;
 use sotto::quant::TensorType;
 use sotto::run::repository::{FILES, File, Reading, too_large};
 
@@ -26,6 +26,8 @@ pub struct Converted {
     file: Option<Pieces>,
     /// The first piece.
     head: Option<Vec<u8>>,
+    /// Bytes of weights that were read.
+    read: u64,
 }
 
 impl Converted {
@@ -57,7 +59,12 @@ impl Converted {
         }
         let mut converter = reading.finish()?;
         let head = Some(converter.take_head());
-        Ok(Converted { converter, files, file: None, head })
+        Ok(Converted { converter, files, file: None, head, read: 0 })
+    }
+
+    /// Bytes of the files of weights so far.
+    pub fn read(&self) -> u64 {
+        self.read
     }
 
     /// The next piece; `None` behind the last.
@@ -75,7 +82,10 @@ impl Converted {
             };
             let mut out = Vec::new();
             match file.next()? {
-                Some(piece) => self.converter.push(piece, &mut out),
+                Some(piece) => {
+                    self.read += piece.len() as u64;
+                    self.converter.push(piece, &mut out);
+                }
                 None => {
                     self.converter.next_file()?;
                     self.file = None;

@@ -168,7 +168,7 @@ fn header(model: &str) -> Result<Header> {
 }
 
 /// All files of a model: those beside it, where its name is that of the first of several.
-fn parts(model: &str) -> Vec<String> {
+pub fn parts(model: &str) -> Vec<String> {
     let one = || vec![model.to_string()];
     let Some((before, after)) = model.split_once(FIRST) else { return one() };
     let digits = after.get(..5).filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()));

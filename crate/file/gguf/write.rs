@@ -33,16 +33,27 @@ fn text(text: &str, out: &mut Vec<u8>) {
     out.extend(text.as_bytes());
 }
 
-/// The numbers of types are the format's.
+/// The numbers of types are the format's. Numbers take 32 bits, if they do not exceed these: so the format defines its keys, and other
+/// programs insist on it.
 fn value(value: &Value, out: &mut Vec<u8>) {
     match value {
-        Value::U64(number) => one(10, &number.to_le_bytes(), out),
-        Value::I64(number) => one(11, &number.to_le_bytes(), out),
-        Value::F64(number) => one(12, &number.to_le_bytes(), out),
+        Value::U64(number) => match u32::try_from(*number) {
+            Ok(number) => one(4, &number.to_le_bytes(), out),
+            Err(_) => one(10, &number.to_le_bytes(), out),
+        },
+        Value::I64(number) => match i32::try_from(*number) {
+            Ok(number) => one(5, &number.to_le_bytes(), out),
+            Err(_) => one(11, &number.to_le_bytes(), out),
+        },
+        Value::F64(number) if number.abs() > f64::from(f32::MAX) => one(12, &number.to_le_bytes(), out),
+        Value::F64(number) => one(6, &(*number as f32).to_le_bytes(), out),
         Value::Bool(flag) => one(7, &[u8::from(*flag)], out),
         Value::Str(string) => {
             out.extend(8u32.to_le_bytes());
             text(string, out);
+        }
+        Value::Ints(list) if list.iter().all(|number| i32::try_from(*number).is_ok()) => {
+            many(5, list.len(), list.iter().flat_map(|number| (*number as i32).to_le_bytes()), out);
         }
         Value::Ints(list) => many(11, list.len(), list.iter().flat_map(|number| number.to_le_bytes()), out),
         Value::Floats(list) => many(6, list.len(), list.iter().flat_map(|number| number.to_le_bytes()), out),
@@ -79,10 +90,14 @@ mod tests {
         for (key, value) in [
             ("a", Value::U64(7)),
             ("b", Value::I64(-7)),
-            ("c", Value::F64(0.1)),
+            ("c", Value::F64(0.25)),
             ("d", Value::Bool(true)),
             ("e", Value::Str("né".into())),
             ("f", Value::Ints(vec![1, -2])),
+            ("large", Value::U64(1 << 40)),
+            ("small", Value::I64(-1 << 40)),
+            ("wide", Value::F64(1e300)),
+            ("many", Value::Ints(vec![1, 1 << 40])),
             ("g", Value::Floats(vec![0.5, -1.0])),
             ("h", Value::Bools(vec![true, false])),
             ("i", Value::Strings(vec!["x".into(), String::new()])),

@@ -15,14 +15,13 @@ mod index;
 
 pub use classes::{CLASSES, Class, Heads};
 pub use config::parse;
-pub use convert::Converter;
 pub use head::{Entry, Head, HeadParser};
 
 use config::Config;
 use factors::Factors;
 use index::Index;
 
-use super::{Metadata, Value};
+use super::{Converter, Metadata, Value};
 use crate::base::error::Result;
 use crate::quant::TensorType;
 use serde_json::{Map, Value as Json};
@@ -72,7 +71,7 @@ impl Repository {
     /// `UnsupportedTensorType`, `BadShape`.
     pub fn convert(self, heads: Vec<Head>, quantize: TensorType) -> Result<Converter> {
         self.index.check(&heads)?;
-        Converter::new(&self.config, self.metadata, self.factors, heads, quantize)
+        convert::converter(&self.config, self.metadata, self.factors, heads, quantize)
     }
 }
 

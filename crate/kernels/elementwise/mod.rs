@@ -72,7 +72,8 @@ fn each_number<L: Lanes>(x: L, act: impl Fn(L::Number) -> L::Number) -> L {
 
 /// max(x, 0)² (So et al. 2021)
 fn relu_squared<N: Number>(x: N) -> N {
-    if x > N::default() { x * x } else { N::default() }
+    // In this order, so that what is no number stays none.
+    if x < N::default() { N::default() } else { x * x }
 }
 
 /// XIELU (Huang & Schlag 2025), as the shader has it.

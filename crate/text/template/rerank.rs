@@ -11,9 +11,21 @@ const QWEN3: &str = "<|im_start|>system\nJudge whether the Document meets the re
     <Instruct>: Given a web search query, retrieve relevant passages that answer the query\n\
     <Query>: {query}\n<Document>: {document}<|im_end|>\n<|im_start|>assistant\n<think>\n\n</think>\n\n";
 
+const KEY: &str = "tokenizer.chat_template.rerank";
+/// Where a prompt takes the query, and the document.
+const PLACES: [&str; 2] = ["{query}", "{document}"];
+
 /// The prompt that a file has, or Qwen3's where the file is only named so: other converters write plain decoders.
 pub(super) fn prompt(metadata: &Metadata) -> Result<Option<String>> {
-    if let Some(own) = metadata.str("tokenizer.chat_template.rerank")? {
+    if let Some(own) = metadata.str(KEY)? {
+        if !PLACES.iter().all(|place| own.contains(place)) {
+            bail!(
+                BadMetadata,
+                "{KEY} lacks {} or {}, so all documents would score alike; convert the model again.",
+                PLACES[0],
+                PLACES[1]
+            );
+        }
         return Ok(Some(own.into()));
     }
     let says = |key: &str, word: &str| Ok(metadata.str(key)?.is_some_and(|text| text.to_lowercase().contains(word)));
@@ -56,6 +68,5 @@ pub fn encode_rerank(
 
 /// Where the next place is, what it is called there, and what it takes.
 fn next<'a>(text: &str, query: &'a str, document: &'a str) -> Option<(usize, &'static str, &'a str)> {
-    let places = [("{query}", query), ("{document}", document)];
-    places.into_iter().filter_map(|(name, value)| Some((text.find(name)?, name, value))).min()
+    PLACES.into_iter().zip([query, document]).filter_map(|(name, value)| Some((text.find(name)?, name, value))).min()
 }

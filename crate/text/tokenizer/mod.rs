@@ -405,7 +405,7 @@ fn merges(metadata: &mut Metadata) -> Result<Vec<String>> {
 fn scores(metadata: &Metadata, n_tokens: usize) -> Result<Vec<f32>> {
     const KEY: &str = "tokenizer.ggml.scores";
     let mut scores = match metadata.get(KEY) {
-        None => return Ok(vec![0.0; n_tokens]),
+        None => bail!(BadMetadata, "{KEY} is missing: this vocabulary cuts texts by it; convert the model again"),
         Some(Value::Ints(whole)) => whole.iter().map(|score| *score as f32).collect(),
         Some(_) => metadata.floats(KEY)?.unwrap_or_default().to_vec(),
     };
@@ -413,5 +413,8 @@ fn scores(metadata: &Metadata, n_tokens: usize) -> Result<Vec<f32>> {
         bail!(BadMetadata, "{KEY} has {} entries for {n_tokens} tokens", scores.len());
     }
     scores.truncate(n_tokens);
+    if let Some(token) = scores.iter().position(|score| score.is_nan()) {
+        bail!(BadMetadata, "{KEY} has no number for token {token}; the file is damaged");
+    }
     Ok(scores)
 }
