@@ -9,6 +9,7 @@ higher one.
 
 import argparse
 import ctypes
+import os
 import subprocess
 import sys
 import tempfile
@@ -21,6 +22,8 @@ import llama_cpp as lib
 sys.path.append(str(Path(__file__).parent))
 from tensor_types import ROOT, score  # noqa: E402
 
+QUIET = lib.llama_log_callback(lambda *_: None)
+lib.llama_log_set(QUIET, None)
 # What Sotto calls a mix, and the number of llama.cpp's.
 TYPES = {"q8_0": 7, "q6_k": 18, "q5_k": 17, "q4_k": 15, "q3_k": 12, "q2_k": 10, "q4_0": 2}
 MOST = 1e-3
@@ -49,7 +52,7 @@ def by_llama_cpp(model, name, importance, out):
 
 def by_sotto(model, name, importance, out):
     flags = ["--importance", importance] if importance else []
-    command = [ROOT / "target/release/sotto", "quantize", "--model", model, "--to", name, "--out", out, *flags]
+    command = [os.environ.get("SOTTO_BINARY", ROOT / "target/release/sotto"), "quantize", "--model", model, "--to", name, "--out", out, *flags]
     subprocess.run(command, check=True, capture_output=True)
 
 

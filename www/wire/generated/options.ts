@@ -16,7 +16,21 @@ export type Precision = "high" | "fast";
 export type KvType = "f16" | "f32" | "q8_0" | "q4_0";
 
 /** What the matrices of a repository of floats become. */
-export type Quantize = "auto" | "f32" | "f16" | "bf16" | "q8_0" | "q5_1" | "q5_0" | "q4_1" | "q4_0";
+export type Quantize =
+  | "auto"
+  | "f32"
+  | "f16"
+  | "bf16"
+  | "q8_0"
+  | "q6_k"
+  | "q5_k"
+  | "q5_1"
+  | "q5_0"
+  | "q4_k"
+  | "q4_1"
+  | "q4_0"
+  | "q3_k"
+  | "q2_k";
 
 /** How the states of a text's tokens become one vector. */
 export type Pooling = "none" | "mean" | "cls" | "last";
