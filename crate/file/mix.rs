@@ -3,7 +3,7 @@
 
 use super::Metadata;
 use crate::base::error::Result;
-use crate::quant::TensorType::{self, F16, F32, Q2_K, Q3_K, Q4_0, Q4_K, Q5_0, Q5_1, Q5_K, Q6_K, Q8_0};
+use crate::quant::TensorType::{self, F16, F32, Q2_K, Q3_K, Q4_0, Q4_1, Q4_K, Q5_0, Q5_1, Q5_K, Q6_K, Q8_0};
 
 /// Tables of which a token reads a row each, and which are small.
 const EXACT: [&str; 2] = ["position_embd.weight", "token_types.weight"];
@@ -27,8 +27,10 @@ enum Where {
 /// Of a dense network, and of all experts.
 const DOWN: &str = "ffn_down";
 
+type Rule = (TensorType, &'static str, Where, TensorType);
+
 /// What matrices become, what begins the name, behind its layer, of one that becomes something finer, where, and what it becomes. The first that holds.
-const RULES: [(TensorType, &str, Where, TensorType); 16] = [
+const RULES: [Rule; 16] = [
     (Q5_K, "attn_v.weight", Where::Some, Q6_K),
     (Q5_K, DOWN, Where::Some, Q6_K),
     (Q5_K, "attn_qkv.weight", Where::All, Q6_K),
@@ -47,6 +49,9 @@ const RULES: [(TensorType, &str, Where, TensorType); 16] = [
     (Q2_K, "attn_output.weight", Where::All, Q3_K),
 ];
 
+/// More of them, where an importance says what counts: small scales for it can go wrong in the first layers.
+const BY_IMPORTANCE: [Rule; 2] = [(Q4_0, DOWN, Where::Part(8), Q4_1), (Q5_0, DOWN, Where::Part(8), Q5_1)];
+
 /// What is to become of a model's matrices.
 #[derive(Clone, Copy, Debug)]
 pub struct Mix {
@@ -54,6 +59,7 @@ pub struct Mix {
     n_layers: u32,
     /// Heads of queries for one of keys.
     shared: u32,
+    by_importance: bool,
 }
 
 impl Mix {
@@ -64,7 +70,12 @@ impl Mix {
         let n_layers = number("block_count").unwrap_or(0);
         let heads = number("attention.head_count").unwrap_or(1);
         let shared = heads / number("attention.head_count_kv").unwrap_or(heads).max(1);
-        Ok(Mix { most, n_layers, shared })
+        Ok(Mix { most, n_layers, shared, by_importance: false })
+    }
+
+    /// Where it is known how much columns count.
+    pub fn by_importance(self, by_importance: bool) -> Mix {
+        Mix { by_importance, ..self }
     }
 
     /// The type that a tensor is written in: lists stay whole, and rows that are no blocks of a type become a finer one.
@@ -98,8 +109,10 @@ impl Mix {
             Where::Some => layer < n / 8 || layer >= 7 * n / 8 || (layer - n / 8) % 3 == 2,
             Where::Shared(by) => self.shared >= by,
         };
+        let more = if self.by_importance { &BY_IMPORTANCE[..] } else { &[] };
         RULES
             .iter()
+            .chain(more)
             .find(|(most, of, layers, _)| *most == self.most && role.starts_with(of) && holds(*layers))
             .map(|rule| rule.3)
     }

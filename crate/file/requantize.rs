@@ -50,7 +50,7 @@ const KEPT: [&str; 7] = ["ffn_gate_inp", "norm", "conv", "ssm_a", "ssm_x", "ssm_
 /// Errors: `BadMetadata`, `BadShape` (rows longer than any model's, importance of another length than a row).
 pub fn requantize(header: Header, to: TensorType, mut importance: Importance) -> Result<Converter> {
     let mut metadata = header.catalog.metadata;
-    let mix = Mix::new(to, &metadata)?;
+    let mix = Mix::new(to, &metadata)?.by_importance(!importance.is_empty());
     metadata.insert("general.quantization_version", Value::U64(2));
     metadata.insert("general.alignment", Value::U64(super::gguf::write::ALIGNMENT));
     let mut plan = Plan::default();
