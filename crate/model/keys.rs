@@ -148,6 +148,7 @@ impl<'a> Keys<'a> {
             output_bias: false,
             qk_norm: QkNorm::None,
             v_norm: false,
+            values_are_keys: false,
             gated: false,
             sinks: false,
             keys_of: None,

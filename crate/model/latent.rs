@@ -58,6 +58,7 @@ impl Keys<'_> {
             output_bias: false,
             qk_norm: QkNorm::None,
             v_norm: false,
+            values_are_keys: false,
             gated: false,
             sinks: false,
             keys_of: None,

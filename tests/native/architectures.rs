@@ -34,6 +34,7 @@ fn llama_with_defaults() {
         output_bias: false,
         qk_norm: QkNorm::None,
         v_norm: false,
+        values_are_keys: false,
         gated: false,
         sinks: false,
         keys_of: None,

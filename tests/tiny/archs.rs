@@ -51,8 +51,10 @@ const GEMMA4: &str = "attn_norm 0135:attn_q*swa 24:attn_q 01:attn_k*swa 2:attn_k
     24:attn_q_norm 01:attn_k_norm*swa 2:attn_k_norm 0135:attn_output*swa 24:attn_output post_attention_norm ffn_norm \
     012:ffn_gate 012:ffn_up 012:ffn_down 345:ffn_gate*2 345:ffn_up*2 345:ffn_down*2 post_ffw_norm inp_gate proj post_norm \
     layer_output_scale";
-const GEMMA4_PLAIN: &str = "attn_norm 0:attn_q*swa 1:attn_q 0:attn_k*swa 1:attn_k 0:attn_v*swa 1:attn_v 0:attn_q_norm*swa 1:attn_q_norm \
+const GEMMA4_PLAIN: &str = "attn_norm 0:attn_q*swa 1:attn_q 0:attn_k*swa 1:attn_k 0:attn_v*swa 0:attn_q_norm*swa 1:attn_q_norm \
     0:attn_k_norm*swa 1:attn_k_norm 0:attn_output*swa 1:attn_output post_attention_norm ffn_norm ffn_gate ffn_up ffn_down post_ffw_norm";
+const GEMMA4_EXPERTS: &str = "GEMMA4_PLAIN ffn_gate_inp ffn_gate_inp.scale ffn_gate_up_exps ffn_down_exps ffn_down_exps.scale pre_ffw_norm_2 \
+    post_ffw_norm_1 post_ffw_norm_2";
 const GPT_OSS: &str = "attn_norm attn_q+ attn_k+ attn_v+ attn_sinks attn_output+ post_attention_norm ffn_gate_inp+ ffn_gate_exps+ ffn_up_exps+ \
     ffn_down_exps+";
 const MLA_FEED: &str = "=ffn_gate =ffn_up =ffn_down -ffn_gate_inp -ffn_gate_exps -ffn_up_exps -ffn_down_exps -ffn_gate_shexp -ffn_up_shexp \
@@ -264,9 +266,14 @@ pub const ROWS: &[Row] = &[
         ("attention.key_length_swa", U(24)), ("attention.value_length_swa", U(24)), ("rope.dimension_count_swa", U(16)),
         ("rope.freq_base_swa", F(500.0)), ("final_logit_softcapping", F(9.0))]),
     // Without embeddings of each layer, and as many keys as layers.
-    row("gemma4/plain", WIDER, GEMMA4_PLAIN, "output_norm output rope_freqs", &[("embedding_length_per_layer_input", U(0)),
+    row("gemma4/plain", WIDER, "GEMMA4_PLAIN 1:attn_v", "output_norm output rope_freqs", &[("embedding_length_per_layer_input", U(0)),
         ("attention.sliding_window_pattern", T(&[true, false])), ("attention.sliding_window", U(WINDOW)),
         ("attention.key_length_swa", U(40)), ("attention.value_length_swa", U(40)), ("rope.dimension_count_swa", U(40))]),
+    // Without values in the layers that see everything, and with experts.
+    row("gemma4/experts", WIDER, GEMMA4_EXPERTS, "output_norm rope_freqs", &[("embedding_length_per_layer_input", U(0)),
+        ("attention.sliding_window_pattern", T(&[true, false])), ("attention.sliding_window", U(WINDOW)),
+        ("attention.key_length_swa", U(40)), ("attention.value_length_swa", U(40)), ("rope.dimension_count_swa", U(40)),
+        ("expert_count", U(9)), ("expert_used_count", U(3)), ("expert_feed_forward_length", U(36))]),
     row("gpt-oss", LONG, GPT_OSS, OWN, &[("attention.sliding_window", U(WINDOW)), ("rope.freq_base", F(1e3)), ("rope.scaling.type", S("yarn")),
         ("rope.scaling.factor", F(8.0)), ("rope.scaling.original_context_length", U(16)), ("expert_count", U(6)), ("expert_used_count", U(3)),
         ("expert_feed_forward_length", U(72))]),
@@ -344,9 +351,15 @@ impl Row {
         self.write_metadata(&mut file);
         let n_vocab = vocab::write(self.vocab(), &mut file);
         let mut add = |name: String, word: &str| {
-            if word.ends_with(".scale") {
-                let scale = 0.5 + Rng::named(&format!("{}/{name}", self.name)).unit();
-                return push(&mut file, name, &[1], vec![scale]);
+            if let Some(tensor) = word.strip_suffix(".scale") {
+                // Of a whole tensor, of a row that it is multiplied with, or of each expert.
+                let count = match tensor {
+                    "ffn_gate_inp" => self.shape(tensor, n_vocab)[0],
+                    "ffn_down_exps" => self.shape(tensor, n_vocab)[2],
+                    _ => 1,
+                };
+                let mut rng = Rng::named(&format!("{}/{name}", self.name));
+                return push(&mut file, name, &[count], (0..count).map(|_| 0.5 + rng.unit()).collect());
             }
             let (tensor, bias) = word.strip_suffix('+').map_or((word, false), |word| (word, true));
             let (tensor, bare) = tensor.strip_suffix('!').map_or((tensor, false), |tensor| (tensor, true));
@@ -381,6 +394,7 @@ impl Row {
         self.ends.split_whitespace().for_each(|word| add(word.into(), word));
         let layer_words = self
             .layer
+            .replace("GEMMA4_PLAIN", GEMMA4_PLAIN)
             .replace("BEHIND", BEHIND)
             .replace("DELTA_LAYERS", DELTA)
             .replace("DELTA_FIRST", DELTA_FIRST)

@@ -88,6 +88,7 @@ impl Row {
             "ffn_gate_inp" => vec![n, experts],
             "exp_probs_b" => vec![experts],
             "ffn_gate_exps" | "ffn_up_exps" => vec![n, expert_ff, experts],
+            "ffn_gate_up_exps" => vec![n, 2 * expert_ff, experts],
             "ffn_down_exps" => vec![expert_ff, n, experts],
             "ffn_gate_shexp" | "ffn_up_shexp" => vec![n, shared_ff],
             "ffn_down_shexp" => vec![shared_ff, n],

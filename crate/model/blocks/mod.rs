@@ -3,6 +3,7 @@
 
 mod adapt;
 mod attention;
+mod beside;
 mod conv;
 mod delta;
 mod experts;
@@ -150,7 +151,7 @@ impl Layer {
             mix_post_norm: post_norm(t, "post_attention_norm")?,
             second_norm: norm(t, (block.join == Join::NormedTwice).then_some("attn_norm_2"))?,
             feed_norm: norm(t, block.norms[1])?,
-            feed: feed::Weights::place(&block.feed, stream, t)?,
+            feed: feed::Weights::place(&block.feed, norms, t)?,
             feed_post_norm: post_norm(t, "post_ffw_norm")?,
             behind: layer_embedding::Weights::place(&block.behind, norms, t)?,
         })

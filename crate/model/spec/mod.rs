@@ -258,6 +258,8 @@ pub struct Attention {
     pub qk_norm: QkNorm,
     /// Values go through RMS norms of each head, without weights.
     pub v_norm: bool,
+    /// Values are the keys as they come, before they are normed and rotated.
+    pub values_are_keys: bool,
     /// What a query head finds is multiplied by the sigmoid of a gate, whose rows are behind the query's in `attn_q`.
     pub gated: bool,
     /// Each head has a sink, `attn_sinks.weight`: a score of no position, which takes a share of the weights and gives
@@ -426,7 +428,7 @@ impl Block {
     /// Its feed-forward network, or what each of its experts is, if it has one.
     pub fn dense(&self) -> Option<&Dense> {
         match &self.feed {
-            Feed::Dense(dense) => Some(dense),
+            Feed::Dense(dense) | Feed::Beside(dense, _) => Some(dense),
             Feed::Experts(experts) => Some(&experts.each),
             Feed::None => None,
         }
@@ -435,7 +437,7 @@ impl Block {
     /// Its mixture of experts, if it has one.
     pub fn experts(&self) -> Option<&Experts> {
         match &self.feed {
-            Feed::Experts(experts) => Some(experts),
+            Feed::Experts(experts) | Feed::Beside(_, experts) => Some(experts),
             Feed::Dense(_) | Feed::None => None,
         }
     }
