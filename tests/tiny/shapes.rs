@@ -35,6 +35,14 @@ impl Row {
         let convolved = inner + 2 * ssm("group_count") * ssm("state_size");
         match word {
             "ssm_in" => vec![n, inner + convolved + heads],
+            "ssm_in*two" => vec![n, 2 * inner],
+            "ssm_conv1d*inner" => vec![ssm("conv_kernel"), inner],
+            "ssm_x" => vec![inner, heads + 2 * ssm("state_size")],
+            "ssm_dt*rank" => vec![heads, inner],
+            "ssm_a*state" => vec![ssm("state_size"), inner],
+            "ssm_d*inner" => vec![inner],
+            "ssm_dt_norm" => vec![heads],
+            "ssm_b_norm" | "ssm_c_norm" => vec![ssm("state_size")],
             "ssm_conv1d" => vec![ssm("conv_kernel"), convolved],
             "ssm_dt" | "ssm_a*flat" => vec![heads],
             "ssm_a" | "ssm_d" => vec![1, heads],

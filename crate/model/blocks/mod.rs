@@ -10,6 +10,7 @@ mod experts;
 mod feed;
 mod latent;
 mod layer_embedding;
+mod mamba;
 mod mamba2;
 mod mix;
 mod norm;

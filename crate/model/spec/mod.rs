@@ -18,7 +18,7 @@ pub use behind::Behind;
 pub use feed::{Activation, Dense, Experts, Feed, GateIn, Scored, Shared};
 pub use latent::Latent;
 pub use mask::Mask;
-pub use recurrent::{Conv, Delta, Mamba2};
+pub use recurrent::{Conv, Delta, Mamba, Mamba2};
 
 /// Workgroups that a dispatch may have in a dimension: choices of experts, and layers' own embeddings, of a batch.
 const MOST_WORKGROUPS: u32 = 65_535;
@@ -203,7 +203,9 @@ pub enum Mix {
     Attention(Attention),
     /// A short convolution.
     Conv(Conv),
-    /// A state space.
+    /// A state space of channels.
+    Mamba(Mamba),
+    /// A state space of heads.
     Mamba2(Mamba2),
     /// A delta net.
     Delta(Delta),
@@ -411,7 +413,7 @@ impl Block {
     pub fn attention(&self) -> Option<&Attention> {
         match &self.mix {
             Mix::Attention(attention) | Mix::Both(attention, _) => Some(attention),
-            Mix::Conv(_) | Mix::Mamba2(_) | Mix::Delta(_) | Mix::None => None,
+            Mix::Conv(_) | Mix::Mamba(_) | Mix::Mamba2(_) | Mix::Delta(_) | Mix::None => None,
         }
     }
 
@@ -420,6 +422,7 @@ impl Block {
         match &self.mix {
             Mix::Attention(_) | Mix::None => 0,
             Mix::Conv(conv) => (conv.taps - 1) * net.stream().room,
+            Mix::Mamba(mamba) => mamba.kept(),
             Mix::Mamba2(mamba) | Mix::Both(_, mamba) => mamba.kept(),
             Mix::Delta(delta) => delta.kept(),
         }
