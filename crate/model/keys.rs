@@ -152,6 +152,7 @@ impl<'a> Keys<'a> {
             v_norm: false,
             values_are_keys: false,
             gated: false,
+            gate_apart: false,
             sinks: false,
             keys_of: None,
             latent: None,

@@ -60,6 +60,7 @@ impl Keys<'_> {
             v_norm: false,
             values_are_keys: false,
             gated: false,
+            gate_apart: false,
             sinks: false,
             keys_of: None,
             latent: Some(latent),

@@ -36,6 +36,7 @@ fn llama_with_defaults() {
         v_norm: false,
         values_are_keys: false,
         gated: false,
+        gate_apart: false,
         sinks: false,
         keys_of: None,
         latent: None,

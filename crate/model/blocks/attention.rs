@@ -57,6 +57,10 @@ impl Weights {
         let shares = spec.keys_of.is_some();
         let inputs = match &spec.latent {
             Some(latent) => Inputs::Latent(Box::new(latent::Weights::place(spec, latent, stream, t)?)),
+            None if spec.gated && spec.gate_apart => {
+                let qkv = Self::stack(spec, stream, t)?;
+                Inputs::Gated([qkv, t.matrix("attn_gate.weight", stream, q)?])
+            }
             None if spec.gated => {
                 let behind = [("attn_k.weight", kv), ("attn_v.weight", kv)];
                 Inputs::Gated(t.in_turns(stream, ("attn_q.weight", q), head, &behind)?)

@@ -264,6 +264,8 @@ pub struct Attention {
     pub values_are_keys: bool,
     /// What a query head finds is multiplied by the sigmoid of a gate, whose rows are behind the query's in `attn_q`.
     pub gated: bool,
+    /// That is, in `attn_gate` instead.
+    pub gate_apart: bool,
     /// Each head has a sink, `attn_sinks.weight`: a score of no position, which takes a share of the weights and gives
     /// nothing.
     pub sinks: bool,
