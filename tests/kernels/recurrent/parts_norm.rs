@@ -17,7 +17,7 @@ pub fn run(rig: &mut impl Runs) {
             // What is behind the parts stays as it is.
             (0..rows).for_each(|row| {
                 let end = ((row + 1) * stride) as usize;
-                x[end - more as usize..end].copy_from_slice(&floats(&poison(more as usize)));
+                x[end - more as usize..end].copy_from_slice(floats(&poison(more as usize)));
             });
             rig.run(Case::new(
                 parts_norm::Variant { reduce },
