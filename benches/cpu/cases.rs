@@ -230,6 +230,7 @@ fn prompt() -> Vec<Case> {
         stretch: 0.0,
         stretch_every: 1,
         rows: ROWS,
+        row_heads: HEADS + 2,
     };
     let attention = attention::Params {
         n_heads: HEADS,

@@ -45,6 +45,7 @@ impl Keys<'_> {
             groups: (groups > 1).then_some((groups, groups_used)),
             normed: true,
             scale: self.positive("expert_weights_scale")?.unwrap_or(1.0),
+            factors: self.has_in_any_layer(&["ffn_down_exps.scale"]),
             shared: self.shared(layer, n_ff)?,
         })
     }

@@ -52,7 +52,9 @@ impl<'a> Keys<'a> {
     /// Compiled once, not for each architecture.
     fn net_of(&self, norm: Norm, block: &dyn Fn(u32) -> Result<Block>) -> Result<Net> {
         let mut blocks: Vec<Block> = (0..self.n_layers).map(block).collect::<Result<_>>()?;
-        if self.has_experts()? && blocks.iter().all(|block| block.experts().is_none()) {
+        // One expert is none to choose from.
+        let mixture = self.u32("expert_count")?.is_some_and(|count| count > 1);
+        if mixture && blocks.iter().all(|block| block.experts().is_none()) {
             bail!(UnsupportedArchitecture, "This {} model is a mixture of experts, which is not supported", self.arch);
         }
         if !self.is_causal()? {
@@ -148,7 +150,9 @@ impl<'a> Keys<'a> {
             output_bias: false,
             qk_norm: QkNorm::None,
             v_norm: false,
+            values_are_keys: false,
             gated: false,
+            gate_apart: false,
             sinks: false,
             keys_of: None,
             latent: None,

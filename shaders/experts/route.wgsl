@@ -1,9 +1,9 @@
 // Which experts a row takes, and what their results count (Shazeer et al. 2017), of the router's products z:
 //   p = softmax(z), or sigmoid(z), or z;   those of the `used` largest p + bias, the largest first;
-//   their weights: p (or the softmax of theirs), divided by their sum with `normed`, times `scale`.
+//   their weights: p (or the softmax of theirs), divided by their sum with `normed`, times `scale`, and each times its factor.
 // With groups (DeepSeek-V3) only experts of the best groups count: by the sum of a group's two best p + bias.
 // Of equal ones the first is the larger; what is no number is the largest.
-// Shapes: z [R][stride] (the experts' from `first` on), bias [N], choices [R][used] (expert, weight); N <= 512.
+// Shapes: z [R][stride] (the experts' from `first` on), bias [N], factors [N], choices [R][used] (expert, weight); N <= 512.
 // Grid: (1, R), a workgroup a row.  On the CPU: crate/kernels/experts/route.rs
 #import shared/turns
 struct Params {
@@ -27,11 +27,14 @@ struct Params {
     groups_used: u32,
     // Weights are multiplied by this.
     scale: f32,
+    // 1: and by the experts' factors.
+    has_factors: u32,
 }
 @group(0) @binding(0) var<storage, read> z: array<f32>;
 @group(0) @binding(1) var<storage, read> bias: array<f32>;
-@group(0) @binding(2) var<storage, read_write> choices: array<vec2<f32>>;
-@group(0) @binding(3) var<uniform> params: Params;
+@group(0) @binding(2) var<storage, read> factors: array<f32>;
+@group(0) @binding(3) var<storage, read_write> choices: array<vec2<f32>>;
+@group(0) @binding(4) var<uniform> params: Params;
 
 const MOST: u32 = 512u;
 const LEAST: f32 = -3.0e38;
@@ -43,6 +46,7 @@ var<workgroup> score: array<f32, MOST>;
 var<workgroup> best: array<f32, MOST>;
 // By rank.
 var<workgroup> chosen: array<f32, MOST>;
+var<workgroup> factor: array<f32, MOST>;
 
 // Looked at as bits: see shared/no_number.wgsl.
 fn is_nan(v: f32) -> bool {
@@ -196,6 +200,10 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         let rank = rank_of(i, params.n, false);
         if rank < params.used {
             chosen[rank] = weight[i];
+            factor[rank] = 1.0;
+            if params.has_factors != 0u {
+                factor[rank] = factors[i];
+            }
             choices[group.y * params.used + rank].x = f32(i);
         }
     }
@@ -217,6 +225,6 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         if params.scores == 3u {
             p = exp(p - whole_chosen.x);
         }
-        choices[group.y * params.used + i].y = p / whole_chosen.y * params.scale;
+        choices[group.y * params.used + i].y = p / whole_chosen.y * params.scale * factor[i];
     }
 }

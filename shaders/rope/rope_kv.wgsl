@@ -3,7 +3,7 @@
 //   norm after RoPE
 // RoPE (Su et al. 2021) rotates the first 2*rope_half elements, as pairs (i, i+half) with neox, else (2i, 2i+1),
 // by the angles of shared/rope_angle.wgsl.
-// Shapes: qkv [R][(n_heads + 2*n_kv_heads) * head_dim], norms [head_dim], cache [cells][n_kv_heads][head_dim].
+// Shapes: qkv [R][row_heads * head_dim], norms [head_dim], cache [cells][n_kv_heads][head_dim].
 // Grid: (n_heads + 2*n_kv_heads, R), a workgroup a head.  head_dim % 4 == 0, <= 512.  Mirror: crate/kernels/rope/mod.rs
 #import shared/turns
 #import shared/rope_kv_params
@@ -37,9 +37,10 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let row = batch[group.y];
     let h = group.x;
     let dim = params.head_dim;
-    let start = (group.y * (params.n_heads + 2u * params.n_kv_heads) + h) * dim;
     let is_q = h < params.n_heads;
     let is_v = h >= params.n_heads + params.n_kv_heads;
+    let back = select(0u, params.n_heads + 2u * params.n_kv_heads - params.row_heads, is_v);
+    let start = (group.y * params.row_heads + h - back) * dim;
 
     var squares = 0.0;
     let i_turns = turns(lid, dim, 64u);

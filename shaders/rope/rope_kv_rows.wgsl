@@ -122,9 +122,11 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let h = group.y;
     let dim4 = params.head_dim / 4u;
     let kv_head = (h - min(h, params.n_heads)) % max(params.n_kv_heads, 1u);
-    let start = (r * (params.n_heads + 2u * params.n_kv_heads) + h) * dim4;
+    let is_v = h >= params.n_heads + params.n_kv_heads;
+    let back = select(0u, params.n_heads + 2u * params.n_kv_heads - params.row_heads, is_v);
+    let start = (r * params.row_heads + h - back) * dim4;
     let to = (cell(row, row.y) * params.n_kv_heads + kv_head) * kv_head_size(dim4);
-    if h >= params.n_heads + params.n_kv_heads {
+    if is_v {
         v_scale = norm_scale(start, params.v_norm);
         for (var i = 0u; i < MOST_TURNS; i++) {
             if i >= kv_parts(dim4) {

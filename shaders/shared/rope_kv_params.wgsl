@@ -23,4 +23,6 @@ struct Params {
     stretch_every: u32,
     // Rows of the batch.
     rows: u32,
+    // Heads of a row of qkv: n_heads + 2 * n_kv_heads; without the last ones values are the keys as they came.
+    row_heads: u32,
 }

@@ -45,9 +45,14 @@ struct Shape {
 }
 
 impl Shape {
-    /// Heads of a row of qkv.
+    /// Heads that something becomes of.
     fn heads(&self) -> u32 {
         self.n_heads + 2 * self.n_kv_heads
+    }
+
+    /// Those of the row, where values may be keys.
+    fn row_heads(&self, values_are_keys: bool) -> u32 {
+        self.heads() - if values_are_keys { self.n_kv_heads } else { 0 }
     }
 }
 
@@ -253,21 +258,26 @@ pub fn run(rig: &mut impl Runs) {
     for kv in Kv::ALL {
         for reduce in Reduce::ALL {
             let mut random = Random::new(5);
+            let mut of_keys = Random::new(6);
             for s in SHAPES.iter().filter(|s| stores(kv, s.head_dim)) {
                 let grid = [s.heads(), s.rows.len() as u32];
-                rig.run(case(&mut random, s, kv, rope_kv::Variant { reduce, kv }, grid));
+                for (random, values_are_keys) in [(&mut random, false), (&mut of_keys, true)] {
+                    rig.run(case(random, (s, values_are_keys), kv, rope_kv::Variant { reduce, kv }, grid));
+                }
             }
         }
-        let mut random = Random::new(5);
+        let [mut random, mut of_keys] = [5, 6].map(Random::new);
         // Threads that own a head rotate whole vectors.
         for s in SHAPES.iter().filter(|s| s.rope_half % 4 == 0 && stores(kv, s.head_dim)) {
             let grid = [(s.rows.len() as u32).div_ceil(rope_kv_rows::THREADS), s.heads()];
-            rig.run(case(&mut random, s, kv, rope_kv_rows::Variant { kv }, grid));
+            for (random, values_are_keys) in [(&mut random, false), (&mut of_keys, true)] {
+                rig.run(case(random, (s, values_are_keys), kv, rope_kv_rows::Variant { kv }, grid));
+            }
         }
     }
 }
 
-fn case<V>(random: &mut Random, s: &Shape, kv: Kv, variant: V, grid: [u32; 2]) -> Case
+fn case<V>(random: &mut Random, (s, values_are_keys): (&Shape, bool), kv: Kv, variant: V, grid: [u32; 2]) -> Case
 where
     V: Face<Params = rope_kv::Params, Bind<Data> = rope_kv::Bind<Data>>,
 {
@@ -281,15 +291,16 @@ where
     let norm = |random: &mut Random| {
         Data::In(if s.norm > 0 { bits(&random.floats(s.head_dim as usize, 2.0)) } else { poison(4) })
     };
-    let mut qkv = random.floats(s.rows.len() * (s.heads() * s.head_dim) as usize, 2.0);
-    if s.head_dim == 32 {
+    let row_heads = s.row_heads(values_are_keys);
+    let mut qkv = random.floats(s.rows.len() * (row_heads * s.head_dim) as usize, 2.0);
+    if s.head_dim == 32 && !values_are_keys {
         // More than f16 can hold. Only here: beside it, errors of other numbers count for nothing.
         *qkv.last_mut().expect("a value") = -1e6;
     }
     Case::new(
         variant,
         format!(
-            "{}:{} heads of {}, {} pairs, neox {}, norm {}, at {:?}",
+            "{}:{} heads of {}, {row_heads} in a row, {} pairs, neox {}, norm {}, at {:?}",
             s.n_heads, s.n_kv_heads, s.head_dim, s.rope_half, s.neox, s.norm, s.rows[0]
         ),
         rope_kv::Params {
@@ -305,6 +316,7 @@ where
             stretch: if s.norm == 2 { 0.3 } else { 0.0 },
             stretch_every: 16,
             rows: s.rows.len() as u32,
+            row_heads,
         },
         rope_kv::Bind {
             batch: Data::In(s.rows.iter().flat_map(|&(p, c)| [u32::MAX, p, c, 0]).collect()),
@@ -362,6 +374,7 @@ const ONE_HEAD: rope_kv::Params = rope_kv::Params {
     stretch: 0.0,
     stretch_every: 1,
     rows: 1,
+    row_heads: 3,
 };
 
 #[test]
@@ -404,6 +417,11 @@ fn rope_norms_first_and_rotates_a_part() {
     // Values of root mean square 2, normed without weights.
     let [.., v] = rope_row(rope_kv::Params { v_norm: 1, ..params }, 5, &[2.0; 12], &[1.0, 0.0, 3.0, 4.0], &table);
     close(&v, &[1.0; 4], 1e-6);
+    // Where the row has none, they are the keys as they came.
+    let shared = rope_kv::Params { v_norm: 1, row_heads: 2, ..params };
+    let qk = [2.0, 2.0, 2.0, 2.0, 3.0, -3.0, 3.0, -3.0];
+    let [.., v] = rope_row(shared, 5, &qk, &[1.0, 0.0, 3.0, 4.0], &table);
+    close(&v, &[1.0, -1.0, 1.0, -1.0], 1e-6);
     // The other way round: (1, 1) rotated, then weighted. At position 5 queries are 1 + 0.5 ln(1 + 2) as large.
     (params.has_norm, params.stretch, params.stretch_every) = (2, 0.5, 2);
     let [q, k, _] = rope_row(params, 5, &[2.0; 12], &[1.0, 0.0, 3.0, 4.0], &table);

@@ -29,7 +29,12 @@ fn the_vocabulary_has_the_last_word() {
 
 #[test]
 fn unknown_architectures_and_features() {
-    refused("grok", |_| {}, Code::UnsupportedArchitecture, "\"grok\" are not supported; these are: apertus, arcee, ");
+    refused(
+        "grok",
+        |_| {},
+        Code::UnsupportedArchitecture,
+        "\"grok\" are not supported; these are: afmoe, apertus, arcee, ",
+    );
     let experts = |model: &mut Model| model.set("expert_count", value::u32(8));
     refused("qwen2", experts, Code::UnsupportedArchitecture, "mixture of experts");
     refused("llama", experts, Code::BadMetadata, "expert_used_count");

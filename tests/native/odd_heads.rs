@@ -23,8 +23,8 @@ fn keys_of_other_layers_have_to_be_there() {
     refused("gemma4", Code::BadMetadata, "is 6, not 0 to 5", |file| {
         file.set("gemma4.attention.shared_kv_layers", Value::U32(6));
     });
-    refused("gemma4", Code::UnsupportedArchitecture, "is a mixture of experts", |file| {
-        file.set("gemma4.expert_count", Value::U32(8));
+    refused("qwen3vl", Code::UnsupportedArchitecture, "is a mixture of experts", |file| {
+        file.set("qwen3vl.expert_count", Value::U32(8));
     });
 }
 

@@ -22,7 +22,8 @@ use tiny_models::archs;
 use whole_models::described::{CEILING_DECODED, CEILING_F32};
 
 /// Tiny models with states.
-pub const NAMES: [&str; 6] = ["lfm2", "lfm2/slim", "mamba2/slim", "granitehybrid/experts", "falcon-h1", "qwen35"];
+pub const NAMES: [&str; 8] =
+    ["lfm2", "lfm2/slim", "mamba2/slim", "granitehybrid/experts", "falcon-h1", "qwen35", "mamba/normed", "jamba"];
 
 pub fn file(name: &str) -> Vec<u8> {
     archs::build(name).expect("a tiny model")

@@ -1,6 +1,8 @@
 //! A tiny model in F32 of each architecture that is only compared with llama.cpp: `tests/golden/archs.json`.
 
 use super::gguf::{F32, Gguf, Rng, Tensor, Value, random_weights};
+#[allow(clippy::wildcard_imports, reason = "the table below reads by these words")]
+use super::layers::*;
 use super::{Dims, Vocab, dims, vocab};
 
 /// A key's value.
@@ -31,55 +33,6 @@ pub struct Row {
 
 const WINDOW: u32 = 8;
 pub const CONTEXT: u32 = 512;
-
-pub(super) const LLAMA: &str = "attn_norm attn_q attn_k attn_v attn_output ffn_norm ffn_gate ffn_up ffn_down";
-const QKV_BIASED: &str = "attn_norm attn_q+ attn_k+ attn_v+ attn_output ffn_norm ffn_gate ffn_up ffn_down";
-const FUSED: &str = "attn_norm attn_qkv attn_output ffn_norm ffn_up*2 ffn_down";
-const SCALED: &str = "attn_norm attn_q attn_q.scale attn_k attn_k.scale attn_v attn_v.scale attn_output attn_output.scale ffn_norm \
-    ffn_gate ffn_gate.scale ffn_up ffn_up.scale ffn_down ffn_down.scale";
-const BEHIND: &str = "attn_output post_attention_norm ffn_gate ffn_up ffn_down post_ffw_norm";
-pub(super) const HEADS_NORMED: &str =
-    "attn_norm attn_q attn_k attn_v attn_q_norm attn_k_norm attn_output ffn_norm ffn_gate ffn_up ffn_down";
-const QWEN3_EXPERTS: &str = "attn_norm attn_q attn_k attn_v attn_q_norm attn_k_norm attn_output ffn_norm EXPERTS";
-const EXPERTS: &str = "ffn_gate_inp ffn_gate_exps ffn_up_exps ffn_down_exps";
-const SHARED: &str = "ffn_gate_shexp ffn_up_shexp ffn_down_shexp";
-const GLM_EXPERTS: &str = "attn_norm attn_q+ attn_k+ attn_v+ attn_output post_attention_norm =ffn_gate =ffn_up =ffn_down \
-    -ffn_gate_inp -exp_probs_b.bias -ffn_gate_exps -ffn_up_exps -ffn_down_exps -ffn_gate_shexp -ffn_up_shexp -ffn_down_shexp";
-const DENSE_FIRST: &str = "attn_norm attn_q attn_k attn_v attn_q_norm attn_k_norm attn_output ffn_norm =ffn_gate =ffn_up =ffn_down \
-    -ffn_gate_inp -exp_probs_b.bias -ffn_gate_exps -ffn_up_exps -ffn_down_exps -ffn_gate_shexp -ffn_up_shexp -ffn_down_shexp";
-const GEMMA4: &str = "attn_norm 0135:attn_q*swa 24:attn_q 01:attn_k*swa 2:attn_k 01:attn_v*swa 2:attn_v 0135:attn_q_norm*swa \
-    24:attn_q_norm 01:attn_k_norm*swa 2:attn_k_norm 0135:attn_output*swa 24:attn_output post_attention_norm ffn_norm \
-    012:ffn_gate 012:ffn_up 012:ffn_down 345:ffn_gate*2 345:ffn_up*2 345:ffn_down*2 post_ffw_norm inp_gate proj post_norm \
-    layer_output_scale";
-const GEMMA4_PLAIN: &str = "attn_norm 0:attn_q*swa 1:attn_q 0:attn_k*swa 1:attn_k 0:attn_v*swa 1:attn_v 0:attn_q_norm*swa 1:attn_q_norm \
-    0:attn_k_norm*swa 1:attn_k_norm 0:attn_output*swa 1:attn_output post_attention_norm ffn_norm ffn_gate ffn_up ffn_down post_ffw_norm";
-const GPT_OSS: &str = "attn_norm attn_q+ attn_k+ attn_v+ attn_sinks attn_output+ post_attention_norm ffn_gate_inp+ ffn_gate_exps+ ffn_up_exps+ \
-    ffn_down_exps+";
-const MLA_FEED: &str = "=ffn_gate =ffn_up =ffn_down -ffn_gate_inp -ffn_gate_exps -ffn_up_exps -ffn_down_exps -ffn_gate_shexp -ffn_up_shexp \
-    -ffn_down_shexp";
-const CONV_FIRST: &str = "attn_norm =shortconv.in_proj =shortconv.conv =shortconv.out_proj -attn_q -attn_k -attn_v -attn_q_norm \
-    -attn_k_norm -attn_output ffn_norm ffn_gate ffn_up ffn_down";
-const CONV_LAST: &str = "attn_norm -shortconv.in_proj -shortconv.conv -shortconv.out_proj =attn_q =attn_k =attn_v =attn_q_norm \
-    =attn_k_norm =attn_output ffn_norm ffn_gate ffn_up ffn_down";
-const CONV_EXPERTS: &str = "attn_norm =shortconv.in_proj =shortconv.conv =shortconv.out_proj -attn_q -attn_k -attn_v -attn_q_norm \
-    -attn_k_norm -attn_output ffn_norm =ffn_gate =ffn_up =ffn_down -ffn_gate_inp -exp_probs_b.bias -ffn_gate_exps -ffn_up_exps \
-    -ffn_down_exps";
-const MAMBA: &str = "attn_norm ssm_in ssm_conv1d+ ssm_dt.bias ssm_a! ssm_d! ssm_norm ssm_out";
-const HYBRID_FEED: &str = "attn_norm 02:ssm_in 02:ssm_conv1d+ 02:ssm_dt.bias 02:ssm_a! 02:ssm_d! 02:ssm_norm 02:ssm_out 1:attn_q 1:attn_k \
-    1:attn_v 1:attn_output ffn_norm ffn_gate ffn_up ffn_down";
-const HYBRID_EXPERTS: &str = "attn_norm 01:ssm_in 01:ssm_conv1d+ 01:ssm_dt.bias 01:ssm_a! 01:ssm_d! 01:ssm_norm 01:ssm_out 2:attn_q 2:attn_k \
-    2:attn_v 2:attn_output ffn_norm EXPERTS SHARED";
-const NEMOTRON_H: &str = "attn_norm 03:ssm_in 03:ssm_conv1d+ 03:ssm_dt.bias 03:ssm_a! 03:ssm_d! 03:ssm_norm 03:ssm_out 2:attn_q 2:attn_k \
-    2:attn_v 2:attn_output";
-const BESIDE: &str = "attn_norm attn_q attn_k attn_v attn_output ssm_in ssm_conv1d+ ssm_dt.bias ssm_a! ssm_d! ssm_out ffn_norm! ffn_gate \
-    ffn_up ffn_down";
-const DELTA: &str = "attn_norm 0124:attn_gate 0124:attn_qkv*delta 0124:ssm_conv1d 0124:ssm_dt.bias 0124:ssm_a*flat! 0124:ssm_beta 0124:ssm_alpha \
-    0124:ssm_norm*head 0124:ssm_out 3:attn_q*gated 3:attn_k 3:attn_v 3:attn_q_norm 3:attn_k_norm 3:attn_output post_attention_norm";
-const DELTA_FIRST: &str = "attn_norm =attn_gate =attn_qkv*delta =ssm_conv1d =ssm_dt.bias =ssm_a*flat! =ssm_norm*head =ssm_out -attn_q*gated -attn_k -attn_v \
-    -attn_q_norm -attn_k_norm -attn_output post_attention_norm";
-const LAYERNORM: &str = "attn_norm+ attn_q attn_k attn_v attn_output ffn_norm+ ffn_gate ffn_up ffn_down";
-const GPT: &str = "attn_norm+ attn_qkv+ attn_output+ ffn_norm+ ffn_up+ ffn_down+";
-const SIDE_BY_SIDE: &str = "attn_norm attn_q attn_k attn_v attn_output ffn_gate ffn_up ffn_down";
 
 /// Heads that share keys by 1, 3 and 8; sizes of heads that are no powers of two.
 pub(super) const ONE: Dims = dims(96, (4, 4, 24), 160, 3);
@@ -205,6 +158,20 @@ pub const ROWS: &[Row] = &[
     // As wide as states are: more than a workgroup has threads for 8 numbers of x.
     row("mamba2/wide", SLIM_ODD, MAMBA, TIED, &[("ssm.conv_kernel", U(2)), ("ssm.inner_size", U(60)), ("ssm.state_size", U(256)),
         ("ssm.time_step_rank", U(5)), ("ssm.group_count", U(1)), ("attention.head_count", U(0)), ("feed_forward_length", U(0))]),
+    row("mamba", ONE, MAMBA_1, TIED, &[("ssm.conv_kernel", U(4)), ("ssm.inner_size", U(192)), ("ssm.state_size", U(16)),
+        ("ssm.time_step_rank", U(6)), ("attention.head_count", U(0)), ("feed_forward_length", U(0))]),
+    // As FalconMamba: with norms that have no weights. Widths that are no multiples of 32, ranks and states none of a thread's.
+    row("mamba/normed", SLIM, MAMBA_1, OWN, &[("ssm.conv_kernel", U(3)), ("ssm.inner_size", U(200)), ("ssm.state_size", U(20)),
+        ("ssm.time_step_rank", U(7)), ("ssm.dt_b_c_rms", B(true)), ("attention.head_count", U(0)), ("feed_forward_length", U(0))]),
+    row("mamba/wide", SLIM_ODD, MAMBA_1, TIED, &[("ssm.conv_kernel", U(2)), ("ssm.inner_size", U(140)), ("ssm.state_size", U(256)),
+        ("ssm.time_step_rank", U(33)), ("attention.head_count", U(0)), ("feed_forward_length", U(0))]),
+    row("jamba", LONG, "JAMBA 024:ffn_gate 024:ffn_up 024:ffn_down 13:ffn_gate_inp 13:ffn_gate_exps 13:ffn_up_exps 13:ffn_down_exps", TIED,
+        &[("attention.head_count_kv", I(&[0, 0, 2, 0, 0])), ("ssm.conv_kernel", U(4)), ("ssm.inner_size", U(192)), ("ssm.state_size", U(16)),
+        ("ssm.time_step_rank", U(6)), ("expert_count", U(6)), ("expert_used_count", U(2))]),
+    // As Jamba Reasoning 3B: a mixture by name only.
+    row("jamba/slim", SLIM_SQUARE, "JAMBA ffn_gate ffn_up ffn_down", OWN, &[("attention.head_count_kv", I(&[0, 0, 6])),
+        ("ssm.conv_kernel", U(2)), ("ssm.inner_size", U(144)), ("ssm.state_size", U(12)), ("ssm.time_step_rank", U(5)),
+        ("expert_count", U(1)), ("expert_used_count", U(1))]),
     row("granitehybrid", ONE, HYBRID_FEED, TIED, &[("attention.head_count_kv", I(&[0, 4, 0])), ("ssm.conv_kernel", U(4)),
         ("ssm.inner_size", U(192)), ("ssm.state_size", U(24)), ("ssm.time_step_rank", U(12)), ("ssm.group_count", U(1)),
         ("rope.scaling.finetuned", B(false)), ("attention.scale", F(0.25)), ("embedding_scale", F(6.0)), ("residual_scale", F(0.4)),
@@ -240,6 +207,39 @@ pub const ROWS: &[Row] = &[
         ("ssm.conv_kernel", U(4)), ("ssm.inner_size", U(144)), ("ssm.state_size", U(24)), ("ssm.time_step_rank", U(6)), ("ssm.group_count", U(2)),
         ("attention.recurrent_layers", T(&[true, false, false])), ("expert_count", U(5)), ("expert_used_count", U(2)),
         ("expert_feed_forward_length", U(64)), ("expert_shared_feed_forward_length", U(32))]),
+    row("bailingmoe", ONE, "attn_norm attn_q attn_k attn_v attn_output ffn_norm EXPERTS SHARED", OWN, &[("expert_count", U(6)),
+        ("expert_used_count", U(2)), ("expert_feed_forward_length", U(36)), ("expert_shared_count", U(2)), ("expert_weights_norm", B(true))]),
+    row("bailingmoe2", ONE, "attn_norm attn_qkv attn_q_norm attn_k_norm attn_output ffn_norm MLA_FEED -exp_probs_b.bias", OWN,
+        &[("rope.dimension_count", U(12)), ("expert_count", U(8)), ("expert_used_count", U(3)), ("expert_feed_forward_length", U(64)),
+        ("leading_dense_block_count", U(1)), ("expert_shared_count", U(1)), ("expert_gating_func", U(2)), ("expert_weights_norm", B(true)),
+        ("expert_weights_scale", F(2.5)), ("expert_group_count", U(4)), ("expert_group_used_count", U(2))]),
+    row("deepseek", ONE, "attn_norm attn_q attn_k attn_v attn_output ffn_norm MLA_FEED", TIED, &[("expert_count", U(5)),
+        ("expert_used_count", U(2)), ("expert_feed_forward_length", U(36)), ("leading_dense_block_count", U(1)),
+        ("expert_shared_count", U(2))]),
+    row("minimax-m2", WIDE, "attn_norm attn_q attn_k attn_v attn_q_norm*all attn_k_norm*all attn_output ffn_norm EXPERTS exp_probs_b.bias", OWN,
+        &[("rope.dimension_count", U(24)), ("expert_count", U(8)), ("expert_used_count", U(3)), ("expert_feed_forward_length", U(96)),
+        ("expert_gating_func", U(2))]),
+    row("mellum", LONG, QWEN3_EXPERTS, OWN, &[("expert_count", U(6)), ("expert_used_count", U(2)), ("expert_feed_forward_length", U(36)),
+        ("attention.sliding_window", U(WINDOW)), ("rope.scaling.type", S("yarn")), ("rope.scaling.factor", F(4.0)),
+        ("rope.scaling.original_context_length", U(16))]),
+    row("afmoe", LONG, "attn_norm attn_q attn_k attn_v attn_q_norm attn_k_norm attn_gate*q attn_output post_attention_norm ffn_norm MLA_FEED \
+        -exp_probs_b.bias post_ffw_norm", OWN, &[("expert_count", U(6)), ("expert_used_count", U(2)), ("expert_feed_forward_length", U(36)),
+        ("leading_dense_block_count", U(1)), ("expert_shared_count", U(1)), ("expert_weights_norm", B(true)),
+        ("expert_weights_scale", F(2.8)), ("attention.sliding_window", U(WINDOW))]),
+    row("qwen3vlmoe", WIDE, QWEN3_EXPERTS, TIED, &[("rope.dimension_sections", I(&[8, 8, 8, 0])), ("expert_count", U(5)),
+        ("expert_used_count", U(2)), ("expert_feed_forward_length", U(36))]),
+    row("plamo", ONE, "attn_norm attn_q attn_k attn_v attn_output ffn_gate ffn_up ffn_down", OWN, &[]),
+    row("plamo3", LONG, "attn_norm attn_qkv attn_q_norm attn_k_norm attn_output post_attention_norm! ffn_norm ffn_up*2 ffn_down post_ffw_norm!",
+        TIED, &[("attention.sliding_window", U(WINDOW)), ("attention.sliding_window_pattern", T(&[true, false, true, true, false])),
+        ("rope.freq_base_swa", F(500.0))]),
+    row("openelm", THREE, "attn_norm 02:attn_qkv 1:attn_qkv*more attn_q_norm attn_k_norm 02:attn_output 1:attn_output*more ffn_norm 02:ffn_gate \
+        02:ffn_up 02:ffn_down 1:ffn_gate*2 1:ffn_up*2 1:ffn_down*2", TIED, &[("attention.head_count", I(&[3, 6, 3])),
+        ("attention.head_count_kv", I(&[1, 2, 1])), ("feed_forward_length", I(&[160, 320, 160]))]),
+    row("refact", EIGHT, LLAMA, TIED, &[]),
+    row("jais2", ONE, "attn_norm+ attn_q+ attn_k+ attn_v+ attn_output+ ffn_norm+ ffn_up+ ffn_down+", LAYERNORM_OWN, &[]),
+    row("pangu-embedded", WIDE, "attn_norm attn_q+ attn_k+ attn_v+ attn_output+ ffn_norm ffn_gate ffn_up ffn_down", TIED, &[]),
+    row("paddleocr", EIGHT, LLAMA, OWN, &[("rope.dimension_sections", I(&[4, 3, 3, 0]))]),
+    row("hunyuan_vl", EIGHT, HEADS_NORMED, TIED, &[("rope.dimension_sections", I(&[4, 3, 3, 0])), ("rope.scaling.alpha", F(10.0))]),
     row("internlm2", THREE, LLAMA, OWN, &[]),
     row("xverse", ONE, LLAMA, OWN, &[]),
     row("ernie4_5", EIGHT, LLAMA, TIED, &[]),
@@ -264,9 +264,14 @@ pub const ROWS: &[Row] = &[
         ("attention.key_length_swa", U(24)), ("attention.value_length_swa", U(24)), ("rope.dimension_count_swa", U(16)),
         ("rope.freq_base_swa", F(500.0)), ("final_logit_softcapping", F(9.0))]),
     // Without embeddings of each layer, and as many keys as layers.
-    row("gemma4/plain", WIDER, GEMMA4_PLAIN, "output_norm output rope_freqs", &[("embedding_length_per_layer_input", U(0)),
+    row("gemma4/plain", WIDER, "GEMMA4_PLAIN 1:attn_v", "output_norm output rope_freqs", &[("embedding_length_per_layer_input", U(0)),
         ("attention.sliding_window_pattern", T(&[true, false])), ("attention.sliding_window", U(WINDOW)),
         ("attention.key_length_swa", U(40)), ("attention.value_length_swa", U(40)), ("rope.dimension_count_swa", U(40))]),
+    // Without values in the layers that see everything, and with experts.
+    row("gemma4/experts", WIDER, GEMMA4_EXPERTS, "output_norm rope_freqs", &[("embedding_length_per_layer_input", U(0)),
+        ("attention.sliding_window_pattern", T(&[true, false])), ("attention.sliding_window", U(WINDOW)),
+        ("attention.key_length_swa", U(40)), ("attention.value_length_swa", U(40)), ("rope.dimension_count_swa", U(40)),
+        ("expert_count", U(9)), ("expert_used_count", U(3)), ("expert_feed_forward_length", U(36))]),
     row("gpt-oss", LONG, GPT_OSS, OWN, &[("attention.sliding_window", U(WINDOW)), ("rope.freq_base", F(1e3)), ("rope.scaling.type", S("yarn")),
         ("rope.scaling.factor", F(8.0)), ("rope.scaling.original_context_length", U(16)), ("expert_count", U(6)), ("expert_used_count", U(3)),
         ("expert_feed_forward_length", U(72))]),
@@ -344,9 +349,15 @@ impl Row {
         self.write_metadata(&mut file);
         let n_vocab = vocab::write(self.vocab(), &mut file);
         let mut add = |name: String, word: &str| {
-            if word.ends_with(".scale") {
-                let scale = 0.5 + Rng::named(&format!("{}/{name}", self.name)).unit();
-                return push(&mut file, name, &[1], vec![scale]);
+            if let Some(tensor) = word.strip_suffix(".scale") {
+                // Of a whole tensor, of a row that it is multiplied with, or of each expert.
+                let count = match tensor {
+                    "ffn_gate_inp" => self.shape(tensor, n_vocab)[0],
+                    "ffn_down_exps" => self.shape(tensor, n_vocab)[2],
+                    _ => 1,
+                };
+                let mut rng = Rng::named(&format!("{}/{name}", self.name));
+                return push(&mut file, name, &[count], (0..count).map(|_| 0.5 + rng.unit()).collect());
             }
             let (tensor, bias) = word.strip_suffix('+').map_or((word, false), |word| (word, true));
             let (tensor, bare) = tensor.strip_suffix('!').map_or((tensor, false), |tensor| (tensor, true));
@@ -364,7 +375,9 @@ impl Row {
             }
             let data = match (tensor, shape.len()) {
                 ("token_embd" | "output", _) => matrix(&shape, if tensor == "output" { 3.0 } else { 2.0 }, &mut rng),
-                ("ssm_a" | "ssm_a*flat", _) => (0..shape[shape.len() - 1]).map(|_| -0.25 - 2.0 * rng.unit()).collect(),
+                ("ssm_a" | "ssm_a*flat" | "ssm_a*state", _) => {
+                    (0..shape.iter().product::<usize>()).map(|_| -0.25 - 2.0 * rng.unit()).collect()
+                }
                 ("ssm_d" | "ssm_norm", _) => {
                     (0..shape.iter().product()).map(|_| 1.0 + 0.25 * rng.symmetric()).collect()
                 }
@@ -381,11 +394,13 @@ impl Row {
         self.ends.split_whitespace().for_each(|word| add(word.into(), word));
         let layer_words = self
             .layer
+            .replace("GEMMA4_PLAIN", GEMMA4_PLAIN)
             .replace("BEHIND", BEHIND)
             .replace("DELTA_LAYERS", DELTA)
             .replace("DELTA_FIRST", DELTA_FIRST)
             .replace("BESIDE", BESIDE)
             .replace("NEMOTRON_H", NEMOTRON_H)
+            .replace("JAMBA", JAMBA)
             .replace("EXPERTS", EXPERTS)
             .replace("SHARED", SHARED)
             .replace("MLA_FEED", MLA_FEED);

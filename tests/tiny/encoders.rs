@@ -2,7 +2,8 @@
 
 #[allow(clippy::enum_glob_use, reason = "the table below is read by columns")]
 use super::archs::Key::*;
-use super::archs::{EIGHT, HEADS_NORMED, LLAMA, ODD, ONE, Row, SLIM_SQUARE, WIDE, row};
+use super::archs::{EIGHT, ODD, ONE, Row, SLIM_SQUARE, WIDE, row};
+use super::layers::{HEADS_NORMED, LLAMA};
 use super::{Dims, dims};
 
 const BERT: &str = "attn_q+ attn_k+ attn_v+ attn_output+ attn_output_norm+ ffn_up+ ffn_down+ layer_output_norm+";

@@ -8,6 +8,7 @@ pub mod bad;
 mod encoder_vocab;
 pub mod encoders;
 pub mod gguf;
+mod layers;
 mod other_vocab;
 pub mod repository;
 mod shapes;

@@ -53,7 +53,8 @@ impl Rows for Variant {
         };
         let choices = b.choices.floats_mut(2 * r * used..2 * (r + 1) * used);
         for (to, (&expert, weight)) in choices.as_chunks_mut::<2>().0.iter_mut().zip(experts.iter().zip(chosen)) {
-            *to = [expert as f32, (weight * L::Number::of(p.scale)).to_f32()];
+            let factor = if p.has_factors != 0 { b.factors.floats(expert..expert + 1)[0] } else { 1.0 };
+            *to = [expert as f32, (weight * L::Number::of(p.scale) * L::Number::of(factor)).to_f32()];
         }
     }
 }

@@ -3,7 +3,9 @@
 mod conv;
 mod delta;
 mod gated_norm;
+mod parts_norm;
 mod scan;
+mod selective_scan;
 mod softplus;
 
 /// Of a row: the state of its sequence that is read, or [`NONE`], and the one that is written, by their numbers; how many rows

@@ -46,7 +46,7 @@ fn row<L: Lanes>(job: &Job, r: usize, kv: Kv) {
     let position = words[1];
     let rotation = Rotation::<L>::at(position as usize, b.rope.all_floats(), p.rope_half as usize, p.neox != 0);
     let [q_norm, k_norm] = [b.q_norm, b.k_norm].map(|weight| head_norm(weight, p.has_norm, dim, p.eps));
-    let start = r * (heads + 2 * kv_heads) * dim;
+    let start = r * p.row_heads as usize * dim;
     // Keys and values in the row itself stay as they were.
     let scale = L::Number::of(query_scale(p.attn_scale, p.stretch, p.stretch_every, position));
     for q in b.qkv.floats_mut(start..start + heads * dim).chunks_exact_mut(dim) {
@@ -56,8 +56,9 @@ fn row<L: Lanes>(job: &Job, r: usize, kv: Kv) {
         }
         q.iter_mut().for_each(|v| *v = (L::Number::of(*v) * scale).to_f32());
     }
-    let from = start + heads * dim;
-    let (k, v) = b.qkv.floats(from..from + 2 * kv_heads * dim).split_at(kv_heads * dim);
+    // Values are the last heads, which may be the keys.
+    let last = p.row_heads as usize - kv_heads;
+    let [k, v] = [heads, last].map(|head| b.qkv.floats(start + head * dim..start + (head + kv_heads) * dim));
     let cell = cell(words, position) as usize;
     let mut rotated = [0.0; MAX_HEAD_DIM];
     for (h, k) in k.chunks_exact(dim).enumerate() {

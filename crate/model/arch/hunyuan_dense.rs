@@ -5,8 +5,8 @@ use crate::base::error::Result;
 use crate::model::keys::Keys;
 use crate::model::spec::{Activation, Attention, Block, Net, Pairs, QkNorm, Rope};
 
-pub const NAMES: &[&str] = &["hunyuan-dense"];
-pub const MODELS: &str = "Hunyuan 0.5B to 7B";
+pub const NAMES: &[&str] = &["hunyuan-dense", "hunyuan_vl"];
+pub const MODELS: &str = "Hunyuan 0.5B to 7B, and the text side of HunyuanOCR";
 
 pub fn net(keys: &Keys) -> Result<Net> {
     let alpha = keys.positive("rope.scaling.alpha")?;

@@ -1,12 +1,13 @@
 //! Qwen3, the dense ones, and the text side of its vision models: norms of each query and key head before they are rotated,
-//! and no biases.
+//! and no
+//! biases. So is OpenELM, whose layers have sizes of their own.
 
 use crate::base::error::Result;
 use crate::model::keys::Keys;
 use crate::model::spec::{Activation, Attention, Block, Net, Pairs, QkNorm};
 
-pub const NAMES: &[&str] = &["qwen3", "qwen3vl"];
-pub const MODELS: &str = "Qwen3 (dense), and the text side of Qwen3-VL";
+pub const NAMES: &[&str] = &["qwen3", "qwen3vl", "openelm"];
+pub const MODELS: &str = "Qwen3 (dense), the text side of Qwen3-VL, OpenELM";
 
 pub fn net(keys: &Keys) -> Result<Net> {
     keys.net(|layer| {

@@ -1,11 +1,11 @@
-//! Qwen3 with experts: Qwen3's attention, and in each layer a mixture.
+//! Qwen3 with experts, and the text side of its vision models: Qwen3's attention, and in each layer a mixture.
 
 use crate::base::error::Result;
 use crate::model::keys::Keys;
 use crate::model::spec::{Attention, Block, Net, Pairs, QkNorm};
 
-pub const NAMES: &[&str] = &["qwen3moe"];
-pub const MODELS: &str = "Qwen3 30B-A3B and other mixtures";
+pub const NAMES: &[&str] = &["qwen3moe", "qwen3vlmoe"];
+pub const MODELS: &str = "Qwen3 30B-A3B and other mixtures, and the text side of Qwen3-VL's";
 
 pub fn net(keys: &Keys) -> Result<Net> {
     keys.net(|layer| {

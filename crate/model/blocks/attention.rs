@@ -44,7 +44,7 @@ pub struct Weights {
 
 /// What makes queries, keys and values.
 enum Inputs {
-    /// Q, K and V stacked: [(n_heads + 2 n_kv_heads) * head_dim][n_embd], or Q alone
+    /// Q, K and V stacked: [(n_heads + 2 n_kv_heads) * head_dim][n_embd], or Q and K, or Q alone
     Stacked(MatrixId),
     /// The same, and the gates of what is found: [n_heads * head_dim][n_embd]
     Gated([MatrixId; 2]),
@@ -57,6 +57,10 @@ impl Weights {
         let shares = spec.keys_of.is_some();
         let inputs = match &spec.latent {
             Some(latent) => Inputs::Latent(Box::new(latent::Weights::place(spec, latent, stream, t)?)),
+            None if spec.gated && spec.gate_apart => {
+                let qkv = Self::stack(spec, stream, t)?;
+                Inputs::Gated([qkv, t.matrix("attn_gate.weight", stream, q)?])
+            }
             None if spec.gated => {
                 let behind = [("attn_k.weight", kv), ("attn_v.weight", kv)];
                 Inputs::Gated(t.in_turns(stream, ("attn_q.weight", q), head, &behind)?)
@@ -90,7 +94,7 @@ impl Weights {
         })
     }
 
-    /// Q, K and V, or Q alone where keys and values are another block's.
+    /// Q, K and V; without V where values are keys; Q alone where both are another block's.
     fn stack(spec: &Attention, stream: Filled, t: &mut Tensors) -> Result<MatrixId> {
         let (q, kv, shares) = (spec.q_dim(), spec.kv_dim(), spec.keys_of.is_some());
         // Some files have the three in one. Those of other layers take the place of what a file may have nevertheless.
@@ -100,7 +104,10 @@ impl Weights {
         match t.has("attn_qkv.weight") {
             _ if shares => t.matrix("attn_q.weight", stream, q),
             true => t.matrix("attn_qkv.weight", stream, q + 2 * kv),
-            false => t.stack(stream, &[("attn_q.weight", q), ("attn_k.weight", kv), ("attn_v.weight", kv)], None),
+            false => {
+                let all = [("attn_q.weight", q), ("attn_k.weight", kv), ("attn_v.weight", kv)];
+                t.stack(stream, &all[..if spec.values_are_keys { 2 } else { 3 }], None)
+            }
         }
     }
 }
@@ -278,6 +285,7 @@ impl Pass<'_> {
                 stretch,
                 stretch_every,
                 rows: shape.rows,
+                row_heads: qkv.width / spec.head_dim,
             },
             rope_kv::Bind {
                 batch: ends.batch,
@@ -354,7 +362,7 @@ impl Pass<'_> {
 
 /// Whether one row's keys, values and attention can be one dispatch.
 fn fits_one(spec: &Attention) -> bool {
-    spec.keys_of.is_none() && !spec.v_norm && !spec.is_wide()
+    spec.keys_of.is_none() && !spec.v_norm && !spec.values_are_keys && !spec.is_wide()
 }
 
 fn has_norm(spec: &Attention) -> u32 {

@@ -18,6 +18,8 @@ pub struct Experts {
     router_bias: Option<BufferId>,
     /// [experts]
     choice_bias: Option<BufferId>,
+    /// [experts]
+    factors: Option<BufferId>,
     /// The inner width, filled up.
     n_ff: u32,
     /// Of each expert gate and up: [experts][2 * n_ff][n_embd]; or one after the other, [experts][n_ff][n_embd].
@@ -116,6 +118,7 @@ impl Experts {
             router: t.stack(stream, &routers, None)?,
             router_bias: spec.router_bias.then(|| t.vector("ffn_gate_inp.bias", count)).transpose()?,
             choice_bias: spec.choice_bias.then(|| t.vector("exp_probs_b.bias", count)).transpose()?,
+            factors: spec.factors.then(|| t.vector("ffn_down_exps.scale", count)).transpose()?,
             n_ff: inner.room,
             up: t.experts(stream, &borrowed(&matrices), inner, count)?,
             up_bias: each.bias.then(|| t.expert_vectors(&borrowed(&biases), inner, count)).transpose()?,
@@ -136,13 +139,14 @@ impl Experts {
 
 impl Pass<'_> {
     /// What each row's experts make of it, before the last products.
-    pub(super) fn experts(&mut self, spec: &spec::Experts, w: &Experts, input: &Input) -> Result<Fed> {
+    /// The router reads the first input, they the second.
+    pub(super) fn experts(&mut self, spec: &spec::Experts, w: &Experts, [router, input]: [&Input; 2]) -> Result<Fed> {
         let Sizes { experts, used } = w.sizes;
-        let products = self.project(w.router, input, Fused { bias: w.router_bias, ..Fused::default() })?;
+        let products = self.project(w.router, router, Fused { bias: w.router_bias, ..Fused::default() })?;
         let (groups, groups_used) = spec.groups.unwrap_or((1, 1));
         let choices = self.route(
             &products,
-            w.choice_bias,
+            [w.choice_bias, w.factors],
             route::Params {
                 n: experts,
                 stride: products.width,
@@ -154,6 +158,7 @@ impl Pass<'_> {
                 groups,
                 groups_used,
                 scale: spec.scale,
+                has_factors: w.factors.is_some() as u32,
             },
         )?;
         let gate = route::Params {
@@ -169,7 +174,7 @@ impl Pass<'_> {
         };
         let shared = match (&spec.shared, &w.shared) {
             (Some(spec), Some(w)) => {
-                let gate = spec.gated.then(|| self.route(&products, None, gate)).transpose()?;
+                let gate = spec.gated.then(|| self.route(&products, [None; 2], gate)).transpose()?;
                 Some((self.dense(&spec.dense, w, input)?, gate))
             }
             _ => None,
@@ -194,11 +199,11 @@ impl Pass<'_> {
     }
 
     /// [rows][used] (expert, weight)
-    fn route(&mut self, products: &Act, bias: Option<BufferId>, params: route::Params) -> Result<Act> {
+    fn route(&mut self, products: &Act, of: [Option<BufferId>; 2], params: route::Params) -> Result<Act> {
         let rows = self.shape.rows;
         let choices = self.acts.take(rows, 2 * params.used)?;
-        let bias = bias.unwrap_or(self.at.ends.none);
-        let bind = route::Bind { z: products.id, bias, choices: choices.id };
+        let [bias, factors] = of.map(|buffer| buffer.unwrap_or(self.at.ends.none));
+        let bind = route::Bind { z: products.id, bias, factors, choices: choices.id };
         self.recording.push(route::Variant {}, params, bind, [1, rows])?;
         Ok(choices)
     }
@@ -237,17 +242,14 @@ impl Pass<'_> {
         let room = self.at.net.stream().room;
         let sum = post_norm.map(|_| self.acts.take(self.shape.rows, room)).transpose()?;
         let out = sum.as_ref().map_or(self.stream.at.id, |sum| sum.id);
-        let Fed { choices, inner, shared } = fed;
-        self.sum_experts(w, choices, inner, (out, sum.is_none()))?;
-        if let (Some((inner, gate)), Some(w)) = (shared, &w.shared) {
-            self.add_shared(w, inner, gate, out)?;
-        }
+        self.sum_experts(w, fed, (out, sum.is_none()))?;
         let Some((sum, weight)) = sum.zip(post_norm) else { return Ok(()) };
         self.leave_due(Due { sum, weight })
     }
 
-    /// The experts' last products, each times its weight, summed; added to what is there with `add`.
-    fn sum_experts(&mut self, w: &Experts, choices: Choices, inner: Act, (out, add): (BufferId, bool)) -> Result<()> {
+    /// The experts' last products, each times its weight, and the shared one's, summed; added to what is there with `add`.
+    pub(super) fn sum_experts(&mut self, w: &Experts, fed: Fed, (out, add): (BufferId, bool)) -> Result<()> {
+        let Fed { choices, inner, shared } = fed;
         let width = self.at.net.stream().room;
         let chosen = Chosen { bias: w.down_bias, own_rows: true, width, ..Chosen::default() };
         let rows = |out| Rows { x: inner.id, out, sizes: w.sizes };
@@ -261,7 +263,10 @@ impl Pass<'_> {
         }
         self.acts.free(inner);
         self.free_choices(choices);
-        Ok(())
+        match (shared, &w.shared) {
+            (Some((inner, gate)), Some(w)) => self.add_shared(w, inner, gate, out),
+            _ => Ok(()),
+        }
     }
 
     /// out += what the shared expert gives, times what its gate says, if it has one.

@@ -1,6 +1,8 @@
 //! What works on each token by itself: the feed-forward network, with a gate or without, or a mixture of them.
 
+use super::beside::Beside;
 use super::experts::Experts;
+use super::norm::Norms;
 use super::pass::{Input, Pass};
 use super::product::{Fused, Gate};
 use crate::bail;
@@ -17,14 +19,17 @@ use crate::model::spec::{self, Activation, GateIn};
 pub enum Weights {
     Dense(Dense),
     Experts(Box<Experts>),
+    Beside(Box<Beside>),
     None,
 }
 
 impl Weights {
-    pub fn place(spec: &spec::Feed, stream: Filled, t: &mut Tensors) -> Result<Self> {
+    pub fn place(spec: &spec::Feed, norms: &Norms, t: &mut Tensors) -> Result<Self> {
+        let stream = norms.stream;
         Ok(match spec {
             spec::Feed::Dense(dense) => Weights::Dense(Dense::place(dense, stream, "", t)?),
             spec::Feed::Experts(experts) => Weights::Experts(Box::new(Experts::place(experts, stream, t)?)),
+            spec::Feed::Beside(dense, experts) => Weights::Beside(Box::new(Beside::place(dense, experts, norms, t)?)),
             spec::Feed::None => Weights::None,
         })
     }
@@ -90,6 +95,7 @@ pub fn curve(activation: Activation) -> (Option<Gate>, Op, [f32; 4]) {
 pub enum Fed {
     Dense(Act),
     Experts(super::experts::Fed),
+    Beside((Act, super::experts::Fed)),
 }
 
 impl Pass<'_> {
@@ -97,7 +103,10 @@ impl Pass<'_> {
     pub(super) fn feed(&mut self, spec: &spec::Feed, w: &Weights, input: &Input) -> Result<Fed> {
         Ok(match (spec, w) {
             (spec::Feed::Dense(spec), Weights::Dense(w)) => Fed::Dense(self.dense(spec, w, input)?),
-            (spec::Feed::Experts(spec), Weights::Experts(w)) => Fed::Experts(self.experts(spec, w, input)?),
+            (spec::Feed::Experts(spec), Weights::Experts(w)) => Fed::Experts(self.experts(spec, w, [input; 2])?),
+            (spec::Feed::Beside(dense, experts), Weights::Beside(w)) => {
+                Fed::Beside(self.beside((dense, experts), w, input)?)
+            }
             _ => bail!(Internal, "The weights of a feed-forward network are of another kind."),
         })
     }
@@ -107,6 +116,7 @@ impl Pass<'_> {
         match (w, fed) {
             (Weights::Dense(w), Fed::Dense(inner)) => self.add(w.down, w.down_bias, inner, post_norm),
             (Weights::Experts(w), Fed::Experts(fed)) => self.add_experts(w, fed, post_norm),
+            (Weights::Beside(w), Fed::Beside(fed)) => self.add_beside(w, fed, post_norm),
             _ => bail!(Internal, "The weights of a feed-forward network are of another kind."),
         }
     }

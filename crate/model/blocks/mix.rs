@@ -1,7 +1,7 @@
 //! What moves information between tokens, whichever kind it is.
 
 use super::pass::{Input, Pass};
-use super::{attention, conv, delta, mamba2};
+use super::{attention, conv, delta, mamba, mamba2};
 use crate::bail;
 use crate::base::buffer::BufferId;
 use crate::base::error::Result;
@@ -16,6 +16,7 @@ pub struct Weights(Vec<Part>);
 enum Part {
     Attention(attention::Weights),
     Conv(conv::Weights),
+    Mamba(mamba::Weights),
     Mamba2(mamba2::Weights),
     Delta(delta::Weights),
 }
@@ -25,6 +26,7 @@ impl Weights {
         Ok(Weights(match spec {
             Mix::Attention(spec) => vec![Part::Attention(attention::Weights::place(spec, stream, t)?)],
             Mix::Conv(spec) => vec![Part::Conv(conv::Weights::place(*spec, stream, t)?)],
+            Mix::Mamba(spec) => vec![Part::Mamba(mamba::Weights::place(spec, stream, t)?)],
             Mix::Mamba2(spec) => vec![Part::Mamba2(mamba2::Weights::place(spec, stream, t)?)],
             Mix::Delta(spec) => vec![Part::Delta(delta::Weights::place(spec, stream, t)?)],
             Mix::Both(attention, mamba) => vec![
@@ -49,6 +51,7 @@ impl Pass<'_> {
                     (self.attention(index, spec, w, input)?, w.output, w.output_bias)
                 }
                 (Mix::Conv(spec), Part::Conv(w)) => (self.conv(index, *spec, w, input)?, w.output, None),
+                (Mix::Mamba(spec), Part::Mamba(w)) => (self.mamba(index, spec, w, input)?, w.output, None),
                 (Mix::Mamba2(spec) | Mix::Both(_, spec), Part::Mamba2(w)) => {
                     (self.mamba2(index, spec, w, input)?, w.output, None)
                 }

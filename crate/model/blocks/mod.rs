@@ -3,12 +3,14 @@
 
 mod adapt;
 mod attention;
+mod beside;
 mod conv;
 mod delta;
 mod experts;
 mod feed;
 mod latent;
 mod layer_embedding;
+mod mamba;
 mod mamba2;
 mod mix;
 mod norm;
@@ -150,7 +152,7 @@ impl Layer {
             mix_post_norm: post_norm(t, "post_attention_norm")?,
             second_norm: norm(t, (block.join == Join::NormedTwice).then_some("attn_norm_2"))?,
             feed_norm: norm(t, block.norms[1])?,
-            feed: feed::Weights::place(&block.feed, stream, t)?,
+            feed: feed::Weights::place(&block.feed, norms, t)?,
             feed_post_norm: post_norm(t, "post_ffw_norm")?,
             behind: layer_embedding::Weights::place(&block.behind, norms, t)?,
         })

@@ -22,4 +22,11 @@ impl Tensors<'_> {
         }
         Ok([self.known(row, &first)?, self.known(row, &[half(1)])?])
     }
+
+    /// The matrix of a tensor of two such pieces, the second before the first.
+    pub fn halves_turned(&mut self, row: Filled, name: &str, piece: Filled) -> Result<MatrixId> {
+        let both = self.whole(name, row, 2 * piece.length, piece)?;
+        let half = |which: u32| Stacked { n: piece.length, turn: [which, 2], ..both };
+        self.known(row, &[half(1), half(0)])
+    }
 }

@@ -7,6 +7,9 @@ pub enum Feed {
     Dense(Dense),
     /// Of many networks a few for each token.
     Experts(Experts),
+    /// Both side by side (Gemma 4), each behind a norm of its own, `ffn_norm` and `pre_ffw_norm_2`, with one behind its results,
+    /// `post_ffw_norm_1` and `post_ffw_norm_2`. The router reads the stream through a third, `ffn_gate_inp.scale` over √n_embd.
+    Beside(Dense, Experts),
     /// Nothing does.
     None,
 }
@@ -49,6 +52,8 @@ pub struct Experts {
     pub normed: bool,
     /// And multiplied by this.
     pub scale: f32,
+    /// And each by a number of its network, `ffn_down_exps.scale`.
+    pub factors: bool,
     /// One more network, for all rows.
     pub shared: Option<Shared>,
 }

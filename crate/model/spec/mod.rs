@@ -18,7 +18,7 @@ pub use behind::Behind;
 pub use feed::{Activation, Dense, Experts, Feed, GateIn, Scored, Shared};
 pub use latent::Latent;
 pub use mask::Mask;
-pub use recurrent::{Conv, Delta, Mamba2};
+pub use recurrent::{Conv, Delta, Mamba, Mamba2};
 
 /// Workgroups that a dispatch may have in a dimension: choices of experts, and layers' own embeddings, of a batch.
 const MOST_WORKGROUPS: u32 = 65_535;
@@ -203,7 +203,9 @@ pub enum Mix {
     Attention(Attention),
     /// A short convolution.
     Conv(Conv),
-    /// A state space.
+    /// A state space of channels.
+    Mamba(Mamba),
+    /// A state space of heads.
     Mamba2(Mamba2),
     /// A delta net.
     Delta(Delta),
@@ -258,8 +260,12 @@ pub struct Attention {
     pub qk_norm: QkNorm,
     /// Values go through RMS norms of each head, without weights.
     pub v_norm: bool,
+    /// Values are the keys as they come, before they are normed and rotated.
+    pub values_are_keys: bool,
     /// What a query head finds is multiplied by the sigmoid of a gate, whose rows are behind the query's in `attn_q`.
     pub gated: bool,
+    /// That is, in `attn_gate` instead.
+    pub gate_apart: bool,
     /// Each head has a sink, `attn_sinks.weight`: a score of no position, which takes a share of the weights and gives
     /// nothing.
     pub sinks: bool,
@@ -409,7 +415,7 @@ impl Block {
     pub fn attention(&self) -> Option<&Attention> {
         match &self.mix {
             Mix::Attention(attention) | Mix::Both(attention, _) => Some(attention),
-            Mix::Conv(_) | Mix::Mamba2(_) | Mix::Delta(_) | Mix::None => None,
+            Mix::Conv(_) | Mix::Mamba(_) | Mix::Mamba2(_) | Mix::Delta(_) | Mix::None => None,
         }
     }
 
@@ -418,6 +424,7 @@ impl Block {
         match &self.mix {
             Mix::Attention(_) | Mix::None => 0,
             Mix::Conv(conv) => (conv.taps - 1) * net.stream().room,
+            Mix::Mamba(mamba) => mamba.kept(),
             Mix::Mamba2(mamba) | Mix::Both(_, mamba) => mamba.kept(),
             Mix::Delta(delta) => delta.kept(),
         }
@@ -426,7 +433,7 @@ impl Block {
     /// Its feed-forward network, or what each of its experts is, if it has one.
     pub fn dense(&self) -> Option<&Dense> {
         match &self.feed {
-            Feed::Dense(dense) => Some(dense),
+            Feed::Dense(dense) | Feed::Beside(dense, _) => Some(dense),
             Feed::Experts(experts) => Some(&experts.each),
             Feed::None => None,
         }
@@ -435,7 +442,7 @@ impl Block {
     /// Its mixture of experts, if it has one.
     pub fn experts(&self) -> Option<&Experts> {
         match &self.feed {
-            Feed::Experts(experts) => Some(experts),
+            Feed::Experts(experts) | Feed::Beside(_, experts) => Some(experts),
             Feed::Dense(_) | Feed::None => None,
         }
     }

@@ -1,12 +1,55 @@
 //! What moves information between tokens by a state of the sequence, instead of by its keys and values.
 
 use super::{Attention, Mix};
+use crate::model::filled::Filled;
 
 /// A short convolution between two gates (LFM2, Liquid AI 2025): W_out (c · conv(b · x)), of b, c and x = W_in of the stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Conv {
     /// Positions that a result is made of, its own included; at least 2.
     pub taps: u32,
+}
+
+/// A state space whose channels each decay by numbers of their own (Mamba, Gu & Dao 2023): z and x of the stream; x through a
+/// short convolution and SiLU; what that gives through W_x makes t, b and c, which may be normed, and W_t t the steps; of each
+/// channel s = exp(dt a) s + dt x b, y = s c + d x; W_out (y · silu(z)).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Mamba {
+    /// Channels: numbers of x, as many as of z.
+    pub inner: u32,
+    /// Numbers of b, of c, and of a channel's state; a multiple of 4.
+    pub state: u32,
+    /// Numbers that steps are made of.
+    pub rank: u32,
+    /// Positions that the convolution looks at, its own included; at least 2.
+    pub taps: u32,
+    /// The epsilon of the RMS norms of t, b and c, if there are any.
+    pub norm: Option<f32>,
+    /// They have weights.
+    pub norm_weights: bool,
+}
+
+impl Mamba {
+    /// Numbers of t, b and c.
+    pub fn parts(&self) -> u32 {
+        self.rank + 2 * self.state
+    }
+
+    /// Numbers of its state of a sequence that are what the convolution looks back at; behind them are those of the channels.
+    pub fn held(&self) -> u32 {
+        (self.taps - 1) * Filled::up(self.inner).room
+    }
+
+    /// All numbers of its state.
+    pub fn kept(&self) -> u32 {
+        self.held() + Filled::up(self.inner).room * self.state
+    }
+}
+
+impl From<Mamba> for Mix {
+    fn from(mamba: Mamba) -> Self {
+        Mix::Mamba(mamba)
+    }
 }
 
 /// A state space whose heads decay by one number each (Mamba-2, Dao & Gu 2024): z, x, b, c and dt of the stream; x, b and c

@@ -155,6 +155,7 @@ fn attention_of_one_row_is_rope_and_attention_however_it_is_split() {
         stretch: 0.0,
         stretch_every: 1,
         rows: 1,
+        row_heads: n_heads + 2 * n_kv_heads,
     };
     let bind = rope_kv::Bind {
         batch: &batch[..],

@@ -6,9 +6,13 @@ use crate::case::{bits, close, floats};
 use crate::host::mirror;
 
 fn routed(z: &[f32], bias: &[f32], params: route::Params) -> Vec<f32> {
-    let (z, bias) = (bits(z), bits(bias));
+    scaled(z, bias, &[], params)
+}
+
+fn scaled(z: &[f32], bias: &[f32], factors: &[f32], params: route::Params) -> Vec<f32> {
+    let (z, bias, factors) = (bits(z), bits(bias), bits(factors));
     let choices = vec![0; 2 * params.used as usize];
-    let bind = route::Bind { z: &z[..], bias: &bias, choices: &choices };
+    let bind = route::Bind { z: &z[..], bias: &bias, factors: &factors, choices: &choices };
     floats(&mirror(route::Variant {}, params, bind, [1, 1]).choices).to_vec()
 }
 
@@ -23,6 +27,7 @@ const PLAIN: route::Params = route::Params {
     groups: 1,
     groups_used: 1,
     scale: 1.0,
+    has_factors: 0,
 };
 
 #[test]
@@ -33,6 +38,9 @@ fn a_row_takes_the_best_experts() {
     close(&routed(&z, &[], PLAIN), &[1.0, 0.5, 2.0, 0.25], 1e-6);
     let normed = route::Params { normed: 1, scale: 3.0, ..PLAIN };
     close(&routed(&z, &[], normed), &[1.0, 2.0, 2.0, 1.0], 1e-6);
+    // Each times its own factor.
+    let factors = route::Params { has_factors: 1, ..normed };
+    close(&scaled(&z, &[], &[9.0, 0.5, -2.0, 9.0], factors), &[1.0, 1.0, 2.0, -2.0], 1e-6);
     // Of equal ones the first.
     close(&routed(&z, &[], route::Params { used: 3, ..PLAIN }), &[1.0, 0.5, 2.0, 0.25, 0.0, 0.125], 1e-6);
     // The softmax of 4 and 2 alone.

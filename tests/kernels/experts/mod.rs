@@ -33,14 +33,21 @@ fn routed(rig: &mut impl Runs) {
         (256, 8, 1, 260, 8, 4, 3),
         (140, 5, 0, 140, 70, 9, 2),
     ] {
-        for (scores, normed, has_bias) in [(1, 1, 0), (1, 0, 1), (2, 1, 1), (2, 0, 0), (3, 0, 0)] {
+        for (scores, normed, has_bias, has_factors) in
+            [(1, 1, 0, 1), (1, 0, 1, 0), (2, 1, 1, 0), (2, 0, 0, 0), (3, 0, 0, 1)]
+        {
+            let of_experts = |random: &mut Random, wanted: u32, size: f32| match wanted {
+                1 => Data::In(bits(&random.floats(n as usize, size))),
+                _ => Data::In(poison(4)),
+            };
             rig.run(Case::new(
                 route::Variant {},
                 format!("{used} of {n} experts for {rows} rows, {groups_used} of {groups} groups, scores {scores}, normed {normed}"),
-                route::Params { n, stride, first, used, scores, normed, has_bias, groups, groups_used, scale: 2.5 },
+                route::Params { n, stride, first, used, scores, normed, has_bias, groups, groups_used, scale: 2.5, has_factors },
                 route::Bind {
                     z: Data::In(bits(&random.floats((rows * stride) as usize, 4.0))),
-                    bias: Data::In(if has_bias == 1 { bits(&random.floats(n as usize, 0.3)) } else { poison(4) }),
+                    bias: of_experts(&mut random, has_bias, 0.3),
+                    factors: of_experts(&mut random, has_factors, 2.0),
                     choices: Data::Out(poison((2 * rows * used) as usize)),
                 },
                 [1, rows],

@@ -3,7 +3,9 @@
 mod conv;
 mod delta;
 mod gated_norm;
+mod parts_norm;
 mod scan;
+mod selective_scan;
 
 use sotto::kernels::recurrent::{FromTo, NONE};
 
@@ -25,4 +27,6 @@ pub fn run(rig: &mut impl Runs) {
     scan::run(rig);
     delta::run(rig);
     gated_norm::run(rig);
+    selective_scan::run(rig);
+    parts_norm::run(rig);
 }
