@@ -10,7 +10,7 @@ use crate::kernels::table::{gated_norm, scan};
 use crate::model::arena::Act;
 use crate::model::filled::Filled;
 use crate::model::place::{MatrixId, Tensors};
-use crate::model::spec::Mamba2;
+use crate::model::spec::{Counts, Mamba2};
 
 /// Sequences that workgroups beside each other go through at a time.
 pub const BESIDE: u32 = 8;
@@ -32,7 +32,7 @@ pub struct Weights {
 
 impl Weights {
     pub fn place(spec: &Mamba2, stream: Filled, t: &mut Tensors) -> Result<Self> {
-        let (inner, convolved, heads) = (spec.inner(), spec.convolved(), spec.heads);
+        let (Counts { inner, convolved, .. }, heads) = (spec.counts(), spec.heads);
         let rows = Filled::up(inner + convolved + heads);
         let norm = ("ssm_norm.weight", [inner / spec.groups, spec.groups]);
         Ok(Weights {
@@ -49,20 +49,21 @@ impl Weights {
 impl Pass<'_> {
     /// norm(y · silu(z)): [rows][inner], filled up
     pub(super) fn mamba2(&mut self, index: usize, spec: &Mamba2, w: &Weights, input: &Input) -> Result<Act> {
+        let counts = spec.counts();
         let projected = self.project(w.input, input, Fused::default())?;
         // x, b and c: [rows][inner + 2 groups * state]
         let part = Part {
-            first: spec.inner(),
-            count: spec.convolved(),
+            first: counts.inner,
+            count: counts.convolved,
             taps: spec.taps,
-            kept: spec.kept(),
+            kept: counts.kept,
             weight: w.taps,
             bias: w.conv_bias,
         };
         let convolved = self.convolve(index, &part, &projected)?;
         let y = self.scan(index, spec, w, [&projected, &convolved])?;
         self.acts.free(convolved);
-        let out = self.acts.take(self.shape.rows, Filled::up(spec.inner()).room)?;
+        let out = self.acts.take(self.shape.rows, Filled::up(counts.inner).room)?;
         let params = gated_norm::Params {
             g4: y.width / spec.groups / 4,
             groups: spec.groups,
@@ -82,8 +83,8 @@ impl Pass<'_> {
 
     /// y of each head: [rows][inner]
     fn scan(&mut self, index: usize, spec: &Mamba2, w: &Weights, [projected, convolved]: [&Act; 2]) -> Result<Act> {
-        let (rows, n4) = (self.shape.rows, spec.state / 4);
-        let out = self.acts.take(rows, spec.inner())?;
+        let (rows, n4, counts) = (self.shape.rows, spec.state / 4, spec.counts());
+        let out = self.acts.take(rows, counts.inner)?;
         let params = scan::Params {
             rows,
             heads: spec.heads,
@@ -92,9 +93,9 @@ impl Pass<'_> {
             per_group: spec.heads / spec.groups,
             stride4: convolved.width / 4,
             dt_stride: projected.width,
-            first_dt: spec.inner() + spec.convolved(),
-            state4: spec.kept() / 4,
-            first4: spec.held() / 4,
+            first_dt: counts.inner + counts.convolved,
+            state4: counts.kept / 4,
+            first4: counts.held / 4,
             beside: rows.min(BESIDE),
         };
         let bind = scan::Bind {
