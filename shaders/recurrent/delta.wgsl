@@ -42,6 +42,7 @@ struct Params {
 @group(0) @binding(5) var<storage, read_write> out: array<f32>;
 @group(0) @binding(6) var<uniform> params: Params;
 #import shared/sequences
+#import shared/softplus
 #import shared/fours_{reduce}
 
 // Rows between two barriers, each of which 8 threads make ready.

@@ -38,6 +38,7 @@ struct Params {
 @group(0) @binding(5) var<storage, read_write> out: array<f32>;
 @group(0) @binding(6) var<uniform> params: Params;
 #import shared/sequences
+#import shared/softplus
 
 // Rows between two barriers.
 const TURN: u32 = 8u;

@@ -1,7 +1,6 @@
 // What has states: workgroups beside each other take the sequences of a batch in turns, and `walk` goes through the rows of one.
 #import shared/turns
 #import shared/no_state
-#import shared/softplus
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lid: u32) {
     var row = 0u;

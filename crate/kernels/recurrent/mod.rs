@@ -6,6 +6,9 @@ mod conv;
 mod delta;
 mod gated_norm;
 mod scan;
+mod scan_out;
+mod scan_ready;
+mod scan_states;
 mod softplus;
 
 /// Of a row: the state of its sequence that is read, or [`NONE`], and the one that is written, by their numbers; how many rows
