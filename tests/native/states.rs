@@ -51,7 +51,7 @@ fn kept(most: u32) -> GenerateOptions {
 }
 
 fn whoever_comes_and_goes_on_states(backend: Backend) {
-    for name in ["lfm2", "granitehybrid", "mamba2", "qwen35"] {
+    for name in ["lfm2", "mamba2", "qwen35"] {
         come_and_go(backend, &file(name), None);
     }
 }
