@@ -7,6 +7,7 @@ use sotto::device::recording::{Dispatch, Recording};
 use sotto::eval::{self, Reads};
 use sotto::file::{Catalog, Tensor};
 use sotto::kernels::choose::Choice;
+use sotto::kernels::recurrent::FromTo;
 use sotto::kernels::table::KernelId;
 use sotto::model::forward::{Model, Sizes};
 use sotto::model::store::SequenceId;
@@ -55,6 +56,11 @@ impl Subject {
         let batch = Batch { rows: (position..position + rows).map(row).collect(), prefill };
         let words = batch.words(self.model.kv()).expect("an open sequence");
         self.gpu.write(self.model.batch_buffer(), 0, bytemuck::cast_slice(&words));
+        if self.model.kv().states.are_there() {
+            // Of states nothing is asked but the time that they take.
+            let words: Vec<FromTo> = (0..rows).map(|place| [0, 1, place, rows]).collect();
+            self.gpu.write(self.model.from_to_buffer(), 0, bytemuck::cast_slice(&words));
+        }
         self.gpu.write(self.model.outputs_buffer(), 0, bytemuck::bytes_of(&(rows - 1)));
     }
 

@@ -10,7 +10,7 @@ use sotto::kernels::choose::Choice;
 use sotto::model;
 use sotto::model::forward::{Model, Sizes};
 
-use crate::shapes::Shape;
+use crate::shapes::{Recurrent, Shape, TAPS};
 
 /// As a file of this model would begin, with the first `layers` of its layers.
 pub fn catalog(shape: &Shape, quant: &str, layers: u32) -> Catalog {
@@ -30,6 +30,19 @@ pub fn catalog(shape: &Shape, quant: &str, layers: u32) -> Catalog {
     ];
     for (key, size) in sizes {
         metadata.insert(format!("{}.{key}", shape.arch), Value::U64(size.into()));
+    }
+    let of_state = match shape.recurrent {
+        Recurrent::None => None,
+        Recurrent::Mamba2 { heads, head_dim, state, groups } => Some((heads, heads * head_dim, state, groups)),
+        Recurrent::Delta { heads, keys, head_dim } => Some((heads, heads * head_dim, head_dim, keys)),
+    };
+    if let Some((heads, inner, state, groups)) = of_state {
+        let all = Value::Bools(vec![true; layers as usize]);
+        metadata.insert(format!("{}.attention.recurrent_layers", shape.arch), all);
+        let keys = ["time_step_rank", "inner_size", "state_size", "group_count", "conv_kernel"];
+        for (key, size) in keys.into_iter().zip([heads, inner, state, groups, TAPS]) {
+            metadata.insert(format!("{}.ssm.{key}", shape.arch), Value::U64(size.into()));
+        }
     }
     metadata.insert(format!("{}.attention.layer_norm_rms_epsilon", shape.arch), Value::F64(1e-6));
 
@@ -106,7 +119,8 @@ fn noise(bytes: usize) -> Vec<u8> {
         state ^= state << 13;
         state ^= state >> 7;
         state ^= state << 17;
-        out.extend((state & 0xbfff_bfff_bfff_bfff).to_le_bytes());
+        // As floats of either width between 2^-15 and 2: with numbers near 0 a processor takes many times as long.
+        out.extend((state & 0xbfff_bfff_bfff_bfff | 0x3800_3800_3800_3800).to_le_bytes());
     }
     out
 }

@@ -8,7 +8,6 @@
 //   per betas, then per alphas, of per heads each; heads [2][H]: bias, a; out [R][H][N]; N is a multiple of 4, at most 128.
 // Grid: (H * ceil(N/16), any): workgroups beside each other take sequences in turns, those of a row 16 numbers of v of a head,
 // with 4 threads each, to which k belongs in turns.  On the CPU: crate/kernels/recurrent/delta.rs
-#import shared/turns
 struct Params {
     // R.
     rows: u32,
@@ -42,7 +41,7 @@ struct Params {
 @group(0) @binding(4) var<storage, read_write> states: array<vec4<f32>>;
 @group(0) @binding(5) var<storage, read_write> out: array<f32>;
 @group(0) @binding(6) var<uniform> params: Params;
-#import shared/no_state
+#import shared/sequences
 #import shared/softplus
 #import shared/fours_{reduce}
 
@@ -56,22 +55,6 @@ var<workgroup> parts: array<vec4<f32>, 64>;
 var<workgroup> steps: array<vec4<f32>, 8>;
 // k · q of both as they are used.
 var<workgroup> products: array<f32, 8>;
-
-@compute @workgroup_size(64)
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lid: u32) {
-    var row = 0u;
-    // Sequences that are neighbours are taken by workgroups beside each other.
-    for (var sequence = 0u; sequence < MOST_TURNS; sequence++) {
-        if row >= params.rows {
-            break;
-        }
-        let at = from_to[row];
-        if sequence % params.beside == group.y {
-            walk(at, row, group.x, lid);
-        }
-        row += at.w;
-    }
-}
 
 fn walk(at: vec4<u32>, first: u32, group: u32, lid: u32) {
     let n4 = params.n4;

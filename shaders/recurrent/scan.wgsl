@@ -6,7 +6,6 @@
 // heads [3][H]: bias, a, d; out [R][H P]; P and N are multiples of 4, N is at most 256.
 // Grid: (ceil(H P/4 / floor(64 / (N/4))), any): workgroups beside each other take sequences in turns, those of a row
 // N/4 threads for 4 p.  On the CPU: crate/kernels/recurrent/scan.rs
-#import shared/turns
 struct Params {
     // R.
     rows: u32,
@@ -38,7 +37,7 @@ struct Params {
 @group(0) @binding(4) var<storage, read_write> states: array<vec4<f32>>;
 @group(0) @binding(5) var<storage, read_write> out: array<f32>;
 @group(0) @binding(6) var<uniform> params: Params;
-#import shared/no_state
+#import shared/sequences
 #import shared/softplus
 
 // Rows between two barriers.
@@ -48,23 +47,7 @@ var<workgroup> steps: array<vec2<f32>, 512>;
 // What each thread's n give of the sums.
 var<workgroup> parts: array<vec4<f32>, 512>;
 
-@compute @workgroup_size(64)
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lid: u32) {
-    var row = 0u;
-    // Sequences that are neighbours are taken by workgroups beside each other.
-    for (var sequence = 0u; sequence < MOST_TURNS; sequence++) {
-        if row >= params.rows {
-            break;
-        }
-        let at = from_to[row];
-        if sequence % params.beside == group.y {
-            scan(at, row, group.x, lid);
-        }
-        row += at.w;
-    }
-}
-
-fn scan(at: vec4<u32>, first: u32, group: u32, lid: u32) {
+fn walk(at: vec4<u32>, first: u32, group: u32, lid: u32) {
     let n4 = params.n4;
     let fours = params.heads * params.p4;
     let each = 64u / n4;

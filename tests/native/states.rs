@@ -52,8 +52,9 @@ fn kept(most: u32) -> GenerateOptions {
 }
 
 fn whoever_comes_and_goes_on_states(backend: Backend) {
-    come_and_go(backend, &file("lfm2"), None);
-    come_and_go(backend, &file("granitehybrid"), None);
+    for name in ["lfm2", "mamba2", "qwen35"] {
+        come_and_go(backend, &file(name), None);
+    }
 }
 
 fn whoever_comes_and_goes_on_few_states(backend: Backend) {

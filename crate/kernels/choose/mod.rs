@@ -72,6 +72,8 @@ pub struct Choice {
     pub cuts: Cuts,
     /// Replies from which on a pass that goes on with them takes the kernels of prompts; 0: it never does.
     pub beside: u32,
+    /// Whether a state space takes a prompt's rows in blocks, rather than row after row.
+    pub blocks: bool,
     /// How the cache's numbers are read and written: `pack16` and `f16` for the same bytes, or others.
     pub kv: Kv,
 }
@@ -128,6 +130,7 @@ impl Choice {
                 prefill: Prefill::Owned,
                 cuts: Cuts::CORES,
                 beside: 0,
+                blocks: true,
                 kv,
             };
         }
@@ -137,7 +140,7 @@ impl Choice {
         };
         let prefill = Prefill::Tile;
         let cuts = if caps.adapter.is_large() { Cuts::LARGE_CARD } else { Cuts::CARD };
-        Choice { reduce, many, single, planes, post: true, lanes, prefill, cuts, beside: 0, kv }
+        Choice { reduce, many, single, planes, post: true, lanes, prefill, cuts, beside: 0, blocks: true, kv }
     }
 
     /// The ways that an adapter can go, as far as it is chosen here.
@@ -161,6 +164,8 @@ impl Choice {
             prefill: Prefill::Row,
             cuts: Cuts::CORES,
             beside: 3,
+            // A reply is to be the same to the bit however its prompt was cut.
+            blocks: false,
             kv: match kv {
                 KvType::F32 => Kv::F32,
                 KvType::F16 => Kv::Pack16,

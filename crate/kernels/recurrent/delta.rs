@@ -1,7 +1,7 @@
-//! `shaders/recurrent/delta.wgsl` on the CPU: a piece is a head of a sequence, which is found by its first row.
+//! `shaders/recurrent/delta.wgsl` on the CPU: a piece is a head of a sequence.
 
-use super::NONE;
 use super::softplus::softplus;
+use super::{NONE, Part};
 use crate::kernels::job::Job;
 use crate::kernels::rows::{Lanes, Number, Rows, squares};
 use crate::kernels::table::delta::Variant;
@@ -22,22 +22,16 @@ struct Step<N> {
 impl Rows for Variant {
     fn rows(job: &Job) -> usize {
         let p = job.params::<Self>();
-        // Of a head all rows: neighbours are shared among threads, and most rows begin nothing.
         p.heads as usize * p.rows as usize
     }
 
     fn row<L: Lanes>(job: &Job, piece: usize) {
         let (p, b) = (job.params::<Self>(), job.bind::<Self>());
-        let [head, row] = [piece / p.rows as usize, piece % p.rows as usize];
-        let [from, to, place, count] = b.from_to.all().as_chunks::<4>().0[row];
-        if place > 0 {
-            return;
-        }
+        let Some(Part { head, rows, from, to }) = Part::of(b.from_to.all(), p.rows, piece) else { return };
         let (heads, n4, n) = (p.heads as usize, p.n4 as usize, 4 * p.n4 as usize);
         let (keys, per) = (p.keys as usize, p.per as usize);
         let q_first = head / p.per_key as usize % keys * n;
         let (k_first, v_first) = (q_first + keys * n, (2 * keys + head) * n);
-        let rows = row..row + count as usize;
         let floats = |row: usize, first: usize, length: usize| {
             let start = row * p.stride4 as usize * 4 + first;
             b.qkv.floats(start..start + length)

@@ -1,10 +1,15 @@
 //! What goes on from a state of a sequence instead of looking back at all of it. The shaders are in `shaders/recurrent`.
 
+use std::ops::Range;
+
 mod conv;
 mod delta;
 mod gated_norm;
 mod parts_norm;
 mod scan;
+mod scan_out;
+mod scan_ready;
+mod scan_states;
 mod selective_scan;
 mod softplus;
 
@@ -14,3 +19,23 @@ pub type FromTo = [u32; 4];
 
 /// What a sequence without a token reads: its state is zero.
 pub const NONE: u32 = u32::MAX;
+
+/// What a thread does of a batch: a head of a sequence.
+struct Part {
+    head: usize,
+    /// The sequence's rows.
+    rows: Range<usize>,
+    /// The states that are read and written.
+    from: u32,
+    to: u32,
+}
+
+impl Part {
+    /// Of each head there are pieces for all rows, so that neighbours are shared among threads; that of a sequence is the
+    /// one of its first row, the others are nothing.
+    fn of(from_to: &[u32], rows: u32, piece: usize) -> Option<Part> {
+        let [head, row] = [piece / rows as usize, piece % rows as usize];
+        let [from, to, place, count] = from_to.as_chunks::<4>().0[row];
+        (place == 0).then(|| Part { head, rows: row..row + count as usize, from, to })
+    }
+}

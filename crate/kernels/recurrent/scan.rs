@@ -1,7 +1,7 @@
-//! `shaders/recurrent/scan.wgsl` on the CPU: a piece is a head of a sequence, which is found by its first row.
+//! `shaders/recurrent/scan.wgsl` on the CPU: a piece is a head of a sequence.
 
-use super::NONE;
 use super::softplus::softplus;
+use super::{NONE, Part};
 use crate::kernels::job::Job;
 use crate::kernels::rows::{Lanes, Number, Rows};
 use crate::kernels::table::scan::Variant;
@@ -9,20 +9,16 @@ use crate::kernels::table::scan::Variant;
 impl Rows for Variant {
     fn rows(job: &Job) -> usize {
         let p = job.params::<Self>();
-        // Of a head all rows: neighbours are shared among threads, and most rows begin nothing.
         p.heads as usize * p.rows as usize
     }
 
     fn row<L: Lanes>(job: &Job, piece: usize) {
         let (p, b) = (job.params::<Self>(), job.bind::<Self>());
-        let [head, row] = [piece / p.rows as usize, piece % p.rows as usize];
-        let [from, to, place, count] = b.from_to.all().as_chunks::<4>().0[row];
-        if place > 0 {
-            return;
-        }
+        let Some(Part { head, rows, from, to }) = Part::of(b.from_to.all(), p.rows, piece) else { return };
         let (heads, p4, n) = (p.heads as usize, p.p4 as usize, 4 * p.n4 as usize);
         let [bias, a, d] = [0, 1, 2].map(|k| L::Number::of(b.heads.floats(k * heads..(k + 1) * heads)[head]));
-        let steps: Vec<[L; 2]> = (row..row + count as usize)
+        let steps: Vec<[L; 2]> = rows
+            .clone()
             .map(|row| {
                 let at = row * p.dt_stride as usize + p.first_dt as usize + head;
                 let step = softplus(L::Number::of(b.dt.floats(at..at + 1)[0]) + bias);
@@ -46,7 +42,7 @@ impl Rows for Variant {
                 NONE => vec![zero; n],
                 from => b.states.floats(kept(from)).as_chunks::<4>().0.iter().map(L::load).collect(),
             };
-            for (row, [decay, step]) in (row..).zip(&steps) {
+            for (row, [decay, step]) in rows.clone().zip(&steps) {
                 let x = L::load(&floats(row, 4 * four, 4)[0]);
                 let scaled = x * *step;
                 // As the shader has it: four sums that do not wait for each other.

@@ -11,7 +11,7 @@ use crate::kernels::table::{delta, gated_norm};
 use crate::model::arena::Act;
 use crate::model::filled::Filled;
 use crate::model::place::{MatrixId, Tensors};
-use crate::model::spec::Delta;
+use crate::model::spec::{Counts, Delta};
 
 /// Numbers of v that a workgroup has.
 const COLUMNS: u32 = 16;
@@ -33,7 +33,7 @@ pub struct Weights {
 
 impl Weights {
     pub fn place(spec: &Delta, stream: Filled, t: &mut Tensors) -> Result<Self> {
-        let (inner, convolved, heads) = (spec.inner(), spec.convolved(), spec.heads);
+        let (Counts { inner, convolved, .. }, heads) = (spec.counts(), spec.heads);
         let decays = match spec.grouped {
             true => vec![("ssm_ba.weight", 2 * heads)],
             false => vec![("ssm_beta.weight", heads), ("ssm_alpha.weight", heads)],
@@ -52,14 +52,15 @@ impl Weights {
 impl Pass<'_> {
     /// norm(y) · silu(z): [rows][inner], filled up
     pub(super) fn delta(&mut self, index: usize, spec: &Delta, w: &Weights, input: &Input) -> Result<Act> {
+        let counts = spec.counts();
         let projected = self.project(w.input, input, Fused::default())?;
         let decays = self.project(w.decays, input, Fused::default())?;
         // q, k and v: [rows][2 keys * head_dim + inner]
         let part = Part {
-            first: spec.inner(),
-            count: spec.convolved(),
+            first: counts.inner,
+            count: counts.convolved,
             taps: spec.taps,
-            kept: spec.kept(),
+            kept: counts.kept,
             weight: w.taps,
             bias: None,
         };
@@ -67,7 +68,7 @@ impl Pass<'_> {
         let y = self.walk(index, spec, w, [&convolved, &decays])?;
         self.acts.free(convolved);
         self.acts.free(decays);
-        let out = self.acts.take(self.shape.rows, Filled::up(spec.inner()).room)?;
+        let out = self.acts.take(self.shape.rows, Filled::up(counts.inner).room)?;
         let params = gated_norm::Params {
             g4: spec.head_dim / 4,
             groups: spec.heads,
@@ -86,8 +87,8 @@ impl Pass<'_> {
 
     /// y of each head: [rows][inner]
     fn walk(&mut self, index: usize, spec: &Delta, w: &Weights, [convolved, decays]: [&Act; 2]) -> Result<Act> {
-        let rows = self.shape.rows;
-        let out = self.acts.take(rows, spec.inner())?;
+        let (rows, counts) = (self.shape.rows, spec.counts());
+        let out = self.acts.take(rows, counts.inner)?;
         let shared = spec.heads / spec.keys;
         let (per_key, per) = if spec.grouped { (shared, shared) } else { (1, spec.heads) };
         let params = delta::Params {
@@ -99,8 +100,8 @@ impl Pass<'_> {
             per,
             stride4: convolved.width / 4,
             decay_stride: decays.width,
-            state4: spec.kept() / 4,
-            first4: spec.held() / 4,
+            state4: counts.kept / 4,
+            first4: counts.held / 4,
             beside: rows.min(BESIDE),
             eps: spec.eps,
         };

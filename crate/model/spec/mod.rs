@@ -18,7 +18,7 @@ pub use behind::Behind;
 pub use feed::{Activation, Dense, Experts, Feed, GateIn, Scored, Shared};
 pub use latent::Latent;
 pub use mask::Mask;
-pub use recurrent::{Conv, Delta, Mamba, Mamba2};
+pub use recurrent::{Conv, Counts, Delta, Mamba, Mamba2};
 
 /// Workgroups that a dispatch may have in a dimension: choices of experts, and layers' own embeddings, of a batch.
 const MOST_WORKGROUPS: u32 = 65_535;
@@ -425,8 +425,8 @@ impl Block {
             Mix::Attention(_) | Mix::None => 0,
             Mix::Conv(conv) => (conv.taps - 1) * net.stream().room,
             Mix::Mamba(mamba) => mamba.kept(),
-            Mix::Mamba2(mamba) | Mix::Both(_, mamba) => mamba.kept(),
-            Mix::Delta(delta) => delta.kept(),
+            Mix::Mamba2(mamba) | Mix::Both(_, mamba) => mamba.counts().kept,
+            Mix::Delta(delta) => delta.counts().kept,
         }
     }
 

@@ -52,6 +52,29 @@ impl From<Mamba> for Mix {
     }
 }
 
+/// How many numbers heads with a state have of a row, and of a sequence.
+#[derive(Clone, Copy, Debug)]
+pub struct Counts {
+    /// Of what goes into states, of all heads.
+    pub inner: u32,
+    /// That go through the convolution: those, and two vectors that heads share.
+    pub convolved: u32,
+    /// Of a state, what the convolution looks back at; behind them are those of the heads.
+    pub held: u32,
+    /// All of a state.
+    pub kept: u32,
+}
+
+impl Counts {
+    /// Of heads of so many numbers each, each of which has a row of `each` in a state; `shared` of either vector.
+    fn of([heads, head_dim]: [u32; 2], shared: u32, each: u32, taps: u32) -> Counts {
+        let inner = heads * head_dim;
+        let convolved = inner + 2 * shared;
+        let held = (taps - 1) * convolved;
+        Counts { inner, convolved, held, kept: held + inner * each }
+    }
+}
+
 /// A state space whose heads decay by one number each (Mamba-2, Dao & Gu 2024): z, x, b, c and dt of the stream; x, b and c
 /// through a short convolution and SiLU; of each head s = exp(dt a) s + dt x b, y = s c + d x; W_out norm(y · silu(z)).
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -73,24 +96,9 @@ pub struct Mamba2 {
 }
 
 impl Mamba2 {
-    /// Numbers of x, as many as of z.
-    pub fn inner(&self) -> u32 {
-        self.heads * self.head_dim
-    }
-
-    /// Numbers that go through the convolution: x, b and c.
-    pub fn convolved(&self) -> u32 {
-        self.inner() + 2 * self.groups * self.state
-    }
-
-    /// Numbers of its state of a sequence that are what the convolution looks back at; behind them are those of the heads.
-    pub fn held(&self) -> u32 {
-        (self.taps - 1) * self.convolved()
-    }
-
-    /// All numbers of its state.
-    pub fn kept(&self) -> u32 {
-        self.held() + self.inner() * self.state
+    /// What it has of x, and of z; b and c are convolved too.
+    pub fn counts(&self) -> Counts {
+        Counts::of([self.heads, self.head_dim], self.groups * self.state, self.state, self.taps)
     }
 }
 
@@ -133,24 +141,9 @@ pub struct Delta {
 }
 
 impl Delta {
-    /// Numbers of v, as many as of z.
-    pub fn inner(&self) -> u32 {
-        self.heads * self.head_dim
-    }
-
-    /// Numbers that go through the convolution: q, k and v.
-    pub fn convolved(&self) -> u32 {
-        self.inner() + 2 * self.keys * self.head_dim
-    }
-
-    /// Numbers of its state of a sequence that are what the convolution looks back at; behind them are those of the heads.
-    pub fn held(&self) -> u32 {
-        (self.taps - 1) * self.convolved()
-    }
-
-    /// All numbers of its state.
-    pub fn kept(&self) -> u32 {
-        self.held() + self.inner() * self.head_dim
+    /// What it has of v, and of z; q and k are convolved too.
+    pub fn counts(&self) -> Counts {
+        Counts::of([self.heads, self.head_dim], self.keys * self.head_dim, self.head_dim, self.taps)
     }
 }
 

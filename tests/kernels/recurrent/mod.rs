@@ -1,5 +1,6 @@
 //! What goes on from the states of sequences.
 
+mod blocks;
 mod conv;
 mod delta;
 mod gated_norm;
@@ -25,6 +26,7 @@ fn from_to(sequences: &[(u32, u32, u32)]) -> Vec<u32> {
 pub fn run(rig: &mut impl Runs) {
     conv::run(rig);
     scan::run(rig);
+    blocks::run(rig);
     delta::run(rig);
     gated_norm::run(rig);
     selective_scan::run(rig);

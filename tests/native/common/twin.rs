@@ -85,6 +85,7 @@ pub const PLAIN: Choice = Choice {
     prefill: Prefill::Row,
     cuts: Cuts::CARD,
     beside: 0,
+    blocks: true,
     kv: Kv::F32,
 };
 
