@@ -7,7 +7,7 @@ import { SottoError } from "sotto";
 const FOLDER = "sotto-search";
 const VERSION = 2;
 /** What had no hash at its end. It is still read: with a hash its vectors would not be as many as it says. */
-const UNHASHED = 1;
+const OLDER = 1;
 /** Bytes of a hash. */
 const HASH = 32;
 
@@ -140,11 +140,11 @@ async function parsed(bytes: ArrayBuffer): Promise<Kept> {
   const [size] = new Uint32Array(bytes.slice(0, 4));
   const lines = new TextDecoder("utf-8", { fatal: true }).decode(new Uint8Array(bytes, 4, size)).split("\n");
   const [head, ...documents] = lines.slice(0, -1).map((line) => JSON.parse(line));
-  const end = bytes.byteLength - (head.version === UNHASHED ? 0 : HASH);
+  const end = bytes.byteLength - (head.version === OLDER ? 0 : HASH);
   const vectors = new Float32Array(bytes.slice(4 + size!, end));
   const having = documents.filter(({ vector }) => vector).length;
   const fits = head.documents === documents.length && head.vectors === vectors.length;
-  const known = head.version === VERSION || head.version === UNHASHED;
+  const known = head.version === VERSION || head.version === OLDER;
   if (!known || !fits || having * head.dimensions !== vectors.length || !documents.every(isWhole))
     throw new Error("it is not whole");
   if (head.version === VERSION) {
