@@ -77,6 +77,16 @@ test("wrong arguments are named, and a signal stops the work", async () => {
   await wrong(() => model.embed("a", { normalise: false } as never), /normalise.*normalize/);
   await wrong(() => model.rerank("a", "b" as never), /documents is "b"/);
   await wrong(() => model.embeddings.create({ input: { a: 1 } as never }), /input is/);
+  for (const [ids, message] of [
+    [[-1], /input\[0\] is -1; give a whole number from 0 to 16777215/],
+    [[97, 1.5], /input\[1\] is 1.5/],
+    [[2 ** 24], /input\[0\] is 16777216/],
+    [[[97], [NaN]], /input\[1\]\[0\] is NaN/],
+    [[[1n]], /input\[0\]\[0\] is/],
+    [[[]], /input\[0\] is empty/],
+    [[new Uint32Array(1)], /input\[0\] is/],
+  ] as [never, RegExp][])
+    await wrong(() => model.embeddings.create({ input: ids }), message);
   await wrong(() => model.embeddings.create({ input: "a", encoding_format: "hex" as never }), /encoding_format/);
   const signal = AbortSignal.timeout(20);
   await expect(model.embed("endless", { signal })).rejects.toMatchObject({ code: "aborted" });

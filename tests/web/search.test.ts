@@ -1,5 +1,6 @@
 /** `sotto/search`: what it finds, by meaning and by words, what it refuses, and what it keeps. */
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { FakeLocks } from "./fake-locks.js";
 import { Vectors } from "../../www/pieces/search/vectors.js";
 import { type Document, createSearch, forgetSearch } from "../../www/pieces/search/index.js";
 
@@ -90,7 +91,7 @@ beforeEach(() => {
     getFileHandle: async (name: string, { create = false } = {}) => {
       if (!create && !files.has(name)) throw missing();
       return {
-        getFile: async () => new Blob([files.get(name) as Uint8Array<ArrayBuffer>]),
+        getFile: async () => new Blob([(files.get(name) ?? new Uint8Array()) as Uint8Array<ArrayBuffer>]),
         createWritable: async () => {
           const parts: Uint8Array[] = [];
           return {
@@ -106,7 +107,7 @@ beforeEach(() => {
       if (!files.delete(name)) throw missing();
     },
   };
-  vi.stubGlobal("navigator", { storage: { getDirectory: async () => folder } });
+  vi.stubGlobal("navigator", { storage: { getDirectory: async () => folder }, locks: new FakeLocks() });
 });
 afterEach(() => vi.unstubAllGlobals());
 
@@ -205,6 +206,54 @@ test("what is kept is there again, and what is damaged is refused", async () => 
   expect((await createSearch({ name: "my notes/1" })).size).toBe(0);
 });
 
+test("every flipped bit of what is kept is refused, and what was kept without a hash is read", async () => {
+  const search = await createSearch({ name: "x" });
+  await search.add([{ id: "a", text: "one", vector: [1, 2] }]);
+  await search.save();
+  const [name, bytes] = Array.from(files)[0]!;
+  for (let bit = 0; bit < 8 * bytes.length; bit++) {
+    const flipped = bytes.slice();
+    flipped[bit >> 3]! ^= 1 << (bit & 7);
+    files.set(name, flipped);
+    await expect(createSearch({ name: "x" }), `bit ${bit}`).rejects.toMatchObject({ code: "storage" });
+  }
+  const old = Buffer.from(bytes.slice(0, -32)).toString("latin1").replace('"version":2', '"version":1');
+  files.set(name, new Uint8Array(Buffer.from(old, "latin1")));
+  expect((await createSearch({ name: "x" })).get("a")).toEqual({ id: "a", text: "one" });
+});
+
+test("what another tab has kept since is not written over", async () => {
+  const [one, other] = [await createSearch({ name: "x" }), await createSearch({ name: "x" })];
+  await one.add([{ id: "a", text: "one" }]);
+  await other.add([{ id: "b", text: "two" }]);
+  // At once: one of them is the first.
+  const ended = await Promise.allSettled([one.save(), other.save()]);
+  expect(ended.map(({ status }) => status)).toEqual(["fulfilled", "rejected"]);
+  await expect(other.save()).rejects.toMatchObject({
+    code: "storage",
+    message: expect.stringContaining("open it again"),
+  });
+  const again = await createSearch({ name: "x" });
+  expect([again.size, again.get("a")?.text]).toEqual([1, "one"]);
+  await Promise.all([again.save(), again.save()]);
+  await again.forget();
+  // Nothing is there that could be lost.
+  await other.save();
+  expect((await createSearch({ name: "x" })).get("b")?.text).toBe("two");
+});
+
+test("what a browser says of its files is told as storage", async () => {
+  const search = await createSearch({ name: "x" });
+  const folder = (await navigator.storage.getDirectory()) as unknown as Record<string, unknown>;
+  const fails = async () => {
+    throw new DOMException("It is locked.", "NoModificationAllowedError");
+  };
+  folder.removeEntry = fails;
+  await expect(forgetSearch("x")).rejects.toMatchObject({ name: "SottoError", code: "storage" });
+  folder.getFileHandle = async () => ({ getFile: async () => new Blob([]), createWritable: fails });
+  await expect(search.save()).rejects.toMatchObject({ name: "SottoError", code: "storage" });
+});
+
 test("what does not fit is refused, and what was there stays", async () => {
   const search = await createSearch();
   await search.add([{ id: "a", text: "one", vector: [1, 0] }]);
@@ -213,6 +262,9 @@ test("what does not fit is refused, and what was there stays", async () => {
     [document({ vector: [1, 0, 0] }), "A vector has 3 numbers and the others have 2."],
     [document({ vector: [0, 0] }), "all zeros"],
     [document({ vector: [Number.NaN, 0] }), "no number"],
+    [document({ vector: { length: 1.5, 0: 1, 1: 1 } }), "no list"],
+    [document({ vector: { length: 2, 0: 1, 1: 1 } }), "no list"],
+    [document({ vector: new BigInt64Array(2) }), "no number"],
     [[{ id: 1, text: "two" }] as unknown as Document[], "no text or no id"],
     [[null] as unknown as Document[], "no text or no id"],
   ] as const)
@@ -226,6 +278,7 @@ test("what does not fit is refused, and what was there stays", async () => {
   expect(search.get("a")).toEqual({ id: "a", text: "one again" });
   for (const [query, options, says] of [
     ["x", { limit: 0 }, "limit is 0"],
+    ["x", { limit: "5" as never }, 'limit is "5"'],
     ["x", { limit: 2000 }, "limit is 2000"],
     [{}, {}, "neither text nor vector"],
     ["x", { rerank: 3 }, "a model that reranks"],
@@ -236,6 +289,7 @@ test("what does not fit is refused, and what was there stays", async () => {
       code: "bad_option",
       message: expect.stringContaining(says),
     });
+  for (const wrong of [null, 5, [5]] as never[]) expect(() => search.remove(wrong)).toThrow("an id or a list of ids");
   await expect(search.save()).rejects.toThrow("without a name");
   for (const [query, options] of [
     [null, {}],

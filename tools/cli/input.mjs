@@ -28,7 +28,7 @@ function listed(flags) {
 export function readBatch(path) {
   let batch;
   try {
-    batch = JSON.parse(readText(path));
+    batch = JSON.parse(readJson(path));
   } catch (error) {
     if (error instanceof Stop) throw error;
     throw new Stop(`${path} is not JSON: ${error.message}`);
@@ -41,13 +41,16 @@ export function readBatch(path) {
 /** A request in OpenAI's shape. */
 export function readRequest({ request: path, stream }) {
   try {
-    const request = JSON.parse(readText(path));
+    const request = JSON.parse(readJson(path));
     return stream ? { ...request, stream } : request;
   } catch (error) {
     if (error instanceof Stop) throw error;
     throw new Stop(`'${path}' is not JSON: ${error.message}`);
   }
 }
+
+/** Some editors put a byte-order mark first, which is none of JSON. */
+const readJson = (path) => readText(path).replace(/^\uFEFF/, "");
 
 export function readText(path) {
   let bytes;

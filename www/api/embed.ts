@@ -141,13 +141,24 @@ function readInput(value: unknown): EmbedInput[] {
   if (typeof value === "string") return [value];
   if (kind(value) !== "Array") throw bad(`input is ${shown(value)}`, "text, a list of texts, or tokens");
   const list = value as unknown[];
-  if (list.length > 0 && list.every((item) => typeof item === "number")) return [readIds(list)];
+  if (list.length > 0 && list.every((item) => typeof item === "number")) return [readTokens("input", list)];
   return list.map((item, i) => (typeof item === "string" ? item : readEach(`input[${i}]`, item)));
 }
 
 function readEach(name: string, value: unknown): number[] {
   if (kind(value) !== "Array") throw bad(`${name} is ${shown(value)}`, "text or a list of tokens");
-  return readIds(value);
+  return readTokens(name, value as unknown[]);
+}
+
+/** The largest id that the engine takes. */
+const LAST_ID = 2 ** 24 - 1;
+
+function readTokens(name: string, list: readonly unknown[]): number[] {
+  if (list.length === 0) throw bad(`${name} is empty`, "a list of at least one token");
+  for (const [i, id] of list.entries())
+    if (!(Number.isInteger(id) && (id as number) >= 0 && (id as number) <= LAST_ID))
+      throw bad(`${name}[${i}] is ${shown(id)}`, `a whole number from 0 to ${LAST_ID}`);
+  return readIds(list);
 }
 
 /** One label's by the logistic function, those of several by softmax. */

@@ -88,6 +88,7 @@ export class Search<Data = unknown> {
   #vectors: Vectors | undefined;
   /** Whose the vectors are, in their order. */
   #owners: string[] = [];
+  #seen: kept.Seen = { mark: "" };
 
   /** Use `createSearch`. */
   constructor(options: SearchOptions) {
@@ -125,7 +126,9 @@ export class Search<Data = unknown> {
 
   /** Takes documents out; says how many of them were there. */
   remove(ids: string | Iterable<string>): number {
-    return (typeof ids === "string" ? [ids] : Array.from(ids)).filter((id) => this.#take(id)).length;
+    const all = typeof ids === "string" ? [ids] : Object(ids)[Symbol.iterator] ? Array.from(ids) : [undefined];
+    if (!all.every((id) => typeof id === "string")) throw bad("remove takes an id or a list of ids.");
+    return all.filter((id) => this.#take(id)).length;
   }
 
   /** The documents that fit best, the best first. */
@@ -133,8 +136,10 @@ export class Search<Data = unknown> {
     const { limit = 10, by = "both", where, rerank = 0, signal } = options ?? {};
     whole("limit", limit, 1);
     whole("rerank", rerank, 0);
-    if (!["both", "meaning", "words"].includes(by)) throw bad(`by is "${by}"; it is "both", "meaning" or "words".`);
+    if (!["both", "meaning", "words"].includes(by))
+      throw bad(`by is ${given(by)}; it is "both", "meaning" or "words".`);
     const { text, vector } = typeof query === "string" ? { text: query, vector: undefined } : (query ?? {});
+    if (vector) sureVector(vector);
     if (typeof text !== "string" && !vector) throw bad("A query has neither text nor vector; give it one.");
     if ((rerank || by === "words") && text === undefined)
       throw bad("Words and a reranker want the query's text; give it as well.");
@@ -165,7 +170,7 @@ export class Search<Data = unknown> {
     return [...first, ...hits.slice(rerank)].slice(0, limit);
   }
 
-  /** Keeps all of it under its name. */
+  /** Keeps all of it under its name. `storage` where another tab has kept something there since it was read. */
   async save(): Promise<void> {
     const dimensions = this.#vectors?.dimensions ?? 0;
     const all = Array.from(this.#documents.values());
@@ -173,7 +178,7 @@ export class Search<Data = unknown> {
     const vectors = new Float32Array(having.length * dimensions);
     for (const [i, { row }] of having.entries()) vectors.set(this.#vectors!.get(row!), i * dimensions);
     const documents = all.map((row) => ({ ...shown(row), vector: row.row !== undefined }));
-    await kept.write(this.#name(), { dimensions, documents, vectors });
+    await kept.write(this.#name(), { dimensions, documents, vectors }, this.#seen);
   }
 
   /** Forgets what was kept; what is in it stays until the page goes. */
@@ -196,6 +201,7 @@ export class Search<Data = unknown> {
         throw SottoError.from(thrown).code === "bad_option" ? kept.damaged(this.#name(), thrown) : thrown;
       }
     }
+    this.#seen.mark = found.mark;
   }
 
   #name(): string {
@@ -290,10 +296,24 @@ function read<Data>(document: Document<Data>): Document<Data> {
   const { id, text, vector, data } = Object(document) as Document<Data>;
   if (typeof id !== "string" || typeof text !== "string")
     throw bad("A document has no text or no id; each is { id, text }, both strings.");
+  if (vector) sureVector(vector);
   return { id, text, ...(vector && { vector }), ...(data !== undefined && { data }) };
+}
+
+/** What is like a list may change, or have a length that is none. `bad_option` for all but lists of finite numbers. */
+function sureVector(vector: ArrayLike<number>): void {
+  const list = Array.isArray(vector) || (ArrayBuffer.isView(vector) && !(vector instanceof DataView));
+  if (!list || !Array.from(vector).every(Number.isFinite))
+    throw bad("A vector is no list, or holds what is no number; give a list of finite numbers or a Float32Array.");
+}
+
+/** A wrong value in a message. */
+function given(value: unknown): string {
+  if (typeof value === "string") return JSON.stringify(value);
+  return Object(value) === value ? "no plain value" : String(value);
 }
 
 function whole(name: string, value: number, least: number): void {
   if (!(Number.isInteger(value) && value >= least && value <= MOST))
-    throw bad(`${name} is ${value}; it is a whole number from ${least} to ${MOST}.`);
+    throw bad(`${name} is ${given(value)}; it is a whole number from ${least} to ${MOST}.`);
 }
