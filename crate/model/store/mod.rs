@@ -188,8 +188,9 @@ impl Store {
     /// Forgets all that was read with an adapter.
     pub fn forget(&mut self, adapter: AdapterId) {
         let with = |s: &&Sequence| s.blend.iter().any(|(id, _)| *id == adapter);
-        let gone: Vec<SequenceId> = self.sequences.iter().filter(with).map(|s| s.id).collect();
-        gone.into_iter().for_each(|id| self.close(id));
+        while let Some(id) = self.sequences.iter().find(with).map(|s| s.id) {
+            self.close(id);
+        }
     }
 
     /// It goes for others only where no other sequence is left to go.
