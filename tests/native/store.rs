@@ -219,7 +219,16 @@ fn what_others_hold_is_no_room_but_for_who_shares_it() {
     store.hold(b, true);
     assert!(store.has_room(a, 128) && !store.has_room(a, 129));
     assert_eq!(store.reserve(a, 129, &mut memory).err().map(|e| e.code), Some(Code::Internal));
-    // Back in a block that the other holds: it takes another.
+    // Back in a block that the other holds: it takes another, its own behind that where there is no other.
+    let c = store.open(32, &mut memory).expect("a sequence");
+    assert_eq!(store.free(), 0);
+    store.hold(c, true);
+    assert_eq!((store.rewind(b, 10), store.has_room(b, 12)), (10, true));
+    store.reserve(b, 12, &mut memory).expect("room");
+    store.close(c);
+    store.close(b);
+    let b = store.fork(a, 64, 90, &mut memory).expect("a copy");
+    store.hold(b, true);
     assert_eq!(store.rewind(b, 50), 50);
     assert!(store.has_room(b, 96) && !store.has_room(b, 128));
     store.reserve(b, 96, &mut memory).expect("room");

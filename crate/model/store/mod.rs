@@ -343,11 +343,13 @@ impl Store {
         to
     }
 
-    /// Gives back what lies behind the first `to` cells, from the first block on that others use too: it must not be written.
+    /// Gives back what lies behind the first `to` cells, from the first block on that others use too: it must not be written. Where
+    /// the last of these cells are in such a block, all behind it: it is to be copied, and needs one that is free.
     fn shed(&mut self, index: usize, to: u32) {
         let own = &mut self.sequences[index].blocks;
-        let shared = (blocks(to) as usize..own.len()).find(|at| self.pool.is_shared(own[*at]));
-        own.drain(shared.unwrap_or(own.len())..).for_each(|block| self.pool.give_back(block));
+        let shared = ((to / BLOCK) as usize..own.len()).find(|at| self.pool.is_shared(own[*at]));
+        own.drain(shared.map_or(own.len(), |at| at.max(blocks(to) as usize))..)
+            .for_each(|block| self.pool.give_back(block));
     }
 
     /// Forgets the tokens that a pass could not go on after, as guesses were wrong or steps were submitted in vain.
