@@ -2,6 +2,7 @@
 
 use super::encoder;
 use bytemuck::{bytes_of, cast_slice};
+use sotto::kernels::cell::BLOCK;
 use sotto::kernels::cpu::Scratch;
 use sotto::kernels::face::{Face, VariantId};
 use sotto::kernels::job::{Exactness, Job, Shared};
@@ -97,7 +98,8 @@ fn cache(cells: u32) -> Vec<u32> {
 }
 
 fn batch(rows: u32, at: u32) -> Vec<u32> {
-    (0..rows).flat_map(|r| [0, at + r, 0, 0]).collect()
+    let cells = (0..LONG).step_by(BLOCK as usize);
+    (0..rows).flat_map(|r| [0, at + r, 4 * rows, 0]).chain(cells).collect()
 }
 
 pub fn all() -> Vec<Case> {

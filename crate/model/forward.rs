@@ -78,7 +78,7 @@ impl Model {
         let words = if network.words.is_some() { u64::from(net.n_vocab) } else { 0 };
         let logits = outputs * u64::from(net.output_row().room);
         let ends = Ends {
-            batch: memory.alloc("batch", rows * 16)?,
+            batch: memory.alloc("batch", rows * 16 + kv.table_bytes(sizes.max_rows, sizes.context))?,
             from_to: memory.alloc("from to", if kv.states.are_there() { rows * 16 } else { 0 })?,
             outputs: memory.alloc("outputs", outputs * 4)?,
             logits: memory.alloc("logits", logits.max(words) * 4)?,
@@ -120,7 +120,7 @@ impl Model {
         self.ropes.write(factors, self.sizes.context, memory);
     }
 
-    /// (token, position, first cell, cells of its sequence) of each row.
+    /// The words of each row, and tables of their sequences' cells: see [`cell`](crate::kernels::cell).
     pub fn batch_buffer(&self) -> BufferId {
         self.ends.batch
     }

@@ -47,8 +47,8 @@ impl Model {
         self.ropes.write_shift(back, memory);
     }
 
-    /// What rotates `count` keys of each layer, of a sequence whose cells begin at `first_cell`, from `position` on.
-    pub fn record_shift(&self, first_cell: u32, position: u32, count: u32) -> Result<Recording> {
+    /// What rotates `count` keys of each layer from `position` on, of a sequence whose table is all of the batch's buffer.
+    pub fn record_shift(&self, position: u32, count: u32) -> Result<Recording> {
         let mut recording = Recording::default();
         for (index, block) in self.net.blocks.iter().enumerate() {
             let (Some(spec), Some(angles)) = (block.attention(), self.ropes.shift(index)) else { continue };
@@ -59,7 +59,7 @@ impl Model {
                 recording.push(
                     rope_shift::Variant { kv: self.choice.kv },
                     rope_shift::Params {
-                        first_cell,
+                        table: 0,
                         position: position + from,
                         n_kv_heads: spec.n_kv_heads,
                         head_dim4: spec.head_dim / 4,
@@ -68,7 +68,7 @@ impl Model {
                         neox: neox(spec),
                         turned: spec.latent.is_none() as u32,
                     },
-                    rope_shift::Bind { angles, k_cache: self.kv_buffers()[index].0 },
+                    rope_shift::Bind { batch: self.batch_buffer(), angles, k_cache: self.kv_buffers()[index].0 },
                     [spec.n_kv_heads, MOST.min(count - from)],
                 )?;
             }

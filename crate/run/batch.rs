@@ -32,8 +32,8 @@ pub struct Batch {
 }
 
 impl Batch {
-    /// What the kernels read: (token, position, first cell of the sequence, cells of the sequence after this batch) a
-    /// row. `Disposed` where a sequence is not kept any more, `Internal` where it has no cell for a row.
+    /// What the kernels read: the words of each row (see [`RowWords`](crate::kernels::cell::RowWords)), then the tables of
+    /// their sequences. `Disposed` where a sequence is not kept any more, `Internal` where it has no cell for a row.
     pub fn words(&self, store: &Store) -> Result<Vec<u32>> {
         let mut ends = HashMap::new();
         for row in &self.rows {
@@ -41,14 +41,24 @@ impl Batch {
             *end = row.position.saturating_add(1).max(*end);
         }
         let mut words = Vec::with_capacity(4 * self.rows.len());
+        let (mut tables, mut begins) = (Vec::new(), HashMap::new());
         for row in &self.rows {
             let sequence = store.get(row.sequence)?;
-            if row.position >= sequence.cells.count {
-                bail!(Internal, "A token at {} has no cell in a sequence of {}.", row.position, sequence.cells.count);
-            }
-            words.extend(sequence.row(row.token, row.position, ends[&row.sequence]));
+            store.check(row.sequence, row.position)?;
+            let table = *begins.entry(row.sequence).or_insert_with(|| {
+                let begin = self.tables() + tables.len() as u32;
+                tables.extend(sequence.table(ends[&row.sequence]));
+                begin
+            });
+            words.extend([row.token, row.position, table, ends[&row.sequence]]);
         }
+        words.extend(tables);
         Ok(words)
+    }
+
+    /// The word at which the first sequence's table begins.
+    pub fn tables(&self) -> u32 {
+        4 * self.rows.len() as u32
     }
 
     /// How much of each adapter each row wants: [rows][adapters]. `Disposed` where a sequence is not kept any more.

@@ -40,6 +40,7 @@ pub struct Decoder {
     alone: bool,
     /// Where the row of the next step stands: behind the prompt and what was sampled so far.
     position: u32,
+    table: u32,
 }
 
 impl Decoder {
@@ -60,6 +61,7 @@ impl Decoder {
             left: 0,
             alone: false,
             position: 0,
+            table: 0,
         })
     }
 
@@ -84,14 +86,15 @@ impl Decoder {
         self.masked = limits.masked;
         self.left = limits.limit.saturating_sub(prompt.len() as u32);
         self.alone = limits.alone;
+        self.table = limits.table;
         // The first step is the prompt's own last row.
         self.position = prompt.len() as u32 - 1;
         self.sampler.start(params, prompt, limits, device);
     }
 
-    /// The sequence's cells begin elsewhere from the next step on.
-    pub fn move_to(&self, first_cell: u32, device: &mut Device) {
-        self.sampler.move_to(first_cell, device);
+    /// The word of the batch at which the table of the sequence's cells begins.
+    pub fn table(&self) -> u32 {
+        self.table
     }
 
     /// Whether another step may be submitted now.

@@ -260,9 +260,10 @@ impl Engine {
         let mut pooled: Vec<Pool> = texts.iter().map(|_| Pool::default()).collect();
         for group in groups(texts, most) {
             let mut rows = Vec::new();
-            for index in group {
+            let lengths: Vec<u32> = group.iter().map(|index| texts[*index].len() as u32).collect();
+            let sequences = self.lay(&lengths, blend)?;
+            for (index, &sequence) in group.into_iter().zip(&sequences) {
                 let tokens = &texts[index];
-                let sequence = self.open_with(tokens.len() as u32, blend)?;
                 rows.extend(tokens.iter().zip(0..).map(|(&token, position)| {
                     let logits = wanted(position as usize, tokens.len());
                     (index, Row { token, position, sequence, logits })
@@ -276,8 +277,6 @@ impl Engine {
                     pooled[*index].add(state, pooling);
                 }
             }
-            let mut sequences: Vec<_> = rows.iter().map(|(_, row)| row.sequence).collect();
-            sequences.dedup();
             sequences.into_iter().for_each(|sequence| self.close(sequence));
         }
         Ok(pooled.into_iter().map(Pool::finish).collect())

@@ -8,6 +8,7 @@ use crate::base::cancel::Cancel;
 use crate::base::error::Result;
 use crate::device::Device;
 use crate::device::memory::Memory;
+use crate::kernels::cell::BLOCK;
 use crate::model::adapter::Blend;
 use crate::model::filled::Filled;
 use crate::model::forward::{Model, Shape};
@@ -162,6 +163,12 @@ impl Engine {
         self.model.kv_mut().open_with(room, blend, &mut self.device)
     }
 
+    /// Sequences for texts of so many tokens, for which all others are forgotten: see [`Store::lay`](crate::model::store::Store::lay).
+    pub(crate) fn lay(&mut self, tokens: &[u32], blend: &Blend) -> Result<Vec<SequenceId>> {
+        self.begin();
+        self.model.kv_mut().lay(tokens, blend)
+    }
+
     /// Forgets a sequence.
     pub fn close(&mut self, sequence: SequenceId) {
         self.model.kv_mut().close(sequence);
@@ -267,17 +274,19 @@ impl Engine {
         self.decoder.is_waiting()
     }
 
-    /// Room for one more token, at `position`, in the sequence that the resident loop goes on with. Steps that were submitted
-    /// before still find its cells where they were, those to come where they are now: the device does all of it in order.
+    /// Room for one more token, at `position`, in the sequence that the resident loop goes on with. Its table is told before
+    /// the step is submitted, and the device does all of it in order: so a step finds the cells that it was meant to.
     fn make_room(&mut self, position: u32) -> Result<()> {
         let request = self.resident.as_ref().and_then(Weak::upgrade);
         let Some(sequence) = request.and_then(|request| request.borrow().sequence) else { return Ok(()) };
         let store = self.model.kv_mut();
-        let before = store.get(sequence)?.cells.first;
         store.reserve(sequence, position + 1, &mut self.device)?;
-        let first = store.get(sequence)?.cells.first;
-        if first != before {
-            self.decoder.move_to(first, &mut self.device);
+        store.check(sequence, position)?;
+        if position.is_multiple_of(BLOCK)
+            && let Some(cell) = store.get(sequence)?.table(position + 1).last()
+        {
+            let word = u64::from(self.decoder.table() + position / BLOCK);
+            self.device.write(self.model.batch_buffer(), 4 * word, bytemuck::bytes_of(&cell));
         }
         if self.model.kv().states.are_there() {
             let from_to = self.model.kv_mut().from_to(sequence, position, 1)?;

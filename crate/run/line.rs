@@ -96,7 +96,11 @@ impl Engine {
         let store = self.model.kv_mut();
         let wanted = (request.text.len() + AHEAD.min(request.most)) as u32;
         let running = self.live.iter().filter(|other| !Rc::ptr_eq(other, shared) && other.borrow().sequence.is_some());
-        if store.spare() < wanted.min(store.cells) || !store.has_states_for(running.count() + 1) {
+        let lent = match request.fresh {
+            true => 0,
+            false => prefix::lent(store, &request.text, &request.blend, request.shifts),
+        };
+        if store.spare() + lent < wanted.min(store.cells) || !store.has_states_for(running.count() + 1) {
             return Ok(false);
         }
         let id = match request.fresh {
@@ -147,7 +151,7 @@ impl Engine {
             let (sequence, room) = (request.borrow().sequence, request.borrow().end() as u32);
             let Some(id) = sequence else { return Ok(false) };
             let store = self.model.kv_mut();
-            if store.spare() + store.get(id)?.cells.count >= room {
+            if store.has_room(id, room) {
                 store.reserve(id, room, &mut self.device)?;
                 return Ok(true);
             }

@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 
 use crate::base::error::Result;
 use crate::device::memory::Moves;
+use crate::kernels::cell::BLOCK;
 use crate::model::adapter::Blend;
 use crate::model::store::{Sequence, SequenceId, Store};
 
@@ -52,18 +53,10 @@ impl Match<'_> {
 /// - What was shifted goes on only with what may be (`shifts`), but for its beginning.
 /// - Without room, it goes on if it keeps more than it loses, or was used longest ago; else the one that was makes room.
 pub fn choose(store: &Store, prompt: &[u32], blend: &Blend, shifts: bool) -> Choice {
-    let alike = store.sequences().iter().filter(|sequence| sequence.blend == *blend);
-    let matches = alike.map(|sequence| {
-        let served = &sequence.tokens[..sequence.serves(shifts)];
-        let same = served.iter().zip(prompt).take_while(|(a, b)| a == b).count();
-        // The last token is computed in any case: its logits are wanted.
-        let shared = store.reach(sequence.id, same.min(prompt.len() - 1) as u32) as usize;
-        Match { sequence, shared, whole: same == prompt.len() }
-    });
-    let best = matches.max_by_key(|m| (m.shared, Reverse(m.rest()), Reverse(m.sequence.used)));
-    let Some(best) = best.filter(|m| m.shared > 0) else { return Choice::Open };
+    let Some(best) = best(store, prompt, blend, shifts) else { return Choice::Open };
     let (id, shared, rest) = (best.sequence.id, best.shared as u32, best.rest());
-    let has_room = store.free() as usize >= prompt.len();
+    // A copy shares the blocks that are full.
+    let has_room = store.free() + shared / BLOCK * BLOCK >= prompt.len() as u32;
     let keeps_most = rest < best.shared;
     let held = best.sequence.held;
     // Its own text once more costs it nothing.
@@ -79,6 +72,25 @@ pub fn choose(store: &Store, prompt: &[u32], blend: &Blend, shifts: bool) -> Cho
         _ if held => Choice::Open,
         _ => Choice::Continue { id, shared },
     }
+}
+
+/// Cells of a prompt that are there already, and stay whoever goes: it needs so many less.
+pub fn lent(store: &Store, prompt: &[u32], blend: &Blend, shifts: bool) -> u32 {
+    best(store, prompt, blend, shifts).map_or(0, |best| store.held_of(best.sequence.id, best.shared as u32))
+}
+
+/// The sequence that shares most of the prompt's beginning.
+fn best<'a>(store: &'a Store, prompt: &[u32], blend: &Blend, shifts: bool) -> Option<Match<'a>> {
+    let alike = store.sequences().iter().filter(|sequence| sequence.blend == *blend);
+    let matches = alike.map(|sequence| {
+        let served = &sequence.tokens[..sequence.serves(shifts)];
+        let same = served.iter().zip(prompt).take_while(|(a, b)| a == b).count();
+        // The last token is computed in any case: its logits are wanted.
+        let shared = store.reach(sequence.id, same.min(prompt.len() - 1) as u32) as usize;
+        Match { sequence, shared, whole: same == prompt.len() }
+    });
+    let best = matches.max_by_key(|m| (m.shared, Reverse(m.rest()), Reverse(m.sequence.used)));
+    best.filter(|m| m.shared > 0)
 }
 
 /// A sequence with room for the prompt, in which the first of its tokens may be there already: never all of them.

@@ -82,10 +82,10 @@ impl Request {
         if self.wants { self.text.len() } else { self.prompt }
     }
 
-    /// What ends the sampling of the token after its text, whose cells begin at `first_cell`, and so many guesses.
-    pub fn limits(&self, first_cell: u32, guesses: usize) -> Limits {
+    /// What ends the sampling of the token after its text and so many guesses; `table` is where the batch has its cells.
+    pub fn limits(&self, table: u32, guesses: usize) -> Limits {
         Limits {
-            first_cell,
+            table,
             stops: self.stops.clone(),
             limit: (self.prompt + self.most) as u32,
             alone: self.logits,

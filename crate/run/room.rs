@@ -67,8 +67,8 @@ pub fn check(catalog: &Catalog, net: &Net, plan: &Plan, place: &Place) -> Result
     let (needed, least) = (bytes(sizes.context, sizes.context)?, bytes(1, 1)?);
     let has = megabytes(room);
     if needed <= room {
-        let each = (whole - needed) / u64::from(sizes.cells - sizes.context);
-        let fits = u64::from(sizes.context) + (room - needed) / each.max(1);
+        let fits = |cells| cells <= sizes.context || bytes(sizes.context, cells).is_ok_and(|bytes| bytes <= room);
+        let fits = largest(sizes.cells, fits).unwrap_or(sizes.context);
         bail!(
             OutOfMemory,
             "The model with a cache of {} tokens needs {} MB of memory, but there is room for {has}; load it with cacheTokens of at most {fits}.",
@@ -99,6 +99,11 @@ pub fn largest_context(catalog: &Catalog, net: &Net, plan: &Plan, place: &Place,
         let bytes = total(catalog, net, plan, place, context, context);
         bytes.is_ok_and(|bytes| place.room.is_none_or(|room| bytes <= room))
     };
+    largest(most, fits)
+}
+
+/// The largest number that fits, of at most `most`, give or take a sixty-fourth; `None` where even 1 is too many.
+fn largest(most: u32, fits: impl Fn(u32) -> bool) -> Option<u32> {
     if fits(most) {
         return Some(most);
     }

@@ -200,7 +200,7 @@ pub struct Shape {
     pub softcap: Option<f32>,
     /// [n_vocab], read.
     pub logits: BufferId,
-    /// Its first row, (token, position, first cell, …), becomes the next step's.
+    /// Its first row, (token, position, table, …), becomes the next step's.
     pub batch: BufferId,
     /// Whether tokens are counted in much shared memory, which software adapters take seconds to compile.
     pub shared: bool,
@@ -223,8 +223,8 @@ impl Shape {
 /// What ends a generation, and where it starts.
 #[derive(Clone, Debug, Default)]
 pub struct Limits {
-    /// The first cell of the sequence.
-    pub first_cell: u32,
+    /// The word of the batch at which the table of the sequence's cells begins.
+    pub table: u32,
     /// Tokens that end it.
     pub stops: Vec<u32>,
     /// Tokens, the prompt's included, after which it is over.
@@ -327,8 +327,8 @@ impl Sampler {
         limits.stops.iter().for_each(|&id| words[head + id as usize / 32] |= 1 << (id % 32));
         memory.write(self.options, 0, bytemuck::cast_slice(&words));
 
-        let Limits { step, first_cell, .. } = *limits;
-        let state = State { n: prompt.len() as u32, step, first_cell, ..Default::default() };
+        let Limits { step, table, .. } = *limits;
+        let state = State { n: prompt.len() as u32, step, table, ..Default::default() };
         memory.write(self.state, 0, bytemuck::bytes_of(&state));
         if !adjusts {
             return;
@@ -369,13 +369,6 @@ impl Sampler {
         let start = size_of::<Options>() + 4 * words.len();
         memory.write(self.options, start as u64, bytemuck::cast_slice(&words));
         Ok(())
-    }
-
-    /// The sequence's cells begin elsewhere from the next row on, which is in the batch already.
-    pub fn move_to(&self, first_cell: u32, memory: &mut dyn Memory) {
-        let word = bytemuck::bytes_of(&first_cell);
-        memory.write(self.state, offset_of!(State, first_cell) as u64, word);
-        memory.write(self.shape.batch, 8, word);
     }
 }
 

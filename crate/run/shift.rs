@@ -3,6 +3,7 @@
 //! prompt or the template's first tokens, are the attention's sinks (Xiao et al. 2024, "StreamingLLM").
 
 use crate::base::error::Result;
+use crate::device::memory::Memory;
 use crate::model::adapter::Blend;
 use crate::model::store::{Sequence, SequenceId, Store};
 use crate::run::engine::Engine;
@@ -49,12 +50,13 @@ impl Engine {
     async fn shift(&mut self, gap: Gap, request: &Shared) -> Result<()> {
         let Gap { id, before, count, behind } = gap;
         let cancel = if self.is_alone() { request.borrow().cancel.clone() } else { self.part() };
-        let first = self.model.kv().get(id)?.cells.first;
-        let recording = self.model.record_shift(first, before as u32, behind as u32)?;
+        let recording = self.model.record_shift(before as u32, behind as u32)?;
         let prepared = self.device.prepare(&recording, &cancel).await?;
         let cut = [count, behind].map(|n| n as u32);
-        let moved = self.model.kv_mut().cut_out(id, before as u32, cut, &mut self.device);
+        let Some(moved) = self.model.kv_mut().cut_out(id, before as u32, cut, &mut self.device) else { return Ok(()) };
         self.model.write_shift(count as u32, &mut self.device);
+        let table: Vec<u32> = self.model.kv().get(id)?.table((before + behind) as u32).collect();
+        self.device.write(self.model.batch_buffer(), 0, bytemuck::cast_slice(&table));
         // Where that ends in its midst, none of them is there.
         self.device.run(&prepared, &cancel).await?;
         let store = self.model.kv_mut();

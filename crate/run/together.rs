@@ -17,7 +17,7 @@ use crate::run::batch::{Batch, Row};
 use crate::run::constraint::{Constraint, Next};
 use crate::run::decode::Sampled;
 use crate::run::engine::Engine;
-use crate::run::request::{Chosen, Request, Shared, mask};
+use crate::run::request::{Chosen, Shared, mask};
 use crate::run::schedule::{self, Bounds, Schedule, Want};
 
 /// Tokens of a prompt that pay a pass of their last one by itself, where there are states.
@@ -136,20 +136,20 @@ impl Engine {
             if let Some(sequence) = sequence {
                 self.model.kv_mut().settle(sequence);
             }
-            if sequence.is_some() && request.borrow().is_ready() {
-                self.make_room_for(&request)?;
+            let Some(sequence) = sequence.filter(|_| request.borrow().is_ready()) else { continue };
+            let done = self.done(&request);
+            if request.borrow().wants && done == request.borrow().text.len() {
+                // The logits after its last token are wanted once more.
+                self.model.kv_mut().rewind(sequence, done as u32 - 1);
             }
+            self.make_room_for(&request)?;
         }
         self.admit_some()?;
         let mut parts = Vec::new();
         for request in &self.live {
-            let mut done = self.done(request);
+            let done = self.done(request);
             let state = request.borrow();
             let Some(sequence) = state.sequence.filter(|_| state.is_ready()) else { continue };
-            if state.wants && done == state.text.len() {
-                // The logits after its last token are wanted once more.
-                done = self.model.kv_mut().rewind(sequence, done as u32 - 1) as usize;
-            }
             let mut end = state.end().max(done);
             // The same prompt once more goes on from before its last token: its state there is left.
             let leaves = self.model.kv().states.are_there() && done + WORTH_LEAVING < state.prompt;
@@ -231,14 +231,10 @@ impl Engine {
     ) -> Result<Sampled> {
         let (sampling, text, limits, going) = {
             let state = request.borrow();
-            (state.sampling.clone(), state.text.clone(), state.limits(self.first_cell(&state)?, 0), state.going)
+            (state.sampling.clone(), state.text.clone(), state.limits(batch.tables(), 0), state.going)
         };
         self.compute_and_sample(batch, &sampling, &text, &limits, mask(constraint, going)).await?;
         self.next_token(mask(constraint, going)).await
-    }
-
-    fn first_cell(&self, request: &Request) -> Result<u32> {
-        request.sequence.map_or(Ok(0), |id| Ok(self.model.kv().get(id)?.cells.first))
     }
 
     /// A pass, and what comes after each row whose logits are wanted. What is wrong with one request is that one's error.
@@ -272,7 +268,7 @@ impl Engine {
         }
         let mode = {
             let mut state = request.borrow_mut();
-            let limits = state.limits(self.first_cell(&state)?, guesses.len());
+            let limits = state.limits(0, guesses.len());
             let text = [&state.text, guesses].concat();
             let going = state.going;
             let allowed = mask(&mut state.constraint, going).map(Constraint::mask).transpose()?;

@@ -1,6 +1,7 @@
 // Attention as in attention.wgsl, for software adapters, where a barrier costs more than loads: a thread takes one
 // query head of one row from end to end, so that nothing is shared between threads.
-// Shapes: as there. A row's cells go by four at a time, so that its query and sums are read once for four.
+// Shapes: as there. A row's cells go by four at a time, so that its query and sums are read once for four; fours lie at
+// multiples of four positions, and so in one block.
 // Grid: (ceil(R/16), n_heads); neighbouring threads take neighbouring rows.
 // head_dim % 4 == 0, <= DIM.  Mirror: crate/kernels/attention/reference.rs
 #import shared/turns
@@ -31,16 +32,17 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     }
     var top = LOWEST;
     var total = 0.0;
-    let position_turns = turns(seen.x, end, 4u);
+    let start = seen.x & ~3u;
+    let position_turns = turns(start, end, 4u);
     for (var position_turn = 0u; position_turn < MOST_TURNS; position_turn++) {
         if position_turn >= position_turns {
             break;
         }
-        let position = seen.x + position_turn * 4u;
+        let position = start + position_turn * 4u;
         let four = vec4<u32>(position) + vec4<u32>(0u, 1u, 2u, 3u);
-        // Past the end the last cell is read again, and weighs nothing.
-        let held = min(four, vec4<u32>(end - 1u));
-        let cells = vec4<u32>(cell(row, held.x), cell(row, held.y), cell(row, held.z), cell(row, held.w));
+        // In place of what is not seen its neighbour is read again, and weighs nothing.
+        let held = clamp(four, vec4<u32>(seen.x), vec4<u32>(end - 1u));
+        let cells = block_cell(row, position) + held % BLOCK;
         let at = cells * stride + vec4<u32>(base);
         var score = vec4<f32>(0.0);
         for (var i = 0u; i < MOST_TURNS; i++) {
@@ -59,7 +61,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         let new_top = max(top, max(max(score.x, score.y), max(score.z, score.w)));
         let shrink = exp(top - new_top);
         top = new_top;
-        let counts = four < vec4<u32>(end);
+        let counts = four == held;
         let p = select(vec4<f32>(0.0), exp(score - top), counts);
         total = total * shrink + p.x + p.y + p.z + p.w;
         for (var i = 0u; i < MOST_TURNS; i++) {

@@ -15,7 +15,7 @@ const THREADS: u32 = 128u;
 // Queries of a thread, 16 apart. The output of all of them is in registers: DIM / 8 * EACH floats a thread.
 const EACH: u32 = 512u / max(DIM, 128u);
 const QUERIES: u32 = 16u * EACH;
-const CELLS: u32 = 32u;
+const CELLS: u32 = BLOCK;
 const SLICES: u32 = DIM / 32u;
 
 // Query i, or its probabilities, at [i / 16][8 * (i % 16)]; cell c at [c % 4][8 * (c / 4)]: the outer index is a
@@ -55,9 +55,9 @@ fn block_of(group: vec3<u32>) -> Block {
     );
 }
 
-// Where in the caches the KV head's part of a position begins.
-fn cell_at(block: Block, row: vec4<u32>, position: u32) -> u32 {
-    return (cell(row, position) * params.n_kv_heads + block.kv_head) * kv_head_size(params.head_dim4);
+// Where in the caches the KV head's part of a cell begins.
+fn cell_at(block: Block, cell: u32) -> u32 {
+    return (cell * params.n_kv_heads + block.kv_head) * kv_head_size(params.head_dim4);
 }
 
 fn add4(sum: vec4<f32>, p: vec4<f32>, a: vec4<f32>, b: vec4<f32>, c: vec4<f32>, d: vec4<f32>) -> vec4<f32> {
@@ -120,6 +120,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
                 break;
             }
             let tile = begin - begin % CELLS + tile_turn * CELLS;
+            let first = block_cell(start, tile);
             var scores: array<vec4<f32>, EACH>;
             for (var r = 0u; r < EACH; r++) {
                 scores[r] = vec4<f32>(0.0);
@@ -140,7 +141,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
                     let c = q0 + c_turn * (THREADS / 8u);
                     var k = vec4<f32>(0.0);
                     if tile + c >= begin && tile + c < end && d4 < dim4 {
-                        k = k4(cell_at(block, start, tile + c), d4);
+                        k = k4(cell_at(block, first + c), d4);
                     }
                     kv_tile[c % 4u][slot(c / 4u, lane)] = k;
                 }
@@ -195,7 +196,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
                         let c = q0 + c_turn * (THREADS / 8u);
                         var v = vec4<f32>(0.0);
                         if tile + c >= begin && tile + c < end && d4 < dim4 {
-                            v = v4(cell_at(block, start, tile + c), d4);
+                            v = v4(cell_at(block, first + c), d4);
                         }
                         kv_tile[c % 4u][slot(c / 4u, lane)] = v;
                     }

@@ -48,6 +48,8 @@ const TILE: u32 = 64u;
 var<workgroup> query: array<vec4<f32>, 160>;
 // Weights of a tile's cells; 0 past the last.
 var<workgroup> weights: array<f32, TILE>;
+// Where they lie: the cell times the KV heads, and the KV head.
+var<workgroup> places: array<u32, TILE>;
 var<workgroup> sums: array<vec4<f32>, 64>;
 
 // The score of a cell whose key begins here.
@@ -97,11 +99,11 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         }
         let tile = begin + tile_turn * TILE;
         let count = min(TILE, end - tile);
-        let first = cell(row, tile) * params.n_kv_heads + kv_head;
         var score = LOWEST;
         if lid < count {
-            let key = (first + lid * params.n_kv_heads) * kv_head_size(params.k_dim4);
-            score = score_of(key) - head_slope * distance(row.y, tile + lid);
+            let place = cell(row, tile + lid) * params.n_kv_heads + kv_head;
+            places[lid] = place;
+            score = score_of(place * kv_head_size(params.k_dim4)) - head_slope * distance(row.y, tile + lid);
         }
         let new_top = max(top, workgroup_max4(vec4<f32>(score), lid).x);
         let shrink = exp(top - new_top);
@@ -119,7 +121,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
                     break;
                 }
                 let c = part + c_turn * parts;
-                let value = (first + c * params.n_kv_heads) * kv_head_size(params.v_stride4);
+                let value = places[c] * kv_head_size(params.v_stride4);
                 acc0 += weights[c] * v4(value, d4);
                 if d4 + 64u < v_dim4 {
                     acc1 += weights[c] * v4(value, d4 + 64u);

@@ -5,8 +5,8 @@
 // Grid: (n_kv_heads, positions), a workgroup a head.  head_dim % 4 == 0, <= 640.  On the CPU: crate/kernels/rope/shift.rs
 #import shared/turns
 struct Params {
-    // The first cell of the sequence.
-    first_cell: u32,
+    // The word of the batch at which the sequence's table begins.
+    table: u32,
     // The position of the first key.
     position: u32,
     // Heads of keys.
@@ -22,9 +22,10 @@ struct Params {
     // 1: a cache in blocks holds keys that were turned (see shared/kv_put.wgsl).
     turned: u32,
 }
-@group(0) @binding(0) var<storage, read> angles: array<vec2<f32>>;
-@group(0) @binding(1) var<storage, read_write> k_cache: array<Kv4>;
-@group(0) @binding(2) var<uniform> params: Params;
+@group(0) @binding(0) var<storage, read> batch: array<vec4<u32>>;
+@group(0) @binding(1) var<storage, read> angles: array<vec2<f32>>;
+@group(0) @binding(2) var<storage, read_write> k_cache: array<Kv4>;
+@group(0) @binding(3) var<uniform> params: Params;
 #import shared/kv_put
 #import shared/cell
 
@@ -73,7 +74,7 @@ fn turn(lid: u32) {
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lid: u32) {
     let dim4 = params.head_dim4;
-    let at = cell(vec4<u32>(0u, 0u, params.first_cell, 0u), params.position + group.y);
+    let at = cell(vec4<u32>(0u, 0u, params.table, 0u), params.position + group.y);
     let start = (at * params.n_kv_heads + group.x) * kv_head_size(dim4);
     let vector_turns = turns(lid, dim4, 64u);
     for (var i_turn = 0u; i_turn < MOST_TURNS; i_turn++) {

@@ -102,16 +102,27 @@ fn attend(
             for (var h = 0u; h < QH; h++) {
                 acc[h] *= shrink[h];
             }
-            let c_turns2 = turns(part, count, parts);
-            for (var c_turn = 0u; c_turn < MOST_TURNS; c_turn++) {
-                if c_turn >= c_turns2 {
+            // Block by block: a table is read once for the cells of one.
+            let block_turns = turns(tile - tile % BLOCK, tile + count, BLOCK);
+            for (var block_turn = 0u; block_turn < MOST_TURNS; block_turn++) {
+                if block_turn >= block_turns {
                     break;
                 }
-                let c = part + c_turn * parts;
-                let v = v4(cell(row, tile + c) * stride + base, d4);
-                let p = p_tile[c];
-                for (var h = 0u; h < QH; h++) {
-                    acc[h] += p[h] * v;
+                let block = tile - tile % BLOCK + block_turn * BLOCK;
+                let begins = max(block, tile) - tile;
+                let ends = min(block + BLOCK - tile, count);
+                let first = (block_cell(row, block) + tile - block) * stride + base;
+                let c_turns2 = turns(begins + part, ends, parts);
+                for (var c_turn = 0u; c_turn < BLOCK; c_turn++) {
+                    if c_turn >= c_turns2 {
+                        break;
+                    }
+                    let c = begins + part + c_turn * parts;
+                    let v = v4(first + c * stride, d4);
+                    let p = p_tile[c];
+                    for (var h = 0u; h < QH; h++) {
+                        acc[h] += p[h] * v;
+                    }
                 }
             }
         }

@@ -44,9 +44,16 @@ fn dots(k: Quarter, q: Quarter) -> f32 {
     return dot(k.a, q.a) + dot(k.b, q.b) + dot(k.c, q.c) + dot(k.d, q.d);
 }
 
-// Value vector d4 of the cell i of a tile; past its end the last cell's, whose weight there is 0.
-fn value(start: u32, d4: u32, i: u32, count: u32, stride: u32) -> vec4<f32> {
-    return v4(start + min(i, count - 1u) * stride, d4);
+// The cells of a tile lie in up to three blocks: where each would begin if the tile's first block went on to it.
+// A tile's cell is counted from the beginning of that block.
+fn at(firsts: vec3<u32>, cell: u32, stride: u32) -> u32 {
+    let first = select(select(firsts.z, firsts.y, cell < 2u * BLOCK), firsts.x, cell < BLOCK);
+    return first + cell * stride;
+}
+
+// Value vector d4 of a tile's cell; past its end the last cell's, whose weight there is 0.
+fn value(firsts: vec3<u32>, d4: u32, cell: u32, last: u32, stride: u32) -> vec4<f32> {
+    return v4(at(firsts, min(cell, last), stride), d4);
 }
 
 fn weight(i: u32) -> vec4<f32> {
@@ -87,11 +94,18 @@ fn attend(
         }
         let tile = begin + tile_turn * TILE;
         let count = min(TILE, end - tile);
-        let first = cell(row, tile) * stride + base;
-        let at0 = first + min(quad, count - 1u) * stride;
-        let at1 = first + min(quad + 16u, count - 1u) * stride;
-        let at2 = first + min(quad + 32u, count - 1u) * stride;
-        let at3 = first + min(quad + 48u, count - 1u) * stride;
+        let skipped = tile % BLOCK;
+        let last = skipped + count - 1u;
+        let blocks = vec3<u32>(
+            block_cell(row, tile),
+            block_cell(row, min(tile + BLOCK, tile + count - 1u)) - BLOCK,
+            block_cell(row, min(tile + 2u * BLOCK, tile + count - 1u)) - 2u * BLOCK,
+        );
+        let firsts = blocks * stride + base;
+        let at0 = at(firsts, min(skipped + quad, last), stride);
+        let at1 = at(firsts, min(skipped + quad + 16u, last), stride);
+        let at2 = at(firsts, min(skipped + quad + 32u, last), stride);
+        let at3 = at(firsts, min(skipped + quad + 48u, last), stride);
         var s0 = vec4<f32>(0.0);
         var s1 = vec4<f32>(0.0);
         var s2 = vec4<f32>(0.0);
@@ -157,14 +171,14 @@ fn attend(
                     break;
                 }
                 let c = part + c_turn * (8u * parts);
-                let v0 = value(first, d4, c, count, stride);
-                let v1 = value(first, d4, c + parts, count, stride);
-                let v2 = value(first, d4, c + 2u * parts, count, stride);
-                let v3 = value(first, d4, c + 3u * parts, count, stride);
-                let v4 = value(first, d4, c + 4u * parts, count, stride);
-                let v5 = value(first, d4, c + 5u * parts, count, stride);
-                let v6 = value(first, d4, c + 6u * parts, count, stride);
-                let v7 = value(first, d4, c + 7u * parts, count, stride);
+                let v0 = value(firsts, d4, skipped + c, last, stride);
+                let v1 = value(firsts, d4, skipped + c + parts, last, stride);
+                let v2 = value(firsts, d4, skipped + c + 2u * parts, last, stride);
+                let v3 = value(firsts, d4, skipped + c + 3u * parts, last, stride);
+                let v4 = value(firsts, d4, skipped + c + 4u * parts, last, stride);
+                let v5 = value(firsts, d4, skipped + c + 5u * parts, last, stride);
+                let v6 = value(firsts, d4, skipped + c + 6u * parts, last, stride);
+                let v7 = value(firsts, d4, skipped + c + 7u * parts, last, stride);
                 let p0 = weight(c);
                 let p1 = weight(c + parts);
                 let p2 = weight(c + 2u * parts);

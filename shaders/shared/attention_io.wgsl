@@ -1,7 +1,7 @@
 #import shared/kv_get
 #import shared/scores
 #import shared/cell
-// What the attention kernels bind: rows (token, position, first cell, cells of its sequence), queries, cache, results.
+// What the attention kernels bind: rows (see shared/cell.wgsl), queries, cache, results.
 struct Params {
     // Query heads.
     n_heads: u32,

@@ -55,8 +55,8 @@ struct State {
     n: u32,
     // 1: the generation is over.
     done: u32,
-    // The first cell of its sequence.
-    first_cell: u32,
+    // The word of the batch at which the table of its cells begins.
+    table: u32,
     // So that what follows starts on a vector.
     pad: vec2<u32>,
     // Token by position, kept while there are penalties.

@@ -36,6 +36,6 @@ fn feed(id: u32) {
     state.done = u32(status != GOING);
     // The cell of a token that ends the reply is no one's yet: steps after the end may write it.
     if n < params.context {
-        batch[0] = vec4<u32>(id, n, state.first_cell, 0u);
+        batch[0] = vec4<u32>(id, n, state.table, 0u);
     }
 }

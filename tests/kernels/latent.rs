@@ -3,7 +3,9 @@
 use sotto::kernels::table::choices::{Kv, Reduce};
 use sotto::kernels::table::rope_latent;
 
+use crate::attention::batch;
 use crate::case::{Case, Data, Runs, bits, close, floats};
+use crate::cells::{beside, place};
 use crate::host::mirror;
 use crate::random::{Random, poison, takes};
 use crate::rope::{of_cache, table};
@@ -31,14 +33,14 @@ pub fn run(rig: &mut impl Runs) {
 fn case(random: &mut Random, s: &Shape, variant: rope_latent::Variant) -> Case {
     let &(n_heads, q_head, rank, rope_half, neox, rows) = s;
     let (width, count, kv) = (rank + 2 * rope_half, rows.len() as u32, variant.kv);
-    let cells = rows.iter().map(|(p, c)| p + c + 1).max().unwrap_or(0) + 2;
+    let cells = rows.iter().map(|&(p, c)| place(c, p)).max().unwrap_or(0) + 3;
     let cache = Data::OutHeads(poison(cells as usize * kv.words(width as usize)), kv, width);
     Case::new(
         variant,
         format!("{n_heads} heads of {q_head}, {rank} latents, {rope_half} pairs, neox {neox}, at {:?}", rows[0]),
         rope_latent::Params { n_heads, q_head, rank, rope_half, neox, eps: 1e-3, attn_scale: 0.37 },
         rope_latent::Bind {
-            batch: Data::In(rows.iter().flat_map(|&(p, c)| [u32::MAX, p, c, 0]).collect()),
+            batch: Data::In(batch(rows, 0, 0)),
             q: Data::In(bits(&random.floats((count * n_heads * q_head) as usize, 2.0))),
             latents: Data::In(bits(&random.floats((count * width) as usize, 2.0))),
             norm: Data::In(bits(&random.floats(rank as usize, 2.0))),
@@ -59,7 +61,7 @@ fn latents_are_normed_and_shared_keys_rotated_by_hand() {
         rope_latent::Params { n_heads: 1, q_head: 4, rank: 4, rope_half: 2, neox: 0, eps: 0.0, attn_scale: 0.5 };
     let table = table(4, 1e4, 1.0, 256);
     let bind = rope_latent::Bind {
-        batch: &[0, 2, 1, 0][..],
+        batch: &beside(&[[0, 2, 1, 0]], 2)[..],
         q: &bits(&[1.0, 0.0, 0.0, 1.0]),
         latents: &bits(&[2.0, -2.0, 2.0, 2.0, 1.0, 0.0, 0.0, 0.0]),
         norm: &bits(&[1.0, 2.0, 3.0, 4.0]),

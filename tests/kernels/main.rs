@@ -3,6 +3,7 @@
 
 mod attention;
 mod case;
+mod cells;
 mod elementwise;
 mod experts;
 mod export;

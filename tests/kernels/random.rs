@@ -6,6 +6,7 @@ use sotto::kernels::table::choices::Kv;
 use sotto::quant::{self, TensorType};
 
 use crate::case::POISON;
+use crate::cells::place;
 
 /// SplitMix64 (Steele, Lea & Flood 2014).
 pub struct Random(u64);
@@ -113,11 +114,15 @@ pub fn output(random: &mut Random, m: u32, stride: u32, added: Range<u32>, size:
     out
 }
 
-/// Keys or values, [cells][heads][head_dim], and some room: numbers in these cells, poison in all others.
-pub fn cache(random: &mut Random, kv: Kv, heads: u32, head_dim: u32, seen: &[Range<u32>]) -> Vec<u32> {
+/// Keys or values, [cells][heads][head_dim], and some room: numbers in the cells of these positions of sequences, poison in all
+/// others.
+pub fn cache(random: &mut Random, kv: Kv, heads: u32, head_dim: u32, seen: &[(u32, Range<u32>)]) -> Vec<u32> {
     let head = kv.words(head_dim as usize);
     let words = |cell: u32| (cell * heads) as usize * head;
-    let mut cache = poison(words(seen.iter().map(|cells| cells.end).max().unwrap_or(0) + 4));
+    let cells = || seen.iter().flat_map(|(first, positions)| positions.clone().map(|position| place(*first, position)));
+    // The next position's cell is there too.
+    let last = seen.iter().map(|(first, positions)| place(*first, positions.end)).max();
+    let mut cache = poison(words(last.unwrap_or(0) + 4));
     let halves = |random: &mut Random| {
         let pair = [random.unit(), random.unit()].map(|v| half::f16::from_f32(2.0 * v).to_bits() as u32);
         pair[0] | pair[1] << 16
@@ -128,8 +133,8 @@ pub fn cache(random: &mut Random, kv: Kv, heads: u32, head_dim: u32, seen: &[Ran
         Kv::Q4 => 9,
         Kv::F32 | Kv::F16 | Kv::Pack16 => 1,
     };
-    for cells in seen {
-        for (i, word) in cache[words(cells.start)..words(cells.end)].iter_mut().enumerate() {
+    for cell in cells() {
+        for (i, word) in cache[words(cell)..words(cell + 1)].iter_mut().enumerate() {
             *word = match kv {
                 Kv::F32 => (2.0 * random.unit()).to_bits(),
                 Kv::Q8 | Kv::Q4 if !(i % head).is_multiple_of(pair) => random.next() as u32,
@@ -146,9 +151,9 @@ pub fn takes(kv: Kv, head_dim: u32) -> bool {
     head_dim.is_multiple_of(kv.kind().block())
 }
 
-/// The cells of a row that it sees, its own the last.
-pub fn seen(position: u32, first_cell: u32, window: u32) -> Range<u32> {
+/// The positions that a row sees, its own the last.
+pub fn seen(position: u32, window: u32) -> Range<u32> {
     let end = position + 1;
     let count = if window == 0 { end } else { window.min(end) };
-    first_cell + end - count..first_cell + end
+    end - count..end
 }

@@ -8,7 +8,9 @@ use sotto::model::rope;
 use sotto::model::spec::{Pairs, Rope};
 
 use crate::F32;
+use crate::attention::batch;
 use crate::case::{Case, Data, Runs, bits, close, floats};
+use crate::cells::{beside, place};
 use crate::host::mirror;
 use crate::random::{Random, poison, takes};
 
@@ -285,7 +287,7 @@ where
     // The factors of `rope_freqs` come with the neither normed nor paired models.
     let factors = if s.neox == 0 && s.norm == 0 { factors } else { Vec::new() };
     let table = rope::table(&rotation(2 * s.rope_half, s.theta, s.scale), &factors, 1280);
-    let cells = s.rows.iter().map(|(p, c)| p + c + 1).max().unwrap_or(0) + 2;
+    let cells = s.rows.iter().map(|&(p, c)| place(c, p)).max().unwrap_or(0) + 3;
     let words = (cells * s.n_kv_heads.max(1)) as usize * kv.words(s.head_dim as usize);
     let cache = || Data::OutHeads(poison(words), kv, s.head_dim);
     let norm = |random: &mut Random| {
@@ -319,7 +321,7 @@ where
             row_heads,
         },
         rope_kv::Bind {
-            batch: Data::In(s.rows.iter().flat_map(|&(p, c)| [u32::MAX, p, c, 0]).collect()),
+            batch: Data::In(batch(s.rows, 0, 0)),
             q_norm: norm(random),
             k_norm: norm(random),
             rope: Data::In(bits(&table)),
@@ -347,7 +349,7 @@ fn rope_row(params: rope_kv::Params, position: u32, qkv: &[f32], norm: &[f32], t
     let cache = vec![0; (position as usize + 4) * 4];
     let norm = bits(norm);
     let bind = rope_kv::Bind {
-        batch: &[0, position, 2, 0][..],
+        batch: &beside(&[[0, position, 2, 0]], position)[..],
         q_norm: &norm,
         k_norm: &norm,
         rope: &bits(table),
@@ -453,7 +455,7 @@ fn caches_hold_f16_pairs() {
     let qkv = bits(&[0.0, 0.0, 0.0, 0.0, 1.0, -2.0, 0.5, 65504.0, 1.0 + 1.0 / 2048.0, 3.0, 1e-8, -0.0]);
     let endless = bits(&[0.0, 0.0, 0.0, 0.0, f32::NAN, f32::INFINITY, 1e9, -1e9, 1.0, f32::NEG_INFINITY, 0.0, 0.0]);
     let bind = rope_kv::Bind {
-        batch: &[0; 4][..],
+        batch: &beside(&[[0; 4]], 0)[..],
         q_norm: &[],
         k_norm: &[],
         rope: &bits(&table),
@@ -468,7 +470,7 @@ fn caches_hold_f16_pairs() {
     // What is no number is none in the cache.
     let table = bits(&table);
     let bind = rope_kv::Bind {
-        batch: &[0; 4][..],
+        batch: &beside(&[[0; 4]], 0)[..],
         q_norm: &[],
         k_norm: &[],
         rope: &table,

@@ -4,6 +4,7 @@ use sotto::kernels::table::choices::Kv;
 use sotto::kernels::table::rope_shift;
 
 use crate::case::{Case, Data, Runs, bits, close, floats};
+use crate::cells::{apart, beside};
 use crate::host::mirror;
 use crate::random::{Random, cache, takes};
 use crate::rope::of_cache;
@@ -44,18 +45,17 @@ pub fn run(rig: &mut impl Runs) {
 
 fn case(random: &mut Random, s: &Shape, variant: rope_shift::Variant) -> Case {
     let [first_cell, position, count] = s.keys;
-    let first = first_cell + position;
-    let seen = first..first + count;
-    let keys = cache(random, variant.kv, s.n_kv_heads, s.head_dim, std::slice::from_ref(&seen));
+    let keys = cache(random, variant.kv, s.n_kv_heads, s.head_dim, &[(first_cell, position..position + count)]);
+    let batch = apart(&[[0, 0, first_cell, 0]], position + count);
     let angles = (0..s.rope_half).flat_map(|i| {
         let (sin, cos) = (-300.0 * 1e4f64.powf(-f64::from(i) / f64::from(s.rope_half))).sin_cos();
         [cos as f32, sin as f32]
     });
     Case::new(
         variant,
-        format!("{} heads of {}, {} pairs from {}, at {first}", s.n_kv_heads, s.head_dim, s.rope_half, s.begin),
+        format!("{} heads of {}, {} pairs from {}, at {:?}", s.n_kv_heads, s.head_dim, s.rope_half, s.begin, s.keys),
         rope_shift::Params {
-            first_cell,
+            table: 4,
             position,
             n_kv_heads: s.n_kv_heads,
             head_dim4: s.head_dim / 4,
@@ -65,6 +65,7 @@ fn case(random: &mut Random, s: &Shape, variant: rope_shift::Variant) -> Case {
             turned: s.turned,
         },
         rope_shift::Bind {
+            batch: Data::In(batch),
             angles: Data::In(bits(&angles.collect::<Vec<f32>>())),
             k_cache: Data::OutHeads(keys, variant.kv, s.head_dim),
         },
@@ -77,7 +78,7 @@ fn case(random: &mut Random, s: &Shape, variant: rope_shift::Variant) -> Case {
 fn keys_are_rotated_once_more_by_hand() {
     // A quarter and a half turn of two pairs, behind the first of three cells of one head of 8.
     let params = rope_shift::Params {
-        first_cell: 1,
+        table: 4,
         position: 1,
         n_kv_heads: 1,
         head_dim4: 2,
@@ -89,7 +90,8 @@ fn keys_are_rotated_once_more_by_hand() {
     let key = [9.0, 8.0, 7.0, 6.0, 1.0, 2.0, 3.0, 4.0];
     let keys = bits(&[key; 3].concat());
     let angles = bits(&[0.0, 1.0, -1.0, 0.0]);
-    let bind = || rope_shift::Bind { angles: &angles[..], k_cache: &keys[..] };
+    let batch = beside(&[[0, 0, 1, 0]], 1);
+    let bind = || rope_shift::Bind { batch: &batch[..], angles: &angles[..], k_cache: &keys[..] };
     let variant = rope_shift::Variant { kv: Kv::F32 };
     let out = mirror(variant, params, bind(), [1, 1]);
     assert_eq!(floats(&out.k_cache)[..16], [key; 2].concat());

@@ -4,6 +4,7 @@ use sotto::kernels::table::attention;
 use sotto::kernels::table::choices::{Kv, Lanes, Qh};
 
 use crate::case::{bits, floats};
+use crate::cells::beside;
 use crate::host::{Rig, simd};
 use crate::product::arranged;
 use crate::random::Random;
@@ -81,7 +82,7 @@ fn what_is_no_number_is_passed_on() {
             rows,
             ..Default::default()
         };
-        let batch: Vec<u32> = (0..rows).flat_map(|r| [0, r, 0, 0]).collect();
+        let batch = beside(&[0, 1, 2].map(|r| [0, r, 0, 0]), rows);
         let mut qkv = vec![1.0f32; 3 * 4 * dim];
         // In the second head of the second row, and in the second cell.
         qkv[4 * dim + dim + 3] = q;
@@ -146,7 +147,7 @@ fn a_row_does_not_depend_on_those_beside_it() {
                 ahead,
             };
             let bind = attention::Bind {
-                batch: rows.as_flattened(),
+                batch: &beside(rows, 250)[..],
                 qkv: &bits(qkv),
                 k_cache: &k,
                 v_cache: &v,

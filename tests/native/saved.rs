@@ -51,7 +51,7 @@ fn a_saved_text_goes_on_as_it_would_have(backend: Backend) {
     // The reply's last token was not fed back.
     let there = next.len() - 3;
     for size in [1000, 77, bytes.len()] {
-        let mut engine = engine(backend, 128);
+        let mut engine = engine(backend, 192);
         run(&mut engine, &[50; 33], kept(1));
         assert_eq!(restore(&mut engine, &bytes, size), Ok(there));
         let reply = run(&mut engine, &next, kept(20));

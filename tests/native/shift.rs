@@ -1,5 +1,7 @@
 //! Conversations that outgrow their context and go on with what was read of them.
 
+use std::collections::HashSet;
+
 use crate::chat::{answer, user};
 use crate::common::run::{load, on_both_backends};
 use crate::generation::{Run, greedy, run};
@@ -10,6 +12,7 @@ use serde_json::json;
 use sotto::base::error::Code;
 use sotto::base::precision::KvType;
 use sotto::device::Backend;
+use sotto::kernels::cell::BLOCK;
 use sotto::kernels::rope::blocks::{self, Q4, Q8};
 use sotto::run::engine::{Engine, Prompt};
 use sotto::run::loader::LoadOptions;
@@ -55,12 +58,15 @@ fn shifting(most: u32) -> GenerateOptions {
 fn cells(engine: &Engine, layer: usize, count: usize) -> [Vec<f32>; 2] {
     let store = engine.model.kv();
     let spec = engine.model.net.blocks[layer].attention().expect("attention");
-    let first = store.sequences().iter().max_by_key(|sequence| sequence.used).expect("a sequence").cells.first;
+    let sequence = store.sequences().iter().max_by_key(|sequence| sequence.used).expect("a sequence");
     let (keys, values) = store.layers[layer];
     let bytes = spec.cell_bytes(store.kind);
     [(keys, bytes[0]), (values, bytes[1])].map(|(buffer, each)| {
-        let read = engine.device.read_at(buffer, u64::from(first) * each, count as u64 * each);
-        numbers(&block_on(read).expect("cells"), spec.head_dim as usize, store.kind)
+        let read =
+            |first: u32, count: u32| engine.device.read_at(buffer, u64::from(first) * each, u64::from(count) * each);
+        let runs = sequence.runs(0..count as u32).into_iter();
+        let bytes: Vec<u8> = runs.flat_map(|run| block_on(read(run.first, run.count)).expect("cells")).collect();
+        numbers(&bytes, spec.head_dim as usize, store.kind)
     })
 }
 
@@ -194,8 +200,9 @@ fn a_chat_of_ten_times_its_context_goes_on(backend: Backend) {
             shifts += u32::from(now > dropped);
             dropped = now;
             read.push(prompt - answer["usage"]["prompt_tokens_details"]["cached_tokens"].as_u64().expect("a number"));
-            let held: u32 = engine.model.kv().sequences().iter().map(|sequence| sequence.cells.count).sum();
-            assert!(held <= CONTEXT);
+            let store = engine.model.kv();
+            let used: HashSet<u32> = store.sequences().iter().flat_map(|s| s.blocks.iter().copied()).collect();
+            assert_eq!(store.free(), store.cells - BLOCK * used.len() as u32);
             said += usage("completion_tokens") as usize;
             messages.push(json!({ "role": "assistant", "content": answer["choices"][0]["message"]["content"] }));
         }

@@ -1,6 +1,6 @@
 //! Several generations at once on one engine: each writes what it would write alone, whoever comes and goes beside it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::common::run::{load, on_both_backends};
 use crate::generation::{engine, greedy, run};
@@ -90,7 +90,7 @@ pub fn come_and_go(backend: Backend, file: &[u8], states: Option<u32>) {
         (state >> 33) % n
     };
     let mut guests: Vec<Guest> = Vec::new();
-    let (mut whole, mut cut, mut most, mut waited) = (0, 0, 0, 0);
+    let (mut whole, mut cut, mut most, mut waited, mut lent) = (0, 0, 0, 0, 0);
     for _ in 0..steps {
         match below(12) {
             0 | 1 if guests.len() < 7 => {
@@ -126,8 +126,14 @@ pub fn come_and_go(backend: Backend, file: &[u8], states: Option<u32>) {
             _ => {}
         }
         most = most.max(guests.len());
+        let blocks: Vec<u32> = shared.model.kv().sequences().iter().flat_map(|s| s.blocks.iter().copied()).collect();
+        lent += usize::from(blocks.iter().collect::<HashSet<_>>().len() < blocks.len());
     }
     assert!(whole > steps / 60 && cut > steps / 125 && most == 7 && waited > 10, "{whole} {cut} {most} {waited}");
+    let store = shared.model.kv();
+    assert!(store.evictions > 10, "{} went", store.evictions);
+    // With states a copy starts only where one is kept.
+    assert!(store.states.are_there() || lent > steps / 50, "{lent} steps shared blocks");
 }
 
 fn each_has_a_token_of_every_round(backend: Backend) {

@@ -8,7 +8,7 @@ use wide::f32x4;
 
 use super::slope;
 use super::unpack::unpack;
-use crate::kernels::cell::{RowWords, cell};
+use crate::kernels::cell::{BLOCK, RowWords, cell};
 use crate::kernels::cpu::math;
 use crate::kernels::cpu::sized;
 use crate::kernels::job::View;
@@ -23,6 +23,8 @@ const ROUND: usize = 4;
 
 /// The cache of a KV head.
 pub struct Cells<'a> {
+    /// Rows, and tables of their sequences.
+    pub batch: &'a [u32],
     /// Keys and values.
     pub caches: [View<'a>; 2],
     /// How they are held.
@@ -43,6 +45,15 @@ pub struct Queries<'a> {
     pub position: usize,
     /// How much the scores of each fall with each position between query and key; 0: not.
     pub slopes: [f32; HEADS],
+}
+
+/// Positions, block by block: the cells of each stretch are neighbours.
+fn stretches(positions: Range<usize>) -> impl Iterator<Item = Range<usize>> {
+    let blocks = positions.start / BLOCK as usize..positions.end.div_ceil(BLOCK as usize);
+    blocks.map(move |block| {
+        let start = block * BLOCK as usize;
+        start.max(positions.start)..(start + BLOCK as usize).min(positions.end)
+    })
 }
 
 /// The slopes of some heads.
@@ -66,20 +77,19 @@ impl Cells<'_> {
         tiles.map(move |t| (t * len).max(positions.start)..((t + 1) * len).min(positions.end))
     }
 
-    /// The words of a position of the row's sequence, of keys (0) or values (1).
-    pub fn words(&self, row: RowWords, position: usize) -> Range<usize> {
-        let words = self.kv.words(self.dim);
-        let at = (cell(row, position as u32) as usize * self.kv_heads + self.kv_head) * words;
-        at..at + words
-    }
-
     /// Unpacks positions of the row's sequence.
     pub fn load<'s>(&self, row: RowWords, positions: Range<usize>, store: &'s mut Vec<f32>) -> Tile<'s> {
         let (start, len) = (positions.start, positions.len() * self.dim);
         let (keys, values) = sized(store, 2 * len).split_at_mut(len);
-        for (cache, to) in self.caches.into_iter().zip([&mut *keys, &mut *values]) {
-            for (position, to) in positions.clone().zip(to.chunks_exact_mut(self.dim)) {
-                unpack(self.kv, cache.words(self.words(row, position)), to);
+        let words = self.kv.words(self.dim);
+        for stretch in stretches(positions) {
+            let cell = cell(self.batch, row, stretch.start as u32) as usize;
+            let to = (stretch.start - start) * self.dim..(stretch.end - start) * self.dim;
+            for (cache, to) in self.caches.into_iter().zip([&mut keys[to.clone()], &mut values[to]]) {
+                for (cell, to) in (cell..).zip(to.chunks_exact_mut(self.dim)) {
+                    let at = (cell * self.kv_heads + self.kv_head) * words;
+                    unpack(self.kv, cache.words(at..at + words), to);
+                }
             }
         }
         Tile { start, keys, values }

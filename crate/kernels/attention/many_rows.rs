@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::attend::{Cells, Queries, State, groups, slopes};
-use crate::kernels::cell::RowWords;
+use crate::kernels::cell::{self, RowWords};
 use crate::kernels::cpu::{Kernel, Scratch};
 use crate::kernels::job::Job;
 use crate::kernels::table::attention::Variant;
@@ -42,7 +42,7 @@ struct Store {
 fn run(job: &Job, pieces: Range<usize>, scratch: &mut Scratch) {
     let (p, b) = (job.params::<Variant>(), job.bind::<Variant>());
     let (heads, kv_heads, dim) = (p.n_heads as usize, p.n_kv_heads as usize, p.head_dim4 as usize * 4);
-    let per_kv = heads / kv_heads;
+    let (per_kv, batch) = (heads / kv_heads, b.batch.all());
     let store: &mut Store = scratch.of();
     let kv = job.variant::<Variant>().kv;
     for piece in pieces {
@@ -51,13 +51,13 @@ fn run(job: &Job, pieces: Range<usize>, scratch: &mut Scratch) {
         let count = ROWS.min(p.rows as usize - first);
         let mut rows = [Row::default(); ROWS];
         for (i, row) in rows[..count].iter_mut().enumerate() {
-            let words = b.batch.all().as_chunks::<4>().0[first + i];
+            let words = cell::row(batch, first + i);
             let next = words[1] as usize + 1;
             let begin = if p.window == 0 { 0 } else { next.saturating_sub(p.window as usize) };
             let end = next.max(words[3] as usize).min(next.saturating_add(p.ahead as usize));
             *row = Row { index: first + i, words, begin, end };
         }
-        let cells = Cells { caches: [b.k_cache, b.v_cache], kv, kv_heads, kv_head, dim, softcap: p.softcap };
+        let cells = Cells { batch, caches: [b.k_cache, b.v_cache], kv, kv_heads, kv_head, dim, softcap: p.softcap };
         // Rows of one sequence after the other.
         for rows in rows[..count].chunk_by(|a, b| a.words[2] == b.words[2]) {
             for group in groups(per_kv) {

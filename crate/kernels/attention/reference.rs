@@ -5,7 +5,7 @@ use std::ops::Range;
 use wide::f64x4;
 
 use super::{many_rows, single_rows, slope};
-use crate::kernels::cell::{RowWords, cell};
+use crate::kernels::cell::{RowWords, cell, row};
 use crate::kernels::cpu;
 use crate::kernels::face::OnCpu;
 use crate::kernels::job::{Job, View};
@@ -48,10 +48,10 @@ impl OnCpu for decode_attention::Variant {
 fn many(job: &Job, kv: Kv) {
     let (p, b) = (job.params::<attention::Variant>(), job.bind::<attention::Variant>());
     let (heads, kv_heads, dim) = (p.n_heads as usize, p.n_kv_heads as usize, p.head_dim4 as usize * 4);
-    let (batch, qkv, out) = (b.batch.all().as_chunks::<4>().0, b.qkv.all_floats(), b.out.all_floats_mut());
-    let cells = Cells { k_cache: b.k_cache, v_cache: b.v_cache, kv, kv_heads, dim, softcap: p.softcap as f64 };
+    let (batch, qkv, out) = (b.batch.all(), b.qkv.all_floats(), b.out.all_floats_mut());
+    let cells = Cells { batch, k_cache: b.k_cache, v_cache: b.v_cache, kv, kv_heads, dim, softcap: p.softcap as f64 };
     for r in 0..p.rows as usize {
-        let row = batch[r];
+        let row = row(batch, r);
         let position = row[1] as usize;
         let begin = if p.window == 0 { 0 } else { (position + 1).saturating_sub(p.window as usize) };
         let next = position + 1;
@@ -71,17 +71,16 @@ fn many(job: &Job, kv: Kv) {
 fn single(job: &Job, kv: Kv) {
     let (p, b) = (job.params::<decode_attention::Variant>(), job.bind::<decode_attention::Variant>());
     let (heads, kv_heads, dim) = (p.n_heads as usize, p.n_kv_heads as usize, p.head_dim4 as usize * 4);
-    let (batch, qkv, table, out) =
-        (b.batch.all().as_chunks::<4>().0, b.qkv.all_floats(), b.rope.all_floats(), b.out.all_floats_mut());
+    let (batch, qkv, table, out) = (b.batch.all(), b.qkv.all_floats(), b.rope.all_floats(), b.out.all_floats_mut());
     let [q_norm, k_norm] = [b.q_norm, b.k_norm].map(|weight| head_norm(weight, p.has_norm, dim, p.eps));
     let splits = p.splits as usize;
     for r in 0..job.grid[1] as usize / splits {
-        let row = batch[r];
+        let row = row(batch, r);
         let position = row[1] as usize;
         let scale = query_scale(p.attn_scale, p.stretch, p.stretch_every, row[1]);
         let rotation = Rotation::<f64x4>::at(position, table, p.rope_half as usize, p.neox != 0);
         let head = |h: usize| qkv[(r * (heads + 2 * kv_heads) + h) * dim..][..dim].to_vec();
-        let cell = cell(row, row[1]) as usize;
+        let cell = cell(batch, row, row[1]) as usize;
         for kv_head in 0..kv_heads {
             let mut k = head(heads + kv_head);
             rotation.head(&mut k, k_norm);
@@ -91,7 +90,8 @@ fn single(job: &Job, kv: Kv) {
             store(b.k_cache, cell * kv_heads + kv_head, &k, dim, kv);
             store(b.v_cache, cell * kv_heads + kv_head, &head(heads + kv_heads + kv_head), dim, kv);
         }
-        let cells = Cells { k_cache: b.k_cache, v_cache: b.v_cache, kv, kv_heads, dim, softcap: p.softcap as f64 };
+        let cells =
+            Cells { batch, k_cache: b.k_cache, v_cache: b.v_cache, kv, kv_heads, dim, softcap: p.softcap as f64 };
         let end = position + 1;
         let begin = if p.window == 0 { 0 } else { end.saturating_sub(p.window as usize) };
         let share = (end - begin).div_ceil(splits);
@@ -123,6 +123,7 @@ fn single(job: &Job, kv: Kv) {
 
 /// The cache of a layer.
 struct Cells<'a> {
+    batch: &'a [u32],
     k_cache: View<'a>,
     v_cache: View<'a>,
     kv: Kv,
@@ -142,7 +143,7 @@ impl Cells<'_> {
     /// A row's query, whose scores fall by `fall` with each position, against its KV head at some of its sequence.
     fn attend(&self, row: RowWords, q: &[f32], fall: f64, kv_head: usize, positions: Range<usize>) -> Attended {
         let head = |cache: View, position: usize| {
-            let index = cell(row, position as u32) as usize * self.kv_heads + kv_head;
+            let index = cell(self.batch, row, position as u32) as usize * self.kv_heads + kv_head;
             load(cache, index, self.dim, self.kv)
         };
         let score = |key: Vec<f32>| q.iter().zip(key).map(|(&q, k)| q as f64 * k as f64).sum::<f64>();

@@ -5,7 +5,7 @@ use std::ops::Range;
 use wide::f32x4;
 
 use super::attend::{Cells, Queries, State, groups, slopes};
-use crate::kernels::cell::cell;
+use crate::kernels::cell::{cell, row};
 use crate::kernels::cpu::{Kernel, Scratch, sized};
 use crate::kernels::job::Job;
 use crate::kernels::rope::{Rotation, head_norm, query_scale, store, turn};
@@ -32,12 +32,12 @@ fn run(job: &Job, pieces: Range<usize>, scratch: &mut Scratch) {
     let (p, b) = (job.params::<Variant>(), job.bind::<Variant>());
     let (heads, kv_heads, dim) = (p.n_heads as usize, p.n_kv_heads as usize, p.head_dim4 as usize * 4);
     let (per_kv, splits) = (heads / kv_heads, p.splits as usize);
-    let kv = job.variant::<Variant>().kv;
+    let (kv, batch) = (job.variant::<Variant>().kv, b.batch.all());
     let [q_norm, k_norm] = [b.q_norm, b.k_norm].map(|weight| head_norm(weight, p.has_norm, dim, p.eps));
     let Store { x, tile } = scratch.of();
     for piece in pieces {
         let (kv_head, split, r) = (piece % kv_heads, piece / kv_heads % splits, piece / kv_heads / splits);
-        let row = b.batch.all().as_chunks::<4>().0[r];
+        let row = row(batch, r);
         let position = row[1] as usize;
         let end = position + 1;
         let begin = if p.window == 0 { 0 } else { end.saturating_sub(p.window as usize) };
@@ -45,7 +45,7 @@ fn run(job: &Job, pieces: Range<usize>, scratch: &mut Scratch) {
         let from = (begin + split * share).min(end);
         let seen = from..(from + share).min(end);
 
-        let cells = Cells { caches: [b.k_cache, b.v_cache], kv, kv_heads, kv_head, dim, softcap: p.softcap };
+        let cells = Cells { batch, caches: [b.k_cache, b.v_cache], kv, kv_heads, kv_head, dim, softcap: p.softcap };
         let scale = query_scale(p.attn_scale, p.stretch, p.stretch_every, row[1]);
         let rotation = Rotation::<f32x4>::at(position, b.rope.all_floats(), p.rope_half as usize, p.neox != 0);
         let (q, rest) = sized(x, (2 * per_kv + 1) * dim).split_at_mut(per_kv * dim);
@@ -56,7 +56,7 @@ fn run(job: &Job, pieces: Range<usize>, scratch: &mut Scratch) {
         };
         // The only stretch that reads the row's own cell writes it.
         if seen.contains(&position) {
-            let at = cell(row, row[1]) as usize * kv_heads + kv_head;
+            let at = cell(batch, row, row[1]) as usize * kv_heads + kv_head;
             k.copy_from_slice(head(heads + kv_head, 1));
             rotation.head(k, k_norm);
             if kv.turned() {

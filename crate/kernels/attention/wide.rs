@@ -6,7 +6,7 @@ use std::ops::Range;
 use super::attend::groups;
 use super::slope;
 use super::unpack::unpack;
-use crate::kernels::cell::cell;
+use crate::kernels::cell;
 use crate::kernels::job::{Job, View};
 use crate::kernels::rows::{Lanes, Number, Rows};
 use crate::kernels::table::attention_wide::{Params, Variant};
@@ -30,8 +30,9 @@ impl Rows for Variant {
         let Some(group) = groups(per_kv).nth(piece / kv_heads) else { return };
         let heads = kv_head * per_kv + group.start..kv_head * per_kv + group.end;
         let [k_dim, v_dim, v_stride] = [p.k_dim4, p.v_dim4, p.v_stride4].map(|fours| fours as usize * 4);
-        let row = b.batch.all().as_chunks::<4>().0[r];
-        let at = |position: usize| cell(row, position as u32) as usize * kv_heads + kv_head;
+        let batch = b.batch.all();
+        let row = cell::row(batch, r);
+        let at = |position: usize| cell::cell(batch, row, position as u32) as usize * kv_heads + kv_head;
         let kv = job.variant::<Self>().kv;
         let seen = seen(&p, row);
         let q = |h: usize| {

@@ -1,7 +1,7 @@
 //! `shaders/rope/rope_latent.wgsl` on the CPU.
 
 use super::{Rotation, store};
-use crate::kernels::cell::cell;
+use crate::kernels::cell::{cell, row};
 use crate::kernels::job::Job;
 use crate::kernels::norm::rms_scale;
 use crate::kernels::rows::{Lanes, Number, Rows};
@@ -16,7 +16,7 @@ impl Rows for Variant {
         let (p, b) = (job.params::<Self>(), job.bind::<Self>());
         let (heads, rank, half) = (p.n_heads as usize, p.rank as usize, p.rope_half as usize);
         let (q_head, width) = (p.q_head as usize, rank + 2 * half);
-        let row = b.batch.all().as_chunks::<4>().0[r];
+        let row = row(b.batch.all(), r);
         let rotation = Rotation::<L>::at(row[1] as usize, b.rope.all_floats(), half, p.neox != 0);
         let scale = L::Number::of(p.attn_scale);
         for head in r * heads..(r + 1) * heads {
@@ -31,6 +31,6 @@ impl Rows for Variant {
         let mut whole: Vec<f32> = latents.iter().zip(b.norm.floats(0..rank)).map(weighted).collect();
         whole.extend(key);
         rotation.head(&mut whole[rank..], None);
-        store(b.k_cache, cell(row, row[1]) as usize, &whole, width, job.variant::<Self>().kv);
+        store(b.k_cache, cell(b.batch.all(), row, row[1]) as usize, &whole, width, job.variant::<Self>().kv);
     }
 }

@@ -7,7 +7,7 @@ mod latent;
 mod rotate;
 mod shift;
 
-use super::cell::cell;
+use super::cell;
 use super::job::Job;
 use super::norm::rms_scale;
 use super::rows::{Lanes, Number, Rows};
@@ -42,7 +42,7 @@ impl Rows for rope_kv_rows::Variant {
 fn row<L: Lanes>(job: &Job, r: usize, kv: Kv) {
     let (p, b) = (job.params::<rope_kv::Variant>(), job.bind::<rope_kv::Variant>());
     let (heads, kv_heads, dim) = (p.n_heads as usize, p.n_kv_heads as usize, p.head_dim as usize);
-    let words = b.batch.all().as_chunks::<4>().0[r];
+    let words = cell::row(b.batch.all(), r);
     let position = words[1];
     let rotation = Rotation::<L>::at(position as usize, b.rope.all_floats(), p.rope_half as usize, p.neox != 0);
     let [q_norm, k_norm] = [b.q_norm, b.k_norm].map(|weight| head_norm(weight, p.has_norm, dim, p.eps));
@@ -59,7 +59,7 @@ fn row<L: Lanes>(job: &Job, r: usize, kv: Kv) {
     // Values are the last heads, which may be the keys.
     let last = p.row_heads as usize - kv_heads;
     let [k, v] = [heads, last].map(|head| b.qkv.floats(start + head * dim..start + (head + kv_heads) * dim));
-    let cell = cell(words, position) as usize;
+    let cell = cell::cell(b.batch.all(), words, position) as usize;
     let mut rotated = [0.0; MAX_HEAD_DIM];
     for (h, k) in k.chunks_exact(dim).enumerate() {
         let rotated = &mut rotated[..dim];

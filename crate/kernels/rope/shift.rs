@@ -17,7 +17,7 @@ impl Rows for Variant {
         let rotation = Rotation::<L>::by(b.angles.floats(0..2 * half), p.neox != 0);
         let rotated = p.begin as usize..p.begin as usize + 2 * half;
         let turned = kv.turned() && p.turned != 0;
-        let cell = cell([0, 0, p.first_cell, 0], p.position + r as u32) as usize;
+        let cell = cell(b.batch.all(), [0, 0, p.table, 0], p.position + r as u32) as usize;
         for at in cell * heads..(cell + 1) * heads {
             let mut head = load(b.k_cache, at, dim, kv);
             if turned {

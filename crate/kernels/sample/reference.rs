@@ -274,7 +274,7 @@ fn feed(id: u32, p: &Params, fed: Fed) {
     };
     head.done = (head.status != GOING) as u32;
     if n < p.context {
-        batch.copy_from_slice(&[id, n, head.first_cell, 0]);
+        batch.copy_from_slice(&[id, n, head.table, 0]);
     }
 }
 

@@ -68,7 +68,7 @@ impl Shape {
 
 /// Buffers at the ends of a pass, which others write and read.
 pub struct Ends {
-    /// (token, position, first cell, cells of its sequence) per row.
+    /// The words of each row, and tables of their sequences' cells: see [`cell`](crate::kernels::cell).
     pub batch: BufferId,
     /// Which states each row reads and writes: see [`FromTo`](crate::kernels::recurrent::FromTo).
     pub from_to: BufferId,

@@ -1,21 +1,19 @@
 //! Keys and values of every layer, in cells, the states of layers that have none ([`states`]), and the sequences that they
-//! belong to. A cell holds one position of one
-//! sequence; which of a sequence's cells it is says [`cell`](crate::kernels::cell::cell).
+//! belong to. A cell holds one position of one sequence; which of a sequence's cells it is says
+//! [`cell`](crate::kernels::cell::cell).
 //!
-//! A sequence's cells are a run of neighbours, so that a row finds all of them by one number. Runs never pass each other:
-//! - A new run starts in the middle of the largest gap, so that it and the run before it can both grow where they are.
-//!   The first starts at cell 0, with all of them before it.
-//! - A run that grows takes the free cells behind it. Where those are too few, the runs before it move to the left and
-//!   the ones behind it to the right, as in a text editor's gap buffer, until all free cells lie behind it. That copies
-//!   bytes within the device's memory, which is nothing beside computing the tokens again, and needs no room.
-//! - Where all free cells together are too few, the sequence that was used longest ago goes, of those that nobody holds;
-//!   those that are to be kept go last.
+//! Cells are given in blocks of neighbours, and a sequence has a table of its blocks (Kwon et al. 2023, "PagedAttention"):
+//! - A sequence that grows takes any free block.
+//! - A copy of a sequence shares the blocks that are full, and copies what it wants of the last one.
+//! - What is written is in blocks of one sequence alone: one that goes back into a block that others use copies it first.
+//! - Where too few blocks are free, the sequence that was used longest ago goes, of those that nobody holds; those that are to
+//!   be kept go last. A block is free when the last that used it is gone.
 //!
-//! So several conversations keep what was computed of them as long as there are cells for all, one alone can have every
-//! cell, and nothing is set aside for a reply that may never get long. Blocks of cells and a table of them (Kwon et al.
-//! 2023, "PagedAttention") would need no moves; then `cell` looks into the table, and the rules above go.
+//! So several conversations keep what was computed of them as long as there are cells for all, what they begin with is there
+//! once, one alone can have every cell, and nothing is set aside for a reply that may never get long.
 
-mod layout;
+mod pool;
+mod sequence;
 mod states;
 
 use crate::bail;
@@ -23,68 +21,20 @@ use crate::base::buffer::BufferId;
 use crate::base::error::Result;
 use crate::base::precision::KvType;
 use crate::device::memory::{Memory, Move, Moves};
-use crate::kernels::cell::RowWords;
+use crate::kernels::cell::BLOCK;
 use crate::model::adapter::{AdapterId, Blend};
-use layout::Run;
+use pool::Pool;
+use sequence::copies;
 
+pub use sequence::{Run, Sequence, SequenceId};
 pub use states::{MOST_AHEAD, States};
-
-/// Names a sequence of a store, and never another.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct SequenceId(pub u32);
-
-/// A text that a model has read, token by token.
-#[derive(Clone, Debug)]
-pub struct Sequence {
-    /// Its name.
-    pub id: SequenceId,
-    /// Those whose keys and values are kept, by position.
-    pub tokens: Vec<u32>,
-    /// The cells of `tokens`, and room for more.
-    pub cells: Run,
-    /// Larger than that of any sequence used before.
-    pub used: u64,
-    /// A request is under way in it: it does not go for others.
-    pub held: bool,
-    /// Others go before it, and what goes on with it takes a copy.
-    pub kept: bool,
-    /// The adapters that it is read with: keys and values are theirs too.
-    pub blend: Blend,
-    /// From this position on keys and values were moved there ([`Store::cut_out`]), and remember what is gone.
-    pub shifted: Option<u32>,
-}
-
-impl Sequence {
-    fn new() -> Self {
-        Sequence {
-            id: SequenceId(0),
-            tokens: Vec::new(),
-            cells: Run { first: 0, count: 0 },
-            used: 0,
-            held: false,
-            kept: false,
-            blend: Blend::new(),
-            shifted: None,
-        }
-    }
-
-    /// How many of its tokens serve a text: one that may go on with what was `shifts`, or not.
-    pub fn serves(&self, shifts: bool) -> usize {
-        self.shifted.filter(|_| !shifts).map_or(self.tokens.len(), |at| self.tokens.len().min(at as usize))
-    }
-
-    /// A row of it as kernels read it, in a batch after which it has `end` tokens.
-    pub fn row(&self, token: u32, position: u32, end: u32) -> RowWords {
-        [token, position, self.cells.first, end]
-    }
-}
 
 /// The cells of a model: keys and values of all sequences.
 #[derive(Debug)]
 pub struct Store {
     /// How a number is stored.
     pub kind: KvType,
-    /// Of all sequences together.
+    /// Of all blocks together.
     pub cells: u32,
     /// Per layer, keys and values: [cells][n_kv_heads][head_dim].
     pub layers: Vec<(BufferId, BufferId)>,
@@ -92,7 +42,7 @@ pub struct Store {
     pub states: States,
     /// Bytes of a cell in each of a layer's buffers.
     cell_bytes: Vec<[u64; 2]>,
-    /// In the order of their cells.
+    pool: Pool,
     sequences: Vec<Sequence>,
     /// Sequences named so far, and uses counted.
     named: u32,
@@ -102,7 +52,7 @@ pub struct Store {
 }
 
 impl Store {
-    /// `cell_bytes`: a cell's keys in each layer, and its values; multiples of 4.
+    /// Room for at least so many cells. `cell_bytes`: a cell's keys in each layer, and its values; multiples of 4.
     /// `AdapterTooSmall` where a layer's cells exceed the largest binding.
     pub fn new(
         cell_bytes: impl IntoIterator<Item = [u64; 2]>,
@@ -111,19 +61,39 @@ impl Store {
         memory: &mut dyn Memory,
     ) -> Result<Self> {
         let cell_bytes: Vec<[u64; 2]> = cell_bytes.into_iter().collect();
+        let pool = Pool::new(blocks(cells));
+        let cells = pool.count() * BLOCK;
         let mut layers = Vec::new();
         for each in &cell_bytes {
             let [k, v] = each.map(|each| u64::from(cells) * each);
             layers.push((memory.alloc("k cache", k)?, memory.alloc("v cache", v)?));
         }
         let states = States::default();
-        Ok(Store { kind, cells, layers, states, cell_bytes, sequences: Vec::new(), named: 0, uses: 0, evictions: 0 })
+        Ok(Store {
+            kind,
+            cells,
+            layers,
+            states,
+            cell_bytes,
+            pool,
+            sequences: Vec::new(),
+            named: 0,
+            uses: 0,
+            evictions: 0,
+        })
     }
 
     /// Each buffer that has cells, and the bytes of one in it.
     pub fn buffers(&self) -> impl Iterator<Item = (BufferId, u64)> {
         let each = self.layers.iter().zip(&self.cell_bytes);
         each.flat_map(|(&(keys, values), &[k, v])| [(keys, k), (values, v)]).filter(|(_, bytes)| *bytes > 0)
+    }
+
+    /// Bytes of the tables of a batch of so many rows, at most, where a sequence has so many positions: each is of a sequence that
+    /// has a block of its own, or of short texts.
+    pub fn table_bytes(&self, rows: u32, positions: u32) -> u64 {
+        let whole = u64::from(rows.min(self.pool.count())) * u64::from(blocks(positions));
+        (4 * (whole + u64::from(rows))).next_multiple_of(16)
     }
 
     /// Those that are kept.
@@ -139,14 +109,59 @@ impl Store {
         }
     }
 
-    /// Cells that no sequence has.
+    /// Cells of the blocks that no sequence has.
     pub fn free(&self) -> u32 {
-        self.cells - self.sequences.iter().map(|s| s.cells.count).sum::<u32>()
+        self.pool.free() * BLOCK
     }
 
-    /// Cells that a sequence could have: those that are free, and those of sequences that nobody holds.
+    /// Cells that no sequence would have if all went that nobody holds.
     pub fn spare(&self) -> u32 {
-        self.cells - self.sequences.iter().filter(|s| s.held).map(|s| s.cells.count).sum::<u32>()
+        BLOCK * self.outside(None)
+    }
+
+    /// Of the first tokens of a sequence as many as lie in blocks that sequences have which are held: who shares them needs no
+    /// cells for them.
+    pub fn held_of(&self, id: SequenceId, shared: u32) -> u32 {
+        let Some(index) = self.index(id) else { return 0 };
+        let held = || self.sequences.iter().filter(|s| s.held);
+        let full = &self.sequences[index].blocks[..(shared / BLOCK) as usize];
+        let is_held = |block: &&u32| held().any(|s| s.blocks.contains(block));
+        BLOCK * full.iter().take_while(is_held).count() as u32
+    }
+
+    /// Whether [`Store::reserve`] would find room.
+    pub fn has_room(&self, id: SequenceId, room: u32) -> bool {
+        let held = |s: &Sequence| s.held && s.id != id;
+        let more = self.index(id).map_or(0, |index| {
+            let shared = |block| self.sequences.iter().any(|s| held(s) && s.blocks.contains(&block));
+            self.missing(index, room, shared)
+        });
+        more <= self.outside(Some(id))
+    }
+
+    /// Blocks that neither sequences have that are held nor this one.
+    fn outside(&self, id: Option<SequenceId>) -> u32 {
+        let stay = self.sequences.iter().filter(|s| s.held || Some(s.id) == id);
+        self.pool.outside(&stay.map(|s| &s.blocks[..]).collect::<Vec<_>>())
+    }
+
+    /// Blocks that a sequence has to take so that it may write up to `room` tokens.
+    fn missing(&self, index: usize, room: u32, is_shared: impl Fn(u32) -> bool) -> u32 {
+        let own = &self.sequences[index];
+        let more = blocks(room).saturating_sub(own.blocks.len() as u32);
+        more + u32::from(own.broken().is_some_and(|at| room > own.tokens.len() as u32 && is_shared(own.blocks[at])))
+    }
+
+    /// `Internal` where a sequence has no cell for this position that is its own.
+    pub fn check(&self, id: SequenceId, position: u32) -> Result<()> {
+        let sequence = self.get(id)?;
+        match sequence.blocks.get((position / BLOCK) as usize) {
+            Some(block) if sequence.laid.is_none() && self.pool.is_shared(*block) => {
+                bail!(Internal, "A token at {position} was to be written to a cell that other sequences have too.")
+            }
+            Some(_) => Ok(()),
+            None => bail!(Internal, "A token at {position} has no cell in a sequence of {}.", sequence.room()),
+        }
     }
 
     /// Whether it stays until it is closed, whoever wants room.
@@ -172,7 +187,10 @@ impl Store {
 
     /// Forgets all that was read with an adapter.
     pub fn forget(&mut self, adapter: AdapterId) {
-        self.sequences.retain(|s| s.blend.iter().all(|(id, _)| *id != adapter));
+        let with = |s: &&Sequence| s.blend.iter().any(|(id, _)| *id == adapter);
+        while let Some(id) = self.sequences.iter().find(with).map(|s| s.id) {
+            self.close(id);
+        }
     }
 
     /// It goes for others only where no other sequence is left to go.
@@ -190,60 +208,111 @@ impl Store {
 
     /// A new sequence with room for `room` tokens, for which others may go. `Internal` where that is more than all cells.
     pub fn open(&mut self, room: u32, memory: &mut dyn Moves) -> Result<SequenceId> {
-        self.check(room)?;
-        while self.free() < room {
-            let Some(oldest) = self.oldest(None) else { return all_held(room) };
-            self.evict(oldest);
-        }
-        let (index, first) = layout::place(self.sequences.iter().map(|s| s.cells), self.cells, room);
         let id = SequenceId(self.named);
         self.named += 1;
-        let cells = Run { first, count: 0 };
-        self.sequences.insert(index, Sequence { id, cells, ..Sequence::new() });
+        self.sequences.push(Sequence::new(id));
         self.touch(id);
-        self.reserve(id, room, memory)?;
+        self.reserve(id, room, memory).inspect_err(|_| self.close(id))?;
         Ok(id)
     }
 
-    /// A new sequence with room for `room` tokens that starts with the first `shared` of another's: their cells are
-    /// copied. It may start with fewer, as [`Store::rewind`] may go further back; or with none, where the other had to
-    /// make room for it.
+    /// Sequences for texts that are read at once and then closed, for which all others go: they lie one right behind the other, so
+    /// that short ones leave no cells between them. `Internal` where they have more tokens than there are cells.
+    pub fn lay(&mut self, tokens: &[u32], blend: &Blend) -> Result<Vec<SequenceId>> {
+        self.clear();
+        let all: u32 = tokens.iter().sum();
+        if all > self.cells {
+            bail!(Internal, "Room for {all} tokens was asked for in a cache of {}.", self.cells);
+        }
+        let mut end = 0;
+        let mut lay = |&count: &u32| {
+            let (id, first) = (SequenceId(self.named), end);
+            (self.named, end) = (self.named + 1, end + count);
+            let own: Vec<u32> = (first / BLOCK..blocks(end)).collect();
+            own.iter().for_each(|block| self.pool.share(*block));
+            let (blend, laid) = (blend.clone(), Some(first % BLOCK));
+            self.sequences.push(Sequence { blocks: own, blend, laid, ..Sequence::new(id) });
+            id
+        };
+        Ok(tokens.iter().map(&mut lay).collect())
+    }
+
+    /// A new sequence with room for `room` tokens that starts with the first `shared` of another's: blocks that are full are
+    /// both's from here on, and the cells of one more are copied. It may start with fewer, as [`Store::rewind`] may go further
+    /// back; or without those of the block that is not full, where the other had to make room for it.
     pub fn fork(&mut self, of: SequenceId, shared: u32, room: u32, memory: &mut dyn Moves) -> Result<SequenceId> {
-        let blend = self.get(of).map_or_else(|_| Blend::new(), |of| of.blend.clone());
-        let id = self.open_with(room.max(shared), &blend, memory)?;
-        if let Some(of) = self.index(of) {
-            let to = self.get(id)?.cells.first;
-            let Sequence { id: from, tokens, cells, shifted, .. } = &self.sequences[of];
-            let shifted = *shifted;
-            let shared = self.states.reach(*from, shared.min(tokens.len() as u32));
-            let tokens = tokens[..shared as usize].to_vec();
-            self.move_cells(&[(Run { first: cells.first, count: tokens.len() as u32 }, to)], memory);
-            self.states.lend(*from, shared, id);
-            self.push(id, &tokens);
-            self.mark_shifted(id, shifted);
+        let id = self.open(0, memory)?;
+        let Some(from) = self.index(of) else { return self.reserve(id, room, memory).map(|()| id) };
+        let Sequence { tokens, blocks, blend, shifted, .. } = self.sequences[from].clone();
+        let shared = self.states.reach(of, shared.min(tokens.len() as u32));
+        let full = shared / BLOCK;
+        self.read_with(id, &blend);
+        self.states.lend(of, shared, id);
+        blocks[..full as usize].iter().for_each(|block| self.pool.share(*block));
+        if let Some(index) = self.index(id) {
+            self.sequences[index].blocks = blocks[..full as usize].to_vec();
+            self.sequences[index].tokens = tokens[..(full * BLOCK) as usize].to_vec();
         }
+        self.reserve(id, room.max(shared), memory).inspect_err(|_| self.close(id))?;
+        if let (Some(from), Some(index)) = (self.index(of), self.index(id)) {
+            let rest = full * BLOCK..shared;
+            let [source, target] = [from, index].map(|index| self.sequences[index].runs(rest.clone()));
+            self.move_cells(&copies(&source, &target), memory);
+            self.push(id, &tokens[rest.start as usize..rest.end as usize]);
+        }
+        self.mark_shifted(id, shifted);
+        self.settle(id);
         Ok(id)
     }
 
-    /// Room for `room` tokens, those that are there included. The sequence's cells may come to lie elsewhere, and other
-    /// sequences may go. `Internal` where that is more than all cells.
+    /// Room for `room` tokens, those that are there included, all behind which may be written. Other sequences may go.
+    /// `Internal` where that is more than all cells.
     pub fn reserve(&mut self, id: SequenceId, room: u32, memory: &mut dyn Moves) -> Result<()> {
-        self.check(room)?;
-        while self.get(id)?.cells.count + self.free() < room {
-            let Some(oldest) = self.oldest(Some(id)) else { return all_held(room) };
-            self.evict(oldest);
+        if room > self.cells {
+            bail!(Internal, "Room for {room} tokens was asked for in a cache of {}.", self.cells);
         }
-        let Some(index) = self.index(id) else { return Ok(()) };
-        let end = self.sequences.get(index + 1).map_or(self.cells, |next| next.cells.first);
-        if end - self.sequences[index].cells.first < room {
-            let mut runs: Vec<Run> = self.sequences.iter().map(|s| s.cells).collect();
-            let moves = layout::gather(&mut runs, index, self.cells);
-            self.sequences.iter_mut().zip(runs).for_each(|(s, run)| s.cells = run);
-            self.move_cells(&moves, memory);
+        self.get(id)?;
+        loop {
+            let Some(index) = self.index(id) else { return Ok(()) };
+            if self.missing(index, room, |block| self.pool.is_shared(block)) <= self.pool.free() {
+                break self.grow(index, room, memory);
+            }
+            match self.oldest(Some(id)) {
+                Some(oldest) => self.evict(oldest),
+                None => {
+                    bail!(Internal, "Room for {room} tokens was asked for in a cache whose other cells are in use.")
+                }
+            }
         }
-        let cells = &mut self.sequences[index].cells;
-        cells.count = cells.count.max(room);
         Ok(())
+    }
+
+    /// The same where enough blocks are free.
+    fn grow(&mut self, index: usize, room: u32, memory: &mut dyn Moves) {
+        let len = self.sequences[index].tokens.len() as u32;
+        if room > len
+            && let Some(last) = self.sequences[index].broken()
+        {
+            self.make_own(index, last, len % BLOCK, memory);
+        }
+        let own = &mut self.sequences[index].blocks;
+        while (own.len() as u32) < blocks(room)
+            && let Some(block) = self.pool.take(own.last().copied())
+        {
+            own.push(block);
+        }
+    }
+
+    /// Puts a block of its own, with the first `count` cells, in the place of one that others use too.
+    fn make_own(&mut self, index: usize, at: usize, count: u32, memory: &mut dyn Moves) {
+        let shared = self.sequences[index].blocks[at];
+        if self.pool.is_shared(shared)
+            && let Some(own) = self.pool.take(None)
+        {
+            self.move_cells(&[(Run { first: shared * BLOCK, count }, own * BLOCK)], memory);
+            self.pool.give_back(shared);
+            self.sequences[index].blocks[at] = own;
+        }
     }
 
     /// It was used just now.
@@ -270,7 +339,17 @@ impl Store {
         self.states.forget_after(id, to);
         tokens.truncate(to as usize);
         *shifted = shifted.filter(|at| *at < to);
+        self.shed(index, to);
         to
+    }
+
+    /// Gives back what lies behind the first `to` cells, from the first block on that others use too: it must not be written. Where
+    /// the last of these cells are in such a block, all behind it: it is to be copied, and needs one that is free.
+    fn shed(&mut self, index: usize, to: u32) {
+        let own = &mut self.sequences[index].blocks;
+        let shared = ((to / BLOCK) as usize..own.len()).find(|at| self.pool.is_shared(own[*at]));
+        own.drain(shared.map_or(own.len(), |at| at.max(blocks(to) as usize))..)
+            .for_each(|block| self.pool.give_back(block));
     }
 
     /// Forgets the tokens that a pass could not go on after, as guesses were wrong or steps were submitted in vain.
@@ -284,23 +363,34 @@ impl Store {
     }
 
     /// Cuts tokens out of a sequence: what is left are the first `before`. The cells of as many as `behind` behind the cut move up to
-    /// these; gives their tokens, which are pushed once their keys are those of where they are now.
+    /// these; gives their tokens, which are pushed once their keys are those of where they are now. `None` where others use its
+    /// blocks and there is no room for copies.
     pub fn cut_out(
         &mut self,
         id: SequenceId,
         before: u32,
         [cut, behind]: [u32; 2],
         memory: &mut dyn Moves,
-    ) -> Vec<u32> {
-        let Some(index) = self.index(id) else { return Vec::new() };
-        let Sequence { tokens, cells, shifted, .. } = &mut self.sequences[index];
+    ) -> Option<Vec<u32>> {
+        let written = (before / BLOCK) as usize..blocks(before + behind) as usize;
+        let index = loop {
+            let index = self.index(id)?;
+            let shared = |block: &&u32| self.pool.is_shared(**block);
+            if self.sequences[index].blocks[written.clone()].iter().filter(shared).count() as u32 <= self.pool.free() {
+                break index;
+            }
+            let oldest = self.oldest(Some(id))?;
+            self.evict(oldest);
+        };
+        written.for_each(|at| self.make_own(index, at, BLOCK, memory));
+        let Sequence { tokens, shifted, .. } = &mut self.sequences[index];
         let moved = tokens[(before + cut) as usize..(before + cut + behind) as usize].to_vec();
         tokens.truncate(before as usize);
         *shifted = shifted.filter(|at| *at < before);
-        let from = Run { first: cells.first + before + cut, count: behind };
-        let to = cells.first + before;
-        self.move_cells(&[(from, to)], memory);
-        moved
+        let [source, target] = [before + cut, before].map(|from| self.sequences[index].runs(from..from + behind));
+        self.move_cells(&copies(&source, &target), memory);
+        self.shed(index, before + behind);
+        Some(moved)
     }
 
     /// Says from where on it was shifted, if that is not known of an earlier place.
@@ -312,19 +402,22 @@ impl Store {
         }
     }
 
-    /// Gives back the cells beyond its tokens; without a token it is closed.
+    /// Gives back the blocks beyond its tokens; without a token it is closed.
     pub fn trim(&mut self, id: SequenceId) {
         let Some(index) = self.index(id) else { return };
-        let Sequence { tokens, cells, .. } = &mut self.sequences[index];
-        cells.count = tokens.len() as u32;
+        let Sequence { tokens, blocks: own, .. } = &mut self.sequences[index];
+        own.drain(blocks(tokens.len() as u32) as usize..).for_each(|block| self.pool.give_back(block));
         if tokens.is_empty() {
             self.close(id);
         }
     }
 
-    /// Forgets a sequence.
+    /// Forgets a sequence. Blocks that others use are still theirs.
     pub fn close(&mut self, id: SequenceId) {
-        self.sequences.retain(|s| s.id != id);
+        if let Some(index) = self.index(id) {
+            let gone = self.sequences.remove(index);
+            gone.blocks.into_iter().for_each(|block| self.pool.give_back(block));
+        }
         self.states.close(id);
     }
 
@@ -337,14 +430,8 @@ impl Store {
     /// Forgets all of them.
     pub fn clear(&mut self) {
         self.sequences.clear();
+        self.pool = Pool::new(self.pool.count());
         self.states.clear();
-    }
-
-    fn check(&self, room: u32) -> Result<()> {
-        if room > self.cells {
-            bail!(Internal, "Room for {room} tokens was asked for in a cache of {}.", self.cells);
-        }
-        Ok(())
     }
 
     fn index(&self, id: SequenceId) -> Option<usize> {
@@ -368,7 +455,7 @@ impl Store {
     }
 }
 
-/// Who asks looks at [`Store::spare`] first.
-fn all_held<T>(room: u32) -> Result<T> {
-    bail!(Internal, "Room for {room} tokens was asked for in a cache whose other cells are in use.")
+/// How many hold so many tokens.
+fn blocks(tokens: u32) -> u32 {
+    tokens.div_ceil(BLOCK)
 }

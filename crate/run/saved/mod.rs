@@ -102,14 +102,20 @@ enum Of {
 }
 
 impl Part {
-    /// Where it lies in its buffer, of the first `tokens` of a sequence. `Disposed` where the sequence, or its state after these,
-    /// is not kept any more.
-    fn offset(&self, store: &Store, id: SequenceId, tokens: u32) -> Result<u64> {
-        let place = match self.of {
-            Of::Cells => store.get(id)?.cells.first,
-            Of::State => store.state_after(id, tokens)?,
-        };
-        Ok(u64::from(place) * self.each + self.from)
+    /// Where it lies in its buffer, of the first `tokens` of a sequence: from which byte on, and how many, one stretch after the
+    /// other. `Disposed` where the sequence, or its state after these, is not kept any more.
+    fn stretches(&self, store: &Store, id: SequenceId, tokens: u32) -> Result<Vec<(u64, u64)>> {
+        match self.of {
+            Of::Cells => {
+                let [from, to] = [self.from, self.from + self.bytes].map(|byte| (byte / self.each) as u32);
+                let runs = store.get(id)?.runs(from..to).into_iter();
+                Ok(runs.map(|run| (u64::from(run.first) * self.each, u64::from(run.count) * self.each)).collect())
+            }
+            Of::State => {
+                let state = u64::from(store.state_after(id, tokens)?);
+                Ok(vec![(state * self.each + self.from, self.bytes)])
+            }
+        }
     }
 }
 
@@ -152,18 +158,26 @@ mod tests {
         let other = store.open(650, &mut memory).expect("a sequence");
         store.suppose(id, 100).expect("a state");
         store.suppose(other, 650).expect("a state");
-        let (first, state) = (store.get(other).expect("it is there").cells.first, store.state_after(other, 650));
-        assert!(first > 0 && state == Ok(1));
+        let blocks = |store: &Store, id| store.get(id).expect("it is there").blocks.clone();
+        assert!(!blocks(&store, other).contains(&0) && store.state_after(other, 650) == Ok(1));
         let parts: Vec<Part> = parts(&store, 650).collect();
         assert!(parts.iter().all(|part| part.bytes <= PART));
-        let of_cells = store.buffers().map(|(buffer, each)| (buffer, each * 650, u64::from(first) * each));
-        let of_states = store.states.sizes().map(|(buffer, each)| (buffer, each, each));
-        for (buffer, bytes, at) in of_cells.chain(of_states) {
+        let of_cells = store.buffers().map(|(buffer, each)| (buffer, each * 650, true, each));
+        let of_states = store.states.sizes().map(|(buffer, each)| (buffer, each, false, each));
+        for (buffer, bytes, is_of_cells, each) in of_cells.chain(of_states) {
             let mut end = 0;
             for part in parts.iter().filter(|part| part.buffer == buffer) {
                 assert_eq!(part.from, end);
-                assert_eq!(part.offset(&store, other, 650), Ok(at + end));
-                end += part.bytes;
+                for (at, length) in part.stretches(&store, other, 650).expect("stretches") {
+                    let (place, within) = (end / each, end % each);
+                    let want = match is_of_cells {
+                        true => u64::from(blocks(&store, other)[place as usize / 32]) * 32 + place % 32,
+                        false => 1,
+                    };
+                    assert_eq!(at, want * each + within);
+                    end += length;
+                }
+                assert_eq!(end, part.from + part.bytes);
             }
             assert_eq!(end, bytes);
         }

@@ -146,8 +146,12 @@ impl Restorer {
             }
             State::Cells(cells) => {
                 let Some(part) = cells.next.take() else { return Err(damaged()) };
-                let at = part.offset(engine.model.kv(), cells.sequence, cells.tokens.len() as u32)?;
-                engine.device.write(part.buffer, at, bytes);
+                let mut rest = bytes;
+                for (at, length) in part.stretches(engine.model.kv(), cells.sequence, cells.tokens.len() as u32)? {
+                    let (these, others) = rest.split_at(length as usize);
+                    engine.device.write(part.buffer, at, these);
+                    rest = others;
+                }
                 self.undrained += part.bytes;
                 cells.next = cells.parts.next();
             }

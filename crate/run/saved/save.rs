@@ -53,8 +53,10 @@ impl Saver {
             return Ok(Some(self.head(&about)));
         }
         let Some(part) = self.parts.next() else { return Ok(None) };
-        let at = part.offset(engine.model.kv(), self.sequence, self.tokens.len() as u32)?;
-        let bytes = engine.device.read_at(part.buffer, at, part.bytes).await?;
+        let mut bytes = Vec::with_capacity(part.bytes as usize);
+        for (at, length) in part.stretches(engine.model.kv(), self.sequence, self.tokens.len() as u32)? {
+            bytes.extend(engine.device.read_at(part.buffer, at, length).await?);
+        }
         Ok(Some(self.sealed(bytes)))
     }
 

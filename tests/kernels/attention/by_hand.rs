@@ -4,6 +4,7 @@ use sotto::kernels::table::choices::{Kv, Lanes, Qh, Reduce};
 use sotto::kernels::table::{attention, attention_combine, decode_attention, rope_kv};
 
 use crate::case::{bits, close, floats};
+use crate::cells::beside;
 use crate::host::mirror;
 use crate::random::Random;
 
@@ -34,7 +35,7 @@ fn attention_by_hand() {
     let values = bits(&[nan, nan, nan, nan, 1.0, 2.0, 3.0, 4.0, 3.0, 2.0, 1.0, 0.0, 8.0, 8.0, 8.0, 8.0]);
     let keys = bits(&[nan, nan, nan, nan, 1.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 1.0, 0.0, 1.0, 0.0]);
     let run = |params: attention::Params, q: [f32; 4], position: u32| {
-        let (batch, qkv) = ([0, position, 1, 3], bits(&[&q[..], &[nan; 8]].concat()));
+        let (batch, qkv) = (beside(&[[0, position, 1, 3]], 3), bits(&[&q[..], &[nan; 8]].concat()));
         let bind = attention::Bind { batch: &batch[..], qkv: &qkv, k_cache: &keys, v_cache: &values, out: &[0; 4] };
         attend(Qh::N1, params, bind)
     };
@@ -63,7 +64,7 @@ fn query_heads_share_their_kv_head() {
     // 4 query heads on 2 KV heads, all weight on one cell: the value's first element says which head it was.
     let params = attention::Params { n_heads: 4, n_kv_heads: 2, q_stride4: 8, ..ONE_HEAD };
     let bind = attention::Bind {
-        batch: &[0; 4][..],
+        batch: &beside(&[[0; 4]], 0)[..],
         qkv: &bits(&[0.0; 32]),
         k_cache: &bits(&[1.0; 8]),
         v_cache: &bits(&[7.0, 0.0, 0.0, 1.0, 9.0, 0.0, 0.0, 2.0]),
@@ -119,7 +120,7 @@ fn attention_in_f64() {
                 want.extend((0..dim).map(|i| sums[i] / sums[dim]));
             }
         }
-        let batch: Vec<u32> = rows.iter().flat_map(|&(p, c)| [0, p, c, 0]).collect();
+        let batch = beside(&rows.map(|(position, first)| [0, position, first, 0]), 19);
         let bind = attention::Bind {
             batch: &batch[..],
             qkv: &bits(&qkv),
@@ -140,7 +141,7 @@ fn attention_of_one_row_is_rope_and_attention_however_it_is_split() {
     let table = bits(&crate::rope::table(dim as u32, 1e4, 1.0, 256));
     let cache = |random: &mut Random| bits(&random.floats(30 * kv_heads * dim, 1.0));
     let (k_cache, v_cache) = (cache(&mut random), cache(&mut random));
-    let batch = [0, position, first_cell, 0];
+    let batch = beside(&[[0, position, first_cell, 0]], position);
     let (n_heads, n_kv_heads, dim4) = (heads as u32, kv_heads as u32, dim as u32 / 4);
     let rope = rope_kv::Params {
         n_heads,

@@ -9,6 +9,7 @@ use sotto::kernels::table::choices::{Dim, Kv, Lanes, Qh};
 use sotto::kernels::table::{attention, attention_rows, attention_tile};
 
 use crate::case::{Case, Data, Runs};
+use crate::cells::apart;
 use crate::random::{Random, cache, poison, seen, takes};
 
 /// exp turns a score's rounding into a relative error of the weight, so the floor is above that of the products.
@@ -183,6 +184,12 @@ pub fn run(rig: &mut impl Runs) {
     wide::run(rig);
 }
 
+/// Rows at (position, first cell), whose sequences have so many cells at least.
+pub fn batch(rows: &[(u32, u32)], fourth: u32, cells: u32) -> Vec<u32> {
+    let reach = rows.iter().map(|row| row.0).max().unwrap_or(0).max(cells);
+    apart(&rows.iter().map(|&(position, first)| [u32::MAX, position, first, fourth]).collect::<Vec<_>>(), reach)
+}
+
 /// The workgroups that the query heads of a KV head are spread over, and the heads of each.
 pub fn spread(per_kv: u32) -> (u32, Qh) {
     let groups = per_kv.div_ceil(4);
@@ -201,8 +208,8 @@ where
         row[..(s.n_heads * s.head_dim) as usize].iter_mut().for_each(|w| *w = (size * random.unit()).to_bits());
     }
     let sees = |&(position, first_cell): &(u32, u32)| {
-        let causal = seen(position, first_cell, s.window);
-        causal.start..causal.end.max(first_cell + s.ahead).min(causal.end.saturating_add(s.reach))
+        let causal = seen(position, s.window);
+        (first_cell, causal.start..causal.end.max(s.ahead).min(causal.end.saturating_add(s.reach)))
     };
     let cells: Vec<_> = s.rows.iter().map(sees).collect();
     let [k, v] = [(); 2].map(|()| cache(random, kv, s.n_kv_heads, s.head_dim, &cells));
@@ -227,7 +234,7 @@ where
             ahead: s.reach,
         },
         attention::Bind {
-            batch: Data::In(s.rows.iter().flat_map(|&(p, c)| [u32::MAX, p, c, fourth]).collect()),
+            batch: Data::In(batch(s.rows, fourth, s.ahead)),
             qkv: Data::In(qkv),
             k_cache: Data::In(k),
             v_cache: Data::In(v),

@@ -5,7 +5,7 @@ use std::ops::Range;
 use sotto::kernels::table::choices::{Kv, Lanes};
 use sotto::kernels::table::{attention_combine, decode_attention};
 
-use super::{CEILING, spread};
+use super::{CEILING, batch, spread};
 use crate::F32;
 use crate::case::{Case, Data, Runs, bits};
 use crate::random::{Random, cache, poison, seen, takes};
@@ -83,7 +83,7 @@ fn attend(random: &mut Random, s: &Shape, lanes: Lanes, kv: Kv) -> Case {
     let attn_scale = if s.norm > 0 { 1.0 } else { 4.0 } / (s.head_dim as f32).sqrt();
     // A row's own cell is written by the kernel.
     let before = |range: Range<u32>| range.start..range.end - 1;
-    let cells: Vec<_> = s.rows.iter().map(|&(at, first_cell)| before(seen(at, first_cell, s.window))).collect();
+    let cells: Vec<_> = s.rows.iter().map(|&(at, first)| (first, before(seen(at, s.window)))).collect();
     let [k, v] = [(); 2].map(|()| cache(random, kv, s.n_kv_heads, s.head_dim, &cells));
     let outputs = s.rows.len() as u32 * s.n_heads * s.splits;
     let width = s.head_dim + if s.splits > 1 { 4 } else { 0 };
@@ -111,7 +111,7 @@ fn attend(random: &mut Random, s: &Shape, lanes: Lanes, kv: Kv) -> Case {
             splits: s.splits,
         },
         decode_attention::Bind {
-            batch: Data::In(s.rows.iter().flat_map(|&(p, c)| [u32::MAX, p, c, 0]).collect()),
+            batch: Data::In(batch(s.rows, 0, 0)),
             qkv: Data::In(bits(&random.floats(s.rows.len() * heads * s.head_dim as usize, 2.0))),
             q_norm: norm(random),
             k_norm: norm(random),

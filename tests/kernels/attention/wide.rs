@@ -3,8 +3,9 @@
 use sotto::kernels::table::attention_wide;
 use sotto::kernels::table::choices::{Kv, Reduce};
 
-use super::CEILING;
+use super::{CEILING, batch};
 use crate::case::{Case, Data, Runs, bits, close, floats};
+use crate::cells::beside;
 use crate::host::mirror;
 use crate::random::{Random, cache, poison, seen, takes};
 
@@ -81,8 +82,8 @@ fn case(random: &mut Random, s: &Shape, variant: attention_wide::Variant) -> Cas
         row[..width as usize].iter_mut().for_each(|w| *w = (size * random.unit()).to_bits());
     }
     let sees = |&(position, first_cell): &(u32, u32)| {
-        let causal = seen(position, first_cell, s.window);
-        causal.start..causal.end.max(first_cell + s.ahead.1).min(causal.end.saturating_add(s.ahead.0))
+        let causal = seen(position, s.window);
+        (first_cell, causal.start..causal.end.max(s.ahead.1).min(causal.end.saturating_add(s.ahead.0)))
     };
     let cells: Vec<_> = s.rows.iter().map(sees).collect();
     let [k, v] = [s.k_dim, s.v_stride].map(|dim| cache(random, kv, s.n_kv_heads, dim, &cells));
@@ -105,7 +106,7 @@ fn case(random: &mut Random, s: &Shape, variant: attention_wide::Variant) -> Cas
             has_sinks: s.sinks as u32,
         },
         attention_wide::Bind {
-            batch: Data::In(s.rows.iter().flat_map(|&(p, c)| [u32::MAX, p, c, fourth]).collect()),
+            batch: Data::In(batch(s.rows, fourth, s.ahead.1)),
             q: Data::In(q),
             sinks: Data::In(sinks),
             k_cache: Data::In(k),
@@ -136,7 +137,7 @@ fn sinks_and_shorter_values_by_hand() {
     };
     let run = |has_sinks| {
         let bind = attention_wide::Bind {
-            batch: &[0, 1, 0, 3][..],
+            batch: &beside(&[[0, 1, 0, 3]], 3)[..],
             q: &q,
             sinks: &bits(&[4f32.ln(), 0.0]),
             k_cache: &keys,

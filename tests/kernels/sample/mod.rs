@@ -60,14 +60,14 @@ impl Choice {
         memory.write(logits, 0, cast_slice(&self.logits));
         let masked = self.mask.is_some();
         let stops = self.stops.clone();
-        let limits = Limits { first_cell: 300, stops, limit: self.limit, masked, ..Default::default() };
+        let limits = Limits { table: 300, stops, limit: self.limit, masked, ..Default::default() };
         sampler.start(&self.params, &self.prompt, &limits, &mut memory);
         if let Some(mask) = &self.mask {
             sampler.mask(mask, &mut memory).unwrap();
         }
         if self.done {
             let n = self.prompt.len() as u32;
-            let state = State { token: 3, status: STOPPED, step: 2, n, done: 1, first_cell: 300, ..State::default() };
+            let state = State { token: 3, status: STOPPED, step: 2, n, done: 1, table: 300, ..State::default() };
             memory.write(sampler.state_buffer(), 0, bytes_of(&state));
         }
         let recording = sampler.record(self.params.mode().under(masked)).unwrap();
