@@ -357,3 +357,30 @@ test("long words and long queries take little", async () => {
   }
   expect(await search.find("unique")).toEqual([]);
 });
+
+test("what was kept with another model is refused where that shows, and with its own model goes on", async () => {
+  const search = await createSearch({ model: held, name: "own" });
+  await search.add(TEXTS);
+  await search.save();
+  const other = { ...model, embed: async (texts: string[]) => texts.map((text) => letters(text).reverse()) };
+  const wrong = await createSearch({ model: other as never, name: "own" });
+  await expect(wrong.find("cat")).rejects.toMatchObject({ code: "bad_option" });
+  await expect(wrong.add([{ id: "new", text: "new" }])).rejects.toMatchObject({ code: "bad_option" });
+  // By words it is as good as any.
+  expect(ids(await wrong.find("dog", { by: "words" }))).toEqual(["dog"]);
+  const right = await createSearch({ model: held, name: "own" });
+  expect(ids(await right.find("dog barks", { by: "meaning", limit: 1 }))).toEqual(["dog"]);
+  await right.add([{ id: "new", text: "new" }]);
+  expect(right.size).toBe(5);
+});
+
+test("options that nobody knows are refused", async () => {
+  const search = await createSearch();
+  for (const call of [
+    () => createSearch({ modell: held } as never),
+    () => createSearch({ prompts: { doc: "x" } } as never),
+    () => search.find("cat", { foo: 1 } as never),
+    () => search.add([], { signals: 1 } as never),
+  ])
+    await expect(call()).rejects.toMatchObject({ code: "bad_option" });
+});

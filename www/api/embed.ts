@@ -103,7 +103,22 @@ export class Embedder {
   embeddings(): Embeddings {
     return {
       create: async (request, options) => {
-        const { input, encoding_format, dimensions } = reading("The request", () => ({ ...request }));
+        const {
+          input,
+          encoding_format,
+          dimensions,
+          model: _,
+          user: __,
+          ...other
+        } = reading("The request", () => ({
+          ...request,
+        }));
+        const [unknown] = Object.keys(other);
+        if (unknown !== undefined)
+          throw bad(
+            `The request has no ${shown(unknown)}`,
+            "input, dimensions and encoding_format, and the rest in the second argument",
+          );
         if (encoding_format !== undefined && encoding_format !== "float" && encoding_format !== "base64")
           throw bad(`encoding_format is ${shown(encoding_format)}`, `"float" or "base64"`);
         const { vectors, tokens } = await this.embed(readInput(input), { ...options, dimensions });

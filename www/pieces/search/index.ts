@@ -74,6 +74,9 @@ interface Row<Data> {
   row?: number;
 }
 
+/** A text whose vector tells one model from another, and how like it has to be. Of one model in other types it is 0.9 and more. */
+const PROBE = "A text that tells one model from another.";
+const ALIKE = 0.8;
 /** Texts that are given to the model at a time. */
 const AT_A_TIME = 64;
 /** Reciprocal rank fusion (Cormack, Clarke and Büttcher 2009): what is added to each place. */
@@ -89,6 +92,8 @@ export class Search<Data = unknown> {
   /** Whose the vectors are, in their order. */
   #owners: string[] = [];
   #seen: kept.Seen = { mark: "" };
+  /** The probe's vector by the model that made what was kept, until it is known to be this one. */
+  #before: number[] | undefined;
 
   /** Use `createSearch`. */
   constructor(options: SearchOptions) {
@@ -112,6 +117,7 @@ export class Search<Data = unknown> {
 
   /** Puts documents in. `bad_option` where one is none, or a vector does not fit; those before it are in. */
   async add(documents: readonly Document<Data>[], options: AddOptions = {}): Promise<void> {
+    only("add", options, ["signal", "onProgress"]);
     const { signal, onProgress } = options;
     if (!Array.isArray(documents)) throw bad("add takes a list of documents.");
     const all: Document<Data>[] = documents.map((document) => read<Data>(document));
@@ -133,6 +139,7 @@ export class Search<Data = unknown> {
 
   /** The documents that fit best, the best first. */
   async find(query: Query, options: FindOptions<Data> = {}): Promise<Hit<Data>[]> {
+    only("find", options, ["limit", "by", "where", "rerank", "signal"]);
     const { limit = 10, by = "both", where, rerank = 0, signal } = options ?? {};
     whole("limit", limit, 1);
     whole("rerank", rerank, 0);
@@ -178,7 +185,8 @@ export class Search<Data = unknown> {
     const vectors = new Float32Array(having.length * dimensions);
     for (const [i, { row }] of having.entries()) vectors.set(this.#vectors!.get(row!), i * dimensions);
     const documents = all.map((row) => ({ ...shown(row), vector: row.row !== undefined }));
-    await kept.write(this.#name(), { dimensions, documents, vectors }, this.#seen);
+    const probe = this.#before ?? (dimensions > 0 && this.#options.model ? await this.#probe(undefined) : undefined);
+    await kept.write(this.#name(), { dimensions, documents, vectors, probe }, this.#seen);
   }
 
   /** Forgets what was kept; what is in it stays until the page goes. */
@@ -191,6 +199,7 @@ export class Search<Data = unknown> {
     const found = await kept.read(this.#name());
     if (!found) return;
     const { dimensions, documents, vectors } = found;
+    this.#before = found.probe;
     let at = 0;
     for (const { vector, ...document } of documents) {
       const own = vector ? vectors.subarray(at, at + dimensions) : undefined;
@@ -252,6 +261,7 @@ export class Search<Data = unknown> {
   async #vectorsOf(documents: readonly Document<Data>[], signal: AbortSignal | undefined) {
     const missing = documents.filter(({ vector }) => !vector);
     if (!this.#options.model || missing.length === 0) return documents.map(({ vector }) => vector);
+    await this.#sure(signal);
     const texts = missing.map(({ text }) => text);
     const made = await embed(this.#options.model, texts, this.#options.prompts?.document, signal);
     if (made.length !== texts.length) throw bad(`The model gave ${made.length} vectors for ${texts.length} texts.`);
@@ -261,7 +271,25 @@ export class Search<Data = unknown> {
 
   async #vectorOf(text: string, signal: AbortSignal | undefined) {
     const { model, prompts } = this.#options;
+    await this.#sure(signal);
     return model && (await embed(model, [text], prompts?.query, signal))[0];
+  }
+
+  async #probe(signal: AbortSignal | undefined): Promise<number[]> {
+    const [vector] = await embed(this.#options.model!, [PROBE], this.#options.prompts?.document, signal);
+    return Array.from(vector!);
+  }
+
+  /** `bad_option` where what was kept is of another model: its vectors would be like those of this one by chance alone. */
+  async #sure(signal: AbortSignal | undefined): Promise<void> {
+    const before = this.#before;
+    if (!before || !this.#options.model || this.#owners.length === 0) return;
+    const now = await this.#probe(signal);
+    const product = (a: number[], b: number[]) => a.reduce((sum, x, i) => sum + x * b[i]!, 0);
+    const cosine = product(before, now) / Math.sqrt(product(before, before) * product(now, now));
+    if (before.length !== now.length || !(cosine >= ALIKE))
+      throw bad(`The search "${this.#name()}" was kept with another model or other prompts; take those, or forget it.`);
+    this.#before = undefined;
   }
 
   async #reranked(query: string, hits: Hit<Data>[], signal: AbortSignal | undefined): Promise<Hit<Data>[]> {
@@ -276,6 +304,8 @@ export class Search<Data = unknown> {
 
 /** A search: empty, or with what was kept under its name. `storage` where that is damaged. */
 export async function createSearch<Data = unknown>(options: SearchOptions = {}): Promise<Search<Data>> {
+  only("createSearch", options, ["model", "prompts", "reranker", "name"]);
+  only("prompts", options.prompts, ["query", "document"]);
   const search = new Search<Data>(options);
   if (options.name !== undefined) await search.restore();
   return search;
@@ -305,6 +335,12 @@ function sureVector(vector: ArrayLike<number>): void {
   const list = Array.isArray(vector) || (ArrayBuffer.isView(vector) && !(vector instanceof DataView));
   if (!list || !Array.from(vector).every(Number.isFinite))
     throw bad("A vector is no list, or holds what is no number; give a list of finite numbers or a Float32Array.");
+}
+
+/** `bad_option` for a member that is not among these. */
+function only(what: string, options: object | null | undefined, known: string[]): void {
+  const other = Object.keys(options ?? {}).find((name) => !known.includes(name));
+  if (other !== undefined) throw bad(`${what} has no "${other}"; it takes ${known.join(", ")}.`);
 }
 
 /** A wrong value in a message. */

@@ -17,6 +17,8 @@ export interface Kept {
   documents: { id: string; text: string; data?: unknown; vector: boolean }[];
   /** Those of the documents that have one, in their order. */
   vectors: Float32Array;
+  /** What the model makes of one text that is always the same, where there is one. */
+  probe?: number[] | undefined;
 }
 
 /** The file as a search has last read or written it; empty: there was none. */
@@ -69,8 +71,8 @@ async function markOf(file: Blob): Promise<string> {
 const hash = async (bytes: Uint8Array<ArrayBuffer>) => new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
 
 /** Whole or not at all: what was there stays until all is written. `storage` where that is not what was seen. */
-export async function write(name: string, { dimensions, documents, vectors }: Kept, seen: Seen): Promise<void> {
-  const head = { version: VERSION, dimensions, documents: documents.length, vectors: vectors.length };
+export async function write(name: string, { dimensions, documents, vectors, probe }: Kept, seen: Seen): Promise<void> {
+  const head = { version: VERSION, dimensions, documents: documents.length, vectors: vectors.length, probe };
   const lines = [`${JSON.stringify(head)}\n`, ...documents.map(lineOf)];
   await alone(name, "The search could not be kept", async (folder) => {
     const file = await folder.getFileHandle(fileOf(name), { create: true });
@@ -152,7 +154,9 @@ async function parsed(bytes: ArrayBuffer): Promise<Kept> {
     const was = new Uint8Array(bytes, end);
     if (!is.every((byte, i) => byte === was[i])) throw new Error("its hash is another");
   }
-  return { dimensions: head.dimensions, documents, vectors };
+  const { dimensions, probe } = head;
+  const sound = Array.isArray(probe) && probe.length === dimensions && probe.every(Number.isFinite);
+  return { dimensions, documents, vectors, probe: sound ? probe : undefined };
 }
 
 export function damaged(name: string, cause: unknown): SottoError {
