@@ -106,6 +106,7 @@ fn replies_end_at_the_tokens_that_the_file_names() {
         metadata.insert("tokenizer.ggml.model", Value::Str("llama".into()));
         let kept = keep.iter().map(|at| texts[*at].to_string()).collect();
         metadata.insert("tokenizer.ggml.tokens", Value::Strings(kept));
+        metadata.insert("tokenizer.ggml.scores", Value::Floats(vec![0.0; keep.len()]));
         metadata.insert("tokenizer.ggml.eos_token_id", Value::U64(0));
         for (key, id) in keys {
             metadata.insert(format!("tokenizer.ggml.{key}_token_id"), Value::U64(*id));

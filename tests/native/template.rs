@@ -235,6 +235,7 @@ fn bos_is_there_once() {
     let mut metadata = Metadata::default();
     metadata.insert("tokenizer.ggml.model", Value::Str("llama".into()));
     metadata.insert("tokenizer.ggml.tokens", Value::Strings(tokens));
+    metadata.insert("tokenizer.ggml.scores", Value::Floats(vec![0.0; 6]));
     metadata.insert("tokenizer.ggml.token_type", Value::Ints(vec![2, 3, 3, 1, 1, 1]));
     metadata.insert("tokenizer.ggml.add_space_prefix", Value::Bool(false));
     let tokenizer = Tokenizer::from_metadata(&mut metadata).unwrap();

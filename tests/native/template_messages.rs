@@ -168,6 +168,7 @@ fn a_template_sees_the_special_tokens() {
     let mut metadata = Metadata::default();
     metadata.insert("tokenizer.ggml.model", Value::Str("llama".into()));
     metadata.insert("tokenizer.ggml.tokens", Value::Strings(tokens));
+    metadata.insert("tokenizer.ggml.scores", Value::Floats(vec![0.0; 6]));
     metadata.insert("tokenizer.ggml.token_type", Value::Ints(vec![2, 3, 3, 3, 3, 1]));
     metadata.insert("tokenizer.ggml.padding_token_id", Value::U64(3));
     let source =
