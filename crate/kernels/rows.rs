@@ -105,7 +105,7 @@ impl Lanes for f64x4 {
         f64x4::new(self.to_array().map(f64::exp))
     }
     fn clamp(self, least: f64, most: f64) -> f64x4 {
-        f64x4::new(self.to_array().map(|x| x.clamp(least, most))) + (self - self)
+        f64x4::new(self.to_array().map(|x| x.clamp(least, most))) + self * f64x4::splat(0.0)
     }
     fn sum(self) -> f64 {
         self.to_array().iter().sum()
@@ -132,7 +132,7 @@ impl Lanes for f32x4 {
     }
     #[inline(always)]
     fn clamp(self, least: f32, most: f32) -> f32x4 {
-        self.fast_max(f32x4::splat(least)).fast_min(f32x4::splat(most)) + (self - self)
+        self.fast_max(f32x4::splat(least)).fast_min(f32x4::splat(most)) + self * f32x4::splat(0.0)
     }
     #[inline(always)]
     fn sum(self) -> f32 {

@@ -377,7 +377,7 @@ test("what was kept with another model is refused where that shows, and with its
 test("options that nobody knows are refused", async () => {
   const search = await createSearch();
   for (const call of [
-    () => createSearch({ modell: held } as never),
+    () => createSearch({ Model: held } as never),
     () => createSearch({ prompts: { doc: "x" } } as never),
     () => search.find("cat", { foo: 1 } as never),
     () => search.add([], { signals: 1 } as never),

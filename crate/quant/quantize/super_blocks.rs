@@ -106,14 +106,13 @@ impl<const N: usize> Ranged<N> {
         let ((scales, d), (mins, dmin)) = (of(&scales), of(&mins));
         let (d, dmin) = (f16::from_f32(d), f16::from_f32(dmin));
         let mut found = Found { d, dmin, scales: [0; 16], mins: [0; 16], q };
-        for run in 0..RUNS {
+        // The integers once more, by the scales as they are written.
+        for (run, (q, x)) in found.q.chunks_exact_mut(N).zip(x.chunks_exact(N)).enumerate() {
             (found.scales[run], found.mins[run]) = (scales[run] as u8, mins[run] as u8);
             let step = d.to_f32() * scales[run];
             if step != 0.0 {
                 let min = dmin.to_f32() * mins[run];
-                for i in run * N..(run + 1) * N {
-                    found.q[i] = nearest((x[i] + min) / step).clamp(0.0, self.most) as u8;
-                }
+                q.iter_mut().zip(x).for_each(|(q, x)| *q = nearest((x + min) / step).clamp(0.0, self.most) as u8);
             }
         }
         found
@@ -217,12 +216,11 @@ fn runs_about_zero(
 
 /// The integers once more, by the scales as they are written.
 fn again(most: f32, x: &[f32; LEN], step: impl Fn(usize) -> f32, q: &mut [u8; LEN]) {
-    for run in 0..16 {
+    for (run, (q, x)) in q.chunks_exact_mut(16).zip(x.chunks_exact(16)).enumerate() {
         let step = step(run);
         if step != 0.0 {
-            for i in run * 16..(run + 1) * 16 {
-                q[i] = (nearest(x[i] / step).clamp(-most, most - 1.0) + most) as u8;
-            }
+            let of = |x: f32| (nearest(x / step).clamp(-most, most - 1.0) + most) as u8;
+            q.iter_mut().zip(x).for_each(|(q, x)| *q = of(*x));
         }
     }
 }
