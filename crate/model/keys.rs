@@ -312,6 +312,14 @@ impl<'a> Keys<'a> {
         let period = self.size_or(KEY, period, u32::MAX)?;
         Ok((0..self.n_layers).map(|layer| layer % period != period - 1).collect())
     }
+
+    /// Each layer's window, where it has one: a file without a length has none.
+    pub fn windows(&self, period: u32) -> Result<Vec<Option<u32>>> {
+        let Some(window) = self.u32("attention.sliding_window")?.filter(|window| *window > 0) else {
+            return Ok(vec![None; self.n_layers as usize]);
+        };
+        Ok(self.sliding_pattern(period)?.into_iter().map(|is_local| is_local.then_some(window)).collect())
+    }
 }
 
 /// Single keys and tensors.

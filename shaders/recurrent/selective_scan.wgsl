@@ -5,7 +5,6 @@
 // a state is [C][N]; C and N are multiples of 4, N is at most 256.
 // Grid: (ceil(C / floor(64 / (N/4))), any): workgroups beside each other take sequences in turns, those of a row N/4 threads
 // for a channel.  On the CPU: crate/kernels/recurrent/selective_scan.rs
-#import shared/turns
 struct Params {
     // R.
     rows: u32,
@@ -32,7 +31,7 @@ struct Params {
 @group(0) @binding(5) var<storage, read_write> states: array<vec4<f32>>;
 @group(0) @binding(6) var<storage, read_write> out: array<f32>;
 @group(0) @binding(7) var<uniform> params: Params;
-#import shared/no_state
+#import shared/sequences
 #import shared/softplus
 
 // Rows between two barriers.
@@ -42,27 +41,11 @@ var<workgroup> steps: array<vec2<f32>, 512>;
 // What each thread's n give of the sums.
 var<workgroup> parts: array<f32, 512>;
 
-@compute @workgroup_size(64)
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lid: u32) {
-    var row = 0u;
-    // Sequences that are neighbours are taken by workgroups beside each other.
-    for (var sequence = 0u; sequence < MOST_TURNS; sequence++) {
-        if row >= params.rows {
-            break;
-        }
-        let at = from_to[row];
-        if sequence % params.beside == group.y {
-            scan(at, row, group.x, lid);
-        }
-        row += at.w;
-    }
-}
-
 fn four(at: u32) -> vec4<f32> {
     return vec4<f32>(bc[at], bc[at + 1u], bc[at + 2u], bc[at + 3u]);
 }
 
-fn scan(at: vec4<u32>, first: u32, group: u32, lid: u32) {
+fn walk(at: vec4<u32>, first: u32, group: u32, lid: u32) {
     let n4 = params.n4;
     let each = 64u / n4;
     let begin = group * each;

@@ -19,17 +19,13 @@ pub fn net(keys: &Keys) -> Result<Net> {
 
 /// The network whose local layers see by `local`, of the window's length.
 pub(super) fn with(keys: &Keys, local: fn(u32) -> Mask) -> Result<Net> {
-    let window = keys.u32("attention.sliding_window")?.filter(|&window| window > 0);
-    let is_local = match window {
-        Some(_) => keys.sliding_pattern(PERIOD)?,
-        None => vec![false; keys.n_layers as usize],
-    };
+    let windows = keys.windows(PERIOD)?;
     let local_theta = keys.positive("rope.freq_base_swa")?.unwrap_or(10_000.0);
     let has_scale = keys.positive("attention.scale")?.is_some();
     let net = keys.net(|layer| {
         let attention = keys.attention(layer, Pairs::Halves, 1_000_000.0)?;
         let mut attention = Attention { qk_norm: QkNorm::Heads, ..attention };
-        if let Some(window) = window.filter(|_| is_local[layer as usize]) {
+        if let Some(window) = windows[layer as usize] {
             attention.mask = local(window);
             // Positions are stretched where the whole context is seen, only.
             attention.rope = attention.rope.unscaled(local_theta);

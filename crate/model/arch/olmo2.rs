@@ -11,12 +11,11 @@ pub const MODELS: &str = "OLMo 2, OLMo 3 (dense)";
 const PERIOD: u32 = 4;
 
 pub fn net(keys: &Keys) -> Result<Net> {
-    let window = keys.u32("attention.sliding_window")?.filter(|&window| window > 0);
-    let is_local = keys.sliding_pattern(PERIOD)?;
+    let windows = keys.windows(PERIOD)?;
     keys.net(|layer| {
         let attention = keys.attention(layer, Pairs::Halves, 10_000.0)?;
         let mut attention = Attention { qk_norm: QkNorm::Whole, ..attention };
-        if let Some(window) = window.filter(|_| is_local[layer as usize]) {
+        if let Some(window) = windows[layer as usize] {
             attention.mask = Mask::Window(window);
             // Positions are stretched where the whole context is seen, only.
             attention.rope = attention.rope.unscaled(attention.rope.theta);

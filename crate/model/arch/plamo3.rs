@@ -11,13 +11,12 @@ pub const MODELS: &str = "PLaMo 3";
 const PERIOD: u32 = 8;
 
 pub fn net(keys: &Keys) -> Result<Net> {
-    let window = keys.u32("attention.sliding_window")?.filter(|&window| window > 0);
-    let is_local = keys.sliding_pattern(PERIOD)?;
+    let windows = keys.windows(PERIOD)?;
     let local_theta = keys.positive("rope.freq_base_swa")?.unwrap_or(10_000.0);
     keys.net(|layer| {
         let attention = keys.attention(layer, Pairs::Halves, 10_000.0)?;
         let mut attention = Attention { qk_norm: QkNorm::Heads, ..attention };
-        if let Some(window) = window.filter(|_| is_local[layer as usize]) {
+        if let Some(window) = windows[layer as usize] {
             attention.mask = Mask::Window(window);
             attention.rope.theta = local_theta;
         }
