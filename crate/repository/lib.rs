@@ -43,8 +43,7 @@ impl Repository {
     /// `name`: what the model is called; `quantize`: what its matrices become.
     #[wasm_bindgen(constructor)]
     pub fn new(name: String, quantize: Option<String>) -> Repository {
-        let named = |kind: &&TensorType| quantize.as_deref().is_some_and(|name| kind.name().eq_ignore_ascii_case(name));
-        let quantize = TensorType::WRITTEN.iter().find(named).copied();
+        let quantize = quantize.as_deref().and_then(TensorType::written);
         Repository { name, quantize, files: HashMap::new(), reading: None, converter: None }
     }
 

@@ -36,8 +36,7 @@ pub struct Quantize {
 }
 
 pub fn run(args: &Quantize) -> Result<()> {
-    let named = |kind: &&TensorType| kind.name().eq_ignore_ascii_case(&args.to);
-    let Some(to) = TensorType::WRITTEN.iter().find(named).copied() else {
+    let Some(to) = TensorType::written(&args.to) else {
         let names: Vec<String> = TensorType::WRITTEN.iter().map(|kind| kind.name().to_lowercase()).collect();
         bail!(BadOption, "--to is '{}'; take one of {}.", args.to, names.join(", "));
     };
@@ -123,15 +122,12 @@ fn whole_file(args: &Quantize, to: TensorType, write: &mut dyn FnMut(&[u8]) -> R
 }
 
 fn importance(from: &str) -> Result<Importance> {
-    let (mut pieces, mut bytes, mut parser, mut found) =
-        (Pieces::open(from, PIECE)?, Vec::new(), HeaderParser::default(), None);
+    let (mut pieces, mut bytes) = (Pieces::open(from, PIECE)?, Vec::new());
     while let Some(piece) = pieces.next()? {
         bytes.extend_from_slice(piece);
-        if found.is_none() {
-            found = parser.push(piece)?;
-        }
     }
-    match found {
+    let mut parser = HeaderParser::default();
+    match parser.push(&bytes)? {
         Some((header, _)) => read_importance(&header, &bytes),
         None => Err(parser.finish()),
     }

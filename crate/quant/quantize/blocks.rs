@@ -2,7 +2,7 @@
 
 use half::f16;
 
-use super::search::{FINE, LANES, Lanes, ranged, symmetric};
+use super::search::{FINE, LANES, Lanes, mean_square, ranged, symmetric};
 
 /// Weights of a block.
 const LEN: usize = 32;
@@ -67,7 +67,7 @@ impl Small {
     /// A row's blocks, eight at a time, by how much each column counts.
     pub fn write_by(&self, row: &[f32], importance: &[f32], out: &mut Vec<u8>) {
         let most = f32::from(self.most);
-        let square = row.iter().fold(0.0, |sum, x| sum + x * x) / row.len() as f32;
+        let square = mean_square(row);
         for (row, importance) in row.chunks(LEN * LANES).zip(importance.chunks(LEN * LANES)) {
             let x = lanes(|at| row.get(at).copied().unwrap_or(0.0));
             let weights = lanes(|at| row.get(at).map_or(0.0, |x| importance[at] * (square + x * x).sqrt()));

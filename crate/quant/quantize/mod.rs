@@ -26,6 +26,11 @@ impl TensorType {
         TensorType::Q3_K,
         TensorType::Q2_K,
     ];
+
+    /// One of them by its name, in letters of either case.
+    pub fn written(name: &str) -> Option<TensorType> {
+        TensorType::WRITTEN.into_iter().find(|kind| kind.name().eq_ignore_ascii_case(name))
+    }
 }
 
 /// Appends the blocks of whole rows of weights.

@@ -8,7 +8,7 @@ pub const LANES: usize = 8;
 pub type Lanes = [f32; LANES];
 
 /// Blocks whose largest number is smaller have zeros alone.
-const NOTHING: f32 = 1e-15;
+pub const NOTHING: f32 = 1e-15;
 
 /// Which scales [`ranged`] tries: the integers reach up to `most + first + each * step`, for all steps up to the `last`.
 #[derive(Clone, Copy)]
@@ -27,6 +27,11 @@ pub const FINE: Steps = Steps { first: -0.9, each: 0.05, last: 36, absolute: fal
 pub fn nearest(x: f32) -> f32 {
     const ULP_IS_1: f32 = 12_582_912.0;
     (x + ULP_IS_1) - ULP_IS_1
+}
+
+/// What the squares of these numbers are on average.
+pub fn mean_square(x: &[f32]) -> f32 {
+    x.iter().fold(0.0, |sum, x| sum + x * x) / x.len() as f32
 }
 
 /// `low` for what is no number.

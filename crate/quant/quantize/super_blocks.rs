@@ -2,7 +2,9 @@
 
 use half::f16;
 
-use super::search::{FINE, LANES, Lanes, Steps, by_integer, nearest, positive, ranged, symmetric};
+use super::search::{
+    FINE, LANES, Lanes, NOTHING, Steps, by_integer, mean_square, nearest, positive, ranged, symmetric,
+};
 
 /// Weights of a block.
 pub const LEN: usize = 256;
@@ -68,10 +70,6 @@ fn weights<const N: usize>(
     let mut sums = [0.0; LANES];
     weights.iter().for_each(|w: &Lanes| (0..LANES).for_each(|j| sums[j] += w[j]));
     (weights, sums)
-}
-
-fn mean_square(x: &[f32]) -> f32 {
-    x.iter().fold(0.0, |sum, x| sum + x * x) / x.len() as f32
 }
 
 /// Integers from 0 to `most` for numbers of which `end` is the largest, and the scale.
@@ -180,7 +178,7 @@ pub fn q6_k(x: &[f32; LEN], importance: Importance, out: &mut Vec<u8>) {
         (symmetric(32.0, some, &weights), [0.0; LANES])
     });
     let end = furthest(&scales);
-    if end.abs() < 1e-15 {
+    if end.abs() < NOTHING {
         return out.extend([0; 210]);
     }
     let by = -128.0 / end;
