@@ -65,10 +65,7 @@ function localPath(model) {
   const path = resolve(model);
   const stat = statSync(path, { throwIfNoEntry: false });
   if (!stat) throw new Stop(`there is no file ${model}.`);
-  if (stat.isDirectory())
-    throw new Stop(
-      `${model} is a folder; give the .gguf file in it, serve it and give its address, or take the native command.`,
-    );
+  if (stat.isDirectory()) throw new Stop(`${model} is a folder; give the .gguf file in it.`);
   if (!stat.isFile()) throw new Stop(`${model} is no file that can be read twice; give a .gguf file.`);
   return path;
 }
