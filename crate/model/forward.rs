@@ -21,7 +21,7 @@ use crate::model::spec::{Net, RopeFactors};
 use crate::model::store::{States, Store};
 use crate::model::upload::Upload;
 
-pub use crate::model::blocks::Shape;
+pub use crate::model::blocks::{Mixture, Shape};
 
 /// Sizes chosen at load.
 #[derive(Clone, Copy, Debug)]
@@ -179,6 +179,24 @@ impl Model {
     /// and replayed with other tokens and positions.
     pub fn record(&self, shape: Shape) -> Result<Recording> {
         Ok(self.write(shape, Acts::new(Some(&self.arena)), &self.adapters)?.recording)
+    }
+
+    /// The same in parts: where experts stay in the file, what multiplies by those of a layer is a part, and what comes before.
+    pub fn record_parts(&self, shape: Shape) -> Result<Vec<(Recording, Option<Mixture>)>> {
+        let Recorded { recording, mixtures, .. } = self.write(shape, Acts::new(Some(&self.arena)), &self.adapters)?;
+        let mut dispatches = recording.dispatches.into_iter();
+        let mut done = 0;
+        let mut next = |end: usize| {
+            let part = dispatches.by_ref().take(end - std::mem::replace(&mut done, end)).collect();
+            Recording { dispatches: part }
+        };
+        let mut parts = Vec::with_capacity(2 * mixtures.len() + 1);
+        for mixture in mixtures {
+            parts.push((next(mixture.dispatches.start), None));
+            parts.push((next(mixture.dispatches.end), Some(mixture)));
+        }
+        parts.push((next(usize::MAX), None));
+        Ok(parts)
     }
 
     /// The same, and which products its dispatches (by index) compute, or make activations ready for.

@@ -89,6 +89,7 @@ impl<'a> Keys<'a> {
             token_types: None,
             embed_norm: false,
             layers_in_file: false,
+            experts_kept: None,
             blocks,
             output_norm: "output_norm".into(),
             gives: self.gives()?,

@@ -73,7 +73,7 @@ impl Upload {
     pub fn push(&mut self, mut bytes: &[u8], memory: &mut dyn Memory) {
         while let Some(current) = self.placements.get(self.index) {
             let kind = current.kind;
-            let total = current.elements / kind.block_len() as u64 * kind.block_bytes() as u64;
+            let total = current.bytes();
             let arrived = self.done / kind.block_len() as u64 * kind.block_bytes() as u64 + self.pending.len() as u64;
             let gap = (current.offset + arrived).saturating_sub(self.position).min(bytes.len() as u64);
             self.position += gap;

@@ -21,6 +21,7 @@ use crate::run::decode::{self, Decoder, Sampled};
 use crate::run::pace::Pace;
 use crate::run::passes::Passes;
 use crate::run::request::{Request, Shared};
+use crate::run::experts::Experts;
 use crate::run::rows::Rows;
 use crate::run::sampler::{Limits, SamplingParams};
 use crate::run::speculate::draft::Draft;
@@ -76,6 +77,8 @@ pub struct Engine {
     pub(super) worth: Worth,
     /// What stays in the file.
     pub(crate) rows: Option<Rows>,
+    /// Experts that stay there.
+    pub experts: Option<Experts>,
     /// The token that was sampled last.
     last: u32,
     /// Who else guesses.
@@ -121,6 +124,7 @@ impl Engine {
             decoder,
             worth: Worth::default(),
             rows: None,
+            experts: None,
             last: 0,
             draft: None,
             drains: false,
@@ -190,7 +194,7 @@ impl Engine {
     pub async fn forward(&mut self, batch: &Batch) -> Result<Vec<f32>> {
         self.begin().check()?;
         let shape = self.load(batch).await?;
-        self.device.run(self.passes.get(shape), &self.current).await?;
+        self.submit(shape).await?;
         if shape.outputs == 0 {
             self.device.idle().await?;
             return Ok(Vec::new());
@@ -219,7 +223,21 @@ impl Engine {
     /// Submits a pass. `Aborted` where the work was cancelled meanwhile, here and below.
     pub(super) async fn run(&mut self, batch: &Batch) -> Result<()> {
         let shape = self.load(batch).await?;
-        self.device.run(self.passes.get(shape), &self.current).await
+        self.submit(shape).await
+    }
+
+    /// Submits all of a pass that is ready.
+    async fn submit(&mut self, shape: Shape) -> Result<()> {
+        self.lead(shape).await?;
+        self.device.run(&self.passes.get(shape).last, &self.current).await
+    }
+
+    /// Submits all of it but the last part.
+    async fn lead(&mut self, shape: Shape) -> Result<()> {
+        match &mut self.experts {
+            Some(experts) => experts.lead(self.passes.get(shape), &self.model, &mut self.device, &self.current).await,
+            None => Ok(()),
+        }
     }
 
     /// Runs the last rows of a text and samples the token after them, of what `mask` allows; [`Engine::next_token`] gives
@@ -236,7 +254,8 @@ impl Engine {
         let shape = self.load(batch).await?;
         self.decoder.start(&mut self.device, sampling, text, limits);
         // From here on the batch is the one row that sampling writes, and all of it wants logits.
-        self.decoder.submit(&mut self.device, self.passes.get(shape), mask, &self.current).await
+        self.lead(shape).await?;
+        self.decoder.submit(&mut self.device, &self.passes.get(shape).last, mask, &self.current).await
     }
 
     /// The next token of the generation. Where anything may come, later ones are submitted meanwhile; under a mask, or
@@ -248,7 +267,7 @@ impl Engine {
     }
 
     async fn next_sampled(&mut self, mut mask: Option<&mut dyn Constraint>) -> Result<Sampled> {
-        let (masked, stepped) = (mask.is_some(), mask.is_some() || self.rows.is_some());
+        let (masked, stepped) = (mask.is_some(), mask.is_some() || self.rows.is_some() || self.experts.is_some());
         if self.decoder.is_waiting() && (stepped || self.drains || !self.decodes()) {
             // The first waits for no kernel of those after it.
             return self.decoder.next(&self.device).await;
@@ -260,11 +279,12 @@ impl Engine {
             self.make_room(position)?;
             let shape = self.decode_shape(position);
             self.bring_rows(&[self.last]).await?;
+            self.lead(shape).await?;
             let mask: Option<&mut dyn Constraint> = match &mut mask {
                 Some(mask) => Some(&mut **mask),
                 None => None,
             };
-            self.decoder.submit(&mut self.device, self.passes.get(shape), mask, &self.current).await?;
+            self.decoder.submit(&mut self.device, &self.passes.get(shape).last, mask, &self.current).await?;
         }
         self.decoder.next(&self.device).await
     }

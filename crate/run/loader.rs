@@ -18,6 +18,7 @@ use crate::model::spec::{Gives, Head, Net, Scores};
 use crate::model::upload::Upload;
 use crate::quant::TensorType;
 use crate::run::engine::Engine;
+use crate::run::experts::Experts;
 use crate::run::plan::{Place, Plan};
 use crate::run::room;
 use crate::run::rows::{Reread, Rows};
@@ -60,6 +61,9 @@ pub struct LoadOptions {
     /// What a repository's matrices become before they come here; `None`: [`USUAL`](super::repository::USUAL). A file's are
     /// what they are.
     pub quantize: Option<TensorType>,
+    /// Experts of each layer that are in memory; the others stay in the file, and are read when they are chosen. `None`: all of
+    /// them are.
+    pub experts: Option<u32>,
     /// Reads the model's file again, where that can be: what is large and read by rows then stays there.
     pub reread: Option<Reread>,
 }
@@ -81,6 +85,7 @@ impl Default for LoadOptions {
             tune: None,
             tuning: Vec::new(),
             quantize: None,
+            experts: None,
             reread: None,
         }
     }
@@ -100,6 +105,7 @@ impl LoadOptions {
             context,
             context_at_most: true,
             cache_tokens: None,
+            experts: None,
             ..self
         }
     }
@@ -246,6 +252,13 @@ impl Loader {
         if self.options.reread.is_some() {
             net = net.of_file();
         }
+        if self.options.experts.is_some() && self.options.reread.is_none() {
+            bail!(
+                BadOption,
+                "Experts cannot stay in a file that cannot be read again; leave experts out, or load one file that is kept."
+            );
+        }
+        net = net.with_experts(self.options.experts)?;
         let tokenizer = Tokenizer::from_metadata(&mut catalog.metadata)?;
         let templates = Templates::from_metadata(&catalog.metadata)?;
         let name = catalog.metadata.str("general.name")?.unwrap_or(net.arch).to_string();
@@ -285,6 +298,9 @@ impl Loader {
         if engine.model.file_rows().is_some() {
             engine.rows = self.options.reread.clone().map(Rows::new);
         }
+        if !engine.model.weights().kept().is_empty() {
+            engine.experts = self.options.reread.clone().map(|reread| Experts::new(reread, &engine.model));
+        }
         engine.reason = self.reason.clone();
         engine.name = name;
         engine.labels = labels;
@@ -300,7 +316,7 @@ impl Loader {
     fn place(&self, catalog: &Catalog, net: &Net, device: &mut Device) -> Result<(Model, Upload)> {
         let place = Place::of(device, self.options.cpu.room);
         let plan = Plan::new(&self.options, &place, catalog, net)?;
-        room::check(catalog, net, &plan, &place)?;
+        room::check(catalog, net, &plan, &place, self.options.reread.is_some())?;
         let Plan { sizes, choice } = plan;
         let (mut model, upload) = Model::place(catalog, net.clone(), sizes, choice, device)?;
         device.check()?;

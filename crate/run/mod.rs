@@ -6,6 +6,7 @@ pub mod constraint;
 pub mod decode;
 pub mod embed;
 pub mod engine;
+pub mod experts;
 mod line;
 pub mod loader;
 pub mod logprobs;

@@ -2,11 +2,12 @@
 
 use std::collections::HashMap;
 
+use crate::bail;
 use crate::base::cancel::Cancel;
 use crate::base::error::Result;
 use crate::device::recording::Recording;
 use crate::device::{Device, Prepared};
-use crate::model::forward::{Model, Shape};
+use crate::model::forward::{Mixture, Model, Shape};
 use crate::model::spec::Gives;
 use crate::run::batch::Batch;
 use crate::run::engine::Engine;
@@ -18,7 +19,15 @@ const KEPT: usize = 16;
 
 /// Those that were made ready so far.
 #[derive(Default)]
-pub struct Passes(HashMap<Shape, Prepared>);
+pub struct Passes(HashMap<Shape, Ready>);
+
+/// A pass that is ready.
+pub struct Ready {
+    /// What comes before the last part, where [experts](super::experts) have to be brought in between.
+    pub before: Vec<(Prepared, Option<Mixture>)>,
+    /// All of it, where none have.
+    pub last: Prepared,
+}
 
 impl Passes {
     /// Whether a pass of this shape is ready.
@@ -34,14 +43,18 @@ impl Passes {
                 let full = model.sizes.max_rows;
                 self.0.retain(|s, _| s.rows == 1 || s.rows == full);
             }
-            let recording = model.record(shape)?;
-            self.0.insert(shape, device.prepare(&recording, cancel).await?);
+            let mut before = Vec::new();
+            for (recording, mixture) in model.record_parts(shape)? {
+                before.push((device.prepare(&recording, cancel).await?, mixture));
+            }
+            let Some((last, _)) = before.pop() else { bail!(Internal, "A pass has no part.") };
+            self.0.insert(shape, Ready { before, last });
         }
         Ok(())
     }
 
     /// One that was made ready.
-    pub fn get(&self, shape: Shape) -> &Prepared {
+    pub fn get(&self, shape: Shape) -> &Ready {
         &self.0[&shape]
     }
 
@@ -61,7 +74,9 @@ impl Engine {
     /// As the device takes it.
     pub(super) fn shape(&self, shape: Shape) -> Shape {
         let cuts = self.model.choice.cuts;
-        Shape { before: if self.device.splits() { cuts.from(shape.before) } else { 0 }, ..shape }
+        // Where one pass's experts may be more than are in memory, they come by turns.
+        let prefill = shape.prefill || self.model.net.experts_exceed(shape.rows);
+        Shape { before: if self.device.splits() { cuts.from(shape.before) } else { 0 }, prefill, ..shape }
     }
 
     /// The shape of a batch.

@@ -55,8 +55,9 @@ fn total(catalog: &Catalog, net: &Net, plan: &Plan, place: &Place, context: u32,
     Ok(Needs::of(catalog, net, &Plan { sizes, ..*plan }, place)?.total())
 }
 
-/// `OutOfMemory` where the model's buffers take more than there is room for, with what would fit; else as [`Needs::of`].
-pub fn check(catalog: &Catalog, net: &Net, plan: &Plan, place: &Place) -> Result<()> {
+/// `OutOfMemory` where the model's buffers take more than there is room for, with what would fit; else as [`Needs::of`]. `again`:
+/// the file can be read again.
+pub fn check(catalog: &Catalog, net: &Net, plan: &Plan, place: &Place, again: bool) -> Result<()> {
     let Some(room) = place.room else { return Ok(()) };
     let bytes = |context, cells| total(catalog, net, plan, place, context, cells);
     let sizes = plan.sizes;
@@ -85,12 +86,29 @@ pub fn check(catalog: &Catalog, net: &Net, plan: &Plan, place: &Place) -> Result
             largest_context(catalog, net, plan, place, sizes.context).unwrap_or(1)
         );
     }
+    if let Some(experts) = again.then(|| largest_experts(catalog, net, plan, place)).flatten() {
+        bail!(
+            OutOfMemory,
+            "The model needs {needs} MB of memory, but there is room for {has}; load it with experts of at most {experts}, which reads the others when they are chosen, or use a device with WebGPU."
+        );
+    }
     let weights: u64 = catalog.tensors.iter().map(|t| t.bytes).sum();
     let most = megabytes(room.saturating_sub(least - weights.min(least)));
     bail!(
         OutOfMemory,
         "The model needs {needs} MB of memory, but there is room for {has}; use a model or quantisation of at most {most} MB, or a device with WebGPU."
     );
+}
+
+/// The most experts of each layer in memory that there is room for; `None` where even those of a token are too many.
+fn largest_experts(catalog: &Catalog, net: &Net, plan: &Plan, place: &Place) -> Option<u32> {
+    let fits = |experts: u32| {
+        let net = net.clone().with_experts(Some(experts));
+        let needs = net.and_then(|net| Needs::of(catalog, &net, plan, place));
+        needs.is_ok_and(|needs| place.room.is_none_or(|room| needs.total() <= room))
+    };
+    let least = net.experts_used().filter(|_| net.experts_kept.is_none())?;
+    (least..net.experts_count()?).rev().find(|experts| fits(*experts))
 }
 
 /// The longest context, of at most `most` tokens, that there is room for; `None` where even one token is too many.

@@ -19,6 +19,19 @@ pub struct Reread(pub Rc<ReadBytes>);
 
 type ReadBytes = dyn Fn(Vec<(u64, u64)>) -> Pin<Box<dyn Future<Output = Result<Vec<u8>>>>>;
 
+impl Reread {
+    /// These ranges' bytes, all of them. `Io` and the like where the file cannot be read any more, `Truncated` where it has
+    /// become shorter.
+    pub async fn read(&self, ranges: Vec<(u64, u64)>) -> Result<Vec<u8>> {
+        let count: u64 = ranges.iter().map(|(_, count)| count).sum();
+        let bytes = (self.0)(ranges).await?;
+        if bytes.len() as u64 != count {
+            bail!(Truncated, "The model's file has become shorter since it was loaded; load it again.");
+        }
+        Ok(bytes)
+    }
+}
+
 impl fmt::Debug for Reread {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Reread")
@@ -55,10 +68,7 @@ impl Rows {
                 self.kept.retain(|token, _| tokens.contains(token));
             }
             let ranges = wanted.iter().map(|&token| (table.offset + u64::from(token) * each, each)).collect();
-            let bytes = (self.reread.0)(ranges).await?;
-            if bytes.len() as u64 != each * wanted.len() as u64 {
-                bail!(Truncated, "The model's file has become shorter since it was loaded; load it again.");
-            }
+            let bytes = self.reread.read(ranges).await?;
             self.bytes_read += bytes.len() as u64;
             self.kept.extend(wanted.into_iter().zip(bytes.chunks_exact(each as usize).map(<[u8]>::to_vec)));
         }

@@ -113,7 +113,7 @@ impl Verdict {
             found.stops(error.code, &error.message);
         }
         let mut verdict = match subject.net {
-            Ok(net) => judge(subject, net, options, around, on_gpu, &mut found)?,
+            Ok(net) => judge(subject, &net.clone().with_experts(options.experts)?, options, around, on_gpu, &mut found)?,
             Err(_) => Verdict::unknown(on_gpu),
         };
         if verdict.backend == "webgpu" && !card && around.caps.is_some() {
@@ -198,7 +198,7 @@ fn judge(
             let total = needs.total() + heap;
             verdict.memory = Some(MemoryNeeds { weights, cache, activations, program: heap, total });
             let over = around.budget.as_ref().filter(|budget| total > budget.bytes);
-            if let Err(error) = room::check(catalog, net, &plan, &place) {
+            if let Err(error) = room::check(catalog, net, &plan, &place, true) {
                 found.stops(error.code, &error.message);
             } else if let Some(Budget { bytes, who }) = over {
                 let fits = verdict.largest_context.filter(|&context| context < plan.sizes.context);

@@ -140,6 +140,11 @@ pub struct LoadOptions {
     pub dot: bool,
     /// Whether kernels are measured, for up to 1.5 s, where the adapter and model are new; by default on a real GPU.
     pub tune: Option<bool>,
+    /// Of a mixture of experts, so many experts of each layer are in memory; the others stay in the browser's store or the file,
+    /// and are read when a token takes them, in the place of those that were taken longest ago. At least as many as a token takes.
+    /// It is for models that are larger than the memory, and costs speed. By default all are in memory.
+    #[schemars(range(min = 1))]
+    pub experts: Option<u32>,
     /// What the matrices of a repository of safetensors become while they come: `auto` is `q8_0`. With fewer bits embedding and
     /// logits stay `q8_0`. A GGUF file's are what they are: there it is an error.
     pub quantize: Quantize,
@@ -159,6 +164,7 @@ impl Default for LoadOptions {
             subgroups: true,
             dot: true,
             tune: None,
+            experts: None,
             quantize: Quantize::default(),
         }
     }
@@ -176,6 +182,7 @@ impl From<LoadOptions> for loader::LoadOptions {
             kv: o.kv_type,
             fast: o.precision == Precision::Fast,
             tune: o.tune,
+            experts: o.experts,
             quantize: o.quantize.kind(),
             ..Default::default()
         }

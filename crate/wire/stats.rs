@@ -21,6 +21,8 @@ pub struct ModelStats {
     pub cache: CacheStats,
     /// Guesses of tokens (`speculate`).
     pub speculation: SpeculationStats,
+    /// Experts that stay in the file (`experts`).
+    pub experts: ExpertStats,
     /// What the model takes.
     pub memory: Memory,
 }
@@ -91,12 +93,25 @@ pub struct SpeculationStats {
     pub accepted: usize,
 }
 
+/// Experts that were wanted of layers, each once a pass, since the load; 0 where all are in memory.
+#[derive(Clone, Copy, Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ExpertStats {
+    /// By passes.
+    pub wanted: u64,
+    /// Of those, the ones that were not in memory.
+    pub read: u64,
+    /// Bytes that were read for them.
+    pub bytes: u64,
+}
+
 impl ModelStats {
     /// Of a loaded model.
     pub fn of(engine: &Engine) -> ModelStats {
         let (counts, store) = (&engine.counts, engine.model.kv());
         let (running, waiting) = engine.under_way();
         let (last_rows, last_requests) = counts.last;
+        let experts = engine.experts.as_ref().map(|experts| experts.counts).unwrap_or_default();
         ModelStats {
             requests: RequestStats { running, waiting, total: counts.requests },
             batch: BatchStats { passes: counts.passes, rows: counts.rows, last_rows, last_requests },
@@ -114,6 +129,7 @@ impl ModelStats {
                 evictions: store.evictions,
             },
             speculation: SpeculationStats { drafted: counts.guessed.drafted, accepted: counts.guessed.accepted },
+            experts: ExpertStats { wanted: experts.wanted, read: experts.read, bytes: experts.bytes },
             memory: Memory { gpu_bytes: engine.device.gpu_bytes(), wasm_bytes: platform::wasm_bytes() },
         }
     }

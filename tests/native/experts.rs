@@ -23,7 +23,7 @@ on_both_backends!(
     routers_and_biases_that_are_no_numbers_are_told,
 );
 
-fn row(name: &str) -> &'static Row {
+pub fn row(name: &str) -> &'static Row {
     ROWS.iter().find(|row| row.name == name).expect("a tiny model")
 }
 
@@ -107,7 +107,7 @@ fn experts_in_several_parts_give_the_same() {
 }
 
 /// The file with experts in these types, and the same numbers as F32.
-fn of_types(name: &str, types: [&str; 3]) -> [Gguf; 2] {
+pub fn of_types(name: &str, types: [&str; 3]) -> [Gguf; 2] {
     let (mut file, mut floats) = (row(name).assemble(), row(name).assemble());
     for tensor in floats.tensors.iter_mut().filter(|tensor| tensor.name.contains("_exps.")) {
         let which = ["gate", "up", "down"].iter().position(|kind| tensor.name.contains(kind)).expect("a kind");

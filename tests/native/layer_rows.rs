@@ -27,10 +27,10 @@ fn file() -> Gguf {
 }
 
 /// What was read of a file: (first byte, count) of each range.
-type Log = Rc<RefCell<Vec<(u64, u64)>>>;
+pub type Log = Rc<RefCell<Vec<(u64, u64)>>>;
 
 /// Reads a file that is in memory.
-fn reread(bytes: &[u8]) -> (Reread, Log) {
+pub fn reread(bytes: &[u8]) -> (Reread, Log) {
     let (bytes, log) = (bytes.to_vec(), Log::default());
     let noted = log.clone();
     let read = move |ranges: Vec<(u64, u64)>| {

@@ -21,6 +21,7 @@ mod encoder_tokens;
 mod encoders;
 mod eval;
 mod experts;
+mod experts_kept;
 mod forced_tools;
 mod form_table;
 mod forms;

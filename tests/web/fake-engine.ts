@@ -249,6 +249,7 @@ class FakeEngine extends FakeText implements Engine {
       tokens: { prompt: 0, cached: 0, completion: 0, promptTps: 0, completionTps: 0 },
       cache: { used: 0, cells: 100, texts: 0, evictions: 0 },
       speculation: { drafted: 0, accepted: 0 },
+      experts: { wanted: 0, read: 0, bytes: 0 },
       memory: { gpuBytes: 0, wasmBytes: 0 },
     };
   }

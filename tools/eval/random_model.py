@@ -19,7 +19,11 @@ SHAPES = {
     "Llama-3.2-3B": (28, 3072, 8192, 24, 8, 128, 128256),
     "Llama-160M": (12, 768, 3072, 12, 12, 64, 32000),
     "small": (2, 512, 1024, 8, 2, 64, 4096),
+    # 8 of its 48 layers.
+    "Qwen3-30B-A3B": (8, 2048, 768, 32, 4, 128, 151936),
 }
+EXPERTS = {"Qwen3-30B-A3B": (128, 8)}
+"""Experts of a layer, and those that a token takes."""
 BLOCK = {Type.Q4_K: 144, Type.Q6_K: 210}
 """Bytes of a block of 256 weights."""
 
@@ -61,7 +65,8 @@ def main():
     options = options.parse_args()
     layers, width, wide, heads, kv_heads, head, words = SHAPES[options.shape]
     rng = np.random.default_rng(1)
-    out = GGUFWriter(options.out, "llama")
+    count, used = EXPERTS.get(options.shape, (0, 0))
+    out = GGUFWriter(options.out, "qwen3moe" if count else "llama")
     out.add_name("random")
     out.add_block_count(layers)
     out.add_context_length(131072)
@@ -70,6 +75,12 @@ def main():
     out.add_head_count(heads)
     out.add_head_count_kv(kv_heads)
     out.add_rope_dimension_count(head)
+    if count:
+        out.add_expert_count(count)
+        out.add_expert_used_count(used)
+        out.add_expert_feed_forward_length(wide)
+        out.add_key_length(head)
+        out.add_value_length(head)
     out.add_layer_norm_rms_eps(1e-6)
     out.add_tokenizer_model("gpt2")
     out.add_tokenizer_pre("llama-bpe")
@@ -81,8 +92,9 @@ def main():
     out.add_bos_token_id(words - 2)
     out.add_eos_token_id(words - 1)
 
-    def matrix(name, rows, columns, kind=Type.Q4_K):
-        out.add_tensor(name, weights(rng, rows, columns, kind), raw_dtype=kind)
+    def matrix(name, rows, columns, kind=Type.Q4_K, of=None):
+        blocks = weights(rng, (of or 1) * rows, columns, kind)
+        out.add_tensor(name, blocks.reshape(of, rows, -1) if of else blocks, raw_dtype=kind)
 
     matrix("token_embd.weight", words, width, Type.Q6_K)
     out.add_tensor("output_norm.weight", np.ones(width, np.float32))
@@ -95,9 +107,15 @@ def main():
         matrix(at + "attn_v.weight", kv_heads * head, width, finer)
         matrix(at + "attn_output.weight", width, heads * head)
         out.add_tensor(at + "ffn_norm.weight", np.ones(width, np.float32))
-        matrix(at + "ffn_gate.weight", wide, width)
-        matrix(at + "ffn_up.weight", wide, width)
-        matrix(at + "ffn_down.weight", width, wide, finer)
+        if count:
+            out.add_tensor(at + "attn_q_norm.weight", np.ones(head, np.float32))
+            out.add_tensor(at + "attn_k_norm.weight", np.ones(head, np.float32))
+            router = rng.standard_normal((count, width)).astype(np.float32)
+            out.add_tensor(at + "ffn_gate_inp.weight", router / np.float32(width**0.5))
+        kind, of = ("_exps", count) if count else ("", None)
+        matrix(at + f"ffn_gate{kind}.weight", wide, width, of=of)
+        matrix(at + f"ffn_up{kind}.weight", wide, width, of=of)
+        matrix(at + f"ffn_down{kind}.weight", width, wide, finer, of)
     out.write_header_to_file()
     out.write_kv_data_to_file()
     out.write_tensors_to_file()

@@ -1,7 +1,7 @@
 //! A mixture of experts: a router's products, the experts that each row takes, and theirs.
 
 use super::feed::{self, borrowed, curve};
-use super::pass::{Due, Input, Pass};
+use super::pass::{Due, Input, Mixture, Pass};
 use super::product::{Fused, Gate};
 use crate::base::buffer::BufferId;
 use crate::base::error::Result;
@@ -32,12 +32,17 @@ pub struct Experts {
     down_bias: Option<BufferId>,
     shared: Option<feed::Dense>,
     sizes: Sizes,
+    /// Its number among the mixtures that stay in the file.
+    kept: Option<usize>,
 }
 
 /// Of a mixture.
 #[derive(Clone, Copy)]
 struct Sizes {
+    /// All.
     experts: u32,
+    /// Those in memory.
+    slots: u32,
     /// Those of a row.
     used: u32,
 }
@@ -60,11 +65,11 @@ struct Groups {
     count: u32,
 }
 
-/// What a mixture has made of its input, before the last products.
+/// What a mixture has made of its input: all but the sum.
 pub struct Fed {
     choices: Choices,
-    /// [rows * used][n_ff]
-    inner: Act,
+    /// Before the last products of few rows: [rows * used][n_ff]; of many behind them: [rows * used][n_embd].
+    given: Act,
     /// The shared expert's, and what it counts: [rows][1] (0, weight).
     shared: Option<(Act, Option<Act>)>,
 }
@@ -113,35 +118,40 @@ impl Experts {
             tensors.iter().map(|(name, n)| (format!("{name}.{part}"), *n)).collect()
         };
         let (matrices, biases) = (named("weight"), named("bias"));
-        let down = t.experts(inner, &[("ffn_down_exps.weight", stream.length)], stream, count)?;
+        // Those that stay in the file are declared one after the other.
+        let share = t.share(count);
+        let down = t.experts(inner, &[("ffn_down_exps.weight", stream.length)], stream, share)?;
+        let up = t.experts(stream, &borrowed(&matrices), inner, share)?;
+        let up_bias = each.bias.then(|| t.expert_vectors(&borrowed(&biases), inner, share)).transpose()?;
+        let down_biases = [("ffn_down_exps.bias", stream.length)];
+        let down_bias = each.down_bias.then(|| t.expert_vectors(&down_biases, stream, share)).transpose()?;
+        let kept = t.keep(share, [&up[..], &down].concat());
         Ok(Experts {
             router: t.stack(stream, &routers, None)?,
             router_bias: spec.router_bias.then(|| t.vector("ffn_gate_inp.bias", count)).transpose()?,
             choice_bias: spec.choice_bias.then(|| t.vector("exp_probs_b.bias", count)).transpose()?,
             factors: spec.factors.then(|| t.vector("ffn_down_exps.scale", count)).transpose()?,
             n_ff: inner.room,
-            up: t.experts(stream, &borrowed(&matrices), inner, count)?,
-            up_bias: each.bias.then(|| t.expert_vectors(&borrowed(&biases), inner, count)).transpose()?,
+            up,
+            up_bias,
             down: down[0],
-            down_bias: each
-                .down_bias
-                .then(|| t.expert_vectors(&[("ffn_down_exps.bias", stream.length)], stream, count))
-                .transpose()?,
+            down_bias,
             shared: spec
                 .shared
                 .as_ref()
                 .map(|shared| feed::Dense::place(&shared.dense, stream, "_shexp", t))
                 .transpose()?,
-            sizes: Sizes { experts: count, used: spec.used },
+            sizes: Sizes { experts: count, slots: share.slots, used: spec.used },
+            kept,
         })
     }
 }
 
 impl Pass<'_> {
-    /// What each row's experts make of it, before the last products.
+    /// What each row's experts make of it.
     /// The router reads the first input, they the second.
     pub(super) fn experts(&mut self, spec: &spec::Experts, w: &Experts, [router, input]: [&Input; 2]) -> Result<Fed> {
-        let Sizes { experts, used } = w.sizes;
+        let Sizes { experts, used, .. } = w.sizes;
         let products = self.project(w.router, router, Fused { bias: w.router_bias, ..Fused::default() })?;
         let (groups, groups_used) = spec.groups.unwrap_or((1, 1));
         let choices = self.route(
@@ -180,21 +190,44 @@ impl Pass<'_> {
             _ => None,
         };
         self.acts.free(products);
+        let first = self.recording.dispatches.len();
         let by_expert = (!self.shape.is_fused()).then(|| self.group(&choices, w.sizes)).transpose()?;
         let choices = Choices { of_rows: choices, by_expert };
+        let (pairs, width) = (self.shape.rows * used, self.at.net.stream().room);
+        // Where experts come by turns, what the first have given has to stay where it is.
+        let by_turns = choices.by_expert.is_some() && w.kept.is_some();
+        let early = by_turns.then(|| self.acts.take(pairs, width)).transpose()?;
         let inner = self.inner(spec, w, input, &choices)?;
-        Ok(Fed { choices, inner, shared })
+        let given = match choices.by_expert {
+            Some(_) => {
+                let each = early.map_or_else(|| self.acts.take(pairs, width), Ok)?;
+                self.by_experts(w.down, &choices, Rows { x: inner.id, out: each.id, sizes: w.sizes }, self.last(w))?;
+                self.acts.free(inner);
+                each
+            }
+            None => inner,
+        };
+        if let Some(kept) = w.kept {
+            let dispatches = first..self.recording.dispatches.len();
+            self.mixtures.push(Mixture { kept, dispatches, choices: choices.of_rows.id, pairs });
+        }
+        Ok(Fed { choices, given, shared })
+    }
+
+    /// What the last products do besides multiplying.
+    fn last(&self, w: &Experts) -> Chosen {
+        Chosen { bias: w.down_bias, own_rows: true, width: self.at.net.stream().room, ..Chosen::default() }
     }
 
     /// A batch's choices, by expert.
     fn group(&mut self, choices: &Act, sizes: Sizes) -> Result<Groups> {
         let pairs = self.shape.rows * sizes.used;
         // Of each expert the last tile may have room.
-        let count = pairs / group::TILE + pairs.min(sizes.experts);
+        let count = pairs / group::TILE + pairs.min(sizes.slots);
         let (order, tiles) = (self.acts.take(pairs, 1)?, self.acts.take(count, 4)?);
-        let params = group::Params { n: sizes.experts, pairs, tiles: count };
+        let params = group::Params { n: sizes.slots, pairs, tiles: count };
         let bind = group::Bind { choices: choices.id, order: order.id, tiles: tiles.id };
-        self.recording.push(group::Variant {}, params, bind, [1, sizes.experts])?;
+        self.recording.push(group::Variant {}, params, bind, [1, sizes.slots])?;
         Ok(Groups { order, tiles, count })
     }
 
@@ -230,7 +263,7 @@ impl Pass<'_> {
         for &matrix in &w.up {
             let chosen = Chosen { bias: w.up_bias, norm, column, width, ..Chosen::default() };
             self.by_experts(matrix, choices, Rows { x, out: up.id, sizes: w.sizes }, chosen)?;
-            column += self.at.weights[matrix].n / w.sizes.experts;
+            column += self.at.weights[matrix].n / w.sizes.slots;
         }
         self.activate(&spec.each, up, rows, w.n_ff)
     }
@@ -247,21 +280,16 @@ impl Pass<'_> {
         self.leave_due(Due { sum, weight })
     }
 
-    /// The experts' last products, each times its weight, and the shared one's, summed; added to what is there with `add`.
+    /// What the experts give, each times its weight, and the shared one, summed; added to what is there with `add`.
     pub(super) fn sum_experts(&mut self, w: &Experts, fed: Fed, (out, add): (BufferId, bool)) -> Result<()> {
-        let Fed { choices, inner, shared } = fed;
-        let width = self.at.net.stream().room;
-        let chosen = Chosen { bias: w.down_bias, own_rows: true, width, ..Chosen::default() };
-        let rows = |out| Rows { x: inner.id, out, sizes: w.sizes };
+        let Fed { choices, given, shared } = fed;
         if choices.by_expert.is_some() {
-            let y = self.acts.take(self.shape.rows * w.sizes.used, width)?;
-            self.by_experts(w.down, &choices, rows(y.id), chosen)?;
-            self.combine(&choices.of_rows, w.sizes.used, y, (out, add))?;
+            self.combine(&choices.of_rows, w.sizes.used, given, (out, add))?;
         } else {
-            let chosen = Chosen { add, summed: true, ..chosen };
-            self.by_experts(w.down, &choices, rows(out), chosen)?;
+            let chosen = Chosen { add, summed: true, ..self.last(w) };
+            self.by_experts(w.down, &choices, Rows { x: given.id, out, sizes: w.sizes }, chosen)?;
+            self.acts.free(given);
         }
-        self.acts.free(inner);
         self.free_choices(choices);
         match (shared, &w.shared) {
             (Some((inner, gate)), Some(w)) => self.add_shared(w, inner, gate, out),
@@ -316,7 +344,7 @@ impl Pass<'_> {
 
     fn part_of_few(&mut self, matrix: &Matrix, part: &Part, choices: &Act, rows: Rows, chosen: Chosen) -> Result<()> {
         let Rows { x, out, sizes } = rows;
-        let n = matrix.n / sizes.experts;
+        let n = matrix.n / sizes.slots;
         let (long, rows) = match chosen.summed {
             true => (matrix.k * sizes.used, self.shape.rows),
             false => (matrix.k, self.shape.rows * sizes.used),
@@ -354,7 +382,7 @@ impl Pass<'_> {
         chosen: Chosen,
     ) -> Result<()> {
         let Rows { x, out, sizes } = rows;
-        let n = matrix.n / sizes.experts;
+        let n = matrix.n / sizes.slots;
         let params = matmul_experts::Params {
             planes: part.planes,
             n,

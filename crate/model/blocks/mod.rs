@@ -31,7 +31,7 @@ use norm::How;
 pub use attention::neox;
 pub use layer_embedding::FileRows;
 pub use norm::Norm;
-pub use pass::{Ends, Pass, Places, Recorded, Shape};
+pub use pass::{Ends, Mixture, Pass, Places, Recorded, Shape};
 
 /// The weights of a network, and which is which.
 pub struct Network {
@@ -79,6 +79,7 @@ impl Network {
         memory: &mut dyn Memory,
     ) -> Result<(Self, Vec<Placement>)> {
         let mut t = Tensors::new(catalog, net.arch, memory);
+        t.keep_experts(net.experts_kept);
         let stream = net.stream();
         let tokens = t.matrix("token_embd.weight", stream, net.n_vocab)?;
         let mut rows = |name, rows: Option<u32>| rows.map(|rows| t.matrix(name, stream, rows)).transpose();

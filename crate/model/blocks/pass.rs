@@ -1,6 +1,7 @@
 //! A forward pass while it is recorded: the residual stream, and what other activations there are.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 
 use super::Embeddings;
 use super::norm::{How, Norm};
@@ -105,6 +106,21 @@ pub struct Pass<'a> {
     pub(super) products: Vec<(Product, usize)>,
     /// Spots that adapters changed so far.
     pub(super) adapted: BTreeSet<Spot>,
+    /// Those so far whose experts stay in the file.
+    pub(super) mixtures: Vec<Mixture>,
+}
+
+/// Products by experts that are brought to memory once they are chosen.
+#[derive(Clone, Debug)]
+pub struct Mixture {
+    /// Its number among [`Weights::kept`].
+    pub kept: usize,
+    /// What needs them, and may be run again with others.
+    pub dispatches: Range<usize>,
+    /// [pairs] (expert, weight), until they are brought; then (slot, weight).
+    pub choices: BufferId,
+    /// Experts of all rows together.
+    pub pairs: u32,
 }
 
 /// A pass, recorded.
@@ -114,6 +130,8 @@ pub struct Recorded {
     pub products: Vec<(Product, usize)>,
     /// Spots that adapters change.
     pub adapted: BTreeSet<Spot>,
+    /// Those whose experts stay in the file.
+    pub mixtures: Vec<Mixture>,
     /// Of activations.
     pub needs: Needs,
 }
@@ -173,7 +191,7 @@ impl<'a> Pass<'a> {
     /// With nothing recorded yet; the stream is at `x`.
     pub(super) fn new(at: Places<'a>, shape: Shape, x: Act, acts: Acts<'a>) -> Self {
         let (recording, products, adapted) = (Recording::default(), Vec::new(), BTreeSet::new());
-        Pass { at, shape, stream: Stream { at: x, due: None }, own: None, acts, recording, products, adapted }
+        Pass { at, shape, stream: Stream { at: x, due: None }, own: None, acts, recording, products, adapted, mixtures: Vec::new() }
     }
 
     pub(super) fn embed(&mut self, embedding: MatrixId, scale: f32, by: u32, out: BufferId) -> Result<()> {
@@ -248,7 +266,7 @@ impl<'a> Pass<'a> {
         let Stream { at, due } = self.stream;
         let own = self.own.take().and_then(|own| own.act);
         due.into_iter().map(|due| due.sum).chain([at]).chain(own).for_each(|act| self.acts.free(act));
-        let Pass { recording, products, adapted, acts, .. } = self;
-        Ok(Recorded { recording, products, adapted, needs: acts.needs()? })
+        let Pass { recording, products, adapted, mixtures, acts, .. } = self;
+        Ok(Recorded { recording, products, adapted, mixtures, needs: acts.needs()? })
     }
 }

@@ -4,6 +4,7 @@
 mod experts;
 mod in_turns;
 mod inside;
+mod kept;
 mod stacked;
 
 use std::collections::{HashMap, HashSet};
@@ -17,6 +18,7 @@ use crate::model::filled::Filled;
 use crate::quant::{self, TensorType};
 
 pub use inside::Inside;
+pub use kept::{Kept, Share};
 
 use stacked::{Stacked, WHOLE, common};
 
@@ -61,6 +63,8 @@ pub struct Weights {
     buffers: HashSet<BufferId>,
     /// Of whole tensors, by their numbers; known once the file has been read.
     pub(super) scales: Vec<f32>,
+    /// Mixtures whose experts stay in the file.
+    kept: Vec<Kept>,
 }
 
 impl std::ops::Index<MatrixId> for Weights {
@@ -80,6 +84,11 @@ impl Weights {
     /// What a part's weights are to be multiplied by.
     pub fn scale(&self, part: &Part) -> f32 {
         part.scale.and_then(|index| self.scales.get(index)).copied().unwrap_or(1.0)
+    }
+
+    /// Mixtures whose experts stay in the file, in the order of layers.
+    pub fn kept(&self) -> &[Kept] {
+        &self.kept
     }
 
     /// Whether a buffer holds weights.
@@ -141,6 +150,13 @@ pub struct Placement {
     pub target: Target,
 }
 
+impl Placement {
+    /// Bytes of the file.
+    pub fn bytes(&self) -> u64 {
+        self.elements / self.kind.block_len() as u64 * self.kind.block_bytes() as u64
+    }
+}
+
 /// Elements that are repacked together: two of the layout's units, so that every plane grows by whole words.
 pub const UNIT: u64 = 2 * quant::UNIT as u64;
 /// Rows that the CPU's kernels take at a time: parts have room for whole fours.
@@ -159,6 +175,10 @@ pub struct Tensors<'a> {
     weights: Weights,
     /// Scales of whole tensors so far.
     scales: usize,
+    /// Of each mixture so many experts are in memory at a time.
+    experts_kept: Option<u32>,
+    /// Of the mixture that is declared, tensors of experts: the first byte of each, and bytes from one expert to the next.
+    of_experts: Vec<(u64, u64)>,
 }
 
 impl<'a> Tensors<'a> {
@@ -172,7 +192,14 @@ impl<'a> Tensors<'a> {
             placements: Vec::new(),
             weights: Weights::default(),
             scales: 0,
+            experts_kept: None,
+            of_experts: Vec::new(),
         }
+    }
+
+    /// Of each mixture that is declared from here on so many experts are in memory at a time.
+    pub fn keep_experts(&mut self, kept: Option<u32>) {
+        self.experts_kept = kept;
     }
 
     /// What follows is declared in this layer; in none, if `None`.

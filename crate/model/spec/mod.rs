@@ -11,6 +11,8 @@ mod recurrent;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::bail;
+use crate::base::error::Result;
 use crate::base::precision::KvType;
 use crate::model::filled::Filled;
 
@@ -48,6 +50,8 @@ pub struct Net {
     pub embed_norm: bool,
     /// Layers' own embeddings stay in the file, and a batch's rows of them are brought to the device before each pass.
     pub layers_in_file: bool,
+    /// Of each mixture so many experts are in memory at a time, and all are in the file; `None`: all are in memory.
+    pub experts_kept: Option<u32>,
     /// In their order.
     pub blocks: Vec<Block>,
     /// The norm that the last block's stream goes through: its tensors' name.
@@ -332,6 +336,34 @@ impl Net {
     /// As it is where its file can be read again: what is large and read by rows stays there.
     pub fn of_file(self) -> Self {
         Net { layers_in_file: self.layer_embedding().is_some(), ..self }
+    }
+
+    /// With so many experts of each mixture in memory, if that is said, of a file that can be read again. `BadOption` where
+    /// there are none, or a token takes more.
+    pub fn with_experts(self, kept: Option<u32>) -> Result<Self> {
+        let Some(kept) = kept else { return Ok(self) };
+        let Some(used) = self.experts_used() else {
+            bail!(BadOption, "experts is {kept}, but this {} model is no mixture of experts; leave it out.", self.arch)
+        };
+        if kept < used {
+            bail!(BadOption, "experts is {kept}, but each token takes {used} of a layer; give at least that.");
+        }
+        Ok(Net { experts_kept: Some(kept), ..self })
+    }
+
+    /// Experts of a layer, at most; `None` where there are none.
+    pub fn experts_count(&self) -> Option<u32> {
+        self.blocks.iter().filter_map(|block| block.experts()).map(|experts| experts.count).max()
+    }
+
+    /// Experts that a token takes of a layer, at most; `None` where there are none.
+    pub fn experts_used(&self) -> Option<u32> {
+        self.blocks.iter().filter_map(|block| block.experts()).map(|experts| experts.used).max()
+    }
+
+    /// Whether so many rows may take more experts of a layer than are in memory.
+    pub fn experts_exceed(&self, rows: u32) -> bool {
+        self.experts_kept.zip(self.experts_used()).is_some_and(|(kept, used)| rows.saturating_mul(used) > kept)
     }
 
     /// The stream's rows.
