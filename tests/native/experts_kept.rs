@@ -75,9 +75,11 @@ fn compare(backend: Backend, name: &str, file: &Gguf) -> bool {
 }
 
 fn every_mixture_gives_what_it_gives_in_memory(backend: Backend) {
-    let mixtures = ROWS.iter().filter(|row| compare(backend, row.name, &row.assemble()));
-    let count = mixtures.count();
-    assert!(count > 30, "{count} mixtures");
+    // On the CPU all of them; what is done there is done for a GPU, but for its kernels, which are tried for all in `archs.rs`.
+    const SOME: [&str; 4] = ["qwen3moe", "olmoe/slim", "gpt-oss", "gemma4/experts"];
+    let names = ROWS.iter().filter(|row| backend == Backend::Cpu || SOME.contains(&row.name));
+    let mixtures = names.filter(|row| compare(backend, row.name, &row.assemble())).count();
+    assert!(mixtures >= if backend == Backend::Cpu { 30 } else { SOME.len() }, "{mixtures} mixtures");
 }
 
 fn experts_of_any_types_come_to_their_places(backend: Backend) {

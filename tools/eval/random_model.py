@@ -111,6 +111,8 @@ def main():
             out.add_tensor(at + "attn_q_norm.weight", np.ones(head, np.float32))
             out.add_tensor(at + "attn_k_norm.weight", np.ones(head, np.float32))
             router = rng.standard_normal((count, width)).astype(np.float32)
+            # Without what all tokens have in common, so that each takes experts of its own.
+            router -= router.mean(axis=1, keepdims=True)
             out.add_tensor(at + "ffn_gate_inp.weight", router / np.float32(width**0.5))
         kind, of = ("_exps", count) if count else ("", None)
         matrix(at + f"ffn_gate{kind}.weight", wide, width, of=of)

@@ -99,6 +99,12 @@ export interface LoadOptions {
    */
   tune?: boolean;
   /**
+   * Of a mixture of experts, so many experts of each layer are in memory; the others stay in the browser's store or the file,
+   * and are read when a token takes them, in the place of those that were taken longest ago. At least as many as a token takes.
+   * It is for models that are larger than the memory, and costs speed. By default all are in memory. From 1.
+   */
+  experts?: number;
+  /**
    * What the matrices of a repository of safetensors become while they come: `auto` is `q8_0`. With fewer bits embedding and
    * logits stay `q8_0`. A GGUF file's are what they are: there it is an error. By default `auto`.
    */

@@ -24,6 +24,8 @@ export interface ModelStats {
   cache: CacheStats;
   /** Guesses of tokens (`speculate`). */
   speculation: SpeculationStats;
+  /** Experts that stay in the file (`experts`). */
+  experts: ExpertStats;
   /** What the model takes. */
   memory: Memory;
 }
@@ -86,4 +88,14 @@ export interface SpeculationStats {
   drafted: number;
   /** Of those, the right ones. */
   accepted: number;
+}
+
+/** Experts that were wanted of layers, each once a pass, since the load; 0 where all are in memory. */
+export interface ExpertStats {
+  /** By passes. */
+  wanted: number;
+  /** Of those, the ones that were not in memory. */
+  read: number;
+  /** Bytes that were read for them. */
+  bytes: number;
 }
