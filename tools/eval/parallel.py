@@ -12,7 +12,6 @@ import argparse
 import json
 import os
 import re
-import resource
 import statistics
 import subprocess
 import tempfile
@@ -24,8 +23,8 @@ LINE = re.compile(r"\[(\d+) tokens in ([\d.]+) s, .* the longest wait for a next
 
 
 def cpu_seconds():
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
+    times = os.times()
+    return times.children_user + times.children_system
 
 
 def answer(args, batch, at_once, rest):
