@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::request::Overflow;
 use super::writing::Writing;
@@ -19,6 +19,8 @@ pub struct Fitted {
     pub tokens: Vec<u32>,
     /// The places of those that are not.
     pub dropped: Vec<usize>,
+    /// Tokens that stay where the reply outgrows the context: the system's messages, and what the template puts around them.
+    pub keeps: usize,
 }
 
 /// Tokens of the context that a reply should find free: as many as it may have, but never more than half; a quarter
@@ -48,7 +50,8 @@ pub fn fit(
     if overflow == Overflow::Error || fits(&whole) {
         let tokens = whole?;
         engine.check_length(&tokens)?;
-        return Ok(Fitted { tokens, dropped: Vec::new() });
+        let keeps = keeps(&tokens, messages, overflow, writing, engine);
+        return Ok(Fitted { tokens, dropped: Vec::new(), keeps });
     }
     let turns = turns(messages);
     let without = |dropped: usize| {
@@ -89,8 +92,25 @@ pub fn fit(
     match without(high) {
         Ok(tokens) if tokens.len() > context as usize => Err(long(tokens.len().to_string())),
         Err(error) if error.code == Code::PromptTooLong => Err(long("far more".into())),
-        tokens => Ok(Fitted { tokens: tokens?, dropped: turns[..high].concat() }),
+        tokens => {
+            let tokens = tokens?;
+            let keeps = keeps(&tokens, messages, overflow, writing, engine);
+            Ok(Fitted { tokens, dropped: turns[..high].concat(), keeps })
+        }
     }
+}
+
+/// What a prompt has in common with that of other words after the same system's messages.
+fn keeps(prompt: &[u32], messages: &Value, overflow: Overflow, writing: &Writing, engine: &Engine) -> usize {
+    if overflow != Overflow::Shift {
+        return 0;
+    }
+    let is_system = |message: &&Value| matches!(message["role"].as_str(), Some("system" | "developer"));
+    let first = messages.as_array().into_iter().flatten().take_while(is_system).cloned();
+    let other = first.chain([json!({ "role": "user", "content": "-" })]).collect();
+    // A template that refuses it keeps nothing but what every text does.
+    let other = writing.tokens(engine, &other, None).unwrap_or_default();
+    prompt.iter().zip(&other).take_while(|(a, b)| a == b).count()
 }
 
 /// Which messages belong together, the oldest first: what a user said, and all that followed. The system's are in none.
@@ -112,7 +132,6 @@ fn turns(messages: &Value) -> Vec<Vec<usize>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
     #[test]
     fn a_turn_is_what_a_user_said_and_what_followed() {

@@ -61,6 +61,9 @@ pub struct ChatCompletionChunk {
     /// Sotto's own, in the first chunk: the places of the request's messages that were left out (`overflow`: `"trim"` or `"shift"`).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dropped: Option<Vec<usize>>,
+    /// Sotto's own: so many of the oldest tokens have left the context since the chunk before (`overflow: "shift"`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shifted: Option<usize>,
 }
 
 /// One reply.
@@ -253,6 +256,9 @@ pub struct CompletionUsage {
     /// How many of them were of a kind.
     #[schemars(extend("optional" = true))]
     pub completion_tokens_details: CompletionTokensDetails,
+    /// Sotto's own: tokens that left the context while the replies were written (`overflow: "shift"`), where some did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shifted_tokens: Option<usize>,
 }
 
 /// What a prompt's tokens were.

@@ -89,6 +89,8 @@ pub(super) struct Piece {
     pub end: Option<End>,
     /// It ends otherwise than the model ends replies.
     pub cut: bool,
+    /// Tokens that left the context for it.
+    pub shifted: usize,
 }
 
 /// The end of a reply.
@@ -131,8 +133,9 @@ impl Kind {
 struct Reply {
     index: usize,
     generation: Generation,
-    /// Tokens of it whose probabilities were told.
+    /// Tokens of it whose probabilities were told, and tokens of which was told that they left the context.
     told: usize,
+    shifted: usize,
 }
 
 /// A request, whatever its kind.
@@ -177,7 +180,9 @@ impl Session {
         options.keep_special = writing.reads_special(&engine.tokenizer);
         let overflow = request.sotto.overflow;
         options.shifts = overflow == Overflow::Shift;
-        let Fitted { tokens, dropped } = fit::fit(engine, &request.messages, &writing, overflow, options.max_tokens)?;
+        let Fitted { tokens, dropped, keeps } =
+            fit::fit(engine, &request.messages, &writing, overflow, options.max_tokens)?;
+        options.keeps = keeps;
         let end = &tokens[tokens.len().saturating_sub(PROMPT_END)..];
         writing.prompt = engine.tokenizer.decode(end, true);
         let plan = Plan::new(wanted, &writing, &engine.tokenizer, grammars)?;
@@ -307,7 +312,7 @@ impl Session {
             let constraint = self.plan.as_ref().map(Plan::reply);
             let generation = Generation::constrained(engine, prompt, options, constraint)?;
             self.stop.is_for(generation.cancel_handle());
-            self.replies.push_back(Reply { index, generation, told: 0 });
+            self.replies.push_back(Reply { index, generation, told: 0, shifted: 0 });
             self.pending.extend(self.kind.begin(&self.output, index));
             self.begun += 1;
         }
@@ -317,7 +322,7 @@ impl Session {
     fn add(
         &mut self,
         tokenizer: &Tokenizer,
-        Reply { index, generation, told: so_far }: &mut Reply,
+        Reply { index, generation, told: so_far, shifted: so_many }: &mut Reply,
         text: String,
         reason: Option<FinishReason>,
     ) -> Vec<Event> {
@@ -337,7 +342,9 @@ impl Session {
             End { reason, details, ends: generation.ends.clone() }
         });
         let cut = reason.is_some_and(|reason| reason != FinishReason::Stop) || generation.stopped;
-        let piece = Piece { text, logprobs: logprobs.collect(), end, cut };
+        let shifted = generation.timings.shifted_tokens - *so_many;
+        *so_many += shifted;
+        let piece = Piece { text, logprobs: logprobs.collect(), end, cut, shifted };
         self.kind.add(&self.output, *index, piece)
     }
 
@@ -349,7 +356,8 @@ impl Session {
             usage.prompt_tokens_details.cached_tokens += generation.timings.cached_tokens;
         }
         usage.completion_tokens += generation.tokens.len();
-        let Timings { drafted_tokens, accepted_tokens, .. } = generation.timings;
+        let Timings { drafted_tokens, accepted_tokens, shifted_tokens, .. } = generation.timings;
+        usage.shifted_tokens = Some(usage.shifted_tokens.unwrap_or(0) + shifted_tokens).filter(|count| *count > 0);
         usage.completion_tokens_details.accepted_prediction_tokens += accepted_tokens;
         usage.completion_tokens_details.rejected_prediction_tokens += drafted_tokens - accepted_tokens;
         usage.total_tokens = usage.prompt_tokens + usage.completion_tokens;

@@ -17,6 +17,8 @@ pub struct ChatReplies {
     likely: bool,
     /// Messages of the request that did not fit.
     dropped: Vec<usize>,
+    /// Tokens that left the context, of which no chunk told yet.
+    shifted: usize,
     /// In the order in which they began.
     replies: Vec<Reply>,
     /// Those that are over, by their place.
@@ -38,6 +40,7 @@ impl ChatReplies {
             writing,
             likely: request.logprobs == Some(true),
             dropped,
+            shifted: 0,
             replies: Vec::new(),
             choices: Vec::new(),
             reasoning_tokens: 0,
@@ -58,7 +61,8 @@ impl ChatReplies {
 
     /// A piece of reply number `index`.
     pub fn add(&mut self, output: &Output, index: usize, piece: Piece) -> Vec<Event> {
-        let Piece { text, logprobs, end, cut } = piece;
+        let Piece { text, logprobs, end, cut, shifted } = piece;
+        self.shifted += shifted;
         let reply = &mut self.replies[index];
         let mut deltas = reply.parser.push(&text);
         if cut {
@@ -93,6 +97,9 @@ impl ChatReplies {
                 let choice = choice(index, ChunkDelta::default());
                 let choice = ChunkChoice { finish_reason: Some(reason), finish_details: details, ..choice };
                 events.push(chunk(output, Some(choice), None, None));
+            }
+            if let Some(Event::Chunk(first)) = events.first_mut() {
+                first.shifted = Some(std::mem::take(&mut self.shifted)).filter(|count| *count > 0);
             }
         }
         if let Some((finish_reason, finish_details)) = finish {
@@ -160,5 +167,5 @@ fn chunk(
 ) -> Event {
     let choices = choice.into_iter().collect();
     let head = output.head.clone();
-    Event::Chunk(ChatCompletionChunk { object: "chat.completion.chunk", head, choices, usage, dropped })
+    Event::Chunk(ChatCompletionChunk { object: "chat.completion.chunk", head, choices, usage, dropped, shifted: None })
 }

@@ -102,6 +102,11 @@ impl Decoder {
         self.left > 0 && !self.ring.is_full() && !(self.alone && self.is_waiting())
     }
 
+    /// Whether there are tokens to come: under way, or still to be submitted.
+    pub fn goes_on(&self) -> bool {
+        self.left > 0 || self.is_waiting()
+    }
+
     /// Whether a step is under way.
     pub fn is_waiting(&self) -> bool {
         !self.ring.is_empty()

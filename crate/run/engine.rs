@@ -289,6 +289,11 @@ impl Engine {
         self.decoder.next(&self.device).await
     }
 
+    /// Whether the resident loop has tokens to come: it ends where the context is full.
+    pub(crate) fn loops(&self) -> bool {
+        self.decoder.goes_on()
+    }
+
     /// Whether tokens are under way that were not read yet.
     pub(crate) fn is_ahead(&self) -> bool {
         self.decoder.is_waiting()

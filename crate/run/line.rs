@@ -164,7 +164,7 @@ impl Engine {
     }
 
     /// Back in line: its cells are others'.
-    fn put_back(&mut self, request: &Shared) {
+    pub(super) fn put_back(&mut self, request: &Shared) {
         let sequence: Option<SequenceId> = request.borrow_mut().sequence.take();
         if let Some(id) = sequence {
             self.close(id);

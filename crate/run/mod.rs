@@ -11,6 +11,7 @@ mod line;
 pub mod loader;
 pub mod logprobs;
 pub mod options;
+mod outgrow;
 pub mod pace;
 pub mod passes;
 mod past;

@@ -10,7 +10,7 @@ use crate::run::speculate::Speculate;
 pub struct GenerateOptions {
     /// How tokens are chosen.
     pub sampling: SamplingParams,
-    /// `None`: until the context is full.
+    /// `None`: until the context is full; where it shifts, until the model ends it.
     pub max_tokens: Option<u32>,
     /// Texts that end it; they are not part of it.
     pub stop: Vec<String>,
@@ -21,8 +21,10 @@ pub struct GenerateOptions {
     /// Do not reuse what an earlier prompt left in the cache.
     pub fresh: bool,
     /// Keys that an earlier prompt left at other positions are rotated to where they stand in this one, though they remember
-    /// what is not in it.
+    /// what is not in it; and where the context is full, the oldest tokens leave it for those that come.
     pub shifts: bool,
+    /// Tokens of the prompt's beginning that stay then.
+    pub keeps: usize,
     /// Tell how likely each token was, and so many of the likeliest; then one is computed at a time.
     pub logprobs: Option<u32>,
     /// Control tokens are part of the text, as the file writes them.

@@ -30,8 +30,12 @@ pub(crate) struct Request {
     pub text: Vec<u32>,
     /// Tokens of it that are the prompt's.
     pub prompt: usize,
+    /// Of the prompt and of the reply, tokens that left the text for others.
+    pub gone: [usize; 2],
     /// Tokens that the reply may have.
     pub most: usize,
+    /// The longest text, in tokens: a full context, and the one after it.
+    pub longest: usize,
     pub sampling: SamplingParams,
     /// Tokens that end it.
     pub stops: Vec<u32>,
@@ -41,6 +45,8 @@ pub(crate) struct Request {
     pub fresh: bool,
     /// It may go on with what was shifted.
     pub shifts: bool,
+    /// Tokens at its beginning that stay where it outgrows the context.
+    pub keeps: usize,
     /// What is there may still be shifted for it, before it has cells.
     pub to_shift: bool,
     /// Its text stays when it is over.
@@ -82,14 +88,24 @@ impl Request {
         if self.wants { self.text.len() } else { self.prompt }
     }
 
+    /// Tokens of the reply so far.
+    pub fn written(&self) -> usize {
+        self.text.len() - self.prompt + self.gone[1]
+    }
+
+    /// Tokens that may still come before the text is its longest.
+    pub fn left(&self) -> usize {
+        self.most.saturating_sub(self.written()).min(self.longest.saturating_sub(self.text.len()))
+    }
+
     /// What ends the sampling of the token after its text and so many guesses; `table` is where the batch has its cells.
     pub fn limits(&self, table: u32, guesses: usize) -> Limits {
         Limits {
             table,
             stops: self.stops.clone(),
-            limit: (self.prompt + self.most) as u32,
+            limit: (self.text.len() + self.left()) as u32,
             alone: self.logits,
-            step: (self.text.len() + guesses - self.prompt) as u32,
+            step: (self.written() + guesses) as u32,
             masked: self.going == Next::Masked,
         }
     }

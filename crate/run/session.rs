@@ -153,7 +153,8 @@ impl Generation {
             );
         }
         // The last token needs no cell: nothing comes after it.
-        let room = engine.model.sizes.context as usize - prompt.len() + 1;
+        let longest = engine.model.sizes.context as usize + 1;
+        let room = if options.shifts { usize::MAX } else { longest - prompt.len() };
         let most = options.max_tokens.map_or(room, |most| room.min(most as usize));
         // Where tokens see those after them, what they are depends on those.
         let fresh = options.fresh || engine.model.net.sees_ahead();
@@ -171,13 +172,16 @@ impl Generation {
         let request = Rc::new(RefCell::new(Request {
             text: prompt.clone(),
             prompt: prompt.len(),
+            gone: [0; 2],
             most,
+            longest,
             sampling: options.sampling.clone(),
             stops,
             blend,
             fresh,
             shifts: options.shifts,
             to_shift: options.shifts && !fresh,
+            keeps: options.keeps,
             logits: options.logprobs.is_some(),
             constraint,
             going: next,
@@ -299,6 +303,7 @@ impl Generation {
         };
         let Guessed { drafted, accepted } = self.request.borrow().guessed;
         (self.timings.drafted_tokens, self.timings.accepted_tokens) = (drafted, accepted);
+        self.timings.shifted_tokens = self.request.borrow().gone.iter().sum();
         let instead = self.with_constraint(|it| it.instead(token)).flatten();
         if let Some(n) = self.options.logprobs.filter(|_| instead.is_none()) {
             let of = |logits: Vec<f32>| logprobs::of(&logits, token, n as usize);
@@ -345,7 +350,7 @@ impl Generation {
             if engine.is_alone() && engine.speculate(&self.request).await? {
                 continue;
             }
-            if engine.is_alone() && engine.follows(&self.request) {
+            if engine.is_alone() && engine.follows(&self.request) && engine.loops() {
                 return engine.next_alone(&self.request).await.map(Some);
             }
             engine.step().await?;

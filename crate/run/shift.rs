@@ -2,6 +2,7 @@
 //! and the keys behind them are rotated to where they stand now ([`Model::record_shift`]). What stays before them, a system
 //! prompt or the template's first tokens, are the attention's sinks (Xiao et al. 2024, "StreamingLLM").
 
+use crate::base::cancel::Cancel;
 use crate::base::error::Result;
 use crate::device::memory::Memory;
 use crate::model::adapter::Blend;
@@ -48,21 +49,28 @@ impl Engine {
     }
 
     async fn shift(&mut self, gap: Gap, request: &Shared) -> Result<()> {
-        let Gap { id, before, count, behind } = gap;
         let cancel = if self.is_alone() { request.borrow().cancel.clone() } else { self.part() };
+        self.cut(gap, &cancel, &cancel).await.map(drop)
+    }
+
+    /// Cuts a gap out of its sequence: what is behind it moves up. `false` where others use its blocks and there is no room for
+    /// copies. `prepares` ends it before anything has changed; `moves` in its midst, and then none of what moves is there.
+    pub async fn cut(&mut self, gap: Gap, prepares: &Cancel, moves: &Cancel) -> Result<bool> {
+        let Gap { id, before, count, behind } = gap;
         let recording = self.model.record_shift(before as u32, behind as u32)?;
-        let prepared = self.device.prepare(&recording, &cancel).await?;
+        let prepared = self.device.prepare(&recording, prepares).await?;
         let cut = [count, behind].map(|n| n as u32);
-        let Some(moved) = self.model.kv_mut().cut_out(id, before as u32, cut, &mut self.device) else { return Ok(()) };
+        let Some(moved) = self.model.kv_mut().cut_out(id, before as u32, cut, &mut self.device) else {
+            return Ok(false);
+        };
         self.model.write_shift(count as u32, &mut self.device);
         let table: Vec<u32> = self.model.kv().get(id)?.table((before + behind) as u32).collect();
         self.device.write(self.model.batch_buffer(), 0, bytemuck::cast_slice(&table));
-        // Where that ends in its midst, none of them is there.
-        self.device.run(&prepared, &cancel).await?;
+        self.device.run(&prepared, moves).await?;
         let store = self.model.kv_mut();
         store.push(id, &moved);
         store.mark_shifted(id, Some(before as u32));
-        Ok(())
+        Ok(true)
     }
 }
 

@@ -23,6 +23,8 @@ pub struct Timings {
     pub drafted_tokens: usize,
     /// Of those, the ones that were right: each is a pass less.
     pub accepted_tokens: usize,
+    /// Tokens of prompt and reply that left the context while the reply was written (`overflow: "shift"`).
+    pub shifted_tokens: usize,
 }
 
 /// Tokens per second; 0 where no time was measured.

@@ -56,6 +56,7 @@ impl Engine {
         self.purge();
         self.halt();
         self.shift_some().await?;
+        self.shorten_some().await?;
         let parts = self.plan()?;
         if parts.is_empty() {
             if let [only] = &self.live[..]

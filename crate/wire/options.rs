@@ -248,8 +248,23 @@ pub struct GenerateOptions {
     /// What the order of work is to serve where several replies are under way. `latency`: that nobody's next token waits long
     /// for another's prompt; `throughput`: that all are done as soon as can be, as is right for work that nobody watches.
     pub schedule: Schedule,
+    /// What becomes of a reply that fills the context. `stop` ends it; `shift` goes on: the oldest tokens leave the context, a
+    /// quarter of it at a time, all but the first four, and what was computed of the others is moved.
+    pub overflow: Overflow,
     /// No chat template; special tokens in the prompt are parsed.
     pub raw: bool,
+}
+
+/// What becomes of a reply that fills the context.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(inline)]
+pub enum Overflow {
+    /// It ends.
+    #[default]
+    Stop,
+    /// Its oldest tokens go.
+    Shift,
 }
 
 /// How an adapter is loaded.
@@ -300,6 +315,7 @@ impl GenerateOptions {
             speculate: self.speculate,
             adapter: self.adapter,
             schedule: self.schedule,
+            shifts: self.overflow == Overflow::Shift,
             ..Default::default()
         })
     }

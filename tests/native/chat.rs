@@ -22,7 +22,7 @@ fn session(engine: &mut Engine, request: &Value) -> Result<Session, Error> {
 }
 
 /// What its steps gave, as JSON.
-fn answers(engine: &mut Engine, request: &Value) -> Vec<Value> {
+pub fn all_of(engine: &mut Engine, request: &Value) -> Vec<Value> {
     let mut session = session(engine, request).expect("a session");
     let mut all = Vec::new();
     while let Some(events) = block_on(session.next(engine)).expect("a step") {
@@ -38,7 +38,7 @@ fn answers(engine: &mut Engine, request: &Value) -> Vec<Value> {
 }
 
 pub fn answer(engine: &mut Engine, request: &Value) -> Value {
-    let mut all = answers(engine, request);
+    let mut all = all_of(engine, request);
     assert_eq!(all.len(), 1);
     all.remove(0)
 }
@@ -83,7 +83,7 @@ fn chunks_make_up_the_whole(backend: Backend) {
     let mut engine = engine(backend, 128);
     let whole = answer(&mut engine, &greedy(json!({})));
     let more = json!({ "stream": true, "stream_options": { "include_usage": true } });
-    let chunks = answers(&mut engine, &greedy(more));
+    let chunks = all_of(&mut engine, &greedy(more));
     assert!(chunks.iter().all(|chunk| chunk["object"] == "chat.completion.chunk" && chunk["id"] == chunks[0]["id"]));
     assert_eq!(chunks[0]["choices"][0]["delta"], json!({ "role": "assistant", "content": "" }));
     let deltas = chunks.iter().filter_map(|chunk| chunk["choices"][0]["delta"]["content"].as_str());
@@ -93,7 +93,7 @@ fn chunks_make_up_the_whole(backend: Backend) {
     assert_eq!(last["choices"][0]["finish_reason"], whole["choices"][0]["finish_reason"]);
     assert_eq!(usage["choices"], json!([]));
     assert_eq!(usage["usage"]["total_tokens"], whole["usage"]["total_tokens"]);
-    let without = answers(&mut engine, &greedy(json!({ "stream": true })));
+    let without = all_of(&mut engine, &greedy(json!({ "stream": true })));
     assert!(without.iter().all(|chunk| chunk.get("usage").is_none()));
 }
 
@@ -109,7 +109,7 @@ fn several_replies_have_seeds_of_their_own(backend: Backend) {
     assert_ne!(content(&three, 0), content(&three, 1));
     let one = answer(&mut engine, &drawn(1, 0));
     assert_eq!(three["usage"]["prompt_tokens"], one["usage"]["prompt_tokens"]);
-    let streamed = answers(&mut engine, &greedy(json!({ "n": 2, "stream": true })));
+    let streamed = all_of(&mut engine, &greedy(json!({ "n": 2, "stream": true })));
     let ends = streamed.iter().filter(|chunk| chunk["choices"][0]["finish_reason"].is_string());
     assert_eq!(ends.map(|chunk| &chunk["choices"][0]["index"]).collect::<Vec<_>>(), [0, 1]);
 }
@@ -203,7 +203,7 @@ fn probabilities_are_those_of_the_logits(backend: Backend) {
     assert_eq!(String::from_utf8_lossy(&bytes), whole["choices"][0]["message"]["content"].as_str().expect("text"));
     let mut streamed = greedy(more);
     streamed["stream"] = true.into();
-    let chunks = answers(&mut engine, &streamed);
+    let chunks = all_of(&mut engine, &streamed);
     let told = chunks.iter().filter_map(|chunk| chunk["choices"][0]["logprobs"]["content"].as_array()).flatten();
     assert_eq!(told.count(), content.len());
 }
@@ -244,7 +244,7 @@ fn a_full_conversation_is_refused_or_trimmed(backend: Backend) {
     assert_eq!(kept.get("dropped"), None);
     let mut streamed = request("trim");
     streamed["stream"] = true.into();
-    let chunks = answers(&mut engine, &streamed);
+    let chunks = all_of(&mut engine, &streamed);
     assert_eq!(chunks[0]["dropped"], json!(dropped));
     assert!(chunks[1..].iter().all(|chunk| chunk.get("dropped").is_none()));
 
@@ -280,7 +280,7 @@ fn completions_go_on_with_texts_and_ids(backend: Backend) {
     let whole = format!("the cat{}", text(&one, 0).as_str().expect("text"));
     assert_eq!(text(&answer(&mut engine, &echoed), 1), whole);
     echoed["stream"] = true.into();
-    let pieces = answers(&mut engine, &echoed);
+    let pieces = all_of(&mut engine, &echoed);
     let second = pieces.iter().filter(|piece| piece["choices"][0]["index"] == 1);
     assert_eq!(second.filter_map(|piece| piece["choices"][0]["text"].as_str()).collect::<String>(), whole);
     // 16 tokens where nothing is said.

@@ -19,8 +19,8 @@ fn draft(name: &str, target: &Engine) -> Engine {
 }
 
 /// One that has `name` as draft.
-fn guessed_by(backend: Backend, name: &str) -> Engine {
-    let mut engine = engine(backend, 256);
+pub fn guessed_by(backend: Backend, name: &str, context: u32) -> Engine {
+    let mut engine = engine(backend, context);
     let draft = draft(name, &engine);
     engine.set_draft(draft).expect("they have one vocabulary");
     engine
@@ -31,7 +31,7 @@ const DRAFTS: [&str; 2] = ["llama-f32", "llama-q8_0"];
 
 fn each_reply_is_the_plain_one(backend: Backend) {
     for name in DRAFTS {
-        let (mut engine, mut drafted, mut accepted) = (guessed_by(backend, name), 0, 0);
+        let (mut engine, mut drafted, mut accepted) = (guessed_by(backend, name, 256), 0, 0);
         for seed in 0..40 {
             let options = GenerateOptions { fresh: seed % 3 == 0, ..greedy(30) };
             let plain = whole(&mut engine, &prompt(seed), off(options.clone()));
@@ -48,7 +48,7 @@ fn each_reply_is_the_plain_one(backend: Backend) {
 }
 
 fn draws_are_those_of_plain_decoding(backend: Backend) {
-    let (mut engine, mut drafted, mut accepted) = (guessed_by(backend, DRAFTS[0]), 0, 0);
+    let (mut engine, mut drafted, mut accepted) = (guessed_by(backend, DRAFTS[0], 256), 0, 0);
     for seed in 0..8 {
         for sampling in choices() {
             let options = GenerateOptions { sampling, logprobs: Some(2), ..greedy(24) };
@@ -63,7 +63,7 @@ fn draws_are_those_of_plain_decoding(backend: Backend) {
 }
 
 fn what_is_drawn_has_the_models_distribution(backend: Backend) {
-    let mut engine = guessed_by(backend, DRAFTS[1]);
+    let mut engine = guessed_by(backend, DRAFTS[1], 256);
     let (text, first) = ([70, 81, 92, 73, 64, 85, 76], 71);
     let mut alone = draft(DRAFTS[1], &engine);
     let guess = whole(&mut alone, &[&text[..], &[first]].concat(), greedy(1)).tokens[0];
@@ -71,7 +71,7 @@ fn what_is_drawn_has_the_models_distribution(backend: Backend) {
 }
 
 fn what_ends_a_reply_ends_it_among_guesses(backend: Backend) {
-    let mut engine = guessed_by(backend, DRAFTS[0]);
+    let mut engine = guessed_by(backend, DRAFTS[0], 256);
     for seed in 0..4 {
         let prompt = prompt(seed);
         let plain = whole(&mut engine, &prompt, off(greedy(40)));
@@ -108,7 +108,7 @@ fn a_draft_with_a_shorter_context_guesses_as_far_as_it_goes(backend: Backend) {
 }
 
 fn beside_other_replies_nothing_is_guessed(backend: Backend) {
-    let mut engine = guessed_by(backend, DRAFTS[0]);
+    let mut engine = guessed_by(backend, DRAFTS[0], 256);
     let expected = [4, 5].map(|seed| whole(&mut engine, &prompt(seed), off(greedy(20))));
     let mut both =
         [4, 5].map(|seed| Generation::with_tokens(&mut engine, prompt(seed), most(3, greedy(20))).expect("one"));

@@ -37,6 +37,7 @@ mod narrow;
 mod nets;
 mod no_numbers;
 mod odd_heads;
+mod outgrow;
 mod past;
 mod prime;
 mod quant;

@@ -427,7 +427,7 @@ class FakeGeneration implements Generation {
     throw fail("device_lost", "The GPU was lost; load the model again.");
   }
   #end(finishReason: FinishReason, length: number): Step {
-    const none = { cachedTokens: 0, draftedTokens: 0, acceptedTokens: 0 };
+    const none = { cachedTokens: 0, draftedTokens: 0, acceptedTokens: 0, shiftedTokens: 0 };
     return {
       chunk: {
         text: "",

@@ -116,7 +116,7 @@ impl Engine {
         }
         let (store, sizes) = (self.model.kv(), &self.model.sizes);
         // One token comes after the guesses, and needs no cell. For a guess no other text is forgotten.
-        let left = (state.prompt + state.most).checked_sub(end + 1)?;
+        let left = state.left().checked_sub(1)?;
         let cells = (store.get(sequence).ok()?.room() + store.free()).min(sizes.context) as usize;
         let rows = sizes.max_rows.min(sizes.max_outputs) as usize;
         let most = left.min(cells.saturating_sub(end)).min(rows - 1);

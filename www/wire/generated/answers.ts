@@ -32,6 +32,10 @@ export interface ChatCompletionChunk {
    * Sotto's own, in the first chunk: the places of the request's messages that were left out (`overflow`: `"trim"` or `"shift"`).
    */
   dropped?: number[];
+  /**
+   * Sotto's own: so many of the oldest tokens have left the context since the chunk before (`overflow: "shift"`).
+   */
+  shifted?: number;
 }
 
 /** What a chunk adds to one reply. */
@@ -148,6 +152,10 @@ export interface CompletionUsage {
   prompt_tokens_details?: PromptTokensDetails;
   /** How many of them were of a kind. */
   completion_tokens_details?: CompletionTokensDetails;
+  /**
+   * Sotto's own: tokens that left the context while the replies were written (`overflow: "shift"`), where some did.
+   */
+  shifted_tokens?: number;
 }
 
 /** What a prompt's tokens were. */

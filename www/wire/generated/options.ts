@@ -169,6 +169,11 @@ export interface GenerateOptions {
    * for another's prompt; `throughput`: that all are done as soon as can be, as is right for work that nobody watches. By default `latency`.
    */
   schedule?: "latency" | "throughput";
+  /**
+   * What becomes of a reply that fills the context. `stop` ends it; `shift` goes on: the oldest tokens leave the context, a
+   * quarter of it at a time, all but the first four, and what was computed of the others is moved.
+   */
+  overflow?: "stop" | "shift";
   /** No chat template; special tokens in the prompt are parsed. By default false. */
   raw?: boolean;
 }

@@ -346,6 +346,8 @@ export interface Timings {
   draftedTokens: number;
   /** Of those, the ones that were right: each is a pass less. */
   acceptedTokens: number;
+  /** Tokens of prompt and reply that left the context while the reply was written (`overflow: "shift"`). */
+  shiftedTokens: number;
 }
 
 /** What a reply took. */
