@@ -163,6 +163,11 @@ export interface GenerateOptions {
    * for another's prompt; `throughput`: that all are done as soon as can be, as is right for work that nobody watches. By default `latency`.
    */
   schedule?: "latency" | "throughput";
+  /**
+   * Its place in line: a reply of a lower number has room, and its prompt read, before those of higher ones; those of the
+   * same in the order in which they came. The next tokens of all go on side by side. From -1000 to 1000. By default 0.
+   */
+  priority?: number;
   /** No chat template; special tokens in the prompt are parsed. By default false. */
   raw?: boolean;
 }
