@@ -113,8 +113,8 @@ pub struct LoadOptions {
     /// that is quicker: on the CPU where the browser has relaxed SIMD, on a graphics card where measurement says so. That
     /// costs up to 2 % of a text's log-likelihood.
     pub precision: Precision,
-    /// Threads that compute on the CPU; by default one a core, at most 8. A page has them if it is cross-origin isolated;
-    /// elsewhere there is one.
+    /// Threads that compute on the CPU; by default one a core, at most 8, and in a page one less than cores. A page has them
+    /// if it is cross-origin isolated; elsewhere there is one.
     #[schemars(range(min = 1, max = 256), extend("aliases" = ["n_threads"]))]
     pub threads: Option<u32>,
     /// Tokens of context to reserve memory for; by default what the model was trained for, at most 4096 on WebGPU and

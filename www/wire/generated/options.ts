@@ -67,8 +67,8 @@ export interface LoadOptions {
    */
   precision?: Precision;
   /**
-   * Threads that compute on the CPU; by default one a core, at most 8. A page has them if it is cross-origin isolated;
-   * elsewhere there is one. From 1 to 256.
+   * Threads that compute on the CPU; by default one a core, at most 8, and in a page one less than cores. A page has them
+   * if it is cross-origin isolated; elsewhere there is one. From 1 to 256.
    */
   threads?: number;
   /**
