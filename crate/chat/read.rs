@@ -201,6 +201,7 @@ fn options(common: &Common, own: &SottoSampling, model: &SamplingParams) -> Resu
         speculate: own.speculate,
         adapter: own.adapter.clone(),
         schedule: own.schedule,
+        priority: own.priority,
         ..Default::default()
     })
 }

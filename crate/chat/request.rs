@@ -176,6 +176,10 @@ pub struct SottoSampling {
     /// What the order of work is to serve where several replies are under way. `latency`: that nobody's next token waits long
     /// for another's prompt; `throughput`: that all are done as soon as can be, as is right for work that nobody watches.
     pub schedule: Schedule,
+    /// Its place in line: a reply of a lower number has room, and its prompt read, before those of higher ones; those of the
+    /// same in the order in which they came. The next tokens of all go on side by side.
+    #[schemars(range(min = -1000, max = 1000))]
+    pub priority: i32,
 }
 
 /// Options of a chat beyond OpenAI's API.

@@ -308,6 +308,7 @@ impl Session {
             let mut options = self.options.clone();
             options.sampling.seed = options.sampling.seed.wrapping_add((index % self.n) as u64);
             options.past = self.past.remove(&index).unwrap_or_default();
+            options.again = !index.is_multiple_of(self.n);
             let prompt = self.prompts[index / self.n].clone();
             let constraint = self.plan.as_ref().map(Plan::reply);
             let generation = Generation::constrained(engine, prompt, options, constraint)?;

@@ -62,7 +62,7 @@ pub struct Engine {
     pub(crate) current: Cancel,
     /// What the work under way is a part of.
     pub(super) whole: Cancel,
-    /// The requests under way, in the order in which they came.
+    /// The requests under way, by their priority, and among equals in the order in which they came.
     pub(super) live: Vec<Shared>,
     /// The one that the resident loop samples for.
     pub(super) resident: Option<Weak<std::cell::RefCell<Request>>>,

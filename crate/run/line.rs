@@ -1,5 +1,6 @@
-//! Requests come, wait in line for cells, have them, and go. Where cells run out, those that came last wait and read again
-//! later what they had: that is never an error, and the first always has all that it wants.
+//! Requests come, wait in line for cells, have them, and go: by their priority, and among equals as they came. Where cells run
+//! out, the last ones wait and read again later what they had: that is never an error, and the first always has all that it
+//! wants.
 
 use std::rc::Rc;
 
@@ -20,8 +21,8 @@ const WORTH: usize = 16;
 const PATIENCE: u32 = 64;
 
 impl Engine {
-    /// Requests under way, in the order in which they came; those that nobody reads any more are gone.
-    pub(super) fn purge(&mut self) {
+    /// Those that nobody reads any more are gone.
+    pub(crate) fn purge(&mut self) {
         let gone: Vec<Shared> = self.live.iter().filter(|request| Rc::strong_count(request) == 1).cloned().collect();
         gone.iter().for_each(|request| self.leave(request));
     }
@@ -34,7 +35,9 @@ impl Engine {
     /// From here on it is computed with the others.
     pub(crate) fn join(&mut self, request: &Shared) -> Result<()> {
         self.purge();
-        self.live.push(request.clone());
+        let priority = request.borrow().priority;
+        let place = self.live.partition_point(|other| other.borrow().priority <= priority);
+        self.live.insert(place, request.clone());
         self.counts.requests += 1;
         // What a prompt may have shifted is made ready before a pass.
         if self.is_alone() && !request.borrow().to_shift { self.admit(request).map(drop) } else { Ok(()) }

@@ -40,4 +40,8 @@ pub struct GenerateOptions {
     pub adapter: Wanted,
     /// Whether it may wait for others' prompts.
     pub schedule: Schedule,
+    /// Those of a lower one have cells, and their prompts read, before it; among equals those that came first.
+    pub priority: i32,
+    /// Another reply to the same prompt counts its tokens.
+    pub again: bool,
 }

@@ -68,6 +68,8 @@ pub(crate) struct Request {
     pub ahead: VecDeque<Chosen>,
     /// What its place in a pass is to serve.
     pub schedule: Schedule,
+    /// Its place in line: the lower, the earlier.
+    pub priority: i32,
     /// Whether guesses are made, and those made so far.
     pub speculate: Speculate,
     pub guessed: Guessed,

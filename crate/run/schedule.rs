@@ -43,7 +43,7 @@ pub struct Bounds {
 }
 
 /// How many rows of each request pass number `turn` computes, its first ones. The requests are given in the order in which
-/// they came. Where not all replies can go on, those go on that have waited longest.
+/// their prompts are read. Where not all replies can go on, those go on that have waited longest.
 pub fn share(wants: &[Want], bounds: Bounds, turn: u64) -> Vec<usize> {
     let mut shares = vec![0; wants.len()];
     let (mut rows, mut outputs) = (bounds.rows, bounds.outputs);

@@ -192,6 +192,7 @@ impl Generation {
             ahead: VecDeque::new(),
             speculate: options.speculate,
             schedule: options.schedule,
+            priority: options.priority,
             primes: options.primes,
             guessed: Guessed::default(),
             cancel: cancel.clone(),
@@ -439,7 +440,9 @@ impl Generation {
         self.done = done;
         if done == total {
             self.timings.prefill_ms = self.started.elapsed().as_secs_f64() * 1e3;
-            engine.counts.read(total, self.timings.cached_tokens);
+            if !self.options.again {
+                engine.counts.read(total, self.timings.cached_tokens);
+            }
             self.timings.prefill_tps = rate(total - self.timings.cached_tokens, self.timings.prefill_ms);
         }
         Ok(Step::Prefill { done, total })

@@ -25,7 +25,7 @@ impl Engine {
         Ok(saver.map(|saver| Saver(self.0.clone(), RefCell::new(Some(saver)))))
     }
 
-    /// For the pieces that such a one gave. The requests under way end.
+    /// For the pieces that such a one gave.
     pub fn restore(&self) -> Restorer {
         Restorer(self.0.clone(), RefCell::default())
     }

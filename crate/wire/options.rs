@@ -113,8 +113,8 @@ pub struct LoadOptions {
     /// that is quicker: on the CPU where the browser has relaxed SIMD, on a graphics card where measurement says so. That
     /// costs up to 2 % of a text's log-likelihood.
     pub precision: Precision,
-    /// Threads that compute on the CPU; by default one a core, at most 8. A page has them if it is cross-origin isolated;
-    /// elsewhere there is one.
+    /// Threads that compute on the CPU; by default one a core, at most 8, and in a page one less than cores. A page has them
+    /// if it is cross-origin isolated; elsewhere there is one.
     #[schemars(range(min = 1, max = 256), extend("aliases" = ["n_threads"]))]
     pub threads: Option<u32>,
     /// Tokens of context to reserve memory for; by default what the model was trained for, at most 4096 on WebGPU and
@@ -251,6 +251,10 @@ pub struct GenerateOptions {
     /// What becomes of a reply that fills the context. `stop` ends it; `shift` goes on: the oldest tokens leave the context, a
     /// quarter of it at a time, all but the first four, and what was computed of the others is moved.
     pub overflow: Overflow,
+    /// Its place in line: a reply of a lower number has room, and its prompt read, before those of higher ones; those of the
+    /// same in the order in which they came. The next tokens of all go on side by side.
+    #[schemars(range(min = -1000, max = 1000))]
+    pub priority: i32,
     /// No chat template; special tokens in the prompt are parsed.
     pub raw: bool,
 }
@@ -316,6 +320,7 @@ impl GenerateOptions {
             adapter: self.adapter,
             schedule: self.schedule,
             shifts: self.overflow == Overflow::Shift,
+            priority: self.priority,
             ..Default::default()
         })
     }

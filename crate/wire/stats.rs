@@ -106,8 +106,9 @@ pub struct ExpertStats {
 }
 
 impl ModelStats {
-    /// Of a loaded model.
-    pub fn of(engine: &Engine) -> ModelStats {
+    /// Of a loaded model, whose requests that nobody reads any more end.
+    pub fn of(engine: &mut Engine) -> ModelStats {
+        engine.purge();
         let (counts, store) = (&engine.counts, engine.model.kv());
         let (running, waiting) = engine.under_way();
         let (last_rows, last_requests) = counts.last;

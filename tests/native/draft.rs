@@ -7,6 +7,7 @@ use pollster::block_on;
 use sotto::base::error::Code;
 use sotto::base::precision::KvType;
 use sotto::device::Backend;
+use sotto::file::gguf::HeaderParser;
 use sotto::run::engine::Engine;
 use sotto::run::loader::LoadOptions;
 use sotto::run::session::{FinishReason, GenerateOptions, Generation, Step};
@@ -95,6 +96,21 @@ fn what_ends_a_reply_ends_it_among_guesses(backend: Backend) {
     }
 }
 
+/// Its guesses are dropped, and it is not asked again; guesses by the text go on.
+fn a_draft_whose_numbers_are_none_ends_no_reply(backend: Backend) {
+    let mut file = tiny::build(DRAFTS[0]).expect("a tiny model");
+    let header = HeaderParser::new().push(&file).expect("a sound file").expect("a whole header").0;
+    let at = header.catalog.tensor("output_norm.weight").expect("a norm").offset as usize;
+    file[at..at + 4].copy_from_slice(&f32::NAN.to_le_bytes());
+    let mut engine = engine(backend, 256);
+    let options = LoadOptions { max_rows: Some(16), kv: KvType::F32, ..Default::default() }.of_draft(&engine);
+    engine.set_draft(load(&file, options).expect("a draft")).expect("one vocabulary");
+    for seed in 0..4 {
+        let plain = whole(&mut engine, &prompt(seed), off(greedy(30)));
+        compare(backend, &whole(&mut engine, &prompt(seed), most(3, greedy(30))), &plain);
+    }
+}
+
 /// The draft's context ends before the model's: from there on nothing is guessed.
 fn a_draft_with_a_shorter_context_guesses_as_far_as_it_goes(backend: Backend) {
     let mut engine = engine(backend, 256);
@@ -126,6 +142,7 @@ fn beside_other_replies_nothing_is_guessed(backend: Backend) {
 }
 
 on_both_backends!(
+    a_draft_whose_numbers_are_none_ends_no_reply,
     each_reply_is_the_plain_one,
     draws_are_those_of_plain_decoding,
     what_is_drawn_has_the_models_distribution,

@@ -43,13 +43,13 @@ fn what_is_primed_is_read_once(backend: Backend) {
         assert!(cached >= prefix && prompt - cached < 40, "{cached} of {prompt}, {prefix} were read before");
         questions += prompt - prefix;
     }
-    let stats = ModelStats::of(&engine);
+    let stats = ModelStats::of(&mut engine);
     let computed = (stats.tokens.prompt - stats.tokens.cached) as usize;
     assert!(computed <= prefix + questions, "{computed} tokens computed, {prefix} and {questions} are new");
     // Again it is there but for its last token, and is not kept twice.
     let texts = stats.cache.texts;
     primed(&mut engine, json!([system(8)]));
-    assert_eq!(ModelStats::of(&engine).cache.texts, texts);
+    assert_eq!(ModelStats::of(&mut engine).cache.texts, texts);
 }
 
 fn it_stays_when_other_texts_come_and_go(backend: Backend) {

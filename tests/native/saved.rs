@@ -10,7 +10,7 @@ use sotto::device::Backend;
 use sotto::run::engine::Engine;
 use sotto::run::loader::LoadOptions;
 use sotto::run::saved::{Restorer, Saver};
-use sotto::run::session::GenerateOptions;
+use sotto::run::session::{GenerateOptions, Generation};
 use tiny_models as tiny;
 
 fn kept(max_tokens: u32) -> GenerateOptions {
@@ -154,7 +154,72 @@ fn damaged_and_foreign_states_are_refused(backend: Backend) {
     assert!(error.code == Code::StaleSession && error.message.contains("another model"), "{error}");
 }
 
+/// Between the tokens of a reply, which is as it would have been.
+fn replies_go_on_beside_what_is_saved_and_restored(backend: Backend) {
+    let (bytes, next, goes_on) = told(backend);
+    let mut engine = engine(backend, 256);
+    let alone = run(&mut engine, &[50; 33], kept(60)).tokens;
+    let mut reply = Generation::with_tokens(&mut engine, vec![50; 33], greedy(60)).expect("a reply");
+    let step = |engine: &mut Engine, reply: &mut Generation| drop(block_on(reply.next(engine)).expect("a step"));
+    while reply.tokens.len() < 3 {
+        step(&mut engine, &mut reply);
+    }
+    let mut restorer = Restorer::default();
+    for piece in bytes.chunks(bytes.len() / 9) {
+        block_on(restorer.push(piece, &mut engine)).expect("room");
+        step(&mut engine, &mut reply);
+    }
+    assert_eq!(block_on(restorer.finish(&mut engine)), Ok(next.len() - 3));
+    let mut saver = Saver::new(&engine, &next).expect("it is there");
+    let mut again = Vec::new();
+    while let Some(piece) = block_on(saver.next(&engine)).expect("a piece") {
+        again.extend(piece);
+        step(&mut engine, &mut reply);
+    }
+    assert_eq!(again, bytes);
+    // A text that is being written is saved as far as it was.
+    let so_far = [&[50; 33][..], &reply.tokens[..2]].concat();
+    let mut saver = Saver::new(&engine, &so_far).expect("it is there");
+    assert_eq!(saver.tokens(), so_far.len());
+    while block_on(saver.next(&engine)).expect("a piece").is_some() {
+        step(&mut engine, &mut reply);
+    }
+    while block_on(reply.next(&mut engine)).expect("a step").is_some() {}
+    assert_eq!(reply.tokens, alone);
+    let third = run(&mut engine, &next, kept(20));
+    assert_eq!((third.cached, third.tokens), (next.len() - 3, goes_on));
+}
+
+/// What needs the cells of replies under way waits for their end.
+fn replies_under_way_keep_their_cells(backend: Backend) {
+    let (bytes, next, _) = told(backend);
+    let mut engine = engine(backend, 96);
+    let mut reply = Generation::with_tokens(&mut engine, vec![50; 33], greedy(50)).expect("a reply");
+    while reply.tokens.len() < 3 {
+        block_on(reply.next(&mut engine)).expect("a step");
+    }
+    assert_eq!(restore(&mut engine, &bytes, 4096).map_err(|error| error.code), Err(Code::Disposed));
+    while block_on(reply.next(&mut engine)).expect("a step").is_some() {}
+    assert_eq!((reply.tokens.len(), restore(&mut engine, &bytes, 4096)), (50, Ok(next.len() - 3)));
+}
+
+/// Nothing is written of cells that are another text's by now.
+fn what_made_room_for_others_while_it_was_saved_is_told(backend: Backend) {
+    let mut engine = engine(backend, 96);
+    let text = [10, 11, 12, 13, 14, 15, 16, 17];
+    run(&mut engine, &text, kept(1));
+    let mut saver = Saver::new(&engine, &text).expect("it is there");
+    block_on(saver.next(&engine)).expect("its head");
+    let id = engine.model.kv().sequences()[0].id;
+    engine.model.kv_mut().rewind(id, 4);
+    engine.model.kv_mut().push(id, &[20, 21, 22, 23]);
+    assert_eq!(block_on(saver.next(&engine)).map_err(|error| error.code), Err(Code::Disposed));
+}
+
 on_both_backends!(
+    replies_go_on_beside_what_is_saved_and_restored,
+    replies_under_way_keep_their_cells,
+    what_made_room_for_others_while_it_was_saved_is_told,
     states_are_saved_too,
     damaged_and_foreign_states_are_refused,
     a_saved_text_goes_on_as_it_would_have,

@@ -16,6 +16,7 @@ use sotto::kernels::cell::BLOCK;
 use sotto::kernels::rope::blocks::{self, Q4, Q8};
 use sotto::run::engine::{Engine, Prompt};
 use sotto::run::loader::LoadOptions;
+use sotto::run::saved::Saver;
 use sotto::run::session::{GenerateOptions, Generation};
 use tiny_models::{self as tiny, archs};
 
@@ -178,6 +179,28 @@ fn a_shifted_text_is_saved_as_one(backend: Backend) {
     }
 }
 
+/// Who saves knows of no cuts: he has all messages.
+fn of_a_whole_text_what_its_cuts_left_is_saved(backend: Backend) {
+    let file = tiny::build("llama-f32").expect("a tiny model");
+    // What goes begins as what comes after it does.
+    let (stays, goes, moves) = (text(1, 9), [&text(7, 3)[..], &text(30, 27)].concat(), text(7, 40));
+    let mut first = engine(&file, backend, KvType::F32);
+    run(&mut first, &[&stays[..], &goes, &moves].concat(), shifting(1));
+    let prompt = [&stays[..], &moves, &[3, 4]].concat();
+    let reply = run(&mut first, &prompt, shifting(6)).tokens;
+    let whole = [&stays[..], &goes, &moves, &[3, 4], &reply].concat();
+    let bytes = save(&first, &whole).concat();
+    let next = [&prompt[..], &reply, &[5, 6]].concat();
+    let right = run(&mut first, &next, shifting(6)).tokens;
+    let mut other = engine(&file, backend, KvType::F32);
+    assert_eq!(restore(&mut other, &bytes, 1000), Ok(next.len() - 3));
+    let again = run(&mut other, &next, shifting(6));
+    assert_eq!((again.cached, again.tokens), (next.len() - 3, right));
+    // Of another text there is what it begins with.
+    let foreign = [&stays[..], &goes, &text(50, 40)].concat();
+    assert_eq!(Saver::new(&first, &foreign).map(|saver| saver.tokens()), Some(stays.len() + 3));
+}
+
 fn a_chat_of_ten_times_its_context_goes_on(backend: Backend) {
     const CONTEXT: u32 = 256;
     let file = tiny::build("llama-f32").expect("a tiny model");
@@ -224,6 +247,7 @@ on_both_backends!(
     the_first_layers_keys_are_those_of_their_new_positions,
     what_is_not_worth_it_is_read_anew,
     a_shifted_text_is_saved_as_one,
+    of_a_whole_text_what_its_cuts_left_is_saved,
     a_chat_of_ten_times_its_context_goes_on,
 );
 

@@ -188,6 +188,57 @@ fn replies_that_may_wait_leave_a_prompt_whole_chunks(backend: Backend) {
     assert_eq!(prompt.tokens, run(&mut engine, &text(2, 60), greedy(4)).tokens);
 }
 
+/// Of a lower number first, whenever it came; of the same as they came. A pass reads 16 tokens, and the cells are those of
+/// three.
+fn prompts_are_read_by_their_priority(backend: Backend) {
+    for cells in [256, 96] {
+        let mut engine = engine(backend, cells);
+        let of = |priority| GenerateOptions { priority, ..greedy(4) };
+        let mut first = Generation::with_tokens(&mut engine, text(9, 20), of(0)).expect("one");
+        while first.tokens.is_empty() {
+            block_on(first.next(&mut engine)).expect("a step");
+        }
+        let priorities = [5, 0, 0, -3, 5, -3];
+        let begin =
+            |(kind, &priority)| Generation::with_tokens(&mut engine, text(kind, 30), of(priority)).expect("one");
+        let mut all: Vec<Generation> = (0..).zip(&priorities).map(begin).collect();
+        let (mut order, mut going) = (Vec::new(), true);
+        while going {
+            going = block_on(first.next(&mut engine)).expect("a step").is_some();
+            for (at, one) in all.iter_mut().enumerate() {
+                going |= block_on(one.next(&mut engine)).expect("a step").is_some();
+                if !one.tokens.is_empty() && !order.contains(&at) {
+                    order.push(at);
+                }
+            }
+        }
+        assert_eq!(order, [3, 5, 1, 2, 0, 4], "{cells} cells");
+        for (kind, one) in (0..).zip(&all) {
+            assert_eq!(one.tokens, run(&mut engine, &text(kind, 30), greedy(4)).tokens);
+        }
+    }
+}
+
+/// Who has the lower priority, and came first.
+fn where_cells_run_out_the_least_urgent_go_back(backend: Backend) {
+    let mut engine = engine(backend, 96);
+    let of = |priority| GenerateOptions { priority, ..greedy(60) };
+    let mut patient = Generation::with_tokens(&mut engine, text(1, 20), of(1)).expect("one");
+    while patient.tokens.is_empty() {
+        block_on(patient.next(&mut engine)).expect("a step");
+    }
+    let mut urgent = Generation::with_tokens(&mut engine, text(2, 20), of(0)).expect("one");
+    while block_on(urgent.next(&mut engine)).expect("a step").is_some() {
+        block_on(patient.next(&mut engine)).expect("a step");
+        assert!(urgent.tokens.is_empty() || urgent.sequence().is_some());
+    }
+    assert!(patient.tokens.len() < 60 && urgent.tokens.len() == 60);
+    finish(&mut engine, &mut patient);
+    for (kind, one) in [(1, &patient), (2, &urgent)] {
+        assert_eq!(one.tokens, run(&mut engine, &text(kind, 20), greedy(60)).tokens);
+    }
+}
+
 fn where_cells_run_out_all_come_to_their_end(backend: Backend) {
     // Each takes most of the cache by itself.
     let (mut shared, mut alone) = (engine(backend, 96), engine(backend, 96));
@@ -266,6 +317,8 @@ on_both_backends!(
     each_has_a_token_of_every_round,
     replies_that_may_wait_leave_a_prompt_whole_chunks,
     where_cells_run_out_all_come_to_their_end,
+    prompts_are_read_by_their_priority,
+    where_cells_run_out_the_least_urgent_go_back,
     one_that_nobody_reads_gives_up_its_cells,
     one_that_was_never_asked_gives_up_its_cells_and_goes_on,
     a_start_in_common_is_read_once,

@@ -1,5 +1,5 @@
 /** Requests in OpenAI's shapes: what a page passes, what it gets, and how a reply is stopped. */
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import type { ChatCompletionChunk, Completion } from "../../www/api/index.js";
 import type { Model } from "../../www/api/model.js";
 import { clearLog, log } from "./fake-engine.js";
@@ -72,6 +72,60 @@ test("a batch has each answer at its request's place, and one that fails fails n
   expect(await codeOf(model.batch([], { atOnce: 3 } as never))).toBe("bad_option");
   const trap = Object.defineProperty([requests[0]!], 0, { get: () => JSON.parse("{") });
   expect(await codeOf(model.batch(trap))).toBe("bad_option");
+});
+
+test("what a batch's listener throws ends the batch, and the requests under way", async () => {
+  let begun = 0;
+  const request = {
+    get messages() {
+      begun++;
+      return user("slow");
+    },
+    max_tokens: 4,
+  };
+  const requests = Array.from({ length: 40 }, () => request);
+  const thrown = new Error("of the page");
+  let told = 0;
+  const listeners = [
+    () => {
+      told++;
+      throw thrown;
+    },
+    async () => {
+      told++;
+      throw thrown;
+    },
+  ];
+  for (const onResult of listeners) await expect(model.batch(requests, { onResult })).rejects.toBe(thrown);
+  await expect(model.batch(requests, { onProgress: listeners[1]! })).rejects.toBe(thrown);
+  expect(told).toBe(3);
+  await vi.waitFor(async () => expect((await model.stats()).requests).toMatchObject({ running: 0, waiting: 0 }));
+  expect([told, begun]).toEqual([3, 3 * 16]);
+});
+
+test("a batch has no streams, and what cannot be read of a request is told of it", async () => {
+  const streams = { messages: user("echo a"), stream: true };
+  const broken = {
+    get messages() {
+      throw new TypeError("no");
+    },
+  };
+  for (const schedule of ["latency", "throughput"] as const) {
+    const results = await model.batch([streams, broken, { messages: user("echo b") }] as never, { schedule });
+    expect(results.map((result) => (result.status === "rejected" ? result.reason.code : result.status))).toEqual([
+      "bad_option",
+      "bad_option",
+      "fulfilled",
+    ]);
+  }
+});
+
+test("of requests in line those of a lower priority begin first", async () => {
+  const order: number[] = [];
+  const ask = (priority: number) => model.chat("echo a", { priority }).then(() => order.push(priority));
+  const first = Array.from({ length: 64 }, () => model.generate("fast", { maxTokens: 3 }).next());
+  await Promise.all([...first, ask(3), ask(0), ask(-2)]);
+  expect(order).toEqual([-2, 0, 3]);
 });
 
 test("a batch for throughput takes the longest first, and tells how far it is", async () => {

@@ -14,7 +14,8 @@ export class FakeLocks {
 
   request(name: string, ...[options, last]: [Grant] | [Options, Grant]): Promise<unknown> {
     const grant = (last ?? options) as Grant;
-    const { signal, steal } = last ? (options as Options) : {};
+    const { signal, steal, ifAvailable } = last ? (options as Options) : {};
+    if (ifAvailable && this.#held.has(name)) return Promise.resolve(grant(null));
     return new Promise((resolve, reject) => {
       const request = { grant, resolve, reject };
       const queue = this.#queues.get(name) ?? [];

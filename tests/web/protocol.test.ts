@@ -117,6 +117,39 @@ test("one that is stopped while it waits leaves the queue; tokenize does not wai
   expect((await third).length).toBe(2);
 });
 
+test("one that runs alone and is stopped while it waits holds up none behind it", async () => {
+  model = await loadFake();
+  const order: string[] = [];
+  const first = collect(model.generate("slow", { maxTokens: 40 })).then(() => order.push("first"));
+  expect(await codeOf(model.score("x", { signal: AbortSignal.timeout(20) }))).toBe("aborted");
+  await collect(model.generate("fast", { maxTokens: 1 }));
+  order.push("second");
+  await first;
+  expect(order).toEqual(["second", "first"]);
+});
+
+test("saving and restoring wait for no reply", async () => {
+  model = await loadFake();
+  const session = model.session({ id: "a", messages: [{ role: "user", content: "hi" }] });
+  const order: string[] = [];
+  const first = collect(model.generate("slow", { maxTokens: 40 })).then(() => order.push("reply"));
+  // There is no store here, which is all that they come to.
+  expect([await codeOf(session.save()), await codeOf(model.restore("a"))]).toEqual(["storage", "storage"]);
+  order.push("saved");
+  await first;
+  expect(order).toEqual(["saved", "reply"]);
+});
+
+test("of many requests at once the engine knows a few, and the others count as waiting", async () => {
+  model = await loadFake();
+  const all = Promise.all(Array.from({ length: 200 }, () => collect(model!.generate("fast", { maxTokens: 2 }))));
+  const { requests } = await model.stats();
+  expect(requests.waiting).toBeGreaterThan(100);
+  expect((await all).every((reply) => reply.at(-1)!.finishReason === "length")).toBe(true);
+  expect(log.most).toBe(64);
+  expect((await model.stats()).requests.waiting).toBe(0);
+});
+
 test("score and bench answer", async () => {
   model = await loadFake();
   expect(await model.score("hello")).toMatchObject({ nllMean: 1, top: [[1, 2]] });

@@ -81,7 +81,13 @@ const TAKES = {
   fillMask: ["signal"],
   "chat.completions.create": ["signal", "onProgress", "errors", "onAbort"],
   "completions.create": ["signal", "onProgress", "errors", "onAbort"],
-} as const satisfies Record<keyof Options | "inspect" | "loadText" | "store" | "store.import", readonly (keyof Own)[]>;
+  save: ["signal"],
+  restore: ["signal"],
+  batch: ["signal"],
+} as const satisfies Record<
+  keyof Options | "inspect" | "loadText" | "store" | "store.import" | "save" | "restore" | "batch",
+  readonly (keyof Own)[]
+>;
 
 /** The call of which others are short forms. */
 const CHAT = "chat.completions.create";
@@ -186,9 +192,15 @@ export function readPrompt(value: unknown): string | Message[] {
 
 /** Messages of a chat; the engine says what is wrong with one of them. */
 export function readMessages(value: unknown): Message[] {
+  const list = readList(value);
+  return reading("messages", () => plain("messages", openAI(list).messages) as Message[]);
+}
+
+/** A list of messages, whatever they are. */
+export function readList(value: unknown): unknown[] {
   if (kind(value) !== "Array")
     throw new SottoError("bad_option", "Messages should be a list of at least one {role, content}.");
-  return reading("messages", () => plain("messages", openAI(value as unknown[]).messages) as Message[]);
+  return reading("messages", () => Array.from(value as unknown[]));
 }
 
 /** A list of messages as OpenAI's. Throws `bad_option` for one without content whose name was misspelt. */

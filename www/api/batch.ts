@@ -1,4 +1,5 @@
 /** Many requests: several are under way at a time, and the engine writes their replies side by side. */
+import { joined, readOptions as readPage } from "./arguments.js";
 import type { CreateChat } from "./chat.js";
 import { bad, kind, reading, shown } from "../wire/check.js";
 import type { ChatCompletion } from "../wire/protocol.js";
@@ -29,10 +30,10 @@ export interface BatchProgress {
 export interface BatchOptions {
   /** Stops those under way; what has not begun does not begin. */
   signal?: AbortSignal | undefined;
-  /** Is given each result as it comes, and the place of its request. */
-  onResult?: ((result: BatchResult, index: number) => void) | undefined;
-  /** Is told how far it is after each result. */
-  onProgress?: ((progress: BatchProgress) => void) | undefined;
+  /** Is given each result as it comes, and the place of its request. Where it throws, or rejects, the batch ends with that. */
+  onResult?: ((result: BatchResult, index: number) => unknown) | undefined;
+  /** Is told how far it is after each result; as `onResult`. */
+  onProgress?: ((progress: BatchProgress) => unknown) | undefined;
   /**
    * `throughput`: all are done as soon as can be, those of a length side by side, and prompts are read in whole chunks;
    * `latency`: in the order of the list, and what else is asked meanwhile waits less. By default `latency`.
@@ -49,20 +50,29 @@ export async function batch(
   options?: BatchOptions,
 ): Promise<BatchResult[]> {
   const { signal, onResult, onProgress, schedule } = reading("An option of batch", () => readOptions(options));
+  // What a listener throws stops the others.
+  const failed = new AbortController();
+  const stop = AbortSignal.any([failed.signal, ...(signal ? [signal] : [])]);
   if (kind(requests) !== "Array") throw bad(`The requests of batch are ${shown(requests)}`, "a list of them");
   const all = reading("The requests of batch", () => Array.from(requests));
   const results: BatchResult[] = Array.from({ length: all.length });
   const started = performance.now();
   const progress = { done: 0, total: all.length, promptTokens: 0, completionTokens: 0 };
   const order = schedule === "throughput" ? byLength(all) : all.keys();
-  // What is no request is refused as it is.
-  const ask = async (request: BatchRequest) =>
-    create(schedule && kind(request) === "object" ? { ...request, schedule } : request, { signal });
-  const work = async () => {
+  const ask = async (request: BatchRequest) => {
+    // What is no request is refused as it is.
+    if (kind(request) !== "object") return create(request, { signal: stop });
+    const given = joined("A request of batch", request, schedule && { schedule });
+    if (given.stream)
+      throw bad(`stream of a request of batch is ${shown(given.stream)}`, "false, or call chat.completions.create");
+    return create(given as unknown as BatchRequest, { signal: stop });
+  };
+  const each = async () => {
     for (const index of order) {
       const [result] = await Promise.allSettled([ask(all[index]!)]);
+      if (failed.signal.aborted) return;
       results[index] = result;
-      onResult?.(result, index);
+      await onResult?.(result, index);
       progress.done++;
       if (result.status === "fulfilled") {
         progress.promptTokens += result.value.usage?.prompt_tokens ?? 0;
@@ -70,9 +80,14 @@ export async function batch(
       }
       const seconds = (performance.now() - started) / 1000;
       const secondsLeft = (seconds / progress.done) * (progress.total - progress.done);
-      onProgress?.({ ...progress, seconds, secondsLeft });
+      await onProgress?.({ ...progress, seconds, secondsLeft });
     }
   };
+  const work = () =>
+    each().catch((thrown) => {
+      failed.abort();
+      throw thrown;
+    });
   await Promise.all(Array.from({ length: Math.min(AT_ONCE, results.length) }, work));
   return results;
 }
@@ -102,7 +117,7 @@ function readOptions(options: unknown): BatchOptions {
     if (given !== undefined && typeof given !== "function") throw bad(`${name} is ${shown(given)}`, "a function");
   if (schedule !== undefined && schedule !== "latency" && schedule !== "throughput")
     throw bad(`schedule is ${shown(schedule)}`, '"latency" or "throughput"');
-  return { signal, onResult, onProgress, schedule };
+  return { signal: readPage("batch", { signal }).page.signal, onResult, onProgress, schedule };
 }
 
 const NAMES = ["signal", "onResult", "onProgress", "schedule"];

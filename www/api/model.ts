@@ -32,7 +32,7 @@ import { isAborted, stoppedPiece } from "./stopped.js";
 import { type RunTools, type RunToolsOptions, type ToolsReply, runTools } from "./tools.js";
 import { workersOf } from "./start.js";
 import type { Endpoint } from "./workers.js";
-import { watch } from "./watch.js";
+import { readEvery, watch } from "./watch.js";
 import { SottoError } from "../wire/errors.js";
 import type {
   AnyMessage,
@@ -263,8 +263,8 @@ export class Model extends Loaded {
    * Tells the same every so many milliseconds, by default once a second, until the function that it gives is called or the
    * model is disposed.
    */
-  onStats(listener: (stats: ModelStats) => void, { every = 1000 }: { every?: number } = {}): () => void {
-    return watch(() => this.stats(), listener, every);
+  onStats(listener: (stats: ModelStats) => void, options?: { every?: number }): () => void {
+    return watch(() => this.stats(), listener, readEvery(options));
   }
 
   /** How likely the model finds a text. */

@@ -1,8 +1,8 @@
 /** Conversations with a name, which can be saved: their messages, and what the model has computed of them. */
-import { joined, readMessages, readOptions, readText, refuseOthers } from "./arguments.js";
+import { joined, readList, readMessages, readOptions, readText, refuseOthers } from "./arguments.js";
 import { type Chat, type ChatOptions, type ChatReply, type CountOptions, said } from "./chat.js";
 import type { Caller } from "./caller.js";
-import { bad, reading } from "../wire/check.js";
+import { bad, kind, reading } from "../wire/check.js";
 import type { AnyMessage, ChatRequest, FoundSession, PageOptions, SavedSession, Warning } from "../wire/protocol.js";
 
 /** The longest name: it has to fit where the store notes it. */
@@ -24,7 +24,7 @@ export interface Restored {
   refused?: Warning;
 }
 
-type Call = Pick<Caller, "call">;
+type Call = Pick<Caller, "call" | "waits">;
 
 export class Session {
   readonly id: string;
@@ -35,32 +35,54 @@ export class Session {
   #connection: Call;
   #chat: Chat;
   #options: CountOptions;
+  /** Resolves when all replies that were asked for so far are over. */
+  #turns: Promise<unknown> = Promise.resolve();
 
   /** Use `model.session()`. */
   constructor(connection: Call, chat: Chat, options: SessionOptions, restored?: Restored) {
     refuseOthers("session", options);
     const { id, messages, ...rest } = reading("The options of session", () => ({ ...options }));
     this.id = readName(id);
-    this.messages = messages ?? [];
+    this.messages = messages === undefined || messages === null ? [] : listed(messages);
     this.restored = restored;
     this.#connection = connection;
     this.#chat = chat;
     this.#options = rest;
   }
 
-  /** Adds what a user says, or other messages, and the reply to them. Where there is none the messages are as before. */
+  /**
+   * Adds what a user says, or other messages, and the reply to them, once the turns before are over. Where there is no reply the
+   * messages are as before; where `messages` was set meanwhile, that stays.
+   */
   async chat(messages: string | readonly AnyMessage[], options?: ChatOptions): Promise<ChatReply> {
-    const all = [...this.messages, ...said(messages)];
-    const reply = await this.#chat(all, { ...this.#options, ...options });
-    this.messages = [...all, reply.message];
+    const asked = listed(said(messages));
+    // What is no object has no members to be refused with.
+    refuseOthers("chat", kind(options) === "object" ? {} : options);
+    const given = joined("An option of chat", this.#options, options);
+    const { signal } = readOptions("save", { signal: given.signal }).page;
+    const turn = this.#turn(asked, given, signal);
+    this.#turns = Promise.all([this.#turns, turn.catch(() => {})]);
+    return turn;
+  }
+
+  async #turn(asked: readonly AnyMessage[], options: ChatOptions, signal: PageOptions["signal"]): Promise<ChatReply> {
+    // Where it is stopped before its turn the call says so, and adds nothing.
+    const over = this.#turns.then(() => true);
+    const inTurn = await this.#connection.waits(over, signal);
+    const before = listed(this.messages);
+    const set = this.messages;
+    const reply = await this.#chat([...before, ...asked], options);
+    if (inTurn && this.messages === set) this.messages = [...before, ...asked, reply.message];
     return reply;
   }
 
   /**
    * Keeps the messages in the browser's store, with what the model has computed of them, in the place of what was saved
-   * under this name. Replies under way end first. Throws `storage` where the store is full or cannot be used.
+   * under this name, once its own turns are over. Throws `storage` where the store is full or cannot be used.
    */
-  async save({ signal }: Pick<PageOptions, "signal"> = {}): Promise<SavedSession> {
+  async save(options?: Pick<PageOptions, "signal">): Promise<SavedSession> {
+    const { signal } = readOptions("save", options).page;
+    await this.#connection.waits(this.#turns, signal);
     const given = joined("An option of session", this.#options, { messages: readMessages(this.messages) });
     const { wire } = readOptions("chat.completions.create", given);
     const args = { id: this.id, request: wire as ChatRequest };
@@ -73,8 +95,9 @@ export async function restore(
   connection: Call,
   chat: Chat,
   id: string,
-  { signal }: Pick<PageOptions, "signal"> = {},
+  options?: Pick<PageOptions, "signal">,
 ): Promise<Session | undefined> {
+  const { signal } = readOptions("restore", options).page;
   const found = await connection.call("restoreSession", { id: readName(id) }, { signal, what: "The restoring" });
   return found ? new Session(connection, chat, ...optionsOf(found)) : undefined;
 }
@@ -84,6 +107,8 @@ function optionsOf({ id, request, tokens, refused }: FoundSession): [SessionOpti
   const session = { ...options, id, messages: messages as AnyMessage[] };
   return [session as SessionOptions, { tokens, ...(refused && { refused }) }];
 }
+
+const listed = (messages: unknown) => readList(messages) as AnyMessage[];
 
 function readName(id: unknown): string {
   const name = readText("the session's id", id);

@@ -1,8 +1,16 @@
 /** Tells of something now and then. */
-import { bad, shown } from "../wire/check.js";
+import { bad, checked, reading, shown } from "../wire/check.js";
 
 /** How often, in milliseconds; none less. */
 const LEAST = 10;
+
+/** By default once a second. */
+export function readEvery(options: unknown): number {
+  const { every = 1000 } = reading("An option of onStats", () =>
+    checked("onStats", { properties: { every: true } }, options, []),
+  );
+  return every as number;
+}
 
 /**
  * Asks every so many milliseconds and passes on what comes, until the function that it gives is called, asking fails or the

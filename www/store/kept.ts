@@ -10,9 +10,15 @@ export interface Entry {
   facts: Facts;
 }
 
-/** All files of the store, the newest first. */
-export async function entries(folder: Folder): Promise<Entry[]> {
-  const names = (await folder.names()).filter((name) => name.endsWith(JOURNAL));
+/** What is in the folder, whole or not, of which the name begins so. */
+export async function ids(folder: Folder, start: string): Promise<string[]> {
+  const names = (await folder.names()).filter((name) => name.startsWith(start));
+  return [...new Set(names.map((name) => name.replace(/\.\w+$/, "")))];
+}
+
+/** All files of the store, or those whose names begin so, the newest first. */
+export async function entries(folder: Folder, start = ""): Promise<Entry[]> {
+  const names = (await folder.names()).filter((name) => name.startsWith(start) && name.endsWith(JOURNAL));
   const all = names.map(async (name) => {
     // What is removed meanwhile is none.
     const facts = readHead(await bytesOf(folder, name, 1 << 13).catch(() => new Uint8Array()));
@@ -49,7 +55,7 @@ export async function remove(folder: Folder, id: string): Promise<void> {
   await folder.remove(id + JOURNAL).catch(unlessMissing);
 }
 
-const isMissing = (error: unknown) => (error as Error | undefined)?.name === "NotFoundError";
+export const isMissing = (error: unknown) => (error as Error | undefined)?.name === "NotFoundError";
 
 function unlessMissing(error: unknown): void {
   if (!isMissing(error)) throw error;
@@ -88,8 +94,7 @@ export class Kept {
   }
 
   /** A new one, with room for all of it where the size is known. */
-  static async create(folder: Folder, facts: Facts): Promise<Kept> {
-    const id = crypto.randomUUID();
+  static async create(folder: Folder, facts: Facts, id: string = crypto.randomUUID()): Promise<Kept> {
     const handles: Handle[] = [];
     try {
       for (const end of [folder.data, JOURNAL]) handles.push(await folder.open(id + end));

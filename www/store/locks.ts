@@ -41,6 +41,30 @@ export async function hold(
   }
 }
 
+/** Works while nobody else holds the name in any tab, or holds it `shared` where this does too. Throws `aborted` while it waits. */
+export async function locked<T>(
+  name: string,
+  work: () => Promise<T>,
+  { what, signal, shared = false }: { what: string; signal: AbortSignal; shared?: boolean },
+): Promise<T> {
+  if (signal.aborted) throw aborted(what, signal);
+  let begun = false;
+  const begin = () => {
+    begun = true;
+    return work();
+  };
+  try {
+    return await navigator.locks.request(name, { signal, mode: shared ? "shared" : "exclusive" }, begin);
+  } catch (thrown) {
+    throw signal.aborted && !begun ? aborted(what, signal) : thrown;
+  }
+}
+
+/** Works if nobody else holds the name now. */
+export async function ifFree(name: string, work: () => Promise<void>): Promise<void> {
+  await navigator.locks.request(name, { ifAvailable: true }, (lock) => lock && work());
+}
+
 /** Tells those who wait. */
 export class Speaker {
   #channel = new BroadcastChannel(CHANNEL);

@@ -1,8 +1,8 @@
 /** Adapters on their way to a model that is loaded: replies go on between their pieces. */
-import type { Engine } from "./engine.js";
 import { open } from "./fetch.js";
 import { SottoError, aborted } from "../wire/errors.js";
 import type { LoadedAdapter, Calls, SourceData } from "../wire/protocol.js";
+import type { Ask } from "./sessions.js";
 
 /** Bytes of adapter_config.json, at most. */
 const MOST_TEXT = 1 << 20;
@@ -10,7 +10,7 @@ const PIECE = 1 << 20;
 
 /** `run` does something with the engine when nothing else does. */
 export async function loadAdapter(
-  run: <T>(work: (engine: Engine) => T | Promise<T>) => Promise<T>,
+  run: Ask,
   { id, source, config }: Calls["loadAdapter"]["args"],
   signal: AbortSignal,
 ): Promise<LoadedAdapter> {

@@ -33,10 +33,13 @@ import { pause } from "./pause.js";
 import { Queue, unlessAborted } from "./queue.js";
 import { PATIENCE } from "./remote.js";
 import { type Repositories, converting } from "./repository.js";
-import { restoreSession, saveSession } from "./sessions.js";
+import { type Ask, restoreSession, saveSession } from "./sessions.js";
 
 /** Numbers of what was sampled that are told without an event, of replies that are told when they are whole. */
 const QUIET = 32;
+
+/** Requests that the engine knows at a time. More wait here: whoever waits in its own line asks it for nothing again and again. */
+const AT_ONCE = 64;
 
 interface Context<M extends Method> {
   signal: AbortSignal;
@@ -69,7 +72,7 @@ export class Host {
   #crash: SottoError | undefined;
   #running = new Map<number, AbortController>();
   /** Whole requests: replies, which share the engine; scores and measurements, which do not. */
-  #requests = new Queue();
+  #requests = new Queue(AT_ONCE);
   /** Single calls of the engine: it must not be entered while it works, but between the tokens of a reply it may. */
   #steps = new Queue();
   /** Adapters on their way. */
@@ -122,6 +125,8 @@ export class Host {
     return this.#engine;
   }
 
+  #ask: Ask = (work) => this.#steps.run(() => work(this.#ready));
+
   get #texts(): TextCalls {
     return this.#text ?? this.#ready;
   }
@@ -138,28 +143,33 @@ export class Host {
   #drive<E>(
     begin: (engine: Engine) => Work<E | E[]>,
     { signal, emit }: { signal: AbortSignal; emit(event: E | undefined, sampled?: readonly number[]): void },
+    priority?: number | null,
   ): Promise<State> {
-    return this.#requests.share(async () => {
-      const work = await this.#steps.run(() => begin(this.#ready));
-      const cancel = () => work.cancel();
-      signal.addEventListener("abort", cancel);
-      const sampled: number[] = [];
-      try {
-        for (;;) {
-          const step = await this.#steps.run(() => work.next());
-          if (signal.aborted && signal.reason !== KEEP) throw aborted("The reply", signal);
-          if (step === undefined) break;
-          sampled.push(...work.sampled());
-          for (const event of step === null ? [] : ([step].flat() as E[])) emit(event, sampled.splice(0));
-          if (sampled.length > QUIET) emit(undefined, sampled.splice(0));
+    return this.#requests.share(
+      async () => {
+        const work = await this.#steps.run(() => begin(this.#ready));
+        const cancel = () => work.cancel();
+        signal.addEventListener("abort", cancel);
+        const sampled: number[] = [];
+        try {
+          for (;;) {
+            const step = await this.#steps.run(() => work.next());
+            if (signal.aborted && signal.reason !== KEEP) throw aborted("The reply", signal);
+            if (step === undefined) break;
+            sampled.push(...work.sampled());
+            for (const event of step === null ? [] : ([step].flat() as E[])) emit(event, sampled.splice(0));
+            if (sampled.length > QUIET) emit(undefined, sampled.splice(0));
+          }
+        } finally {
+          signal.removeEventListener("abort", cancel);
+          emit(undefined, sampled);
+          release(work);
         }
-      } finally {
-        signal.removeEventListener("abort", cancel);
-        emit(undefined, sampled);
-        release(work);
-      }
-      return this.#steps.run(() => this.#state());
-    }, signal);
+        return this.#steps.run(() => this.#state());
+      },
+      signal,
+      priority ?? 0,
+    );
   }
 
   #calls: { [M in Method]: (args: Calls[M]["args"], context: Context<M>) => Promise<Calls[M]["result"]> } = {
@@ -172,28 +182,50 @@ export class Host {
     store: (ask, { signal, emit }) => manage(ask, signal, (progress) => emit({ progress })),
 
     generate: ({ prompt, options, past }, context) =>
-      this.#drive<Step>((engine) => engine.generate(prompt, options, Uint32Array.from(past ?? [])), context),
+      this.#drive<Step>(
+        (engine) => engine.generate(prompt, options, Uint32Array.from(past ?? [])),
+        context,
+        options.priority,
+      ),
 
     chat: async ({ request, past }, context) => {
       const takes = await this.#steps.run(() => this.#ready.takes_grammars(request));
       const grammars = takes ? await this.#startGrammars(context.signal) : undefined;
-      return this.#drive<ChatStep>((engine) => engine.chat(request, grammars, Uint32Array.from(past ?? [])), context);
+      return this.#drive<ChatStep>(
+        (engine) => engine.chat(request, grammars, Uint32Array.from(past ?? [])),
+        context,
+        request.priority,
+      );
     },
 
     completion: ({ request, past }, context) =>
-      this.#drive<ChatStep>((engine) => engine.completion(request, Uint32Array.from(past ?? [])), context),
+      this.#drive<ChatStep>(
+        (engine) => engine.completion(request, Uint32Array.from(past ?? [])),
+        context,
+        request.priority,
+      ),
 
     prime: ({ request }, context) => this.#drive<Step>((engine) => engine.prime(request), context),
 
     count: ({ request }) => this.#steps.run(() => this.#ready.count(request)),
 
-    saveSession: (args, { signal }) =>
-      this.#measure("The saving", signal, (engine) => saveSession(engine, args, signal)),
+    // Beside replies.
+    saveSession: (args, { signal }) => saveSession(this.#ask, args, signal),
 
-    restoreSession: ({ id }, { signal }) =>
-      this.#measure("The restoring", signal, (engine) => restoreSession(engine, id, signal)),
+    restoreSession: ({ id }, { signal }) => {
+      const restore = () => restoreSession(this.#ask, id, signal);
+      return restore().catch((thrown) => {
+        if (SottoError.read(thrown)?.code !== "disposed") throw thrown;
+        // The replies under way have no room for it.
+        return this.#requests.run(restore, signal);
+      });
+    },
 
-    stats: () => this.#steps.run(() => this.#ready.stats()),
+    stats: async () => {
+      const { requests, ...others } = await this.#ask((engine) => engine.stats());
+      const [waiting, total] = [requests.waiting, requests.total].map((count) => count + this.#requests.waiting);
+      return { requests: { ...requests, waiting: waiting!, total: total! }, ...others };
+    },
 
     tokenize: ({ text, options }) => this.#steps.run(() => Array.from(this.#texts.tokenize(text, options))),
 
@@ -216,8 +248,7 @@ export class Host {
       this.#measure("The filling in", signal, (engine) => engine.fill(text, options.top)),
 
     // One at a time, beside replies.
-    loadAdapter: (args, { signal }) =>
-      this.#adapters.run(() => loadAdapter((work) => this.#steps.run(() => work(this.#ready)), args, signal), signal),
+    loadAdapter: (args, { signal }) => this.#adapters.run(() => loadAdapter(this.#ask, args, signal), signal),
 
     unloadAdapter: ({ id }) =>
       this.#steps.run(() => {

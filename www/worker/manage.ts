@@ -17,7 +17,7 @@ export async function manage(
   openStore: typeof openFolder = openFolder,
 ): Promise<unknown> {
   if (ask.what === "sessions") return listSessions(await opened(openStore));
-  if (ask.what === "forget") return forgetSession(await opened(openStore), ask.which);
+  if (ask.what === "forget") return forgetSession(await opened(openStore), ask.which, signal);
   const folder = await openStore().catch(unusable);
   const reporter = new Reporter(emit);
   try {

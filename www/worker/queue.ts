@@ -1,46 +1,82 @@
 /** Tasks first come, first served: alone, or beside others that may share. One that is aborted while it waits leaves the queue. */
 import { aborted } from "../wire/errors.js";
 
+interface Waiting {
+  alone: boolean;
+  /** Of those that share: lower ones start earlier. */
+  priority: number;
+  start: () => void;
+}
+
 export class Queue {
-  /** Resolves when all that was queued so far is over. */
-  #tail: Promise<unknown> = Promise.resolve();
-  /** The same, of tasks that run alone. */
-  #alone: Promise<unknown> = Promise.resolve();
+  #waiting = new Set<Waiting>();
+  #running = 0;
+  /** The one that runs is to be alone. */
+  #alone = false;
+  /** How many that share run at a time. */
+  #most: number;
+
+  constructor(most = Infinity) {
+    this.#most = most;
+  }
+
+  /** Those that wait and share. */
+  get waiting(): number {
+    return [...this.#waiting].filter(({ alone }) => !alone).length;
+  }
 
   /** When all before it is over. */
   run<T>(task: () => T | Promise<T>, signal?: AbortSignal): Promise<T> {
-    const [over, release] = gate(this.#tail);
-    const done = after(this.#tail, task, release, signal);
-    this.#tail = this.#alone = over;
-    return done;
+    return this.#add(true, 0, task, signal);
   }
 
-  /** Beside all others that share: when those before it that run alone are over. */
-  share<T>(task: () => T | Promise<T>, signal?: AbortSignal): Promise<T> {
-    const [over, release] = gate(this.#alone);
-    this.#tail = Promise.all([this.#tail, over]);
-    return after(this.#alone, task, release, signal);
+  /** Beside all others that share: when those before it that run alone are over. The lower the priority, the earlier. */
+  share<T>(task: () => T | Promise<T>, signal?: AbortSignal, priority = 0): Promise<T> {
+    return this.#add(false, priority, task, signal);
   }
-}
 
-/** What resolves once `before` is over and the function was called. */
-function gate(before: Promise<unknown>): [Promise<unknown>, () => void] {
-  let release!: () => void;
-  const released = new Promise<void>((resolve) => (release = resolve));
-  return [before.then(() => released), release];
-}
+  async #add<T>(
+    alone: boolean,
+    priority: number,
+    task: () => T | Promise<T>,
+    signal: AbortSignal | undefined,
+  ): Promise<T> {
+    const waiting: Waiting = { alone, priority, start: () => {} };
+    const turn = new Promise<void>((resolve) => (waiting.start = resolve));
+    this.#waiting.add(waiting);
+    this.#next();
+    try {
+      await (signal ? unlessAborted(turn, "The request", signal) : turn);
+      return await task();
+    } finally {
+      // One that began is none of those that wait.
+      if (!this.#waiting.delete(waiting)) {
+        this.#running--;
+        if (alone) this.#alone = false;
+      }
+      this.#next();
+    }
+  }
 
-async function after<T>(
-  before: Promise<unknown>,
-  task: () => T | Promise<T>,
-  release: () => void,
-  signal: AbortSignal | undefined,
-): Promise<T> {
-  try {
-    await (signal ? unlessAborted(before, "The request", signal) : before);
-    return await task();
-  } finally {
-    release();
+  #next(): void {
+    for (let waiting = this.#first(); waiting; waiting = this.#first()) {
+      const most = waiting.alone ? 1 : this.#most;
+      if (this.#alone || this.#running >= most) return;
+      this.#waiting.delete(waiting);
+      this.#running++;
+      this.#alone = waiting.alone;
+      waiting.start();
+    }
+  }
+
+  /** Who comes next. Nobody overtakes one that is to be alone. */
+  #first(): Waiting | undefined {
+    let first: Waiting | undefined;
+    for (const waiting of this.#waiting) {
+      if (waiting.alone) return first ?? waiting;
+      if (!first || waiting.priority < first.priority) first = waiting;
+    }
+    return first;
   }
 }
 

@@ -69,7 +69,7 @@ impl Reply {
         Ok(Some(text))
     }
 
-    fn json(&self, engine: &Engine, load_ms: f64) -> Result<Value> {
+    fn json(&self, engine: &mut Engine, load_ms: f64) -> Result<Value> {
         let (generation, t) = (&self.generation, self.generation.timings);
         let result = object!({
             "prompt_tokens": generation.prompt,
@@ -124,7 +124,7 @@ pub async fn run(args: Generate) -> Result<()> {
             tokens += reply.generation.tokens.len();
             slowest_ms = slowest_ms.max(reply.slowest_ms);
             if in_json {
-                results[reply.index] = reply.json(&engine, load_ms)?;
+                results[reply.index] = reply.json(&mut engine, load_ms)?;
                 continue;
             }
             if let (Some(name), false) = (&reply.name, streams) {

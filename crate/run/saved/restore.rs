@@ -5,8 +5,10 @@ use std::vec::IntoIter;
 use xxhash_rust::xxh64::Xxh64;
 
 use super::{About, HASH, MAGIC, Part, damaged, parts, stale};
+use crate::bail;
 use crate::base::error::Result;
 use crate::device::memory::Memory;
+use crate::kernels::cell::BLOCK;
 use crate::model::store::SequenceId;
 use crate::run::engine::Engine;
 
@@ -45,10 +47,10 @@ impl Default for Restorer {
 }
 
 impl Restorer {
-    /// The next bytes, in pieces of any size. The requests under way end, and others' texts may go for this one.
+    /// The next bytes, in pieces of any size. Others' texts may go for this one, but for those of requests under way.
     ///
-    /// Errors: `StaleSession` where this engine cannot use it, `DamagedSession` where it is not as it was written; else as the
-    /// device fails. After an error [`Restorer::drop_from`] is all that is left to do.
+    /// Errors: `StaleSession` where this engine cannot use it, `DamagedSession` where it is not as it was written, `Disposed`
+    /// where requests under way need its room; else as the device fails. After an error [`Restorer::drop_from`] is all that is left to do.
     pub async fn push(&mut self, bytes: &[u8], engine: &mut Engine) -> Result<()> {
         self.waiting.extend_from_slice(bytes);
         let mut at = 0;
@@ -133,7 +135,7 @@ impl Restorer {
                 if tokens.iter().any(|&token| token >= engine.model.net.n_vocab) {
                     return Err(damaged());
                 }
-                let sequence = engine.open(about.tokens)?;
+                let sequence = open(engine, about.tokens)?;
                 engine.model.kv_mut().suppose(sequence, about.tokens)?;
                 let mut parts = parts(engine.model.kv(), about.tokens);
                 self.state = State::Cells(Box::new(Cells {
@@ -158,4 +160,18 @@ impl Restorer {
         }
         Ok(())
     }
+}
+
+/// A sequence for so many tokens, in what requests under way leave.
+fn open(engine: &mut Engine, tokens: u32) -> Result<SequenceId> {
+    engine.purge();
+    if engine.live.is_empty() {
+        return engine.open(tokens);
+    }
+    let (running, _) = engine.under_way();
+    let store = engine.model.kv_mut();
+    if store.spare() < tokens.next_multiple_of(BLOCK) || !store.has_states_for(running + 1) {
+        bail!(Disposed, "The replies under way leave no room for the saved session; restore it once they are over.");
+    }
+    store.open(tokens, &mut engine.device)
 }

@@ -18,6 +18,8 @@ pub const TRUST: usize = 4;
 /// A model that guesses for another.
 pub struct Draft {
     engine: Engine,
+    /// Its numbers were none once: it is not asked again.
+    pub(super) failed: bool,
     /// Where it read the text last.
     sequence: Option<SequenceId>,
     /// What its guesses are worth, with the time that they take.
@@ -43,12 +45,12 @@ impl Draft {
                 shown(theirs.token_text(id))
             );
         }
-        Ok(Draft { engine, sequence: None, worth: Worth::default() })
+        Ok(Draft { engine, failed: false, sequence: None, worth: Worth::default() })
     }
 
-    /// Whether it has room for so many tokens.
+    /// Whether it guesses what comes after a text, and has room for so many tokens.
     pub fn holds(&self, tokens: usize) -> bool {
-        tokens <= self.engine.model.sizes.context as usize
+        !self.failed && tokens <= self.engine.model.sizes.context as usize
     }
 
     /// At most `count` tokens as it would go on with the text, fewer where it would end it; and the milliseconds that they took,

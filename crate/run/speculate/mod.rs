@@ -12,7 +12,7 @@ pub(crate) mod worth;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::base::error::Result;
+use crate::base::error::{Code, Result};
 use crate::base::platform::Instant;
 use crate::model::store::SequenceId;
 use crate::run::batch::{Batch, Row};
@@ -149,7 +149,13 @@ impl Engine {
         };
         match (guess.by, &mut self.draft) {
             (By::Lookup(at), _) => Ok((lookup::follow(&text, at, guess.count), 0.0)),
-            (By::Draft, Some(draft)) => draft.guess(&text, guess.count, &cancel).await,
+            (By::Draft, Some(draft)) => match draft.guess(&text, guess.count, &cancel).await {
+                Err(error) if error.code == Code::BadLogits => {
+                    draft.failed = true;
+                    Ok((Vec::new(), 0.0))
+                }
+                guessed => guessed,
+            },
             (By::Draft, None) => Ok((Vec::new(), 0.0)),
         }
     }

@@ -94,6 +94,11 @@ export interface ChatRequest {
    * for another's prompt; `throughput`: that all are done as soon as can be, as is right for work that nobody watches. By default `latency`.
    */
   schedule?: "latency" | "throughput";
+  /**
+   * Its place in line: a reply of a lower number has room, and its prompt read, before those of higher ones; those of the
+   * same in the order in which they came. The next tokens of all go on side by side. From -1000 to 1000. By default 0.
+   */
+  priority?: number;
   /** Variables of the chat template by name, such as `enable_thinking` or `documents`. */
   chat_template_kwargs?: {
     [k: string]: unknown;
@@ -189,6 +194,11 @@ export interface CompletionRequest {
    * for another's prompt; `throughput`: that all are done as soon as can be, as is right for work that nobody watches. By default `latency`.
    */
   schedule?: "latency" | "throughput";
+  /**
+   * Its place in line: a reply of a lower number has room, and its prompt read, before those of higher ones; those of the
+   * same in the order in which they came. The next tokens of all go on side by side. From -1000 to 1000. By default 0.
+   */
+  priority?: number;
   /** Accepted and ignored: the loaded model answers. */
   model?: string;
   /** Accepted and ignored: users are not told apart. */
@@ -237,6 +247,11 @@ export interface SottoSampling {
    * for another's prompt; `throughput`: that all are done as soon as can be, as is right for work that nobody watches. By default `latency`.
    */
   schedule?: "latency" | "throughput";
+  /**
+   * Its place in line: a reply of a lower number has room, and its prompt read, before those of higher ones; those of the
+   * same in the order in which they came. The next tokens of all go on side by side. From -1000 to 1000. By default 0.
+   */
+  priority?: number;
 }
 
 /** Options of a chat beyond OpenAI's API. */
