@@ -67,8 +67,8 @@ export interface LoadOptions {
    */
   precision?: Precision;
   /**
-   * Threads that compute on the CPU; by default one a core, at most 8. A page has them if it is cross-origin isolated;
-   * elsewhere there is one. From 1 to 256.
+   * Threads that compute on the CPU; by default one a core, at most 8, and in a page one less than cores. A page has them
+   * if it is cross-origin isolated; elsewhere there is one. From 1 to 256.
    */
   threads?: number;
   /**
@@ -174,6 +174,11 @@ export interface GenerateOptions {
    * quarter of it at a time, all but the first four, and what was computed of the others is moved.
    */
   overflow?: "stop" | "shift";
+  /**
+   * Its place in line: a reply of a lower number has room, and its prompt read, before those of higher ones; those of the
+   * same in the order in which they came. The next tokens of all go on side by side. From -1000 to 1000. By default 0.
+   */
+  priority?: number;
   /** No chat template; special tokens in the prompt are parsed. By default false. */
   raw?: boolean;
 }
