@@ -54,10 +54,16 @@ impl Subject {
             logits: false,
         };
         let batch = Batch { rows: (position..position + rows).map(row).collect(), prefill };
+        // Of states nothing is asked but the time that they take.
+        let store = self.model.kv_mut();
+        store.suppose(sequence, position, &mut self.gpu).expect("cells");
+        store.make_ready(&batch.spans(), &mut self.gpu).expect("cells");
         let words = batch.words(self.model.kv()).expect("an open sequence");
         self.gpu.write(self.model.batch_buffer(), 0, bytemuck::cast_slice(&words));
+        if let Some((at, tables)) = batch.near_words(self.model.kv()).expect("an open sequence") {
+            self.gpu.write(self.model.batch_buffer(), 4 * u64::from(at), bytemuck::cast_slice(&tables));
+        }
         if self.model.kv().states.are_there() {
-            // Of states nothing is asked but the time that they take.
             let words: Vec<FromTo> = (0..rows).map(|place| [0, 1, place, rows]).collect();
             self.gpu.write(self.model.from_to_buffer(), 0, bytemuck::cast_slice(&words));
         }

@@ -233,6 +233,7 @@ fn prompt() -> Vec<Case> {
         stretch_every: 1,
         rows: ROWS,
         row_heads: HEADS + 2,
+        tables: 0,
     };
     let attention = attention::Params {
         n_heads: HEADS,
@@ -245,6 +246,7 @@ fn prompt() -> Vec<Case> {
         alibi: 0.0,
         rows: ROWS,
         ahead: 0,
+        tables: 0,
     };
     let rope_bind = rope_kv::Bind {
         batch: batch(ROWS, AT),
@@ -317,6 +319,7 @@ fn decode() -> Vec<Case> {
             softcap: 0.0,
             alibi: 0.0,
             splits,
+            tables: 0,
         };
         let bind = decode_attention::Bind {
             batch: batch(1, cells - 1),

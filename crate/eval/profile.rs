@@ -82,7 +82,7 @@ async fn pass(engine: &mut Engine, batch: &Batch, runs: usize) -> Result<PassTim
     let outputs = u32::from(!prefill);
     let shape = if prefill { Shape::new(rows, outputs, true, position) } else { engine.decode_shape(position) };
     let cancel = engine.begin();
-    engine.model.kv_mut().suppose(batch.rows[0].sequence, position)?;
+    engine.model.kv_mut().suppose(batch.rows[0].sequence, position, &mut engine.device)?;
     engine.write_rows(batch)?;
     let (model, device) = (&engine.model, &mut engine.device);
     let recording = model.record(shape)?;

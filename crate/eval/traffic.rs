@@ -33,8 +33,8 @@ pub fn reads(buffers: &dyn Named, model: &Model, dispatch: &Dispatch, positions:
         }
         seen.push(id);
         let bytes = buffers.buffer_bytes(id);
-        if let Some(cells) = visible_cells(model, id, &positions) {
-            reads.kv += bytes * u64::from(cells) / u64::from(model.kv().cells);
+        if let Some((cells, all)) = visible_cells(model, id, &positions) {
+            reads.kv += bytes * u64::from(cells) / u64::from(all);
         } else if model.weights().holds(id) {
             let rows = positions.len() as u64;
             reads.weights += match dispatch.kernel().id {
@@ -68,12 +68,12 @@ pub fn total(buffers: &dyn Named, model: &Model, recording: &Recording, position
         .fold(Reads::default(), |sum, r| Reads { weights: sum.weights + r.weights, kv: sum.kv + r.kv })
 }
 
-/// Cells of a cache buffer that any of the rows looks at; `None` for other buffers.
-fn visible_cells(model: &Model, id: BufferId, positions: &Range<u32>) -> Option<u32> {
+/// Cells of a cache buffer that any of the rows looks at, and all of them; `None` for other buffers.
+fn visible_cells(model: &Model, id: BufferId, positions: &Range<u32>) -> Option<(u32, u32)> {
     let layer = model.kv().layers.iter().position(|&(k, v)| k == id || v == id)?;
     let first = match model.net.blocks[layer].attention()?.mask.window() {
         Some(window) => positions.start.saturating_sub(window - 1),
         None => 0,
     };
-    Some(positions.end - first)
+    Some((positions.end - first, model.kv().cells_of(layer)))
 }

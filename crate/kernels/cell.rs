@@ -19,7 +19,13 @@ pub fn row(batch: &[u32], index: usize) -> RowWords {
     batch.as_chunks().0[index]
 }
 
-/// The cell of a position of the row's sequence, as in `shaders/shared/cell.wgsl`: these two functions alone look into a
+/// The row as a layer reads it whose table begins so many words behind the one that the row names.
+#[inline(always)]
+pub fn row_of([token, position, table, end]: RowWords, tables: u32) -> RowWords {
+    [token, position, table + tables, end]
+}
+
+/// The cell of a position of the row's sequence, as in `shaders/shared/cell.wgsl`: these functions alone look into a
 /// table.
 #[inline(always)]
 pub fn cell(batch: &[u32], row: RowWords, position: u32) -> u32 {

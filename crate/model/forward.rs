@@ -18,7 +18,7 @@ use crate::model::head;
 use crate::model::place::Weights;
 use crate::model::rope;
 use crate::model::spec::{Net, RopeFactors};
-use crate::model::store::{States, Store};
+use crate::model::store::{Near, States, Store};
 use crate::model::upload::Upload;
 
 pub use crate::model::blocks::{Mixture, Shape};
@@ -70,15 +70,18 @@ impl Model {
         let (network, placements) = Network::place(catalog, &net, sizes.max_rows, memory)?;
         let kind = choice.kv_type();
         let cell_bytes = net.blocks.iter().map(|block| block.attention().map_or([0; 2], |spec| spec.cell_bytes(kind)));
-        let mut kv = Store::new(cell_bytes, kind, sizes.cells, memory)?;
+        let near = Near::new(net.windows(), sizes.context, sizes.cells, sizes.max_rows);
+        let mut kv = Store::with_windows(cell_bytes, kind, sizes.cells, near, memory)?;
+        kv.place_tables(sizes.max_rows, sizes.context);
         kv.states = States::new(net.blocks.iter().map(|block| block.state(&net)), memory)?;
         let ropes = rope::Tables::place(&net, sizes.context, memory)?;
         let (rows, outputs) = (u64::from(sizes.max_rows), u64::from(sizes.max_outputs));
         // One masked word's are as many as tokens.
         let words = if network.words.is_some() { u64::from(net.n_vocab) } else { 0 };
         let logits = outputs * u64::from(net.output_row().room);
+        let tables = kv.table_bytes(sizes.max_rows, sizes.context) * if kv.near_tables().is_some() { 2 } else { 1 };
         let ends = Ends {
-            batch: memory.alloc("batch", rows * 16 + kv.table_bytes(sizes.max_rows, sizes.context))?,
+            batch: memory.alloc("batch", rows * 16 + tables)?,
             from_to: memory.alloc("from to", if kv.states.are_there() { rows * 16 } else { 0 })?,
             outputs: memory.alloc("outputs", outputs * 4)?,
             logits: memory.alloc("logits", logits.max(words) * 4)?,

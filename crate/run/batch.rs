@@ -35,11 +35,7 @@ impl Batch {
     /// What the kernels read: the words of each row (see [`RowWords`](crate::kernels::cell::RowWords)), then the tables of
     /// their sequences. `Disposed` where a sequence is not kept any more, `Internal` where it has no cell for a row.
     pub fn words(&self, store: &Store) -> Result<Vec<u32>> {
-        let mut ends = HashMap::new();
-        for row in &self.rows {
-            let end = ends.entry(row.sequence).or_insert(0);
-            *end = row.position.saturating_add(1).max(*end);
-        }
+        let ends = self.ends();
         let mut words = Vec::with_capacity(4 * self.rows.len());
         let (mut tables, mut begins) = (Vec::new(), HashMap::new());
         for row in &self.rows {
@@ -54,6 +50,39 @@ impl Batch {
         }
         words.extend(tables);
         Ok(words)
+    }
+
+    /// The tables of layers with a window, where these have cells of their own, and the word at which they begin: each as far behind
+    /// the sequence's other table. `Disposed` where a sequence is not kept any more.
+    pub fn near_words(&self, store: &Store) -> Result<Option<(u32, Vec<u32>)>> {
+        let Some(apart) = store.near_tables() else { return Ok(None) };
+        let (ends, mut seen, mut tables) = (self.ends(), HashSet::new(), Vec::new());
+        for row in self.rows.iter().filter(|row| seen.insert(row.sequence)) {
+            tables.extend(store.get(row.sequence)?.near_table(ends[&row.sequence]));
+        }
+        Ok(Some((self.tables() + apart, tables)))
+    }
+
+    /// How many positions each sequence has after this batch.
+    fn ends(&self) -> HashMap<SequenceId, u32> {
+        let mut ends = HashMap::new();
+        for row in &self.rows {
+            let end = ends.entry(row.sequence).or_insert(0);
+            *end = row.position.saturating_add(1).max(*end);
+        }
+        ends
+    }
+
+    /// Each sequence, and from where to where its rows are.
+    pub fn spans(&self) -> Vec<(SequenceId, u32, u32)> {
+        let mut spans: Vec<(SequenceId, u32, u32)> = Vec::new();
+        for row in &self.rows {
+            match spans.iter_mut().find(|span| span.0 == row.sequence) {
+                Some(span) => (span.1, span.2) = (span.1.min(row.position), span.2.max(row.position.saturating_add(1))),
+                None => spans.push((row.sequence, row.position, row.position.saturating_add(1))),
+            }
+        }
+        spans
     }
 
     /// The word at which the first sequence's table begins.

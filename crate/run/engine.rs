@@ -306,12 +306,15 @@ impl Engine {
         let Some(sequence) = request.and_then(|request| request.borrow().sequence) else { return Ok(()) };
         let store = self.model.kv_mut();
         store.reserve(sequence, position + 1, &mut self.device)?;
+        store.make_ready(&[(sequence, position, position + 1)], &mut self.device)?;
         store.check(sequence, position)?;
-        if position.is_multiple_of(BLOCK)
-            && let Some(cell) = store.get(sequence)?.table(position + 1).last()
-        {
-            let word = u64::from(self.decoder.table() + position / BLOCK);
-            self.device.write(self.model.batch_buffer(), 4 * word, bytemuck::bytes_of(&cell));
+        if position.is_multiple_of(BLOCK) {
+            let (own, apart) = (store.get(sequence)?, store.near_tables().unwrap_or(0));
+            let cells = [own.table(position + 1).last(), own.near_table(position + 1).last()];
+            for (cell, begin) in cells.into_iter().zip([0, apart]).filter_map(|(cell, begin)| Some((cell?, begin))) {
+                let word = u64::from(begin + self.decoder.table() + position / BLOCK);
+                self.device.write(self.model.batch_buffer(), 4 * word, bytemuck::bytes_of(&cell));
+            }
         }
         if self.model.kv().states.are_there() {
             let from_to = self.model.kv_mut().from_to(sequence, position, 1)?;
@@ -354,8 +357,12 @@ impl Engine {
 
     /// Tells the device the batch's rows.
     pub(crate) fn write_rows(&mut self, batch: &Batch) -> Result<()> {
+        self.model.kv_mut().make_ready(&batch.spans(), &mut self.device)?;
         let words = batch.words(self.model.kv())?;
         self.device.write(self.model.batch_buffer(), 0, bytemuck::cast_slice(&words));
+        if let Some((at, tables)) = batch.near_words(self.model.kv())? {
+            self.device.write(self.model.batch_buffer(), 4 * u64::from(at), bytemuck::cast_slice(&tables));
+        }
         if let Some(buffer) = self.model.adapters().gains_buffer() {
             let gains = batch.gains(self.model.kv(), self.model.adapters())?;
             self.device.write(buffer, 0, bytemuck::cast_slice(&gains));

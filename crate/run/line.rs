@@ -103,7 +103,10 @@ impl Engine {
             true => 0,
             false => prefix::lent(store, &request.text, &request.blend, request.shifts),
         };
-        if store.spare() + lent < wanted.min(store.cells) || !store.has_states_for(running.count() + 1) {
+        if store.spare() + lent < wanted.min(store.cells)
+            || !store.has_states_for(running.count() + 1)
+            || !store.has_near_for(Some(wanted))
+        {
             return Ok(false);
         }
         let id = match request.fresh {

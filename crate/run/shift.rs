@@ -76,6 +76,9 @@ impl Engine {
 
 /// The gap by which most of a prompt is there, where that is more than without one.
 fn find(store: &Store, prompt: &[u32], blend: &Blend) -> Option<Gap> {
+    if !store.moves_up() {
+        return None;
+    }
     let alike = || store.sequences().iter().filter(|sequence| sequence.blend == *blend);
     let plain = alike().map(|sequence| shared(&sequence.tokens, prompt)).max().unwrap_or(0);
     let free = alike().filter(|sequence| !sequence.held && !sequence.kept);

@@ -79,7 +79,11 @@ impl Engine {
             None => self.compute(&batch, &parts).await?,
         }
         for part in &parts {
-            self.model.kv_mut().push(part.sequence, &part.tokens);
+            let store = self.model.kv_mut();
+            store.push(part.sequence, &part.tokens);
+            if part.reads {
+                store.mark(part.sequence, part.request.borrow().prompt as u32);
+            }
             part.request.borrow_mut().served = self.turn;
         }
         let prompts = parts.iter().map(Part::of_prompt).sum();

@@ -77,6 +77,10 @@ pub struct CacheStats {
     pub used: u32,
     /// All of them.
     pub cells: u32,
+    /// Those of layers that look back over a window only and have cells of their own, so far as texts have them; else 0.
+    pub window_used: u32,
+    /// All of those.
+    pub window_cells: u32,
     /// Texts that are kept: those under way, and those that a later prompt may begin with.
     pub texts: usize,
     /// Texts that made room for others, since the load.
@@ -111,6 +115,7 @@ impl ModelStats {
         engine.purge();
         let (counts, store) = (&engine.counts, engine.model.kv());
         let (running, waiting) = engine.under_way();
+        let [window_cells, window_free] = store.near_cells().unwrap_or_default();
         let (last_rows, last_requests) = counts.last;
         let experts = engine.experts.as_ref().map(|experts| experts.counts).unwrap_or_default();
         ModelStats {
@@ -126,6 +131,8 @@ impl ModelStats {
             cache: CacheStats {
                 used: store.cells - store.free(),
                 cells: store.cells,
+                window_used: window_cells - window_free,
+                window_cells,
                 texts: store.sequences().len(),
                 evictions: store.evictions,
             },

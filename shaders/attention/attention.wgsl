@@ -11,7 +11,7 @@
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lid: u32, caller: Caller) {
-    let row = batch[group.y];
+    let row = row_of(batch[group.y], params.tables);
     let dim4 = params.head_dim4;
     let kv_head = group.x / params.groups;
     let per_kv = params.n_heads / params.n_kv_heads;

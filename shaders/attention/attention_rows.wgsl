@@ -13,7 +13,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     if r >= params.rows {
         return;
     }
-    let row = batch[r];
+    let row = row_of(batch[r], params.tables);
     let head = group.y;
     let dim4 = params.head_dim4;
     let stride = params.n_kv_heads * kv_head_size(dim4);

@@ -120,7 +120,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
                 break;
             }
             let tile = begin - begin % CELLS + tile_turn * CELLS;
-            let first = block_cell(start, tile);
+            let first = block_cell(row_of(start, params.tables), tile);
             var scores: array<vec4<f32>, EACH>;
             for (var r = 0u; r < EACH; r++) {
                 scores[r] = vec4<f32>(0.0);

@@ -31,6 +31,8 @@ struct Params {
     ahead: u32,
     // 1: heads have sinks.
     has_sinks: u32,
+    // Words from the table that a row names to the layer's own.
+    tables: u32,
 }
 @group(0) @binding(0) var<storage, read> batch: array<vec4<u32>>;
 @group(0) @binding(1) var<storage, read> q: array<vec4<f32>>;
@@ -66,7 +68,7 @@ fn score_of(key: u32) -> f32 {
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lid: u32) {
-    let row = batch[group.y];
+    let row = row_of(batch[group.y], params.tables);
     let head = group.x;
     let kv_head = head / (params.n_heads / params.n_kv_heads);
     let i_turns = turns(lid, params.k_dim4, 64u);

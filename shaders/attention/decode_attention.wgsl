@@ -36,6 +36,8 @@ struct Params {
     alibi: f32,
     // Stretches that the cells are cut into; 1: the result is whole.
     splits: u32,
+    // Words from the table that a row names to the layer's own.
+    tables: u32,
 }
 @group(0) @binding(0) var<storage, read> batch: array<vec4<u32>>;
 @group(0) @binding(1) var<storage, read> qkv: array<vec4<f32>>;
@@ -95,7 +97,7 @@ fn value_vector(start: u32, i: u32) -> vec4<f32> {
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lid: u32, caller: Caller) {
     let r = group.y / params.splits;
     let split = group.y % params.splits;
-    let row = batch[r];
+    let row = row_of(batch[r], params.tables);
     let dim4 = params.head_dim4;
     let dim = dim4 * 4u;
     let kv_head = group.x / params.groups;

@@ -34,7 +34,7 @@ fn value_vector(start: u32, i: u32) -> vec4<f32> {
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lid: u32) {
-    let row = batch[group.y];
+    let row = row_of(batch[group.y], params.tables);
     let h = group.x;
     let dim = params.head_dim;
     let is_q = h < params.n_heads;

@@ -118,7 +118,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     if r >= params.rows {
         return;
     }
-    let row = batch[r];
+    let row = row_of(batch[r], params.tables);
     let h = group.y;
     let dim4 = params.head_dim / 4u;
     let kv_head = (h - min(h, params.n_heads)) % max(params.n_kv_heads, 1u);

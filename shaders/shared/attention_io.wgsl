@@ -23,6 +23,8 @@ struct Params {
     rows: u32,
     // So many cells after it a row sees too, as far as its sequence has them: the batch's fourth word says how many in all.
     ahead: u32,
+    // Words from the table that a row names to the layer's own.
+    tables: u32,
 }
 @group(0) @binding(0) var<storage, read> batch: array<vec4<u32>>;
 @group(0) @binding(1) var<storage, read> qkv: array<vec4<f32>>;

@@ -4,6 +4,11 @@
 // after this batch); the tables lie behind the rows. These functions alone know that. Mirror: crate/kernels/cell.rs
 const BLOCK: u32 = 32u;
 
+// The row as a layer reads it whose table begins so many words behind the one that the row names.
+fn row_of(row: vec4<u32>, tables: u32) -> vec4<u32> {
+    return row + vec4<u32>(0u, 0u, tables, 0u);
+}
+
 // The first cell of the block in which a position of the row's sequence lies.
 fn block_cell(row: vec4<u32>, position: u32) -> u32 {
     let at = row.z + position / BLOCK;

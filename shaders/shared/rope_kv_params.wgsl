@@ -25,4 +25,6 @@ struct Params {
     rows: u32,
     // Heads of a row of qkv: n_heads + 2 * n_kv_heads; without the last ones values are the keys as they came.
     row_heads: u32,
+    // Words from the table that a row names to the layer's own.
+    tables: u32,
 }

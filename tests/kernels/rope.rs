@@ -8,7 +8,7 @@ use sotto::model::rope;
 use sotto::model::spec::{Pairs, Rope};
 
 use crate::F32;
-use crate::attention::batch;
+use crate::attention::{TABLES, batch_behind};
 use crate::case::{Case, Data, Runs, bits, close, floats};
 use crate::cells::{beside, place};
 use crate::host::mirror;
@@ -319,9 +319,10 @@ where
             stretch_every: 16,
             rows: s.rows.len() as u32,
             row_heads,
+            tables: TABLES,
         },
         rope_kv::Bind {
-            batch: Data::In(batch(s.rows, 0, 0)),
+            batch: Data::In(batch_behind(s.rows, 0, 0)),
             q_norm: norm(random),
             k_norm: norm(random),
             rope: Data::In(bits(&table)),
@@ -377,6 +378,7 @@ const ONE_HEAD: rope_kv::Params = rope_kv::Params {
     stretch_every: 1,
     rows: 1,
     row_heads: 3,
+    tables: 0,
 };
 
 #[test]

@@ -145,6 +145,7 @@ fn a_row_does_not_depend_on_those_beside_it() {
                 alibi: 8.0,
                 rows: count,
                 ahead,
+                tables: 0,
             };
             let bind = attention::Bind {
                 batch: &beside(rows, 250)[..],

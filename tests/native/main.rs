@@ -67,4 +67,5 @@ mod tokenizer;
 mod tokenizer_json;
 mod tune;
 mod verdict;
+mod windows;
 mod wire;

@@ -247,7 +247,7 @@ class FakeEngine extends FakeText implements Engine {
       requests: { running: log.running, waiting: 0, total: ++this.#asked },
       batch: { passes: 0, rows: 0, lastRows: 0, lastRequests: 0 },
       tokens: { prompt: 0, cached: 0, completion: 0, promptTps: 0, completionTps: 0 },
-      cache: { used: 0, cells: 100, texts: 0, evictions: 0 },
+      cache: { used: 0, cells: 100, windowUsed: 0, windowCells: 0, texts: 0, evictions: 0 },
       speculation: { drafted: 0, accepted: 0 },
       experts: { wanted: 0, read: 0, bytes: 0 },
       memory: { gpuBytes: 0, wasmBytes: 0 },

@@ -51,7 +51,7 @@ fn run(job: &Job, pieces: Range<usize>, scratch: &mut Scratch) {
         let count = ROWS.min(p.rows as usize - first);
         let mut rows = [Row::default(); ROWS];
         for (i, row) in rows[..count].iter_mut().enumerate() {
-            let words = cell::row(batch, first + i);
+            let words = cell::row_of(cell::row(batch, first + i), p.tables);
             let next = words[1] as usize + 1;
             let begin = if p.window == 0 { 0 } else { next.saturating_sub(p.window as usize) };
             let end = next.max(words[3] as usize).min(next.saturating_add(p.ahead as usize));

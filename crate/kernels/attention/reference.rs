@@ -5,7 +5,7 @@ use std::ops::Range;
 use wide::f64x4;
 
 use super::{many_rows, single_rows, slope};
-use crate::kernels::cell::{RowWords, cell, row};
+use crate::kernels::cell::{RowWords, cell, row, row_of};
 use crate::kernels::cpu;
 use crate::kernels::face::OnCpu;
 use crate::kernels::job::{Job, View};
@@ -51,7 +51,7 @@ fn many(job: &Job, kv: Kv) {
     let (batch, qkv, out) = (b.batch.all(), b.qkv.all_floats(), b.out.all_floats_mut());
     let cells = Cells { batch, k_cache: b.k_cache, v_cache: b.v_cache, kv, kv_heads, dim, softcap: p.softcap as f64 };
     for r in 0..p.rows as usize {
-        let row = row(batch, r);
+        let row = row_of(row(batch, r), p.tables);
         let position = row[1] as usize;
         let begin = if p.window == 0 { 0 } else { (position + 1).saturating_sub(p.window as usize) };
         let next = position + 1;
@@ -75,7 +75,7 @@ fn single(job: &Job, kv: Kv) {
     let [q_norm, k_norm] = [b.q_norm, b.k_norm].map(|weight| head_norm(weight, p.has_norm, dim, p.eps));
     let splits = p.splits as usize;
     for r in 0..job.grid[1] as usize / splits {
-        let row = row(batch, r);
+        let row = row_of(row(batch, r), p.tables);
         let position = row[1] as usize;
         let scale = query_scale(p.attn_scale, p.stretch, p.stretch_every, row[1]);
         let rotation = Rotation::<f64x4>::at(position, table, p.rope_half as usize, p.neox != 0);

@@ -5,7 +5,7 @@ use std::ops::Range;
 use wide::f32x4;
 
 use super::attend::{Cells, Queries, State, groups, slopes};
-use crate::kernels::cell::{cell, row};
+use crate::kernels::cell::{cell, row, row_of};
 use crate::kernels::cpu::{Kernel, Scratch, sized};
 use crate::kernels::job::Job;
 use crate::kernels::rope::{Rotation, head_norm, query_scale, store, turn};
@@ -37,7 +37,7 @@ fn run(job: &Job, pieces: Range<usize>, scratch: &mut Scratch) {
     let Store { x, tile } = scratch.of();
     for piece in pieces {
         let (kv_head, split, r) = (piece % kv_heads, piece / kv_heads % splits, piece / kv_heads / splits);
-        let row = row(batch, r);
+        let row = row_of(row(batch, r), p.tables);
         let position = row[1] as usize;
         let end = position + 1;
         let begin = if p.window == 0 { 0 } else { end.saturating_sub(p.window as usize) };

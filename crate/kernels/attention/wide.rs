@@ -31,7 +31,7 @@ impl Rows for Variant {
         let heads = kv_head * per_kv + group.start..kv_head * per_kv + group.end;
         let [k_dim, v_dim, v_stride] = [p.k_dim4, p.v_dim4, p.v_stride4].map(|fours| fours as usize * 4);
         let batch = b.batch.all();
-        let row = cell::row(batch, r);
+        let row = cell::row_of(cell::row(batch, r), p.tables);
         let at = |position: usize| cell::cell(batch, row, position as u32) as usize * kv_heads + kv_head;
         let kv = job.variant::<Self>().kv;
         let seen = seen(&p, row);

@@ -42,7 +42,7 @@ impl Rows for rope_kv_rows::Variant {
 fn row<L: Lanes>(job: &Job, r: usize, kv: Kv) {
     let (p, b) = (job.params::<rope_kv::Variant>(), job.bind::<rope_kv::Variant>());
     let (heads, kv_heads, dim) = (p.n_heads as usize, p.n_kv_heads as usize, p.head_dim as usize);
-    let words = cell::row(b.batch.all(), r);
+    let words = cell::row_of(cell::row(b.batch.all(), r), p.tables);
     let position = words[1];
     let rotation = Rotation::<L>::at(position as usize, b.rope.all_floats(), p.rope_half as usize, p.neox != 0);
     let [q_norm, k_norm] = [b.q_norm, b.k_norm].map(|weight| head_norm(weight, p.has_norm, dim, p.eps));

@@ -238,6 +238,7 @@ impl Pass<'_> {
                 softcap: spec.softcap.unwrap_or(0.0),
                 alibi: spec.alibi.unwrap_or(0.0),
                 splits,
+                tables: self.at.kv.tables_of(index),
             },
             decode_attention::Bind {
                 batch: ends.batch,
@@ -263,7 +264,8 @@ impl Pass<'_> {
     /// Rows that may see each other: all keys and values are written before any is read.
     fn attend_many(&mut self, index: usize, spec: &Attention, w: &Weights, qkv: &Act, out: &Act) -> Result<()> {
         let (ends, shape) = (self.at.ends, self.shape);
-        let (k_cache, v_cache) = self.at.kv.layers[spec.keys_of.map_or(index, |of| of as usize)];
+        let of = spec.keys_of.map_or(index, |of| of as usize);
+        let ((k_cache, v_cache), tables) = (self.at.kv.layers[of], self.at.kv.tables_of(of));
         let [q_norm, k_norm] = w.head_norms.unwrap_or([ends.none; 2]);
         let (stretch, stretch_every) = spec.stretch.unwrap_or((0.0, 1));
         let heads = Heads { n_heads: spec.n_heads, n_kv_heads: spec.n_kv_heads, head_dim: spec.head_dim };
@@ -286,6 +288,7 @@ impl Pass<'_> {
                 stretch_every,
                 rows: shape.rows,
                 row_heads: qkv.width / spec.head_dim,
+                tables,
             },
             rope_kv::Bind {
                 batch: ends.batch,
@@ -299,7 +302,7 @@ impl Pass<'_> {
             grid,
         )?;
         if spec.is_wide() {
-            return self.attend_wide(spec, w, qkv, [k_cache, v_cache], out);
+            return self.attend_wide(of, spec, w, qkv, out);
         }
         let Attend { variant, groups, grid } = self.at.choice.attention(heads, shape.rows, shape.prefill);
         self.recording.push(
@@ -315,21 +318,16 @@ impl Pass<'_> {
                 alibi: spec.alibi.unwrap_or(0.0),
                 rows: shape.rows,
                 ahead: spec.mask.ahead(shape.prefill),
+                tables,
             },
             attention::Bind { batch: ends.batch, qkv: qkv.id, k_cache, v_cache, out: out.id },
             grid,
         )
     }
 
-    /// Attention of heads that the other kernels have no room for, or that have sinks.
-    fn attend_wide(
-        &mut self,
-        spec: &Attention,
-        w: &Weights,
-        qkv: &Act,
-        [k_cache, v_cache]: [BufferId; 2],
-        out: &Act,
-    ) -> Result<()> {
+    /// Attention of heads that the other kernels have no room for, or that have sinks, to the cells of layer `of`.
+    fn attend_wide(&mut self, of: usize, spec: &Attention, w: &Weights, qkv: &Act, out: &Act) -> Result<()> {
+        let ((k_cache, v_cache), tables) = (self.at.kv.layers[of], self.at.kv.tables_of(of));
         let dim4 = spec.head_dim / 4;
         let Choice { reduce, kv, .. } = *self.at.choice;
         self.recording.push(
@@ -346,6 +344,7 @@ impl Pass<'_> {
                 alibi: spec.alibi.unwrap_or(0.0),
                 ahead: spec.mask.ahead(self.shape.prefill),
                 has_sinks: w.sinks.is_some() as u32,
+                tables,
             },
             attention_wide::Bind {
                 batch: self.at.ends.batch,

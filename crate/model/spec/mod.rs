@@ -406,6 +406,23 @@ impl Net {
         self.blocks.first().and_then(|block| block.behind.embedding)
     }
 
+    /// How far back each layer's cells are looked at, where that is not to the beginning; none where a text is one batch.
+    pub fn windows(&self) -> Vec<Option<u32>> {
+        let is_one_batch = self.sees_ahead() || self.gives != Gives::Logits;
+        let window = |attention: &Attention| match (attention.latent, attention.mask) {
+            (None, Mask::Window(window)) if !is_one_batch => Some(window),
+            _ => None,
+        };
+        let mut windows: Vec<_> = self.blocks.iter().map(|block| block.attention().and_then(window)).collect();
+        for attention in self.blocks.iter().filter_map(Block::attention) {
+            // Whoever reads another layer's keys sees as far as it does itself.
+            if let Some(of) = attention.keys_of {
+                windows[of as usize] = windows[of as usize].zip(window(attention)).map(|(one, other)| one.max(other));
+            }
+        }
+        windows
+    }
+
     /// Whether tokens see others after them, so that a prompt cannot be cut into batches or begun anew in its middle.
     pub fn sees_ahead(&self) -> bool {
         self.blocks.iter().any(|block| block.attention().is_some_and(|attention| attention.mask.ahead(true) > 0))

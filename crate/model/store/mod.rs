@@ -12,6 +12,8 @@
 //! So several conversations keep what was computed of them as long as there are cells for all, what they begin with is there
 //! once, one alone can have every cell, and nothing is set aside for a reply that may never get long.
 
+mod moved;
+mod near;
 mod pool;
 mod sequence;
 mod states;
@@ -23,10 +25,11 @@ use crate::base::precision::KvType;
 use crate::device::memory::{Memory, Move, Moves};
 use crate::kernels::cell::BLOCK;
 use crate::model::adapter::{AdapterId, Blend};
+pub use near::Near;
 use pool::Pool;
 use sequence::copies;
 
-pub use sequence::{Run, Sequence, SequenceId};
+pub use sequence::{GONE, Run, Sequence, SequenceId};
 pub use states::{MOST_AHEAD, States};
 
 /// The cells of a model: keys and values of all sequences.
@@ -43,6 +46,8 @@ pub struct Store {
     /// Bytes of a cell in each of a layer's buffers.
     cell_bytes: Vec<[u64; 2]>,
     pool: Pool,
+    /// Of layers that look back over a window only, where these have fewer cells.
+    near: Option<Near>,
     sequences: Vec<Sequence>,
     /// Sequences named so far, and uses counted.
     named: u32,
@@ -60,11 +65,23 @@ impl Store {
         cells: u32,
         memory: &mut dyn Memory,
     ) -> Result<Self> {
+        Store::with_windows(cell_bytes, kind, cells, None, memory)
+    }
+
+    /// The same where some layers have fewer cells.
+    pub fn with_windows(
+        cell_bytes: impl IntoIterator<Item = [u64; 2]>,
+        kind: KvType,
+        cells: u32,
+        near: Option<Near>,
+        memory: &mut dyn Memory,
+    ) -> Result<Self> {
         let cell_bytes: Vec<[u64; 2]> = cell_bytes.into_iter().collect();
         let pool = Pool::new(blocks(cells));
         let cells = pool.count() * BLOCK;
         let mut layers = Vec::new();
-        for each in &cell_bytes {
+        for (layer, each) in cell_bytes.iter().enumerate() {
+            let cells = near.as_ref().filter(|near| near.layers[layer]).map_or(cells, Near::cells);
             let [k, v] = each.map(|each| u64::from(cells) * each);
             layers.push((memory.alloc("k cache", k)?, memory.alloc("v cache", v)?));
         }
@@ -76,6 +93,7 @@ impl Store {
             states,
             cell_bytes,
             pool,
+            near,
             sequences: Vec::new(),
             named: 0,
             uses: 0,
@@ -85,8 +103,15 @@ impl Store {
 
     /// Each buffer that has cells, and the bytes of one in it.
     pub fn buffers(&self) -> impl Iterator<Item = (BufferId, u64)> {
-        let each = self.layers.iter().zip(&self.cell_bytes);
-        each.flat_map(|(&(keys, values), &[k, v])| [(keys, k), (values, v)]).filter(|(_, bytes)| *bytes > 0)
+        self.buffers_of(false).chain(self.buffers_of(true))
+    }
+
+    /// Those of layers that look at all positions, or of those that have fewer cells.
+    pub fn buffers_of(&self, near: bool) -> impl Iterator<Item = (BufferId, u64)> {
+        let is_near = move |layer: usize| self.near.as_ref().is_some_and(|near| near.layers[layer]);
+        let each =
+            self.layers.iter().zip(&self.cell_bytes).enumerate().filter(move |(layer, _)| is_near(*layer) == near);
+        each.flat_map(|(_, (&(keys, values), &[k, v]))| [(keys, k), (values, v)]).filter(|(_, bytes)| *bytes > 0)
     }
 
     /// Bytes of the tables of a batch of so many rows, at most, where a sequence has so many positions: each is of a sequence that
@@ -136,7 +161,7 @@ impl Store {
             let shared = |block| self.sequences.iter().any(|s| held(s) && s.blocks.contains(&block));
             self.missing(index, room, shared)
         });
-        more <= self.outside(Some(id))
+        more <= self.outside(Some(id)) && self.has_near_for(None)
     }
 
     /// Blocks that neither sequences have that are held nor this one.
@@ -159,7 +184,7 @@ impl Store {
             Some(block) if sequence.laid.is_none() && self.pool.is_shared(*block) => {
                 bail!(Internal, "A token at {position} was to be written to a cell that other sequences have too.")
             }
-            Some(_) => Ok(()),
+            Some(_) => self.check_near(sequence, position),
             None => bail!(Internal, "A token at {position} has no cell in a sequence of {}.", sequence.room()),
         }
     }
@@ -244,7 +269,7 @@ impl Store {
         let id = self.open(0, memory)?;
         let Some(from) = self.index(of) else { return self.reserve(id, room, memory).map(|()| id) };
         let Sequence { tokens, blocks, blend, shifted, .. } = self.sequences[from].clone();
-        let shared = self.states.reach(of, shared.min(tokens.len() as u32));
+        let shared = self.reach(of, shared.min(tokens.len() as u32));
         let full = shared / BLOCK;
         self.read_with(id, &blend);
         self.states.lend(of, shared, id);
@@ -252,12 +277,14 @@ impl Store {
         if let Some(index) = self.index(id) {
             self.sequences[index].blocks = blocks[..full as usize].to_vec();
             self.sequences[index].tokens = tokens[..(full * BLOCK) as usize].to_vec();
+            self.lend_near(from, full as usize, index);
         }
         self.reserve(id, room.max(shared), memory).inspect_err(|_| self.close(id))?;
-        if let (Some(from), Some(index)) = (self.index(of), self.index(id)) {
-            let rest = full * BLOCK..shared;
+        let rest = full * BLOCK..shared;
+        let there = self.copy_near(of, id, [rest.start, rest.end], memory).inspect_err(|_| self.close(id))?;
+        if let (Some(from), Some(index), true) = (self.index(of), self.index(id), there) {
             let [source, target] = [from, index].map(|index| self.sequences[index].runs(rest.clone()));
-            self.move_cells(&copies(&source, &target), memory);
+            self.move_cells(&copies(&source, &target), false, memory);
             self.push(id, &tokens[rest.start as usize..rest.end as usize]);
         }
         self.mark_shifted(id, shifted);
@@ -309,7 +336,7 @@ impl Store {
         if self.pool.is_shared(shared)
             && let Some(own) = self.pool.take(None)
         {
-            self.move_cells(&[(Run { first: shared * BLOCK, count }, own * BLOCK)], memory);
+            self.move_cells(&[(Run { first: shared * BLOCK, count }, own * BLOCK)], false, memory);
             self.pool.give_back(shared);
             self.sequences[index].blocks[at] = own;
         }
@@ -334,12 +361,15 @@ impl Store {
     /// and values can go back to any token, but a recurrent state only to where a copy of it was kept.
     pub fn rewind(&mut self, id: SequenceId, to: u32) -> u32 {
         let Some(index) = self.index(id) else { return 0 };
-        let Sequence { tokens, shifted, .. } = &mut self.sequences[index];
-        let to = self.states.reach(id, to.min(tokens.len() as u32));
+        let to = self.reach(id, to.min(self.sequences[index].tokens.len() as u32));
         self.states.forget_after(id, to);
+        let Sequence { tokens, shifted, front, .. } = &mut self.sequences[index];
         tokens.truncate(to as usize);
+        *front = to.min(*front);
         *shifted = shifted.filter(|at| *at < to);
         self.shed(index, to);
+        // What lies behind would be neither wanted nor given back.
+        self.shed_near(index, blocks(to) as usize);
         to
     }
 
@@ -348,8 +378,9 @@ impl Store {
     fn shed(&mut self, index: usize, to: u32) {
         let own = &mut self.sequences[index].blocks;
         let shared = ((to / BLOCK) as usize..own.len()).find(|at| self.pool.is_shared(own[*at]));
-        own.drain(shared.map_or(own.len(), |at| at.max(blocks(to) as usize))..)
-            .for_each(|block| self.pool.give_back(block));
+        let from = shared.map_or(own.len(), |at| at.max(blocks(to) as usize));
+        own.drain(from..).for_each(|block| self.pool.give_back(block));
+        self.shed_near(index, from);
     }
 
     /// Forgets the tokens that a pass could not go on after, as guesses were wrong or steps were submitted in vain.
@@ -358,47 +389,13 @@ impl Store {
     }
 
     /// How many tokens are left once [`Store::rewind`] has gone back as far.
-    pub fn reach(&self, id: SequenceId, to: u32) -> u32 {
-        self.states.reach(id, to)
-    }
-
-    /// Cuts tokens out of a sequence: what is left are the first `before`. The cells of as many as `behind` behind the cut move up to
-    /// these; gives their tokens, which are pushed once their keys are those of where they are now. `None` where others use its
-    /// blocks and there is no room for copies.
-    pub fn cut_out(
-        &mut self,
-        id: SequenceId,
-        before: u32,
-        [cut, behind]: [u32; 2],
-        memory: &mut dyn Moves,
-    ) -> Option<Vec<u32>> {
-        let written = (before / BLOCK) as usize..blocks(before + behind) as usize;
-        let index = loop {
-            let index = self.index(id)?;
-            let shared = |block: &&u32| self.pool.is_shared(**block);
-            if self.sequences[index].blocks[written.clone()].iter().filter(shared).count() as u32 <= self.pool.free() {
-                break index;
+    pub fn reach(&self, id: SequenceId, mut to: u32) -> u32 {
+        loop {
+            let next = self.near_reach(id, self.states.reach(id, to));
+            if next == to || !self.states.are_there() {
+                return next;
             }
-            let oldest = self.oldest(Some(id))?;
-            self.evict(oldest);
-        };
-        written.for_each(|at| self.make_own(index, at, BLOCK, memory));
-        let Sequence { tokens, shifted, .. } = &mut self.sequences[index];
-        let moved = tokens[(before + cut) as usize..(before + cut + behind) as usize].to_vec();
-        tokens.truncate(before as usize);
-        *shifted = shifted.filter(|at| *at < before);
-        let [source, target] = [before + cut, before].map(|from| self.sequences[index].runs(from..from + behind));
-        self.move_cells(&copies(&source, &target), memory);
-        self.shed(index, before + behind);
-        Some(moved)
-    }
-
-    /// Says from where on it was shifted, if that is not known of an earlier place.
-    pub fn mark_shifted(&mut self, id: SequenceId, from: Option<u32>) {
-        if let Some(index) = self.index(id) {
-            let Sequence { tokens, shifted, .. } = &mut self.sequences[index];
-            let first = [*shifted, from].into_iter().flatten().min();
-            *shifted = first.filter(|at| (*at as usize) < tokens.len());
+            to = next;
         }
     }
 
@@ -406,9 +403,12 @@ impl Store {
     pub fn trim(&mut self, id: SequenceId) {
         let Some(index) = self.index(id) else { return };
         let Sequence { tokens, blocks: own, .. } = &mut self.sequences[index];
-        own.drain(blocks(tokens.len() as u32) as usize..).for_each(|block| self.pool.give_back(block));
+        let end = blocks(tokens.len() as u32) as usize;
+        own.drain(end..).for_each(|block| self.pool.give_back(block));
         if tokens.is_empty() {
             self.close(id);
+        } else {
+            self.shed_near(index, end);
         }
     }
 
@@ -417,6 +417,7 @@ impl Store {
         if let Some(index) = self.index(id) {
             let gone = self.sequences.remove(index);
             gone.blocks.into_iter().for_each(|block| self.pool.give_back(block));
+            self.give_back_near(gone.near);
         }
         self.states.close(id);
     }
@@ -431,6 +432,9 @@ impl Store {
     pub fn clear(&mut self) {
         self.sequences.clear();
         self.pool = Pool::new(self.pool.count());
+        if let Some(near) = &mut self.near {
+            near.pool = Pool::new(near.pool.count());
+        }
         self.states.clear();
     }
 
@@ -438,18 +442,16 @@ impl Store {
         self.sequences.iter().position(|s| s.id == id)
     }
 
-    /// Copies runs of cells to where they begin now, in every layer.
-    fn move_cells(&self, runs: &[(Run, u32)], memory: &mut dyn Moves) {
+    /// Copies runs of cells to where they begin now, in every layer of a kind.
+    fn move_cells(&self, runs: &[(Run, u32)], near: bool, memory: &mut dyn Moves) {
         let mut moves = Vec::new();
-        for (&(keys, values), bytes) in self.layers.iter().zip(&self.cell_bytes) {
-            for (buffer, bytes) in [keys, values].into_iter().zip(bytes).filter(|(_, bytes)| **bytes > 0) {
-                moves.extend(runs.iter().map(|&(run, to)| Move {
-                    buffer,
-                    from: u64::from(run.first) * bytes,
-                    to: u64::from(to) * bytes,
-                    bytes: u64::from(run.count) * bytes,
-                }));
-            }
+        for (buffer, bytes) in self.buffers_of(near) {
+            moves.extend(runs.iter().map(|&(run, to)| Move {
+                buffer,
+                from: u64::from(run.first) * bytes,
+                to: u64::from(to) * bytes,
+                bytes: u64::from(run.count) * bytes,
+            }));
         }
         memory.move_bytes(&moves);
     }

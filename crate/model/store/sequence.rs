@@ -9,6 +9,9 @@ use crate::model::adapter::Blend;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct SequenceId(pub u32);
 
+/// In place of a block that a sequence does not have any more.
+pub const GONE: u32 = u32::MAX;
+
 /// Neighbouring cells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Run {
@@ -27,6 +30,12 @@ pub struct Sequence {
     pub tokens: Vec<u32>,
     /// Which blocks have the cells of `tokens`, and room for more.
     pub blocks: Vec<u32>,
+    /// The same of layers with a window, as far as they are there, or [`GONE`].
+    pub near: Vec<u32>,
+    /// The position that was computed last began here, which may be behind `tokens`.
+    pub(super) front: u32,
+    /// Where its prompt ends.
+    pub(super) mark: u32,
     /// Larger than that of any sequence used before.
     pub used: u64,
     /// A request is under way in it: it does not go for others.
@@ -45,8 +54,20 @@ pub struct Sequence {
 
 impl Sequence {
     pub(super) fn new(id: SequenceId) -> Self {
-        let (tokens, blocks, blend) = (Vec::new(), Vec::new(), Blend::new());
-        Sequence { id, tokens, blocks, used: 0, held: false, kept: false, blend, laid: None, shifted: None }
+        Sequence {
+            id,
+            tokens: Vec::new(),
+            blocks: Vec::new(),
+            near: Vec::new(),
+            front: 0,
+            mark: 0,
+            used: 0,
+            held: false,
+            kept: false,
+            blend: Blend::new(),
+            laid: None,
+            shifted: None,
+        }
     }
 
     /// How many of its tokens serve a text: one that may go on with what was `shifts`, or not.
@@ -65,6 +86,12 @@ impl Sequence {
         self.blocks.iter().take(positions.div_ceil(BLOCK) as usize).map(move |block| block * BLOCK + begin)
     }
 
+    /// The same of layers with a window; what is gone is never looked for, and stands for any cell.
+    pub fn near_table(&self, positions: u32) -> impl Iterator<Item = u32> {
+        let blocks = self.near.iter().take(positions.div_ceil(BLOCK) as usize);
+        blocks.map(|block| if *block == GONE { 0 } else { block * BLOCK })
+    }
+
     /// Which block its next token goes to, if there are some in it already.
     pub(super) fn broken(&self) -> Option<usize> {
         let len = self.tokens.len() as u32;
@@ -73,16 +100,27 @@ impl Sequence {
 
     /// The cells of some positions, in their order, those that are neighbours together.
     pub fn runs(&self, positions: Range<u32>) -> Vec<Run> {
-        let mut runs: Vec<Run> = Vec::new();
-        for at in stretches(positions) {
-            let first = self.blocks[(at.start / BLOCK) as usize] * BLOCK + at.start % BLOCK;
-            match runs.last_mut() {
-                Some(last) if last.first + last.count == first => last.count += at.len() as u32,
-                _ => runs.push(Run { first, count: at.len() as u32 }),
-            }
-        }
-        runs
+        runs(&self.blocks, positions)
     }
+
+    /// The same of layers with a window; `None` where they are not all there.
+    pub fn near_runs(&self, positions: Range<u32>) -> Option<Vec<Run>> {
+        let blocks = (positions.start / BLOCK) as usize..positions.end.div_ceil(BLOCK) as usize;
+        let all = self.near.get(blocks)?.iter().all(|block| *block != GONE);
+        all.then(|| runs(&self.near, positions))
+    }
+}
+
+fn runs(blocks: &[u32], positions: Range<u32>) -> Vec<Run> {
+    let mut runs: Vec<Run> = Vec::new();
+    for at in stretches(positions) {
+        let first = blocks[(at.start / BLOCK) as usize] * BLOCK + at.start % BLOCK;
+        match runs.last_mut() {
+            Some(last) if last.first + last.count == first => last.count += at.len() as u32,
+            _ => runs.push(Run { first, count: at.len() as u32 }),
+        }
+    }
+    runs
 }
 
 /// Positions, block by block.

@@ -12,7 +12,7 @@ use super::{SequenceId, Store};
 use crate::bail;
 use crate::base::buffer::BufferId;
 use crate::base::error::Result;
-use crate::device::memory::Memory;
+use crate::device::memory::{Memory, Moves};
 use crate::kernels::recurrent::{FromTo, NONE};
 
 /// Bytes that all states may take, unless they are fewer than [`FEWEST`] then, and how many they are at most.
@@ -175,7 +175,8 @@ impl Store {
     }
 
     /// As if a sequence had these many tokens, whatever they were: for measurements, and for what comes from elsewhere.
-    pub fn suppose(&mut self, id: SequenceId, count: u32) -> Result<()> {
+    pub fn suppose(&mut self, id: SequenceId, count: u32, memory: &mut dyn Moves) -> Result<()> {
+        self.suppose_near(id, count, memory)?;
         if count > 0 && self.states.are_there() && self.states.reach(id, count) != count {
             let number = self.make_free(id, count)?;
             self.states.kept.push(State { of: id, count, number });

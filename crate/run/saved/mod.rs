@@ -9,10 +9,12 @@
 mod restore;
 mod save;
 
+use std::ops::Range;
 use std::vec::IntoIter;
 
 use serde::{Deserialize, Serialize};
 
+use crate::bail;
 use crate::base::buffer::BufferId;
 use crate::base::error::{Code, Error, Result};
 use crate::model::spec::RopeFactors;
@@ -44,13 +46,16 @@ struct About {
     /// Bytes of the state of each layer that has one.
     states: Vec<u64>,
     tokens: u32,
+    /// From which position on layers with a window are there, where these have cells of their own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    near: Option<u32>,
     /// From where on they were shifted, if they were.
     shifted: Option<u32>,
 }
 
 impl About {
     /// Of so many tokens of an engine's.
-    fn of(engine: &Engine, tokens: u32, shifted: Option<u32>) -> About {
+    fn of(engine: &Engine, tokens: u32, near: Option<u32>, shifted: Option<u32>) -> About {
         let (model, store) = (&engine.model, engine.model.kv());
         let (hash, fast) = engine.fingerprint;
         let stretched = match model.net.rope_factors {
@@ -65,14 +70,16 @@ impl About {
             cells: store.buffers().map(|(_, bytes)| bytes).collect(),
             states: store.states.sizes().map(|(_, bytes)| bytes).collect(),
             tokens,
+            near,
             shifted,
         }
     }
 
     /// `StaleSession` where an engine cannot use it.
     fn check(&self, engine: &Engine) -> Result<()> {
-        let here = About::of(engine, self.tokens, self.shifted);
+        let here = About::of(engine, self.tokens, self.near, self.shifted);
         let same_numbers = self.kind == here.kind && self.cells == here.cells && self.states == here.states;
+        let same_numbers = same_numbers && self.near.is_some() == engine.model.kv().near_tables().is_some();
         let same = [
             (self.model == here.model, "of another model"),
             (self.format == here.format && self.version == here.version, "by another version of Sotto"),
@@ -98,6 +105,8 @@ struct Part {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Of {
     Cells,
+    /// Cells of layers with a window.
+    Near,
     State,
 }
 
@@ -106,10 +115,20 @@ impl Part {
     /// other. `Disposed` where the sequence, or its state after these, is not kept any more.
     fn stretches(&self, store: &Store, id: SequenceId, tokens: u32) -> Result<Vec<(u64, u64)>> {
         match self.of {
-            Of::Cells => {
+            Of::Cells | Of::Near => {
                 let [from, to] = [self.from, self.from + self.bytes].map(|byte| (byte / self.each) as u32);
-                let runs = store.get(id)?.runs(from..to).into_iter();
-                Ok(runs.map(|run| (u64::from(run.first) * self.each, u64::from(run.count) * self.each)).collect())
+                let sequence = store.get(id)?;
+                let runs = match self.of {
+                    Of::Near => sequence.near_runs(from..to),
+                    _ => Some(sequence.runs(from..to)),
+                };
+                let Some(runs) = runs else {
+                    bail!(Disposed, "What was computed of this text made room for other texts; start it again.")
+                };
+                Ok(runs
+                    .into_iter()
+                    .map(|run| (u64::from(run.first) * self.each, u64::from(run.count) * self.each))
+                    .collect())
             }
             Of::State => {
                 let state = u64::from(store.state_after(id, tokens)?);
@@ -120,17 +139,22 @@ impl Part {
 }
 
 /// The parts of a text, in the order of the bytes.
-fn parts(store: &Store, tokens: u32) -> IntoIter<Part> {
-    let cut = |of: Of, buffer: BufferId, each: u64, bytes: u64| {
+fn parts(store: &Store, tokens: u32, near: Option<u32>) -> IntoIter<Part> {
+    let cut = |of: Of, buffer: BufferId, each: u64, all: Range<u64>| {
         // No cell is cut.
-        let most = if of == Of::Cells { (PART / each).max(1) * each } else { PART };
-        let part = move |from| Part { buffer, of, each, from, bytes: most.min(bytes - from) };
-        (0..bytes).step_by(most as usize).map(part)
+        let most = if of == Of::State { PART } else { (PART / each).max(1) * each };
+        let part = move |from| Part { buffer, of, each, from, bytes: most.min(all.end - from) };
+        all.step_by(most as usize).map(part)
     };
     // States first: one that goes for others while the text is written is the sooner safe.
-    let states = store.states.sizes().flat_map(|(buffer, each)| cut(Of::State, buffer, each, each));
-    let cells = store.buffers().flat_map(|(buffer, each)| cut(Of::Cells, buffer, each, each * u64::from(tokens)));
-    states.chain(cells).collect::<Vec<Part>>().into_iter()
+    let states = store.states.sizes().flat_map(|(buffer, each)| cut(Of::State, buffer, each, 0..each));
+    let from = near.unwrap_or(0);
+    let within = store.buffers_of(true);
+    let within =
+        within.flat_map(|(buffer, each)| cut(Of::Near, buffer, each, each * u64::from(from)..each * u64::from(tokens)));
+    let cells = store.buffers_of(false);
+    let cells = cells.flat_map(|(buffer, each)| cut(Of::Cells, buffer, each, 0..each * u64::from(tokens)));
+    states.chain(within).chain(cells).collect::<Vec<Part>>().into_iter()
 }
 
 fn stale(how: &str) -> Error {
@@ -156,11 +180,11 @@ mod tests {
         store.states = States::new([0, 300_000, 0, 25], &mut memory).expect("states");
         let id = store.open(100, &mut memory).expect("a sequence");
         let other = store.open(650, &mut memory).expect("a sequence");
-        store.suppose(id, 100).expect("a state");
-        store.suppose(other, 650).expect("a state");
+        store.suppose(id, 100, &mut memory).expect("a state");
+        store.suppose(other, 650, &mut memory).expect("a state");
         let blocks = |store: &Store, id| store.get(id).expect("it is there").blocks.clone();
         assert!(!blocks(&store, other).contains(&0) && store.state_after(other, 650) == Ok(1));
-        let parts: Vec<Part> = parts(&store, 650).collect();
+        let parts: Vec<Part> = parts(&store, 650, None).collect();
         assert!(parts.iter().all(|part| part.bytes <= PART));
         let of_cells = store.buffers().map(|(buffer, each)| (buffer, each * 650, true, each));
         let of_states = store.states.sizes().map(|(buffer, each)| (buffer, each, false, each));

@@ -124,7 +124,7 @@ impl Restorer {
                 let about = serde_json::from_slice(&bytes[MAGIC.len() + 4..]);
                 let about: About = about.map_err(|_| stale("by another version of Sotto"))?;
                 about.check(engine)?;
-                if about.tokens == 0 {
+                if about.tokens == 0 || about.near.is_some_and(|near| near > about.tokens) {
                     return Err(damaged());
                 }
                 self.state = State::Tokens(about);
@@ -136,8 +136,10 @@ impl Restorer {
                     return Err(damaged());
                 }
                 let sequence = open(engine, about.tokens)?;
-                engine.model.kv_mut().suppose(sequence, about.tokens)?;
-                let mut parts = parts(engine.model.kv(), about.tokens);
+                let store = engine.model.kv_mut();
+                store.suppose(sequence, about.tokens, &mut engine.device)?;
+                store.forget_near_before(sequence, about.near.unwrap_or(0));
+                let mut parts = parts(store, about.tokens, about.near);
                 self.state = State::Cells(Box::new(Cells {
                     sequence,
                     tokens,

@@ -34,11 +34,12 @@ impl Saver {
         let best = plain.max_by_key(|sequence| shared(sequence))?;
         let tokens = best.tokens[..shared(best)].to_vec();
         let count = tokens.len() as u32;
+        let near = store.near_from(best.id, count);
         (count > 0).then(|| Saver {
             sequence: best.id,
             hash: Xxh64::new(0),
-            about: Some(About::of(engine, count, best.shifted)),
-            parts: parts(store, count),
+            about: Some(About::of(engine, count, near, best.shifted)),
+            parts: parts(store, count, near),
             tokens,
         })
     }

@@ -20,6 +20,7 @@ const ONE_HEAD: attention::Params = attention::Params {
     alibi: 0.0,
     rows: 1,
     ahead: 0,
+    tables: 0,
 };
 
 /// The output of attention with so many query heads on each KV head.
@@ -157,6 +158,7 @@ fn attention_of_one_row_is_rope_and_attention_however_it_is_split() {
         stretch_every: 1,
         rows: 1,
         row_heads: n_heads + 2 * n_kv_heads,
+        tables: 0,
     };
     let bind = rope_kv::Bind {
         batch: &batch[..],
@@ -203,6 +205,7 @@ fn attention_of_one_row_is_rope_and_attention_however_it_is_split() {
             softcap: 3.0,
             alibi: 8.0,
             splits,
+            tables: 0,
         };
         let size = if splits == 1 { heads * dim } else { heads * splits as usize * (dim + 4) };
         let bind = decode_attention::Bind {

@@ -184,10 +184,20 @@ pub fn run(rig: &mut impl Runs) {
     wide::run(rig);
 }
 
+/// Words from the table that a row names to the one that its layer reads.
+pub const TABLES: u32 = 3;
+
 /// Rows at (position, first cell), whose sequences have so many cells at least.
 pub fn batch(rows: &[(u32, u32)], fourth: u32, cells: u32) -> Vec<u32> {
     let reach = rows.iter().map(|row| row.0).max().unwrap_or(0).max(cells);
     apart(&rows.iter().map(|&(position, first)| [u32::MAX, position, first, fourth]).collect::<Vec<_>>(), reach)
+}
+
+/// The same, to be read with [`TABLES`].
+pub fn batch_behind(rows: &[(u32, u32)], fourth: u32, cells: u32) -> Vec<u32> {
+    let mut words = batch(rows, fourth, cells);
+    words[..4 * rows.len()].chunks_exact_mut(4).for_each(|row| row[2] -= TABLES);
+    words
 }
 
 /// The workgroups that the query heads of a KV head are spread over, and the heads of each.
@@ -232,9 +242,10 @@ where
             alibi: s.alibi,
             rows: s.rows.len() as u32,
             ahead: s.reach,
+            tables: TABLES,
         },
         attention::Bind {
-            batch: Data::In(batch(s.rows, fourth, s.ahead)),
+            batch: Data::In(batch_behind(s.rows, fourth, s.ahead)),
             qkv: Data::In(qkv),
             k_cache: Data::In(k),
             v_cache: Data::In(v),

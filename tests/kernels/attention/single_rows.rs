@@ -5,7 +5,7 @@ use std::ops::Range;
 use sotto::kernels::table::choices::{Kv, Lanes};
 use sotto::kernels::table::{attention_combine, decode_attention};
 
-use super::{CEILING, batch, spread};
+use super::{CEILING, TABLES, batch_behind, spread};
 use crate::F32;
 use crate::case::{Case, Data, Runs, bits};
 use crate::random::{Random, cache, poison, seen, takes};
@@ -109,9 +109,10 @@ fn attend(random: &mut Random, s: &Shape, lanes: Lanes, kv: Kv) -> Case {
             softcap: s.softcap,
             alibi: s.alibi,
             splits: s.splits,
+            tables: TABLES,
         },
         decode_attention::Bind {
-            batch: Data::In(batch(s.rows, 0, 0)),
+            batch: Data::In(batch_behind(s.rows, 0, 0)),
             qkv: Data::In(bits(&random.floats(s.rows.len() * heads * s.head_dim as usize, 2.0))),
             q_norm: norm(random),
             k_norm: norm(random),

@@ -3,7 +3,7 @@
 use sotto::kernels::table::attention_wide;
 use sotto::kernels::table::choices::{Kv, Reduce};
 
-use super::{CEILING, batch};
+use super::{CEILING, TABLES, batch_behind};
 use crate::case::{Case, Data, Runs, bits, close, floats};
 use crate::cells::beside;
 use crate::host::mirror;
@@ -104,9 +104,10 @@ fn case(random: &mut Random, s: &Shape, variant: attention_wide::Variant) -> Cas
             alibi: s.alibi,
             ahead: s.ahead.0,
             has_sinks: s.sinks as u32,
+            tables: TABLES,
         },
         attention_wide::Bind {
-            batch: Data::In(batch(s.rows, fourth, s.ahead.1)),
+            batch: Data::In(batch_behind(s.rows, fourth, s.ahead.1)),
             q: Data::In(q),
             sinks: Data::In(sinks),
             k_cache: Data::In(k),

@@ -76,6 +76,12 @@ export interface CacheStats {
   used: number;
   /** All of them. */
   cells: number;
+  /**
+   * Those of layers that look back over a window only and have cells of their own, so far as texts have them; else 0.
+   */
+  windowUsed: number;
+  /** All of those. */
+  windowCells: number;
   /** Texts that are kept: those under way, and those that a later prompt may begin with. */
   texts: number;
   /** Texts that made room for others, since the load. */
