@@ -38,6 +38,11 @@ impl Needs {
         self.0.resize(self.0.len().max(other.0.len()), 0);
         self.0.iter_mut().zip(other.0).for_each(|(bytes, other)| *bytes = (*bytes).max(other));
     }
+
+    /// Bytes of the largest slot.
+    pub fn largest(&self) -> u64 {
+        self.0.iter().copied().max().unwrap_or_default()
+    }
 }
 
 impl Arena {

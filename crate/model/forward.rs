@@ -90,7 +90,13 @@ impl Model {
         let (tuning, arena, adapters) = (Tuning::default(), Arena::default(), Adapters::default());
         let head = Vec::new();
         let mut model = Model { net, sizes, choice, tuning, head, network, kv, ropes, ends, arena, adapters };
-        model.arena = Arena::place(&model.needs(&model.adapters)?, memory)?;
+        let mut needs = model.needs(&model.adapters)?;
+        // States before all blocks of a pass are the only activations that may be larger than its rows: row after row needs none.
+        if needs.largest() > memory.max_binding() && model.choice.blocks {
+            model.choice.blocks = false;
+            needs = model.needs(&model.adapters)?;
+        }
+        model.arena = Arena::place(&needs, memory)?;
         Ok((model, Upload::new(placements)))
     }
 

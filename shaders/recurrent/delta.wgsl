@@ -42,7 +42,7 @@ struct Params {
 @group(0) @binding(5) var<storage, read_write> out: array<f32>;
 @group(0) @binding(6) var<uniform> params: Params;
 #import shared/sequences
-#import shared/softplus
+#import shared/delta_step
 #import shared/fours_{reduce}
 
 // Rows between two barriers, each of which 8 threads make ready.
@@ -139,12 +139,10 @@ fn make_ready(begin: u32, count: u32, head: u32, q4: u32, k4: u32, lid: u32) {
         for (var i = 0u; i < 8u; i++) {
             total += parts[8u * lid + i];
         }
-        let at = (begin + lid) * params.decay_stride + head / params.per * 2u * params.per + head % params.per;
-        let beta = clamp(decays[at], -80.0, 80.0);
-        let e = exp(heads[params.heads + head] * softplus(decays[at + params.per] + heads[head]));
+        let step = step_of(begin + lid, head);
         let k = inverseSqrt(total.x + params.eps);
         let q = inverseSqrt(total.y + params.eps) * inverseSqrt(f32(4u * params.n4));
-        steps[lid] = vec4<f32>(e, 1.0 / (1.0 + exp(-beta)), k, q);
+        steps[lid] = vec4<f32>(step, k, q);
         products[lid] = total.z * k * q;
     }
     workgroupBarrier();

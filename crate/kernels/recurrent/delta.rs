@@ -1,23 +1,10 @@
 //! `shaders/recurrent/delta.wgsl` on the CPU: a piece is a head of a sequence.
 
-use super::softplus::softplus;
+use super::delta_step::{self, Step};
 use super::{NONE, Part};
 use crate::kernels::job::Job;
-use crate::kernels::rows::{Lanes, Number, Rows, squares};
+use crate::kernels::rows::{Lanes, Number, Rows};
 use crate::kernels::table::delta::Variant;
-
-/// What a row says to all of a head's numbers.
-struct Step<N> {
-    /// By how much the state decays.
-    decay: N,
-    /// How much of what is missing is learnt.
-    beta: N,
-    /// What keys, and queries, are multiplied by.
-    k: N,
-    q: N,
-    /// k · q, once they are.
-    kq: N,
-}
 
 impl Rows for Variant {
     fn rows(job: &Job) -> usize {
@@ -36,25 +23,17 @@ impl Rows for Variant {
             let start = row * p.stride4 as usize * 4 + first;
             b.qkv.floats(start..start + length)
         };
-        let [bias, a] = [0, 1].map(|k| L::Number::of(b.heads.floats(k * heads..(k + 1) * heads)[head]));
-        let (zero, one) = (L::Number::default(), L::Number::of(1.0));
-        let [eps, length] = [p.eps, n as f32].map(L::Number::of);
+        let of_head = [0, 1].map(|k| L::Number::of(b.heads.floats(k * heads..(k + 1) * heads)[head]));
+        let zero = L::Number::default();
         let steps = rows.clone().map(|row| {
             let (q, k) = (floats(row, q_first, n), floats(row, k_first, n));
-            let at = row * p.decay_stride as usize + head / per * 2 * per + head % per;
-            let [beta, alpha] = [at, at + per].map(|at| L::Number::of(b.decays.floats(at..at + 1)[0]));
-            let scales = [one / (squares::<L>(k) + eps).sqrt(), one / ((squares::<L>(q) + eps) * length).sqrt()];
-            let both = k.as_chunks::<4>().0.iter().zip(q.as_chunks::<4>().0);
-            let product = both.fold(L::splat(zero), |sum, (k, q)| sum + L::load(k) * L::load(q)).sum();
-            Step {
-                decay: (a * softplus(alpha + bias)).exp(),
-                beta: one / (one + within(-beta, 80.0).exp()),
-                k: scales[0],
-                q: scales[1],
-                kq: product * scales[0] * scales[1],
-            }
+            let at = row * p.decay_stride as usize + delta_step::place(head, per);
+            let decays = [at, at + per].map(|at| b.decays.floats(at..at + 1)[0]);
+            let step = Step::of::<L>(decays, of_head, [q, k], p.eps);
+            let both = delta_step::product::<L>(k, q) * step.k * step.q;
+            (step, both)
         });
-        let steps: Vec<Step<L::Number>> = steps.collect();
+        let steps: Vec<(Step<L::Number>, L::Number)> = steps.collect();
         for four in 0..n4 {
             let kept = |number: u32| {
                 let start = (number as usize * p.state4 as usize + p.first4 as usize + (head * n + 4 * four) * n4) * 4;
@@ -64,7 +43,7 @@ impl Rows for Variant {
                 NONE => vec![L::splat(zero); n],
                 from => b.states.floats(kept(from)).as_chunks::<4>().0.iter().map(L::load).collect(),
             };
-            for (row, step) in rows.clone().zip(&steps) {
+            for (row, (step, both)) in rows.clone().zip(&steps) {
                 let [q, k] = [q_first, k_first].map(|first| floats(row, first, n).as_chunks::<4>().0);
                 let v = floats(row, v_first + 4 * four, 4);
                 let start = (row * heads + head) * n + 4 * four;
@@ -72,7 +51,7 @@ impl Rows for Variant {
                 for ((state, v), out) in state.chunks_exact_mut(n4).zip(v).zip(out) {
                     let [seen, found] = products(state, k, q);
                     let learnt = step.beta * (L::Number::of(*v) - step.decay * step.k * seen);
-                    *out = (step.decay * step.q * found + step.kq * learnt).to_f32();
+                    *out = (step.decay * step.q * found + *both * learnt).to_f32();
                     let (decay, by) = (L::splat(step.decay), L::splat(step.k * learnt));
                     state.iter_mut().zip(k).for_each(|(s, k)| *s = *s * decay + L::load(k) * by);
                 }
@@ -93,16 +72,4 @@ fn products<L: Lanes>(state: &[L], k: &[[f32; 4]], q: &[[f32; 4]]) -> [L::Number
         *found = *found + *s * L::load(q);
     }
     [0, 1].map(|of| (sums[0][of] + sums[1][of]).sum())
-}
-
-/// What exp has room for.
-fn within<N: Number>(x: N, most: f32) -> N {
-    let most = N::of(most);
-    if x > most {
-        most
-    } else if x < -most {
-        -most
-    } else {
-        x
-    }
 }

@@ -4,6 +4,9 @@ use std::ops::Range;
 
 mod conv;
 mod delta;
+mod delta_blocks;
+mod delta_ready;
+mod delta_step;
 mod gated_norm;
 mod parts_norm;
 mod scan;

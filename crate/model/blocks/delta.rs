@@ -7,7 +7,7 @@ use super::pass::{Input, Pass};
 use super::product::Fused;
 use crate::base::buffer::BufferId;
 use crate::base::error::Result;
-use crate::kernels::table::{delta, gated_norm};
+use crate::kernels::table::{delta, delta_blocks, delta_ready, gated_norm};
 use crate::model::arena::Act;
 use crate::model::filled::Filled;
 use crate::model::place::{MatrixId, Tensors};
@@ -65,7 +65,12 @@ impl Pass<'_> {
             bias: None,
         };
         let convolved = self.convolve(index, &part, &projected)?;
-        let y = self.walk(index, spec, w, [&convolved, &decays])?;
+        // Fewer rows than a block gain nothing.
+        let in_blocks = self.at.choice.blocks && self.shape.prefill && self.shape.rows >= delta_ready::BLOCK;
+        let y = match in_blocks {
+            true => self.walk_blocks(index, spec, w, [&convolved, &decays])?,
+            false => self.walk(index, spec, w, [&convolved, &decays])?,
+        };
         self.acts.free(convolved);
         self.acts.free(decays);
         let out = self.acts.take(self.shape.rows, Filled::up(counts.inner).room)?;
@@ -89,8 +94,7 @@ impl Pass<'_> {
     fn walk(&mut self, index: usize, spec: &Delta, w: &Weights, [convolved, decays]: [&Act; 2]) -> Result<Act> {
         let (rows, counts) = (self.shape.rows, spec.counts());
         let out = self.acts.take(rows, counts.inner)?;
-        let shared = spec.heads / spec.keys;
-        let (per_key, per) = if spec.grouped { (shared, shared) } else { (1, spec.heads) };
+        let [per_key, per] = shared(spec);
         let params = delta::Params {
             rows,
             heads: spec.heads,
@@ -118,4 +122,46 @@ impl Pass<'_> {
         self.recording.push(variant, params, bind, grid)?;
         Ok(out)
     }
+    /// The same, block by block of the rows.
+    fn walk_blocks(&mut self, index: usize, spec: &Delta, w: &Weights, [convolved, decays]: [&Act; 2]) -> Result<Act> {
+        let (rows, counts, from_to) = (self.shape.rows, spec.counts(), self.at.ends.from_to);
+        let (heads, keys, n4, stride4) = (spec.heads, spec.keys, spec.head_dim / 4, convolved.width / 4);
+        let [per_key, per] = shared(spec);
+        let out = self.acts.take(rows, counts.inner)?;
+        let steps = self.acts.take(rows, 4 * heads)?;
+        let pairs = self.acts.take(rows, 2 * heads * delta_ready::BLOCK)?;
+        let decay_stride = decays.width;
+        let params = delta_ready::Params { rows, heads, n4, keys, per_key, per, stride4, decay_stride, eps: spec.eps };
+        let bind = delta_ready::Bind {
+            from_to,
+            qkv: convolved.id,
+            decays: decays.id,
+            heads: w.heads,
+            steps: steps.id,
+            pairs: pairs.id,
+        };
+        self.recording.push(delta_ready::Variant {}, params, bind, [heads, rows.div_ceil(delta_ready::BLOCK)])?;
+
+        let (state4, first4, beside) = (counts.kept / 4, counts.held / 4, rows.min(BESIDE));
+        let params = delta_blocks::Params { rows, heads, n4, keys, per_key, stride4, state4, first4, beside };
+        let bind = delta_blocks::Bind {
+            from_to,
+            qkv: convolved.id,
+            steps: steps.id,
+            pairs: pairs.id,
+            states: self.at.kv.states.of(index)?,
+            out: out.id,
+        };
+        let grid = [heads * spec.head_dim.div_ceil(delta_blocks::THREADS), beside];
+        self.recording.push(delta_blocks::Variant {}, params, bind, grid)?;
+        self.acts.free(steps);
+        self.acts.free(pairs);
+        Ok(out)
+    }
+}
+
+/// Heads beside each other that share a key, and heads of a piece of decays.
+fn shared(spec: &Delta) -> [u32; 2] {
+    let shared = spec.heads / spec.keys;
+    if spec.grouped { [shared, shared] } else { [1, spec.heads] }
 }

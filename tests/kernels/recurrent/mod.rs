@@ -3,6 +3,7 @@
 mod blocks;
 mod conv;
 mod delta;
+mod delta_blocks;
 mod gated_norm;
 mod parts_norm;
 mod scan;
@@ -28,6 +29,7 @@ pub fn run(rig: &mut impl Runs) {
     scan::run(rig);
     blocks::run(rig);
     delta::run(rig);
+    delta_blocks::run(rig);
     gated_norm::run(rig);
     selective_scan::run(rig);
     parts_norm::run(rig);
