@@ -2,15 +2,15 @@
 //! and put back, by turns; beside it the hash alone of what was saved. In seconds of this thread's processor, which others on the
 //! machine do not lengthen as they do those of a clock (Linux only).
 
-use std::hint::black_box;
-use std::io::Read;
+mod loading;
 
+use std::hint::black_box;
+
+use loading::load;
 use pollster::block_on;
 use sotto::base::error::Result;
-use sotto::device::{Backend, CpuOptions};
 use sotto::eval::median;
 use sotto::run::engine::{Engine, Prompt};
-use sotto::run::loader::{LoadOptions, Loader};
 use sotto::run::saved::{Restorer, Saver};
 use sotto::run::session::{GenerateOptions, Generation};
 use xxhash_rust::xxh64::Xxh64;
@@ -103,21 +103,6 @@ fn hash(pieces: &[Vec<u8>]) {
     for piece in pieces {
         hash.update(piece);
         black_box(hash.digest());
-    }
-}
-
-fn load(path: &str, context: u32) -> Result<Engine> {
-    let cpu = CpuOptions { threads: Some(1), ..Default::default() };
-    let options = LoadOptions { backend: Backend::Cpu, cpu, context: Some(context), ..Default::default() };
-    let mut loader = block_on(Loader::new(options))?;
-    let mut file = std::fs::File::open(path).expect("a file that can be opened");
-    let mut piece = vec![0; 1 << 20];
-    loop {
-        let count = file.read(&mut piece).expect("a file that can be read");
-        if count == 0 {
-            return block_on(loader.finish());
-        }
-        loader.push(&piece[..count])?;
     }
 }
 

@@ -2,8 +2,6 @@
 //! are in memory. A pass stops where a layer has chosen; what is missing takes the places of those that were chosen longest
 //! ago.
 
-use std::collections::{BTreeSet, HashMap};
-
 use crate::base::cancel::Cancel;
 use crate::base::error::Result;
 use crate::device::Device;
@@ -51,7 +49,7 @@ impl Slots {
     }
 
     /// As many of these experts as there are places, those first that are there: (expert, slot, whether it is there).
-    fn take(&mut self, wanted: &BTreeSet<u32>, round: u64) -> Vec<(u32, u32, bool)> {
+    fn take(&mut self, wanted: &[u32], round: u64) -> Vec<(u32, u32, bool)> {
         let (there, missing): (Vec<u32>, Vec<u32>) = wanted.iter().partition(|&&expert| self.slot_of(expert).is_some());
         let mut taken = Vec::new();
         for expert in there {
@@ -86,11 +84,14 @@ impl Experts {
             match mixture {
                 None => device.run(prepared, cancel).await?,
                 Some(mixture) => {
+                    cancel.check()?;
                     let count = model.weights().kept()[mixture.kept].count;
                     let choices = choices(mixture, device).await?;
                     // A router that gives no numbers may have chosen none.
-                    let mut left: BTreeSet<u32> =
+                    let mut left: Vec<u32> =
                         choices.iter().map(|[expert, _]| *expert as u32).filter(|expert| *expert < count).collect();
+                    left.sort_unstable();
+                    left.dedup();
                     while !left.is_empty() {
                         self.bring(mixture, &choices, &mut left, model, device).await?;
                         device.run(prepared, cancel).await?;
@@ -107,7 +108,7 @@ impl Experts {
         &mut self,
         mixture: &Mixture,
         choices: &[[f32; 2]],
-        left: &mut BTreeSet<u32>,
+        left: &mut Vec<u32>,
         model: &Model,
         device: &mut Device,
     ) -> Result<()> {
@@ -122,13 +123,13 @@ impl Experts {
             missing.iter().for_each(|(_, slot)| self.mixtures[mixture.kept].held[*slot as usize] = None);
         }
         read?;
-        let slots: HashMap<u32, u32> = taken.iter().map(|&(expert, slot, _)| (expert, slot)).collect();
-        let place = |&[expert, weight]: &[f32; 2]| {
-            [slots.get(&(expert as u32)).map_or(NONE, |slot| *slot as f32), weight]
-        };
-        let here: Vec<[f32; 2]> = choices.iter().map(place).collect();
+        let mut here: Vec<[f32; 2]> = choices.iter().map(|[_, weight]| [NONE, *weight]).collect();
+        for &(expert, slot, _) in &taken {
+            let own = choices.iter().zip(&mut here).filter(|([other, _], _)| *other as u32 == expert);
+            own.for_each(|(_, here)| here[0] = slot as f32);
+        }
         device.write(mixture.choices, 0, bytemuck::cast_slice(&here));
-        left.retain(|expert| !slots.contains_key(expert));
+        left.retain(|expert| taken.iter().all(|(taken, ..)| taken != expert));
         Ok(())
     }
 

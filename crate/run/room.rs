@@ -58,10 +58,26 @@ fn total(catalog: &Catalog, net: &Net, plan: &Plan, place: &Place, context: u32,
 /// `OutOfMemory` where the model's buffers take more than there is room for, with what would fit; else as [`Needs::of`]. `again`:
 /// the file can be read again.
 pub fn check(catalog: &Catalog, net: &Net, plan: &Plan, place: &Place, again: bool) -> Result<()> {
-    let Some(room) = place.room else { return Ok(()) };
     let bytes = |context, cells| total(catalog, net, plan, place, context, cells);
     let sizes = plan.sizes;
-    let whole = Needs::of(catalog, net, plan, place)?.total();
+    let whole = bytes(sizes.context, sizes.cells);
+    // A cache that is too large for a buffer is so whatever room there is.
+    if let Err(error) = &whole
+        && sizes.cells > sizes.context
+        && bytes(sizes.context, sizes.context).is_ok()
+    {
+        let fits = |cells| cells <= sizes.context || bytes(sizes.context, cells).is_ok();
+        let fits = largest(sizes.cells, fits).unwrap_or(sizes.context);
+        return Err(Error::new(
+            error.code,
+            format!(
+                "A cache of {} tokens is larger than a buffer can be here; load the model with cacheTokens of at most {fits}.",
+                sizes.cells
+            ),
+        ));
+    }
+    let Some(room) = place.room else { return Ok(()) };
+    let whole = whole?;
     if whole <= room {
         return Ok(());
     }

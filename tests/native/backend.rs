@@ -87,6 +87,10 @@ fn a_model_without_room_is_refused_by_its_header_and_told_what_fits() {
     let cells = number_before(&message, ".");
     assert!(load(&file(), cached(cells as u32)).is_ok(), "{message}");
     assert!(load(&file(), cached(cells as u32 * 5 / 4 + 2)).is_err(), "{message}");
+    // Larger than a buffer can be, whatever room there is.
+    let endless = LoadOptions { backend: Backend::Cpu, cache_tokens: Some(u32::MAX / 2), ..Default::default() };
+    let message = load(&file(), endless).err().expect("no room").message;
+    assert!(message.contains("with cacheTokens of at most"), "{message}");
 }
 
 fn refused_for_context(options: LoadOptions) -> bool {

@@ -172,7 +172,8 @@ fn open(engine: &mut Engine, tokens: u32) -> Result<SequenceId> {
     }
     let (running, _) = engine.under_way();
     let store = engine.model.kv_mut();
-    if store.spare() < tokens.next_multiple_of(BLOCK) || !store.has_states_for(running + 1) {
+    let has_cells = store.spare() >= tokens.next_multiple_of(BLOCK) && store.has_near_for(Some(tokens));
+    if !has_cells || !store.has_states_for(running + 1) {
         bail!(Disposed, "The replies under way leave no room for the saved session; restore it once they are over.");
     }
     store.open(tokens, &mut engine.device)
