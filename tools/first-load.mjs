@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { ROOT } from "./setup.mjs";
 
 /** Scripts and the wasm file of whichever engine, compressed. */
-export const MAX_GZIP_BYTES = 975_000;
+export const MAX_GZIP_BYTES = 1_000_000;
 
 /** The documents that state it, in these words, and by how much they may be wrong. */
 const DOCUMENTS = ["README.md", "docs/PERFORMANCE.md"];

@@ -128,7 +128,10 @@ impl Engine {
                 continue;
             }
             let reading: Vec<Shared> = self.live.iter().filter(|other| self.reads(other)).cloned().collect();
-            let rows: usize = reading.iter().map(|other| other.borrow().end() - self.done(other)).sum();
+            // Prompts of a higher number let it pass.
+            let priority = request.borrow().priority;
+            let before = reading.iter().filter(|other| other.borrow().priority <= priority);
+            let rows: usize = before.map(|other| other.borrow().end() - self.done(other)).sum();
             let full = rows >= self.model.sizes.max_rows as usize;
             if full || reading.iter().any(|other| self.will_share(other, &request)) || !self.admit(&request)? {
                 break;

@@ -113,7 +113,9 @@ impl Verdict {
             found.stops(error.code, &error.message);
         }
         let mut verdict = match subject.net {
-            Ok(net) => judge(subject, &net.clone().with_experts(options.experts)?, options, around, on_gpu, &mut found)?,
+            Ok(net) => {
+                judge(subject, &net.clone().with_experts(options.experts)?, options, around, on_gpu, &mut found)?
+            }
             Err(_) => Verdict::unknown(on_gpu),
         };
         if verdict.backend == "webgpu" && !card && around.caps.is_some() {

@@ -233,6 +233,23 @@ fn prompts_are_read_by_their_priority(backend: Backend) {
     }
 }
 
+/// It need not wait for a long prompt that is being read: a pass reads 16 tokens.
+fn an_urgent_prompt_passes_one_that_is_being_read(backend: Backend) {
+    for (priority, passes) in [(-1, true), (0, false)] {
+        let mut engine = engine(backend, 256);
+        let mut long = Generation::with_tokens(&mut engine, text(1, 90), greedy(4)).expect("one");
+        block_on(long.next(&mut engine)).expect("a step");
+        let urgent = GenerateOptions { priority, ..greedy(4) };
+        let mut urgent = Generation::with_tokens(&mut engine, text(2, 10), urgent).expect("one");
+        finish(&mut engine, &mut urgent);
+        assert_eq!(long.tokens.is_empty(), passes, "priority {priority}");
+        finish(&mut engine, &mut long);
+        for (kind, count, one) in [(1, 90, &long), (2, 10, &urgent)] {
+            assert_eq!(one.tokens, run(&mut engine, &text(kind, count), greedy(4)).tokens);
+        }
+    }
+}
+
 /// Who has the lower priority, and came first.
 fn where_cells_run_out_the_least_urgent_go_back(backend: Backend) {
     let mut engine = engine(backend, 96);
@@ -332,6 +349,7 @@ on_both_backends!(
     replies_that_may_wait_leave_a_prompt_whole_chunks,
     where_cells_run_out_all_come_to_their_end,
     prompts_are_read_by_their_priority,
+    an_urgent_prompt_passes_one_that_is_being_read,
     where_cells_run_out_the_least_urgent_go_back,
     one_that_nobody_reads_gives_up_its_cells,
     one_that_was_never_asked_gives_up_its_cells_and_goes_on,

@@ -13,7 +13,12 @@ for (const backend of ["cpu", "webgpu"] as const) {
       const write = async (source: string | File, experts?: number) => {
         const model = await sotto.load(source, { backend, experts, contextLength: 64 });
         let text = "";
-        for await (const piece of model.generate("the cat", { raw: true, maxTokens: 12, temperature: 0 }))
+        for await (const piece of model.generate("the cat", {
+          raw: true,
+          maxTokens: 12,
+          temperature: 0,
+          speculate: "off",
+        }))
           text += piece.text;
         const { experts: counts, memory } = await model.stats();
         await model.dispose();

@@ -83,6 +83,8 @@ export class Session {
   async save(options?: Pick<PageOptions, "signal">): Promise<SavedSession> {
     const { signal } = readOptions("save", options).page;
     await this.#connection.waits(this.#turns, signal);
+    if (Array.isArray(this.messages) && this.messages.length === 0)
+      throw bad("The session's list of messages is empty", "it a turn before it is saved");
     const given = joined("An option of session", this.#options, { messages: readMessages(this.messages) });
     const { wire } = readOptions("chat.completions.create", given);
     const args = { id: this.id, request: wire as ChatRequest };

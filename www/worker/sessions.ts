@@ -11,8 +11,8 @@ import { SottoError, aborted, said } from "../wire/errors.js";
 import type { ChatRequest, FoundSession, SavedSession } from "../wire/protocol.js";
 import type { Engine, Saver } from "./engine.js";
 
-/** Bytes read at once. */
-const PIECE = 1 << 20;
+/** Bytes that are read, or saved, at once: between two tokens of others' replies. */
+const PIECE = 4 << 20;
 /** Before the request: how many bytes it has. */
 const LENGTH = 4;
 /** So often is begun anew what made room for others while it was saved; then its messages alone are. */
@@ -113,6 +113,18 @@ async function written(
   }
 }
 
+/** The next pieces: those of a layer are small, and each time of asking is one between two tokens of others' replies. */
+async function some(saver: Saver): Promise<Uint8Array[]> {
+  const pieces: Uint8Array[] = [];
+  for (let bytes = 0; bytes < PIECE; ) {
+    const piece = await saver.next();
+    if (!piece) break;
+    pieces.push(piece);
+    bytes += piece.length;
+  }
+  return pieces;
+}
+
 async function write(
   ask: Ask,
   folder: Folder,
@@ -131,11 +143,13 @@ async function write(
     kept.write(0, new Uint8Array(Uint32Array.of(head.length).buffer));
     kept.write(LENGTH, head);
     for (let at = LENGTH + head.length; saver; ) {
-      const piece = await ask(() => saver.next());
+      const pieces = await ask(() => some(saver));
       if (signal.aborted) throw aborted("The saving", signal);
-      if (!piece) break;
-      kept.write(at, piece);
-      at += piece.length;
+      if (pieces.length === 0) break;
+      for (const piece of pieces) {
+        kept.write(at, piece);
+        at += piece.length;
+      }
     }
     kept.end();
     kept.journal.update({ whole: true });

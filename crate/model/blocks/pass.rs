@@ -191,7 +191,17 @@ impl<'a> Pass<'a> {
     /// With nothing recorded yet; the stream is at `x`.
     pub(super) fn new(at: Places<'a>, shape: Shape, x: Act, acts: Acts<'a>) -> Self {
         let (recording, products, adapted) = (Recording::default(), Vec::new(), BTreeSet::new());
-        Pass { at, shape, stream: Stream { at: x, due: None }, own: None, acts, recording, products, adapted, mixtures: Vec::new() }
+        Pass {
+            at,
+            shape,
+            stream: Stream { at: x, due: None },
+            own: None,
+            acts,
+            recording,
+            products,
+            adapted,
+            mixtures: Vec::new(),
+        }
     }
 
     pub(super) fn embed(&mut self, embedding: MatrixId, scale: f32, by: u32, out: BufferId) -> Result<()> {
