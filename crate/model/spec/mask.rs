@@ -1,5 +1,7 @@
 //! Which positions a token sees.
 
+use super::{Attention, Block, Gives, Net};
+
 /// Which positions a token sees.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mask {
@@ -34,5 +36,24 @@ impl Mask {
             Mask::Prefix | Mask::Full => u32::MAX,
             Mask::Around(side) => side,
         }
+    }
+}
+
+impl Net {
+    /// How far back each layer's cells are looked at, where that is not to the beginning; none where a text is one batch.
+    pub fn windows(&self) -> Vec<Option<u32>> {
+        let is_one_batch = self.sees_ahead() || self.gives != Gives::Logits;
+        let window = |attention: &Attention| match (attention.latent, attention.mask) {
+            (None, Mask::Window(window)) if !is_one_batch => Some(window),
+            _ => None,
+        };
+        let mut windows: Vec<_> = self.blocks.iter().map(|block| block.attention().and_then(window)).collect();
+        for attention in self.blocks.iter().filter_map(Block::attention) {
+            // Whoever reads another layer's keys sees as far as it does itself.
+            if let Some(of) = attention.keys_of {
+                windows[of as usize] = windows[of as usize].zip(window(attention)).map(|(one, other)| one.max(other));
+            }
+        }
+        windows
     }
 }

@@ -4,6 +4,7 @@
 
 mod behind;
 mod feed;
+mod in_file;
 mod latent;
 mod mask;
 mod recurrent;
@@ -11,8 +12,6 @@ mod recurrent;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::bail;
-use crate::base::error::Result;
 use crate::base::precision::KvType;
 use crate::model::filled::Filled;
 
@@ -333,39 +332,6 @@ impl Net {
         Net { embed_scale: self.embed_scale / scale, norm_eps: self.norm_eps / (scale * scale), ..self }
     }
 
-    /// As it is where its file can be read again: what is large and read by rows stays there.
-    pub fn of_file(self) -> Self {
-        Net { layers_in_file: self.layer_embedding().is_some(), ..self }
-    }
-
-    /// With so many experts of each mixture in memory, if that is said, of a file that can be read again. `BadOption` where
-    /// there are none, or a token takes more.
-    pub fn with_experts(self, kept: Option<u32>) -> Result<Self> {
-        let Some(kept) = kept else { return Ok(self) };
-        let Some(used) = self.experts_used() else {
-            bail!(BadOption, "experts is {kept}, but this {} model is no mixture of experts; leave it out.", self.arch)
-        };
-        if kept < used {
-            bail!(BadOption, "experts is {kept}, but each token takes {used} of a layer; give at least that.");
-        }
-        Ok(Net { experts_kept: Some(kept), ..self })
-    }
-
-    /// Experts of a layer, at most; `None` where there are none.
-    pub fn experts_count(&self) -> Option<u32> {
-        self.blocks.iter().filter_map(|block| block.experts()).map(|experts| experts.count).max()
-    }
-
-    /// Experts that a token takes of a layer, at most; `None` where there are none.
-    pub fn experts_used(&self) -> Option<u32> {
-        self.blocks.iter().filter_map(|block| block.experts()).map(|experts| experts.used).max()
-    }
-
-    /// Whether so many rows may take more experts of a layer than are in memory.
-    pub fn experts_exceed(&self, rows: u32) -> bool {
-        self.experts_kept.zip(self.experts_used()).is_some_and(|(kept, used)| rows.saturating_mul(used) > kept)
-    }
-
     /// The stream's rows.
     pub fn stream(&self) -> Filled {
         Filled::up(self.n_embd)
@@ -392,35 +358,13 @@ impl Net {
 
     /// Rows that a batch may have at most: each of their experts is a workgroup of a dispatch.
     pub fn most_rows(&self) -> u32 {
-        let used = self.blocks.iter().filter_map(Block::experts).map(|experts| experts.used).max();
+        let used = self.experts_used();
         // The parts of its layers' own embeddings are normed one by one.
         let parts = self.layer_embedding().map(|_| self.blocks.len() as u32);
         // Each head's product is one of a dispatch.
         let latent = self.blocks.iter().filter_map(Block::attention).filter(|attention| attention.latent.is_some());
         let heads = latent.map(|attention| attention.n_heads).max();
         used.max(parts).max(heads).map_or(u32::MAX, |each| MOST_WORKGROUPS / each)
-    }
-
-    /// The width of the embedding that a token has for each layer, where it has any.
-    pub fn layer_embedding(&self) -> Option<u32> {
-        self.blocks.first().and_then(|block| block.behind.embedding)
-    }
-
-    /// How far back each layer's cells are looked at, where that is not to the beginning; none where a text is one batch.
-    pub fn windows(&self) -> Vec<Option<u32>> {
-        let is_one_batch = self.sees_ahead() || self.gives != Gives::Logits;
-        let window = |attention: &Attention| match (attention.latent, attention.mask) {
-            (None, Mask::Window(window)) if !is_one_batch => Some(window),
-            _ => None,
-        };
-        let mut windows: Vec<_> = self.blocks.iter().map(|block| block.attention().and_then(window)).collect();
-        for attention in self.blocks.iter().filter_map(Block::attention) {
-            // Whoever reads another layer's keys sees as far as it does itself.
-            if let Some(of) = attention.keys_of {
-                windows[of as usize] = windows[of as usize].zip(window(attention)).map(|(one, other)| one.max(other));
-            }
-        }
-        windows
     }
 
     /// Whether tokens see others after them, so that a prompt cannot be cut into batches or begun anew in its middle.
