@@ -84,7 +84,12 @@ fn a_reply_goes_on_as_its_text_cut_by_hand(backend: Backend) {
         let reply = whole(&mut engine, &prompt, asked.clone());
         assert_eq!(reply.tokens, right.tokens[..150], "{name} {kv:?}");
         for (one, other) in reply.logprobs.iter().zip(&right.logprobs) {
-            let most = if backend == Backend::Cpu && kv == KvType::F32 { 0.0 } else { 2e-3 };
+            // Keys that move are turned and rounded again: to the bit where nothing is rounded, to the type's own step elsewhere.
+            let most = match kv {
+                KvType::F32 if backend == Backend::Cpu => 0.0,
+                KvType::F32 | KvType::F16 => 2e-3,
+                _ => 2e-2,
+            };
             assert!((one.logprob - other.logprob).abs() <= most, "{name} {kv:?}: {one:?}, by hand {other:?}");
         }
         let gone = (prompt.len() + 150 - CONTEXT - 1).div_ceil(QUARTER) * QUARTER;
