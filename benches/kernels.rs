@@ -8,10 +8,16 @@ use crate::limits::Limits;
 use crate::report::Row;
 use crate::subject::Subject;
 
-/// A decoded token's kernels at the first context, at the others those that read the cache.
-pub fn decode(subject: &mut Subject, contexts: &[u32], limits: Limits, emit: &mut dyn FnMut(Row)) -> Result<()> {
+/// The kernels of so many decoded tokens at the first context, at the others those that read the cache.
+pub fn decode(
+    subject: &mut Subject,
+    rows: u32,
+    contexts: &[u32],
+    limits: Limits,
+    emit: &mut dyn FnMut(Row),
+) -> Result<()> {
     for (i, &context) in contexts.iter().enumerate() {
-        pass(subject, 1, context, false, limits, &mut |row, reads_cache| {
+        pass(subject, rows, context, false, limits, &mut |row, reads_cache| {
             if i == 0 || reads_cache {
                 emit(row);
             }
@@ -85,7 +91,11 @@ fn pass(
 }
 
 fn what(rows: u32, prefill: bool) -> String {
-    if prefill { format!("kernel@{rows}") } else { "kernel".into() }
+    match (prefill, rows) {
+        (true, _) => format!("kernel@{rows}"),
+        (false, 1) => "kernel".into(),
+        (false, _) => format!("kernel of {rows}"),
+    }
 }
 
 /// A kernel can be no faster than the slower of its reading and its computing.

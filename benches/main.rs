@@ -60,6 +60,9 @@ struct Args {
     /// Rows of a prompt computed at once [default: the loader's for this adapter]
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=4096))]
     batch: Option<u32>,
+    /// Tokens that are decoded side by side, in the kernels' times
+    #[arg(long, value_delimiter = ',', default_values_t = [1], value_parser = clap::value_parser!(u32).range(1..=4))]
+    beside: Vec<u32>,
     /// Force kernel variants, as in x=direct,reduce=tree,lanes=tree,kv=pack16
     #[arg(long, value_name = "NAME=VALUE", value_delimiter = ',')]
     choice: Vec<String>,
@@ -185,7 +188,7 @@ fn measure(
     let rows =
         args.batch.unwrap_or_else(|| plan::default_rows(&gpu.caps, &synthetic::catalog(shape, quant, shape.n_layers)));
     let longest = args.context.iter().map(|c| c + 1).chain(args.prompt.iter().copied()).max();
-    let context = longest.unwrap_or(1).max(rows);
+    let context = longest.unwrap_or(1).max(rows) + 4;
     let sizes = Sizes { context, cells: context, max_rows: rows, max_outputs: 1 };
     let layers = args.layers.unwrap_or(u32::MAX).min(shape.n_layers);
     let mut subject = Subject::new(shape, quant, layers, sizes, choice, gpu)?;
@@ -194,7 +197,9 @@ fn measure(
         subject.model.tuning.lines().iter().for_each(|line| println!("{:13} {quant:7} tuned       {line}", shape.name));
     }
     if wants(Part::Kernels) {
-        kernels::decode(&mut subject, &args.context, limits, emit)?;
+        for &rows in &args.beside {
+            kernels::decode(&mut subject, rows, &args.context, limits, emit)?;
+        }
         kernels::prefill(&mut subject, limits, emit)?;
     }
     if wants(Part::Decode) {

@@ -165,7 +165,7 @@ fn products() -> Vec<Case> {
 
 /// A product of one row with a square of n by n weights.
 fn one_row(planes: [u32; 4], n: u32) -> matvec::Params {
-    matvec::Params { planes, n, k_blocks: n / 32, out_stride: n, lanes: 16, scale: 1.0, ..Default::default() }
+    matvec::Params { planes, n, k_blocks: n / 32, out_stride: n, lanes: 16, scale: 1.0, m: 1, ..Default::default() }
 }
 
 /// Rows of several requests, by either kernel of products.
@@ -185,7 +185,7 @@ fn few() -> Vec<Case> {
         for rows in [1, 2, 3, 4, 8, 16] {
             let (x, out) = (floats(N * rows, 1.0), vec![0; (N * rows) as usize]);
             let operations = f64::from(N) * f64::from(N) * f64::from(rows);
-            let one = one_row(planes, N);
+            let one = matvec::Params { m: rows, ..one_row(planes, N) };
             let bind = matvec::Bind {
                 weights: weights.clone(),
                 x: x.clone(),

@@ -1,7 +1,7 @@
 // Matrix-matrix product for prefill on software adapters (GPUs take matmul_tile.wgsl):
 //   out[m][column + n] = W[n] . x[m]  (+ bias[n])      or, with accumulate,  out += ...
 // Shapes: W [N][K] (one part of a matrix), x [M][K], bias [N of the whole matrix], out [M][out_stride]; K % 32 == 0.
-// Grid: (ceil(N/128), ceil(M/16)). A thread owns 8 rows of W and 16 rows of x: it dequantises each of its weights once,
+// Grid: (ceil(M/16), ceil(N/128)). A thread owns 8 rows of W and 16 rows of x: it dequantises each of its weights once,
 // into registers, and uses it 16 times; each activation it gets serves 8 rows. All threads want the same activations
 // at the same time, so nothing is staged in shared memory and there is no barrier.
 // Mirror: crate/kernels/product/reference.rs
@@ -40,8 +40,8 @@ fn main(
 ) {
     let lane = caller_lane(caller);
     // The thread's rows of W are 16 apart.
-    let n = group.x * 128u + lid;
-    let m = group.y * 16u;
+    let n = group.y * 128u + lid;
+    let m = group.x * 16u;
     let count = min(16u, params.m - m);
     // Loops, not copies: the compilers of software adapters take seconds over long code.
     var w: array<X32, 8>;

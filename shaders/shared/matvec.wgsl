@@ -29,6 +29,8 @@ struct Params {
     lanes: u32,
     // Sums are multiplied by this: the weights' own scale.
     scale: f32,
+    // Rows of the batch.
+    m: u32,
 }
 
 // The first blocks of the four rows of W behind results `first`, `first + step`, …: four results, or with a gate two

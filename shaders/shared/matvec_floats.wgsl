@@ -8,16 +8,16 @@
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lid: u32) {
     let lane = lid % params.lanes;
     // A thread's four rows make four results, or two with their gates.
-    let first = (group.x * (THREADS / params.lanes) + lid / params.lanes) * results_each();
+    let first = (group.y * (THREADS / params.lanes) + lid / params.lanes) * results_each();
     let row = row_starts(first, 1u);
     let n = first + lane;
     let stores = lane < results_each() && n < results_of_all();
     var before = vec2<f32>(0.0);
     if stores {
-        before = due(group.y, n);
+        before = due(group.x, n);
     }
     // One of those who read all of a row keeps it.
-    let input = open_x(group.y, lid, group.x == 0u && lid < params.lanes);
+    let input = open_x(group.x, lid, group.y == 0u && lid < params.lanes);
     var acc = vec4<f32>(0.0);
     var squares = 0.0;
     let kb_turns = turns(lane, params.k_blocks, params.lanes);
@@ -45,6 +45,6 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     if stores {
         // Every `lanes` threads saw all of x.
         let once = total.squares * (f32(params.lanes) / f32(THREADS));
-        leave(group.y, n, results(total.rows, once)[lane], before);
+        leave(group.x, n, results(total.rows, once)[lane], before);
     }
 }

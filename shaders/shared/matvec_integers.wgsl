@@ -24,7 +24,7 @@ fn multiplied(raw: Raw, b: u32, q: Integers) -> f32 {
 @compute @workgroup_size(THREADS)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lid: u32) {
     let lane = lid % params.lanes;
-    let first = (group.x * (THREADS / params.lanes) + lid / params.lanes) * pair_results_each();
+    let first = (group.y * (THREADS / params.lanes) + lid / params.lanes) * pair_results_each();
     let row = pair_starts(first);
     let last = params.k_blocks - 1u;
     // Weights come the longest way: those of the first blocks are under way while activations become integers, then each
@@ -34,9 +34,9 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let stores = lane < pair_results_each() && n < results_of_all();
     var before = vec2<f32>(0.0);
     if stores {
-        before = due(group.y, n);
+        before = due(group.x, n);
     }
-    let input = open_x(group.y, lid, group.x == 0u);
+    let input = open_x(group.x, lid, group.y == 0u);
     var acc = vec2<f32>(0.0);
     var squares = 0.0;
     let chunk_turns = turns(0u, params.k_blocks, TILE);
@@ -73,6 +73,6 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     // However many threads share a row, each saw other columns: the squares of all are those of x.
     let sums = sum_of_lanes(Sums(acc, squares), lid, params.lanes);
     if stores {
-        leave(group.y, n, pair_results(sums.rows, sums.squares)[lane], before);
+        leave(group.x, n, pair_results(sums.rows, sums.squares)[lane], before);
     }
 }

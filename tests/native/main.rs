@@ -22,6 +22,7 @@ mod encoders;
 mod eval;
 mod experts;
 mod experts_kept;
+mod few_rows;
 mod forced_tools;
 mod form_table;
 mod forms;

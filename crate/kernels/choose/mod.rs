@@ -59,6 +59,8 @@ pub struct Choice {
     pub many: ManyRows,
     /// The products of single rows.
     pub single: SingleRow,
+    /// Whether there are kernels that unpack weights once for a few rows.
+    pub few: bool,
     /// The fewest planes of bytes that activations may become: two, as good as f32, or one where speed is asked for;
     /// `None` where there are no integer products.
     pub planes: Option<Planes>,
@@ -124,6 +126,7 @@ impl Choice {
                 reduce,
                 many,
                 single,
+                few: true,
                 planes,
                 post: false,
                 lanes,
@@ -140,7 +143,20 @@ impl Choice {
         };
         let prefill = Prefill::Tile;
         let cuts = if caps.adapter.is_large() { Cuts::LARGE_CARD } else { Cuts::CARD };
-        Choice { reduce, many, single, planes, post: true, lanes, prefill, cuts, beside: 0, blocks: true, kv }
+        Choice {
+            reduce,
+            many,
+            single,
+            few: true,
+            planes,
+            post: true,
+            lanes,
+            prefill,
+            cuts,
+            beside: 0,
+            blocks: true,
+            kv,
+        }
     }
 
     /// The ways that an adapter can go, as far as it is chosen here.
@@ -158,6 +174,7 @@ impl Choice {
             reduce: Reduce::Tree,
             many: ManyRows::Owned(X::Direct),
             single: SingleRow::Shared,
+            few: false,
             planes: None,
             post: false,
             lanes: Lanes::Tree,
@@ -186,7 +203,10 @@ impl Choice {
         // reads to add a norm first should serve many rows.
         let lanes = if product.k >= 2048 && product.n < 16384 && !product.post { 64 } else { 16 };
         let (reduce, planes) = (self.reduce, self.planes.unwrap_or(Planes::N2));
-        let shared = Way::Shared { reduce, lanes };
+        let shared = match self.few && product.rows > 1 && !product.post {
+            true => Way::Few { reduce, lanes },
+            false => Way::Shared { reduce, lanes },
+        };
         let wanted = match (product.fused, self.single, self.many) {
             (true, SingleRow::Shared, _) => shared,
             (true, SingleRow::SharedDot, _) => Way::SharedDot { reduce, lanes, planes },

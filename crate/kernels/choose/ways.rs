@@ -3,7 +3,7 @@
 use crate::kernels::face::{Chosen, VariantId};
 use crate::kernels::table::choices::{Planes, Quantized, Reduce, X};
 use crate::kernels::table::{
-    matmul, matmul_dot, matmul_tile, matvec, matvec_dot, matvec_dot_post, matvec_post, matvec_rows,
+    matmul, matmul_dot, matmul_tile, matvec, matvec_dot, matvec_dot_post, matvec_few, matvec_post, matvec_rows,
 };
 use crate::quant::TensorType;
 
@@ -34,7 +34,14 @@ pub enum Way {
         /// How many share a row: 16, 64 or 128.
         lanes: u32,
     },
-    /// So do these, which make integers of activations.
+    /// So do these, for a few rows of activations at a time.
+    Few {
+        /// How their sums come together.
+        reduce: Reduce,
+        /// How many share a row: 16, 64 or 128.
+        lanes: u32,
+    },
+    /// Threads share a row of weights, and make integers of activations.
     SharedDot {
         /// How their sums come together.
         reduce: Reduce,
@@ -85,7 +92,8 @@ fn fused() -> impl Iterator<Item = Way> {
     let dots = [Planes::N2, Planes::N1]
         .into_iter()
         .flat_map(move |planes| shared().map(move |(reduce, lanes)| Way::SharedDot { reduce, lanes, planes }));
-    floats.chain(dots).chain(X::ALL.map(|x| Way::Owned { x }))
+    let few = shared().map(|(reduce, lanes)| Way::Few { reduce, lanes });
+    floats.chain(few).chain(dots).chain(X::ALL.map(|x| Way::Owned { x }))
 }
 
 fn plain() -> impl Iterator<Item = Way> {
@@ -114,14 +122,14 @@ impl Way {
     pub fn planes(self) -> u32 {
         match self {
             Way::SharedDot { planes, .. } | Way::TileDot { planes, .. } => planes.value(),
-            Way::Shared { .. } | Way::Owned { .. } | Way::Many { .. } | Way::Tile { .. } => 0,
+            Way::Shared { .. } | Way::Few { .. } | Way::Owned { .. } | Way::Many { .. } | Way::Tile { .. } => 0,
         }
     }
 
     /// Threads that share a row of weights; 0 where that is not a choice.
     pub fn lanes(self) -> u32 {
         match self {
-            Way::Shared { lanes, .. } | Way::SharedDot { lanes, .. } => lanes,
+            Way::Shared { lanes, .. } | Way::Few { lanes, .. } | Way::SharedDot { lanes, .. } => lanes,
             Way::Owned { .. } | Way::Many { .. } | Way::Tile { .. } | Way::TileDot { .. } => 0,
         }
     }
@@ -129,7 +137,7 @@ impl Way {
     /// Lanes that subgroups must have; 0: none are needed.
     fn subgroup(self) -> u32 {
         match self {
-            Way::Shared { reduce, .. } | Way::SharedDot { reduce, .. } => match reduce {
+            Way::Shared { reduce, .. } | Way::Few { reduce, .. } | Way::SharedDot { reduce, .. } => match reduce {
                 Reduce::Tree => 0,
                 Reduce::Subgroup => 4,
             },
@@ -155,6 +163,7 @@ impl Way {
         }
         match self {
             Way::Owned { .. } => !product.post,
+            Way::Few { .. } => !product.post && product.rows > 1,
             Way::SharedDot { .. } | Way::TileDot { .. } => Quantized::of(product.kind).is_some(),
             Way::Shared { .. } | Way::Many { .. } | Way::Tile { .. } => true,
         }
@@ -163,20 +172,28 @@ impl Way {
     /// The variant that computes this product; `None` where there is none.
     pub fn variant(&self, product: &Product) -> Option<VariantId> {
         match (product.fused, product.post) {
-            (true, false) => self.single(product.kind).map(|variant| variant.id),
+            (true, false) => self.single(product).map(|variant| variant.id),
             (true, true) => self.post(product.kind).map(|variant| variant.id),
             (false, _) => self.many(product.kind).map(|variant| variant.id),
         }
     }
 
-    /// Its kernel for single rows.
-    pub fn single(&self, format: TensorType) -> Option<Chosen<matvec::Params, matvec::Bind>> {
+    /// Its kernel for single rows, and for a few.
+    pub fn single(&self, product: &Product) -> Option<Chosen<matvec::Params, matvec::Bind>> {
+        let format = product.kind;
         Some(match *self {
             Way::Shared { reduce, .. } => matvec::Variant { format, reduce }.into(),
+            Way::Few { reduce, .. } => {
+                let rows = matvec_few::Rows::of(self.at_once(product))?;
+                matvec_few::Variant { format, reduce, rows }.into()
+            }
             Way::SharedDot { reduce, planes, .. } => {
                 matvec_dot::Variant { format: Quantized::of(format)?, reduce, planes }.into()
             }
-            Way::Owned { x } => matvec_rows::Variant { format, x }.into(),
+            Way::Owned { x } => {
+                let rows = matvec_rows::Rows::of(self.at_once(product))?;
+                matvec_rows::Variant { format, x, rows }.into()
+            }
             Way::Many { .. } | Way::Tile { .. } | Way::TileDot { .. } => return None,
         })
     }
@@ -188,7 +205,8 @@ impl Way {
             Way::SharedDot { reduce, planes, .. } => {
                 matvec_dot_post::Variant { format: Quantized::of(format)?, reduce, planes }.into()
             }
-            Way::Owned { .. } | Way::Many { .. } | Way::Tile { .. } | Way::TileDot { .. } => return None,
+            Way::Few { .. } | Way::Owned { .. } => return None,
+            Way::Many { .. } | Way::Tile { .. } | Way::TileDot { .. } => return None,
         })
     }
 
@@ -200,7 +218,7 @@ impl Way {
             Way::TileDot { rows, planes } => {
                 matmul_dot::Variant { format: Quantized::of(format)?, rows, planes }.into()
             }
-            Way::Shared { .. } | Way::SharedDot { .. } | Way::Owned { .. } => return None,
+            Way::Shared { .. } | Way::Few { .. } | Way::SharedDot { .. } | Way::Owned { .. } => return None,
         })
     }
 
@@ -230,7 +248,7 @@ impl Way {
         match self {
             Way::Tile { rows } => rows.value(),
             Way::TileDot { rows, .. } => rows.value(),
-            Way::Shared { .. } | Way::SharedDot { .. } | Way::Owned { .. } | Way::Many { .. } => 0,
+            Way::Shared { .. } | Way::Few { .. } | Way::SharedDot { .. } | Way::Owned { .. } | Way::Many { .. } => 0,
         }
     }
 
@@ -243,19 +261,28 @@ impl Way {
         Way::TileDot { rows: if rows <= 32 { matmul_dot::Rows::N32 } else { matmul_dot::Rows::N64 }, planes }
     }
 
-    /// Workgroups for n rows of weights and `rows` rows of activations.
-    pub fn grid(&self, n: u32, rows: u32) -> [u32; 2] {
-        // What the shaders say of their grids.
-        let tiles = |each: u32| [rows.div_ceil(each), n.div_ceil(64)];
+    /// Rows of activations that a workgroup takes at a time: for them it unpacks weights once.
+    fn at_once(&self, product: &Product) -> u32 {
         match self {
-            // A workgroup's threads sum four rows each, or two.
-            Way::Shared { lanes, .. } => [n.div_ceil(4 * matvec::THREADS / lanes), rows],
-            Way::SharedDot { lanes, .. } => [n.div_ceil(2 * matvec_dot::THREADS / lanes), rows],
-            Way::Owned { .. } => [n.div_ceil(4 * matvec_rows::THREADS), rows],
-            Way::Many { .. } => [n.div_ceil(8 * matmul::THREADS), rows.div_ceil(16)],
-            Way::Tile { rows } => tiles(rows.value()),
-            Way::TileDot { rows, .. } => tiles(rows.value()),
+            Way::Few { .. } | Way::Owned { .. } => product.rows.next_power_of_two().min(4),
+            Way::Shared { .. } | Way::SharedDot { .. } => 1,
+            Way::Many { .. } => 16,
+            Way::Tile { rows } => rows.value(),
+            Way::TileDot { rows, .. } => rows.value(),
         }
+    }
+
+    /// Workgroups. Those beside each other take the same weights.
+    pub fn grid(&self, product: &Product) -> [u32; 2] {
+        // What the shaders say of their grids. A workgroup's threads sum four rows of weights each, or two or eight.
+        let weights = match self {
+            Way::Shared { lanes, .. } | Way::Few { lanes, .. } => 4 * matvec::THREADS / lanes,
+            Way::SharedDot { lanes, .. } => 2 * matvec_dot::THREADS / lanes,
+            Way::Owned { .. } => 4 * matvec_rows::THREADS,
+            Way::Many { .. } => 8 * matmul::THREADS,
+            Way::Tile { .. } | Way::TileDot { .. } => 64,
+        };
+        [product.rows.div_ceil(self.at_once(product)), product.n.div_ceil(weights)]
     }
 }
 
@@ -274,7 +301,8 @@ pub(super) mod tests {
                 _ => continue,
             };
             for rows in [1, 5, 32, 33, 64, 65, 128, 129, 256] {
-                let [x, y] = way.grid(65, rows);
+                let product = Product { kind: TensorType::Q6_K, n: 65, k: 64, rows, fused: false, post: false };
+                let [x, y] = way.grid(&product);
                 assert!(x * tile >= rows && (x - 1) * tile < rows && y == 2, "{way:?} for {rows} rows: {x} by {y}");
             }
         }

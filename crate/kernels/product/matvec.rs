@@ -37,8 +37,9 @@ struct Store {
 }
 
 fn run(job: &Job, pieces: Range<usize>, scratch: &mut Scratch) {
-    let dispatch = Dispatch { p: job.params::<Variant>(), b: job.bind::<Variant>(), rows: job.grid[1] as usize };
-    let Dispatch { p, b, rows } = dispatch;
+    let dispatch = Dispatch { p: job.params::<Variant>(), b: job.bind::<Variant>() };
+    let Dispatch { p, b } = dispatch;
+    let rows = p.m as usize;
     let kind = job.variant::<Variant>().format;
     let part = Part::new(kind, b.weights.all(), p.planes, p.k_blocks as usize);
     let form = form(kind);
@@ -66,8 +67,6 @@ fn run(job: &Job, pieces: Range<usize>, scratch: &mut Scratch) {
 struct Dispatch<'a> {
     p: Params,
     b: Bind<View<'a>>,
-    /// Rows of the batch.
-    rows: usize,
 }
 
 impl Dispatch<'_> {
@@ -98,7 +97,7 @@ impl Dispatch<'_> {
         let seconds = pieces.start + pieces.len().div_ceil(2);
         let (firsts, apart) = if p.glu != 0 { (pieces, n / ROWS) } else { (pieces.start..seconds, pieces.len() / 2) };
         for quad in firsts {
-            for r in 0..self.rows {
+            for r in 0..p.m as usize {
                 let [y, other] = dot([quad, quad + apart], r).map(|sums| sums * p.scale);
                 match p.glu {
                     0 => {

@@ -9,8 +9,8 @@ use crate::kernels::elementwise::{gelu, silu};
 use crate::kernels::face::{Face, OnCpu};
 use crate::kernels::job::{Job, View};
 use crate::kernels::table::{
-    matmul as matmul_any, matmul_dot, matmul_tile, matvec as matvec_any, matvec_dot, matvec_dot_post, matvec_post,
-    matvec_rows, quantize,
+    matmul as matmul_any, matmul_dot, matmul_tile, matvec as matvec_any, matvec_dot, matvec_dot_post, matvec_few,
+    matvec_post, matvec_rows, quantize,
 };
 use crate::kernels::weights::dequantized;
 use crate::quant::TensorType;
@@ -39,6 +39,12 @@ impl OnCpu for matmul_dot::Variant {
 impl OnCpu for matvec_any::Variant {
     const SIMD: Option<&'static cpu::Kernel> = Some(&matvec::KERNEL);
 
+    fn mirror(job: &Job) {
+        single(job, job.variant::<Self>().format, None);
+    }
+}
+
+impl OnCpu for matvec_few::Variant {
     fn mirror(job: &Job) {
         single(job, job.variant::<Self>().format, None);
     }
@@ -117,8 +123,7 @@ fn single(job: &Job, kind: TensorType, planes: Option<u32>) {
     let (p, b) = (job.params::<matvec_any::Variant>(), job.bind::<matvec_any::Variant>());
     let k = p.k_blocks as usize * 32;
     let row = |r: usize| if p.gather != 0 { b.rows.all()[r] as usize } else { r };
-    let x: Vec<f32> =
-        (0..job.grid[1] as usize).flat_map(|r| b.x.floats(row(r) * k..(row(r) + 1) * k)).copied().collect();
+    let x: Vec<f32> = (0..p.m as usize).flat_map(|r| b.x.floats(row(r) * k..(row(r) + 1) * k)).copied().collect();
     let w = dequantized(b.weights, kind, p.planes, p.n as usize * k);
     product(p, &w, planes, &x, b.norm.all_floats(), b.bias.all_floats(), b.out.all_floats_mut());
 }
@@ -128,7 +133,7 @@ fn post(job: &Job, kind: TensorType, planes: Option<u32>) {
     let (params, b) = (job.params::<matvec_post::Variant>(), job.bind::<matvec_post::Variant>());
     let k = params.k_blocks as usize * 32;
     let [x, p, post] = [b.x, b.p, b.post].map(View::all_floats);
-    let x_next = b.x_next.floats_mut(0..job.grid[1] as usize * k);
+    let x_next = b.x_next.floats_mut(0..params.m as usize * k);
     for (r, x_next) in x_next.chunks_exact_mut(k).enumerate() {
         let (x, p) = (&x[r * k..], &p[r * k..][..k]);
         // Rounded where the kernel rounds: an integer made of the sum may depend on its last bit.

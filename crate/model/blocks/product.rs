@@ -120,7 +120,8 @@ impl Pass<'_> {
     /// What is due to the stream, whose norm the next product may add.
     pub(super) fn leave_due(&mut self, due: Due) -> Result<()> {
         self.stream.due = Some(due);
-        if self.shape.is_fused() && self.at.choice.post { Ok(()) } else { self.settle() }
+        // Kernels that add it take each row by itself.
+        if self.shape.is_fused() && self.at.choice.post && self.shape.rows == 1 { Ok(()) } else { self.settle() }
     }
 
     /// out += W y + b
@@ -146,17 +147,18 @@ impl Pass<'_> {
             return self.norm(x, norm, logits, How { gather, ..How::default() }, count);
         };
         let matrix = &self.at.weights[matrix];
-        if let (1, Norm { weight, bias: None }, false) = (count, norm, self.is_adapted(Spot::Head)) {
-            // However the row came about: a prompt's last row is one row.
+        // A prompt's rows get one kernel's sums, however they are cut; but its last row is one row, however it came about.
+        let few = count == 1 || self.at.choice.few && self.shape.is_fused();
+        if let (true, Norm { weight, bias: None }, false) = (few, norm, self.is_adapted(Spot::Head)) {
             let fused = Fused { bias, norm: Some(weight), gather, ..Fused::default() };
             return self.matvec(matrix, fused, Rows { x, out: logits, count }, None);
         }
         let normed = self.acts.take(count, self.at.net.stream().room)?;
         self.norm(x, norm, normed.id, How { gather, ..How::default() }, count)?;
         let (fused, rows) = (Fused { bias, ..Fused::default() }, Rows { x: normed.id, out: logits, count });
-        match count {
-            1 => self.matvec(matrix, fused, rows, None)?,
-            _ => self.matmul(matrix, fused, rows)?,
+        match few {
+            true => self.matvec(matrix, fused, rows, None)?,
+            false => self.matmul(matrix, fused, rows)?,
         }
         let Matrix { k, n, .. } = *matrix;
         self.adapt(Spot::Head, Beside { x: normed.id, out: logits, k, n, rows: count, gather })?;
@@ -220,9 +222,10 @@ impl Pass<'_> {
                 glu: fused.gate.map_or(0, |gate| gate as u32),
                 lanes: way.lanes(),
                 scale: self.at.weights.scale(part),
+                m: rows.count,
             };
             let (weights, norm, out) = (part.buffer, fused.norm.unwrap_or(ends.none), rows.out);
-            let grid = way.grid(part.n_rows, rows.count);
+            let grid = way.grid(&product);
             if let Some(Post { due, next }) = post {
                 let (p, x_next) = (due.sum.id, next.id);
                 let bind = matvec_post::Bind { weights, x, p, norm, post: due.weight, out, x_next };
@@ -231,7 +234,7 @@ impl Pass<'_> {
             } else {
                 let bias = fused.bias.unwrap_or(ends.none);
                 let bind = matvec::Bind { weights, x, bias, norm, rows: ends.outputs, out };
-                self.recording.push(found(way.single(part.kind), &product)?, params, bind, grid)?;
+                self.recording.push(found(way.single(&product), &product)?, params, bind, grid)?;
             }
         }
         Ok(())
@@ -305,7 +308,7 @@ impl Pass<'_> {
         };
         let bias = fused.bias.unwrap_or(self.at.ends.none);
         let bind = matmul::Bind { weights: part.buffer, x: rows.x, bias, out: rows.out };
-        self.recording.push(found(way.many(part.kind), product)?, params, bind, way.grid(part.n_rows, rows.count))
+        self.recording.push(found(way.many(part.kind), product)?, params, bind, way.grid(product))
     }
 }
 

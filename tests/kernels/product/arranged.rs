@@ -146,6 +146,7 @@ pub fn single_rows(rig: &mut Rig) {
                     glu,
                     lanes: 16,
                     scale: if glu > 0 { 1.0 } else { 0.5 },
+                    m,
                 };
                 let ceiling = match (rounded, mode.bytes(format)) {
                     (false, _) => EXACT,
@@ -165,7 +166,7 @@ pub fn single_rows(rig: &mut Rig) {
                             rows: Data::In(rows.clone()),
                             out: Data::Out(out.clone()),
                         },
-                        [1, m],
+                        [m, 1],
                         ceiling,
                     )
                 });

@@ -59,6 +59,7 @@ fn products_are_those_of_the_file() {
                 has_bias,
                 accumulate,
                 scale: 0.5,
+                m: m as u32,
                 ..Default::default()
             };
             let none = &[0; 4];
@@ -95,6 +96,7 @@ fn a_fused_product_is_its_steps_one_by_one() {
             eps: 0.5,
             glu,
             scale: 1.0,
+            m: 2,
             ..Default::default()
         };
         let bind =

@@ -69,7 +69,7 @@ pub fn run(rig: &mut Rig, format: TensorType) {
             rig.run(inputs.case(matmul_tile::Variant { format, rows }, bits(&x), tiles(rows.value())));
         }
         for option in X::ALL {
-            let grid = [shape.n.div_ceil(128), shape.m.div_ceil(16)];
+            let grid = [shape.m.div_ceil(16), shape.n.div_ceil(128)];
             rig.run(inputs.case(matmul::Variant { format, x: option }, bits(&x), grid));
         }
         let Some(format) = Quantized::of(format) else { continue };

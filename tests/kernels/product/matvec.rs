@@ -2,7 +2,7 @@
 
 use sotto::kernels::face::Face;
 use sotto::kernels::table::choices::{Planes, Quantized, Reduce, X};
-use sotto::kernels::table::{matvec, matvec_dot, matvec_rows};
+use sotto::kernels::table::{matvec, matvec_dot, matvec_few, matvec_rows};
 use sotto::quant::TensorType;
 
 use super::quantize::rounding;
@@ -51,7 +51,7 @@ const fn shape(n: u32, k: u32, m: u32, fused: Fused, column: u32, stride: u32, s
 }
 
 /// Every size below, at and above what a workgroup of any kernel covers, alone and with the others.
-const SHAPES: [Shape; 14] = [
+const SHAPES: [Shape; 17] = [
     shape(1, 32, 3, Plain, 0, 1, 0),
     shape(5, 96, 1, Bias, 3, 11, 300),
     shape(17, 576, 2, Add, 0, 20, 0),
@@ -66,6 +66,9 @@ const SHAPES: [Shape; 14] = [
     shape(66, 64, 3, Silu, 0, 33, 9),
     shape(130, 2048, 1, Gelu, 0, 65, 0),
     shape(128, 32, 1, Silu, 0, 64, 0),
+    shape(70, 96, 5, Norm, 2, 75, 0),
+    shape(20, 2080, 6, Gather, 0, 20, 0),
+    shape(10, 64, 4, Silu, 0, 5, 0),
 ];
 
 /// What all kernels get of a shape.
@@ -86,16 +89,22 @@ pub fn run(rig: &mut Rig, format: TensorType) {
         let inputs = Inputs::of(&mut random, shape, format);
         let ceiling = if matches!(shape.fused, Silu | Gelu) { GATED } else { F32 };
         for (reduce, lanes) in shared(shape.k) {
-            rig.run(inputs.case(matvec::Variant { format, reduce }, lanes, ROWS / lanes, ceiling));
+            rig.run(inputs.case(matvec::Variant { format, reduce }, lanes, [1, ROWS / lanes], ceiling));
+            for rows in matvec_few::Rows::ALL {
+                let each = [rows.value(), ROWS / lanes];
+                rig.run(inputs.case(matvec_few::Variant { format, reduce, rows }, lanes, each, ceiling));
+            }
             let Some(format) = Quantized::of(format) else { continue };
             for planes in Planes::ALL {
                 let ceiling = if exact { ceiling } else { ceiling.max(rounding(planes)) };
                 let variant = matvec_dot::Variant { format, reduce, planes };
-                rig.run(inputs.case(variant, lanes, ROWS / lanes, ceiling));
+                rig.run(inputs.case(variant, lanes, [1, ROWS / lanes], ceiling));
             }
         }
         for x in X::ALL {
-            rig.run(inputs.case(matvec_rows::Variant { format, x }, 0, 64, ceiling));
+            for rows in matvec_rows::Rows::ALL {
+                rig.run(inputs.case(matvec_rows::Variant { format, x, rows }, 0, [rows.value(), 64], ceiling));
+            }
         }
     }
 }
@@ -137,7 +146,8 @@ impl<'a> Inputs<'a> {
         Inputs { shape, part, x, bias, norm, rows, out }
     }
 
-    fn case<V>(&self, variant: V, lanes: u32, rows_each: u32, ceiling: f64) -> Case
+    /// `each`: rows of activations and of weights that a workgroup takes.
+    fn case<V>(&self, variant: V, lanes: u32, each: [u32; 2], ceiling: f64) -> Case
     where
         V: Face<Params = matvec::Params, Bind<Data> = matvec::Bind<Data>>,
     {
@@ -159,6 +169,7 @@ impl<'a> Inputs<'a> {
                 glu: [Silu, Gelu].iter().position(|&f| f == shape.fused).map_or(0, |i| i as u32 + 1),
                 lanes,
                 scale: 0.5,
+                m: shape.m,
             },
             matvec::Bind {
                 weights: Data::In(self.part.words.clone()),
@@ -168,7 +179,7 @@ impl<'a> Inputs<'a> {
                 rows: Data::In(self.rows.clone()),
                 out: Data::Out(self.out.clone()),
             },
-            [shape.n.div_ceil(rows_each), shape.m],
+            [shape.m.div_ceil(each[0]), shape.n.div_ceil(each[1])],
             ceiling,
         )
     }

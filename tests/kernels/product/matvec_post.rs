@@ -104,6 +104,7 @@ impl<'a> Inputs<'a> {
                 glu,
                 lanes,
                 scale: 0.5,
+                m,
                 ..Default::default()
             },
             matvec_post::Bind {
@@ -116,7 +117,7 @@ impl<'a> Inputs<'a> {
                 // A row more than there are.
                 x_next: Data::Out(poison(((m + 1) * k) as usize)),
             },
-            [n.div_ceil(ROWS / lanes), m],
+            [m, n.div_ceil(ROWS / lanes)],
             ceiling,
         )
     }
@@ -155,6 +156,7 @@ fn norm_and_product(product: impl Matvec, post: impl MatvecPost, glu: u32) {
         glu,
         lanes: 16,
         scale: 0.5,
+        m,
         ..Default::default()
     };
     let (weights, out, x_next) = (&part.words[..], &vec![0; (n * m) as usize][..], &vec![0; x.len()][..]);

@@ -110,6 +110,7 @@ fn multiply_rows(variant: impl Matvec, part: &Part, x: &[f32]) -> Vec<u32> {
         out_stride: N,
         lanes: 16,
         scale: 1.0,
+        m: M,
         ..Default::default()
     };
     let (weights, none) = (&part.words[..], &[0; 4][..]);

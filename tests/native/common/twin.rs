@@ -79,6 +79,7 @@ pub const PLAIN: Choice = Choice {
     reduce: Reduce::Tree,
     many: ManyRows::Owned(X::Direct),
     single: SingleRow::Shared,
+    few: true,
     planes: None,
     post: false,
     lanes: Lanes::Tree,
