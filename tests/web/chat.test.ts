@@ -131,14 +131,17 @@ test("of requests in line those of a lower priority begin first", async () => {
 test("a batch for throughput takes the longest first, and tells how far it is", async () => {
   const requests = ["echo a", "echo b b b b", "echo c c"].map((content) => ({ messages: user(content) }));
   const told: number[] = [];
-  const results = await model.batch([...requests, null as never], {
+  const results = await model.batch([...requests, "hi" as never], {
     schedule: "throughput",
-    onProgress: ({ done, total, completionTokens, secondsLeft }) => {
+    onProgress: ({ done, total, completionTokens, seconds, secondsLeft }) => {
       expect([total, secondsLeft >= 0]).toEqual([4, true]);
+      // Those under way count for half.
+      expect(secondsLeft).toBeCloseTo((seconds * (4 - done)) / (4 + done));
       told.push(done, completionTokens);
     },
   });
   expect(results.map(({ status }) => status)).toEqual(["fulfilled", "fulfilled", "fulfilled", "rejected"]);
+  expect((results[3] as PromiseRejectedResult).reason.message).toContain('A request of batch is "hi"');
   expect(told.filter((_, i) => i % 2 === 0)).toEqual([1, 2, 3, 4]);
   expect(told.at(-1)).toBe(7);
   for (const wrong of [{ schedule: "fast" }, { onProgress: 5 }])

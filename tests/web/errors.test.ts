@@ -14,6 +14,13 @@ test("what the engine or the worker says keeps its code", () => {
     expect(SottoError.read(other)).toBeUndefined();
 });
 
+test("an error as JSON says what it is", () => {
+  const error = new SottoError("bad_shape", "No.", { cause: new Error("why") });
+  expect(JSON.parse(JSON.stringify({ error }))).toEqual({
+    error: { name: "SottoError", code: "bad_shape", message: "No." },
+  });
+});
+
 test("whatever else is thrown becomes a SottoError: a sentence, and what was thrown as its cause", () => {
   const said: [unknown, string][] = [
     [new TypeError("x is not a function"), "Reading failed (x is not a function)."],

@@ -58,10 +58,10 @@ export async function batch(
   const results: BatchResult[] = Array.from({ length: all.length });
   const started = performance.now();
   const progress = { done: 0, total: all.length, promptTokens: 0, completionTokens: 0 };
+  let running = 0;
   const order = schedule === "throughput" ? byLength(all) : all.keys();
   const ask = async (request: BatchRequest) => {
-    // What is no request is refused as it is.
-    if (kind(request) !== "object") return create(request, { signal: stop });
+    if (kind(request) !== "object") throw bad(`A request of batch is ${shown(request)}`, "{messages}");
     const given = joined("A request of batch", request, schedule && { schedule });
     if (given.stream)
       throw bad(`stream of a request of batch is ${shown(given.stream)}`, "false, or call chat.completions.create");
@@ -69,7 +69,9 @@ export async function batch(
   };
   const each = async () => {
     for (const index of order) {
+      running++;
       const [result] = await Promise.allSettled([ask(all[index]!)]);
+      running--;
       if (failed.signal.aborted) return;
       results[index] = result;
       await onResult?.(result, index);
@@ -79,7 +81,9 @@ export async function batch(
         progress.completionTokens += result.value.usage?.completion_tokens ?? 0;
       }
       const seconds = (performance.now() - started) / 1000;
-      const secondsLeft = (seconds / progress.done) * (progress.total - progress.done);
+      // Those under way are half done, as far as anybody knows.
+      const over = progress.done + running / 2;
+      const secondsLeft = (seconds / over) * (progress.total - over);
       await onProgress?.({ ...progress, seconds, secondsLeft });
     }
   };

@@ -24,6 +24,11 @@ export class SottoError extends Error {
     this.code = code;
   }
 
+  /** As JSON, in which other errors are empty. */
+  toJSON(): { name: string; code: ErrorCode; message: string } {
+    return { name: this.name, code: this.code, message: this.message };
+  }
+
   /**
    * What was thrown, if it is one already; else one that says `what` failed, and has the thrown value as its cause.
    * Never throws, whatever the value is.
