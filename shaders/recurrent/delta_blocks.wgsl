@@ -117,34 +117,42 @@ fn walk(at: vec4<u32>, first: u32, group: u32, lid: u32, lane: u32) {
                 break;
             }
             let s = state_of(is_there, read, i);
-            // Behind the last row it is repeated, and nothing is learnt of it.
             for (var t = 0u; t < BLOCK; t++) {
-                let base = min(begin + t, last) * params.stride4;
+                if t >= count {
+                    break;
+                }
+                let base = (begin + t) * params.stride4;
                 d[t] += product_of(s, x_block(base + k4, i, lane));
                 found[t] += product_of(s, x_block(base + q4, i, lane));
             }
         }
         for (var t = 0u; t < BLOCK; t++) {
-            let row = min(begin + t, last);
+            if t >= count {
+                break;
+            }
+            let row = begin + t;
             let at_row = row * params.heads + head;
             let pair = at_row * BLOCK + inside;
             let step = steps[at_row];
             var learnt = step.x * qkv[row * params.stride4 + v4][column % 4u] - step.y * d[t];
             var sum = step.z * found[t];
             for (var j = 0u; j < BLOCK; j++) {
-                if j < t && t < count {
+                if j < t {
                     let both = pairs[pair + j];
                     learnt -= both.x * d[j];
                     sum += both.y * d[j];
                 }
             }
-            d[t] = select(0.0, learnt, t < count);
-            if t < count && works {
+            d[t] = learnt;
+            if works {
                 out[at_row * 4u * n4 + column] = sum + pairs[pair + t].y * learnt;
             }
         }
         for (var t = 0u; t < BLOCK; t++) {
-            d[t] *= steps[min(begin + t, last) * params.heads + head].w;
+            if t >= count {
+                break;
+            }
+            d[t] *= steps[(begin + t) * params.heads + head].w;
         }
         let decay = pairs[(last * params.heads + head) * BLOCK + last % BLOCK].x;
         for (var eighth = 0u; eighth < MOST_TURNS; eighth++) {
@@ -157,7 +165,10 @@ fn walk(at: vec4<u32>, first: u32, group: u32, lid: u32, lane: u32) {
                 decay * s.v0, decay * s.v1, decay * s.v2, decay * s.v3, decay * s.v4, decay * s.v5, decay * s.v6, decay * s.v7,
             );
             for (var t = 0u; t < BLOCK; t++) {
-                let k = x_block(min(begin + t, last) * params.stride4 + k4, i, lane);
+                if t >= count {
+                    break;
+                }
+                let k = x_block((begin + t) * params.stride4 + k4, i, lane);
                 next[0] += d[t] * k.v0;
                 next[1] += d[t] * k.v1;
                 next[2] += d[t] * k.v2;
