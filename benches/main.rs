@@ -63,6 +63,9 @@ struct Args {
     /// Tokens that are decoded side by side, in the kernels' times
     #[arg(long, value_delimiter = ',', default_values_t = [1], value_parser = clap::value_parser!(u32).range(1..=4))]
     beside: Vec<u32>,
+    /// Of the rows of a prompt, the first that are each of another sequence, for layers with states
+    #[arg(long, default_value_t = 0)]
+    others: u32,
     /// Force kernel variants, as in x=direct,reduce=tree,lanes=tree,kv=pack16
     #[arg(long, value_name = "NAME=VALUE", value_delimiter = ',')]
     choice: Vec<String>,
@@ -72,6 +75,9 @@ struct Args {
     /// Time kernels by repeating them, even where the GPU has a clock
     #[arg(long)]
     wall: bool,
+    /// Time kernels by what all threads of this program computed: for software adapters on machines that others use (Linux)
+    #[arg(long)]
+    computed: bool,
     /// Where the results go as JSON [default: bench/results/<adapter>-<date>.json; none for a software adapter]
     #[arg(long, value_name = "FILE.json")]
     out: Option<PathBuf>,
@@ -170,7 +176,8 @@ fn run(args: &Args) -> Result<()> {
 
 fn device(args: &Args) -> Result<Gpu> {
     let mut gpu = block_on(Gpu::request(GpuOptions::default()))?;
-    gpu.caps.timestamps &= !args.wall;
+    gpu.caps.timestamps &= !args.wall && !args.computed;
+    clock::COMPUTED.store(args.computed, std::sync::atomic::Ordering::Relaxed);
     Ok(gpu)
 }
 
@@ -192,6 +199,7 @@ fn measure(
     let sizes = Sizes { context, cells: context, max_rows: rows, max_outputs: 1 };
     let layers = args.layers.unwrap_or(u32::MAX).min(shape.n_layers);
     let mut subject = Subject::new(shape, quant, layers, sizes, choice, gpu)?;
+    subject.others = args.others;
     if args.tune {
         block_on(tune::tune(&subject.gpu, &mut subject.model, TUNE_BUDGET))?;
         subject.model.tuning.lines().iter().for_each(|line| println!("{:13} {quant:7} tuned       {line}", shape.name));

@@ -21,6 +21,8 @@ pub struct Subject {
     pub quant: String,
     pub gpu: Gpu,
     pub model: Model,
+    /// Of the rows of a prompt, the first that are each of another sequence, for layers with states.
+    pub others: u32,
     sequence: SequenceId,
     catalog: Catalog,
     /// The same with all of the model's layers.
@@ -40,7 +42,7 @@ impl Subject {
         let mut model = synthetic::place(&catalog, sizes, choice, &mut gpu)?;
         let sequence = model.kv_mut().open(sizes.cells, &mut gpu)?;
         let whole = synthetic::catalog(shape, quant, shape.n_layers);
-        Ok(Subject { shape, quant: quant.into(), gpu, model, sequence, catalog, whole })
+        Ok(Subject { shape, quant: quant.into(), gpu, model, others: 0, sequence, catalog, whole })
     }
 
     /// Tells the next pass its rows: tokens at positions from `position` on.
@@ -64,7 +66,9 @@ impl Subject {
             self.gpu.write(self.model.batch_buffer(), 4 * u64::from(at), bytemuck::cast_slice(&tables));
         }
         if self.model.kv().states.are_there() {
-            let words: Vec<FromTo> = (0..rows).map(|place| [0, 1, place, rows]).collect();
+            let others = if prefill { self.others.min(rows) } else { 0 };
+            let mine = (0..rows - others).map(|place| [0, 1, place, rows - others]);
+            let words: Vec<FromTo> = (0..others).map(|_| [0, 1, 0, 1]).chain(mine).collect();
             self.gpu.write(self.model.from_to_buffer(), 0, bytemuck::cast_slice(&words));
         }
         self.gpu.write(self.model.outputs_buffer(), 0, bytemuck::bytes_of(&(rows - 1)));

@@ -64,7 +64,7 @@ pub struct LoadOptions {
     /// Experts of each layer that are in memory; the others stay in the file, and are read when they are chosen. `None`: all of
     /// them are.
     pub experts: Option<u32>,
-    /// Reads the model's file again, where that can be: what is large and read by rows then stays there.
+    /// Reads the model's files again, where that can be: what is large and read by rows then stays there.
     pub reread: Option<Reread>,
 }
 
@@ -209,7 +209,7 @@ impl Loader {
         }
     }
 
-    /// How the model's file is read again; before its first bytes.
+    /// How the model's files are read again; before their first bytes.
     pub fn set_reread(&mut self, reread: Reread) {
         self.options.reread = Some(reread);
     }
@@ -228,6 +228,7 @@ impl Loader {
                     let mut headers = vec![header];
                     headers.append(&mut self.others);
                     let Joined { header, bytes: files } = Joined::new(headers)?;
+                    self.options.reread = self.options.reread.take().map(|reread| reread.of(&files));
                     let mut tensors = self.open(header.catalog, files.into(), parsing.1)?;
                     // Padding before the first tensor may still be to come.
                     let start = self.received + used as u64;
@@ -255,7 +256,7 @@ impl Loader {
         if self.options.experts.is_some() && self.options.reread.is_none() {
             bail!(
                 BadOption,
-                "Experts cannot stay in a file that cannot be read again; leave experts out, or load one file that is kept."
+                "Experts cannot stay in a file that cannot be read again; leave experts out, or load a file that is kept."
             );
         }
         net = net.with_experts(self.options.experts)?;

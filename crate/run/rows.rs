@@ -13,18 +13,48 @@ use crate::device::memory::Memory;
 use crate::model::forward::Model;
 use crate::quant;
 
-/// Reads bytes of the model's file again, each (first byte of the file, count), and gives them one behind the other.
+/// Reads bytes of the model's files again.
 #[derive(Clone)]
-pub struct Reread(pub Rc<ReadBytes>);
+pub struct Reread {
+    read: Rc<ReadBytes>,
+    /// Where each file begins among the bytes of all.
+    begins: Vec<u64>,
+}
 
-type ReadBytes = dyn Fn(Vec<(u64, u64)>) -> Pin<Box<dyn Future<Output = Result<Vec<u8>>>>>;
+/// Bytes of one of the model's files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Span {
+    /// Which file, counted from 0.
+    pub file: usize,
+    /// The first of them in it.
+    pub first: u64,
+    /// How many.
+    pub count: u64,
+}
+
+type ReadBytes = dyn Fn(Vec<Span>) -> Pin<Box<dyn Future<Output = Result<Vec<u8>>>>>;
 
 impl Reread {
-    /// These ranges' bytes, all of them. `Io` and the like where the file cannot be read any more, `Truncated` where it has
-    /// become shorter.
+    /// By what reads such bytes, and gives them one behind the other.
+    pub fn new(read: impl Fn(Vec<Span>) -> Pin<Box<dyn Future<Output = Result<Vec<u8>>>>> + 'static) -> Self {
+        Reread { read: Rc::new(read), begins: vec![0] }
+    }
+
+    /// Of files of so many bytes.
+    pub fn of(mut self, files: &[u64]) -> Self {
+        self.begins = (0..files.len()).map(|file| files[..file].iter().sum()).collect();
+        self
+    }
+
+    /// These ranges' bytes, all of them, each (first byte of all files behind each other, count) and of one file. `Io` and the
+    /// like where the file cannot be read any more, `Truncated` where it has become shorter.
     pub async fn read(&self, ranges: Vec<(u64, u64)>) -> Result<Vec<u8>> {
         let count: u64 = ranges.iter().map(|(_, count)| count).sum();
-        let bytes = (self.0)(ranges).await?;
+        let span = |(first, count): (u64, u64)| {
+            let file = self.begins.partition_point(|&begin| begin <= first).saturating_sub(1);
+            Span { file, first: first - self.begins[file], count }
+        };
+        let bytes = (self.read)(ranges.into_iter().map(span).collect()).await?;
         if bytes.len() as u64 != count {
             bail!(Truncated, "The model's file has become shorter since it was loaded; load it again.");
         }

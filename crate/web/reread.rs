@@ -1,6 +1,4 @@
-//! A model's file, read again by the worker.
-
-use std::rc::Rc;
+//! A model's files, read again by the worker.
 
 use js_sys::{Float64Array, Function, Promise, Reflect, Uint8Array};
 use sotto::base::error::{Code, Error};
@@ -8,13 +6,13 @@ use sotto::run::rows::Reread;
 use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::JsFuture;
 
-/// By a function of pairs (first byte, count) that promises bytes.
+/// By a function of threes (which file, first byte, count) that promises bytes.
 pub fn by(read: Function) -> Reread {
-    Reread(Rc::new(move |ranges| {
-        let numbers: Vec<f64> = ranges.iter().flat_map(|&(first, count)| [first as f64, count as f64]).collect();
+    Reread::new(move |spans| {
+        let numbers: Vec<f64> = spans.iter().flat_map(|s| [s.file as f64, s.first as f64, s.count as f64]).collect();
         let promised = read.call1(&JsValue::NULL, &Float64Array::from(&numbers[..]));
         Box::pin(async move { bytes(promised).await.map_err(failed) })
-    }))
+    })
 }
 
 async fn bytes(promised: Result<JsValue, JsValue>) -> Result<Vec<u8>, JsValue> {

@@ -5,7 +5,7 @@
 //   s = E s + sum of d (r / |k|) kᵀ, with E of the last row
 // The inverse of a triangle that the paper forms is not needed where each thread solves for its own column. A thread has one number
 // of v, of all rows of a block, and for each four of k that it reads of s two products with all of them: it waits for no other, and
-// what it multiplies by is the same for a workgroup.
+// what it multiplies by is the same for a workgroup: as in matvec_rows.wgsl, lanes may load an eighth each and broadcast it.
 // Shapes: from_to, qkv and states as in delta.wgsl; steps [R][H]; pairs [R][H][16]; out [R][H][N]; N is a multiple of 4.
 // Grid: (H * ceil(N/64), any): workgroups beside each other take sequences in turns, those of a row 64 numbers of v of a head.
 // On the CPU: crate/kernels/recurrent/delta_blocks.rs
@@ -37,9 +37,50 @@ struct Params {
 @group(0) @binding(4) var<storage, read_write> states: array<vec4<f32>>;
 @group(0) @binding(5) var<storage, read_write> out: array<f32>;
 @group(0) @binding(6) var<uniform> params: Params;
-#import shared/sequences
+#import shared/turns
+#import shared/no_state
+#import shared/share_{x}
 
-fn walk(at: vec4<u32>, first: u32, group: u32, lid: u32) {
+// A four of a key or query. Behind its last that one is repeated, and meets zeros of the state.
+fn x_vector(start: u32, i: u32) -> vec4<f32> {
+    return qkv[start + min(i, params.n4 - 1u)];
+}
+
+@compute @workgroup_size(64)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lid: u32, caller: Caller) {
+    let lane = caller_lane(caller);
+    var row = 0u;
+    // As in shared/sequences, whose threads know no lane.
+    for (var sequence = 0u; sequence < MOST_TURNS; sequence++) {
+        if row >= params.rows {
+            break;
+        }
+        let at = from_to[row];
+        if sequence % params.beside == group.y {
+            walk(at, row, group.x, lid, lane);
+        }
+        row += at.w;
+    }
+}
+
+// Eight fours of a state, zeros behind its last.
+fn state_of(is_there: bool, start: u32, i: u32) -> X32 {
+    var s: array<vec4<f32>, 8>;
+    for (var m = 0u; m < 8u; m++) {
+        s[m] = vec4<f32>(0.0);
+        if is_there && i + m < params.n4 {
+            s[m] = states[start + i + m];
+        }
+    }
+    return X32(s[0], s[1], s[2], s[3], s[4], s[5], s[6], s[7]);
+}
+
+fn product_of(a: X32, b: X32) -> f32 {
+    let low = dot(a.v0, b.v0) + dot(a.v1, b.v1) + dot(a.v2, b.v2) + dot(a.v3, b.v3);
+    return low + (dot(a.v4, b.v4) + dot(a.v5, b.v5) + dot(a.v6, b.v6) + dot(a.v7, b.v7));
+}
+
+fn walk(at: vec4<u32>, first: u32, group: u32, lid: u32, lane: u32) {
     let n4 = params.n4;
     let each = (4u * n4 + 63u) / 64u;
     let head = group / each;
@@ -70,58 +111,77 @@ fn walk(at: vec4<u32>, first: u32, group: u32, lid: u32) {
             d[t] = 0.0;
             found[t] = 0.0;
         }
-        for (var i = 0u; i < MOST_TURNS; i++) {
+        for (var eighth = 0u; eighth < MOST_TURNS; eighth++) {
+            let i = 8u * eighth;
             if i >= n4 {
                 break;
             }
-            var s = vec4<f32>(0.0);
-            if is_there {
-                s = states[read + i];
-            }
-            // Behind the last row it is repeated, and nothing is learnt of it.
+            let s = state_of(is_there, read, i);
             for (var t = 0u; t < BLOCK; t++) {
-                let base = min(begin + t, last) * params.stride4 + i;
-                d[t] += dot(s, qkv[base + k4]);
-                found[t] += dot(s, qkv[base + q4]);
+                if t >= count {
+                    break;
+                }
+                let base = (begin + t) * params.stride4;
+                d[t] += product_of(s, x_block(base + k4, i, lane));
+                found[t] += product_of(s, x_block(base + q4, i, lane));
             }
         }
         for (var t = 0u; t < BLOCK; t++) {
-            let row = min(begin + t, last);
+            if t >= count {
+                break;
+            }
+            let row = begin + t;
             let at_row = row * params.heads + head;
             let pair = at_row * BLOCK + inside;
             let step = steps[at_row];
             var learnt = step.x * qkv[row * params.stride4 + v4][column % 4u] - step.y * d[t];
             var sum = step.z * found[t];
             for (var j = 0u; j < BLOCK; j++) {
-                if j < t && t < count {
+                if j < t {
                     let both = pairs[pair + j];
                     learnt -= both.x * d[j];
                     sum += both.y * d[j];
                 }
             }
-            d[t] = select(0.0, learnt, t < count);
-            if t < count && works {
+            d[t] = learnt;
+            if works {
                 out[at_row * 4u * n4 + column] = sum + pairs[pair + t].y * learnt;
             }
         }
         for (var t = 0u; t < BLOCK; t++) {
-            d[t] *= steps[min(begin + t, last) * params.heads + head].w;
+            if t >= count {
+                break;
+            }
+            d[t] *= steps[(begin + t) * params.heads + head].w;
         }
         let decay = pairs[(last * params.heads + head) * BLOCK + last % BLOCK].x;
-        for (var i = 0u; i < MOST_TURNS; i++) {
+        for (var eighth = 0u; eighth < MOST_TURNS; eighth++) {
+            let i = 8u * eighth;
             if i >= n4 {
                 break;
             }
-            var s = vec4<f32>(0.0);
-            if is_there {
-                s = states[read + i];
-            }
-            s *= decay;
+            let s = state_of(is_there, read, i);
+            var next = array<vec4<f32>, 8>(
+                decay * s.v0, decay * s.v1, decay * s.v2, decay * s.v3, decay * s.v4, decay * s.v5, decay * s.v6, decay * s.v7,
+            );
             for (var t = 0u; t < BLOCK; t++) {
-                s += d[t] * qkv[min(begin + t, last) * params.stride4 + k4 + i];
+                if t >= count {
+                    break;
+                }
+                let k = x_block((begin + t) * params.stride4 + k4, i, lane);
+                next[0] += d[t] * k.v0;
+                next[1] += d[t] * k.v1;
+                next[2] += d[t] * k.v2;
+                next[3] += d[t] * k.v3;
+                next[4] += d[t] * k.v4;
+                next[5] += d[t] * k.v5;
+                next[6] += d[t] * k.v6;
+                next[7] += d[t] * k.v7;
             }
-            if works {
-                states[to + i] = s;
+            for (var m = 0u; m < 8u; m++) {
+                if works && i + m < n4 {
+                    states[to + i + m] = next[m];
+                }
             }
         }
         begin = last + 1u;

@@ -54,10 +54,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let block = tile / BLOCK * BLOCK;
     let end = min(tile + TILE, params.rows);
     let c4 = all + (params.groups + g) * params.n4;
-    var sums: array<vec4<f32>, 16>;
-    for (var r = 0u; r < TILE; r++) {
-        sums[r] = vec4<f32>(0.0);
-    }
+    let d = heads[2u * params.heads + head];
     // The rows of a sequence after those of another.
     var t = tile;
     for (var turn = 0u; turn < TILE; turn++) {
@@ -66,7 +63,11 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         }
         let at = from_to[t];
         let first = t - at.z;
-        let stop = min(end, first + at.w);
+        let count = min(end, first + at.w) - t;
+        var sums: array<vec4<f32>, 16>;
+        for (var r = 0u; r < TILE; r++) {
+            sums[r] = vec4<f32>(0.0);
+        }
         let before = first < block;
         if before || at.x != NONE {
             let read = select(at.x * params.state4 + params.first4 + four * 4u * params.n4, block / BLOCK * 4u * params.n4 * all + four, before);
@@ -80,34 +81,37 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
                 let s2 = state(before, read + (4u * k + 2u) * apart);
                 let s3 = state(before, read + (4u * k + 3u) * apart);
                 for (var r = 0u; r < TILE; r++) {
-                    if tile + r >= t && tile + r < stop {
-                        let c = xbc[(tile + r) * params.stride4 + c4 + k];
-                        sums[r] += (s0 * c.x + s1 * c.y) + (s2 * c.z + s3 * c.w);
+                    if r >= count {
+                        break;
                     }
+                    let c = xbc[(t + r) * params.stride4 + c4 + k];
+                    sums[r] += (s0 * c.x + s1 * c.y) + (s2 * c.z + s3 * c.w);
                 }
             }
         }
         let begin = max(first, block);
         for (var j = 0u; j < BLOCK; j++) {
             let row = begin + j;
-            if row >= stop {
+            if row >= t + count {
                 break;
             }
             let step = steps[row * params.heads + head];
             let x = xbc[row * params.stride4 + four] * step.y;
             for (var r = 0u; r < TILE; r++) {
-                if tile + r >= max(row, t) && tile + r < stop {
-                    sums[r] = sums[r] * step.x + x * pairs[((tile + r) * params.groups + g) * BLOCK + row - block];
+                if r >= count {
+                    break;
+                }
+                if t + r >= row {
+                    sums[r] = sums[r] * step.x + x * pairs[((t + r) * params.groups + g) * BLOCK + row - block];
                 }
             }
         }
-        t = stop;
-    }
-    let d = heads[2u * params.heads + head];
-    for (var r = 0u; r < TILE; r++) {
-        if tile + r < end && i < of_group {
-            out[(tile + r) * all + four] = sums[r] + xbc[(tile + r) * params.stride4 + four] * d;
+        for (var r = 0u; r < TILE; r++) {
+            if r < count && i < of_group {
+                out[(t + r) * all + four] = sums[r] + xbc[(t + r) * params.stride4 + four] * d;
+            }
         }
+        t += count;
     }
 }
 

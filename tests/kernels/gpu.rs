@@ -13,7 +13,7 @@ use sotto::device::reference::CpuMemory;
 use sotto::kernels::choose::Caps;
 use sotto::kernels::face::{Face, Kernel, VariantId};
 use sotto::kernels::table::choices::X;
-use sotto::kernels::table::{KERNELS, VARIANTS, matmul, matvec_rows};
+use sotto::kernels::table::{KERNELS, VARIANTS, delta_blocks, matmul, matvec_rows};
 
 use crate::case::{Case, Runs};
 use crate::export::{Binding, Exporter};
@@ -147,10 +147,11 @@ impl Runs for Rig {
     }
 }
 
-/// Whether activations come to a variant's threads from the others of eight.
+/// Whether activations, or keys, come to a variant's threads from the others of eight.
 fn asks_eight_lanes(variant: VariantId) -> bool {
     let x = matmul::Variant::of(variant).map(|variant| variant.x);
-    x.or_else(|| matvec_rows::Variant::of(variant).map(|variant| variant.x)) == Some(X::Octet)
+    let x = x.or_else(|| matvec_rows::Variant::of(variant).map(|variant| variant.x));
+    x.or_else(|| delta_blocks::Variant::of(variant).map(|variant| variant.x)) == Some(X::Octet)
 }
 
 /// What ran on one adapter, how exact it was, and what was wrong.

@@ -1,11 +1,13 @@
 //! Experts that stay in the file: what is read of it, and that nothing else changes.
 
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use crate::common::run::{decode, largest_difference, load, on_both_backends, prefill};
 use crate::experts::{of_types, row};
 use crate::generation::{greedy, run};
-use crate::layer_rows::reread;
+use crate::layer_rows::{reread, reread_parts};
+use crate::split::load_parts;
 use pollster::block_on;
 use sotto::base::error::{Code, Error};
 use sotto::base::precision::KvType;
@@ -24,6 +26,7 @@ on_both_backends!(
     a_token_reads_what_it_chose_and_was_not_there,
     a_file_that_cannot_be_read_any_more_is_told_and_may_come_back,
     requests_side_by_side_share_what_is_there,
+    experts_are_read_from_the_file_that_holds_them,
 );
 
 fn options(backend: Backend, kept: Option<(u32, Reread)>) -> LoadOptions {
@@ -111,7 +114,7 @@ fn a_token_reads_what_it_chose_and_was_not_there(backend: Backend) {
     assert!(counts.read < counts.wanted && counts.read >= 8 * layers, "{counts:?}");
     let each = experts as u64 / 70 / layers;
     assert_eq!(counts.bytes, counts.read * each);
-    assert_eq!(log.borrow().iter().map(|(_, count)| count).sum::<u64>(), counts.bytes);
+    assert_eq!(log.borrow().iter().map(|span| span.count).sum::<u64>(), counts.bytes);
     // The same token again wants what is there, where nothing was between.
     let before = counts.read;
     decode(&mut split, &text[4..]);
@@ -127,13 +130,15 @@ fn a_file_that_cannot_be_read_any_more_is_told_and_may_come_back(backend: Backen
     let (there, _) = reread(&bytes);
     let answer = Rc::new(std::cell::RefCell::new(Some(Err(Code::Io))));
     let set = answer.clone();
-    let gone = Reread(Rc::new(move |ranges| match answer.borrow().clone() {
-        Some(answer) => {
-            let answer = answer.map_err(|code| Error::new(code, "It is gone; load it again."));
-            Box::pin(async { answer })
-        }
-        None => there.0(ranges),
-    }));
+    let gone = Reread::new(move |spans| {
+        let (answer, there) = (answer.borrow().clone(), there.clone());
+        Box::pin(async move {
+            match answer {
+                Some(answer) => answer.map_err(|code| Error::new(code, "It is gone; load it again.")),
+                None => there.read(spans.iter().map(|span| (span.first, span.count)).collect()).await,
+            }
+        })
+    });
     let mut engine = load(&bytes, options(backend, Some((4, gone)))).expect("a model");
     let prompt = tokens(&engine, 5);
     for (say, code) in [(Err(Code::Io), Code::Io), (Ok(Vec::new()), Code::Truncated)] {
@@ -165,6 +170,29 @@ fn requests_side_by_side_share_what_is_there(backend: Backend) {
     }
     let found: Vec<Vec<u32>> = all.iter().map(|generation| generation.tokens.clone()).collect();
     assert_eq!(found, want);
+}
+
+fn experts_are_read_from_the_file_that_holds_them(backend: Backend) {
+    for name in ["qwen3moe", "gemma4/experts"] {
+        let file = row(name).assemble();
+        let mut whole = load(&file.to_bytes(), options(backend, None)).expect("a model");
+        let used = sizes(&whole.model.net).expect("a mixture").1;
+        for count in [2, 5] {
+            let mut files: Vec<Vec<u8>> = file.split(count).iter().map(Gguf::to_bytes).collect();
+            // What follows the model in a file is none of it.
+            files[0].extend([7; 99]);
+            let (reread, log) = reread_parts(files.clone());
+            let mut split = load_parts(&files, options(backend, Some((used, reread)))).expect("a model");
+            let text = tokens(&whole, 21);
+            let [a, b] = [&mut whole, &mut split].map(|engine| prefill(engine, &text, 16));
+            match backend {
+                Backend::Cpu => assert!(a == b, "{name} in {count}: {:e}", largest_difference(&a, &b)),
+                _ => assert!(largest_difference(&a, &b) < 2e-5, "{name} in {count}"),
+            }
+            let read: BTreeSet<usize> = log.borrow().iter().map(|span| span.file).collect();
+            assert!(read.len() > 1, "{name} in {count}: only {read:?} were read");
+        }
+    }
 }
 
 #[test]

@@ -11,7 +11,7 @@ use sotto::base::precision::KvType;
 use sotto::device::Backend;
 use sotto::run::engine::Engine;
 use sotto::run::loader::LoadOptions;
-use sotto::run::rows::Reread;
+use sotto::run::rows::{Reread, Span};
 use sotto::run::session::Generation;
 use tiny_models::archs::ROWS;
 use tiny_models::gguf::Gguf;
@@ -26,21 +26,26 @@ fn file() -> Gguf {
     ROWS.iter().find(|row| row.name == "gemma4").expect("a tiny model").assemble()
 }
 
-/// What was read of a file: (first byte, count) of each range.
-pub type Log = Rc<RefCell<Vec<(u64, u64)>>>;
+/// What was read of files.
+pub type Log = Rc<RefCell<Vec<Span>>>;
 
 /// Reads a file that is in memory.
 pub fn reread(bytes: &[u8]) -> (Reread, Log) {
-    let (bytes, log) = (bytes.to_vec(), Log::default());
+    reread_parts(vec![bytes.to_vec()])
+}
+
+/// Reads files that are in memory.
+pub fn reread_parts(files: Vec<Vec<u8>>) -> (Reread, Log) {
+    let log = Log::default();
     let noted = log.clone();
-    let read = move |ranges: Vec<(u64, u64)>| {
-        let piece = |&(first, count): &(u64, u64)| &bytes[first as usize..(first + count) as usize];
-        let all = ranges.iter().flat_map(piece).copied().collect();
-        noted.borrow_mut().extend(ranges);
+    let read = move |spans: Vec<Span>| {
+        let piece = |s: &Span| &files[s.file][s.first as usize..(s.first + s.count) as usize];
+        let all = spans.iter().flat_map(piece).copied().collect();
+        noted.borrow_mut().extend(spans);
         let read: std::pin::Pin<Box<dyn Future<Output = _>>> = Box::pin(async { Ok::<_, Error>(all) });
         read
     };
-    (Reread(Rc::new(read)), log)
+    (Reread::new(read), log)
 }
 
 fn options(backend: Backend, reread: Option<Reread>) -> LoadOptions {
@@ -90,7 +95,7 @@ fn a_token_reads_its_own_row_and_the_table_takes_no_memory(backend: Backend) {
     read.sort_unstable();
     read.dedup();
     assert_eq!(read.len(), log.borrow().len(), "a row was read twice");
-    assert!(read.iter().all(|&(_, count)| count == row));
+    assert!(read.iter().all(|span| span.count == row));
     // The last token that was written may have been computed, too.
     assert!((seen.len()..=seen.len() + 1).contains(&read.len()), "{} rows of {} tokens", read.len(), seen.len());
 }
@@ -99,10 +104,10 @@ fn a_file_that_cannot_be_read_any_more_is_told(backend: Backend) {
     let bytes = file().to_bytes();
     for (answer, code) in [(Err(Code::Io), Code::Io), (Ok(Vec::new()), Code::Truncated)] {
         let answer = answer.map_err(|code| Error::new(code, "It is gone; load it again."));
-        let gone = Reread(Rc::new(move |_| {
+        let gone = Reread::new(move |_| {
             let answer = answer.clone();
             Box::pin(async { answer })
-        }));
+        });
         let mut engine = load(&bytes, options(backend, Some(gone))).expect("a model");
         let prompt = tokens(&engine, 5);
         let mut generation = Generation::with_tokens(&mut engine, prompt, greedy(4)).expect("a generation");

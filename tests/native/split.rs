@@ -25,8 +25,8 @@ fn on(backend: Backend) -> LoadOptions {
 }
 
 /// As a page does it: the headers of all others, then each file in pieces.
-fn load_parts(parts: &[Vec<u8>], backend: Backend) -> Result<Engine> {
-    let mut loader = block_on(Loader::new(on(backend)))?;
+pub fn load_parts(parts: &[Vec<u8>], options: LoadOptions) -> Result<Engine> {
+    let mut loader = block_on(Loader::new(options))?;
     parts[1..].iter().for_each(|part| loader.add_part(header(part)));
     for (index, part) in parts.iter().enumerate() {
         if index > 0 {
@@ -42,7 +42,7 @@ fn load_parts(parts: &[Vec<u8>], backend: Backend) -> Result<Engine> {
 #[test]
 fn a_split_model_computes_what_the_whole_one_does() {
     for backend in [Backend::Webgpu, Backend::Cpu] {
-        let mut split = load_parts(&parts("llama-mixed"), backend).expect("a model");
+        let mut split = load_parts(&parts("llama-mixed"), on(backend)).expect("a model");
         let whole = tiny::build("llama-mixed").expect("a tiny model");
         let mut whole = load(&whole, on(backend)).expect("a model");
         assert_eq!(prefill(&mut split, &TOKENS, 8), prefill(&mut whole, &TOKENS, 8));
@@ -77,6 +77,6 @@ fn the_part_that_is_missing_is_named() {
     let mut short = all;
     let half = short[1].len() / 2;
     short[1].truncate(half);
-    let error = load_parts(&short, Backend::Cpu).err().expect("no model");
+    let error = load_parts(&short, on(Backend::Cpu)).err().expect("no model");
     assert!(error.code == Code::Truncated && error.message.contains("Part 2"), "{error}");
 }

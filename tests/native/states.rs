@@ -1,14 +1,18 @@
 //! States of sequences: what goes on from them is what would come without, wherever texts are cut, shared and gone back in.
 
 use crate::common::run::{compute, largest_difference, load, on_both_backends, rows};
+use crate::common::twin::{Layout, Twin};
 use crate::generation::{Run, greedy, run};
 use crate::together::come_and_go;
 use pollster::block_on;
 use sotto::base::error::Code;
 use sotto::base::precision::KvType;
 use sotto::device::Backend;
+use sotto::device::recording::Dispatch;
 use sotto::device::reference::CpuMemory;
+use sotto::kernels::face::Face;
 use sotto::kernels::recurrent::NONE;
+use sotto::kernels::table::{delta_blocks, scan_out};
 use sotto::model::fit::Counter;
 use sotto::model::forward::Shape;
 use sotto::model::store::{SequenceId, States, Store};
@@ -19,6 +23,7 @@ use sotto::run::sampler::SamplingParams;
 use sotto::run::session::{GenerateOptions, Generation};
 use sotto::run::speculate::Speculate;
 use tiny_models::archs;
+use tiny_models::archs::Key::{self, I, U};
 use whole_models::described::{CEILING_DECODED, CEILING_F32};
 
 /// Tiny models with states.
@@ -103,6 +108,34 @@ fn however_a_prompt_is_cut_its_logits_are_the_same(backend: Backend) {
             let most = if prefill { CEILING_F32 } else { CEILING_DECODED };
             assert!(error < most, "{name}, chunks of {chunk}, prefill {prefill}: {error:.1e}");
         }
+    }
+}
+
+/// Tokens that sequences have, and those that a pass brings: of replies one or two, beside prompts.
+const BESIDE: [(usize, usize); 6] = [(20, 1), (0, 37), (33, 1), (5, 2), (0, 1), (17, 1)];
+
+fn rows_beside_a_prompt_are_what_they_are_alone(backend: Backend) {
+    for name in NAMES {
+        let mut engine = engine(backend, name, 128, 64);
+        let mut passes = |parts: &[usize]| {
+            let mut all = Vec::new();
+            for &part in parts {
+                let (before, count) = BESIDE[part];
+                let tokens = text(part as u32, (before + count) as u32);
+                let id = engine.open(tokens.len() as u32).expect("a sequence");
+                if before > 0 {
+                    compute(&mut engine, &tokens[..before], id, 0, 16, true);
+                }
+                all.extend(rows(&tokens[before..], before as u32, id.0, |p| p as usize + 1 == before + count));
+            }
+            let logits = block_on(engine.forward(&Batch { rows: all, prefill: true })).expect("logits");
+            engine.model.kv_mut().clear();
+            logits
+        };
+        let together = passes(&[0, 1, 2, 3, 4, 5]);
+        let alone: Vec<f32> = (0..6).flat_map(|part| passes(&[part])).collect();
+        let error = largest_difference(&together, &alone);
+        assert!(error < CEILING_F32, "{name}: {error:.1e}");
     }
 }
 
@@ -219,11 +252,72 @@ on_both_backends!(
     whoever_comes_and_goes_on_few_states,
     a_prompt_of_512_is_no_walk,
     however_a_prompt_is_cut_its_logits_are_the_same,
+    rows_beside_a_prompt_are_what_they_are_alone,
     a_sequence_goes_back_to_where_a_state_is,
     conversations_go_on_from_their_states,
     replies_to_one_prompt_read_it_once,
     wrong_guesses_are_taken_back,
 );
+
+/// Models in which what is kept of blocks takes more than any other activations: states that are wide, and many short heads.
+const IN_LARGE_BLOCKS: [(&str, &[(&str, Key)]); 2] = [
+    (
+        "mamba2",
+        &[
+            ("ssm.conv_kernel", U(4)),
+            ("ssm.inner_size", U(192)),
+            ("ssm.state_size", U(128)),
+            ("ssm.time_step_rank", U(6)),
+            ("ssm.group_count", U(1)),
+            ("attention.head_count", U(0)),
+            ("feed_forward_length", U(0)),
+        ],
+    ),
+    (
+        "qwen35",
+        &[
+            ("rope.dimension_count", U(12)),
+            ("rope.dimension_sections", I(&[2, 2, 2, 0])),
+            ("ssm.conv_kernel", U(4)),
+            ("ssm.inner_size", U(160)),
+            ("ssm.state_size", U(8)),
+            ("ssm.time_step_rank", U(20)),
+            ("ssm.group_count", U(2)),
+        ],
+    ),
+];
+
+#[test]
+fn where_a_binding_is_too_small_for_blocks_a_prompt_goes_row_after_row() {
+    for (name, keys) in IN_LARGE_BLOCKS {
+        let row = archs::ROWS.iter().find(|row| row.name == name).expect("a tiny model");
+        let file = row.of(keys).assemble().to_bytes();
+        let largest = |twin: &Twin| {
+            let activations = twin.both.buffers.iter().filter(|(label, _)| label.starts_with("activations"));
+            activations.map(|(_, bytes)| *bytes).max().expect("activations")
+        };
+        let in_blocks = |twin: &Twin| {
+            let recording = twin.model.record(Shape::new(64, 1, true, 63)).expect("a recording");
+            let of = |d: &Dispatch| {
+                scan_out::Variant::of(d.variant).is_some() || delta_blocks::Variant::of(d.variant).is_some()
+            };
+            recording.dispatches.iter().any(of)
+        };
+        let mut whole = Twin::new(&file, Layout::default());
+        assert!(in_blocks(&whole), "{name}");
+        let most = largest(&whole);
+        let mut same = Twin::new(&file, Layout { max_binding: most, ..Default::default() });
+        assert!(in_blocks(&same), "{name}");
+        let mut small = Twin::new(&file, Layout { max_binding: most - 1, ..Default::default() });
+        assert!(!in_blocks(&small) && largest(&small) < most, "{name}");
+        let [want, same, found] = [&mut whole, &mut same, &mut small].map(|twin| {
+            let sequence = twin.model.kv().sequences()[0].id.0;
+            twin.forward(&Batch { rows: rows(&text(3, 40), 0, sequence, |p| p > 30), prefill: true })
+        });
+        let [same, found] = [same, found].map(|found| largest_difference(&want, &found));
+        assert!(same < CEILING_F32 && found < CEILING_F32, "{name}: {same:.1e}, {found:.1e}");
+    }
+}
 
 /// A store whose states are what a pass would leave: the tokens that they are the state after.
 struct Kept {

@@ -338,6 +338,11 @@ pub const ROWS: &[Row] = &[
 ];
 
 impl Row {
+    /// The same tensors of other sizes: all that the file is to say besides those of the row.
+    pub fn of(self, keys: &'static [(&'static str, Key)]) -> Row {
+        Row { keys, ..self }
+    }
+
     /// The value of `general.architecture`.
     pub fn arch(&self) -> &'static str {
         self.name.split('/').next().unwrap_or(self.name)

@@ -163,7 +163,8 @@ pub const CONTEXT_LENGTH: u32 = 512;
 pub fn build(name: &str) -> Option<Vec<u8>> {
     let Some((name, part)) = name.split_once('@') else { return find(name).map(|spec| assemble(spec).to_bytes()) };
     let (no, count) = part.split_once("of")?;
-    let files = assemble(find(name)?).split(count.parse().ok()?);
+    let row = || archs::ROWS.iter().find(|row| row.name == name).map(archs::Row::assemble);
+    let files = find(name).map(assemble).or_else(row)?.split(count.parse().ok()?);
     Some(files.get(no.parse::<usize>().ok()?.checked_sub(1)?)?.to_bytes())
 }
 

@@ -9,8 +9,12 @@ for (const backend of ["cpu", "webgpu"] as const) {
   test(`${backend}: what stays in the store or a file is read when it is chosen`, async ({ site, context }) => {
     site.file.file = readFileSync(tinyModel("qwen3moe/many"));
     const page = await site.visit(context);
-    const [whole, stored, picked] = await page.evaluate(async (backend) => {
-      const write = async (source: string | File, experts?: number) => {
+    for (const no of [1, 2]) {
+      const body = readFileSync(tinyModel(`qwen3moe/many@${no}of2`));
+      await page.route(`**/parts-0000${no}-of-00002.gguf`, (route) => route.fulfill({ body }));
+    }
+    const [whole, stored, picked, parts, pickedParts] = await page.evaluate(async (backend) => {
+      const write = async (source: string | File | File[], experts?: number) => {
         const model = await sotto.load(source, { backend, experts, contextLength: 64 });
         let text = "";
         for await (const piece of model.generate("the cat", {
@@ -24,15 +28,24 @@ for (const backend of ["cpu", "webgpu"] as const) {
         await model.dispose();
         return { text, counts, bytes: memory.gpuBytes + memory.wasmBytes };
       };
-      const file = new File([await (await fetch("/model.gguf")).blob()], "model.gguf");
-      return [await write("/model.gguf"), await write("/model.gguf", 9), await write(file, 9)] as const;
+      const pick = async (name: string) => new File([await (await fetch(`/${name}`)).blob()], name);
+      const names = [1, 2].map((no) => `parts-0000${no}-of-00002.gguf`);
+      return [
+        await write("/model.gguf"),
+        await write("/model.gguf", 9),
+        await write(await pick("model.gguf"), 9),
+        await write(`/${names[0]}`, 9),
+        await write(await Promise.all(names.map(pick)), 9),
+      ] as const;
     }, backend);
     expect(whole.counts).toEqual({ wanted: 0, read: 0, bytes: 0 });
     expect(stored.text).toBe(whole.text);
-    expect(picked.text).toBe(whole.text);
     expect(stored.counts.wanted).toBeGreaterThanOrEqual(8 * 12);
     expect(stored.counts.read).toBeGreaterThan(8);
-    expect(picked.counts).toEqual(stored.counts);
+    for (const again of [picked, parts, pickedParts]) {
+      expect(again.text).toBe(whole.text);
+      expect(again.counts).toEqual(stored.counts);
+    }
     // 61 of 70 experts, each of 36 kB.
     if (backend === "webgpu") expect(whole.bytes - stored.bytes).toBeGreaterThan(2_000_000);
   });

@@ -57,8 +57,10 @@ export async function fill(
   const others = othersOf(source, first.address);
   for (const other of others)
     await readHead(other, signal, (chunk) => filled.push(chunk, (loader, bytes) => loader.push_part(bytes)));
-  if (others.length === 0 && first.file) {
-    const again = readAgain(first.file, first.name);
+  // As the first is kept, so will the others be.
+  const files = [first];
+  if (first.file) {
+    const again = readAgain(files);
     await filled.push(new Uint8Array(), (loader) => loader.set_reread(again));
   }
   let loaded = 0;
@@ -71,6 +73,7 @@ export async function fill(
       progress: (phase: Progress["phase"], bytes: number) => reporter.tell(phase, before + bytes, total),
     };
     const feed = index > 0 ? await open(of, signal, { tell: shifted, patience }) : first;
+    files[index] = feed;
     reporter.facts = { file: feed.name, fromCache: feed.fromCache };
     loaded = before;
     const report = () => {

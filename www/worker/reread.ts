@@ -1,16 +1,24 @@
-/** A model's file, read again where a part of the model stays in it. */
+/** A model's files, read again where a part of the model stays in them. */
 import { SottoError } from "../wire/errors.js";
+import type { Feed } from "./stored.js";
 
-/** Reads bytes of a file, of each pair (first byte, count), and gives them one behind the other. */
-export type Reread = (ranges: Float64Array) => Promise<Uint8Array>;
+/** Reads bytes of files, of each three (which file, first byte, count), and gives them one behind the other. */
+export type Reread = (spans: Float64Array) => Promise<Uint8Array>;
 
-/** Of a file that is asked for anew each time: it may be another's by then, or gone. */
-export function readAgain(file: () => Promise<Blob>, name: string): Reread {
-  return async (ranges) => {
+/** Of files that are asked for anew each time: one may be another's by then, or gone. */
+export function readAgain(files: readonly Pick<Feed, "name" | "file">[]): Reread {
+  return async (spans) => {
+    const wholes: Blob[] = [];
+    const parts: Blob[] = [];
+    let name = "";
     try {
-      const whole = await file();
-      const parts: Blob[] = [];
-      for (let i = 0; i < ranges.length; i += 2) parts.push(whole.slice(ranges[i], ranges[i]! + ranges[i + 1]!));
+      for (let i = 0; i < spans.length; i += 3) {
+        const [index, first, count] = [spans[i]!, spans[i + 1]!, spans[i + 2]!];
+        const from = files[index]!;
+        name = from.name;
+        wholes[index] ??= await from.file!();
+        parts.push(wholes[index].slice(first, first + count));
+      }
       return new Uint8Array(await new Blob(parts).arrayBuffer());
     } catch (cause) {
       throw new SottoError("io", `${name} cannot be read any more, and a part of the model is in it; load it again.`, {

@@ -1,9 +1,9 @@
 //! A model's bytes from a file or a URL: all of them into a loader, or only those of the header.
 
+use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::iter;
 use std::path::Path;
-use std::rc::Rc;
 
 use sotto::bail;
 use sotto::base::error::{Code, Error, Result};
@@ -11,7 +11,7 @@ use sotto::file::gguf::{Header, HeaderParser, Joined};
 use sotto::quant::TensorType;
 use sotto::run::engine::Engine;
 use sotto::run::loader::{LoadOptions, Loader};
-use sotto::run::rows::Reread;
+use sotto::run::rows::{Reread, Span};
 use sotto::wire::header::ModelText;
 
 use crate::flags::in_flags;
@@ -77,23 +77,21 @@ impl Filling {
     }
 }
 
-/// How a model in one file, here, is read again.
+/// How a model whose files are all here is read again.
 fn reread(parts: &[String]) -> Option<Reread> {
-    let [model] = parts else { return None };
-    let file = Rc::new(std::fs::File::open(model).ok()?);
-    let model = model.clone();
-    Some(Reread(Rc::new(move |ranges| {
-        let read = || -> std::io::Result<Vec<u8>> {
-            let mut all = Vec::new();
-            for (first, count) in ranges {
-                (&*file).seek(SeekFrom::Start(first))?;
-                (&*file).take(count).read_to_end(&mut all)?;
-            }
-            Ok(all)
-        };
-        let bytes = read().map_err(|e| unreadable(&model, &e));
+    let files: Vec<File> = parts.iter().map(|part| File::open(part).ok()).collect::<Option<_>>()?;
+    let parts = parts.to_vec();
+    Some(Reread::new(move |spans| {
+        let mut bytes = Ok(Vec::new());
+        for Span { file, first, count } in spans {
+            let mut from = &files[file];
+            bytes = bytes.and_then(|mut bytes| {
+                let read = from.seek(SeekFrom::Start(first)).and_then(|_| from.take(count).read_to_end(&mut bytes));
+                read.map(|_| bytes).map_err(|e| unreadable(&parts[file], &e))
+            });
+        }
         Box::pin(async { bytes })
-    })))
+    }))
 }
 
 /// Loads an adapter by this name: a GGUF file, or PEFT's folder or safetensors file, whose config lies beside it.
@@ -224,7 +222,7 @@ fn open(model: &str) -> Result<Box<dyn Read>> {
                 "'{model}' is a folder; give the .gguf file in it, or a folder with a config.json and safetensors."
             );
         }
-        return match std::fs::File::open(model) {
+        return match File::open(model) {
             Ok(file) => Ok(Box::new(file)),
             Err(e) => Err(unreadable(model, &e)),
         };

@@ -28,6 +28,16 @@ pub enum ManyRows {
     TileDot,
 }
 
+impl ManyRows {
+    /// How a kernel whose threads own their rows gets what all of them read.
+    pub fn shares(self) -> X {
+        match self {
+            ManyRows::Owned(x) => x,
+            ManyRows::Tile | ManyRows::TileDot => X::Direct,
+        }
+    }
+}
+
 /// Which matrix-vector kernel runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SingleRow {

@@ -1,7 +1,7 @@
 //! `shaders/recurrent/delta.wgsl` on the CPU: a piece is a head of a sequence.
 
 use super::delta_step::{self, Step};
-use super::{NONE, Part};
+use super::{Part, load, store};
 use crate::kernels::job::Job;
 use crate::kernels::rows::{Lanes, Number, Rows};
 use crate::kernels::table::delta::Variant;
@@ -24,7 +24,6 @@ impl Rows for Variant {
             b.qkv.floats(start..start + length)
         };
         let of_head = [0, 1].map(|k| L::Number::of(b.heads.floats(k * heads..(k + 1) * heads)[head]));
-        let zero = L::Number::default();
         let steps = rows.clone().map(|row| {
             let (q, k) = (floats(row, q_first, n), floats(row, k_first, n));
             let at = row * p.decay_stride as usize + delta_step::place(head, per);
@@ -39,10 +38,7 @@ impl Rows for Variant {
                 let start = (number as usize * p.state4 as usize + p.first4 as usize + (head * n + 4 * four) * n4) * 4;
                 start..start + 4 * n
             };
-            let mut state: Vec<L> = match from {
-                NONE => vec![L::splat(zero); n],
-                from => b.states.floats(kept(from)).as_chunks::<4>().0.iter().map(L::load).collect(),
-            };
+            let mut state: Vec<L> = load(b.states, from, kept);
             for (row, (step, both)) in rows.clone().zip(&steps) {
                 let [q, k] = [q_first, k_first].map(|first| floats(row, first, n).as_chunks::<4>().0);
                 let v = floats(row, v_first + 4 * four, 4);
@@ -56,8 +52,7 @@ impl Rows for Variant {
                     state.iter_mut().zip(k).for_each(|(s, k)| *s = *s * decay + L::load(k) * by);
                 }
             }
-            let next = b.states.floats_mut(kept(to)).as_chunks_mut::<4>().0;
-            next.iter_mut().zip(state).for_each(|(next, state)| *next = state.store());
+            store(state, b.states, kept(to));
         }
     }
 }

@@ -1,6 +1,6 @@
 //! `shaders/recurrent/delta_blocks.wgsl` on the CPU: a piece is a head of a sequence.
 
-use super::{NONE, Part};
+use super::{Part, load, store};
 use crate::kernels::job::Job;
 use crate::kernels::rows::{Lanes, Number, Rows};
 use crate::kernels::table::delta_blocks::{BLOCK, Variant};
@@ -36,10 +36,7 @@ impl Rows for Variant {
                 let start = (number as usize * p.state4 as usize + p.first4 as usize + (head * n + column) * n4) * 4;
                 start..start + n
             };
-            let mut state: Vec<L> = match from {
-                NONE => vec![L::splat(zero); n4],
-                from => b.states.floats(place(from)).as_chunks::<4>().0.iter().map(L::load).collect(),
-            };
+            let mut state: Vec<L> = load(b.states, from, place);
             let product = |state: &[L], other: &[f32]| {
                 let both = state.iter().zip(other.as_chunks::<4>().0);
                 both.fold(L::splat(zero), |sum, (s, x)| sum + *s * L::load(x)).sum()
@@ -72,8 +69,7 @@ impl Rows for Variant {
                 }
                 begin = end;
             }
-            let next = b.states.floats_mut(place(to)).as_chunks_mut::<4>().0;
-            next.iter_mut().zip(state).for_each(|(next, state)| *next = state.store());
+            store(state, b.states, place(to));
         }
     }
 }

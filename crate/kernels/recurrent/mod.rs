@@ -2,6 +2,9 @@
 
 use std::ops::Range;
 
+use crate::kernels::job::View;
+use crate::kernels::rows::Lanes;
+
 mod conv;
 mod delta;
 mod delta_blocks;
@@ -41,4 +44,19 @@ impl Part {
         let [from, to, place, count] = from_to.as_chunks::<4>().0[row];
         (place == 0).then(|| Part { head, rows: row..row + count as usize, from, to })
     }
+}
+
+/// Fours of the state of this number, where it has them; zeros of [`NONE`].
+#[inline(always)]
+fn load<L: Lanes>(states: View, number: u32, place: impl Fn(u32) -> Range<usize>) -> Vec<L> {
+    match number {
+        NONE => vec![L::splat(L::Number::default()); place(0).len() / 4],
+        number => states.floats(place(number)).as_chunks::<4>().0.iter().map(L::load).collect(),
+    }
+}
+
+#[inline(always)]
+fn store<L: Lanes>(state: Vec<L>, states: View, place: Range<usize>) {
+    let next = states.floats_mut(place).as_chunks_mut::<4>().0;
+    next.iter_mut().zip(state).for_each(|(next, state)| *next = state.store());
 }

@@ -1,7 +1,7 @@
 //! `shaders/recurrent/scan.wgsl` on the CPU: a piece is a head of a sequence.
 
 use super::softplus::softplus;
-use super::{NONE, Part};
+use super::{Part, load, store};
 use crate::kernels::job::Job;
 use crate::kernels::rows::{Lanes, Number, Rows};
 use crate::kernels::table::scan::Variant;
@@ -38,10 +38,7 @@ impl Rows for Variant {
                 let start = (number as usize * p.state4 as usize + p.first4 as usize + four * n) * 4;
                 start..start + 4 * n
             };
-            let mut state: Vec<L> = match from {
-                NONE => vec![zero; n],
-                from => b.states.floats(kept(from)).as_chunks::<4>().0.iter().map(L::load).collect(),
-            };
+            let mut state: Vec<L> = load(b.states, from, kept);
             for (row, [decay, step]) in rows.clone().zip(&steps) {
                 let x = L::load(&floats(row, 4 * four, 4)[0]);
                 let scaled = x * *step;
@@ -58,8 +55,7 @@ impl Rows for Variant {
                 let start = row * width + 4 * four;
                 b.out.floats_mut(start..start + 4).copy_from_slice(&sum.store());
             }
-            let next = b.states.floats_mut(kept(to)).as_chunks_mut::<4>().0;
-            next.iter_mut().zip(state).for_each(|(next, state)| *next = state.store());
+            store(state, b.states, kept(to));
         }
     }
 }

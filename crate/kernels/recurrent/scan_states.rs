@@ -1,6 +1,6 @@
 //! `shaders/recurrent/scan_states.wgsl` on the CPU: a piece is a head of a sequence.
 
-use super::{NONE, Part};
+use super::{Part, load, store};
 use crate::kernels::job::Job;
 use crate::kernels::rows::{Lanes, Number, Rows};
 use crate::kernels::table::scan_states::{BLOCK, Variant};
@@ -23,10 +23,7 @@ impl Rows for Variant {
                 let start = (number as usize * p.state4 as usize + p.first4 as usize + four * n) * 4;
                 start..start + 4 * n
             };
-            let mut state: Vec<L> = match from {
-                NONE => vec![number(0.0); n],
-                from => b.states.floats(place(from)).as_chunks::<4>().0.iter().map(L::load).collect(),
-            };
+            let mut state: Vec<L> = load(b.states, from, place);
             for row in rows.clone() {
                 if row % block == 0 && row > rows.start {
                     for (k, state) in state.iter().enumerate() {
@@ -41,8 +38,7 @@ impl Rows for Variant {
                 let inputs = b.xbc.floats(start + b_first..start + b_first + n);
                 state.iter_mut().zip(inputs).for_each(|(s, b)| *s = *s * decay + x * number(*b));
             }
-            let next = b.states.floats_mut(place(to)).as_chunks_mut::<4>().0;
-            next.iter_mut().zip(state).for_each(|(next, state)| *next = state.store());
+            store(state, b.states, place(to));
         }
     }
 }

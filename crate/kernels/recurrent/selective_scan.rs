@@ -1,7 +1,7 @@
 //! `shaders/recurrent/selective_scan.wgsl` on the CPU: a piece is some channels of a sequence, which is found by its first row.
 
-use super::NONE;
 use super::softplus::softplus;
+use super::{load, store};
 use crate::kernels::job::Job;
 use crate::kernels::rows::{Lanes, Number, Rows};
 use crate::kernels::table::selective_scan::Variant;
@@ -33,10 +33,7 @@ impl Rows for Variant {
             start + inside.start..start + inside.end
         };
         let zero = L::splat(L::Number::default());
-        let mut states: Vec<L> = match from {
-            NONE => vec![zero; a.len()],
-            from => lanes(b.states.floats(kept(from))),
-        };
+        let mut states: Vec<L> = load(b.states, from, kept);
         for row in first_row..first_row + count as usize {
             let numbers = row * all + begin..row * all + end;
             let start = row * p.stride as usize + p.first as usize;
@@ -56,7 +53,6 @@ impl Rows for Variant {
                 *out = (sum.sum() + d * x).to_f32();
             }
         }
-        let next = b.states.floats_mut(kept(to)).as_chunks_mut::<4>().0;
-        next.iter_mut().zip(states).for_each(|(next, state)| *next = state.store());
+        store(states, b.states, kept(to));
     }
 }

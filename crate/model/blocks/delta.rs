@@ -153,7 +153,7 @@ impl Pass<'_> {
             out: out.id,
         };
         let grid = [heads * spec.head_dim.div_ceil(delta_blocks::THREADS), beside];
-        self.recording.push(delta_blocks::Variant {}, params, bind, grid)?;
+        self.recording.push(delta_blocks::Variant { x: self.at.choice.many.shares() }, params, bind, grid)?;
         self.acts.free(steps);
         self.acts.free(pairs);
         Ok(out)

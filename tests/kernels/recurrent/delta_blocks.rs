@@ -1,7 +1,7 @@
 //! Delta nets, in blocks of a prompt's rows.
 
 use sotto::kernels::recurrent::NONE;
-use sotto::kernels::table::choices::Reduce;
+use sotto::kernels::table::choices::{Reduce, X};
 use sotto::kernels::table::{delta, delta_blocks, delta_ready};
 
 use super::{BATCHES, from_to};
@@ -108,22 +108,24 @@ fn case(rig: &mut impl Runs, random: &mut Random, sequences: &[(u32, u32, u32)],
         of.grid(rows),
         F32,
     ));
-    rig.run(Case::new(
-        delta_blocks::Variant {},
-        what,
-        of.blocks(rows, beside),
-        delta_blocks::Bind {
-            from_to: Data::In(from_to(sequences)),
-            qkv: Data::In(numbers(random, rows * of.stride(), 1.0)),
-            // Small enough that nothing grows from row to row.
-            steps: Data::In(numbers(random, 4 * rows * of.heads, 0.03)),
-            pairs: Data::In(numbers(random, pairs, 0.03)),
-            states: Data::Out(bits(&random.floats((5 * of.kept()) as usize, 1.0))),
-            out: Data::Out(poison((4 * rows * of.heads * of.n4) as usize)),
-        },
-        [of.heads * (4 * of.n4).div_ceil(delta_blocks::THREADS), beside],
-        F32,
-    ));
+    for x in X::ALL {
+        rig.run(Case::new(
+            delta_blocks::Variant { x },
+            what.clone(),
+            of.blocks(rows, beside),
+            delta_blocks::Bind {
+                from_to: Data::In(from_to(sequences)),
+                qkv: Data::In(numbers(random, rows * of.stride(), 1.0)),
+                // Small enough that nothing grows from row to row.
+                steps: Data::In(numbers(random, 4 * rows * of.heads, 0.03)),
+                pairs: Data::In(numbers(random, pairs, 0.03)),
+                states: Data::Out(bits(&random.floats((5 * of.kept()) as usize, 1.0))),
+                out: Data::Out(poison((4 * rows * of.heads * of.n4) as usize)),
+            },
+            [of.heads * (4 * of.n4).div_ceil(delta_blocks::THREADS), beside],
+            F32,
+        ));
+    }
 }
 
 /// The states and results that blocks give, and those of row after row, whose a is multiplied by this.
@@ -174,7 +176,7 @@ fn both(random: &mut Random, of: Of, forgets: f32) -> [[Vec<f32>; 2]; 2] {
         states: &states,
         out: &out,
     };
-    let found = mirror(delta_blocks::Variant {}, blocks, bind, [1, 1]);
+    let found = mirror(delta_blocks::Variant { x: X::Direct }, blocks, bind, [1, 1]);
     [[found.states, found.out], [want.states, want.out]].map(|two| two.map(|words| floats(&words).to_vec()))
 }
 
