@@ -156,7 +156,7 @@ impl Engine {
     }
 
     /// A sequence for [`Engine::forward`], with room for so many tokens; others may be forgotten for it, and it for
-    /// others. Generations end by it. `Internal` where that is more than the cache holds.
+    /// others. Generations end by it. `PromptTooLong` where that is more than the cache holds.
     pub fn open(&mut self, room: u32) -> Result<SequenceId> {
         self.open_with(room, &Blend::new())
     }

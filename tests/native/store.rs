@@ -151,8 +151,8 @@ fn one_sequence_can_have_every_cell_and_the_oldest_go_first() {
     store.reserve(c, 160, &mut memory).expect("room");
     assert_eq!((store.sequences().len(), store.free()), (1, 0));
     assert_eq!(store.get(a).err().map(|e| e.code), Some(Code::Disposed));
-    assert_eq!(store.reserve(c, 161, &mut memory).err().map(|e| e.code), Some(Code::Internal));
-    assert_eq!(store.open(161, &mut memory).err().map(|e| e.code), Some(Code::Internal));
+    assert_eq!(store.reserve(c, 161, &mut memory).err().map(|e| e.code), Some(Code::PromptTooLong));
+    assert_eq!(store.open(161, &mut memory).err().map(|e| e.code), Some(Code::PromptTooLong));
     assert_eq!(store.sequences().len(), 1);
     // What was set aside and not used is free again, and a sequence of nothing is none.
     store.trim(c);
@@ -315,5 +315,5 @@ fn texts_that_are_read_at_once_lie_right_behind_each_other() {
     assert!(cells.eq(0..160));
     laid[1..].iter().for_each(|id| store.close(*id));
     assert_eq!(store.free(), 64);
-    assert_eq!(store.lay(&[100, 61], &Blend::new()).err().map(|e| e.code), Some(Code::Internal));
+    assert_eq!(store.lay(&[100, 61], &Blend::new()).err().map(|e| e.code), Some(Code::PromptTooLong));
 }

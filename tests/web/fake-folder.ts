@@ -66,6 +66,18 @@ export function fakeFolder(): FakeFolder {
   return folder;
 }
 
+/** Another with the same files, none of them open. */
+export function copyOf({ files, data }: FakeFolder): FakeFolder {
+  const copy = { ...fakeFolder(), data };
+  for (const [name, { bytes }] of files) {
+    const buffer = new ArrayBuffer(bytes.length, { maxByteLength: 1 << 26 });
+    const same = new Uint8Array(buffer);
+    same.set(bytes);
+    copy.files.set(name, { bytes: same, open: 0, writing: false });
+  }
+  return copy;
+}
+
 /** Locks as browsers have them, as far as the store needs. */
 export function fakeLocks(): Pick<LockManager, "request"> {
   const tails = new Map<string, Promise<unknown>>();

@@ -41,6 +41,30 @@ export function fakeWorker(module: () => Promise<EngineModule> = async () => fak
   return endpoint;
 }
 
+/** A worker that ends behind the n-th message that passes between it and the page, and says so, or is silent. */
+export function mortalWorker(last: number, ends: "told" | "silent" = "told"): Endpoint & { passed: number } {
+  const worker = fakeWorker();
+  const passes = () => {
+    if (endpoint.passed >= last) return false;
+    const tell = () => worker.terminated || endpoint.onerror?.({ message: "killed" } as ErrorEvent);
+    if (++endpoint.passed === last && ends === "told") setTimeout(tell);
+    return true;
+  };
+  const endpoint = {
+    passed: 0,
+    onmessage: null as Endpoint["onmessage"],
+    onerror: null as Endpoint["onerror"],
+    postMessage: (message: ToWorker, transfer: Transferable[]) => {
+      if (passes()) worker.postMessage(message, transfer);
+    },
+    terminate: () => worker.terminate(),
+  };
+  worker.onmessage = (event) => {
+    if (passes()) endpoint.onmessage?.(event);
+  };
+  return endpoint;
+}
+
 export const GGUF = new Blob(["GGUF", new Uint8Array(60)]);
 
 export function loadFake(source: SourceData = { kind: "blob", blob: GGUF }, options: LoadOptions = {}): Promise<Model> {

@@ -66,7 +66,7 @@ test("replies side by side all go on, with one load for all", async () => {
 test("what loses the engine again and again fails, and the model goes on without it", async () => {
   await load();
   expect(await codeOf(collect(model.generate("lost")))).toBe("device_lost");
-  expect(log.lost).toBe(3);
+  expect(log.lost).toBe(5);
   expect(textOf(await collect(model.generate("fast")))).toBe(REPLY);
   expect(await codeOf(collect(model.generate("trap")))).toBe("internal");
   expect(await model.tokenize("x")).toEqual([120]);

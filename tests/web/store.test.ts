@@ -76,6 +76,8 @@ test("a journal is read as it was written, and knows what is missing", async () 
   const journal = new Journal(facts, handle);
   journal.setHave(1, BLOCK);
   journal.setHave(2, 100);
+  journal.note(1);
+  journal.note(2);
   journal.setHash(1, new Uint8Array(32).fill(9));
   journal.update({ validator: '"x"' });
   const again = Journal.open(handle)!;

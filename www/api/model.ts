@@ -83,7 +83,7 @@ function keep(...[start, source, options, page, tell]: Parameters<typeof begin>)
     return loading;
   };
   const connection = new Recovering(again, options, (warning) => tell({ warning }));
-  return { connection, info: connection.load() };
+  return { connection, info: connection.load(signal) };
 }
 
 /** The same, in whichever tab's turn it is. */

@@ -3,7 +3,7 @@ import { Caller, type CallOptions } from "./caller.js";
 import { Course } from "./course.js";
 import type { Loading } from "./service.js";
 import { canReread } from "./source.js";
-import { type ErrorCode, SottoError } from "../wire/errors.js";
+import { type ErrorCode, SottoError, aborted } from "../wire/errors.js";
 import type { Calls, LoadOptions, Method, ModelInfo, Warning } from "../wire/protocol.js";
 
 /** What another try to load it changes. */
@@ -11,6 +11,9 @@ export type Change = Pick<LoadOptions, "backend" | "maxBatchTokens">;
 
 /** What an engine ends with that another may do without: its device is gone, it crashed, its worker ended. */
 const LOST: readonly ErrorCode[] = ["device_lost", "internal"];
+
+/** The same of one that is started anew, of which others have started: its worker ended before it said a word. */
+const DIED: readonly ErrorCode[] = [...LOST, "not_started"];
 
 /** A browser takes a moment to have its GPU again: milliseconds before each try to have it. */
 const PATIENCE = [0, 300, 1000];
@@ -25,6 +28,8 @@ export class Recovering extends Caller {
   #now: Loading;
   /** While it is loaded anew. */
   #again: Promise<void> | undefined;
+  /** Why there is no engine; the next call has it tried again where it could not be loaded. */
+  #down: SottoError | undefined;
   #info: ModelInfo | undefined;
   /** Adapters that a new engine is given, by their names. */
   #adapters = new Map<string, Calls["loadAdapter"]["args"]>();
@@ -41,14 +46,15 @@ export class Recovering extends Caller {
     this.#now.info.catch(() => {});
   }
 
-  /** The model's facts, which are kept up to date. A load whose engine is lost is begun anew. */
-  async load(): Promise<ModelInfo> {
+  /** The model's facts, which are kept up to date. A load whose engine is lost is begun anew; `signal` ends that one too. */
+  async load(signal?: AbortSignal): Promise<ModelInfo> {
     const { connection } = this.#now;
     try {
       this.#info = await this.#now.info;
     } catch (thrown) {
       if (!this.#isLost(connection, thrown)) throw thrown;
-      await this.#revive(connection, thrown, 0);
+      await this.waits(this.#revive(connection, thrown, 0), signal);
+      if (signal?.aborted) throw aborted("Loading the model", signal);
     }
     return this.#info!;
   }
@@ -61,7 +67,7 @@ export class Recovering extends Caller {
     const course = new Course(method, args, options.onEvent);
     for (let vain = 0; ; ) {
       if (this.ended.aborted) throw this.ended.reason;
-      if (this.#again) await this.waits(this.#again, options.signal);
+      if (this.#down) await this.waits(this.#revive(this.#now.connection, this.#down, 0), options.signal);
       const { connection } = this.#now;
       try {
         const made = { ...options, ...stopsLate(options.stop, course.begun), ...course.heard };
@@ -74,6 +80,8 @@ export class Recovering extends Caller {
         const rung = Math.max(vain - 1, 0);
         if (!this.#isLost(connection, thrown) || rung >= this.#rungs().length) throw thrown;
         this.#revive(connection, thrown, rung).catch(() => {});
+        // What was given away with it cannot be given again.
+        if (options.transfer?.length) throw thrown;
       }
     }
   }
@@ -92,9 +100,9 @@ export class Recovering extends Caller {
   }
 
   /** Whether this is why a call failed. */
-  #isLost(connection: Caller, thrown: unknown): boolean {
+  #isLost(connection: Caller, thrown: unknown, by = LOST): boolean {
     const { aborted, reason } = connection.ended;
-    return !this.ended.aborted && aborted && thrown === reason && LOST.includes(SottoError.from(thrown).code);
+    return !this.ended.aborted && aborted && thrown === reason && by.includes(SottoError.from(thrown).code);
   }
 
   /** Loads the model anew, once for all that were on what is lost. */
@@ -108,39 +116,51 @@ export class Recovering extends Caller {
 
   async #load(why: SottoError, rungs: Change[]): Promise<void> {
     const begun = performance.now();
+    this.#down = why;
     let last: unknown = why;
     for (const change of rungs) {
       for (const patience of PATIENCE) {
         await this.waits(new Promise((resolve) => setTimeout(resolve, patience)));
-        this.#now = this.#begin(change);
-        const { connection, info } = this.#now;
         try {
-          // The caller's own object stays.
-          this.#info = Object.assign(this.#info ?? {}, await info);
-          for (const adapter of this.#adapters.values()) await connection.call("loadAdapter", adapter);
-          if (this.ended.aborted) throw this.ended.reason;
-          const seconds = ((performance.now() - begun) / 1000).toFixed(1);
-          return this.#warn({ code: why.code, message: goesOn(why, seconds, NAMES[this.#info.backend]) });
+          await this.#start(change);
         } catch (thrown) {
           last = thrown;
-          const died = this.#isLost(connection, thrown);
+          const { connection } = this.#now;
+          const died = this.#isLost(connection, thrown, DIED);
           void connection.end(SottoError.from(thrown));
           if (this.ended.aborted) throw thrown;
-          if (died || change.backend === "cpu") break;
+          if (died) break;
+          if (change.backend === "cpu") throw thrown;
+          continue;
         }
+        this.#down = undefined;
+        const seconds = ((performance.now() - begun) / 1000).toFixed(1);
+        return this.#warn({ code: why.code, message: goesOn(why, seconds, NAMES[this.#info!.backend]) });
       }
     }
     throw last;
   }
 
-  /** The same device, then with less memory, then the CPU, where the caller lets it be. */
+  async #start(change: Change): Promise<void> {
+    this.#now = this.#begin(change);
+    const { connection, info } = this.#now;
+    // The caller's own object stays.
+    this.#info = Object.assign(this.#info ?? {}, await info);
+    for (const adapter of this.#adapters.values()) await connection.call("loadAdapter", adapter);
+    if (this.ended.aborted) throw this.ended.reason;
+  }
+
+  /**
+   * The same device, once more, as two losses may have nothing to do with each other; then with less memory, then the CPU, where
+   * the caller lets it be.
+   */
   #rungs(): Change[] {
     const { backend: wanted, maxBatchTokens = FEW_ROWS } = this.#options;
     const backend = this.#info?.backend ?? (wanted === "auto" ? undefined : wanted);
-    if (backend === "cpu") return [{ backend }];
     const same = backend ? { backend } : {};
+    if (backend === "cpu") return [same, same, same];
     const less = { ...same, maxBatchTokens: Math.min(FEW_ROWS, maxBatchTokens) };
-    return wanted === "webgpu" ? [same, less] : [same, less, { backend: "cpu" }];
+    return [same, same, less, ...(wanted === "webgpu" ? [] : [{ backend: "cpu" } as const])];
   }
 }
 

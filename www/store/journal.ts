@@ -55,7 +55,7 @@ export class Journal {
     this.hashes = [];
     this.#handle = handle;
     handle?.truncate(0);
-    this.#writeHead();
+    this.#writeHead(facts);
   }
 
   /** What a journal's bytes say, if they are one. */
@@ -81,10 +81,11 @@ export class Journal {
     return Journal.read(bytes, handle);
   }
 
-  /** Throws where the head does not hold them. */
+  /** Throws where the head does not hold them, or cannot be written: they are as before then. */
   update(facts: Partial<Facts>): void {
-    this.facts = { ...this.facts, ...facts };
-    this.#writeHead();
+    const all = { ...this.facts, ...facts };
+    this.#writeHead(all);
+    this.facts = all;
   }
 
   /** Blocks of the whole file; as far as it is there where its size is unknown. */
@@ -108,15 +109,19 @@ export class Journal {
     return this.have.reduce((sum, bytes) => sum + bytes, 0);
   }
 
+  /** So much of a block has come; `note` writes that once it is on the disk. */
   setHave(block: number, bytes: number): void {
     while (this.have.length <= block) this.have.push(0);
     this.have[block] = bytes;
-    this.#handle?.write(new Uint8Array(Uint32Array.of(bytes).buffer), { at: HEAD_BYTES + block * RECORD_BYTES });
+  }
+
+  note(block: number): void {
+    this.#write(new Uint8Array(Uint32Array.of(this.have[block]!).buffer), HEAD_BYTES + block * RECORD_BYTES);
   }
 
   setHash(block: number, hash: Uint8Array<ArrayBuffer>): void {
     this.hashes[block] = hash;
-    this.#handle?.write(hash, { at: HEAD_BYTES + block * RECORD_BYTES + 4 });
+    this.#write(hash, HEAD_BYTES + block * RECORD_BYTES + 4);
   }
 
   /** What is missing, in order, in pieces of at most `most` bytes. */
@@ -143,11 +148,29 @@ export class Journal {
     this.#handle = undefined;
   }
 
-  #writeHead(): void {
+  #writeHead(facts: Facts): void {
     const bytes = new Uint8Array(HEAD_BYTES).fill(0x20);
-    const { written, read } = new TextEncoder().encodeInto(JSON.stringify({ version: VERSION, ...this.facts }), bytes);
+    const { written, read } = new TextEncoder().encodeInto(JSON.stringify({ version: VERSION, ...facts }), bytes);
     if (written === HEAD_BYTES) throw new Error(`an address of more than ${read} letters cannot be kept`);
-    this.#handle?.write(bytes, { at: 0 });
+    this.#write(bytes, 0);
+  }
+
+  #write(bytes: Uint8Array, at: number): void {
+    if (this.#handle) writeAll(this.#handle, bytes, at);
+  }
+}
+
+/** Throws where not all of it is written: then the disk is full. */
+export function writeAll(handle: Handle, bytes: Uint8Array, at: number): void {
+  if (handle.write(bytes, { at }) !== bytes.length) throw new DOMException("the disk is full", "QuotaExceededError");
+}
+
+/** Whether these are no journal's first bytes, of any version. */
+export function isNoHead(bytes: Uint8Array): boolean {
+  try {
+    return typeof JSON.parse(new TextDecoder().decode(bytes.subarray(0, HEAD_BYTES))).version !== "number";
+  } catch {
+    return true;
   }
 }
 

@@ -1,6 +1,6 @@
 /** One file of the store: its bytes and its journal. */
 import type { Folder, Handle } from "./folder.js";
-import { BLOCK, type Facts, Journal, readHead } from "./journal.js";
+import { BLOCK, type Facts, Journal, isNoHead, readHead, writeAll } from "./journal.js";
 
 const JOURNAL = ".journal";
 
@@ -39,6 +39,9 @@ async function bytesOf(folder: Folder, name: string, most?: number): Promise<Uin
   }
 }
 
+/** How often the journal is told of what has come, at least: what came since then is fetched again if the browser is killed. */
+const TELL_EVERY_MS = 250;
+
 const TRIES = 20;
 const rest = () => new Promise((resolve) => setTimeout(resolve, 10));
 
@@ -53,6 +56,22 @@ export const dataOf = (folder: Folder, id: string): Promise<File> => folder.snap
 export async function remove(folder: Folder, id: string): Promise<void> {
   await folder.remove(id + folder.data).catch(unlessMissing);
   await folder.remove(id + JOURNAL).catch(unlessMissing);
+}
+
+/**
+ * Removes what a whole file has made needless: its older versions, and what a page that has ended has left, which no other can go
+ * on with. What somebody has open stays.
+ */
+export async function tidy(folder: Folder, { id, facts }: Entry): Promise<void> {
+  for (const other of await ids(folder, "")) {
+    if (other === id) continue;
+    // One that cannot be read at this moment may be whole.
+    const head = await bytesOf(folder, other + JOURNAL, 1 << 13).catch((error) => isMissing(error) && new Uint8Array());
+    if (!head) continue;
+    const { url, added } = readHead(head) ?? {};
+    const isOlder = url === facts.url && added! <= facts.added;
+    if (isOlder || isNoHead(head)) await remove(folder, other).catch(() => {});
+  }
 }
 
 export const isMissing = (error: unknown) => (error as Error | undefined)?.name === "NotFoundError";
@@ -84,6 +103,10 @@ export class Kept {
   #wake: (() => void)[] = [];
   #failure: { thrown: unknown } | undefined;
   #ended = false;
+  /** Blocks of which more has come than the journal tells, how many bytes that is, and when it was last told. */
+  #untold = new Set<number>();
+  #bytes = 0;
+  #told = performance.now();
 
   private constructor(folder: Folder, id: string, journal: Journal, data: Handle | undefined, writable: boolean) {
     this.#folder = folder;
@@ -115,11 +138,16 @@ export class Kept {
       data.close();
       throw error;
     });
-    const journal = Journal.open(handle);
-    if (journal) return new Kept(folder, id, journal, data, true);
-    data.close();
-    handle.close();
-    return undefined;
+    let journal: Journal | undefined;
+    try {
+      journal = Journal.open(handle);
+    } finally {
+      if (!journal) {
+        data.close();
+        handle.close();
+      }
+    }
+    return journal && new Kept(folder, id, journal, data, true);
   }
 
   /**
@@ -147,22 +175,32 @@ export class Kept {
       const known = Math.max(0, this.#known(block, offset));
       if (this.#known(block, offset) < 0) throw new Error(`block ${block} has a hole before byte ${offset}`);
       if (known < count) {
-        const written = this.#data!.write(bytes.subarray(from + known, from + count), { at: at + from + known });
-        if (written !== count - known) throw new DOMException("the disk is full", "QuotaExceededError");
-        // What a journal calls whole must be on the disk.
-        if (offset + count === this.journal.lengthOf(block)) this.#data!.flush();
+        writeAll(this.#data!, bytes.subarray(from + known, from + count), at + from + known);
         this.journal.setHave(block, offset + count);
+        this.#untold.add(block);
+        this.#bytes += count - known;
+        const isWhole = offset + count === this.journal.lengthOf(block);
+        if (isWhole || this.#bytes >= BLOCK || performance.now() - this.#told > TELL_EVERY_MS) this.#tell();
       }
       from += count;
     }
     this.#changed();
   }
 
+  /** Has the journal tell of what has come. That must be on the disk before: a power cut may leave the one without the other. */
+  #tell(): void {
+    this.#data!.flush();
+    for (const block of this.#untold) this.journal.note(block);
+    this.#untold.clear();
+    this.#bytes = 0;
+    this.#told = performance.now();
+  }
+
   /** No more bytes come; the size is known now if it was not. */
   end(): void {
     this.#ended = true;
+    this.#tell();
     this.journal.update({ size: this.journal.facts.size ?? this.journal.loaded });
-    this.#data!.flush();
     this.#changed();
   }
 
@@ -198,17 +236,21 @@ export class Kept {
       const file = dataOf(this.#folder, this.id).then((file) => file.slice(at, at + length).arrayBuffer());
       return new Uint8Array(await file.catch(() => new ArrayBuffer(0)));
     }
-    const read = this.#data.read(into.subarray(0, length), { at });
-    return into.subarray(0, read);
+    try {
+      return into.subarray(0, this.#data.read(into.subarray(0, length), { at }));
+    } catch {
+      return into.subarray(0, 0);
+    }
   }
 
   /** Writes a block again. That others read the file keeps one from it: then they mend it, or the next. */
   async mend(block: number, bytes: Uint8Array): Promise<void> {
     const at = block * BLOCK;
-    if (this.#writable) return void this.#data?.write(bytes, { at });
-    this.#data?.close();
+    if (this.#writable) return void (this.#data && writeAll(this.#data, bytes, at));
+    const data = this.#data;
     this.#data = undefined;
     try {
+      data?.close();
       const handle = await this.#folder.open(this.id + this.#folder.data);
       handle.write(bytes, { at });
       handle.flush();
@@ -219,10 +261,19 @@ export class Kept {
     this.#data = await this.#folder.open(this.id + this.#folder.data, true).catch(() => undefined);
   }
 
+  /** What fails here is found when it is next read. */
   close(): void {
-    this.#data?.close();
+    const quietly = (work: () => void) => {
+      try {
+        work();
+      } catch {
+        // It is as if the page had ended before.
+      }
+    };
+    if (this.#untold.size > 0) quietly(() => this.#tell());
+    quietly(() => this.#data?.close());
     this.#data = undefined;
-    this.journal.close();
+    quietly(() => this.journal.close());
   }
 
   async remove(): Promise<void> {

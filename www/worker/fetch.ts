@@ -84,8 +84,12 @@ async function openUrl(source: UrlSource, signal: AbortSignal, opening: Opening)
     };
     // No function declared in a block: terser, which webpack has, takes its short name for one of the function outside.
     const unlessMissing = (error: unknown): undefined => {
-      if (offline || !(error instanceof SottoError) || error.code !== "not_stored" || !found.target)
-        throw found.error ?? error;
+      const isOurs = error instanceof SottoError;
+      if (isOurs && (offline || error.code !== "not_stored" || !found.target)) throw found.error ?? error;
+      if (isOurs) return;
+      const message = `The browser's store failed (${said(error)})`;
+      if (offline || !found.target) throw new SottoError("storage", `${message}; load it again.`, { cause: error });
+      if (keep) tell.warn("storage", `${message}; the load goes on without it.`);
     };
     const stored = folder && (await openStored(want, folder, tell, signal, patience).catch(unlessMissing));
     if (stored) return stored;

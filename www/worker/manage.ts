@@ -6,7 +6,7 @@ import { Kept, dataOf, entries, journalOf, remove } from "../store/kept.js";
 import { SottoError, aborted, said } from "../wire/errors.js";
 import type { Progress, StoreAsk, StoreEstimate, StoredFile, Verified } from "../wire/protocol.js";
 import { Reporter } from "./progress.js";
-import { forgetSession, listSessions, opened, unusable } from "./sessions.js";
+import { forgetSession, listSessions, opened, typed, unusable } from "./sessions.js";
 import { wrongHash } from "./stored.js";
 
 /** Answers what is asked. Throws `storage` where there is no store, `not_stored` for what is not in it. */
@@ -16,36 +16,45 @@ export async function manage(
   emit: (progress: Progress) => void,
   openStore: typeof openFolder = openFolder,
 ): Promise<unknown> {
-  if (ask.what === "sessions") return listSessions(await opened(openStore));
-  if (ask.what === "forget") return forgetSession(await opened(openStore), ask.which, signal);
+  if (ask.what === "sessions") return typed(listSessions(await opened(openStore)));
+  if (ask.what === "forget") return typed(forgetSession(await opened(openStore), ask.which, signal));
   const folder = await openStore().catch(unusable);
   const reporter = new Reporter(emit);
   try {
-    switch (ask.what) {
-      case "list":
-        return await list(folder);
-      case "estimate":
-        return await estimate(folder);
-      case "delete": {
-        const files = (await list(folder)).filter((file) => isNamed(file, ask.which));
-        for (const { id, name } of files)
-          await remove(folder, id).catch((cause) => {
-            throw new SottoError("storage", `${name} is in use; let its loads end, then delete it.`, { cause });
-          });
-        return files.length;
-      }
-      case "verify":
-        return await verify(folder, await find(folder, ask.which), signal, reporter);
-      case "export": {
-        const { id, name, whole } = await find(folder, ask.which);
-        if (!whole) throw new SottoError("not_stored", `${name} is not whole; load it once with a network.`);
-        return new File([await dataOf(folder, id)], name);
-      }
-      case "import":
-        return await take(folder, ask, signal, reporter);
-    }
+    return await typed(answer(ask, folder, signal, reporter));
   } finally {
     reporter.stop();
+  }
+}
+
+async function answer(
+  ask: Exclude<StoreAsk, { what: "sessions" | "forget" }>,
+  folder: Folder,
+  signal: AbortSignal,
+  reporter: Reporter,
+): Promise<unknown> {
+  switch (ask.what) {
+    case "list":
+      return await list(folder);
+    case "estimate":
+      return await estimate(folder);
+    case "delete": {
+      const files = (await list(folder)).filter((file) => isNamed(file, ask.which));
+      for (const { id, name } of files)
+        await remove(folder, id).catch((cause) => {
+          throw new SottoError("storage", `${name} is in use; let its loads end, then delete it.`, { cause });
+        });
+      return files.length;
+    }
+    case "verify":
+      return await verify(folder, await find(folder, ask.which), signal, reporter);
+    case "export": {
+      const { id, name, whole } = await find(folder, ask.which);
+      if (!whole) throw new SottoError("not_stored", `${name} is not whole; load it once with a network.`);
+      return new File([await dataOf(folder, id)], name);
+    }
+    case "import":
+      return await take(folder, ask, signal, reporter);
   }
 }
 
@@ -121,7 +130,10 @@ async function take(
     const found = hasher.end();
     if (sha256 !== undefined && found !== sha256) throw wrongHash(name, found, sha256);
     kept.end();
+    // Before the one that it takes the place of goes.
+    kept.journal.flush();
     kept.journal.update({ whole: true, sha256: found });
+    kept.journal.flush();
     reporter.flush();
   } catch (error) {
     await kept.remove();

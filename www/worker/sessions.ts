@@ -33,6 +33,13 @@ export function unusable(cause: unknown): never {
   });
 }
 
+/** What the store itself fails with, as an error of ours. */
+export const typed = <T>(work: Promise<T>): Promise<T> =>
+  work.catch((thrown: unknown) => {
+    if (thrown instanceof DOMException) unusable(thrown);
+    throw thrown;
+  });
+
 export const opened = (openStore: OpenStore): Promise<Folder> => openStore("sotto-sessions").catch(unusable);
 
 const asSession = ({ url, name, size, tokens, added }: Facts): SavedSession => {
@@ -87,10 +94,11 @@ export async function saveSession(
   const save = async () => {
     const kept = await written(ask, folder, place, { id, request }, signal);
     // What was saved before under this name, and what a closed page did not end.
-    for (const other of await ids(folder, place)) if (other !== kept.id) await remove(folder, other).catch(() => {});
+    for (const other of await ids(folder, place).catch(() => []))
+      if (other !== kept.id) await remove(folder, other).catch(() => {});
     return asSession(kept.journal.facts);
   };
-  return locked(lockOf(place), save, { what: "The saving", signal });
+  return typed(locked(lockOf(place), save, { what: "The saving", signal }));
 }
 
 async function written(
@@ -178,7 +186,7 @@ export async function restoreSession(
   const folder = await opened(openStore);
   const place = placeOf(id);
   const restore = () => read(ask, folder, place, id, signal);
-  return locked(lockOf(place), restore, { what: "The restoring", signal, shared: true });
+  return typed(locked(lockOf(place), restore, { what: "The restoring", signal, shared: true }));
 }
 
 async function read(

@@ -20,7 +20,7 @@ mod states;
 
 use crate::bail;
 use crate::base::buffer::BufferId;
-use crate::base::error::Result;
+use crate::base::error::{Code, Error, Result};
 use crate::base::precision::KvType;
 use crate::device::memory::{Memory, Move, Moves};
 use crate::kernels::cell::BLOCK;
@@ -231,7 +231,7 @@ impl Store {
         others.min_by_key(|s| (s.kept, s.used)).map(|s| s.id)
     }
 
-    /// A new sequence with room for `room` tokens, for which others may go. `Internal` where that is more than all cells.
+    /// A new sequence with room for `room` tokens, for which others may go. `PromptTooLong` where that is more than all cells.
     pub fn open(&mut self, room: u32, memory: &mut dyn Moves) -> Result<SequenceId> {
         let id = SequenceId(self.named);
         self.named += 1;
@@ -242,12 +242,12 @@ impl Store {
     }
 
     /// Sequences for texts that are read at once and then closed, for which all others go: they lie one right behind the other, so
-    /// that short ones leave no cells between them. `Internal` where they have more tokens than there are cells.
+    /// that short ones leave no cells between them. `PromptTooLong` where they have more tokens than there are cells.
     pub fn lay(&mut self, tokens: &[u32], blend: &Blend) -> Result<Vec<SequenceId>> {
         self.clear();
         let all: u32 = tokens.iter().sum();
         if all > self.cells {
-            bail!(Internal, "Room for {all} tokens was asked for in a cache of {}.", self.cells);
+            return Err(self.too_few(all));
         }
         let mut end = 0;
         let mut lay = |&count: &u32| {
@@ -293,10 +293,10 @@ impl Store {
     }
 
     /// Room for `room` tokens, those that are there included, all behind which may be written. Other sequences may go.
-    /// `Internal` where that is more than all cells.
+    /// `PromptTooLong` where that is more than all cells.
     pub fn reserve(&mut self, id: SequenceId, room: u32, memory: &mut dyn Moves) -> Result<()> {
         if room > self.cells {
-            bail!(Internal, "Room for {room} tokens was asked for in a cache of {}.", self.cells);
+            return Err(self.too_few(room));
         }
         self.get(id)?;
         loop {
@@ -312,6 +312,14 @@ impl Store {
             }
         }
         Ok(())
+    }
+
+    fn too_few(&self, asked: u32) -> Error {
+        let has = self.cells;
+        let message = format!(
+            "Room for {asked} tokens was asked for, and the cache has {has}; ask for fewer, or load with a larger contextLength."
+        );
+        Error::new(Code::PromptTooLong, message)
     }
 
     /// The same where enough blocks are free.
