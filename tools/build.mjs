@@ -152,6 +152,7 @@ function writeStub({ name, folder }) {
     "Vocabulary",
     "Constraint",
     "Repository",
+    "Requantizer",
     "__wbg_reset_state",
   ];
   writeFileSync(
@@ -222,6 +223,7 @@ const SCRIPTS = {
  */
 export const PIECES = {
   "ai-sdk": 8000,
+  compress: 2000,
   element: 60_000,
   langchain: 4000,
   openai: 4000,

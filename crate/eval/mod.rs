@@ -1,11 +1,13 @@
 //! What the commands report about a loaded engine: how well it predicts, how fast it is, and where the time goes.
 
 mod bench;
+mod calibrate;
 mod profile;
 mod score;
 mod traffic;
 
 pub use bench::{Bench, BenchOptions, Length, bench};
+pub use calibrate::{CHUNK, Calibration, calibrate};
 pub use profile::{KernelTime, PassTime, Profile, profile};
 pub use score::{Score, score, score_in, score_with};
 pub use traffic::{Reads, reads, total};

@@ -94,6 +94,11 @@ impl Converter {
         std::mem::take(&mut self.head)
     }
 
+    /// So many bytes of the file that comes now have come, all of them before its first tensor.
+    pub(super) fn pass(&mut self, bytes: u64) {
+        self.position += bytes;
+    }
+
     /// Takes the next bytes of the file that comes now; appends what they become. What follows a file's tensors is left out.
     pub fn push(&mut self, bytes: &[u8], out: &mut Vec<u8>) {
         let end = self.ends.get(self.file).copied().unwrap_or(self.position);

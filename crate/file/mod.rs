@@ -24,6 +24,7 @@ pub mod safetensors;
 
 mod catalog;
 mod convert;
+pub mod importance;
 mod metadata;
 mod mix;
 mod names;

@@ -1,44 +1,74 @@
 //! A GGUF file in other types: matrices become another type as their bytes come, all else stays as it is.
 
-use std::collections::HashMap;
-
 use super::convert::{Converter, Job, MOST_UNIT, Plan};
-use super::gguf::Header;
+use super::gguf::{Header, HeaderParser};
+use super::importance::{self, Importance};
 use super::mix::Mix;
 use super::{Value, quoted};
 use crate::bail;
 use crate::base::error::Result;
 use crate::quant::TensorType;
 
-/// How much what is lost of each column of a matrix counts, by the matrix's name.
-pub type Importance = HashMap<String, Vec<f32>>;
-
-/// The importance that a file of llama.cpp's program `imatrix` has: `header` is of its whole `bytes`.
-///
-/// Errors: `BadHeader` where it is no such file.
-pub fn read_importance(header: &Header, bytes: &[u8]) -> Result<Importance> {
-    let catalog = &header.catalog;
-    let numbers = |name: &str| -> Option<Vec<f32>> {
-        let tensor = catalog.tensor(name).filter(|tensor| tensor.kind == TensorType::F32)?;
-        let bytes = bytes.get(tensor.offset as usize..(tensor.offset + tensor.bytes) as usize)?;
-        Some(bytes.as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect())
-    };
-    let mut found = Importance::new();
-    for tensor in &catalog.tensors {
-        let Some(name) = tensor.name.strip_suffix(".in_sum2") else { continue };
-        let (sums, counts) = (numbers(&tensor.name), numbers(&format!("{name}.counts")));
-        let (Some(sums), Some(count)) = (sums, counts.and_then(|counts| counts.first().copied())) else { continue };
-        if count > 0.0 {
-            found.insert(name.into(), sums.into_iter().map(|sum| sum / count).collect());
+/// The type of this name that matrices can be written in. Errors: `BadOption`, which names those that there are.
+pub fn written(name: &str) -> Result<TensorType> {
+    match TensorType::written(name) {
+        Some(kind) => Ok(kind),
+        None => {
+            let names: Vec<String> = TensorType::WRITTEN.iter().map(|kind| kind.name().to_lowercase()).collect();
+            bail!(
+                BadOption,
+                "{} is no type that matrices are written in; take one of {}.",
+                quoted(name),
+                names.join(", ")
+            )
         }
     }
-    if found.is_empty() {
-        bail!(
-            BadHeader,
-            "The file has no importance of matrices (NAME.in_sum2, NAME.counts); take one that llama-imatrix wrote"
-        );
+}
+
+/// Takes the bytes of a GGUF file from its first on, and gives those of one in another type.
+pub struct Requantizer {
+    to: TensorType,
+    importance: Importance,
+    parser: HeaderParser,
+    /// Bytes that came before the header was whole.
+    before: u64,
+    converter: Option<Converter>,
+}
+
+impl Requantizer {
+    /// See [`requantize`].
+    pub fn new(to: TensorType, importance: Importance) -> Requantizer {
+        Requantizer { to, importance, parser: HeaderParser::default(), before: 0, converter: None }
     }
-    Ok(found)
+
+    /// Takes the next bytes; appends what they become. Errors: those of a header and of [`requantize`].
+    pub fn push(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> Result<()> {
+        if let Some(converter) = &mut self.converter {
+            converter.push(bytes, out);
+        } else if let Some((header, _)) = self.parser.push(bytes)? {
+            let mut made = requantize(header, self.to, std::mem::take(&mut self.importance))?;
+            out.append(&mut made.take_head());
+            made.pass(self.before);
+            made.push(bytes, out);
+            self.converter = Some(made);
+        } else {
+            self.before += bytes.len() as u64;
+        }
+        Ok(())
+    }
+
+    /// The file has ended. Errors: `Truncated`, `BadHeader` where it was not whole.
+    pub fn finish(&mut self) -> Result<()> {
+        match &mut self.converter {
+            Some(converter) => converter.next_file(),
+            None => Err(std::mem::take(&mut self.parser).finish()),
+        }
+    }
+
+    /// Bytes of the file that is made, once the header of the other was whole.
+    pub fn total(&self) -> Option<u64> {
+        self.converter.as_ref().map(|converter| converter.catalog.file_bytes)
+    }
 }
 
 /// Parts of the names of what is small, or decides much: routers, norms, what layers with a state have beside their projections.
@@ -68,14 +98,7 @@ pub fn requantize(header: Header, to: TensorType, mut importance: Importance) ->
                 "The tensor {name} has rows of {row}, which are longer than any model's; take another file"
             );
         };
-        // Of experts, whose rows are of one tensor, there would be one for each.
-        let importance = importance.remove(&tensor.name).filter(|_| tensor.shape.len() == 2);
-        if let Some(other) = importance.as_ref().map(Vec::len).filter(|len| *len != row) {
-            bail!(
-                BadShape,
-                "The importance of {name} is of {other} columns, and it has {row}; take that of this model"
-            );
-        }
+        let importance = importance::take(&mut importance, &tensor.name, &tensor.shape)?;
         plan.place(tensor.name.clone(), tensor.shape, to);
         plan.jobs.push_back(Job {
             name: tensor.name,

@@ -1,5 +1,5 @@
 //! Repositories of safetensors as the worker sees them (types in `www/worker/repository.ts`): their files' bytes go in, those of
-//! a GGUF file come out. Every failure is thrown as `{ name: "SottoError", code, message }`.
+//! a GGUF file come out; and GGUF files in other types, which [`Requantizer`] makes. Every failure is thrown as `{ name: "SottoError", code, message }`.
 
 #![cfg(target_arch = "wasm32")]
 
@@ -10,6 +10,8 @@ use wasm_bindgen::prelude::*;
 
 use sotto::base::error::{Code, Error};
 use sotto::file::Converter;
+use sotto::file::importance::read_importance;
+use sotto::file::requantize::{self, written};
 use sotto::quant::TensorType;
 use sotto::run::repository::{FILES, Reading};
 
@@ -45,6 +47,13 @@ impl Repository {
     pub fn new(name: String, quantize: Option<String>) -> Repository {
         let quantize = quantize.as_deref().and_then(TensorType::written);
         Repository { name, quantize, files: HashMap::new(), reading: None, converter: None }
+    }
+
+    /// How much columns count: the bytes of a file that llama-imatrix wrote. Once all of the files are there.
+    pub fn set_importance(&mut self, bytes: &[u8]) -> JsResult<()> {
+        let importance = read_importance(bytes).map_err(thrown)?;
+        self.reading.as_mut().ok_or_else(|| thrown(early()))?.set_importance(importance);
+        Ok(())
     }
 
     /// A file that is there, of those beside the weights.
@@ -88,6 +97,45 @@ impl Repository {
     /// The file has ended.
     pub fn next_file(&mut self) -> JsResult<()> {
         self.converter.as_mut().ok_or_else(|| thrown(early()))?.next_file().map_err(thrown)
+    }
+}
+
+/// A GGUF file that becomes one in another type.
+#[wasm_bindgen]
+pub struct Requantizer(requantize::Requantizer);
+
+#[wasm_bindgen]
+impl Requantizer {
+    /// Throws where matrices are not written in a type of this name.
+    pub fn check(name: &str) -> JsResult<()> {
+        written(name).map(drop).map_err(thrown)
+    }
+
+    /// `importance`: the bytes of a file that llama-imatrix wrote.
+    #[wasm_bindgen(constructor)]
+    pub fn new(name: &str, importance: Option<Vec<u8>>) -> JsResult<Requantizer> {
+        let read = || {
+            let importance = importance.map(|bytes| read_importance(&bytes)).transpose()?;
+            Ok(requantize::Requantizer::new(written(name)?, importance.unwrap_or_default()))
+        };
+        read().map(Requantizer).map_err(thrown)
+    }
+
+    /// What the next bytes of the file become.
+    pub fn push(&mut self, bytes: &[u8]) -> JsResult<Vec<u8>> {
+        let mut out = Vec::new();
+        self.0.push(bytes, &mut out).map_err(thrown)?;
+        Ok(out)
+    }
+
+    /// Bytes of the file that is made, once they are known.
+    pub fn total(&self) -> Option<f64> {
+        self.0.total().map(|bytes| bytes as f64)
+    }
+
+    /// The file has ended.
+    pub fn finish(&mut self) -> JsResult<()> {
+        self.0.finish().map_err(thrown)
     }
 }
 

@@ -332,7 +332,7 @@ impl Engine {
     }
 
     /// Prepares the batch's shape and writes its rows.
-    async fn load(&mut self, batch: &Batch) -> Result<Shape> {
+    pub(crate) async fn load(&mut self, batch: &Batch) -> Result<Shape> {
         if self.model.net.sees_ahead() && batch.prefill && !batch.is_whole() {
             bail!(
                 PromptTooLong,

@@ -8,6 +8,7 @@ use serde_json::{Map, Value as Json};
 use crate::bail;
 use crate::base::error::{Code, Error, Result};
 use crate::file::Converter;
+use crate::file::importance::Importance;
 use crate::file::safetensors::{Head, HeadParser, Heads, Repository, parse, rows_of_embedding};
 use crate::file::{Metadata, Value};
 use crate::quant::TensorType;
@@ -62,6 +63,7 @@ pub struct Reading {
     texts: Metadata,
     configs: [Option<Map<String, Json>>; 2],
     quantize: TensorType,
+    importance: Importance,
     heads: Vec<Head>,
     parser: HeadParser,
 }
@@ -107,7 +109,13 @@ impl Reading {
         let tokenizer = files.remove(TOKENIZER).unwrap_or_default();
         let parser = HeadParser::new(Code::BadHeader);
         let quantize = quantize.unwrap_or(USUAL);
-        Ok(Reading { repository, tokenizer, texts, configs, quantize, heads: Vec::new(), parser })
+        let importance = Importance::new();
+        Ok(Reading { repository, tokenizer, texts, configs, quantize, importance, heads: Vec::new(), parser })
+    }
+
+    /// How much columns count, by the names of matrices in the GGUF file.
+    pub fn set_importance(&mut self, importance: Importance) {
+        self.importance = importance;
     }
 
     /// The files of the weights, in the order in which their heads and their bytes are wanted.
@@ -125,7 +133,7 @@ impl Reading {
 
     /// Once the heads of all are there. Errors: those of [`Repository::convert`], `UnsupportedTokenizer`.
     pub fn finish(self) -> Result<Converter> {
-        let Reading { mut repository, tokenizer, texts, configs, quantize, heads, .. } = self;
+        let Reading { mut repository, tokenizer, texts, configs, quantize, importance, heads, .. } = self;
         let rows = rows_of_embedding(repository.class(), &heads);
         let mut metadata = std::mem::take(&mut repository.metadata);
         for (key, value) in texts.iter() {
@@ -135,7 +143,7 @@ impl Reading {
         let beside = Beside { configs: [of_tokenizer.as_ref(), generation.as_ref(), Some(repository.members())], rows };
         json::keys(&tokenizer, &beside, &mut metadata)?;
         repository.metadata = metadata;
-        repository.convert(heads, quantize)
+        repository.convert(heads, quantize, importance)
     }
 }
 

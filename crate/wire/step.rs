@@ -66,6 +66,8 @@ pub enum Phase {
     Verify,
     /// Bytes that are there go to the device.
     Upload,
+    /// Bytes of a file that is made are written.
+    Write,
     /// The engine starts.
     Prepare,
     /// The last event.

@@ -21,7 +21,7 @@ fuzz_target!(|bytes: &[u8]| {
         return;
     }
     let length = head.file_bytes;
-    let Ok(mut converter) = repository.convert(vec![head], TensorType::Q8_0) else { return };
+    let Ok(mut converter) = repository.convert(vec![head], TensorType::Q8_0, Default::default()) else { return };
     if length > MOST_BYTES {
         return;
     }

@@ -7,6 +7,7 @@ mod architectures;
 mod archs;
 mod backend;
 mod bad_files;
+mod calibrate;
 mod calls;
 mod chat;
 mod checked_replies;

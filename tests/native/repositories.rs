@@ -9,6 +9,8 @@ use sotto::base::error::{Code, Error, Result};
 use sotto::base::precision::KvType;
 use sotto::device::Backend;
 use sotto::file::gguf::HeaderParser;
+use sotto::file::importance::Importance;
+use sotto::file::requantize::Requantizer;
 use sotto::model::spec::Pooling;
 use sotto::quant::{TensorType, dequantize, quantize};
 use sotto::run::embed::EmbedOptions;
@@ -59,6 +61,39 @@ fn converted(files: &Files, quantize: Option<TensorType>) -> Result<Vec<u8>> {
     }
     assert!(out.len() as u64 >= converter.catalog.file_bytes);
     Ok(out)
+}
+
+/// Both ways to the same file: the repository by an importance, and its twin, which has the same numbers in GGUF.
+#[test]
+fn importance_counts_in_repositories_too() {
+    let mut twin = model("llama-f32");
+    let files = write(&mut twin, 1);
+    let name = "blk.0.attn_q.weight";
+    let columns = twin.tensors.iter().find(|tensor| tensor.name == name).expect("a matrix").shape[0];
+    let importance =
+        Importance::from([(name.into(), (0..columns).map(|i| if i % 3 == 0 { 9.0 } else { 0.1 }).collect())]);
+    let by = |importance: Importance| -> Result<Vec<u8>> {
+        let mut reading = open(&files, Some(TensorType::Q4_0))?;
+        let weights = reading.weights();
+        reading.set_importance(importance);
+        assert!(reading.push_head(&files[&weights[0]])?);
+        let mut converter = reading.finish()?;
+        let mut out = converter.take_head();
+        converter.push(&files[&weights[0]], &mut out);
+        Ok(out)
+    };
+    let tensor = |file: &[u8]| {
+        let (header, _) = HeaderParser::new().push(file).expect("a sound file").expect("a whole header");
+        let tensor = header.catalog.tensor(name).expect("the matrix");
+        file[tensor.offset as usize..(tensor.offset + tensor.bytes) as usize].to_vec()
+    };
+    let (mut requantizer, mut of_twin) = (Requantizer::new(TensorType::Q4_0, importance.clone()), Vec::new());
+    requantizer.push(&twin.to_bytes(), &mut of_twin).expect("a sound file");
+    let found = by(importance).expect("a repository");
+    assert_eq!(tensor(&found), tensor(&of_twin));
+    assert_ne!(tensor(&found), tensor(&by(Importance::new()).expect("a repository")));
+    let short = Importance::from([(name.into(), vec![1.0; 3])]);
+    assert_eq!(by(short).expect_err("of another model").code, Code::BadShape);
 }
 
 fn on(backend: Backend) -> LoadOptions {

@@ -2,7 +2,8 @@
 
 use sotto::base::error::Code;
 use sotto::file::gguf::{Header, HeaderParser, write};
-use sotto::file::requantize::{Importance, read_importance, requantize};
+use sotto::file::importance::{Importance, read_importance};
+use sotto::file::requantize::{Requantizer, requantize, written};
 use sotto::file::{Catalog, Tensor, Value};
 use sotto::quant::{self, TensorType};
 use tiny_models as tiny;
@@ -23,11 +24,10 @@ fn floats(file: &[u8], tensor: &Tensor) -> Vec<f32> {
 
 /// In pieces of an odd size.
 fn rewritten(file: &[u8], to: TensorType, importance: Importance) -> Vec<u8> {
-    let mut converter = requantize(header(file), to, importance).expect("a plan");
-    let mut out = converter.take_head();
-    file.chunks(1009).for_each(|piece| converter.push(piece, &mut out));
-    converter.next_file().expect("a whole file");
-    assert!(out.len() as u64 >= converter.catalog.file_bytes);
+    let (mut requantizer, mut out) = (Requantizer::new(to, importance), Vec::new());
+    file.chunks(1009).for_each(|piece| requantizer.push(piece, &mut out).expect("a sound file"));
+    requantizer.finish().expect("a whole file");
+    assert_eq!(requantizer.total().map(|bytes| bytes.next_multiple_of(32)), Some(out.len() as u64));
     out
 }
 
@@ -76,10 +76,10 @@ fn importance_is_read_and_used() {
     };
     let tensors =
         vec![of(format!("{name}.counts"), vec![1, 1], 0), of(format!("{name}.in_sum2"), vec![columns as u64, 1], 32)];
-    let mut written = write::header(&Catalog { tensors, ..Catalog::default() });
-    written.extend_from_slice(bytemuck::cast_slice(&[10.0f32, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]));
-    written.extend_from_slice(bytemuck::cast_slice(&sums));
-    let importance = read_importance(&header(&written), &written).expect("an importance");
+    let mut list = write::header(&Catalog { tensors, ..Catalog::default() });
+    list.extend_from_slice(bytemuck::cast_slice(&[10.0f32, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]));
+    list.extend_from_slice(bytemuck::cast_slice(&sums));
+    let importance = read_importance(&list).expect("an importance");
     assert_eq!(importance.len(), 1);
     assert_eq!(importance[name][..4], [5.0, 0.05, 0.05, 5.0]);
 
@@ -99,7 +99,7 @@ fn importance_is_read_and_used() {
 
     let short = Importance::from([(name.to_string(), vec![1.0; 3])]);
     assert_eq!(requantize(header(&file), TensorType::Q4_0, short).err().expect("an error").code, Code::BadShape);
-    assert_eq!(read_importance(&header(&file), &file).expect_err("no importance").code, Code::BadHeader);
+    assert_eq!(read_importance(&file).expect_err("no importance").code, Code::BadHeader);
 }
 
 fn file_of() -> Vec<u8> {
@@ -109,9 +109,22 @@ fn file_of() -> Vec<u8> {
 #[test]
 fn a_cut_file_is_told() {
     let file = tiny::build("llama-f32").expect("a tiny model");
-    let mut converter = requantize(header(&file), TensorType::Q4_0, Importance::new()).expect("a plan");
-    converter.push(&file[..file.len() - 100], &mut Vec::new());
-    let error = converter.next_file().expect_err("an error");
-    assert_eq!(error.code, Code::Truncated);
+    for bytes in [0, 100, file.len() - 100] {
+        let mut requantizer = Requantizer::new(TensorType::Q4_0, Importance::new());
+        requantizer.push(&file[..bytes], &mut Vec::new()).expect("sound as far as it goes");
+        let error = requantizer.finish().expect_err("an error");
+        assert_eq!(error.code, Code::Truncated, "{bytes}");
+    }
+    let mut requantizer = Requantizer::new(TensorType::Q4_0, Importance::new());
+    let error = requantizer.push(b"<!doctype html><title>No model", &mut Vec::new()).expect_err("an error");
+    assert_eq!(error.code, Code::NotGguf);
     assert!(matches!(header(&file).catalog.metadata.get("general.architecture"), Some(Value::Str(_))));
+}
+
+#[test]
+fn a_type_that_is_not_written_is_told_what_is() {
+    assert_eq!(written("q4_K").expect("a type"), TensorType::Q4_K);
+    let error = written("iq3_s").expect_err("an error");
+    assert_eq!(error.code, Code::BadOption);
+    assert!(error.message.contains("q8_0, q6_k"), "{error}");
 }

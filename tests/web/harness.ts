@@ -14,6 +14,7 @@ export function fakeWorker(module: () => Promise<EngineModule> = async () => fak
       start: module,
       startText: async () => fake,
       startRepositories: () => Promise.reject(new Error("there are none")),
+      startRequantizers: () => Promise.reject(new Error("there are none")),
       startGrammars: async () => ({
         compile: () => Promise.reject(new Error("there are none")) as never,
         fits: () => true,

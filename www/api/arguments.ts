@@ -3,6 +3,7 @@ import { asOpenAI } from "./messages/index.js";
 import { bad, check, checked, kind, meant, plain, reading, shown, unknown } from "../wire/check.js";
 import { SottoError } from "../wire/errors.js";
 import type { ImportOptions, Message, PageOptions } from "../wire/protocol.js";
+import type { QuantizeOwn } from "../wire/quantize.js";
 import type { Options } from "../wire/generated.js";
 import schemas from "../wire/schema.json" with { type: "json" };
 import type { Schema } from "../wire/check.js";
@@ -11,7 +12,9 @@ import type { Schema } from "../wire/check.js";
 const MOST_IDS = 1 << 21;
 
 /** Of all calls. */
-type Own = PageOptions & Pick<ImportOptions, "url">;
+type Own = PageOptions & Pick<ImportOptions, "url"> & QuantizeOwn;
+
+const TEXT = { wanted: "text", fits: (value: unknown) => typeof value === "string" && value !== "" };
 
 /** What only the page knows, and does not send. */
 const PAGE: { [Name in keyof Own]-?: { wanted: string; fits: (value: unknown) => boolean } } = {
@@ -36,6 +39,13 @@ const PAGE: { [Name in keyof Own]-?: { wanted: string; fits: (value: unknown) =>
   workerUrl: { wanted: "a URL", fits: isUrl },
   wasmUrl: { wanted: "a URL", fits: isUrl },
   grammarUrl: { wanted: "a URL", fits: isUrl },
+  type: TEXT,
+  to: { wanted: 'a WritableStream or "store"', fits: (value) => value === "store" || hasWriter(value) },
+  name: TEXT,
+  importance: {
+    wanted: "a File or Blob that llama-imatrix wrote",
+    fits: (value) => ["File", "Blob"].includes(kind(value)),
+  },
   errors: oneOf("sotto", "openai"),
   onAbort: oneOf("throw", "result"),
 };
@@ -66,6 +76,21 @@ const TAKES = {
   ],
   inspect: ["signal", "headers", "cache", "hub", "workerUrl", "wasmUrl"],
   loadText: ["signal", "headers", "cache", "hub", "workerUrl", "wasmUrl"],
+  quantize: [
+    "signal",
+    "onProgress",
+    "onWarning",
+    "headers",
+    "cache",
+    "sha256",
+    "hub",
+    "type",
+    "to",
+    "name",
+    "importance",
+    "workerUrl",
+    "wasmUrl",
+  ],
   store: ["signal", "onProgress", "workerUrl"],
   "store.import": ["signal", "onProgress", "workerUrl", "sha256", "url"],
   generate: ["signal", "onProgress", "onAbort"],
@@ -85,7 +110,7 @@ const TAKES = {
   restore: ["signal"],
   batch: ["signal"],
 } as const satisfies Record<
-  keyof Options | "inspect" | "loadText" | "store" | "store.import" | "save" | "restore" | "batch",
+  keyof Options | "inspect" | "loadText" | "quantize" | "store" | "store.import" | "save" | "restore" | "batch",
   readonly (keyof Own)[]
 >;
 
@@ -292,6 +317,11 @@ function oneOf(...names: string[]) {
 
 function isFunction(value: unknown): boolean {
   return typeof value === "function";
+}
+
+/** A stream of any realm; the page's own reading of a locked one says so. */
+function hasWriter(value: unknown): boolean {
+  return isFunction((value as { getWriter?: unknown }).getWriter);
 }
 
 function isUrl(value: unknown): boolean {

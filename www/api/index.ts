@@ -22,6 +22,8 @@ export type { Adapters } from "./adapters.js";
 export type { Model } from "./model.js";
 export { LoadControl } from "./control.js";
 export { inspect } from "./inspect.js";
+/** Of `sotto/compress` alone. */
+export { quantizeInWorker } from "./quantize.js";
 export { store } from "./store.js";
 export type { ModelText } from "./text.js";
 export type {
@@ -63,6 +65,7 @@ export type { AnyTool, Called, RunnableFunction, RunnableTool, ToolContext } fro
 export type { Restored, Session, SessionOptions } from "./session.js";
 export { OpenAIError } from "./openai-error.js";
 export type * from "../wire/openai.js";
+export type { QuantizeOptions, QuantizeReport, QuantizeType } from "../wire/quantize.js";
 export type { Hub } from "../wire/hub.js";
 export type { ForeignMessage } from "../wire/foreign.js";
 export type {

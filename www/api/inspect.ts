@@ -1,10 +1,7 @@
 /** What a model's file is, and whether it runs here, before its weights are fetched. */
 import { readOptions } from "./arguments.js";
-import { requireWorkers } from "./causes.js";
-import { Connection } from "./connection.js";
-import { absolute, describe, transferred } from "./source.js";
-import { startWorker, workersOf } from "./start.js";
-import { SottoError, aborted } from "../wire/errors.js";
+import { once } from "./once.js";
+import { describe, transferred } from "./source.js";
 import type { InspectOptions, Inspection, Source } from "../wire/protocol.js";
 
 /**
@@ -13,23 +10,19 @@ import type { InspectOptions, Inspection, Source } from "../wire/protocol.js";
  */
 export async function inspect(source: Source, options?: InspectOptions): Promise<Inspection> {
   const { wire, page } = readOptions("inspect", options);
-  const { signal } = page;
-  const what = "The inspection";
-  if (signal?.aborted) throw aborted(what, signal);
-  requireWorkers();
-  const workerUrl = page.workerUrl && absolute(page.workerUrl, "worker.js");
+  const { signal, workerUrl, wasmUrl } = page;
   const over = new AbortController();
-  const data = describe(source, page, over.signal);
-  const connection = new Connection(
-    workersOf(() => startWorker(workerUrl), workerUrl),
-    page.wasmUrl && absolute(page.wasmUrl, "sotto_bg.wasm"),
-  );
+  const transfer: Transferable[] = [];
+  const touch = (globalThis.navigator?.maxTouchPoints ?? 0) > 1;
+  const args = () => {
+    const data = describe(source, page, over.signal);
+    transfer.push(...transferred(data));
+    return { source: data, options: wire, touch };
+  };
   try {
-    const touch = (globalThis.navigator?.maxTouchPoints ?? 0) > 1;
-    const args = { source: data, options: wire, touch };
-    return await connection.call("inspect", args, { what, signal, transfer: transferred(data) });
+    const places = { ...(workerUrl && { workerUrl }), ...(wasmUrl && { wasmUrl }) };
+    return await once("inspect", args, { what: "The inspection", signal, transfer, ...places });
   } finally {
     over.abort();
-    void connection.end(new SottoError("disposed", `${what} is over.`));
   }
 }

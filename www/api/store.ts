@@ -1,13 +1,11 @@
 /** The models that the browser keeps, as a page sees them. */
 import { readOptions, readText } from "./arguments.js";
-import { Connection } from "./connection.js";
+import { once } from "./once.js";
 import { absolute } from "./source.js";
-import { requireWorkers } from "./causes.js";
-import { startWorker, workersOf } from "./start.js";
 import { bad, kind, shown } from "../wire/check.js";
-import { SottoError } from "../wire/errors.js";
 import type {
   ImportOptions,
+  Progress,
   SavedSession,
   StoreAsk,
   StoreEstimate,
@@ -18,16 +16,13 @@ import type {
 
 /** Asks a worker that lives as long as the call. */
 async function ask<T>(ask: StoreAsk, { workerUrl, signal, onProgress }: StoreOptions): Promise<T> {
-  requireWorkers();
-  const url = workerUrl && absolute(workerUrl, "worker.js");
-  const connection = new Connection(workersOf(() => startWorker(url), url));
-  try {
-    const onEvent = ({ progress }: { progress: Parameters<NonNullable<typeof onProgress>>[0] }) =>
-      onProgress?.(progress);
-    return (await connection.call("store", ask, { what: `The store's ${ask.what}`, signal, onEvent })) as T;
-  } finally {
-    void connection.end(new SottoError("disposed", "The store has answered."));
-  }
+  const onEvent = ({ progress }: { progress: Progress }) => onProgress?.(progress);
+  return (await once("store", () => ask, {
+    what: `The store's ${ask.what}`,
+    ...(workerUrl && { workerUrl }),
+    signal,
+    onEvent,
+  })) as T;
 }
 
 const read = (options: unknown): StoreOptions => readOptions("store", options).page;

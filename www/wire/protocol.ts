@@ -4,6 +4,7 @@ import type { ForeignMessage } from "./foreign.js";
 import type { Hub } from "./hub.js";
 import type * as wire from "./generated.js";
 import type { ChatMessage } from "./openai.js";
+import type { QuantizeAsk, QuantizeReport } from "./quantize.js";
 
 export type {
   AdapterInfo,
@@ -248,6 +249,11 @@ export interface Calls {
     args: { source: SourceData; options: wire.LoadOptions; touch: boolean };
     event: never;
     result: wire.Inspection;
+  };
+  quantize: {
+    args: QuantizeAsk;
+    event: { progress: wire.Progress } | { warning: Warning };
+    result: QuantizeReport;
   };
   store: { args: StoreAsk; event: { progress: wire.Progress }; result: unknown };
   generate: {

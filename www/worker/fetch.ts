@@ -25,6 +25,8 @@ export interface Opening {
   openStore?: typeof openFolder;
   /** What a repository's matrices become. */
   quantize?: string | undefined;
+  /** How much columns of its matrices count: a file that llama-imatrix wrote. */
+  importance?: Uint8Array | undefined;
   /** Opens a repository as one file of GGUF; without it a source is a file. */
   convert?: ((source: SourceData, signal: AbortSignal, opening: Opening) => Promise<Feed>) | undefined;
   /** What a hub was asked for already. */

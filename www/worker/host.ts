@@ -32,7 +32,8 @@ import { readTuning, writeTuning } from "../store/tuning.js";
 import { pause } from "./pause.js";
 import { Queue, unlessAborted } from "./queue.js";
 import { PATIENCE } from "./remote.js";
-import { type Repositories, converting } from "./repository.js";
+import { type QuantizeModules, quantize } from "./quantize.js";
+import { converting } from "./repository.js";
 import { type Ask, restoreSession, saveSession } from "./sessions.js";
 
 /** Numbers of what was sampled that are told without an event, of replies that are told when they are whole. */
@@ -48,13 +49,11 @@ interface Context<M extends Method> {
 }
 
 /** Where the engine comes from. */
-export interface EngineSource {
+export interface EngineSource extends QuantizeModules {
   /** With a number of threads, for the CPU alone. */
   start(kind: Kind, threads: number | undefined): Promise<EngineModule>;
   /** For a tokenizer and a chat template alone: of the engine that would be fetched anyway. */
   startText(kind: Kind): Promise<TextModule>;
-  /** Fetched when a load first asks for one. */
-  startRepositories(): Promise<Repositories>;
   /** Fetched when a request first asks for one. */
   startGrammars(words: () => Promise<Words>): Promise<Grammars>;
   /** How many there can be where `wanted` are, or nobody has said; `fast` wants products of 8 bits. */
@@ -178,6 +177,8 @@ export class Host {
     loadText: (args, context) => this.#requests.run(() => this.#loadText(args, context), context.signal),
 
     inspect: (args, { signal }) => this.#inspect(args, signal),
+
+    quantize: (args, context) => this.#requests.run(() => quantize(args, this.#source, context), context.signal),
 
     store: (ask, { signal, emit }) => manage(ask, signal, (progress) => emit({ progress })),
 

@@ -1,13 +1,13 @@
 /** What is asked of the store: what is in it, whether that is still as it arrived, and how it comes in and out. */
 import { type Folder, openFolder } from "../store/folder.js";
-import { Hasher, digest, same } from "../store/hash.js";
+import { digest, same } from "../store/hash.js";
 import { BLOCK } from "../store/journal.js";
-import { Kept, dataOf, entries, journalOf, remove } from "../store/kept.js";
+import { dataOf, entries, journalOf, remove } from "../store/kept.js";
 import { SottoError, aborted, said } from "../wire/errors.js";
 import type { Progress, StoreAsk, StoreEstimate, StoredFile, Verified } from "../wire/protocol.js";
+import { Keeping } from "./keeping.js";
 import { Reporter } from "./progress.js";
 import { forgetSession, listSessions, opened, typed, unusable } from "./sessions.js";
-import { wrongHash } from "./stored.js";
 
 /** Answers what is asked. Throws `storage` where there is no store, `not_stored` for what is not in it. */
 export async function manage(
@@ -109,40 +109,25 @@ async function take(
   signal: AbortSignal,
   reporter: Reporter,
 ): Promise<StoredFile> {
-  const facts = { url, name, size: blob.size, whole: false, added: Date.now() };
-  const kept = await Kept.create(folder, facts).catch((cause) => {
-    throw new SottoError("storage", `There is no room for ${name} in the store (${said(cause)}); delete others first.`);
-  });
+  const keeping = await Keeping.begin(folder, { url, name, size: blob.size });
   reporter.facts = { file: name };
+  let id: string;
   try {
-    const hasher = new Hasher();
-    for (let block = 0; block * BLOCK < blob.size; block++) {
+    for (let start = 0; start < blob.size; start += BLOCK) {
       if (signal.aborted) throw aborted("The import", signal);
-      const start = block * BLOCK;
       const bytes = new Uint8Array(await blob.slice(start, start + BLOCK).arrayBuffer());
-      if (block === 0 && new TextDecoder("latin1").decode(bytes.subarray(0, 4)) !== "GGUF")
+      if (start === 0 && new TextDecoder("latin1").decode(bytes.subarray(0, 4)) !== "GGUF")
         throw new SottoError("not_gguf", `${name} is not a GGUF file.`);
-      kept.write(start, bytes);
-      kept.journal.setHash(block, await digest(bytes));
-      hasher.update(bytes);
+      await keeping.write(bytes);
       reporter.tell("verify", start + bytes.length, blob.size);
     }
-    const found = hasher.end();
-    if (sha256 !== undefined && found !== sha256) throw wrongHash(name, found, sha256);
-    kept.end();
-    // Before the one that it takes the place of goes.
-    kept.journal.flush();
-    kept.journal.update({ whole: true, sha256: found });
-    kept.journal.flush();
+    ({ id } = await keeping.end(sha256));
     reporter.flush();
   } catch (error) {
-    await kept.remove();
+    await keeping.remove();
     throw error instanceof SottoError
       ? error
       : new SottoError("io", `${name} could not be read or kept (${said(error)}); pick it again.`, { cause: error });
   }
-  kept.close();
-  for (const { id, facts } of await entries(folder))
-    if (facts.url === url && facts.whole && id !== kept.id) await remove(folder, id).catch(() => {});
-  return (await list(folder)).find(({ id }) => id === kept.id)!;
+  return (await list(folder)).find((file) => file.id === id)!;
 }

@@ -22,6 +22,8 @@ interface Repository {
   weights(): string[];
   /** The first bytes of the next of these, in order; whether they were enough. */
   push_head(bytes: Uint8Array): boolean;
+  /** How much columns count: the bytes of a file that llama-imatrix wrote. */
+  set_importance(bytes: Uint8Array): void;
   /** Once the heads of all are there: the first bytes of the GGUF file. */
   start(): Uint8Array;
   /** Bytes of the GGUF file. */
@@ -46,7 +48,7 @@ const PIECE = 1 << 20;
 let started: Promise<unknown> | undefined;
 
 /** Fetches the module if it is not there, from `beside`, the engine's file, or from beside this script. */
-export async function startRepositories(beside: string | undefined): Promise<Repositories> {
+export async function startRepositories(beside: string | undefined): Promise<typeof wasm> {
   const place = beside && new URL("sotto_repository_bg.wasm", new URL(beside, self.location.href));
   started ??= init(place ? { module_or_path: place } : undefined);
   try {
@@ -55,7 +57,7 @@ export async function startRepositories(beside: string | undefined): Promise<Rep
     started = undefined;
     throw whyNoWasm(cause, "The module of repositories", "sotto_repository_bg.wasm", "wasmUrl");
   }
-  return wasm.Repository as unknown as Repositories;
+  return wasm;
 }
 
 /** Where a repository's files are. */
@@ -128,7 +130,7 @@ async function openRepository(
 ): Promise<Feed> {
   const module = await unlessAborted(start(), "Loading the model", signal);
   const folder = await folderOf(source, signal);
-  const quiet = { ...opening, tell: undefined, quantize: undefined, listed: folder.listed };
+  const quiet = { ...opening, tell: undefined, quantize: undefined, importance: undefined, listed: folder.listed };
   const repository = new module(folder.name, opening.quantize);
   try {
     const files = module.files();
@@ -139,7 +141,9 @@ async function openRepository(
       // The first of them every repository has.
       else if (i === 0 && folder.offline) throw folder.offline;
     }
-    const weights = repository.weights().map((path) => ({ path, from: needed(folder, path) }));
+    const named = repository.weights();
+    if (opening.importance) repository.set_importance(opening.importance);
+    const weights = named.map((path) => ({ path, from: needed(folder, path) }));
     for (const { path, from } of weights) {
       let isWhole = false;
       const push = (bytes: Uint8Array) => (isWhole = repository.push_head(bytes));
@@ -152,6 +156,7 @@ async function openRepository(
     // Of what is not kept, only the beginning is wanted.
     const first = opening.keep === false ? undefined : await open(weights[0]!.from, signal, quiet);
     let current = first;
+    let read = 0;
     const chunks = async function* () {
       try {
         yield* pieces(head);
@@ -161,6 +166,7 @@ async function openRepository(
           for await (const chunk of feed.chunks)
             for (const piece of pieces(chunk)) {
               const made = repository.push(piece);
+              read += piece.length;
               if (made.length > 0) yield made;
             }
           current = undefined;
@@ -175,6 +181,7 @@ async function openRepository(
       name: folder.name,
       total: repository.total(),
       chunks: chunks(),
+      read: () => read,
       arriving: () => current?.arriving() ?? false,
       fromCache: first?.fromCache ?? false,
       kept: true,
@@ -226,6 +233,7 @@ async function whole(
   return new Uint8Array(await new Blob(parts).arrayBuffer());
 }
 
-function* pieces(bytes: Uint8Array): Generator<Uint8Array> {
+/** The same bytes, a piece at a time. */
+export function* pieces(bytes: Uint8Array): Generator<Uint8Array> {
   for (let at = 0; at < bytes.length; at += PIECE) yield bytes.subarray(at, at + PIECE);
 }

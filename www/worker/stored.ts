@@ -23,6 +23,8 @@ export interface Feed {
   chunks: AsyncGenerator<Uint8Array>;
   /** Bytes that have arrived, where more has than was read. */
   loaded?: () => number;
+  /** Bytes of its files that were read, where those are others. */
+  read?: () => number;
   /** Whether bytes still come over the network. */
   arriving: () => boolean;
   fromCache: boolean;

@@ -5,7 +5,8 @@ import { said } from "../wire/errors.js";
 import { startGrammars } from "./grammar.js";
 import { Host } from "./host.js";
 import type { ToPage, ToWorker } from "../wire/protocol.js";
-import { startRepositories } from "./repository.js";
+import type { Requantizers } from "./quantize.js";
+import { type Repositories, startRepositories } from "./repository.js";
 import { serveThread } from "./thread.js";
 import { startThreads, usableThreads } from "./threads.js";
 import startCpu, * as cpu from "../wasm-cpu/sotto_cpu.js";
@@ -73,7 +74,8 @@ const host = new Host(
   {
     start: (kind, threads) => (threads === undefined ? startAlone(kind) : startThreaded(threads)),
     startText: startAlone,
-    startRepositories: () => startRepositories(wasmUrl),
+    startRepositories: async () => (await startRepositories(wasmUrl)).Repository as unknown as Repositories,
+    startRequantizers: async () => (await startRepositories(wasmUrl)).Requantizer as unknown as Requantizers,
     startGrammars: (words) => startGrammars(words, grammarUrl, wasmUrl),
     usableThreads,
   },

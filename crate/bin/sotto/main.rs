@@ -8,6 +8,7 @@ mod output;
 mod adapters;
 mod bench;
 mod chat;
+mod compare;
 mod embed;
 mod flags;
 mod forms;
@@ -108,7 +109,7 @@ async fn run(command: Command) -> Result<()> {
         Command::Classify(args) => embed::classify(args).await,
         Command::FillMask(args) => embed::fill_mask(args).await,
         Command::Bench(args) => bench::run(args).await,
-        Command::Quantize(args) => quantize::run(&args),
+        Command::Quantize(args) => quantize::run(&args).await,
         Command::Tokenize(args) => tokenize::run(args),
         Command::Template(args) => template::run(args),
         Command::Forms(args) => forms::run(&args),

@@ -8,13 +8,17 @@ use clap::Args;
 use serde_json::json;
 use sotto::bail;
 use sotto::base::error::{Code, Error, Result};
-use sotto::file::Converter;
-use sotto::file::gguf::HeaderParser;
-use sotto::file::requantize::{Importance, read_importance, requantize};
+use sotto::device::Backend;
+use sotto::eval::{CHUNK, calibrate};
+use sotto::file::importance::{Importance, read_importance, write_importance};
+use sotto::file::requantize::{Requantizer, written};
 use sotto::quant::TensorType;
+use sotto::run::loader::LoadOptions;
 
+use crate::compare::{Figures, measure};
+use crate::input::unreadable;
 use crate::repository::{Converted, is_repository};
-use crate::source::{PIECE, Pieces, parts};
+use crate::source::{self, PIECE, Pieces, parts};
 
 #[derive(Args)]
 pub struct Quantize {
@@ -27,43 +31,54 @@ pub struct Quantize {
     /// The file that is written
     #[arg(long)]
     out: String,
-    /// A file of llama.cpp's llama-imatrix: how much each column of a matrix counts; for a GGUF file
+    /// A file of llama.cpp's llama-imatrix: how much each column of a matrix counts
     #[arg(long)]
     importance: Option<String>,
+    /// A text by which it is measured how much each column of a matrix counts: the model reads it first, on the CPU
+    #[arg(long, conflicts_with = "importance")]
+    calibrate: Option<String>,
+    /// A file that what --calibrate found is written to, for --importance
+    #[arg(long, requires = "calibrate")]
+    keep_importance: Option<String>,
+    /// A text that the model and the file that was written both read then, on the CPU: perplexity, speed, memory
+    #[arg(long, value_name = "TEXT")]
+    compare: Option<String>,
     /// Print one JSON value
     #[arg(long)]
     json: bool,
 }
 
-pub fn run(args: &Quantize) -> Result<()> {
-    let Some(to) = TensorType::written(&args.to) else {
-        let names: Vec<String> = TensorType::WRITTEN.iter().map(|kind| kind.name().to_lowercase()).collect();
-        bail!(BadOption, "--to is '{}'; take one of {}.", args.to, names.join(", "));
-    };
+pub async fn run(args: &Quantize) -> Result<()> {
+    let to = written(&args.to)?;
     let started = Instant::now();
+    let importance = match (&args.importance, &args.calibrate) {
+        (Some(file), _) => importance(file)?,
+        (_, Some(text)) => calibrated(args, text).await?,
+        _ => Importance::new(),
+    };
     let part = format!("{}.part", args.out);
     let failed = |error: std::io::Error| {
         Error::new(Code::Io, format!("'{part}' cannot be written ({error}); make room, or name another file."))
     };
     let mut file = File::create(&part).map_err(failed)?;
-    let mut written = 0;
+    let mut bytes_written = 0;
     let mut write = |bytes: &[u8]| {
-        written += bytes.len() as u64;
+        bytes_written += bytes.len() as u64;
         file.write_all(bytes).map_err(failed)
     };
     let done = match is_repository(&args.model) {
-        true => repository(args, to, &mut write),
-        false => whole_file(args, to, &mut write),
+        true => repository(args, to, importance, &mut write),
+        false => whole_file(args, to, importance, &mut write),
     };
     drop(file);
     match done.and_then(|read| std::fs::rename(&part, &args.out).map(|()| read).map_err(failed)) {
         Ok(read) => {
             let seconds = started.elapsed().as_secs_f64();
-            if args.json {
-                print_line!("{}", json!({ "read": read, "written": written, "seconds": seconds }));
-            } else {
-                print_line!("{}: {read} bytes read, {written} written, {seconds:.1} s", args.out);
-            }
+            let both = match &args.compare {
+                Some(text) => Some(compared(args, text).await?),
+                None => None,
+            };
+            report(args, read, bytes_written, seconds, both.as_ref());
             Ok(())
         }
         Err(error) => {
@@ -74,16 +89,33 @@ pub fn run(args: &Quantize) -> Result<()> {
     }
 }
 
-/// Bytes that were read.
-fn repository(args: &Quantize, to: TensorType, write: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<u64> {
-    if args.importance.is_some() {
-        bail!(
-            BadOption,
-            "--importance is for a GGUF file, and '{}' is a repository; quantize it to f16 first.",
-            args.model
-        );
+/// Before and after.
+async fn compared(args: &Quantize, from: &str) -> Result<[Figures; 2]> {
+    let text = std::fs::read_to_string(from).map_err(|error| unreadable(from, &error))?;
+    Ok([measure(&args.model, &text).await?, measure(&args.out, &text).await?])
+}
+
+fn report(args: &Quantize, read: u64, written: u64, seconds: f64, both: Option<&[Figures; 2]>) {
+    if args.json {
+        let mut all = json!({ "read": read, "written": written, "seconds": seconds });
+        if let Some([before, after]) = both {
+            all["before"] = before.json();
+            all["after"] = after.json();
+        }
+        return print_line!("{all}");
     }
-    let mut converted = Converted::open(&args.model, Some(to))?;
+    print_line!("{}: {read} bytes read, {written} written, {seconds:.1} s", args.out);
+    if let Some([before, after]) = both {
+        print_line!("before: {}", before.sentence());
+        print_line!("after: {}", after.sentence());
+    }
+}
+
+type Writing<'a> = &'a mut dyn FnMut(&[u8]) -> Result<()>;
+
+/// Bytes that were read.
+fn repository(args: &Quantize, to: TensorType, importance: Importance, write: Writing<'_>) -> Result<u64> {
+    let mut converted = Converted::open_with(&args.model, Some(to), importance)?;
     while let Some(piece) = converted.next()? {
         write(&piece)?;
     }
@@ -91,34 +123,44 @@ fn repository(args: &Quantize, to: TensorType, write: &mut dyn FnMut(&[u8]) -> R
 }
 
 /// Bytes that were read.
-fn whole_file(args: &Quantize, to: TensorType, write: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<u64> {
+fn whole_file(args: &Quantize, to: TensorType, importance: Importance, write: Writing<'_>) -> Result<u64> {
     if parts(&args.model).len() > 1 {
         bail!(BadOption, "'{}' is one of several parts; join them first, by llama.cpp's llama-gguf-split.", args.model);
     }
-    let importance = args.importance.as_deref().map_or_else(|| Ok(Importance::new()), importance)?;
-    let mut importance = Some(importance);
     let mut pieces = Pieces::open(&args.model, PIECE)?;
-    let (mut parser, mut converter): (_, Option<Converter>) = (HeaderParser::default(), None);
-    let (mut before, mut read, mut out) = (Vec::new(), 0, Vec::new());
+    let mut requantizer = Requantizer::new(to, importance);
+    let (mut read, mut out) = (0, Vec::new());
     while let Some(piece) = pieces.next()? {
         read += piece.len() as u64;
-        if let Some(converter) = &mut converter {
-            converter.push(piece, &mut out);
-        } else {
-            before.extend_from_slice(piece);
-            if let Some((header, _)) = parser.push(piece)? {
-                let made = converter.insert(requantize(header, to, importance.take().unwrap_or_default())?);
-                out = made.take_head();
-                made.push(&std::mem::take(&mut before), &mut out);
-            }
-        }
+        requantizer.push(piece, &mut out)?;
         write(&out)?;
         out.clear();
     }
-    match converter {
-        Some(mut converter) => converter.next_file().map(|()| read),
-        None => Err(parser.finish()),
+    requantizer.finish().map(|()| read)
+}
+
+/// The importance that a text says of the model, which of a repository is read with F16 weights.
+async fn calibrated(args: &Quantize, from: &str) -> Result<Importance> {
+    let text = std::fs::read_to_string(from).map_err(|error| unreadable(from, &error))?;
+    let quantize = is_repository(&args.model).then_some(TensorType::F16);
+    let context = Some(CHUNK);
+    let options =
+        LoadOptions { backend: Backend::Cpu, context, context_at_most: true, quantize, ..LoadOptions::default() };
+    let mut engine = source::load(&args.model, options).await?;
+    let found = calibrate(&mut engine, &text, &mut |done, all| {
+        if !args.json {
+            warn_line!("sotto: {done} of {all} tokens read");
+        }
+    })
+    .await?;
+    // By way of the file, so that what is kept makes the same model again.
+    let file = write_importance(&found.importance, found.tokens);
+    if let Some(out) = &args.keep_importance {
+        std::fs::write(out, &file).map_err(|error| {
+            Error::new(Code::Io, format!("'{out}' cannot be written ({error}); make room, or name another file."))
+        })?;
     }
+    read_importance(&file)
 }
 
 fn importance(from: &str) -> Result<Importance> {
@@ -126,9 +168,5 @@ fn importance(from: &str) -> Result<Importance> {
     while let Some(piece) = pieces.next()? {
         bytes.extend_from_slice(piece);
     }
-    let mut parser = HeaderParser::default();
-    match parser.push(&bytes)? {
-        Some((header, _)) => read_importance(&header, &bytes),
-        None => Err(parser.finish()),
-    }
+    read_importance(&bytes)
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use sotto::base::error::{Code, Result};
 use sotto::file::Converter;
+use sotto::file::importance::Importance;
 use sotto::quant::TensorType;
 use sotto::run::repository::{FILES, File, Reading, too_large};
 
@@ -33,6 +34,11 @@ pub struct Converted {
 impl Converted {
     /// Reads all that stands before the weights.
     pub fn open(model: &str, quantize: Option<TensorType>) -> Result<Converted> {
+        Converted::open_with(model, quantize, Importance::new())
+    }
+
+    /// The same, where it is known how much columns count.
+    pub fn open_with(model: &str, quantize: Option<TensorType>, importance: Importance) -> Result<Converted> {
         let folder = model.trim_end_matches('/');
         let name = folder.rsplit('/').next().unwrap_or(folder);
         let mut files = HashMap::new();
@@ -45,6 +51,7 @@ impl Converted {
             }
         }
         let mut reading = Reading::new(name, files, quantize)?;
+        reading.set_importance(importance);
         let files: VecDeque<String> = reading.weights().iter().map(|file| format!("{folder}/{file}")).collect();
         for file in &files {
             let mut pieces = Pieces::open(file, PIECE / 8)?;

@@ -9,6 +9,7 @@ use super::head::{Entry, Head};
 use crate::bail;
 use crate::base::error::Result;
 use crate::file::convert::{Converter, Job, MOST_UNIT, Plan};
+use crate::file::importance::{self, Importance};
 use crate::file::mix::Mix;
 use crate::file::names::{Found, Names};
 use crate::file::{Metadata, quoted};
@@ -21,10 +22,11 @@ pub(super) fn converter(
     factors: Vec<Factors>,
     heads: Vec<Head>,
     quantize: TensorType,
+    mut importance: Importance,
 ) -> Result<Converter> {
     let class = config.class;
     let names = names(class)?;
-    let mix = Mix::new(quantize, &metadata)?;
+    let mix = Mix::new(quantize, &metadata)?.by_importance(!importance.is_empty());
     let mut plan = Plan::default();
     for Factors { name, values } in factors {
         plan.put(name.into(), &values);
@@ -75,6 +77,7 @@ pub(super) fn converter(
                 );
             }
             let add = if one_less { 1.0 } else { 0.0 };
+            let importance = importance::take(&mut importance, &name, &shape)?;
             plan.place(name.clone(), shape, to);
             plan.jobs.push_back(Job {
                 name: entry.name,
@@ -85,7 +88,7 @@ pub(super) fn converter(
                 row,
                 head,
                 add,
-                importance: None,
+                importance,
             });
         }
         start += head.file_bytes;

@@ -21,6 +21,7 @@ use config::Config;
 use factors::Factors;
 use index::Index;
 
+use super::importance::Importance;
 use super::{Converter, Metadata, Value};
 use crate::base::error::Result;
 use crate::quant::TensorType;
@@ -69,9 +70,9 @@ impl Repository {
     ///
     /// Errors: `MissingPart` (a tensor that the index promises is not there), `MissingTensor` (one that nothing is known of),
     /// `UnsupportedTensorType`, `BadShape`.
-    pub fn convert(self, heads: Vec<Head>, quantize: TensorType) -> Result<Converter> {
+    pub fn convert(self, heads: Vec<Head>, quantize: TensorType, importance: Importance) -> Result<Converter> {
         self.index.check(&heads)?;
-        convert::converter(&self.config, self.metadata, self.factors, heads, quantize)
+        convert::converter(&self.config, self.metadata, self.factors, heads, quantize, importance)
     }
 }
 

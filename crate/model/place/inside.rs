@@ -1,6 +1,7 @@
 //! Which tensors lie in which matrices: for what is added to a matrix by its tensors' names.
 
-use super::{MatrixId, Weights};
+use super::{Matrix, MatrixId, Weights};
+use crate::base::buffer::BufferId;
 use crate::model::filled::Filled;
 
 /// Where a tensor lies in a matrix, whose rows are as long as `row` has room.
@@ -22,6 +23,18 @@ impl Weights {
     /// Where a tensor lies, by its name; `None` where it is no matrix, or one of experts.
     pub fn inside(&self, name: &str) -> Option<Inside> {
         self.inside.get(name).copied()
+    }
+
+    /// The tensors of all matrices, those of experts left out, by their names.
+    pub fn tensors(&self) -> impl Iterator<Item = (&str, Inside)> {
+        self.inside.iter().map(|(name, inside)| (name.as_str(), *inside))
+    }
+
+    /// The matrix whose first rows a buffer holds, and how long they are there.
+    pub fn begins_in(&self, buffer: BufferId) -> Option<(MatrixId, u32)> {
+        let begins = |matrix: &Matrix| matrix.parts.first().is_some_and(|part| part.buffer == buffer);
+        let id = self.matrices.iter().position(begins)?;
+        Some((MatrixId(id), self.matrices[id].k))
     }
 
     /// The tensors of a matrix, for messages.

@@ -297,7 +297,7 @@ export interface Progress {
    * What is under way. A load goes through `connect`, `download`, `upload` and `prepare`, and ends with `ready`; `verify`
    * is the store's own, and `prefill` a reply's.
    */
-  phase: "connect" | "download" | "verify" | "upload" | "prepare" | "ready" | "prefill";
+  phase: "connect" | "download" | "verify" | "upload" | "write" | "prepare" | "ready" | "prefill";
   /** How much is done: bytes of the file, or prompt tokens. */
   loaded: number;
   /** Unknown until the file's header has been read if the server sends no length. */
