@@ -205,8 +205,9 @@ impl Way {
             Way::SharedDot { reduce, planes, .. } => {
                 matvec_dot_post::Variant { format: Quantized::of(format)?, reduce, planes }.into()
             }
-            Way::Few { .. } | Way::Owned { .. } => return None,
-            Way::Many { .. } | Way::Tile { .. } | Way::TileDot { .. } => return None,
+            Way::Few { .. } | Way::Owned { .. } | Way::Many { .. } | Way::Tile { .. } | Way::TileDot { .. } => {
+                return None;
+            }
         })
     }
 
