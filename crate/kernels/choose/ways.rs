@@ -263,7 +263,7 @@ impl Way {
     }
 
     /// Rows of activations that a workgroup takes at a time: for them it unpacks weights once.
-    fn at_once(&self, product: &Product) -> u32 {
+    fn at_once(self, product: &Product) -> u32 {
         match self {
             Way::Few { .. } | Way::Owned { .. } => product.rows.next_power_of_two().min(4),
             Way::Shared { .. } | Way::SharedDot { .. } => 1,
