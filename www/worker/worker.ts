@@ -84,29 +84,37 @@ const host = new Host(
 
 const ready = () => post({ type: "ready" });
 
-function start(lock: string | undefined): void {
-  if (lock && navigator.locks) {
-    // The browser frees the lock when this worker ends for any reason: so the page learns of it.
-    void navigator.locks.request(lock, () => {
+/** Says that it runs, before anything else: from then on the page learns by the lock where this worker ends. */
+function start(lock: string | undefined): Promise<void> {
+  return new Promise((resolve) => {
+    const begin = () => {
       ready();
+      resolve();
+    };
+    // The browser frees it whatever ends this worker.
+    const hold = () => {
+      begin();
       return new Promise(() => {});
-    });
-  } else {
-    ready();
-  }
+    };
+    if (lock && navigator.locks) void navigator.locks.request(lock, hold);
+    else begin();
+  });
 }
+
+let started: Promise<void> | undefined;
 
 self.onmessage = ({ data }: MessageEvent<ToWorker>) => {
   switch (data.type) {
     case "start":
       ({ wasmUrl, grammarUrl } = data);
-      return start(data.lock);
+      started = start(data.lock);
+      return;
     case "thread":
       serveThread(data.port);
       return ready();
     case "threads":
       return "ports" in data ? asked?.resolve(data.ports) : asked?.reject(new Error(data.error));
     default:
-      void host.handle(data);
+      void started?.then(() => host.handle(data));
   }
 };
