@@ -1,6 +1,7 @@
 /** A model with another that guesses for it, as the page and its worker have it. */
 import { beforeEach, expect, test } from "vitest";
 import { nameOf } from "../../www/api/shared.js";
+import { describeDraft } from "../../www/api/source.js";
 import { clearLog, log } from "./fake-engine.js";
 import { GGUF, codeOf, loadFake } from "./harness.js";
 
@@ -23,6 +24,12 @@ test("a draft that is no model fails the load", async () => {
   expect(await codeOf(loadFake({ kind: "blob", blob: new Blob(["not one at all"]) }, { draft: GGUF }))).toBe(
     "not_gguf",
   );
+});
+
+test("what is no source is said of the draft", () => {
+  const { signal } = new AbortController();
+  for (const none of [5, null, {}, []])
+    expect(() => describeDraft(none as never, {}, signal)).toThrow(/^draft: A model .* this is (none of them|another)/);
 });
 
 test("tabs share a model with its draft, where all can read both", () => {

@@ -10,7 +10,7 @@
 import { readOptions } from "./arguments.js";
 import { requireWorkers } from "./causes.js";
 import { connect, type Model } from "./model.js";
-import { absolute, describe } from "./source.js";
+import { absolute, describe, describeDraft } from "./source.js";
 import { startWorker } from "./start.js";
 import { connectText, type ModelText } from "./text.js";
 import { reading } from "../wire/check.js";
@@ -139,7 +139,7 @@ export async function load(source: Source, options?: LoadOptions): Promise<Model
   const { draft, sha256: _, ...rest } = page;
   const place = {
     ...rest,
-    ...(draft !== undefined && { draft: describe(draft, rest, failed.signal) }),
+    ...(draft !== undefined && { draft: describeDraft(draft, rest, failed.signal) }),
     ...(workerUrl && { workerUrl }),
     ...(wasmUrl && { wasmUrl: absolute(wasmUrl, "sotto_bg.wasm") }),
     ...(grammarUrl && { grammarUrl: absolute(grammarUrl, "sotto_grammar_bg.wasm") }),

@@ -19,6 +19,16 @@ export function describe(source: Source, options: With, failed: AbortSignal): So
   }
 }
 
+/** The same of a draft, which what is wrong with it names. */
+export function describeDraft(source: Source, options: With, failed: AbortSignal): SourceData {
+  try {
+    return describe(source, options, failed);
+  } catch (cause) {
+    if (!(cause instanceof SottoError)) throw cause;
+    throw new SottoError(cause.code, `draft: ${cause.message}`, { cause });
+  }
+}
+
 const NONE = "A model is loaded from a URL, a File or Blob, a ReadableStream, or bytes; this is none of them";
 
 function described(source: Source, { headers, cache, hub, sha256 }: With, failed: AbortSignal): SourceData {
