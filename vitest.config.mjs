@@ -12,5 +12,5 @@ export default {
     ],
   },
   // Some compile types or read whole tables: on a machine that does other things too, longer than five seconds.
-  test: { testTimeout: 30_000, include: ["tests/web/**/*.test.ts"], pool: "threads" },
+  test: { testTimeout: 30_000, include: ["tests/web/**/*.test.ts"], pool: "threads", maxWorkers: 2 },
 };
