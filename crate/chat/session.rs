@@ -183,6 +183,8 @@ impl Session {
         let Fitted { tokens, dropped, keeps } =
             fit::fit(engine, &request.messages, &writing, overflow, options.max_tokens)?;
         options.keeps = keeps;
+        // Of a text that is whole nothing else may remember anything.
+        options.cut = options.shifts && !dropped.is_empty();
         let end = &tokens[tokens.len().saturating_sub(PROMPT_END)..];
         writing.prompt = engine.tokenizer.decode(end, true);
         let plan = Plan::new(wanted, &writing, &engine.tokenizer, grammars)?;

@@ -1,6 +1,6 @@
 //! Requests come, wait in line for cells, have them, and go: by their priority, and among equals as they came. Where cells run
-//! out, the last ones wait and read again later what they had: that is never an error, and the first always has all that it
-//! wants.
+//! out, the last ones wait and read again later what they had: that is never an error. One that was shifted keeps its cells: its
+//! text read again would give others.
 
 use std::rc::Rc;
 
@@ -101,7 +101,7 @@ impl Engine {
         let running = self.live.iter().filter(|other| !Rc::ptr_eq(other, shared) && other.borrow().sequence.is_some());
         let lent = match request.fresh {
             true => 0,
-            false => prefix::lent(store, &request.text, &request.blend, request.shifts),
+            false => prefix::lent(store, &request.text, &request.blend, request.cut),
         };
         if store.spare() + lent < wanted.min(store.cells)
             || !store.has_states_for(running.count() + 1)
@@ -111,8 +111,12 @@ impl Engine {
         }
         let id = match request.fresh {
             true => store.open_with(request.text.len() as u32, &request.blend, &mut self.device)?,
-            false => prefix::take(store, &request.text, &request.blend, request.shifts, &mut self.device)?,
+            false => prefix::take(store, &request.text, &request.blend, request.cut, &mut self.device)?,
         };
+        if store.get(id)?.room() < request.text.len() as u32 {
+            store.close(id);
+            return Ok(false);
+        }
         store.hold(id, true);
         request.sequence = Some(id);
         if request.text.len() == request.prompt && request.cached == 0 {
@@ -153,8 +157,8 @@ impl Engine {
         !request.fresh && request.blend == other.blend && same >= WORTH + self.done(reading)
     }
 
-    /// Room in its sequence for all that is to be computed of it, for which those that came later may lose their cells; `false` where it lost
-    /// its own.
+    /// Room in its sequence for all that is to be computed of it, for which others may lose their cells; `false` where it lost its
+    /// own.
     pub(super) fn make_room_for(&mut self, request: &Shared) -> Result<bool> {
         loop {
             let (sequence, room) = (request.borrow().sequence, request.borrow().end() as u32);
@@ -164,12 +168,21 @@ impl Engine {
                 store.reserve(id, room, &mut self.device)?;
                 return Ok(true);
             }
-            let last = self.live.iter().rev().find(|other| other.borrow().sequence.is_some()).cloned();
-            match last {
-                Some(last) => self.put_back(&last),
-                None => return Ok(false),
-            }
+            let last = self.last_to_spare().unwrap_or_else(|| request.clone());
+            self.put_back(&last);
         }
+    }
+
+    /// Who can give up cells and get the same again: the last with any that was not shifted, nor is to be.
+    pub(super) fn last_to_spare(&self) -> Option<Shared> {
+        let context = self.model.sizes.context as usize;
+        let mut holding = self.live.iter().rev().filter(|request| request.borrow().sequence.is_some());
+        holding.find(|request| request.borrow().text.len() <= context && !self.was_shifted(request)).cloned()
+    }
+
+    fn was_shifted(&self, request: &Shared) -> bool {
+        let sequence = request.borrow().sequence;
+        sequence.and_then(|id| self.model.kv().get(id).ok()).is_some_and(|sequence| sequence.shifted.is_some())
     }
 
     /// Back in line: its cells are others'.
@@ -189,7 +202,9 @@ impl Engine {
         }
         self.idle = 0;
         let holds = |request: &&Shared| request.borrow().sequence.is_some() && !request.borrow().is_ready();
-        if let Some(last) = self.live.iter().rev().find(holds).cloned() {
+        // What was shifted goes only where everyone else would wait for it without end.
+        let last = self.live.iter().rev().filter(holds).min_by_key(|request| self.was_shifted(request)).cloned();
+        if let Some(last) = last {
             self.put_back(&last);
         }
     }

@@ -20,11 +20,13 @@ pub struct GenerateOptions {
     pub ignore_eos: bool,
     /// Do not reuse what an earlier prompt left in the cache.
     pub fresh: bool,
-    /// Keys that an earlier prompt left at other positions are rotated to where they stand in this one, though they remember
-    /// what is not in it; and where the context is full, the oldest tokens leave it for those that come.
+    /// Where the context is full, the oldest tokens leave it for those that come.
     pub shifts: bool,
     /// Tokens of the prompt's beginning that stay then.
     pub keeps: usize,
+    /// Of the prompt something was left out that an earlier one had: keys that are at other positions there are rotated to where
+    /// they stand in this one, though they remember what is not in it.
+    pub cut: bool,
     /// Tell how likely each token was, and so many of the likeliest; then one is computed at a time.
     pub logprobs: Option<u32>,
     /// Control tokens are part of the text, as the file writes them.

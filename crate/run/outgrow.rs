@@ -1,6 +1,8 @@
 //! A reply that outgrows the context and may shift it goes on: the oldest tokens leave its text, a quarter of the context at a
 //! time, but for its beginning, and the cells of those behind them move up ([`shift`](crate::run::shift)).
 
+use std::rc::Rc;
+
 use crate::base::cancel::Cancel;
 use crate::base::error::Result;
 use crate::run::engine::Engine;
@@ -54,8 +56,12 @@ impl Engine {
                     let cancel = if self.is_alone() { request.borrow().cancel.clone() } else { self.part() };
                     let gap = Gap { id, before, count, behind };
                     // Once begun it is done: else nothing of the text would be there any more.
-                    if !self.cut(gap, &cancel, &Cancel::default()).await? {
-                        self.put_back(request);
+                    while !self.cut(gap, &cancel, &Cancel::default()).await? {
+                        let last = self.last_to_spare().unwrap_or_else(|| request.clone());
+                        self.put_back(&last);
+                        if Rc::ptr_eq(&last, request) {
+                            break;
+                        }
                     }
                 }
                 _ => drop(self.model.kv_mut().rewind(id, before as u32)),

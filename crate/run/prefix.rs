@@ -50,10 +50,10 @@ impl Match<'_> {
 /// - It goes on where that costs it nothing, or just a reply to this very prompt that is to be made anew.
 /// - Else it is another text's: it stays as it is while there is room for both.
 /// - One in which a request is under way only lends, and so does one that is kept, as long as others can go for it.
-/// - What was shifted goes on only with what may be (`shifts`), but for its beginning.
+/// - What was shifted goes on only with what may be (`cut`), but for its beginning.
 /// - Without room, it goes on if it keeps more than it loses, or was used longest ago; else the one that was makes room.
-pub fn choose(store: &Store, prompt: &[u32], blend: &Blend, shifts: bool) -> Choice {
-    let Some(best) = best(store, prompt, blend, shifts) else { return Choice::Open };
+pub fn choose(store: &Store, prompt: &[u32], blend: &Blend, cut: bool) -> Choice {
+    let Some(best) = best(store, prompt, blend, cut) else { return Choice::Open };
     let (id, shared, rest) = (best.sequence.id, best.shared as u32, best.rest());
     // A copy shares the blocks that are full.
     let has_room = store.free() + shared / BLOCK * BLOCK >= prompt.len() as u32;
@@ -75,15 +75,15 @@ pub fn choose(store: &Store, prompt: &[u32], blend: &Blend, shifts: bool) -> Cho
 }
 
 /// Cells of a prompt that are there already, and stay whoever goes: it needs so many less.
-pub fn lent(store: &Store, prompt: &[u32], blend: &Blend, shifts: bool) -> u32 {
-    best(store, prompt, blend, shifts).map_or(0, |best| store.held_of(best.sequence.id, best.shared as u32))
+pub fn lent(store: &Store, prompt: &[u32], blend: &Blend, cut: bool) -> u32 {
+    best(store, prompt, blend, cut).map_or(0, |best| store.held_of(best.sequence.id, best.shared as u32))
 }
 
 /// The sequence that shares most of the prompt's beginning.
-fn best<'a>(store: &'a Store, prompt: &[u32], blend: &Blend, shifts: bool) -> Option<Match<'a>> {
+fn best<'a>(store: &'a Store, prompt: &[u32], blend: &Blend, cut: bool) -> Option<Match<'a>> {
     let alike = store.sequences().iter().filter(|sequence| sequence.blend == *blend);
     let matches = alike.map(|sequence| {
-        let served = &sequence.tokens[..sequence.serves(shifts)];
+        let served = &sequence.tokens[..sequence.serves(cut)];
         let same = served.iter().zip(prompt).take_while(|(a, b)| a == b).count();
         // The last token is computed in any case: its logits are wanted.
         let shared = store.reach(sequence.id, same.min(prompt.len() - 1) as u32) as usize;
@@ -94,16 +94,10 @@ fn best<'a>(store: &'a Store, prompt: &[u32], blend: &Blend, shifts: bool) -> Op
 }
 
 /// A sequence with room for the prompt, in which the first of its tokens may be there already: never all of them.
-pub fn take(
-    store: &mut Store,
-    prompt: &[u32],
-    blend: &Blend,
-    shifts: bool,
-    memory: &mut dyn Moves,
-) -> Result<SequenceId> {
+pub fn take(store: &mut Store, prompt: &[u32], blend: &Blend, cut: bool, memory: &mut dyn Moves) -> Result<SequenceId> {
     let room = prompt.len() as u32;
     loop {
-        match choose(store, prompt, blend, shifts) {
+        match choose(store, prompt, blend, cut) {
             Choice::Open => return store.open_with(room, blend, memory),
             Choice::Fork { of, shared } => return store.fork(of, shared, room, memory),
             Choice::Continue { id, shared } => {

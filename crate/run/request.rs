@@ -43,8 +43,10 @@ pub(crate) struct Request {
     pub blend: Blend,
     /// Nothing of another text is taken over.
     pub fresh: bool,
-    /// It may go on with what was shifted.
+    /// It may outgrow the context.
     pub shifts: bool,
+    /// It may go on with what was shifted for another.
+    pub cut: bool,
     /// Tokens at its beginning that stay where it outgrows the context.
     pub keeps: usize,
     /// What is there may still be shifted for it, before it has cells.

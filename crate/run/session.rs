@@ -165,7 +165,7 @@ impl Generation {
             stops.extend(engine.tokenizer.eog_ids().iter().filter(|&&id| id < n_vocab));
         }
         let blend = engine.blend(&options.adapter)?;
-        if options.shifts {
+        if options.shifts || options.cut {
             engine.model.net.check_shifts()?;
         }
         let cancel = engine.part();
@@ -180,7 +180,8 @@ impl Generation {
             blend,
             fresh,
             shifts: options.shifts,
-            to_shift: options.shifts && !fresh,
+            cut: options.cut,
+            to_shift: options.cut && !fresh,
             keeps: options.keeps,
             logits: options.logprobs.is_some(),
             constraint,

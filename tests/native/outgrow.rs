@@ -51,6 +51,7 @@ fn cut(text: &[u32], keeps: usize) -> Vec<u32> {
 fn by_hand(engine: &mut Engine, prompt: &[u32], keeps: usize, tokens: usize) -> Generation {
     let to_the_end = |text: &[u32]| GenerateOptions {
         fresh: false,
+        cut: true,
         logprobs: Some(2),
         ..shifting((CONTEXT + 1 - text.len()) as u32)
     };
@@ -137,7 +138,7 @@ fn others_beside_it_are_left_as_they_are(backend: Backend) {
     }
 }
 
-fn side_by_side(engine: &mut Engine, all: &[(Vec<u32>, GenerateOptions)]) -> Vec<Generation> {
+pub fn side_by_side(engine: &mut Engine, all: &[(Vec<u32>, GenerateOptions)]) -> Vec<Generation> {
     let begin = |(prompt, options): &(Vec<u32>, GenerateOptions)| {
         Generation::with_tokens(engine, prompt.clone(), options.clone()).expect("a generation")
     };
@@ -150,6 +151,27 @@ fn side_by_side(engine: &mut Engine, all: &[(Vec<u32>, GenerateOptions)]) -> Vec
         }
     }
     replies
+}
+
+/// Where there is too little room for all, who was shifted keeps what he has, whoever came first: it could not be read again.
+fn who_was_shifted_keeps_his_cells(backend: Backend) {
+    let cells = LoadOptions { cache_tokens: Some(160), ..options(backend, KvType::F32) };
+    let mut engine = load(&tiny::build("llama-f32").expect("a tiny model"), cells).expect("a model");
+    let first = (text(9, 4), greedy(90));
+    let all = [first, (text(3, 80), shifting(120)), (text(5, 4), greedy(70))];
+    for [priority, later] in [[0, 0], [-1, 0], [0, -1]] {
+        let ranked = |(i, (prompt, options)): (usize, &(Vec<u32>, GenerateOptions))| {
+            (prompt.clone(), GenerateOptions { priority: [priority, 0, later][i], ..options.clone() })
+        };
+        let all: Vec<_> = all.iter().enumerate().map(ranked).collect();
+        let before = engine.counts.rows;
+        let replies = side_by_side(&mut engine, &all);
+        let once: usize = replies.iter().zip(&all).map(|(reply, (prompt, _))| prompt.len() + reply.tokens.len()).sum();
+        assert!(engine.counts.rows - before > once as u64, "nothing had to be read again");
+        for (reply, (prompt, options)) in replies.iter().zip(all) {
+            assert_eq!(reply.tokens, whole(&mut self::engine(backend), &prompt, options).tokens);
+        }
+    }
 }
 
 /// Where both have one beginning and there is no room to move one's copy of it, that one waits and is read again.
@@ -247,7 +269,7 @@ fn kept(engine: &Engine) -> Vec<u32> {
 
 fn who_cancels_before_or_behind_a_shift_loses_nothing(backend: Backend) {
     let (mut engine, prompt) = (engine(backend), text(3, 30));
-    let asked = || GenerateOptions { fresh: false, ..shifting(150) };
+    let asked = || GenerateOptions { fresh: false, cut: true, ..shifting(150) };
     let first = whole(&mut engine, &prompt, asked());
     let full = CONTEXT + 1 - prompt.len();
     for tokens in [full, full + 1, full + 2] {
@@ -298,6 +320,7 @@ on_both_backends!(
     a_reply_goes_on_as_its_text_cut_by_hand,
     what_ends_a_reply_ends_it_behind_a_shift,
     others_beside_it_are_left_as_they_are,
+    who_was_shifted_keeps_his_cells,
     who_cannot_move_waits,
     constraints_go_on,
     guesses_change_no_reply,
@@ -330,6 +353,6 @@ fn a_shift_that_is_cancelled_in_its_midst_is_whole() {
     assert_eq!(reply.tokens, first.tokens[..full]);
     let left = cut(&[&prompt[..], &reply.tokens].concat(), SINKS);
     assert_eq!(kept(&engine), left[..left.len() - 1]);
-    let next = whole(&mut engine, &left, GenerateOptions { fresh: false, ..shifting(20) });
+    let next = whole(&mut engine, &left, GenerateOptions { fresh: false, cut: true, ..shifting(20) });
     assert_eq!((&next.tokens[..], next.timings.cached_tokens), (&first.tokens[full..full + 20], left.len() - 1));
 }

@@ -8,7 +8,7 @@ use crate::generation::{Run, greedy, run};
 use crate::saved::{restore, save};
 use crate::states::text;
 use pollster::block_on;
-use serde_json::json;
+use serde_json::{Value, json};
 use sotto::base::error::Code;
 use sotto::base::precision::KvType;
 use sotto::device::Backend;
@@ -52,7 +52,7 @@ fn engine_of(file: &[u8], backend: Backend, kv: KvType, context: u32) -> Engine 
 }
 
 fn shifting(most: u32) -> GenerateOptions {
-    GenerateOptions { fresh: false, shifts: true, ..greedy(most) }
+    GenerateOptions { fresh: false, shifts: true, cut: true, ..greedy(most) }
 }
 
 /// Keys and values of a layer at the first positions of the sequence that was used last.
@@ -133,7 +133,7 @@ fn the_first_layers_keys_are_those_of_their_new_positions(backend: Backend) {
         assert!(apart(&before[0], &right_keys) > 2.0 * tolerance(kind), "{name}: it shows nothing");
         assert_eq!(run(&mut shifted, &prompt, shifting(1)).cached, prompt.len() - 1, "{name}");
         // Who asked for no shift gets nothing of one.
-        let plain = run(&mut shifted, &prompt, GenerateOptions { shifts: false, ..shifting(1) });
+        let plain = run(&mut shifted, &prompt, GenerateOptions { cut: false, ..shifting(1) });
         assert_eq!(plain.cached, stays.len(), "{name}");
     }
 }
@@ -151,7 +151,7 @@ fn what_is_not_worth_it_is_read_anew(backend: Backend) {
     let (stays, goes, moves) = (text(1, 9), text(30, 30), text(7, 40));
     let first = [&stays[..], &goes, &moves].concat();
     let next = [&stays[..], &moves, &[3, 4]].concat();
-    assert_eq!(cached(&first, &next, GenerateOptions { shifts: false, ..shifting(1) }), (9, true));
+    assert_eq!(cached(&first, &next, GenerateOptions { cut: false, ..shifting(1) }), (9, true));
     assert_eq!(cached(&first, &next, shifting(1)).0, 49);
     // Too little is moved, nothing stays before it, or more would be lost behind it.
     let few = [&stays[..], &moves[..15], &[3, 4]].concat();
@@ -170,12 +170,12 @@ fn a_shifted_text_is_saved_as_one(backend: Backend) {
     run(&mut first, &[&stays[..], &goes, &moves].concat(), shifting(1));
     let right = run(&mut first, &prompt, shifting(6)).tokens;
     let bytes = save(&first, &prompt).concat();
-    for (shifts, cached) in [(true, prompt.len() - 1), (false, stays.len())] {
+    for (cut, cached) in [(true, prompt.len() - 1), (false, stays.len())] {
         let mut other = engine(&file, backend, KvType::F32);
         assert_eq!(restore(&mut other, &bytes, 1000), Ok(prompt.len()));
-        let reply = run(&mut other, &prompt, GenerateOptions { shifts, ..shifting(6) });
+        let reply = run(&mut other, &prompt, GenerateOptions { cut, ..shifting(6) });
         assert_eq!(reply.cached, cached);
-        assert!(!shifts || reply.tokens == right);
+        assert!(!cut || reply.tokens == right);
     }
 }
 
@@ -239,6 +239,29 @@ fn a_chat_of_ten_times_its_context_goes_on(backend: Backend) {
     assert!(most(&read) < 70 && most(&trimmed) > 140, "{read:?}, {trimmed:?}");
 }
 
+/// Where nothing had to go, another chat's turns are not remembered, however much of it is there.
+fn a_chat_that_fits_is_as_if_it_were_alone(backend: Backend) {
+    let file = tiny::build("llama-f32").expect("a tiny model");
+    let turn = |words: &str| [user(&words.repeat(4)), json!({ "role": "assistant", "content": words.repeat(3) })];
+    let (first, second) = (turn("the cat and a dog "), turn("a user of the world "));
+    let system = json!({ "role": "system", "content": "the dog" });
+    let ask = |engine: &mut Engine, turns: &[&Value]| {
+        let asked = user("hello");
+        let messages = [&[&system][..], turns, &[&asked][..]].concat();
+        let request =
+            json!({ "messages": messages, "overflow": "shift", "max_completion_tokens": 12, "temperature": 0 });
+        let answer = answer(engine, &request);
+        let cached = answer["usage"]["prompt_tokens_details"]["cached_tokens"].as_u64().expect("a number");
+        (answer["choices"][0]["message"]["content"].clone(), cached)
+    };
+    let mut engine = engine_of(&file, backend, KvType::F32, 512);
+    ask(&mut engine, &[&first[0], &first[1], &second[0], &second[1]]);
+    let alone = ask(&mut engine_of(&file, backend, KvType::F32, 512), &[&second[0], &second[1]]);
+    let (text, cached) = ask(&mut engine, &[&second[0], &second[1]]);
+    assert_eq!((text, alone.1), (alone.0, 0));
+    assert!(cached > 0 && cached < 40, "{cached}");
+}
+
 fn tokens_of(engine: &Engine, text: &str) -> usize {
     engine.encode(&Prompt::Raw(text.into())).expect("tokens").len()
 }
@@ -248,6 +271,7 @@ on_both_backends!(
     what_is_not_worth_it_is_read_anew,
     a_shifted_text_is_saved_as_one,
     of_a_whole_text_what_its_cuts_left_is_saved,
+    a_chat_that_fits_is_as_if_it_were_alone,
     a_chat_of_ten_times_its_context_goes_on,
 );
 

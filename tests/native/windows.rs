@@ -2,6 +2,7 @@
 
 use crate::common::run::{compute, load, on_both_backends};
 use crate::generation::{greedy, run};
+use crate::outgrow::side_by_side;
 use crate::saved::{restore, save};
 use crate::states::text;
 use crate::together::come_and_go_in;
@@ -119,6 +120,22 @@ fn turns_go_on_with_what_was_read(backend: Backend) {
     assert!(conversation.len() > 420 && most <= 9, "{} tokens, {most} blocks", conversation.len());
 }
 
+/// More at once than their windows have cells for, of which many begin alike.
+fn many_at_once_are_as_each_alone(backend: Backend) {
+    let (mut tight, mut wide) = (tight(backend, "gemma3-f32"), wide(backend, "gemma3-f32"));
+    let begins = text(2, 130);
+    for round in 0..3_u32 {
+        let prompt = |i: u32| {
+            let shared = if i % 3 == 0 { 0 } else { (i as usize * 37 + round as usize * 11) % 130 };
+            [&begins[..shared], &text(50 + 16 * round + i, 5 + i * 7 % 40)].concat()
+        };
+        let all: Vec<_> = (0..16).map(|i| (prompt(i), kept(8 + i * 5 % 40))).collect();
+        for (reply, (prompt, options)) in side_by_side(&mut tight, &all).iter().zip(all) {
+            assert_eq!(reply.tokens, run(&mut wide, &prompt, greedy(options.max_tokens.expect("a limit"))).tokens);
+        }
+    }
+}
+
 /// Texts that begin alike, others between them: what is not there any more is read again.
 fn forks_and_returns_go_as_far_back_as_there_are_cells(backend: Backend) {
     let (mut tight, mut wide) = (tight(backend, "gemma3-f32"), wide(backend, "gemma3-f32"));
@@ -182,6 +199,7 @@ on_both_backends!(
     layers_with_a_window_have_buffers_of_their_size,
     whoever_comes_and_goes_on_windows,
     turns_go_on_with_what_was_read,
+    many_at_once_are_as_each_alone,
     forks_and_returns_go_as_far_back_as_there_are_cells,
     where_there_is_room_all_stays,
     what_is_saved_goes_on_behind_its_window,

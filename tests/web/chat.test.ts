@@ -59,7 +59,8 @@ test("the short way, with a text or messages", async () => {
 test("a batch has each answer at its request's place, and one that fails fails no other", async () => {
   const requests = ["echo a", "x".repeat(3000), "echo b c", "echo d"].map((content) => ({ messages: user(content) }));
   const seen: number[] = [];
-  const results = await model.batch(requests, { onResult: (_, index) => seen.push(index) });
+  const none = { onProgress: null, schedule: null } as never as object;
+  const results = await model.batch(requests, { onResult: (_, index) => seen.push(index), ...none });
   const texts = results.map((result) =>
     result.status === "fulfilled" ? result.value.choices[0]!.message.content : result.reason.code,
   );

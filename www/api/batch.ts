@@ -117,9 +117,11 @@ function readOptions(options: unknown): BatchOptions {
       throw bad(`${name} is not an option of batch`, `${NAMES.join(", ")}; what a reply is like is in each request`);
   }
   const { signal, onResult, onProgress, schedule } = options as BatchOptions;
+  // As everywhere, null is what was not given.
   for (const [name, given] of Object.entries({ onResult, onProgress }))
-    if (given !== undefined && typeof given !== "function") throw bad(`${name} is ${shown(given)}`, "a function");
-  if (schedule !== undefined && schedule !== "latency" && schedule !== "throughput")
+    if ((given ?? undefined) !== undefined && typeof given !== "function")
+      throw bad(`${name} is ${shown(given)}`, "a function");
+  if ((schedule ?? "latency") !== "latency" && schedule !== "throughput")
     throw bad(`schedule is ${shown(schedule)}`, '"latency" or "throughput"');
   return { signal: readPage("batch", { signal }).page.signal, onResult, onProgress, schedule };
 }

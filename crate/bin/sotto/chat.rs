@@ -96,6 +96,9 @@ pub async fn run(args: Chat) -> Result<()> {
     }
     // What is wrong with it is told before the model is loaded.
     let mut request = read(request)?;
+    if let Some(path) = &args.session {
+        saved::check(path)?;
+    }
     let (mut engine, _) = args.model.load().await?;
     request.adapt(&args.adapters.load(&mut engine).await?);
     if let Some(path) = &args.session {

@@ -17,6 +17,7 @@ mod input;
 mod inspect;
 mod model;
 mod quantize;
+mod replace;
 mod repository;
 mod saved;
 mod score;

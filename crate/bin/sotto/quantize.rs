@@ -1,7 +1,7 @@
 //! `sotto quantize`: a model's matrices in another type, as a GGUF file.
 
-use std::fs::File;
 use std::io::Write;
+use std::path::Path;
 use std::time::Instant;
 
 use clap::Args;
@@ -17,6 +17,7 @@ use sotto::run::loader::LoadOptions;
 
 use crate::compare::{Figures, measure};
 use crate::input::unreadable;
+use crate::replace::Output;
 use crate::repository::{Converted, is_repository};
 use crate::source::{self, PIECE, Pieces, parts};
 
@@ -56,37 +57,29 @@ pub async fn run(args: &Quantize) -> Result<()> {
         (_, Some(text)) => calibrated(args, text).await?,
         _ => Importance::new(),
     };
-    let part = format!("{}.part", args.out);
-    let failed = |error: std::io::Error| {
-        Error::new(Code::Io, format!("'{part}' cannot be written ({error}); make room, or name another file."))
-    };
-    let mut file = File::create(&part).map_err(failed)?;
+    let failed = |error: std::io::Error| unwritable(&args.out, &error);
+    let mut file = Output::create(Path::new(&args.out)).map_err(failed)?;
     let mut bytes_written = 0;
     let mut write = |bytes: &[u8]| {
         bytes_written += bytes.len() as u64;
         file.write_all(bytes).map_err(failed)
     };
-    let done = match is_repository(&args.model) {
+    let read = match is_repository(&args.model) {
         true => repository(args, to, importance, &mut write),
         false => whole_file(args, to, importance, &mut write),
+    }?;
+    file.finish().map_err(failed)?;
+    let seconds = started.elapsed().as_secs_f64();
+    let both = match &args.compare {
+        Some(text) => Some(compared(args, text).await?),
+        None => None,
     };
-    drop(file);
-    match done.and_then(|read| std::fs::rename(&part, &args.out).map(|()| read).map_err(failed)) {
-        Ok(read) => {
-            let seconds = started.elapsed().as_secs_f64();
-            let both = match &args.compare {
-                Some(text) => Some(compared(args, text).await?),
-                None => None,
-            };
-            report(args, read, bytes_written, seconds, both.as_ref());
-            Ok(())
-        }
-        Err(error) => {
-            // What is left of it is of no use.
-            std::fs::remove_file(&part).ok();
-            Err(error)
-        }
-    }
+    report(args, read, bytes_written, seconds, both.as_ref());
+    Ok(())
+}
+
+fn unwritable(path: &str, error: &std::io::Error) -> Error {
+    Error::new(Code::Io, format!("'{path}' cannot be written ({error}); make room, or name another file."))
 }
 
 /// Before and after.
@@ -156,9 +149,7 @@ async fn calibrated(args: &Quantize, from: &str) -> Result<Importance> {
     // By way of the file, so that what is kept makes the same model again.
     let file = write_importance(&found.importance, found.tokens);
     if let Some(out) = &args.keep_importance {
-        std::fs::write(out, &file).map_err(|error| {
-            Error::new(Code::Io, format!("'{out}' cannot be written ({error}); make room, or name another file."))
-        })?;
+        std::fs::write(out, &file).map_err(|error| unwritable(out, &error))?;
     }
     read_importance(&file)
 }

@@ -264,7 +264,8 @@ impl Store {
 
     /// A new sequence with room for `room` tokens that starts with the first `shared` of another's: blocks that are full are
     /// both's from here on, and the cells of one more are copied. It may start with fewer, as [`Store::rewind`] may go further
-    /// back; or without those of the block that is not full, where the other had to make room for it.
+    /// back; or without those of the block that is not full, where the other had to make room for it. Where it then needs blocks of
+    /// its own and there are none, it has less room.
     pub fn fork(&mut self, of: SequenceId, shared: u32, room: u32, memory: &mut dyn Moves) -> Result<SequenceId> {
         let id = self.open(0, memory)?;
         let Some(from) = self.index(of) else { return self.reserve(id, room, memory).map(|()| id) };
@@ -289,6 +290,10 @@ impl Store {
         }
         self.mark_shifted(id, shifted);
         self.settle(id);
+        // What it lost of the other's blocks is read again.
+        if self.has_room(id, room) {
+            self.reserve(id, room, memory).inspect_err(|_| self.close(id))?;
+        }
         Ok(id)
     }
 

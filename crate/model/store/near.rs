@@ -366,4 +366,24 @@ mod tests {
         [id, other].into_iter().for_each(|id| store.close(id));
         assert_eq!(store.near_cells(), Some([288, 288]));
     }
+    #[test]
+    fn a_copy_whose_window_went_meanwhile_has_room_of_its_own() {
+        let mut memory = CpuMemory::default();
+        let near = Near::new(vec![Some(8), None], 512, 1152, 16);
+        let mut store = Store::with_windows([[16; 2]; 2], KvType::F32, 1152, near, &mut memory).expect("cells");
+        store.limit_near(0);
+        let id = store.open(400, &mut memory).expect("a sequence");
+        for at in (0..400).step_by(16) {
+            store.make_ready(&[(id, at, at + 16)], &mut memory).expect("blocks");
+            store.push(id, &[7; 16]);
+        }
+        store.hold(id, true);
+        // The block that the copy is to begin with has to go for it, and the one before is gone.
+        assert_eq!(store.reach(id, 140), 140);
+        let other = store.fork(id, 140, 300, &mut memory).expect("a copy");
+        let copy = store.get(other).expect("a copy");
+        assert_eq!((copy.tokens.len(), copy.room()), (0, 320));
+        store.make_ready(&[(other, 0, 16)], &mut memory).expect("blocks");
+        (0..16).for_each(|position| store.check(other, position).expect("a cell"));
+    }
 }

@@ -70,9 +70,9 @@ impl Sequence {
         }
     }
 
-    /// How many of its tokens serve a text: one that may go on with what was `shifts`, or not.
-    pub fn serves(&self, shifts: bool) -> usize {
-        self.shifted.filter(|_| !shifts).map_or(self.tokens.len(), |at| self.tokens.len().min(at as usize))
+    /// How many of its tokens serve a text: one that was `cut` goes on with what was shifted, too.
+    pub fn serves(&self, cut: bool) -> usize {
+        self.shifted.filter(|_| !cut).map_or(self.tokens.len(), |at| self.tokens.len().min(at as usize))
     }
 
     /// Cells of its blocks.

@@ -24,7 +24,8 @@ use crate::run::engine::Engine;
 pub use restore::Restorer;
 pub use save::Saver;
 
-const MAGIC: &[u8; 8] = b"sotto-kv";
+/// What saved sessions begin with.
+pub const MAGIC: &[u8; 8] = b"sotto-kv";
 /// Grows with what a cell or a state holds, and how.
 const FORMAT: u32 = 2;
 /// Bytes of keys, values or states that are read or written at once, at most.
@@ -83,7 +84,7 @@ impl About {
         let same = [
             (self.model == here.model, "of another model"),
             (self.format == here.format && self.version == here.version, "by another version of Sotto"),
-            (same_numbers, "with another kvType, precision or contextLength"),
+            (same_numbers, "with another kvType, precision, contextLength or cacheTokens"),
             (self.tokens <= engine.model.sizes.context, "with a longer contextLength"),
         ];
         same.iter().find(|(same, _)| !same).map_or(Ok(()), |(_, how)| Err(stale(how)))
