@@ -71,6 +71,7 @@ test("what stays in the page is checked as well", () => {
   expect(says("load", { signal: true })).toBe("signal is true; give an AbortSignal.");
   expect(says("load", { onProgress: 5 })).toBe("onProgress is 5; give a function.");
   expect(says("load", { headers: { authorization: 5 } })).toBe("headers is an object; give an object of texts.");
+  expect(says("load", { hub: { Token: "x" } })).toContain("an object of nothing but an endpoint, which is a URL, and");
   expect(says("load", { workerUrl: 5 })).toBe("workerUrl is 5; give a URL.");
   expect(says("load", { onprogress: onProgress })).toBe(
     "onprogress is not an option of load; did you mean onProgress?",

@@ -34,7 +34,7 @@ const PAGE: { [Name in keyof Own]-?: { wanted: string; fits: (value: unknown) =>
   },
   draft: { wanted: "a source, as load has", fits: () => true },
   shared: { wanted: "true or false", fits: (value) => typeof value === "boolean" },
-  hub: { wanted: "an object of an endpoint, which is a URL, and a token", fits: isHub },
+  hub: { wanted: "an object of nothing but an endpoint, which is a URL, and a token", fits: isHub },
   url: { wanted: "a URL", fits: isUrl },
   workerUrl: { wanted: "a URL", fits: isUrl },
   wasmUrl: { wanted: "a URL", fits: isUrl },
@@ -306,7 +306,8 @@ function isSignal(value: unknown): boolean {
 
 function isHub(value: unknown): boolean {
   if (kind(value) !== "object") return false;
-  const { endpoint, token } = value as Record<string, unknown>;
+  const { endpoint, token, ...others } = value as Record<string, unknown>;
+  if (Object.keys(others).length > 0) return false;
   const isText = (given: unknown) => given === undefined || typeof given === "string";
   return isText(token) && isText(endpoint) && (endpoint === undefined || URL.canParse(endpoint as string));
 }

@@ -19,7 +19,7 @@ export function readEvery(options: unknown): number {
 export function watch<T>(ask: () => Promise<T>, tell: (value: T) => void, every: number): () => void {
   if (typeof tell !== "function") throw bad(`the listener is ${shown(tell)}`, "a function");
   if (typeof every !== "number" || !(every >= LEAST && every < 2 ** 31))
-    throw bad(`every is ${shown(every)}`, `milliseconds from ${LEAST} on`);
+    throw bad(`every is ${shown(every)}`, `milliseconds from ${LEAST} to ${2 ** 31 - 1}`);
   let timer: ReturnType<typeof setTimeout> | undefined;
   let over = false;
   const stop = () => {
