@@ -156,6 +156,7 @@ fn more_architectures_compute_what_their_twins_do(backend: Backend) {
         "llama/biased",
         "llama/slim",
         "gemma2/slim",
+        "glm4",
         "granite/slim",
         "olmo2/slim",
         "smollm3",
