@@ -28,9 +28,10 @@ pub mod importance;
 mod metadata;
 mod mix;
 mod names;
+mod packed;
 pub mod requantize;
 
 pub(crate) use catalog::quoted;
 pub use catalog::{Catalog, Tensor};
-pub use convert::Converter;
+pub use convert::{Converter, Span};
 pub use metadata::{Metadata, Value};

@@ -115,6 +115,24 @@ const TABLES: &[Names] = &[
     Names { archs: &["gemma2", "gemma3"], one_less: true, norms: AROUND, ..USUAL },
     Names { archs: &["olmo2", "exaone4"], norms: AROUND, ..USUAL },
     Names {
+        archs: &["glm4"],
+        of_layer: &[
+            ("self_attn.q_proj", "attn_q"),
+            ("self_attn.k_proj", "attn_k"),
+            ("self_attn.v_proj", "attn_v"),
+            ("self_attn.o_proj", "attn_output"),
+            ("mlp.gate_up_proj", "ffn_up"),
+            ("mlp.down_proj", "ffn_down"),
+        ],
+        norms: &[
+            ("input_layernorm", "attn_norm"),
+            ("post_self_attn_layernorm", "post_attention_norm"),
+            ("post_attention_layernorm", "ffn_norm"),
+            ("post_mlp_layernorm", "post_ffw_norm"),
+        ],
+        ..USUAL
+    },
+    Names {
         archs: &["phi3"],
         of_layer: &[
             ("self_attn.qkv_proj", "attn_qkv"),

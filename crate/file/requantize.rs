@@ -1,6 +1,6 @@
 //! A GGUF file in other types: matrices become another type as their bytes come, all else stays as it is.
 
-use super::convert::{Converter, Job, MOST_UNIT, Plan};
+use super::convert::{Converter, From, Job, MOST_UNIT, Plan};
 use super::gguf::{Header, HeaderParser};
 use super::importance::{self, Importance};
 use super::mix::Mix;
@@ -104,11 +104,12 @@ pub fn requantize(header: Header, to: TensorType, mut importance: Importance) ->
             name: tensor.name,
             offset: tensor.offset,
             bytes: tensor.bytes,
-            from: tensor.kind,
+            from: From::Type(tensor.kind),
             to,
             row,
             head: None,
             add: 0.0,
+            as_held: false,
             importance,
         });
     }

@@ -87,6 +87,23 @@ impl Repository {
         self.converter.as_ref().map_or(0.0, |converter| converter.catalog.file_bytes as f64)
     }
 
+    /// What is wanted of the weights before the file that comes now: of each span which file, its first byte, how many.
+    pub fn early(&mut self) -> JsResult<Vec<f64>> {
+        let spans = self.converter.as_mut().ok_or_else(|| thrown(early()))?.early();
+        Ok(spans.iter().flat_map(|span| [span.file as f64, span.first as f64, span.count as f64]).collect())
+    }
+
+    /// The next bytes of these.
+    pub fn push_early(&mut self, bytes: &[u8]) -> JsResult<()> {
+        self.converter.as_mut().ok_or_else(|| thrown(early()))?.push_early(bytes);
+        Ok(())
+    }
+
+    /// All of these have come.
+    pub fn end_early(&mut self) -> JsResult<()> {
+        self.converter.as_mut().ok_or_else(|| thrown(early()))?.end_early().map_err(thrown)
+    }
+
     /// What the next bytes of the weights become.
     pub fn push(&mut self, bytes: &[u8]) -> JsResult<Vec<u8>> {
         let mut out = Vec::new();

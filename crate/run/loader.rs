@@ -58,7 +58,7 @@ pub struct LoadOptions {
     pub tune: Option<bool>,
     /// What was measured before on this adapter (`Tuning::lines`).
     pub tuning: Vec<String>,
-    /// What a repository's matrices become before they come here; `None`: [`USUAL`](super::repository::USUAL). A file's are
+    /// What a repository's matrices become before they come here; `None`: [`USUAL`](crate::file::safetensors::USUAL), or what they are. A file's are
     /// what they are.
     pub quantize: Option<TensorType>,
     /// Experts of each layer that are in memory; the others stay in the file, and are read when they are chosen. `None`: all of

@@ -53,16 +53,13 @@ pub const FILES: [File; 9] = [
     file(POOLING, 1, false),
 ];
 
-/// What matrices become where nobody says: as good as the floats, in a quarter to a half of their bytes.
-pub const USUAL: TensorType = TensorType::Q8_0;
-
 /// A repository whose files come one after the other.
 pub struct Reading {
     repository: Repository,
     tokenizer: Vec<u8>,
     texts: Metadata,
     configs: [Option<Map<String, Json>>; 2],
-    quantize: TensorType,
+    quantize: Option<TensorType>,
     importance: Importance,
     heads: Vec<Head>,
     parser: HeadParser,
@@ -108,7 +105,6 @@ impl Reading {
         sampling(configs[1].as_ref(), &mut texts);
         let tokenizer = files.remove(TOKENIZER).unwrap_or_default();
         let parser = HeadParser::new(Code::BadHeader);
-        let quantize = quantize.unwrap_or(USUAL);
         let importance = Importance::new();
         Ok(Reading { repository, tokenizer, texts, configs, quantize, importance, heads: Vec::new(), parser })
     }

@@ -39,7 +39,7 @@ pub enum Precision {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Quantize {
-    /// `q8_0`.
+    /// `q8_0`; of weights that are quantised already, what holds these.
     #[default]
     Auto,
     /// 32 bits.
@@ -145,8 +145,9 @@ pub struct LoadOptions {
     /// It is for models that are larger than the memory, and costs speed. By default all are in memory.
     #[schemars(range(min = 1))]
     pub experts: Option<u32>,
-    /// What the matrices of a repository of safetensors become while they come: `auto` is `q8_0`. With fewer bits embedding and
-    /// logits stay `q8_0`. A GGUF file's are what they are: there it is an error.
+    /// What the matrices of a repository of safetensors become while they come: `auto` is `q8_0`, and of weights that are
+    /// quantised already what holds these. With fewer bits embedding and logits stay `q8_0`. A GGUF file's are what they are:
+    /// there it is an error.
     pub quantize: Quantize,
 }
 

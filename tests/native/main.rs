@@ -40,6 +40,7 @@ mod nets;
 mod no_numbers;
 mod odd_heads;
 mod outgrow;
+mod packed;
 mod past;
 mod prime;
 mod quant;

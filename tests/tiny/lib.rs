@@ -10,6 +10,7 @@ pub mod encoders;
 pub mod gguf;
 mod layers;
 mod other_vocab;
+pub mod packed;
 pub mod repository;
 mod shapes;
 pub mod vocab;

@@ -1,6 +1,6 @@
 //! `cargo run --release -p tiny-models` lists the tiny models, `… -- NAME OUT.gguf` writes one, `… -- archs FOLDER` those
 //! of `archs.rs`, `… -- encoders FOLDER` those of `encoders.rs`, `… -- vocabs FOLDER` the vocabularies of encoders,
-//! `… -- repository NAME FOLDER` one as Hugging Face has it.
+//! `… -- repository NAME FOLDER` one as Hugging Face has it, `… -- repository packed-NAME FOLDER` one of `packed.rs`.
 
 use std::process::ExitCode;
 
@@ -44,8 +44,10 @@ fn main() -> ExitCode {
         [what, name, folder] if what == "repository" => {
             let spec = tiny::find(name).map(tiny::assemble);
             let row = || tiny::encoders::ROWS.iter().find(|row| row.name == name).map(tiny::archs::Row::assemble);
-            let Some(mut file) = spec.or_else(row) else { return fail(format!("There is no tiny model {name}.")) };
-            for (path, bytes) in tiny::repository::write(&mut file, 2) {
+            let packed = || tiny::packed::repository(name.strip_prefix("packed-")?);
+            let files = spec.or_else(row).map(|mut file| tiny::repository::write(&mut file, 2)).or_else(packed);
+            let Some(files) = files else { return fail(format!("There is no tiny model {name}.")) };
+            for (path, bytes) in files {
                 let out = std::path::Path::new(folder).join(path);
                 let parent = out.parent().map_or(Ok(()), std::fs::create_dir_all);
                 if let Err(error) = parent.and_then(|()| std::fs::write(&out, bytes)) {

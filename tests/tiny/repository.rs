@@ -11,13 +11,14 @@ use super::gguf::{Gguf, Tensor, Value};
 pub type Files = BTreeMap<String, Vec<u8>>;
 
 /// (architecture, class, activation)
-const CLASSES: [(&str, &str, &str); 11] = [
+const CLASSES: [(&str, &str, &str); 12] = [
     ("llama", "LlamaForCausalLM", "silu"),
     ("qwen2", "Qwen2ForCausalLM", "silu"),
     ("qwen3", "Qwen3ForCausalLM", "silu"),
     ("gemma", "GemmaForCausalLM", "gelu_pytorch_tanh"),
     ("gemma2", "Gemma2ForCausalLM", "gelu_pytorch_tanh"),
     ("gemma3", "Gemma3ForCausalLM", "gelu_pytorch_tanh"),
+    ("glm4", "Glm4ForCausalLM", "silu"),
     ("granite", "GraniteForCausalLM", "silu"),
     ("olmo2", "Olmo2ForCausalLM", "silu"),
     ("phi3", "Phi3ForCausalLM", "silu"),
@@ -46,6 +47,11 @@ const NORMS_AROUND: Rows = &[
     ("post_attention_norm", "post_attention_layernorm"),
     ("ffn_norm", "pre_feedforward_layernorm"),
     ("post_ffw_norm", "post_feedforward_layernorm"),
+];
+const GLM4: Rows = &[
+    ("post_attention_norm", "post_self_attn_layernorm"),
+    ("post_ffw_norm", "post_mlp_layernorm"),
+    ("ffn_up", "mlp.gate_up_proj"),
 ];
 const BERT: Rows = &[
     ("attn_q", "attention.self.query"),
@@ -219,7 +225,7 @@ impl Writer<'_> {
             let name = if self.is_bert { "layer_norm_eps" } else { "norm_epsilon" };
             config.insert(name.into(), json!(f64::from(*eps)));
         }
-        if let (Some(Value::U32(rotated)), "phi3") = (self.key("rope.dimension_count"), self.arch) {
+        if let (Some(Value::U32(rotated)), "phi3" | "glm4") = (self.key("rope.dimension_count"), self.arch) {
             config.insert("partial_rotary_factor".into(), json!(f64::from(*rotated) / self.head_dim() as f64));
         }
         if let (Some(Value::Str(kind)), Some(Value::F32(factor))) =
@@ -285,6 +291,7 @@ impl Writer<'_> {
     fn of_layer(&self, name: &str) -> Option<&'static str> {
         let around = self.has("blk.0.post_ffw_norm.weight");
         match (self.arch, name) {
+            ("glm4", _) => row(GLM4, name).or_else(|| row(DECODER, name)),
             ("phi3", "ffn_up") => Some("mlp.gate_up_proj"),
             ("starcoder2", "ffn_up") => Some("mlp.c_fc"),
             ("starcoder2", "ffn_down") => Some("mlp.c_proj"),

@@ -65,3 +65,32 @@ test("an encoder's vectors are those of its twin, and inspect judges by what qua
   expect(ids.length).toBeGreaterThan(0);
   expect([refused, missing]).toEqual(["bad_option", "missing_part"]);
 });
+
+test("weights that a package has quantised are read as they are, from a server, the store and files", async ({
+  blank,
+}) => {
+  const found = await blank.evaluate(async () => {
+    const url = "/repositories/packed-gptq/";
+    const files = ["config.json", "tokenizer.json", "tokenizer_config.json", "model.safetensors.index.json"];
+    const weights = ["model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"];
+    const picked = await Promise.all(
+      [...files, ...weights].map(async (name) => new File([await (await fetch(url + name)).blob()], name)),
+    );
+    const run = async (source: string | File[], quantize?: "f32") => {
+      const model = await sotto.load(source, { backend: "cpu", contextLength: 64, ...(quantize && { quantize }) });
+      const { nllMean } = await model.score("Hello world, what is the user's 2024 in it?");
+      const { quantization } = model.info;
+      await model.dispose();
+      return { nllMean, types: quantization.split(", ").sort() };
+    };
+    const inspected = await sotto.inspect(url, { backend: "cpu" });
+    const [first, again, ofFiles, floats] = [await run(url), await run(url), await run(picked), await run(url, "f32")];
+    return { first, again, ofFiles, floats, runs: inspected.verdict.runs };
+  });
+  const { first, again, ofFiles, floats, runs } = found;
+  expect(runs).toBe(true);
+  expect(first.types).toEqual(["F32", "Q5_0", "Q8_0"]);
+  expect([again, ofFiles]).toEqual([first, first]);
+  expect(floats.types).toEqual(["F32"]);
+  expect(Math.abs(first.nllMean - floats.nllMean) / floats.nllMean).toBeLessThan(0.01);
+});

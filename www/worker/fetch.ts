@@ -104,7 +104,8 @@ async function openUrl(source: UrlSource, signal: AbortSignal, opening: Opening)
   const stream = keep
     ? part(target, { start: 0, total, validator, first }, signal, patience)
     : growing(target, first, signal, patience);
-  return { ...plain(name, total, cut(stream, target.url), sha256), address: target.url, arriving: () => true };
+  const span = (start: number, end: number) => part(target, { start, end, total, validator }, signal, patience);
+  return { ...plain(name, total, cut(stream, target.url), sha256), address: target.url, arriving: () => true, span };
 }
 
 /** Bytes of the first part that is asked for where a header alone is wanted, and of the largest. */

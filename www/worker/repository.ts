@@ -28,6 +28,12 @@ interface Repository {
   start(): Uint8Array;
   /** Bytes of the GGUF file. */
   total(): number;
+  /** What is wanted of the weights before the file that comes now: of each span which file, its first byte, how many. */
+  early(): Float64Array;
+  /** The next bytes of these. */
+  push_early(bytes: Uint8Array): void;
+  /** All of these have come. */
+  end_early(): void;
   /** What the next bytes of the weights become. */
   push(bytes: Uint8Array): Uint8Array;
   /** The file has ended. */
@@ -153,14 +159,17 @@ async function openRepository(
       if (!isWhole) throw new SottoError("truncated", `${path} ends inside its header; download it again.`);
     }
     const head = repository.start();
+    const sources = weights.map(({ from }) => from);
     // Of what is not kept, only the beginning is wanted.
-    const first = opening.keep === false ? undefined : await open(weights[0]!.from, signal, quiet);
+    if (opening.keep !== false) await readEarly(repository, sources, signal, quiet);
+    const first = opening.keep === false ? undefined : await open(sources[0]!, signal, quiet);
     let current = first;
     let read = 0;
     const chunks = async function* () {
       try {
         yield* pieces(head);
-        for (const { from } of weights) {
+        for (const from of sources) {
+          if (!current) await readEarly(repository, sources, signal, quiet);
           const feed = current ?? (await open(from, signal, quiet));
           current = feed;
           for await (const chunk of feed.chunks)
@@ -190,6 +199,34 @@ async function openRepository(
     repository.free();
     throw error;
   }
+}
+
+/** Gives what a file's matrices need of tensors that lie elsewhere: scales of codes that come before them. */
+async function readEarly(
+  repository: Repository,
+  files: SourceData[],
+  signal: AbortSignal,
+  opening: Opening,
+): Promise<void> {
+  const spans = repository.early();
+  const feeds: Feed[] = [];
+  try {
+    for (let i = 0; i < spans.length; i += 3) {
+      const [file, start, count] = spans.slice(i, i + 3) as unknown as [number, number, number];
+      feeds[file] ??= await open(files[file]!, signal, { ...opening, keep: false });
+      const feed = feeds[file];
+      const bytes = feed.span?.(start, start + count) ?? slices(await feed.file!(), start, start + count);
+      for await (const chunk of bytes) for (const piece of pieces(chunk)) repository.push_early(piece);
+    }
+  } finally {
+    for (const feed of Object.values(feeds)) await leave(feed).catch(() => {});
+  }
+  repository.end_early();
+}
+
+async function* slices(blob: Blob, start: number, end: number): AsyncGenerator<Uint8Array> {
+  for (let at = start; at < end; at += PIECE)
+    yield new Uint8Array(await blob.slice(at, Math.min(at + PIECE, end)).arrayBuffer());
 }
 
 function needed(folder: Folder, path: string): SourceData {

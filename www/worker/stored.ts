@@ -34,6 +34,8 @@ export interface Feed {
   discard?: () => Promise<void>;
   /** The file, where it can be read again. */
   file?: () => Promise<Blob>;
+  /** Some bytes of it, where it is not here. */
+  span?: (start: number, end: number) => AsyncGenerator<Uint8Array>;
 }
 
 /** What is wanted. */

@@ -1,11 +1,11 @@
 //! A folder that holds a repository of Hugging Face, here or on a server: its bytes as those of a GGUF file.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::path::Path;
 
 use sotto::base::error::{Code, Result};
-use sotto::file::Converter;
 use sotto::file::importance::Importance;
+use sotto::file::{Converter, Span};
 use sotto::quant::TensorType;
 use sotto::run::repository::{FILES, File, Reading, too_large};
 
@@ -22,8 +22,9 @@ pub fn is_repository(model: &str) -> bool {
 /// A repository's bytes, piece by piece.
 pub struct Converted {
     converter: Converter,
-    /// Of weights, those that are to come.
-    files: VecDeque<String>,
+    /// Those of the weights, and how many of them were opened.
+    files: Vec<String>,
+    opened: usize,
     file: Option<Pieces>,
     /// The first piece.
     head: Option<Vec<u8>>,
@@ -52,7 +53,7 @@ impl Converted {
         }
         let mut reading = Reading::new(name, files, quantize)?;
         reading.set_importance(importance);
-        let files: VecDeque<String> = reading.weights().iter().map(|file| format!("{folder}/{file}")).collect();
+        let files: Vec<String> = reading.weights().iter().map(|file| format!("{folder}/{file}")).collect();
         for file in &files {
             let mut pieces = Pieces::open(file, PIECE / 8)?;
             loop {
@@ -66,7 +67,7 @@ impl Converted {
         }
         let mut converter = reading.finish()?;
         let head = Some(converter.take_head());
-        Ok(Converted { converter, files, file: None, head, read: 0 })
+        Ok(Converted { converter, files, opened: 0, file: None, head, read: 0 })
     }
 
     /// Bytes of the files of weights so far.
@@ -82,10 +83,18 @@ impl Converted {
         loop {
             let file = match &mut self.file {
                 Some(file) => file,
-                None => match self.files.pop_front() {
-                    Some(file) => self.file.insert(Pieces::open(&file, PIECE)?),
-                    None => return Ok(None),
-                },
+                None => {
+                    let Some(name) = self.files.get(self.opened) else { return Ok(None) };
+                    for Span { file, first, count } in self.converter.early() {
+                        let mut pieces = Pieces::range(&self.files[file], PIECE, first, count)?;
+                        while let Some(piece) = pieces.next()? {
+                            self.converter.push_early(piece);
+                        }
+                    }
+                    self.converter.end_early()?;
+                    self.opened += 1;
+                    self.file.insert(Pieces::open(name, PIECE)?)
+                }
             };
             let mut out = Vec::new();
             match file.next()? {

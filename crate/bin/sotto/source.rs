@@ -1,7 +1,7 @@
 //! A model's bytes from a file or a URL: all of them into a loader, or only those of the header.
 
 use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::iter;
 use std::path::Path;
 
@@ -192,6 +192,13 @@ impl Pieces {
         Ok(Pieces { model: model.into(), reader: open(model)?, buffer: vec![0; size], total: 0 })
     }
 
+    /// Those of a part of it.
+    pub fn range(model: &str, size: usize, first: u64, count: u64) -> Result<Self> {
+        let (mut reader, before) = open_at(model, first)?;
+        io::copy(&mut reader.by_ref().take(before), &mut io::sink()).map_err(|e| unreadable(model, &e))?;
+        Ok(Pieces { model: model.into(), reader: Box::new(reader.take(count)), buffer: vec![0; size], total: first })
+    }
+
     /// The next ones; `None` behind the last.
     pub fn next(&mut self) -> Result<Option<&[u8]>> {
         let Pieces { model, reader, buffer, total } = self;
@@ -206,6 +213,19 @@ impl Pieces {
         *total += n as u64;
         Ok((n > 0).then_some(piece))
     }
+}
+
+/// A model's bytes from one on; and how many of them come before it, where a server gives the whole file.
+fn open_at(model: &str, first: u64) -> Result<(Box<dyn Read>, u64)> {
+    if is_address(model) {
+        let answer = ureq::get(model).header("Range", format!("bytes={first}-")).call();
+        let answer = answer.map_err(|e| refused(model, &e))?;
+        let before = if answer.status() == 206 { 0 } else { first };
+        return Ok((Box::new(answer.into_body().into_reader()), before));
+    }
+    let mut file = File::open(model).map_err(|e| unreadable(model, &e))?;
+    file.seek(SeekFrom::Start(first)).map_err(|e| unreadable(model, &e))?;
+    Ok((Box::new(file), 0))
 }
 
 fn open(model: &str) -> Result<Box<dyn Read>> {
@@ -229,10 +249,19 @@ fn open(model: &str) -> Result<Box<dyn Read>> {
     }
     match ureq::get(model).call() {
         Ok(response) => Ok(Box::new(response.into_body().into_reader())),
-        Err(ureq::Error::StatusCode(status)) => {
-            bail!(Http, "'{model}' answers with HTTP status {status}; check the address.")
+        Err(e) => Err(refused(model, &e)),
+    }
+}
+
+fn refused(model: &str, error: &ureq::Error) -> Error {
+    match error {
+        ureq::Error::StatusCode(status) => {
+            Error::new(Code::Http, format!("'{model}' answers with HTTP status {status}; check the address."))
         }
-        Err(e) => bail!(Network, "'{model}' cannot be fetched ({e}); check the address and the connection."),
+        e => Error::new(
+            Code::Network,
+            format!("'{model}' cannot be fetched ({e}); check the address and the connection."),
+        ),
     }
 }
 

@@ -55,6 +55,7 @@ pub const CLASSES: &[Class] = &[
     decoder("Gemma2ForCausalLM", "gemma2", GELU_TANH, true),
     decoder("Gemma3ForCausalLM", "gemma3", GELU_TANH, true),
     decoder("Gemma3ForConditionalGeneration", "gemma3", GELU_TANH, true),
+    decoder("Glm4ForCausalLM", "glm4", SILU, false),
     decoder("GraniteForCausalLM", "granite", SILU, false),
     decoder("Olmo2ForCausalLM", "olmo2", SILU, false),
     decoder("Phi3ForCausalLM", "phi3", SILU, false),

@@ -4,6 +4,7 @@ use serde_json::{Map, Value as Json};
 
 use super::classes::{Class, Heads};
 use super::factors::{self, Factors};
+use super::quantized::Quantized;
 use crate::bail;
 use crate::base::error::{Code, Error, Result};
 use crate::file::{Metadata, Value, quoted};
@@ -43,9 +44,6 @@ const KEYS: &[(&str, &[&str], Kind)] = &[
 /// The longest head that is read: more than any model has.
 const MOST_HEAD: u64 = 1 << 12;
 
-/// Kinds of quantised weights, which are not read as they are yet.
-const QUANTIZED: [&str; 2] = ["quantization_config", "quantization"];
-
 /// `config.json`, as far as it is understood.
 pub struct Config {
     pub class: &'static Class,
@@ -53,10 +51,13 @@ pub struct Config {
     members: Map<String, Json>,
     /// The labels of a classifier, by their numbers.
     labels: Vec<String>,
+    /// Where its weights are no floats.
+    pub quantized: Option<Quantized>,
 }
 
 impl Config {
-    /// `BadMetadata` where it is no such file, `UnsupportedArchitecture` where the model is none that is built.
+    /// `BadMetadata` where it is no such file, `UnsupportedArchitecture` where the model is none that is built,
+    /// `UnsupportedTensorType` where its weights are quantised in a way that is not read.
     pub fn read(bytes: &[u8]) -> Result<Config> {
         let mut members: Map<String, Json> = parse("config.json", bytes)?;
         let named = members.get("architectures").and_then(|names| names[0].as_str()).map(String::from);
@@ -67,21 +68,12 @@ impl Config {
             )
         };
         let class = Class::of(&name)?;
-        for member in QUANTIZED {
-            if let Some(quantized) = members.get(member).filter(|value| value.is_object()) {
-                let method = quantized["quant_method"].as_str().unwrap_or("mlx");
-                bail!(
-                    UnsupportedTensorType,
-                    "The repository's weights are quantised by {}, which is not read; take the repository of the floats, or a GGUF file",
-                    quoted(method)
-                );
-            }
-        }
+        let quantized = Quantized::read(&members)?;
         let labels = labels(&members);
         if let Some(Json::Object(text)) = members.remove("text_config") {
             members = text;
         }
-        let config = Config { class, members, labels };
+        let config = Config { class, members, labels, quantized };
         config.check()?;
         Ok(config)
     }

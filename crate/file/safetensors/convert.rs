@@ -2,13 +2,15 @@
 
 use std::collections::HashSet;
 
+use super::USUAL;
 use super::classes::Class;
 use super::config::Config;
 use super::factors::Factors;
 use super::head::{Entry, Head};
+use super::quantized::Entries;
 use crate::bail;
 use crate::base::error::Result;
-use crate::file::convert::{Converter, Job, MOST_UNIT, Plan};
+use crate::file::convert::{Converter, From, Job, MOST_UNIT, Plan};
 use crate::file::importance::{self, Importance};
 use crate::file::mix::Mix;
 use crate::file::names::{Found, Names};
@@ -21,24 +23,28 @@ pub(super) fn converter(
     metadata: Metadata,
     factors: Vec<Factors>,
     heads: Vec<Head>,
-    quantize: TensorType,
+    quantize: Option<TensorType>,
     mut importance: Importance,
 ) -> Result<Converter> {
     let class = config.class;
     let names = names(class)?;
-    let mix = Mix::new(quantize, &metadata)?.by_importance(!importance.is_empty());
+    let mix = Mix::new(quantize.unwrap_or(USUAL), &metadata)?.by_importance(!importance.is_empty());
     let mut plan = Plan::default();
     for Factors { name, values } in factors {
         plan.put(name.into(), &values);
     }
     let (mut ends, mut start) = (Vec::new(), 0);
     let mut taken = HashSet::new();
-    for head in heads {
-        for entry in head.entries {
-            if class.leaves(&entry.name) {
+    let quantized = config.quantized.as_ref();
+    let entries = if quantized.is_some() { entries(&heads) } else { Entries::new() };
+    for head in &heads {
+        for entry in &head.entries {
+            if class.leaves(&entry.name) || quantized.is_some_and(|all| all.is_beside(&entry.name, &entries)) {
                 continue;
             }
-            let (name, halves, one_less) = match names.tensor(&entry.name) {
+            let module = quantized.and_then(|all| Some((all, all.module(entry)?)));
+            let named = module.map_or(entry.name.clone(), |(_, module)| format!("{module}.weight"));
+            let (name, halves, one_less) = match names.tensor(&named) {
                 Found::Taken { name, .. } if name == "output.weight" && config.is_tied() => continue,
                 Found::Taken { name, halves, one_less } => (name, halves, one_less),
                 Found::Unused => continue,
@@ -56,9 +62,16 @@ pub(super) fn converter(
                 }
                 bail!(BadHeader, "The repository has two tensors for {}; take another of the model", quoted(&name));
             }
-            let from = float(&entry)?;
-            let shape = upright(&entry)?;
-            let to = mix.target(&name, &shape);
+            let (from, shape) = match module {
+                Some((all, module)) => {
+                    let packed = all.matrix(module, entry, &entries)?;
+                    let shape = vec![packed.columns as u64, packed.rows as u64];
+                    (From::Packed(Box::new(packed)), shape)
+                }
+                None => (From::Type(float(entry)?), upright(entry)?),
+            };
+            let held = if quantize.is_none() { from.held() } else { None };
+            let to = held.unwrap_or_else(|| mix.target(&name, &shape));
             let head = if halves { Some(config.head_dim()? as usize) } else { None };
             let row = if shape.len() > 1 { shape[0] } else { 1 };
             let Some(row) = usize::try_from(row).ok().filter(|row| *row <= MOST_UNIT / head.unwrap_or(1)) else {
@@ -68,7 +81,7 @@ pub(super) fn converter(
                     quoted(&entry.name)
                 );
             };
-            let elements = entry.bytes / from.block_bytes() as u64;
+            let elements: u64 = shape.iter().product();
             if head.is_some_and(|head| !elements.is_multiple_of((head * row) as u64)) {
                 bail!(
                     BadShape,
@@ -80,7 +93,7 @@ pub(super) fn converter(
             let importance = importance::take(&mut importance, &name, &shape)?;
             plan.place(name.clone(), shape, to);
             plan.jobs.push_back(Job {
-                name: entry.name,
+                name: entry.name.clone(),
                 offset: start + entry.offset,
                 bytes: entry.bytes,
                 from,
@@ -88,6 +101,7 @@ pub(super) fn converter(
                 row,
                 head,
                 add,
+                as_held: held.is_some(),
                 importance,
             });
         }
@@ -95,6 +109,17 @@ pub(super) fn converter(
         ends.push(start);
     }
     Ok(plan.finish(metadata, ends))
+}
+
+/// All tensors by their names.
+fn entries(heads: &[Head]) -> Entries<'_> {
+    let mut start = 0;
+    let mut entries = Entries::new();
+    for head in heads {
+        entries.extend(head.entries.iter().map(|entry| (entry.name.as_str(), (start, entry))));
+        start += head.file_bytes;
+    }
+    entries
 }
 
 fn names(class: &Class) -> Result<&'static Names> {

@@ -10,8 +10,10 @@ mod classes;
 mod config;
 mod convert;
 mod factors;
+mod formats;
 mod head;
 mod index;
+mod quantized;
 
 pub use classes::{CLASSES, Class, Heads};
 pub use config::parse;
@@ -27,6 +29,9 @@ use crate::base::error::Result;
 use crate::quant::TensorType;
 use serde_json::{Map, Value as Json};
 
+/// What matrices of floats become where nobody says: as good as these, in a quarter to a half of their bytes.
+pub const USUAL: TensorType = TensorType::Q8_0;
+
 /// What a repository says beside its weights.
 pub struct Repository {
     config: Config,
@@ -39,7 +44,7 @@ pub struct Repository {
 impl Repository {
     /// `config`: the bytes of `config.json`; `index`: those of `model.safetensors.index.json`, where there is one.
     ///
-    /// Errors: `BadMetadata`, `UnsupportedArchitecture`, `UnsupportedTensorType` (weights that are quantised), `MissingPart`
+    /// Errors: `BadMetadata`, `UnsupportedArchitecture`, `UnsupportedTensorType` (weights that are quantised in a way that is not read), `MissingPart`
     /// (an index that names what is no file of the repository).
     pub fn open(name: &str, config: &[u8], index: Option<&[u8]>) -> Result<Repository> {
         let config = Config::read(config)?;
@@ -66,11 +71,12 @@ impl Repository {
         self.index.files()
     }
 
-    /// What the files' bytes become, whose heads these are: matrices of this type as far as it suits.
+    /// What the files' bytes become, whose heads these are: matrices of this type as far as it suits; without one [`USUAL`], or
+    /// what holds the codes of those that are quantised already.
     ///
     /// Errors: `MissingPart` (a tensor that the index promises is not there), `MissingTensor` (one that nothing is known of),
     /// `UnsupportedTensorType`, `BadShape`.
-    pub fn convert(self, heads: Vec<Head>, quantize: TensorType, importance: Importance) -> Result<Converter> {
+    pub fn convert(self, heads: Vec<Head>, quantize: Option<TensorType>, importance: Importance) -> Result<Converter> {
         self.index.check(&heads)?;
         convert::converter(&self.config, self.metadata, self.factors, heads, quantize, importance)
     }

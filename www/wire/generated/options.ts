@@ -105,8 +105,9 @@ export interface LoadOptions {
    */
   experts?: number;
   /**
-   * What the matrices of a repository of safetensors become while they come: `auto` is `q8_0`. With fewer bits embedding and
-   * logits stay `q8_0`. A GGUF file's are what they are: there it is an error. By default `auto`.
+   * What the matrices of a repository of safetensors become while they come: `auto` is `q8_0`, and of weights that are
+   * quantised already what holds these. With fewer bits embedding and logits stay `q8_0`. A GGUF file's are what they are:
+   * there it is an error. By default `auto`.
    */
   quantize?: Quantize;
 }
