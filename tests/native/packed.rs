@@ -108,7 +108,7 @@ fn matrices_are_those_of_the_packages(backend: Backend) {
             assert!((x - want).abs() <= 1e-4 * most, "{name} on {backend:?}: {x}, not {want}");
         }
         let far = quantised.iter().zip(&plain).map(|(x, want)| (x - want).abs()).fold(0.0, f32::max) / most;
-println!("{name} on {backend:?}: {far}");
+        println!("{name} on {backend:?}: {far}");
         // What stayed floats has eight bits now.
         assert!(far <= 0.05, "{name} on {backend:?}: {far} off");
     }
