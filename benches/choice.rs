@@ -3,7 +3,7 @@
 use sotto::bail;
 use sotto::base::error::Result;
 use sotto::kernels::choose::{Choice, ManyRows, Prefill, SingleRow};
-use sotto::kernels::table::choices::{Kv, Lanes, Planes, Reduce, X};
+use sotto::kernels::table::choices::{Kv, Lanes, Merge, Planes, Reduce, X};
 
 /// A name and a value, and what they force.
 type Force = (&'static str, &'static str, fn(&mut Choice));
@@ -32,6 +32,8 @@ const FORCED: &[Force] = &[
     ("lanes", "tree", |c| c.lanes = Lanes::Tree),
     ("lanes", "subgroup", |c| c.lanes = Lanes::Subgroup),
     ("lanes", "quad", |c| c.lanes = Lanes::Quad),
+    ("merge", "apart", |c| c.merge = Some(Merge::Apart)),
+    ("merge", "inside", |c| c.merge = Some(Merge::Inside)),
     ("scan", "rows", |c| c.blocks = false),
     ("scan", "blocks", |c| c.blocks = true),
     ("kv", "pack16", |c| c.kv = Kv::Pack16),

@@ -6,7 +6,7 @@ use sotto::kernels::cell::BLOCK;
 use sotto::kernels::cpu::Scratch;
 use sotto::kernels::face::{Face, VariantId};
 use sotto::kernels::job::{Exactness, Job, Shared};
-use sotto::kernels::table::choices::{Bins, Digit, Kv, Lanes, Op, Qh, Reduce, X};
+use sotto::kernels::table::choices::{Bins, Digit, Kv, Lanes, Merge, Op, Qh, Reduce, X};
 use sotto::kernels::table::{
     attention, attention_combine, decode_attention, map, matmul, matvec, rmsnorm, rope_kv, sample_bins, sample_gather,
     sample_pick, sample_scan, sample_take,
@@ -320,6 +320,7 @@ fn decode() -> Vec<Case> {
             alibi: 0.0,
             splits,
             tables: 0,
+            results: 0,
         };
         let bind = decode_attention::Bind {
             batch: batch(1, cells - 1),
@@ -331,7 +332,7 @@ fn decode() -> Vec<Case> {
             v_cache: cache(LONG),
             out: vec![0; (HEADS * splits * (DIM + 4)) as usize],
         };
-        let variant = decode_attention::Variant { lanes: Lanes::Tree, kv: Kv::Pack16, qh: Qh::N4 };
+        let variant = decode_attention::Variant { lanes: Lanes::Tree, kv: Kv::Pack16, qh: Qh::N4, merge: Merge::Apart };
         let seen = f64::from(cells * DIM);
         Case::new(name, variant, params, [1, splits], bind).costs(LAYERS, 4.0 * seen, 2.0 * f64::from(HEADS) * seen)
     };

@@ -14,7 +14,15 @@ use crate::device::memory::{Exchange, Memory};
 pub struct Act {
     pub id: BufferId,
     pub width: u32,
-    slot: usize,
+    /// `None`: it has a place of its own.
+    slot: Option<usize>,
+}
+
+impl Act {
+    /// In a buffer of its own.
+    pub fn fixed(id: BufferId, width: u32) -> Self {
+        Act { id, width, slot: None }
+    }
 }
 
 /// The slots, in buffers.
@@ -100,12 +108,14 @@ impl<'a> Acts<'a> {
                 None => bail!(Internal, "There is no room for {rows} rows of {width} activations."),
             },
         };
-        Ok(Act { id, width, slot })
+        Ok(Act { id, width, slot: Some(slot) })
     }
 
     /// The activations have been read for the last time.
     pub fn free(&mut self, act: Act) {
-        self.taken[act.slot] = false;
+        if let Some(slot) = act.slot {
+            self.taken[slot] = false;
+        }
     }
 
     /// What was taken. Everything has to be free again.

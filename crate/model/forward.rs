@@ -2,6 +2,7 @@
 //! row-major, [rows of the batch][width].
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 
 use crate::bail;
 use crate::base::buffer::BufferId;
@@ -10,10 +11,11 @@ use crate::device::memory::{Exchange, Memory};
 use crate::device::recording::Recording;
 use crate::file::Catalog;
 use crate::file::adapter::Adapter;
-use crate::kernels::choose::{Choice, Product, Tuning};
+use crate::kernels::choose::{Choice, Product, Split, Tuning};
+use crate::kernels::table::choices::Merge;
 use crate::model::adapter::{AdapterId, Adapters, Incoming, Spot};
 use crate::model::arena::{Acts, Arena, Needs};
-use crate::model::blocks::{Ends, FileRows, Network, Pass, Places, Recorded};
+use crate::model::blocks::{Ends, FileRows, Merged, Network, Pass, Places, Recorded};
 use crate::model::head;
 use crate::model::place::Weights;
 use crate::model::rope;
@@ -86,6 +88,7 @@ impl Model {
             outputs: memory.alloc("outputs", outputs * 4)?,
             logits: memory.alloc("logits", logits.max(words) * 4)?,
             none: memory.alloc("none", 16)?,
+            merged: Merged::place(&net, &choice, memory)?,
         };
         let (tuning, arena, adapters) = (Tuning::default(), Arena::default(), Adapters::default());
         let head = Vec::new();
@@ -187,12 +190,12 @@ impl Model {
     /// The forward pass of a batch of this shape. It depends on nothing else, so it can be prepared once for a shape
     /// and replayed with other tokens and positions.
     pub fn record(&self, shape: Shape) -> Result<Recording> {
-        Ok(self.write(shape, Acts::new(Some(&self.arena)), &self.adapters)?.recording)
+        Ok(self.write(shape, Acts::new(Some(&self.arena)), self.places())?.recording)
     }
 
     /// The same in parts: where experts stay in the file, what multiplies by those of a layer is a part, and what comes before.
     pub fn record_parts(&self, shape: Shape) -> Result<Vec<(Recording, Option<Mixture>)>> {
-        let Recorded { recording, mixtures, .. } = self.write(shape, Acts::new(Some(&self.arena)), &self.adapters)?;
+        let Recorded { recording, mixtures, .. } = self.write(shape, Acts::new(Some(&self.arena)), self.places())?;
         let mut dispatches = recording.dispatches.into_iter();
         let mut done = 0;
         let mut next = |end: usize| {
@@ -210,8 +213,14 @@ impl Model {
 
     /// The same, and which products its dispatches (by index) compute, or make activations ready for.
     pub fn record_products(&self, shape: Shape) -> Result<(Recording, Vec<(Product, usize)>)> {
-        let Recorded { recording, products, .. } = self.write(shape, Acts::new(Some(&self.arena)), &self.adapters)?;
+        let Recorded { recording, products, .. } = self.write(shape, Acts::new(Some(&self.arena)), self.places())?;
         Ok((recording, products))
+    }
+
+    /// The same, and which of its dispatches compute which cut attention.
+    pub fn record_splits(&self, shape: Shape) -> Result<(Recording, Vec<(Split, Range<usize>)>)> {
+        let Recorded { recording, splits, .. } = self.write(shape, Acts::new(Some(&self.arena)), self.places())?;
+        Ok((recording, splits))
     }
 
     /// What makes logits of masked words, one at a time, and where what is made of its state is to be written; `None` where
@@ -234,9 +243,9 @@ impl Model {
         }
     }
 
-    fn write<'a>(&'a self, shape: Shape, acts: Acts<'a>, adapters: &'a Adapters) -> Result<Recorded> {
+    fn write<'a>(&'a self, shape: Shape, acts: Acts<'a>, at: Places<'a>) -> Result<Recorded> {
         let Network { embeddings, layers, output_norm, output, .. } = &self.network;
-        let mut pass = Pass::begin(Places { adapters, ..self.places() }, shape, acts, embeddings)?;
+        let mut pass = Pass::begin(at, shape, acts, embeddings)?;
         for (index, (block, layer)) in self.net.blocks.iter().zip(layers).enumerate() {
             pass.block(index, block, layer)?;
         }
@@ -248,10 +257,17 @@ impl Model {
     /// what is computed otherwise than by a product.
     fn needs(&self, adapters: &Adapters) -> Result<Needs> {
         let (mut needs, mut adapted) = (Needs::default(), BTreeSet::new());
-        for shape in Shape::largest(self.sizes.max_rows, self.sizes.max_outputs) {
-            let recorded = self.write(shape, Acts::new(None), adapters)?;
-            needs.join(recorded.needs);
-            adapted.extend(recorded.adapted);
+        // Where attention's stretches come together decides which activations there are, and may be measured later.
+        let merges = self.choice.merge.map_or(vec![None], |_| Merge::ALL.map(Some).to_vec());
+        let tuning = self.tuning.of_products();
+        for merge in merges {
+            let choice = Choice { merge, ..self.choice };
+            let at = Places { adapters, choice: &choice, tuning: &tuning, ..self.places() };
+            for shape in Shape::largest(self.sizes.max_rows, self.sizes.max_outputs) {
+                let recorded = self.write(shape, Acts::new(None), at)?;
+                needs.join(recorded.needs);
+                adapted.extend(recorded.adapted);
+            }
         }
         match adapters.spots().find(|spot| !adapted.contains(spot)).as_ref() {
             None => Ok(needs),

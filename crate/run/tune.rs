@@ -1,4 +1,5 @@
-//! Measures the ways to a model's products on the adapter, with the model's own weights, and keeps the fastest of each.
+//! Measures the ways to a model's products on the adapter, with the model's own weights, and where its attention's stretches are
+//! put together; and keeps the fastest of each.
 
 use std::time::Duration;
 
@@ -7,10 +8,10 @@ use crate::base::error::Result;
 use crate::base::platform::Instant;
 use crate::device::gpu::{Gpu, Prepared};
 use crate::device::recording::Recording;
-use crate::kernels::choose::{Product, Way};
+use crate::kernels::choose::{Product, Split, Way};
 use crate::kernels::face::{Face, VariantId};
-use crate::kernels::table::choices::Planes;
-use crate::kernels::table::quantize;
+use crate::kernels::table::choices::{Merge, Planes};
+use crate::kernels::table::{attention_combine, decode_attention, quantize};
 use crate::model::forward::{Model, Shape};
 
 /// How long all of it may take. What is not measured by then goes by `Choice`, and is measured the next time.
@@ -21,8 +22,9 @@ const SAMPLES: usize = 3;
 /// Runs of a sample at most.
 const MOST_RUNS: u32 = 64;
 
-/// Measures every product of a decoded token and of a whole chunk of a prompt that `model.tuning` does not know.
-/// Activations are overwritten; the cache is not touched. Says whether it learnt of any. Fails as the device does.
+/// Measures every product of a decoded token and of a whole chunk of a prompt that `model.tuning` does not know, and every
+/// cut attention. Activations are overwritten, and the cache's first cell, which nothing is in yet. Says whether it learnt of
+/// any. Fails as the device does.
 pub async fn tune(gpu: &Gpu, model: &mut Model, budget: Duration) -> Result<bool> {
     let started = Instant::now();
     let mut learnt = false;
@@ -35,6 +37,13 @@ pub async fn tune(gpu: &Gpu, model: &mut Model, budget: Duration) -> Result<bool
             }
             learnt = true;
         }
+    }
+    for (shape, split) in unknown_splits(model)? {
+        if fastest_merge(gpu, model, shape, split, started + budget).await?.is_none() {
+            model.tuning.set_merge(split, None);
+            return Ok(learnt);
+        }
+        learnt = true;
     }
     Ok(learnt)
 }
@@ -51,7 +60,59 @@ pub fn kernels(gpu: &Gpu, model: &Model) -> Result<Vec<VariantId>> {
             }
         }
     }
+    for (shape, split) in unknown_splits(model)? {
+        let (recording, ranges) = model.record_splits(shape)?;
+        let firsts = ranges.into_iter().filter(|(other, _)| *other == split).map(|(_, range)| range.start);
+        let chosen = firsts.filter_map(|first| decode_attention::Variant::of(recording.dispatches[first].variant));
+        for variant in chosen {
+            variants.extend(Merge::ALL.map(|merge| decode_attention::Variant { merge, ..variant }.id()));
+            variants.push(attention_combine::Variant {}.id());
+        }
+    }
     Ok(variants)
+}
+
+/// The cut attentions of decoded tokens of which nothing is known, each with a pass that has it.
+fn unknown_splits(model: &Model) -> Result<Vec<(Shape, Split)>> {
+    let mut all: Vec<(Shape, Split)> = Vec::new();
+    if model.choice.merge.is_none() {
+        return Ok(all);
+    }
+    for before in model.choice.cuts.all(model.sizes.context - 1) {
+        let shape = Shape::decode(before);
+        for (split, _) in model.record_splits(shape)?.1 {
+            if model.tuning.merge(&split).is_none() && all.iter().all(|(_, other)| *other != split) {
+                all.push((shape, split));
+            }
+        }
+    }
+    Ok(all)
+}
+
+/// Tries both and leaves the faster in `model.tuning`; `None` if the time ran out. The batch is empty, so that a stretch has
+/// a cell at most: all else costs the same either way.
+async fn fastest_merge(
+    gpu: &Gpu,
+    model: &mut Model,
+    shape: Shape,
+    split: Split,
+    deadline: Instant,
+) -> Result<Option<Merge>> {
+    let mut best: Option<(Merge, Times)> = None;
+    for merge in Merge::ALL {
+        model.tuning.set_merge(split, Some(merge));
+        let (recording, ranges) = model.record_splits(shape)?;
+        let of_it = ranges.into_iter().filter(|(other, _)| *other == split).flat_map(|(_, range)| range);
+        let recording = Recording { dispatches: of_it.map(|index| recording.dispatches[index].clone()).collect() };
+        gpu.compiled(&recording, &Cancel::default()).await?;
+        let prepared = gpu.prepare(&recording);
+        let Some(took) = time(gpu, &prepared, deadline, best.map(|(_, times)| times)).await? else { return Ok(None) };
+        if best.is_none_or(|(_, best)| took.least < best.least) {
+            best = Some((merge, took));
+        }
+    }
+    model.tuning.set_merge(split, best.map(|(merge, _)| merge));
+    Ok(best.map(|(merge, _)| merge))
 }
 
 /// A decoded token, and a whole chunk of a prompt.

@@ -1,9 +1,8 @@
-// The parts of a split attention (see decode_attention.wgsl) put together, as in FlashDecoding (Dao et al. 2023):
-//   out[r][h] = sum_s exp(top_s - top) acc_s / sum_s exp(top_s - top) total_s,   top = max_s top_s
+// The parts of a split attention (see shared/merge_apart.wgsl) put together: see shared/merge.wgsl.
 // Shapes: parts [R][n_heads][splits][dim4 + 1] vectors, the last of each (top, total, 0, 0); out [R][n_heads][dim4].
 // Grid: (n_heads, R).  dim4 <= 64, splits <= 128.  Mirror: crate/kernels/attention/combine.rs
-#import shared/turns
 #import shared/reduce_tree
+#import shared/merge
 struct Params {
     // head_dim / 4.
     dim4: u32,
@@ -14,14 +13,36 @@ struct Params {
 @group(0) @binding(1) var<storage, read_write> out: array<vec4<f32>>;
 @group(0) @binding(2) var<uniform> params: Params;
 
-// exp(top_s - top)
-var<workgroup> shares: array<f32, 128>;
-var<workgroup> sums: array<vec4<f32>, 64>;
+const LOWEST: f32 = -3.0e38;
 
-// What part s adds to a vector; nothing past the last part.
-fn share_of(first: u32, s: u32) -> vec4<f32> {
-    let v = parts[first + min(s, params.splits - 1u) * (params.dim4 + 1u)];
-    return select(0.0, shares[min(s, 127u)], s < params.splits) * v;
+var<workgroup> heads: array<f32, 192>;
+var<workgroup> q_tile: array<vec4<f32>, 64>;
+
+fn part_tail(first: u32, splits: u32, dim4: u32, s: u32) -> vec2<f32> {
+    if s < splits {
+        return parts[first + s * (dim4 + 1u) + dim4].xy;
+    }
+    return vec2<f32>(LOWEST, 0.0);
+}
+
+fn part_tails(first: u32, splits: u32, dim4: u32, lid: u32) -> vec4<f32> {
+    return vec4<f32>(part_tail(first, splits, dim4, lid), part_tail(first, splits, dim4, lid + 64u));
+}
+
+// A vector of part s; zeros past the last part.
+fn part_vector(at: u32, splits: u32, dim4: u32, s: u32) -> vec4<f32> {
+    let v = parts[at + min(s, splits - 1u) * (dim4 + 1u)];
+    return select(vec4<f32>(0.0), v, s < splits);
+}
+
+fn part_vectors(first: u32, splits: u32, dim4: u32, d4: u32, s: u32, each: u32) -> Parts {
+    let at = first + d4;
+    return Parts(
+        part_vector(at, splits, dim4, s),
+        part_vector(at, splits, dim4, s + each),
+        part_vector(at, splits, dim4, s + 2u * each),
+        part_vector(at, splits, dim4, s + 3u * each),
+    );
 }
 
 @compute @workgroup_size(64)
@@ -31,52 +52,9 @@ fn main(
     @builtin(local_invocation_index) lid: u32,
 ) {
     let head = group.y * groups.x + group.x;
-    let stride = params.dim4 + 1u;
-    let first = head * params.splits * stride;
-    var top = -3.0e38;
-    let s_turns = turns(lid, params.splits, 64u);
-    for (var s_turn = 0u; s_turn < MOST_TURNS; s_turn++) {
-        if s_turn >= s_turns {
-            break;
-        }
-        let s = lid + s_turn * 64u;
-        top = max(top, parts[first + s * stride + params.dim4].x);
-    }
-    top = workgroup_max4(vec4<f32>(top), lid).x;
-    var total = 0.0;
-    let s_turns2 = turns(lid, params.splits, 64u);
-    for (var s_turn = 0u; s_turn < MOST_TURNS; s_turn++) {
-        if s_turn >= s_turns2 {
-            break;
-        }
-        let s = lid + s_turn * 64u;
-        let part = parts[first + s * stride + params.dim4];
-        let share = exp(part.x - top);
-        shares[s] = share;
-        total += share * part.y;
-    }
-    total = workgroup_sum(total, lid);
-    // 64 threads cover a head's vectors `each` times over, and take every each-th part.
-    let each = 64u / params.dim4;
-    let d4 = first + lid % params.dim4;
-    var acc = vec4<f32>(0.0);
-    let s_turns3 = turns(lid / params.dim4, params.splits, 4u * each);
-    for (var s_turn = 0u; s_turn < MOST_TURNS; s_turn++) {
-        if s_turn >= s_turns3 {
-            break;
-        }
-        let s = lid / params.dim4 + s_turn * (4u * each);
-        acc += share_of(d4, s) + share_of(d4, s + each) + share_of(d4, s + 2u * each) + share_of(d4, s + 3u * each);
-    }
-    sums[lid] = acc;
-    workgroupBarrier();
-    if lid < params.dim4 {
-        for (var i = 1u; i < MOST_TURNS; i++) {
-            if i >= each {
-                break;
-            }
-            acc += sums[lid + i * params.dim4];
-        }
-        out[head * params.dim4 + lid] = acc / total;
+    let dim4 = params.dim4;
+    let v = merged(head * params.splits * (dim4 + 1u), params.splits, dim4, lid);
+    if lid < dim4 {
+        out[head * dim4 + lid] = v;
     }
 }

@@ -1,7 +1,6 @@
 // Attention of a token of its own, with all that comes before it in a layer: what rope_kv.wgsl does to its query, key
 // and value, then what attention.wgsl does, for one row that sees no other row of the batch.
-// Shapes: as theirs. out [R][n_heads*head_dim]; with splits > 1 partial results for attention_combine.wgsl,
-// [R][n_heads][splits][head_dim/4 + 1] vectors: the weighted values, then (largest score, sum of weights, 0, 0).
+// Shapes: as theirs. out: see shared/merge_apart.wgsl, which leaves parts to another dispatch, and shared/merge_inside.wgsl.
 // Grid: (n_kv_heads * groups, R * splits): a workgroup takes up to QH query heads of one KV head, and one of `splits`
 // stretches of the cells. All workgroups of a KV head write the same new key and value, so that none waits for another.
 // QH <= 4; head_dim % 4 == 0, <= 256.  Mirror: crate/kernels/attention/reference.rs
@@ -38,6 +37,8 @@ struct Params {
     splits: u32,
     // Words from the table that a row names to the layer's own.
     tables: u32,
+    // Words of `out` before what parts need, where they are merged inside.
+    results: u32,
 }
 @group(0) @binding(0) var<storage, read> batch: array<vec4<u32>>;
 @group(0) @binding(1) var<storage, read> qkv: array<vec4<f32>>;
@@ -46,7 +47,7 @@ struct Params {
 @group(0) @binding(4) var<storage, read> rope: array<vec2<f32>>;
 @group(0) @binding(5) var<storage, read_write> k_cache: array<Kv4>;
 @group(0) @binding(6) var<storage, read_write> v_cache: array<Kv4>;
-@group(0) @binding(7) var<storage, read_write> out: array<vec4<f32>>;
+@group(0) @binding(7) var<storage, read_write> out: array<Out>;
 @group(0) @binding(8) var<uniform> params: Params;
 #import shared/turns
 #import shared/kv_get
@@ -56,6 +57,7 @@ struct Params {
 #import shared/scores
 #import shared/cell
 #import shared/attend_{lanes}
+#import shared/merge_{merge}
 
 // The queries and, last, the key, while they are rotated.
 var<workgroup> heads: array<f32, (QH + 1u) * 256u>;
@@ -238,23 +240,5 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     begin = min(begin + split * share, end);
     end = min(begin + share, end);
     let sums = attend(row, begin, end, base, stride, dim4, slopes_from(head0), caller_lane(caller), lid);
-    for (var h = 0u; h < MOST_TURNS; h++) {
-        if h >= n_heads {
-            break;
-        }
-        let head = r * params.n_heads + head0 + h;
-        if params.splits == 1u {
-            if lid < dim4 {
-                out[head * dim4 + lid] = attended(h, lid, dim4) / sums.total[h];
-            }
-        } else {
-            let to = (head * params.splits + split) * (dim4 + 1u);
-            if lid < dim4 {
-                out[to + lid] = attended(h, lid, dim4);
-            }
-            if lid == 0u {
-                out[to + dim4] = vec4<f32>(sums.top[h], sums.total[h], 0.0, 0.0);
-            }
-        }
-    }
+    leave(r, split, head0, n_heads, group.x, sums, lid);
 }

@@ -3,7 +3,7 @@
 // Grid: (ceil(R/ROWS), ceil(N / (512/lanes))).
 // Mirror: crate/kernels/product/reference.rs
 #import shared/turns
-#import shared/matvec_x
+#import shared/matvec_x_starts
 #import formats/{format}
 #import shared/quad_{reduce}
 #import shared/matvec_fours
@@ -45,11 +45,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let first = (group.y * (THREADS / params.lanes) + lid / params.lanes) * results_each();
     let row = row_starts(first, 1u);
     let m = group.x * ROWS;
-    var begin: array<u32, ROWS>;
-    for (var i = 0u; i < ROWS; i++) {
-        // Rows past the end repeat the last one; they are not stored.
-        begin[i] = x_start(min(m + i, params.m - 1u));
-    }
+    var begin = x_starts(m);
     var acc: array<vec4<f32>, ROWS>;
     var squares: array<f32, ROWS>;
     let kb_turns = turns(lane, params.k_blocks, params.lanes);

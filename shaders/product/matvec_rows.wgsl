@@ -5,7 +5,7 @@
 // Grid: (ceil(R/ROWS), ceil(N/64)), with a gate (ceil(R/ROWS), ceil(N/2 / 32)).
 // Mirror: crate/kernels/product/reference.rs
 #import shared/turns
-#import shared/matvec_x
+#import shared/matvec_x_starts
 #import formats/{format}
 #import shared/share_{x}
 
@@ -28,11 +28,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let first = group.y * select(64u, 32u, params.glu != 0u) + lid;
     let row = row_starts(first, 16u);
     let m = group.x * ROWS;
-    var begin: array<u32, ROWS>;
-    for (var i = 0u; i < ROWS; i++) {
-        // Rows past the end repeat the last one; they are not stored.
-        begin[i] = x_start(min(m + i, params.m - 1u));
-    }
+    var begin = x_starts(m);
     var acc: array<vec4<f32>, ROWS>;
     var seen: array<f32, ROWS>;
     let kb_end = params.k_blocks;

@@ -41,6 +41,7 @@ struct Params {
 @group(0) @binding(4) var<storage, read_write> states: array<vec4<f32>>;
 @group(0) @binding(5) var<storage, read_write> out: array<f32>;
 @group(0) @binding(6) var<uniform> params: Params;
+#import shared/caller_any
 #import shared/sequences
 #import shared/delta_step
 #import shared/fours_{reduce}
@@ -56,7 +57,7 @@ var<workgroup> steps: array<vec4<f32>, 8>;
 // k · q of both as they are used.
 var<workgroup> products: array<f32, 8>;
 
-fn walk(at: vec4<u32>, first: u32, group: u32, lid: u32) {
+fn walk(at: vec4<u32>, first: u32, group: u32, lid: u32, lane: u32) {
     let n4 = params.n4;
     let each = (4u * n4 + 15u) / 16u;
     let head = group / each;

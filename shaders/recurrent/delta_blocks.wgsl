@@ -37,30 +37,12 @@ struct Params {
 @group(0) @binding(4) var<storage, read_write> states: array<vec4<f32>>;
 @group(0) @binding(5) var<storage, read_write> out: array<f32>;
 @group(0) @binding(6) var<uniform> params: Params;
-#import shared/turns
-#import shared/no_state
 #import shared/share_{x}
+#import shared/sequences
 
 // A four of a key or query. Behind its last that one is repeated, and meets zeros of the state.
 fn x_vector(start: u32, i: u32) -> vec4<f32> {
     return qkv[start + min(i, params.n4 - 1u)];
-}
-
-@compute @workgroup_size(64)
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lid: u32, caller: Caller) {
-    let lane = caller_lane(caller);
-    var row = 0u;
-    // As in shared/sequences, whose threads know no lane.
-    for (var sequence = 0u; sequence < MOST_TURNS; sequence++) {
-        if row >= params.rows {
-            break;
-        }
-        let at = from_to[row];
-        if sequence % params.beside == group.y {
-            walk(at, row, group.x, lid, lane);
-        }
-        row += at.w;
-    }
 }
 
 // Eight fours of a state, zeros behind its last.

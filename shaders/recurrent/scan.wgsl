@@ -37,6 +37,7 @@ struct Params {
 @group(0) @binding(4) var<storage, read_write> states: array<vec4<f32>>;
 @group(0) @binding(5) var<storage, read_write> out: array<f32>;
 @group(0) @binding(6) var<uniform> params: Params;
+#import shared/caller_any
 #import shared/sequences
 #import shared/softplus
 
@@ -47,7 +48,7 @@ var<workgroup> steps: array<vec2<f32>, 512>;
 // What each thread's n give of the sums.
 var<workgroup> parts: array<vec4<f32>, 512>;
 
-fn walk(at: vec4<u32>, first: u32, group: u32, lid: u32) {
+fn walk(at: vec4<u32>, first: u32, group: u32, lid: u32, lane: u32) {
     let n4 = params.n4;
     let fours = params.heads * params.p4;
     let each = 64u / n4;

@@ -33,12 +33,13 @@ struct Params {
 @group(0) @binding(3) var<storage, read_write> states: array<vec4<f32>>;
 @group(0) @binding(4) var<storage, read_write> kept: array<vec4<f32>>;
 @group(0) @binding(5) var<uniform> params: Params;
+#import shared/caller_any
 #import shared/sequences
 
 // Fours of n that a thread has.
 const FOURS: u32 = 4u;
 
-fn walk(at: vec4<u32>, first: u32, group: u32, lid: u32) {
+fn walk(at: vec4<u32>, first: u32, group: u32, lid: u32, lane: u32) {
     let n4 = params.n4;
     let parts = (n4 + FOURS - 1u) / FOURS;
     let all = params.heads * params.p4;

@@ -31,6 +31,7 @@ struct Params {
 @group(0) @binding(5) var<storage, read_write> states: array<vec4<f32>>;
 @group(0) @binding(6) var<storage, read_write> out: array<f32>;
 @group(0) @binding(7) var<uniform> params: Params;
+#import shared/caller_any
 #import shared/sequences
 #import shared/softplus
 
@@ -45,7 +46,7 @@ fn four(at: u32) -> vec4<f32> {
     return vec4<f32>(bc[at], bc[at + 1u], bc[at + 2u], bc[at + 3u]);
 }
 
-fn walk(at: vec4<u32>, first: u32, group: u32, lid: u32) {
+fn walk(at: vec4<u32>, first: u32, group: u32, lid: u32, lane: u32) {
     let n4 = params.n4;
     let each = 64u / n4;
     let begin = group * each;

@@ -3,13 +3,16 @@
 use std::time::Duration;
 use tiny_models as tiny;
 
-use crate::common::run::{decode, largest_difference, load, prefill};
+use crate::common::run::{decode, largest_difference, load, prefill, rows};
 use crate::common::twin::{Layout, PLAIN, Twin};
 use pollster::block_on;
 use sotto::device::Backend;
-use sotto::kernels::choose::{Able, Choice, Tuning};
-use sotto::kernels::table::KernelId;
+use sotto::kernels::choose::{Able, Choice, Split, Tuning};
+use sotto::kernels::face::Face;
+use sotto::kernels::table::choices::Merge;
+use sotto::kernels::table::{KernelId, decode_attention};
 use sotto::model::forward::Shape;
+use sotto::run::batch::Batch;
 use sotto::run::engine::Engine;
 use sotto::run::loader::LoadOptions;
 use sotto::run::tune::tune;
@@ -38,7 +41,8 @@ fn a_tuned_model_computes_alike_and_is_not_measured_again() {
         assert!(error < 4e-2, "{error:.1e} with {lines:?}");
     }
     // What is known stays, even where it is slow.
-    let slow: Vec<String> = lines.iter().map(|line| slowest(line)).collect();
+    let slow: Vec<String> =
+        lines.iter().filter(|line| !line.starts_with("attention")).map(|line| slowest(line)).collect();
     let again = engine(true, slow.clone());
     let kept = again.model.tuning.lines();
     assert!(slow.iter().all(|line| kept.contains(line)), "{slow:?} became {kept:?}");
@@ -102,6 +106,32 @@ fn integer_products_that_won_compute_chunks_of_any_size() {
     let made =
         products.iter().filter(|(_, index)| recording.dispatches[*index].kernel().id == KernelId::Quantize).count();
     assert!(made >= lines.iter().filter(|line| !line.contains("fused")).count(), "{made} of {lines:?}");
+}
+
+#[test]
+fn attention_is_put_together_as_was_measured_and_to_the_same_bits() {
+    let prompt: Vec<u32> = (0..200).map(|i| 100 + i % 40).collect();
+    let logits = [Merge::Apart, Merge::Inside].map(|merge| {
+        let mut twin = Twin::new(&tiny::build("gemma3-f16").expect("a tiny model"), Layout::default());
+        block_on(tune(&twin.both.gpu, &mut twin.model, Duration::from_secs(60))).expect("a device");
+        let lines = twin.model.tuning.lines();
+        let splits: Vec<Split> = lines.iter().filter_map(|line| line.split_once(" = ")?.0.parse().ok()).collect();
+        assert!(!splits.is_empty(), "no attention was measured: {lines:?}");
+        // Products are to be the same.
+        twin.model.tuning = Tuning::default();
+        splits.iter().for_each(|&split| twin.model.tuning.set_merge(split, Some(merge)));
+        let recording = twin.model.record(Shape::decode(200)).expect("a recording");
+        let variants = || recording.dispatches.iter().filter_map(|d| decode_attention::Variant::of(d.variant));
+        assert!(
+            variants().any(|v| v.merge == merge) && variants().all(|v| v.merge == Merge::Apart || v.merge == merge)
+        );
+        for (piece, start) in prompt.chunks(64).zip((0..).step_by(64)) {
+            twin.forward(&Batch { rows: rows(piece, start, 0, |_| true), prefill: true });
+        }
+        let mut token = |position| twin.forward(&Batch { rows: rows(&[107], position, 0, |_| true), prefill: false });
+        (200..206).map(&mut token).collect::<Vec<_>>()
+    });
+    assert!(logits[0] == logits[1], "other bits");
 }
 
 /// The product of a line by the plainest way.

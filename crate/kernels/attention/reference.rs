@@ -10,7 +10,7 @@ use crate::kernels::cpu;
 use crate::kernels::face::OnCpu;
 use crate::kernels::job::{Job, View};
 use crate::kernels::rope::{Rotation, head_norm, load, query_scale, store, turn};
-use crate::kernels::table::choices::Kv;
+use crate::kernels::table::choices::{Kv, Merge};
 use crate::kernels::table::{attention, attention_rows, attention_tile, decode_attention};
 
 /// The largest score over no cells at all.
@@ -40,7 +40,7 @@ impl OnCpu for decode_attention::Variant {
     const SIMD: Option<&'static cpu::Kernel> = Some(&single_rows::KERNEL);
 
     fn mirror(job: &Job) {
-        single(job, job.variant::<Self>().kv);
+        single(job, job.variant::<Self>());
     }
 }
 
@@ -68,13 +68,15 @@ fn many(job: &Job, kv: Kv) {
 }
 
 /// Rows of their own: what `rope_kv` does, and attention.
-fn single(job: &Job, kv: Kv) {
+fn single(job: &Job, variant: decode_attention::Variant) {
+    let kv = variant.kv;
     let (p, b) = (job.params::<decode_attention::Variant>(), job.bind::<decode_attention::Variant>());
     let (heads, kv_heads, dim) = (p.n_heads as usize, p.n_kv_heads as usize, p.head_dim4 as usize * 4);
     let (batch, qkv, table, out) = (b.batch.all(), b.qkv.all_floats(), b.rope.all_floats(), b.out.all_floats_mut());
     let [q_norm, k_norm] = [b.q_norm, b.k_norm].map(|weight| head_norm(weight, p.has_norm, dim, p.eps));
-    let splits = p.splits as usize;
-    for r in 0..job.grid[1] as usize / splits {
+    // What is merged inside leaves no parts, and nothing where they were.
+    let splits = if variant.merge == Merge::Inside { 1 } else { p.splits as usize };
+    for r in 0..(job.grid[1] / p.splits) as usize {
         let row = row_of(row(batch, r), p.tables);
         let position = row[1] as usize;
         let scale = query_scale(p.attn_scale, p.stretch, p.stretch_every, row[1]);

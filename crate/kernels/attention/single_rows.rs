@@ -1,4 +1,5 @@
-//! `shaders/attention/decode_attention.wgsl` on the CPU: a piece is a stretch of a KV head's cells for a row.
+//! `shaders/attention/decode_attention.wgsl` on the CPU: a piece is a stretch of a KV head's cells for a row; all of them where
+//! they are to be merged inside, as this backend never records it.
 
 use std::ops::Range;
 
@@ -9,6 +10,7 @@ use crate::kernels::cell::{cell, row, row_of};
 use crate::kernels::cpu::{Kernel, Scratch, sized};
 use crate::kernels::job::Job;
 use crate::kernels::rope::{Rotation, head_norm, query_scale, store, turn};
+use crate::kernels::table::choices::Merge;
 use crate::kernels::table::decode_attention::Variant;
 
 pub static KERNEL: Kernel = Kernel { pieces, run };
@@ -16,9 +18,18 @@ pub static KERNEL: Kernel = Kernel { pieces, run };
 /// The largest score over no cells at all.
 const LOWEST: f32 = -3.0e38;
 
+/// Stretches that are made apart.
+fn splits(job: &Job) -> usize {
+    match job.variant::<Variant>().merge {
+        Merge::Apart => job.params::<Variant>().splits as usize,
+        Merge::Inside => 1,
+    }
+}
+
 /// The grid's second number is rows times stretches.
 fn pieces(job: &Job) -> usize {
-    job.grid[1] as usize * job.params::<Variant>().n_kv_heads as usize
+    let p = job.params::<Variant>();
+    (job.grid[1] / p.splits * p.n_kv_heads) as usize * splits(job)
 }
 
 /// What a thread keeps: queries, a key and results; keys and values of some cells.
@@ -31,7 +42,7 @@ struct Store {
 fn run(job: &Job, pieces: Range<usize>, scratch: &mut Scratch) {
     let (p, b) = (job.params::<Variant>(), job.bind::<Variant>());
     let (heads, kv_heads, dim) = (p.n_heads as usize, p.n_kv_heads as usize, p.head_dim4 as usize * 4);
-    let (per_kv, splits) = (heads / kv_heads, p.splits as usize);
+    let (per_kv, splits) = (heads / kv_heads, splits(job));
     let (kv, batch) = (job.variant::<Variant>().kv, b.batch.all());
     let [q_norm, k_norm] = [b.q_norm, b.k_norm].map(|weight| head_norm(weight, p.has_norm, dim, p.eps));
     let Store { x, tile } = scratch.of();

@@ -2,18 +2,20 @@
 
 mod adapter;
 mod cuts;
+mod split;
 mod tuning;
 mod ways;
 
 use crate::base::precision::KvType;
 use crate::kernels::face::Chosen;
-use crate::kernels::table::choices::{Dim, Kv, Lanes, Planes, Qh, Reduce, X};
+use crate::kernels::table::choices::{Dim, Kv, Lanes, Merge, Planes, Qh, Reduce, X};
 use crate::kernels::table::{
     attention, attention_rows, attention_tile, decode_attention, matmul_dot, rmsnorm, rope_kv, rope_kv_rows,
 };
 
 pub use adapter::{AdapterName, Caps};
 pub use cuts::Cuts;
+pub use split::Split;
 pub use tuning::Tuning;
 pub use ways::{Able, Product, Way};
 
@@ -82,6 +84,8 @@ pub struct Choice {
     pub prefill: Prefill,
     /// How one token's attention is cut.
     pub cuts: Cuts,
+    /// How its stretches are put together; `None`: by a dispatch of its own, whatever was measured.
+    pub merge: Option<Merge>,
     /// Replies from which on a pass that goes on with them takes the kernels of prompts; 0: it never does.
     pub beside: u32,
     /// Whether a state space takes a prompt's rows in blocks, rather than row after row.
@@ -91,7 +95,7 @@ pub struct Choice {
 }
 
 /// The heads of a layer.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Heads {
     /// Query heads.
     pub n_heads: u32,
@@ -142,6 +146,7 @@ impl Choice {
                 lanes,
                 prefill: Prefill::Owned,
                 cuts: Cuts::CORES,
+                merge: Some(Merge::Apart),
                 beside: 0,
                 blocks: true,
                 kv,
@@ -163,6 +168,7 @@ impl Choice {
             lanes,
             prefill,
             cuts,
+            merge: Some(Merge::Apart),
             beside: 0,
             blocks: true,
             kv,
@@ -190,6 +196,7 @@ impl Choice {
             lanes: Lanes::Tree,
             prefill: Prefill::Row,
             cuts: Cuts::CORES,
+            merge: None,
             beside: 3,
             // A reply is to be the same to the bit however its prompt was cut.
             blocks: false,
@@ -280,10 +287,15 @@ impl Choice {
         (rope_kv::Variant { reduce: self.reduce, kv: self.kv }.into(), [all, rows])
     }
 
-    /// A single row's attention after `before` others, and the workgroups per KV head.
-    pub fn decode_attention(&self, per_kv: u32, before: u32) -> (decode_attention::Variant, u32) {
-        let (groups, qh) = head_groups(per_kv, self.cuts.heads(before));
-        (decode_attention::Variant { lanes: self.lanes, kv: self.kv, qh }, groups)
+    /// A single row's attention after `before` others.
+    pub fn decode_attention(&self, heads: Heads, before: u32, tuning: &Tuning) -> AttendOne {
+        let (groups, qh) = head_groups(heads.n_heads / heads.n_kv_heads, self.cuts.heads(before));
+        let parts = self.cuts.at(before);
+        let merge = match self.merge {
+            Some(usual) if parts > 1 => tuning.merge(&Split { heads, parts }).unwrap_or(usual),
+            _ => Merge::Apart,
+        };
+        AttendOne { variant: decode_attention::Variant { lanes: self.lanes, kv: self.kv, qh, merge }, groups, parts }
     }
 
     /// Whether the draw counts tokens in shared memory, which software adapters take seconds to compile.
@@ -300,6 +312,16 @@ pub struct Attend {
     pub groups: u32,
     /// Workgroups.
     pub grid: [u32; 2],
+}
+
+/// Attention of a single row.
+pub struct AttendOne {
+    /// Of the kernel.
+    pub variant: decode_attention::Variant,
+    /// Workgroups per KV head.
+    pub groups: u32,
+    /// Stretches that the cells are cut into.
+    pub parts: u32,
 }
 
 /// Query heads of a KV head, spread evenly over as few workgroups of at most `most` as hold them: (workgroups, heads of

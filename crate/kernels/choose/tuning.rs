@@ -2,18 +2,23 @@
 
 use std::collections::BTreeMap;
 
-use super::{Able, Choice, Product, Way};
+use super::{Able, Choice, Product, Split, Way};
 use crate::kernels::face::VariantId;
+use crate::kernels::table::choices::Merge;
 use crate::quant::TensorType;
 
-/// The fastest way to each product, as measured on an adapter; the others go by [`Choice`].
+/// The fastest way to each product, and to put each attention's stretches together, as measured on an adapter; the others go
+/// by [`Choice`].
 #[derive(Clone, Debug, Default)]
-pub struct Tuning(BTreeMap<Product, Way>);
+pub struct Tuning {
+    ways: BTreeMap<Product, Way>,
+    merges: BTreeMap<Split, Merge>,
+}
 
 impl Tuning {
     /// What was measured as the fastest for a product.
     pub fn get(&self, product: &Product) -> Option<Way> {
-        self.0.get(product).copied()
+        self.ways.get(product).copied()
     }
 
     /// The way to a product: as measured, or as `choice` has it. All rows of a prompt get sums of the kernel that its
@@ -28,24 +33,40 @@ impl Tuning {
     /// The way to this matrix's product with the most rows that was measured; of a fused product none.
     pub fn largest(&self, product: &Product) -> Option<Way> {
         let rows = |rows| Product { rows, ..*product };
-        let same = self.0.range(rows(0)..=rows(u32::MAX));
+        let same = self.ways.range(rows(0)..=rows(u32::MAX));
         same.rev().find(|(p, _)| !p.fused && !product.fused).map(|(_, &way)| way)
     }
 
     /// Keeps what was measured for a product, in place of what was before.
     pub fn set(&mut self, product: Product, way: Way) {
-        self.0.insert(product, way);
+        self.ways.insert(product, way);
     }
     /// Drops what was measured for a product.
     pub fn forget(&mut self, product: &Product) {
-        self.0.remove(product);
+        self.ways.remove(product);
+    }
+    /// What was measured as the fastest for a cut attention.
+    pub fn merge(&self, split: &Split) -> Option<Merge> {
+        self.merges.get(split).copied()
+    }
+    /// Keeps what was measured for a cut attention, or drops it.
+    pub fn set_merge(&mut self, split: Split, merge: Option<Merge>) {
+        match merge {
+            Some(merge) => self.merges.insert(split, merge),
+            None => self.merges.remove(&split),
+        };
+    }
+    /// What was measured of products alone.
+    pub fn of_products(&self) -> Tuning {
+        Tuning { ways: self.ways.clone(), merges: BTreeMap::new() }
     }
     /// Whether nothing was measured.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.ways.is_empty() && self.merges.is_empty()
     }
 
-    /// One line a product: `q4_k 2048x2048 rows 1 fused = matvec.q4_k.subgroup 64`, for people and for keeping.
+    /// One line a product: `q4_k 2048x2048 rows 1 fused = matvec.q4_k.subgroup 64`, and one a cut attention:
+    /// `attention 16:8x128 in 32 = inside`, for people and for keeping.
     pub fn lines(&self) -> Vec<String> {
         let line = |(p, w): (&Product, &Way)| {
             let fused = match (p.fused, p.post) {
@@ -57,14 +78,26 @@ impl Tuning {
             let variant = w.variant(p)?.name();
             Some(format!("{kind} {}x{} rows {}{fused} = {variant} {}", p.n, p.k, p.rows, w.lanes()))
         };
-        self.0.iter().filter_map(line).collect()
+        let merges = self.merges.iter().map(|(split, merge)| format!("{split} = {}", merge.name()));
+        self.ways.iter().filter_map(line).chain(merges).collect()
     }
 
     /// Reads what [`Tuning::lines`] wrote. Lines that mean nothing (any more), or that the adapter cannot run, are
     /// left out: they are measured anew.
     pub fn parse(lines: impl IntoIterator<Item = impl AsRef<str>>, able: Able) -> Tuning {
-        Tuning(lines.into_iter().filter_map(|line| parse(line.as_ref(), able)).collect())
+        let mut tuning = Tuning::default();
+        for line in lines {
+            let line = line.as_ref();
+            tuning.ways.extend(parse(line, able));
+            tuning.merges.extend(parse_merge(line));
+        }
+        tuning
     }
+}
+
+fn parse_merge(line: &str) -> Option<(Split, Merge)> {
+    let (split, merge) = line.split_once(" = ")?;
+    Some((split.parse().ok()?, Merge::named(merge)?))
 }
 
 fn parse(line: &str, able: Able) -> Option<(Product, Way)> {
@@ -87,9 +120,32 @@ mod tests {
     use super::super::ways::tests::ALL;
     use super::*;
     use crate::base::precision::KvType;
-    use crate::kernels::choose::ManyRows;
+    use crate::kernels::choose::{Cuts, Heads, ManyRows};
     use crate::kernels::table::choices::{Planes, Reduce};
     use crate::kernels::table::{matmul_dot, matmul_tile};
+
+    #[test]
+    fn merges_are_kept_as_lines() {
+        let heads = Heads { n_heads: 16, n_kv_heads: 8, head_dim: 128 };
+        let [few, many] = [16, 32].map(|parts| Split { heads, parts });
+        let mut tuning = Tuning::default();
+        tuning.set_merge(few, Some(Merge::Apart));
+        tuning.set_merge(many, Some(Merge::Inside));
+        let lines = tuning.lines();
+        assert_eq!(lines, ["attention 16:8x128 in 16 = apart", "attention 16:8x128 in 32 = inside"]);
+        let read = Tuning::parse(lines, PLAINEST);
+        assert_eq!((read.merge(&few), read.merge(&many)), (Some(Merge::Apart), Some(Merge::Inside)));
+        let strange =
+            ["attention 16:8x128 in 16 = beside", "attention 16x128 in 16 = inside", "attention 1:1x4 in = inside"];
+        assert!(Tuning::parse(strange, PLAINEST).is_empty());
+        // Where the choice has none, nothing measured changes that; and what is whole has nothing to merge.
+        let choice = Choice { merge: Some(Merge::Apart), cuts: Cuts::CARD, ..Choice::cpu(KvType::F16) };
+        let merge = |choice: Choice, before| choice.decode_attention(heads, before, &read).variant.merge;
+        let merges = [0, 600, 2000, 5000].map(|before| merge(choice, before));
+        assert_eq!(merges, [Merge::Apart, Merge::Apart, Merge::Inside, Merge::Apart]);
+        assert_eq!(merge(Choice { merge: Some(Merge::Inside), ..choice }, 5000), Merge::Inside);
+        assert_eq!(merge(Choice { merge: None, ..choice }, 2000), Merge::Apart);
+    }
 
     const TILE_64: Way = Way::Tile { rows: matmul_tile::Rows::N64 };
     const TREE_64: Way = Way::Shared { reduce: Reduce::Tree, lanes: 64 };

@@ -6,8 +6,8 @@ use super::product::Fused;
 use crate::bail;
 use crate::base::buffer::BufferId;
 use crate::base::error::Result;
-use crate::kernels::choose::{Attend, Choice, Heads};
-use crate::kernels::table::choices::{Gate, Op};
+use crate::kernels::choose::{Attend, AttendOne, Choice, Heads, Split};
+use crate::kernels::table::choices::{Gate, Merge, Op};
 use crate::kernels::table::{
     attention, attention_combine, attention_wide, decode_attention, fill_up, gate_by, map, qk_norm, rope_kv,
 };
@@ -164,12 +164,13 @@ impl Pass<'_> {
             let variant = qk_norm::Variant { reduce: self.at.choice.rmsnorm().reduce };
             self.recording.push(variant, params, bind, [q_parts + k_parts, self.shape.rows])?;
         }
-        let out = self.acts.take(self.shape.rows, spec.q_dim())?;
-        if self.shape.rows == 1 && self.shape.is_fused() && fits_one(spec) {
-            self.attend_one(index, spec, w, &qkv, &out)?;
+        let out = if self.shape.rows == 1 && self.shape.is_fused() && spec.fits_one() {
+            self.attend_one(index, spec, w, &qkv)?
         } else {
+            let out = self.acts.take(self.shape.rows, spec.q_dim())?;
             self.attend_many(index, spec, w, &qkv, &out)?;
-        }
+            out
+        };
         self.acts.free(qkv);
         let out = match gate {
             Some(gate) => self.gated(gate, out)?,
@@ -206,20 +207,25 @@ impl Pass<'_> {
     }
 
     /// One row by itself: everything in a dispatch, or two where the context is long.
-    fn attend_one(&mut self, index: usize, spec: &Attention, w: &Weights, qkv: &Act, out: &Act) -> Result<()> {
-        let ends = self.at.ends;
+    fn attend_one(&mut self, index: usize, spec: &Attention, w: &Weights, qkv: &Act) -> Result<Act> {
+        let (ends, first) = (self.at.ends, self.recording.dispatches.len());
         let (k_cache, v_cache) = self.at.kv.layers[index];
         // What lies outside a window counts for nothing.
         let before = spec.mask.window().map_or(self.shape.before, |w| self.shape.before.min(w - 1));
-        let splits = self.at.choice.cuts.at(before);
-        let (variant, groups) = self.at.choice.decode_attention(spec.n_heads / spec.n_kv_heads, before);
-        let parts = match splits {
-            1 => None,
-            _ => Some(self.acts.take(spec.n_heads * splits, spec.head_dim + 4)?),
+        let heads = Heads { n_heads: spec.n_heads, n_kv_heads: spec.n_kv_heads, head_dim: spec.head_dim };
+        let AttendOne { variant, groups, parts: splits } =
+            self.at.choice.decode_attention(heads, before, self.at.tuning);
+        let out = match variant.merge {
+            Merge::Apart => self.acts.take(1, spec.q_dim())?,
+            Merge::Inside => Act::fixed(ends.merged.buffer, spec.q_dim()),
+        };
+        let parts = match variant.merge {
+            Merge::Apart if splits > 1 => Some(self.acts.take(spec.n_heads * splits, spec.head_dim + 4)?),
+            _ => None,
         };
         let [q_norm, k_norm] = w.head_norms.unwrap_or([ends.none; 2]);
         let (stretch, stretch_every) = spec.stretch.unwrap_or((0.0, 1));
-        let result = parts.as_ref().unwrap_or(out).id;
+        let result = parts.as_ref().unwrap_or(&out).id;
         self.recording.push(
             variant,
             decode_attention::Params {
@@ -239,6 +245,7 @@ impl Pass<'_> {
                 alibi: spec.alibi.unwrap_or(0.0),
                 splits,
                 tables: self.at.kv.tables_of(index),
+                results: ends.merged.results,
             },
             decode_attention::Bind {
                 batch: ends.batch,
@@ -258,7 +265,10 @@ impl Pass<'_> {
             self.recording.push(attention_combine::Variant {}, params, bind, [spec.n_heads, 1])?;
             self.acts.free(parts);
         }
-        Ok(())
+        if splits > 1 {
+            self.splits.push((Split { heads, parts: splits }, first..self.recording.dispatches.len()));
+        }
+        Ok(out)
     }
 
     /// Rows that may see each other: all keys and values are written before any is read.
@@ -357,11 +367,6 @@ impl Pass<'_> {
             [spec.n_heads, self.shape.rows],
         )
     }
-}
-
-/// Whether one row's keys, values and attention can be one dispatch.
-fn fits_one(spec: &Attention) -> bool {
-    spec.keys_of.is_none() && !spec.v_norm && !spec.values_are_keys && !spec.is_wide()
 }
 
 fn has_norm(spec: &Attention) -> u32 {

@@ -12,6 +12,7 @@ mod latent;
 mod layer_embedding;
 mod mamba;
 mod mamba2;
+mod merged;
 mod mix;
 mod norm;
 mod pass;
@@ -30,6 +31,7 @@ use norm::How;
 
 pub use attention::neox;
 pub use layer_embedding::FileRows;
+pub use merged::Merged;
 pub use norm::Norm;
 pub use pass::{Ends, Mixture, Pass, Places, Recorded, Shape};
 

@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 
 use super::Embeddings;
+use super::merged::Merged;
 use super::norm::{How, Norm};
 use crate::base::buffer::BufferId;
 use crate::base::error::Result;
 use crate::device::recording::Recording;
-use crate::kernels::choose::{Choice, Product, Tuning};
+use crate::kernels::choose::{Choice, Product, Split, Tuning};
 use crate::kernels::table::embed;
 use crate::model::adapter::{Adapters, Spot};
 use crate::model::arena::{Act, Acts, Needs};
@@ -79,6 +80,8 @@ pub struct Ends {
     pub logits: BufferId,
     /// Bound where a kernel has a buffer that the model does not need.
     pub none: BufferId,
+    /// Where a token's attention is put together in its own dispatch.
+    pub merged: Merged,
 }
 
 /// The places of all that a pass needs, and which kernels it takes.
@@ -104,6 +107,7 @@ pub struct Pass<'a> {
     pub(super) acts: Acts<'a>,
     pub(super) recording: Recording,
     pub(super) products: Vec<(Product, usize)>,
+    pub(super) splits: Vec<(Split, Range<usize>)>,
     /// Spots that adapters changed so far.
     pub(super) adapted: BTreeSet<Spot>,
     /// Those so far whose experts stay in the file.
@@ -128,6 +132,8 @@ pub struct Recorded {
     pub recording: Recording,
     /// Which products its dispatches (by index) compute, or make activations ready for.
     pub products: Vec<(Product, usize)>,
+    /// Which dispatches compute which cut attention.
+    pub splits: Vec<(Split, Range<usize>)>,
     /// Spots that adapters change.
     pub adapted: BTreeSet<Spot>,
     /// Those whose experts stay in the file.
@@ -199,6 +205,7 @@ impl<'a> Pass<'a> {
             acts,
             recording,
             products,
+            splits: Vec::new(),
             adapted,
             mixtures: Vec::new(),
         }
@@ -276,7 +283,7 @@ impl<'a> Pass<'a> {
         let Stream { at, due } = self.stream;
         let own = self.own.take().and_then(|own| own.act);
         due.into_iter().map(|due| due.sum).chain([at]).chain(own).for_each(|act| self.acts.free(act));
-        let Pass { recording, products, adapted, mixtures, acts, .. } = self;
-        Ok(Recorded { recording, products, adapted, mixtures, needs: acts.needs()? })
+        let Pass { recording, products, splits, adapted, mixtures, acts, .. } = self;
+        Ok(Recorded { recording, products, splits, adapted, mixtures, needs: acts.needs()? })
     }
 }

@@ -463,6 +463,11 @@ impl Attention {
         self.sinks || self.latent.is_some() || self.head_dim > 256
     }
 
+    /// Whether one row's keys, values and attention can be one dispatch.
+    pub fn fits_one(&self) -> bool {
+        self.keys_of.is_none() && !self.v_norm && !self.values_are_keys && !self.is_wide()
+    }
+
     /// Bytes of a token's keys, and of its values, in a cache of this type: none, where the keys are another layer's,
     /// or values are the beginnings of keys.
     pub fn cell_bytes(&self, kind: KvType) -> [u64; 2] {

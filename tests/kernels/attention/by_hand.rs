@@ -1,6 +1,6 @@
 //! The mirrors of attention against numbers worked out by hand, and formulas in f64.
 
-use sotto::kernels::table::choices::{Kv, Lanes, Qh, Reduce};
+use sotto::kernels::table::choices::{Kv, Lanes, Merge, Qh, Reduce};
 use sotto::kernels::table::{attention, attention_combine, decode_attention, rope_kv};
 
 use crate::case::{bits, close, floats};
@@ -206,6 +206,7 @@ fn attention_of_one_row_is_rope_and_attention_however_it_is_split() {
             alibi: 8.0,
             splits,
             tables: 0,
+            results: 0,
         };
         let size = if splits == 1 { heads * dim } else { heads * splits as usize * (dim + 4) };
         let bind = decode_attention::Bind {
@@ -218,7 +219,7 @@ fn attention_of_one_row_is_rope_and_attention_however_it_is_split() {
             v_cache: &v_cache,
             out: &vec![0; size],
         };
-        let variant = decode_attention::Variant { lanes: Lanes::Tree, kv: Kv::F32, qh: Qh::N2 };
+        let variant = decode_attention::Variant { lanes: Lanes::Tree, kv: Kv::F32, qh: Qh::N2, merge: Merge::Apart };
         let got = mirror(variant, params, bind, [2, splits]);
         let same = got.k_cache == rotated.k_cache && got.v_cache == rotated.v_cache;
         assert!(same, "{splits} parts: another cache");

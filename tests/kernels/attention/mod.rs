@@ -1,6 +1,7 @@
 //! Attention: of many rows here, of single rows in a module of its own.
 
 mod by_hand;
+mod merge;
 mod single_rows;
 mod wide;
 

@@ -1,8 +1,8 @@
-//! Attention of single rows, whole and in parts, and the parts put together.
+//! Attention of single rows, whole and in parts, and the parts put together: apart, and in the same dispatch.
 
 use std::ops::Range;
 
-use sotto::kernels::table::choices::{Kv, Lanes};
+use sotto::kernels::table::choices::{Kv, Lanes, Merge};
 use sotto::kernels::table::{attention_combine, decode_attention};
 
 use super::{CEILING, TABLES, batch_behind, spread};
@@ -16,20 +16,20 @@ const F16_CACHE: f64 = 1e-8;
 const Q8_CACHE: f64 = 1e-5;
 const Q4_CACHE: f64 = 1e-3;
 
-struct Shape {
-    n_heads: u32,
-    n_kv_heads: u32,
-    head_dim: u32,
-    rope_half: u32,
-    neox: u32,
+pub struct Shape {
+    pub n_heads: u32,
+    pub n_kv_heads: u32,
+    pub head_dim: u32,
+    pub rope_half: u32,
+    pub neox: u32,
     /// Of heads: 1, before they are rotated; 2, after.
-    norm: u32,
-    window: u32,
-    softcap: f32,
-    alibi: f32,
-    splits: u32,
+    pub norm: u32,
+    pub window: u32,
+    pub softcap: f32,
+    pub alibi: f32,
+    pub splits: u32,
     /// (position, first cell) a row; each sees its own cells alone.
-    rows: &'static [(u32, u32)],
+    pub rows: &'static [(u32, u32)],
 }
 
 #[rustfmt::skip]
@@ -67,13 +67,32 @@ pub fn run(rig: &mut impl Runs) {
     for lanes in Lanes::ALL {
         for kv in Kv::ALL {
             let mut random = Random::new(16);
-            SHAPES.iter().filter(|s| takes(kv, s.head_dim)).for_each(|s| rig.run(attend(&mut random, s, lanes, kv)));
+            for s in SHAPES.iter().filter(|s| takes(kv, s.head_dim)) {
+                rig.run(attend(&mut random, s, lanes, kv, None));
+                // What lies between the results and the counts is nobody's.
+                rig.run(attend(&mut random, s, lanes, kv, Some(s.results() + 5)));
+            }
         }
     }
     combine(rig);
 }
 
-fn attend(random: &mut Random, s: &Shape, lanes: Lanes, kv: Kv) -> Case {
+impl Shape {
+    /// Words of the results.
+    pub fn results(&self) -> u32 {
+        self.rows.len() as u32 * self.n_heads * self.head_dim
+    }
+
+    /// And of all counts and parts behind them.
+    pub fn behind(&self) -> u32 {
+        let (groups, _) = spread(self.n_heads / self.n_kv_heads);
+        let parts = self.n_heads * self.splits * (self.head_dim + 2);
+        self.rows.len() as u32 * (self.n_kv_heads * groups + parts)
+    }
+}
+
+/// Merged inside where there is room for so many words of results.
+pub fn attend(random: &mut Random, s: &Shape, lanes: Lanes, kv: Kv, results: Option<u32>) -> Case {
     let (groups, qh) = spread(s.n_heads / s.n_kv_heads);
     let heads = (s.n_heads + 2 * s.n_kv_heads) as usize;
     let table = crate::rope::table(2 * s.rope_half, 1e5, 1.0, 1280);
@@ -85,10 +104,14 @@ fn attend(random: &mut Random, s: &Shape, lanes: Lanes, kv: Kv) -> Case {
     let before = |range: Range<u32>| range.start..range.end - 1;
     let cells: Vec<_> = s.rows.iter().map(|&(at, first)| (first, before(seen(at, s.window)))).collect();
     let [k, v] = [(); 2].map(|()| cache(random, kv, s.n_kv_heads, s.head_dim, &cells));
-    let outputs = s.rows.len() as u32 * s.n_heads * s.splits;
-    let width = s.head_dim + if s.splits > 1 { 4 } else { 0 };
+    let parts = if s.splits > 1 { s.results() / s.head_dim * s.splits * (s.head_dim + 4) } else { s.results() };
+    let out = match results {
+        None => poison(parts as usize),
+        Some(results) => [poison(results as usize), vec![0; s.behind() as usize]].concat(),
+    };
+    let merge = if results.is_some() { Merge::Inside } else { Merge::Apart };
     Case::new(
-        decode_attention::Variant { lanes, kv, qh },
+        decode_attention::Variant { lanes, kv, qh, merge },
         format!(
             "{}:{} heads of {}, {} pairs, norm {}, window {}, softcap {}, alibi {}, {} parts, at {:?}",
             s.n_heads, s.n_kv_heads, s.head_dim, s.rope_half, s.norm, s.window, s.softcap, s.alibi, s.splits, s.rows
@@ -110,6 +133,7 @@ fn attend(random: &mut Random, s: &Shape, lanes: Lanes, kv: Kv) -> Case {
             alibi: s.alibi,
             splits: s.splits,
             tables: TABLES,
+            results: results.unwrap_or(0),
         },
         decode_attention::Bind {
             batch: Data::In(batch_behind(s.rows, 0, 0)),
@@ -119,7 +143,7 @@ fn attend(random: &mut Random, s: &Shape, lanes: Lanes, kv: Kv) -> Case {
             rope: Data::In(bits(&table)),
             k_cache: Data::OutHeads(k, kv, s.head_dim),
             v_cache: Data::OutHeads(v, kv, s.head_dim),
-            out: Data::Out(poison((outputs * width) as usize)),
+            out: Data::Out(out),
         },
         [s.n_kv_heads * groups, s.rows.len() as u32 * s.splits],
         match kv {

@@ -16,7 +16,7 @@ use sotto::kernels::choose::{Choice, Cuts, ManyRows, Prefill, SingleRow};
 use sotto::kernels::face::{Access, Face};
 use sotto::kernels::product::integers::Integers;
 use sotto::kernels::rope::blocks::{self, Q4, Q8};
-use sotto::kernels::table::choices::{Kv, Lanes, Reduce, X};
+use sotto::kernels::table::choices::{Kv, Lanes, Merge, Reduce, X};
 use sotto::kernels::table::{quantize, rope_kv};
 use sotto::model;
 use sotto::model::forward::{Model, Shape, Sizes};
@@ -85,6 +85,7 @@ pub const PLAIN: Choice = Choice {
     lanes: Lanes::Tree,
     prefill: Prefill::Row,
     cuts: Cuts::CARD,
+    merge: Some(Merge::Apart),
     beside: 0,
     blocks: true,
     kv: Kv::F32,
