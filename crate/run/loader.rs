@@ -327,6 +327,15 @@ impl Loader {
         Ok((model, upload))
     }
 
+    /// What it is loaded on; none once the load has failed.
+    pub fn device(&self) -> Option<&Device> {
+        match &self.state {
+            State::Header(parsing) => Some(&parsing.1),
+            State::Tensors(tensors) => Some(&tensors.engine.device),
+            State::Failed => None,
+        }
+    }
+
     /// Waits until the device has taken what was pushed: call it every few megabytes, or memory fills up.
     pub async fn drain(&mut self) -> Result<()> {
         match &self.state {

@@ -34,6 +34,7 @@ mod gguf_memory;
 mod held_replies;
 mod kv_types;
 mod layer_rows;
+mod lost;
 mod mutants;
 mod narrow;
 mod nets;

@@ -100,6 +100,12 @@ impl Gpu {
         }
     }
 
+    /// Ends the device, as a driver that crashes does: all that is asked of it from here on is `DeviceLost`.
+    pub fn destroy(&self) {
+        note(&self.failure, Code::DeviceLost, "The GPU device was destroyed; load the model again.".into());
+        self.device.destroy();
+    }
+
     /// Makes the pipelines, one buffer of all uniform structs, and the bind groups.
     pub fn prepare(&self, recording: &Recording) -> Prepared {
         let count = recording.dispatches.len() as u64;
