@@ -51,6 +51,7 @@ mod repositories;
 mod requantize;
 mod rerank;
 mod saved;
+mod self_check;
 mod shift;
 mod speculate;
 mod split;

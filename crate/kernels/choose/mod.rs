@@ -2,6 +2,7 @@
 
 mod adapter;
 mod cuts;
+mod simpler;
 mod tuning;
 mod ways;
 

@@ -1,6 +1,6 @@
 //! What was measured of the ways to products.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Able, Choice, Product, Way};
 use crate::kernels::face::VariantId;
@@ -8,12 +8,15 @@ use crate::quant::TensorType;
 
 /// The fastest way to each product, as measured on an adapter; the others go by [`Choice`].
 #[derive(Clone, Debug, Default)]
-pub struct Tuning(BTreeMap<Product, Way>);
+pub struct Tuning {
+    ways: BTreeMap<Product, Way>,
+    avoided: BTreeSet<VariantId>,
+}
 
 impl Tuning {
     /// What was measured as the fastest for a product.
     pub fn get(&self, product: &Product) -> Option<Way> {
-        self.0.get(product).copied()
+        self.ways.get(product).copied()
     }
 
     /// The way to a product: as measured, or as `choice` has it. All rows of a prompt get sums of the kernel that its
@@ -28,21 +31,34 @@ impl Tuning {
     /// The way to this matrix's product with the most rows that was measured; of a fused product none.
     pub fn largest(&self, product: &Product) -> Option<Way> {
         let rows = |rows| Product { rows, ..*product };
-        let same = self.0.range(rows(0)..=rows(u32::MAX));
+        let same = self.ways.range(rows(0)..=rows(u32::MAX));
         same.rev().find(|(p, _)| !p.fused && !product.fused).map(|(_, &way)| way)
     }
 
     /// Keeps what was measured for a product, in place of what was before.
     pub fn set(&mut self, product: Product, way: Way) {
-        self.0.insert(product, way);
+        self.ways.insert(product, way);
     }
     /// Drops what was measured for a product.
     pub fn forget(&mut self, product: &Product) {
-        self.0.remove(product);
+        self.ways.remove(product);
+    }
+    /// What computes something else than it should is not measured any more, and nothing is known of what it won.
+    pub fn avoid(&mut self, variant: VariantId) {
+        self.avoided.insert(variant);
+        self.ways.retain(|product, way| way.variant(product) != Some(variant));
+    }
+    /// Whether a way to a product is one of those.
+    pub fn avoids(&self, product: &Product, way: &Way) -> bool {
+        way.variant(product).is_some_and(|variant| self.avoided.contains(&variant))
+    }
+    /// Drops what was measured for this matrix's product, whatever its rows.
+    pub fn forget_matrix(&mut self, product: &Product) {
+        self.ways.retain(|other, _| Product { rows: product.rows, ..*other } != *product);
     }
     /// Whether nothing was measured.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.ways.is_empty()
     }
 
     /// One line a product: `q4_k 2048x2048 rows 1 fused = matvec.q4_k.subgroup 64`, for people and for keeping.
@@ -57,13 +73,14 @@ impl Tuning {
             let variant = w.variant(p)?.name();
             Some(format!("{kind} {}x{} rows {}{fused} = {variant} {}", p.n, p.k, p.rows, w.lanes()))
         };
-        self.0.iter().filter_map(line).collect()
+        self.ways.iter().filter_map(line).collect()
     }
 
     /// Reads what [`Tuning::lines`] wrote. Lines that mean nothing (any more), or that the adapter cannot run, are
     /// left out: they are measured anew.
     pub fn parse(lines: impl IntoIterator<Item = impl AsRef<str>>, able: Able) -> Tuning {
-        Tuning(lines.into_iter().filter_map(|line| parse(line.as_ref(), able)).collect())
+        let ways = lines.into_iter().filter_map(|line| parse(line.as_ref(), able)).collect();
+        Tuning { ways, avoided: BTreeSet::new() }
     }
 }
 
