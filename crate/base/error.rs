@@ -83,6 +83,8 @@ codes! {
     Gpu = "gpu", "Update the graphics driver or the browser, or load with backend \"cpu\".";
     /// The model produced NaN or infinite logits.
     BadLogits = "bad_logits", "Download the file again; if that does not help, take another quantization.";
+    /// The GPU computes something else than it should, and no other kernel computes it rightly there.
+    WrongResults = "wrong_results", "Update the graphics driver or the browser, or load with backend \"cpu\".";
     /// The caller stopped the call.
     Aborted = "aborted", "Nothing: it was asked for.";
     /// The model was disposed; in Rust also: other work on the engine has ended this.

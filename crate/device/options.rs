@@ -23,11 +23,34 @@ pub struct GpuOptions {
     pub adapter: Option<AdapterName>,
     /// Why WebGPU was given up by the build that has it; read by one that has the CPU alone.
     pub refused: Option<Error>,
+    /// Faults that a test plants; a page has none.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub spoiled: Vec<Spoiled>,
+}
+
+/// A fault of kernels whose names begin so: a piece of their text, and what stands in its place.
+#[cfg(not(target_arch = "wasm32"))]
+#[derive(Clone, Copy, Debug)]
+pub struct Spoiled {
+    /// How the names begin of the variants that have it.
+    pub kernel: &'static str,
+    /// What is in their text.
+    pub from: &'static str,
+    /// What takes its place.
+    pub to: &'static str,
 }
 
 impl Default for GpuOptions {
     fn default() -> Self {
-        GpuOptions { subgroups: !BROWSER, f16: true, dot: !BROWSER, adapter: None, refused: None }
+        GpuOptions {
+            subgroups: !BROWSER,
+            f16: true,
+            dot: !BROWSER,
+            adapter: None,
+            refused: None,
+            #[cfg(not(target_arch = "wasm32"))]
+            spoiled: Vec::new(),
+        }
     }
 }
 

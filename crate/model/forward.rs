@@ -286,6 +286,13 @@ impl Model {
         }
     }
 
+    /// Takes other kernels from here on; passes that were recorded before must be gone. Fails as `memory` does.
+    pub fn choose(&mut self, choice: Choice, memory: &mut dyn Exchange) -> Result<()> {
+        self.choice = choice;
+        let needs = self.needs(&self.adapters)?;
+        self.arena.grow(&needs, memory)
+    }
+
     /// Its adapters.
     pub fn adapters(&self) -> &Adapters {
         &self.adapters

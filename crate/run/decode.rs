@@ -70,6 +70,14 @@ impl Decoder {
         &self.recordings
     }
 
+    /// Draws count tokens by other kernels from here on, if they do not yet.
+    pub fn count_in_storage(&mut self) -> Result<()> {
+        self.sampler.count_in_storage();
+        self.recordings = Mode::ALL.into_iter().map(|mode| self.sampler.record(mode)).collect::<Result<Vec<_>>>()?;
+        self.samplings = Default::default();
+        Ok(())
+    }
+
     /// Makes a way of sampling ready, which [`Decoder::start`] wants. `Aborted` where the work was cancelled meanwhile.
     pub async fn prepare(&mut self, mode: Mode, device: &Device, cancel: &Cancel) -> Result<()> {
         let sampling = &mut self.samplings[mode as usize];

@@ -16,6 +16,7 @@ use crate::model::spec::Gives;
 use crate::model::store::{MOST_AHEAD, SequenceId};
 use crate::run::adapters::Named;
 use crate::run::batch::Batch;
+use crate::run::check::SelfCheck;
 use crate::run::constraint::Constraint;
 use crate::run::decode::{self, Decoder, Sampled};
 use crate::run::experts::Experts;
@@ -56,6 +57,8 @@ pub struct Engine {
     pub n_params: u64,
     /// Of the bytes of its file, and whether its products may be less exact: what is saved of one model fits no other.
     pub fingerprint: (u64, bool),
+    /// What the check of its kernels found, where there was one.
+    pub self_check: Option<SelfCheck>,
     /// What it has done so far.
     pub counts: Counts,
     /// Ends the pass under way.
@@ -113,6 +116,7 @@ impl Engine {
             types: Vec::new(),
             n_params: 0,
             fingerprint: (0, false),
+            self_check: None,
             counts: Counts::default(),
             current: Cancel::default(),
             whole: Cancel::default(),
@@ -324,7 +328,7 @@ impl Engine {
     }
 
     /// What stays in the file of these tokens, for the pass that is submitted next.
-    async fn bring_rows(&mut self, tokens: &[u32]) -> Result<()> {
+    pub(super) async fn bring_rows(&mut self, tokens: &[u32]) -> Result<()> {
         match &mut self.rows {
             Some(rows) => rows.bring(tokens, &self.model, &mut self.device).await,
             None => Ok(()),

@@ -5,6 +5,7 @@ use std::collections::{HashMap, VecDeque};
 
 use crate::bail;
 use crate::base::error::{Code, Error, Result};
+use crate::base::platform::BROWSER;
 use crate::base::precision::KvType;
 use crate::device::options::GpuOptions;
 use crate::device::{Backend, Chosen, CpuOptions, Device, HAS_CPU};
@@ -17,6 +18,7 @@ use crate::model::forward::Model;
 use crate::model::spec::{Gives, Head, Net, Scores};
 use crate::model::upload::Upload;
 use crate::quant::TensorType;
+use crate::run::check::CheckOptions;
 use crate::run::engine::Engine;
 use crate::run::experts::Experts;
 use crate::run::plan::{Place, Plan};
@@ -58,6 +60,8 @@ pub struct LoadOptions {
     pub tune: Option<bool>,
     /// What was measured before on this adapter (`Tuning::lines`).
     pub tuning: Vec<String>,
+    /// Whether the kernels are checked, and by whom.
+    pub check: CheckOptions,
     /// What a repository's matrices become before they come here; `None`: [`USUAL`](crate::file::safetensors::USUAL), or what they are. A file's are
     /// what they are.
     pub quantize: Option<TensorType>,
@@ -84,6 +88,7 @@ impl Default for LoadOptions {
             choice: None,
             tune: None,
             tuning: Vec::new(),
+            check: CheckOptions::default(),
             quantize: None,
             experts: None,
             reread: None,
@@ -327,6 +332,15 @@ impl Loader {
         Ok((model, upload))
     }
 
+    /// What it is loaded on; none once the load has failed.
+    pub fn device(&self) -> Option<&Device> {
+        match &self.state {
+            State::Header(parsing) => Some(&parsing.1),
+            State::Tensors(tensors) => Some(&tensors.engine.device),
+            State::Failed => None,
+        }
+    }
+
     /// Waits until the device has taken what was pushed: call it every few megabytes, or memory fills up.
     pub async fn drain(&mut self) -> Result<()> {
         match &self.state {
@@ -337,15 +351,22 @@ impl Loader {
 
     /// The end of the file. `Truncated` if bytes are missing.
     pub async fn finish(self) -> Result<Engine> {
-        let Loader { state: State::Tensors(tensors), hash, .. } = self else { return Err(self.cut_short()) };
+        let Loader { state: State::Tensors(tensors), hash, options, .. } = self else { return Err(self.cut_short()) };
         let Tensors { mut engine, upload, file_bytes, .. } = *tensors;
         upload.finish(file_bytes)?;
-        engine.fingerprint = (hash.digest(), self.options.fast);
+        engine.fingerprint = (hash.digest(), options.fast);
         engine.model.check_factors(&upload)?;
         engine.model.finish(&upload, &mut engine.device);
         engine.device.idle().await?;
-        if tunes(&self.options, &engine.device) {
+        // What checks is no part of what pages load.
+        if !BROWSER {
+            engine.avoid(&options.check.avoid)?;
+        }
+        if tunes(&options, &engine.device) {
             engine.tune().await?;
+        }
+        if !BROWSER {
+            engine.check_once(&options.check).await?;
         }
         Ok(engine)
     }

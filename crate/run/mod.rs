@@ -2,6 +2,7 @@
 
 pub mod adapters;
 pub mod batch;
+pub mod check;
 pub mod constraint;
 pub mod decode;
 pub mod embed;

@@ -90,7 +90,7 @@ impl Engine {
         self.shape(Shape::decode(position))
     }
 
-    fn decode_shapes(&self) -> Vec<Shape> {
+    pub(super) fn decode_shapes(&self) -> Vec<Shape> {
         let mut all: Vec<Shape> =
             self.model.choice.cuts.all(self.model.sizes.context - 1).map(|at| self.decode_shape(at)).collect();
         all.dedup();

@@ -271,6 +271,11 @@ impl Sampler {
         })
     }
 
+    /// Choices that are recorded from here on count tokens without much shared memory.
+    pub fn count_in_storage(&mut self) {
+        self.shape.shared = false;
+    }
+
     /// Starts with [`State`]: the result of the last step.
     pub fn state_buffer(&self) -> BufferId {
         self.state

@@ -128,7 +128,8 @@ fn candidates(gpu: &Gpu, model: &Model, product: &Product) -> Vec<Way> {
         Some(largest) => way.sums_as(&largest),
         None => product.fused || way.planes() > 0 || way.sums_as(&usual),
     };
-    product.ways(model.choice.able(&gpu.caps)).filter(fits).collect()
+    let all = product.ways(model.choice.able(&gpu.caps)).filter(fits);
+    all.filter(|way| !model.tuning.avoids(product, way)).collect()
 }
 
 /// The products of a shape that no way is known to, the most work first.

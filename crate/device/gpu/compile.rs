@@ -55,9 +55,22 @@ impl Gpu {
         if let Some(found) = self.pipelines.borrow().get(&variant) {
             return found.clone();
         }
-        let made = Arc::new(self.compile(variant.get().name, variant.get().source(BROWSER), variant.kernel().bindings));
+        let source = self.source(variant);
+        let made = Arc::new(self.compile(variant.get().name, source, variant.kernel().bindings));
         self.pipelines.borrow_mut().insert(variant, made.clone());
         made
+    }
+
+    #[cfg(target_arch = "wasm32")]
+    fn source(&self, variant: VariantId) -> String {
+        variant.get().source(BROWSER)
+    }
+
+    /// With what a test has changed.
+    #[cfg(not(target_arch = "wasm32"))]
+    fn source(&self, variant: VariantId) -> String {
+        let of_it = self.spoiled.iter().filter(|spoiled| variant.name().starts_with(spoiled.kernel));
+        of_it.fold(variant.get().source(BROWSER), |source, spoiled| source.replace(spoiled.from, spoiled.to))
     }
 
     pub(super) fn compile(&self, name: &str, source: String, bindings: &[Access]) -> Pipeline {

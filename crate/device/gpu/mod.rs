@@ -49,6 +49,9 @@ pub struct Gpu {
     staging: RefCell<Option<wgpu::Buffer>>,
     /// What bytes pass through that move within a buffer.
     passage: wgpu::Buffer,
+    /// What tests change in the text of a kernel.
+    #[cfg(not(target_arch = "wasm32"))]
+    spoiled: Vec<crate::device::options::Spoiled>,
     /// Objects made so far: the decode loop must not make any.
     pub objects_made: Cell<u64>,
 }
@@ -98,6 +101,12 @@ impl Gpu {
             Some(error) => Err(error.clone()),
             None => Ok(()),
         }
+    }
+
+    /// Ends the device, as a driver that crashes does: all that is asked of it from here on is `DeviceLost`.
+    pub fn destroy(&self) {
+        note(&self.failure, Code::DeviceLost, "The GPU device was destroyed; load the model again.".into());
+        self.device.destroy();
     }
 
     /// Makes the pipelines, one buffer of all uniform structs, and the bind groups.
@@ -180,9 +189,21 @@ impl Gpu {
         self.read_buffer(&self.buffers[id.0], offset, bytes).await
     }
 
+    /// Pieces of buffers, (buffer, first byte, count), all multiples of 4, one behind the other.
+    pub async fn read_pieces(&self, pieces: &[(BufferId, u64, u64)]) -> Result<Vec<u8>> {
+        let pieces: Vec<_> = pieces.iter().map(|&(id, offset, bytes)| (&self.buffers[id.0], offset, bytes)).collect();
+        self.read_buffers(&pieces).await
+    }
+
     async fn read_buffer(&self, buffer: &wgpu::Buffer, offset: u64, bytes: u64) -> Result<Vec<u8>> {
+        let mut data = self.read_buffers(&[(buffer, offset, bytes.next_multiple_of(4))]).await?;
+        data.truncate(bytes as usize);
+        Ok(data)
+    }
+
+    async fn read_buffers(&self, pieces: &[(&wgpu::Buffer, u64, u64)]) -> Result<Vec<u8>> {
         self.check()?;
-        let size = bytes.next_multiple_of(4);
+        let size = pieces.iter().map(|(_, _, bytes)| bytes).sum();
         let staging = match self.staging.borrow_mut().take() {
             Some(buffer) if buffer.size() >= size => buffer,
             _ => self.buffer(
@@ -192,7 +213,11 @@ impl Gpu {
             ),
         };
         let mut encoder = self.device.create_command_encoder(&Default::default());
-        encoder.copy_buffer_to_buffer(buffer, offset, &staging, 0, size);
+        let mut to = 0;
+        for &(buffer, offset, bytes) in pieces {
+            encoder.copy_buffer_to_buffer(buffer, offset, &staging, to, bytes);
+            to += bytes;
+        }
         self.queue.submit([encoder.finish()]);
         let (sender, receiver) = oneshot::channel();
         staging.slice(..size).map_async(wgpu::MapMode::Read, move |result| {
@@ -210,7 +235,7 @@ impl Gpu {
                 format!("A GPU buffer could not be read ({}); load the model again.", one_line(&e.to_string())),
             )
         })?;
-        let data = view[..bytes as usize].to_vec();
+        let data = view.to_vec();
         drop(view);
         staging.unmap();
         *self.staging.borrow_mut() = Some(staging);

@@ -34,6 +34,8 @@ impl Gpu {
         features.set(wgpu::Features::SHADER_F16, f16);
         let timestamps = offered.contains(wgpu::Features::TIMESTAMP_QUERY);
         features.set(wgpu::Features::TIMESTAMP_QUERY, timestamps);
+        #[cfg(not(target_arch = "wasm32"))]
+        let spoiled = options.spoiled.clone();
         let (device, queue) = device(&adapter, features, limits.clone()).await?;
         let failure = watch(&device);
         let info = adapter.get_info();
@@ -68,6 +70,8 @@ impl Gpu {
             failure,
             staging: RefCell::default(),
             passage,
+            #[cfg(not(target_arch = "wasm32"))]
+            spoiled,
             objects_made: Cell::new(0),
         })
     }

@@ -42,6 +42,9 @@ impl Cuts {
     /// Where two or a few cores compute.
     pub const CORES: Cuts = Cuts(&[step(0, 1, 4), step(512, 16, 4)]);
 
+    /// Never in stretches.
+    pub const WHOLE: Cuts = Cuts(&[step(0, 1, 4)]);
+
     /// Stretches for a token after `before` others.
     pub fn at(self, before: u32) -> u32 {
         self.step(before).stretches

@@ -2,6 +2,7 @@
 
 mod adapter;
 mod cuts;
+mod simpler;
 mod split;
 mod tuning;
 mod ways;

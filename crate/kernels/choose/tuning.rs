@@ -1,6 +1,6 @@
 //! What was measured of the ways to products.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Able, Choice, Product, Split, Way};
 use crate::kernels::face::VariantId;
@@ -13,6 +13,7 @@ use crate::quant::TensorType;
 pub struct Tuning {
     ways: BTreeMap<Product, Way>,
     merges: BTreeMap<Split, Merge>,
+    avoided: BTreeSet<VariantId>,
 }
 
 impl Tuning {
@@ -58,7 +59,20 @@ impl Tuning {
     }
     /// What was measured of products alone.
     pub fn of_products(&self) -> Tuning {
-        Tuning { ways: self.ways.clone(), merges: BTreeMap::new() }
+        Tuning { merges: BTreeMap::new(), ..self.clone() }
+    }
+    /// What computes something else than it should is not measured any more, and nothing is known of what it won.
+    pub fn avoid(&mut self, variant: VariantId) {
+        self.avoided.insert(variant);
+        self.ways.retain(|product, way| way.variant(product) != Some(variant));
+    }
+    /// Whether a way to a product is one of those.
+    pub fn avoids(&self, product: &Product, way: &Way) -> bool {
+        way.variant(product).is_some_and(|variant| self.avoided.contains(&variant))
+    }
+    /// Drops what was measured for this matrix's product, whatever its rows.
+    pub fn forget_matrix(&mut self, product: &Product) {
+        self.ways.retain(|other, _| Product { rows: product.rows, ..*other } != *product);
     }
     /// Whether nothing was measured.
     pub fn is_empty(&self) -> bool {

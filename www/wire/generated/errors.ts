@@ -29,6 +29,7 @@ export const ERROR_CODES = [
   "device_lost",
   "gpu",
   "bad_logits",
+  "wrong_results",
   "aborted",
   "disposed",
   "network",
