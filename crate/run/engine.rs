@@ -16,6 +16,7 @@ use crate::model::spec::Gives;
 use crate::model::store::{MOST_AHEAD, SequenceId};
 use crate::run::adapters::Named;
 use crate::run::batch::Batch;
+#[cfg(not(target_arch = "wasm32"))]
 use crate::run::check::SelfCheck;
 use crate::run::constraint::Constraint;
 use crate::run::decode::{self, Decoder, Sampled};
@@ -58,6 +59,7 @@ pub struct Engine {
     /// Of the bytes of its file, and whether its products may be less exact: what is saved of one model fits no other.
     pub fingerprint: (u64, bool),
     /// What the check of its kernels found, where there was one.
+    #[cfg(not(target_arch = "wasm32"))]
     pub self_check: Option<SelfCheck>,
     /// What it has done so far.
     pub counts: Counts,
@@ -116,6 +118,7 @@ impl Engine {
             types: Vec::new(),
             n_params: 0,
             fingerprint: (0, false),
+            #[cfg(not(target_arch = "wasm32"))]
             self_check: None,
             counts: Counts::default(),
             current: Cancel::default(),

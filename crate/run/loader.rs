@@ -5,7 +5,6 @@ use std::collections::{HashMap, VecDeque};
 
 use crate::bail;
 use crate::base::error::{Code, Error, Result};
-use crate::base::platform::BROWSER;
 use crate::base::precision::KvType;
 use crate::device::options::GpuOptions;
 use crate::device::{Backend, Chosen, CpuOptions, Device, HAS_CPU};
@@ -18,6 +17,7 @@ use crate::model::forward::Model;
 use crate::model::spec::{Gives, Head, Net, Scores};
 use crate::model::upload::Upload;
 use crate::quant::TensorType;
+#[cfg(not(target_arch = "wasm32"))]
 use crate::run::check::CheckOptions;
 use crate::run::engine::Engine;
 use crate::run::experts::Experts;
@@ -61,6 +61,7 @@ pub struct LoadOptions {
     /// What was measured before on this adapter (`Tuning::lines`).
     pub tuning: Vec<String>,
     /// Whether the kernels are checked, and by whom.
+    #[cfg(not(target_arch = "wasm32"))]
     pub check: CheckOptions,
     /// What a repository's matrices become before they come here; `None`: [`USUAL`](crate::file::safetensors::USUAL), or what they are. A file's are
     /// what they are.
@@ -88,6 +89,7 @@ impl Default for LoadOptions {
             choice: None,
             tune: None,
             tuning: Vec::new(),
+            #[cfg(not(target_arch = "wasm32"))]
             check: CheckOptions::default(),
             quantize: None,
             experts: None,
@@ -358,16 +360,13 @@ impl Loader {
         engine.model.check_factors(&upload)?;
         engine.model.finish(&upload, &mut engine.device);
         engine.device.idle().await?;
-        // What checks is no part of what pages load.
-        if !BROWSER {
-            engine.avoid(&options.check.avoid)?;
-        }
+        #[cfg(not(target_arch = "wasm32"))]
+        engine.avoid(&options.check.avoid)?;
         if tunes(&options, &engine.device) {
             engine.tune().await?;
         }
-        if !BROWSER {
-            engine.check_once(&options.check).await?;
-        }
+        #[cfg(not(target_arch = "wasm32"))]
+        engine.check_once(&options.check).await?;
         Ok(engine)
     }
 }

@@ -2,6 +2,8 @@
 
 pub mod adapters;
 pub mod batch;
+// What checks is no part of what pages load.
+#[cfg(not(target_arch = "wasm32"))]
 pub mod check;
 pub mod constraint;
 pub mod decode;

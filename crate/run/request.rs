@@ -68,6 +68,8 @@ pub(crate) struct Request {
     pub chosen: Option<Result<Chosen>>,
     /// What comes after that, where guesses were right.
     pub ahead: VecDeque<Chosen>,
+    /// So often others asked for a pass since it was there.
+    pub passed: u32,
     /// What its place in a pass is to serve.
     pub schedule: Schedule,
     /// Its place in line: the lower, the earlier.

@@ -191,6 +191,7 @@ impl Generation {
             cached: 0,
             chosen: None,
             ahead: VecDeque::new(),
+            passed: 0,
             speculate: options.speculate,
             schedule: options.schedule,
             priority: options.priority,
@@ -342,6 +343,7 @@ impl Generation {
             }
         }
         loop {
+            self.request.borrow_mut().passed = 0;
             let chosen = self.request.borrow_mut().chosen.take();
             if let Some(chosen) = chosen {
                 return chosen.map(Some);

@@ -68,6 +68,9 @@ impl Engine {
             return Ok(());
         }
         self.idle = 0;
+        if parts.iter().any(|part| part.reads) && self.waits_for_readers() {
+            return Ok(());
+        }
         self.current = match &self.live[..] {
             [only] => only.borrow().cancel.clone(),
             _ => self.part(),
@@ -97,6 +100,22 @@ impl Engine {
             self.pace.took(read, ms);
         }
         Ok(())
+    }
+
+    /// Whether a reply's next token is there and is about to be read: those who have their prompts read ask by turns, and a pass for
+    /// each of them would hold that reply up. One whose reader was passed over by everyone is not waited for.
+    fn waits_for_readers(&self) -> bool {
+        let everyone = self.live.len() as u32;
+        let mut waits = false;
+        for request in &self.live {
+            let mut state = request.borrow_mut();
+            let is_there = state.chosen.is_some() || !state.ahead.is_empty();
+            if is_there && state.schedule == Schedule::Latency && !state.cancel.is_cancelled() {
+                state.passed = state.passed.saturating_add(1);
+                waits |= state.passed <= everyone;
+            }
+        }
+        waits
     }
 
     /// The next token of the only request, from the resident loop, which it follows.

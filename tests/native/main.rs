@@ -72,5 +72,6 @@ mod tokenizer;
 mod tokenizer_json;
 mod tune;
 mod verdict;
+mod waits;
 mod windows;
 mod wire;

@@ -73,7 +73,12 @@ pub fn come_and_go(backend: Backend, file: &[u8], states: Option<u32>) {
 pub fn come_and_go_in(backend: Backend, file: &[u8], states: Option<u32>, near: Option<u32>) {
     // Prompts are so many times as long.
     let (longer, context, cells) = if near.is_some() { (4, 384, 1088) } else { (1, 96, 200) };
-    let steps = if backend == Backend::Cpu { 2500 } else { 500 };
+    // Models with states take long on a software adapter.
+    let steps = match backend {
+        Backend::Cpu => 2500,
+        _ if states.is_some() => 800,
+        _ => 1500,
+    };
     let options_of = |cells| LoadOptions {
         backend,
         context: Some(context),

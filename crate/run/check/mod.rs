@@ -20,7 +20,6 @@ use crate::base::platform::Instant;
 use crate::device::Device;
 use crate::device::recording::{Dispatch, Recording};
 use crate::kernels::face::VariantId;
-#[cfg(not(target_arch = "wasm32"))]
 use crate::kernels::judge::{Verdict, judge};
 use crate::model::forward::Shape;
 use crate::run::engine::Engine;
@@ -44,7 +43,6 @@ pub enum When {
 #[derive(Clone)]
 pub struct Judge(pub Rc<dyn Fn(Trial) -> Pin<Box<dyn Future<Output = Option<(f64, f64)>>>>>);
 
-#[cfg(not(target_arch = "wasm32"))]
 impl Judge {
     /// By the mirrors of this program.
     pub fn here() -> Judge {
