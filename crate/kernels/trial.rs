@@ -92,7 +92,7 @@ mod tests {
         for end in 0..words.len() {
             assert_eq!(Trial::read(&words[..end]), None, "{end} words");
         }
-        let mut none = words.clone();
+        let mut none = words;
         none[0] = u32::from(u16::MAX);
         assert_eq!(Trial::read(&none), None);
     }

@@ -2,7 +2,6 @@
 //! row-major, [rows of the batch][width].
 
 use std::collections::BTreeSet;
-use std::ops::Range;
 
 use crate::bail;
 use crate::base::buffer::BufferId;
@@ -11,11 +10,11 @@ use crate::device::memory::{Exchange, Memory};
 use crate::device::recording::Recording;
 use crate::file::Catalog;
 use crate::file::adapter::Adapter;
-use crate::kernels::choose::{Choice, Product, Split, Tuning};
+use crate::kernels::choose::{Choice, Product, Tuning};
 use crate::kernels::table::choices::Merge;
 use crate::model::adapter::{AdapterId, Adapters, Incoming, Spot};
 use crate::model::arena::{Acts, Arena, Needs};
-use crate::model::blocks::{Ends, FileRows, Merged, Network, Pass, Places, Recorded};
+use crate::model::blocks::{Ends, FileRows, Merged, Network, Pass, Places, Recorded, Splits};
 use crate::model::head;
 use crate::model::place::Weights;
 use crate::model::rope;
@@ -218,7 +217,7 @@ impl Model {
     }
 
     /// The same, and which of its dispatches compute which cut attention.
-    pub fn record_splits(&self, shape: Shape) -> Result<(Recording, Vec<(Split, Range<usize>)>)> {
+    pub fn record_splits(&self, shape: Shape) -> Result<(Recording, Splits)> {
         let Recorded { recording, splits, .. } = self.write(shape, Acts::new(Some(&self.arena)), self.places())?;
         Ok((recording, splits))
     }

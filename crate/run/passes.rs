@@ -144,8 +144,11 @@ impl Engine {
 
     /// Measures the products that no measurement is known of, and takes the fastest kernels from here on.
     pub(crate) async fn tune(&mut self) -> Result<()> {
-        let Device::Gpu(gpu) = &self.device else { return Ok(()) };
-        if tune::tune(gpu, &mut self.model, tune::BUDGET).await? {
+        // Left out where there is none: a future keeps even what it never comes to.
+        #[cfg(feature = "gpu")]
+        if let Device::Gpu(gpu) = &self.device
+            && tune::tune(gpu, &mut self.model, tune::BUDGET).await?
+        {
             self.passes.clear();
         }
         Ok(())

@@ -126,7 +126,7 @@ fn many_at_once_are_as_each_alone(backend: Backend) {
     let begins = text(2, 130);
     for round in 0..3_u32 {
         let prompt = |i: u32| {
-            let shared = if i % 3 == 0 { 0 } else { (i as usize * 37 + round as usize * 11) % 130 };
+            let shared = if i.is_multiple_of(3) { 0 } else { (i as usize * 37 + round as usize * 11) % 130 };
             [&begins[..shared], &text(50 + 16 * round + i, 5 + i * 7 % 40)].concat()
         };
         let all: Vec<_> = (0..16).map(|i| (prompt(i), kept(8 + i * 5 % 40))).collect();

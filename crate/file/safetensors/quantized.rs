@@ -191,16 +191,11 @@ impl Quantized {
             None => Zero::Fixed(0),
         };
         let order = format.order.filter(|end| entries.contains_key(format!("{module}{end}").as_str()));
-        let order = match order {
-            Some(end) => {
-                let (side, entry) = side(end, 4, columns as u64)?;
-                if entry.dtype != "I32" {
-                    return Err(wrong(entry));
-                }
-                Some(side)
-            }
-            None => None,
-        };
+        let order = order.map(|end| {
+            let (side, entry) = side(end, 4, columns as u64)?;
+            if entry.dtype == "I32" { Ok(side) } else { Err(wrong(entry)) }
+        });
+        let order = order.transpose()?;
         let (scales, least) = (plane(end)?, format.least.map(plane).transpose()?);
         Ok(Packed { codes: held, rows, columns, tile, scales, zero, least, order, is_mixed })
     }
@@ -231,7 +226,7 @@ impl Scheme {
     fn read(format: &Format, said: &Json) -> Result<Scheme> {
         let number = |names: &[&str]| names.iter().find_map(|name| said[*name].as_i64());
         let bits = number(&["bits", "num_bits", "w_bit"]);
-        let bits = bits.or_else(|| if let [only] = format.bits { Some(*only as i64) } else { None });
+        let bits = bits.or(if let [only] = format.bits { Some(*only as i64) } else { None });
         let Some(bits) = bits.filter(|bits| format.bits.iter().any(|known| *known as i64 == *bits)) else {
             bail!(
                 UnsupportedTensorType,

@@ -1,25 +1,50 @@
 //! What was measured of the ways to products.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use super::{Able, Choice, Product, Split, Way};
 use crate::kernels::face::VariantId;
 use crate::kernels::table::choices::Merge;
 use crate::quant::TensorType;
 
+/// What was measured of some things, in their order. They are few: a tree's code would be larger than all of them.
+#[derive(Clone, Debug)]
+struct Sorted<K, V>(Vec<(K, V)>);
+
+impl<K: Ord, V: Copy> Sorted<K, V> {
+    fn find(&self, key: &K) -> Result<usize, usize> {
+        self.0.binary_search_by(|(other, _)| other.cmp(key))
+    }
+
+    fn get(&self, key: &K) -> Option<V> {
+        self.find(key).ok().map(|at| self.0[at].1)
+    }
+
+    fn insert(&mut self, key: K, value: V) {
+        match self.find(&key) {
+            Ok(at) => self.0[at].1 = value,
+            Err(at) => self.0.insert(at, (key, value)),
+        }
+    }
+}
+
+impl<K, V> Default for Sorted<K, V> {
+    fn default() -> Self {
+        Sorted(Vec::new())
+    }
+}
+
 /// The fastest way to each product, and to put each attention's stretches together, as measured on an adapter; the others go
 /// by [`Choice`].
 #[derive(Clone, Debug, Default)]
 pub struct Tuning {
-    ways: BTreeMap<Product, Way>,
-    merges: BTreeMap<Split, Merge>,
-    avoided: BTreeSet<VariantId>,
+    ways: Sorted<Product, Way>,
+    merges: Sorted<Split, Merge>,
+    avoided: Vec<VariantId>,
 }
 
 impl Tuning {
     /// What was measured as the fastest for a product.
     pub fn get(&self, product: &Product) -> Option<Way> {
-        self.ways.get(product).copied()
+        self.ways.get(product)
     }
 
     /// The way to a product: as measured, or as `choice` has it. All rows of a prompt get sums of the kernel that its
@@ -34,8 +59,8 @@ impl Tuning {
     /// The way to this matrix's product with the most rows that was measured; of a fused product none.
     pub fn largest(&self, product: &Product) -> Option<Way> {
         let rows = |rows| Product { rows, ..*product };
-        let same = self.ways.range(rows(0)..=rows(u32::MAX));
-        same.rev().find(|(p, _)| !p.fused && !product.fused).map(|(_, &way)| way)
+        let same = self.ways.0.iter().rev().filter(|(other, _)| rows(other.rows) == *other);
+        same.filter(|_| !product.fused).map(|(_, way)| *way).next()
     }
 
     /// Keeps what was measured for a product, in place of what was before.
@@ -44,27 +69,27 @@ impl Tuning {
     }
     /// Drops what was measured for a product.
     pub fn forget(&mut self, product: &Product) {
-        self.ways.remove(product);
+        self.ways.0.retain(|(other, _)| other != product);
     }
     /// What was measured as the fastest for a cut attention.
     pub fn merge(&self, split: &Split) -> Option<Merge> {
-        self.merges.get(split).copied()
+        self.merges.get(split)
     }
     /// Keeps what was measured for a cut attention, or drops it.
     pub fn set_merge(&mut self, split: Split, merge: Option<Merge>) {
         match merge {
             Some(merge) => self.merges.insert(split, merge),
-            None => self.merges.remove(&split),
-        };
+            None => self.merges.0.retain(|(other, _)| *other != split),
+        }
     }
     /// What was measured of products alone.
     pub fn of_products(&self) -> Tuning {
-        Tuning { merges: BTreeMap::new(), ..self.clone() }
+        Tuning { merges: Sorted::default(), ..self.clone() }
     }
     /// What computes something else than it should is not measured any more, and nothing is known of what it won.
     pub fn avoid(&mut self, variant: VariantId) {
-        self.avoided.insert(variant);
-        self.ways.retain(|product, way| way.variant(product) != Some(variant));
+        self.avoided.push(variant);
+        self.ways.0.retain(|(product, way)| way.variant(product) != Some(variant));
     }
     /// Whether a way to a product is one of those.
     pub fn avoids(&self, product: &Product, way: &Way) -> bool {
@@ -72,17 +97,17 @@ impl Tuning {
     }
     /// Drops what was measured for this matrix's product, whatever its rows.
     pub fn forget_matrix(&mut self, product: &Product) {
-        self.ways.retain(|other, _| Product { rows: product.rows, ..*other } != *product);
+        self.ways.0.retain(|(other, _)| Product { rows: product.rows, ..*other } != *product);
     }
     /// Whether nothing was measured.
     pub fn is_empty(&self) -> bool {
-        self.ways.is_empty() && self.merges.is_empty()
+        self.ways.0.is_empty() && self.merges.0.is_empty()
     }
 
     /// One line a product: `q4_k 2048x2048 rows 1 fused = matvec.q4_k.subgroup 64`, and one a cut attention:
     /// `attention 16:8x128 in 32 = inside`, for people and for keeping.
     pub fn lines(&self) -> Vec<String> {
-        let line = |(p, w): (&Product, &Way)| {
+        let line = |(p, w): &(Product, Way)| {
             let fused = match (p.fused, p.post) {
                 (true, true) => " fused post",
                 (true, false) => " fused",
@@ -92,8 +117,8 @@ impl Tuning {
             let variant = w.variant(p)?.name();
             Some(format!("{kind} {}x{} rows {}{fused} = {variant} {}", p.n, p.k, p.rows, w.lanes()))
         };
-        let merges = self.merges.iter().map(|(split, merge)| format!("{split} = {}", merge.name()));
-        self.ways.iter().filter_map(line).chain(merges).collect()
+        let merges = self.merges.0.iter().map(|(split, merge)| format!("{split} = {}", merge.name()));
+        self.ways.0.iter().filter_map(line).chain(merges).collect()
     }
 
     /// Reads what [`Tuning::lines`] wrote. Lines that mean nothing (any more), or that the adapter cannot run, are
@@ -102,8 +127,8 @@ impl Tuning {
         let mut tuning = Tuning::default();
         for line in lines {
             let line = line.as_ref();
-            tuning.ways.extend(parse(line, able));
-            tuning.merges.extend(parse_merge(line));
+            parse(line, able).into_iter().for_each(|(product, way)| tuning.ways.insert(product, way));
+            parse_merge(line).into_iter().for_each(|(split, merge)| tuning.merges.insert(split, merge));
         }
         tuning
     }

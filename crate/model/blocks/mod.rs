@@ -33,7 +33,7 @@ pub use attention::neox;
 pub use layer_embedding::FileRows;
 pub use merged::Merged;
 pub use norm::Norm;
-pub use pass::{Ends, Mixture, Pass, Places, Recorded, Shape};
+pub use pass::{Ends, Mixture, Pass, Places, Recorded, Shape, Splits};
 
 /// The weights of a network, and which is which.
 pub struct Network {

@@ -84,6 +84,9 @@ pub struct Ends {
     pub merged: Merged,
 }
 
+/// Which dispatches compute which cut attention.
+pub type Splits = Vec<(Split, Range<usize>)>;
+
 /// The places of all that a pass needs, and which kernels it takes.
 #[derive(Clone, Copy)]
 pub struct Places<'a> {
@@ -107,7 +110,7 @@ pub struct Pass<'a> {
     pub(super) acts: Acts<'a>,
     pub(super) recording: Recording,
     pub(super) products: Vec<(Product, usize)>,
-    pub(super) splits: Vec<(Split, Range<usize>)>,
+    pub(super) splits: Splits,
     /// Spots that adapters changed so far.
     pub(super) adapted: BTreeSet<Spot>,
     /// Those so far whose experts stay in the file.
@@ -133,7 +136,7 @@ pub struct Recorded {
     /// Which products its dispatches (by index) compute, or make activations ready for.
     pub products: Vec<(Product, usize)>,
     /// Which dispatches compute which cut attention.
-    pub splits: Vec<(Split, Range<usize>)>,
+    pub splits: Splits,
     /// Spots that adapters change.
     pub adapted: BTreeSet<Spot>,
     /// Those whose experts stay in the file.

@@ -39,9 +39,12 @@ pub enum When {
     Off,
 }
 
+/// What a judge says, once it does.
+type Judged = Pin<Box<dyn Future<Output = Option<(f64, f64)>>>>;
+
 /// Says how far trials are from the truth, (error, what roundings come to); `None` where it cannot tell.
 #[derive(Clone)]
-pub struct Judge(pub Rc<dyn Fn(Trial) -> Pin<Box<dyn Future<Output = Option<(f64, f64)>>>>>);
+pub struct Judge(pub Rc<dyn Fn(Trial) -> Judged>);
 
 impl Judge {
     /// By the mirrors of this program.

@@ -9,7 +9,6 @@ use crate::base::error::Result;
 use crate::device::Device;
 use crate::device::memory::Memory;
 use crate::device::recording::Recording;
-use crate::model::forward::Shape;
 use crate::model::store::SequenceId;
 use crate::run::batch::{Batch, Row};
 use crate::run::engine::Engine;
@@ -108,7 +107,7 @@ impl Engine {
         self.bring_rows(&tokens).await?;
         self.write_rows(batch)?;
         self.device.write(self.model.outputs_buffer(), 0, bytemuck::cast_slice(&batch.outputs()));
-        let shape: Shape = self.shape_of(batch);
+        let shape = self.shape_of(batch);
         self.of_recording(way, &self.model.record(shape)?, shape.rows, which).await
     }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::base::error::Result;
+use crate::device::recording::Recording;
 use crate::kernels::face::VariantId;
 use crate::run::engine::Engine;
 
@@ -43,7 +44,7 @@ pub fn replace(engine: &mut Engine, wrong: VariantId) -> Result<Option<&'static 
 }
 
 fn variants(engine: &Engine) -> Result<BTreeSet<VariantId>> {
-    Ok(engine.recordings()?.iter().flat_map(|recording| recording.variants()).collect())
+    Ok(engine.recordings()?.iter().flat_map(Recording::variants).collect())
 }
 
 /// What was measured of other numbers of rows may lead to the same kernel.

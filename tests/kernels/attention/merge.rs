@@ -46,7 +46,7 @@ impl Bench {
         Dispatch { buffers, ..case.dispatch.clone() }
     }
 
-    fn run(&mut self, dispatches: Vec<Dispatch>) {
+    fn run(&self, dispatches: Vec<Dispatch>) {
         self.gpu.run(&self.gpu.prepare(&Recording { dispatches }));
     }
 
