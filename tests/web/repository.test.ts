@@ -19,10 +19,14 @@ const ALL: Record<string, string> = { ...SMALL, ...WEIGHTS };
 
 /** What was given to the module. */
 let given: { name: string; quantize: string | undefined; files: Record<string, string>; freed: number };
+/** What the module wants before each file of weights: which file, its first byte, how many; and what it got. */
+let wanted: number[][];
+let early: string;
 
 /** In the module's place: the GGUF file is "GGUF" and the bytes behind each file's "HEAD". */
 class Fake {
   #at = 0;
+  #file = 0;
   constructor(name: string, quantize: string | undefined) {
     given = { name, quantize, files: {}, freed: 0 };
   }
@@ -37,6 +41,13 @@ class Fake {
   push_head = (bytes: Uint8Array) => new TextDecoder().decode(bytes).startsWith("HEAD");
   start = () => new TextEncoder().encode("GGUF");
   total = () => 10;
+  early = () => Float64Array.from(wanted[this.#file] ?? []);
+  push_early(bytes: Uint8Array): void {
+    early += new TextDecoder().decode(bytes);
+  }
+  end_early(): void {
+    early += "|";
+  }
   push(bytes: Uint8Array): Uint8Array {
     const rest = bytes.slice(Math.max(0, 4 - this.#at));
     this.#at += bytes.length;
@@ -44,6 +55,7 @@ class Fake {
   }
   next_file(): void {
     this.#at = 0;
+    this.#file++;
   }
   free = () => void given.freed++;
 }
@@ -57,6 +69,8 @@ let hasPage: boolean;
 let folder: FakeFolder;
 beforeEach(async () => {
   asked = [];
+  wanted = [];
+  early = "";
   there = { ...ALL };
   hasPage = false;
   folder = fakeFolder();
@@ -139,6 +153,21 @@ test("files that a user has picked are found by their paths", async () => {
     message: expect.stringContaining("two.safetensors"),
   });
   expect(given.freed).toBe(1);
+});
+
+test("what is wanted before a file of weights is read from whichever has it", async () => {
+  there["one.safetensors"] = "HEAD12345";
+  wanted = [
+    [0, 5, 2, 1, 4, 1],
+    [0, 4, 1],
+  ];
+  const picked = Object.entries(there).map(([path, text]) => new File([text], path));
+  const sources = [describe(picked, {}, never), url("hf:me/it"), url(`${endpoint}/it/`, { cache: "none" })];
+  for (const source of sources) {
+    early = "";
+    expect(await load(source)).toBe("GGUF1234522");
+    expect(early).toBe("232|1|");
+  }
 });
 
 test("nothing of the weights is fetched where a file is missing or too large", async () => {
