@@ -24,7 +24,7 @@ const swiftshader = {
 const projects = reason
   ? [swiftshader]
   : [
-      // The longest tests first, so that the others run beside them.
+      // The longest test by far: first, so that the others run beside it.
       {
         name: "lavapipe-4-lanes",
         use: { launchOptions: { ...lavapipe, env: { ...lavapipe.env, LP_NATIVE_VECTOR_WIDTH: "128" } } },
@@ -32,14 +32,14 @@ const projects = reason
         metadata: { says: `The kernels run on ${label}, with f16 and subgroups of 4;`, kernels },
       },
       {
-        ...swiftshader,
-        grep: /@swiftshader/,
-        metadata: { says: "a part of the tests on SwiftShader, without f16 and with subgroups of 4;", kernels: "few" },
-      },
-      {
         name: "lavapipe",
         use: { launchOptions: lavapipe },
-        metadata: { says: "all of them on lavapipe with subgroups of 8.", kernels: "wide" },
+        metadata: { says: "all tests on it with subgroups of 8;", kernels: "wide" },
+      },
+      {
+        ...swiftshader,
+        grep: /@swiftshader/,
+        metadata: { says: "a part of them also on SwiftShader, without f16 and with subgroups of 4.", kernels: "few" },
       },
     ];
 
