@@ -336,8 +336,8 @@ mod tests {
         assert_eq!(cells(None, 8192, 8192), None);
     }
 
-    #[test]
-    fn a_sequence_goes_back_as_far_as_its_window_is_there() {
+    /// A store whose layers with a window have as few cells as can be, and a sequence of 400 tokens in it.
+    fn read() -> (Store, SequenceId, CpuMemory) {
         let mut memory = CpuMemory::default();
         let near = Near::new(vec![Some(8), None], 512, 1152, 16);
         let mut store = Store::with_windows([[16; 2]; 2], KvType::F32, 1152, near, &mut memory).expect("cells");
@@ -348,6 +348,12 @@ mod tests {
             (at..at + 16).for_each(|position| store.check(id, position).expect("a window"));
             store.push(id, &[7; 16]);
         }
+        (store, id, memory)
+    }
+
+    #[test]
+    fn a_sequence_goes_back_as_far_as_its_window_is_there() {
+        let (mut store, id, mut memory) = read();
         // The first four of thirteen blocks made room for others.
         assert_eq!(store.near_cells(), Some([288, 0]));
         assert_eq!([400, 399, 200, 140, 130, 100].map(|to| store.reach(id, to)), [400, 399, 200, 140, 0, 0]);
@@ -366,17 +372,10 @@ mod tests {
         [id, other].into_iter().for_each(|id| store.close(id));
         assert_eq!(store.near_cells(), Some([288, 288]));
     }
+
     #[test]
     fn a_copy_whose_window_went_meanwhile_has_room_of_its_own() {
-        let mut memory = CpuMemory::default();
-        let near = Near::new(vec![Some(8), None], 512, 1152, 16);
-        let mut store = Store::with_windows([[16; 2]; 2], KvType::F32, 1152, near, &mut memory).expect("cells");
-        store.limit_near(0);
-        let id = store.open(400, &mut memory).expect("a sequence");
-        for at in (0..400).step_by(16) {
-            store.make_ready(&[(id, at, at + 16)], &mut memory).expect("blocks");
-            store.push(id, &[7; 16]);
-        }
+        let (mut store, id, mut memory) = read();
         store.hold(id, true);
         // The block that the copy is to begin with has to go for it, and the one before is gone.
         assert_eq!(store.reach(id, 140), 140);
